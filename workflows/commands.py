@@ -1,0 +1,194 @@
+"""What goes into a session (signals) and what can be asked of it (queries): one frozen model each.
+
+Every signal carries an id made by its caller; a repeated id does nothing. Every query that can grow is paged, and a page
+is at most `PAGE_BYTES` of JSON: below the 256 KiB at which the SDK's external storage would write query results to disk.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import JsonValue
+
+from workflows.definition import Limits, ModelDefinition
+from workflows.events import Event
+from workflows.types import Frozen, Id, Message, Part, SessionStatus, ToolSpec, Usage
+
+PAGE_BYTES = 192 * 1024
+
+# ---- signals
+
+
+class SendMessage(Frozen):
+    message_id: Id
+    parts: tuple[Part, ...]
+    #: sha256 of what the caller sent, to tell a repeat from another message under the same id.
+    content_sha256: str
+    #: The `seq` that the caller was given as cursor; a repeat is given the same.
+    cursor: int
+    #: The definition that the gateway sees; another than the session's is loaded before the next turn.
+    digest: str | None = None
+
+
+class Stop(Frozen):
+    id: Id
+    #: Only if this turn runs; None: whichever runs.
+    turn_id: str | None = None
+
+
+class Configure(Frozen):
+    """What is None stays as it is."""
+
+    id: Id
+    model: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    #: Pins the session to this definition.
+    digest: str | None = None
+    limits: Limits | None = None
+
+
+class Close(Frozen):
+    id: Id
+    reason: str = "closed"
+
+
+# ---- queries
+
+
+class Receipt(Frozen):
+    """Answer to `receipt(message_id)`."""
+
+    seq: int
+    closed: bool
+    status: SessionStatus
+    agent: str
+    digest: str
+    pinned: bool
+    turn_id: str | None
+    #: Of the message with this id, if the session has it.
+    content_sha256: str | None = None
+    cursor: int | None = None
+
+
+class EventsPage(Frozen):
+    """Answer to `events(after)`: the events greater than `after`, oldest first."""
+
+    events: tuple[Event, ...]
+    #: The session's highest `seq`.
+    seq: int
+    #: The lowest `seq` that is still kept.
+    oldest: int
+    closed: bool
+    #: There is more after the last one of this page.
+    more: bool
+
+
+class SnapshotPage(Frozen):
+    """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
+
+    Ask for the first page with `until` None, for the others with the first page's `count`, so that what is put together
+    is the session as of the first page's `seq`.
+    """
+
+    session_id: str
+    workflow_id: str
+    agent: str
+    digest: str
+    pinned: bool
+    model: str
+    use: str | None
+    status: SessionStatus
+    turn_id: str | None
+    user: str | None
+    metadata: dict[str, JsonValue]
+    inputs: dict[str, JsonValue]
+    limits: Limits
+    usage: Usage
+    cost_usd: float | None
+    seq: int
+    created_at: datetime
+    demo: bool
+    #: Ids of messages that wait for a turn.
+    queued: tuple[Message, ...]
+    messages: tuple[Message, ...]
+    #: Messages of the transcript in all.
+    count: int
+
+
+class PageRequest(Frozen):
+    after: int = 0
+    until: int | None = None
+
+
+class View(Frozen):
+    """What a step's model call sees of the transcript, frozen at `step.started`."""
+
+    #: Grows when what was said before changes its meaning: rewind, compaction, another definition.
+    epoch: int
+    #: Messages of the transcript.
+    count: int
+    #: Chained hash of them.
+    prefix: str
+
+
+class Prompt(Frozen):
+    """Everything a model is told beside the conversation."""
+
+    model: ModelDefinition
+    system: str
+    #: Examples, as messages that come before the conversation.
+    examples: tuple[Message, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+
+
+class ModelInputRequest(Frozen):
+    """`after` messages of the same `epoch` with this `prefix` are known to the one who asks, and so is this prompt."""
+
+    step_id: str
+    epoch: int | None = None
+    after: int = 0
+    prefix: str = ""
+    prompt_sha256: str | None = None
+
+
+class ModelInputPage(Frozen):
+    #: False when the step is unknown or finished; the rest is then what it was.
+    open: bool
+    known: bool
+    view: View | None = None
+    #: None when the one who asks knows it already.
+    prompt: Prompt | None = None
+    prompt_sha256: str = ""
+    #: `messages` start here; 0 when what was known does not match.
+    start: int = 0
+    messages: tuple[Message, ...] = ()
+
+
+class StepRecord(Frozen):
+    """What the trace keeps of a step beside its events."""
+
+    step_id: str
+    turn_id: str
+    digest: str
+    #: The role, a key of the definition's `models`.
+    role: str
+    #: `provider/model`
+    model: str
+    view: View
+    #: Dollars reserved for one attempt; None when the price is unknown.
+    reserved_usd: float | None
+
+
+class TraceStep(Frozen):
+    record: StepRecord
+    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened.
+    events: tuple[Event, ...]
+
+
+class TracePage(Frozen):
+    """Answer to `trace(after)`: steps in order; `after` counts steps that are kept."""
+
+    steps: tuple[TraceStep, ...]
+    more: bool
+
+
+StepState = Literal["running", "stopping", "finished", "unknown"]

@@ -1,0 +1,40 @@
+"""Error types as constants: what `ApplicationError.type`, a turn's `error.type` and a tool result's `output.type` say.
+
+`temporal`, `activities` and `gateway` compare these and never a message.
+"""
+
+from typing import Final
+
+# A model call. `activities/failures.py` maps a provider's failures to these.
+MODEL_RATE_LIMITED: Final = "model_rate_limited"
+MODEL_OVERLOADED: Final = "model_overloaded"
+MODEL_SERVER_ERROR: Final = "model_server_error"
+MODEL_CONNECTION: Final = "model_connection"
+MODEL_TIMEOUT: Final = "model_timeout"
+MODEL_STREAM_TRUNCATED: Final = "model_stream_truncated"
+MODEL_CONTEXT_LENGTH: Final = "model_context_length"
+MODEL_CONTENT_POLICY: Final = "model_content_policy"
+MODEL_QUOTA: Final = "model_quota"
+MODEL_AUTH: Final = "model_auth"
+MODEL_NOT_FOUND: Final = "model_not_found"
+MODEL_REQUEST_TOO_LARGE: Final = "model_request_too_large"
+MODEL_INVALID_REQUEST: Final = "model_invalid_request"
+MODEL_NO_KEY: Final = "model_no_key"
+MODEL_UNEXPECTED: Final = "model_unexpected"
+
+# A tool call.
+INVALID_ARGUMENTS: Final = "invalid_arguments"
+UNKNOWN_TOOL: Final = "unknown_tool"
+TOOL_TIMEOUT: Final = "timeout"
+TOOL_STOPPED: Final = "stopped"
+TOOL_FAILED: Final = "tool_failed"
+
+# A turn.
+BUDGET_EXCEEDED: Final = "budget_exceeded"
+PRICE_UNKNOWN: Final = "price_unknown"
+MAX_STEPS: Final = "max_steps"
+AGENT_UNAVAILABLE: Final = "agent_unavailable"
+INSTRUCTIONS_INVALID: Final = "instructions_invalid"
+
+# Between an activity and its session.
+UNKNOWN_STEP: Final = "unknown_step"

@@ -1,0 +1,139 @@
+"""The durable facts of a session, as `CONTRACT` section 1 names them: one frozen record a type, one closed union.
+
+An event is never taken back. `seq` starts at 1 and has no gaps, also across continue-as-new. An assistant message
+comes only in `step.finished`, a tool result only in `tool.finished`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from workflows.types import Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage
+
+TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
+
+
+class EventBase(Frozen):
+    seq: int
+    at: datetime
+    turn_id: str | None = None
+
+
+class SessionStarted(EventBase):
+    type: Literal["session.started"] = "session.started"
+    agent: str
+    digest: str
+    inputs: dict[str, JsonValue]
+
+
+class SessionClosed(EventBase):
+    type: Literal["session.closed"] = "session.closed"
+    reason: str
+
+
+class MessageAdded(EventBase):
+    type: Literal["message.added"] = "message.added"
+    message: Message
+
+
+class MessageQueued(EventBase):
+    """A message waits for the turn that runs; `position` 1 is next."""
+
+    type: Literal["message.queued"] = "message.queued"
+    message_id: str
+    position: int
+
+
+class MessageRejected(EventBase):
+    type: Literal["message.rejected"] = "message.rejected"
+    message_id: str
+    reason: str
+
+
+class TurnStarted(EventBase):
+    type: Literal["turn.started"] = "turn.started"
+    cause: Literal["message", "trigger", "timer", "answer"]
+
+
+class TurnFinished(EventBase):
+    type: Literal["turn.finished"] = "turn.finished"
+    reason: TurnEnd
+    error: ToolError | None = None
+    usage: Usage
+    #: Dollars; null when a price is unknown.
+    cost_usd: float | None
+
+
+class StepStarted(EventBase):
+    type: Literal["step.started"] = "step.started"
+    step_id: str
+    model: str
+
+
+class StepFinished(EventBase):
+    type: Literal["step.finished"] = "step.finished"
+    step_id: str
+    message: Message
+    model: str
+    usage: Usage
+    cost_usd: float | None
+    timing: Timing
+    stop: StopReason
+    attempt: int
+    #: Of the JSON body that was sent to the provider; null when none was.
+    request_sha256: str | None
+
+
+class ToolStarted(EventBase):
+    type: Literal["tool.started"] = "tool.started"
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+
+
+class ToolFinished(EventBase):
+    type: Literal["tool.finished"] = "tool.finished"
+    call_id: str
+    name: str
+    result: ToolResult
+    attempts: int | None = None
+    duration_ms: float
+
+
+class AgentUpdated(EventBase):
+    """The definition's digest that the session runs from now on."""
+
+    type: Literal["agent.updated"] = "agent.updated"
+    old: str
+    new: str
+
+
+class ModelSwitched(EventBase):
+    type: Literal["model.switched"] = "model.switched"
+    step_id: str
+    from_: str = Field(alias="from")
+    to: str
+    reason: str
+
+    model_config = Frozen.model_config | {"populate_by_name": True, "serialize_by_alias": True}
+
+
+Event = Annotated[
+    SessionStarted
+    | SessionClosed
+    | MessageAdded
+    | MessageQueued
+    | MessageRejected
+    | TurnStarted
+    | TurnFinished
+    | StepStarted
+    | StepFinished
+    | ToolStarted
+    | ToolFinished
+    | AgentUpdated
+    | ModelSwitched,
+    Field(discriminator="type"),
+]
+
+Events: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,201 @@
+"""The neutral vocabulary of a conversation: messages, parts, usage, tools. Every model is frozen.
+
+Rule 1: a part carries what people and models see in neutral form, and the provider's own block beside it
+(`native`), which goes back verbatim only to the API that made it.
+Rule 2: what travels through Temporal is small. A part above `INLINE_LIMIT` bytes is *folded* by whoever makes it:
+the whole part goes to the blob store, its `blob` names it, and its text keeps only a head and a tail.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, assert_never
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+#: Bytes of JSON above which a part is folded into the blob store.
+INLINE_LIMIT = 32 * 1024
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:-]{1,200}$")]
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class BlobRef(Frozen):
+    """Where the whole of a folded part lies."""
+
+    #: `{tenant}/{session}/{sha256}`
+    key: str
+    #: Bytes of the stored JSON.
+    size: int
+
+
+class Native(Frozen):
+    """A provider's own form of a part, replayed verbatim to the same `api` and dropped for any other."""
+
+    #: The wire that made it: `anthropic.messages`, `openai.chat`, `demo`.
+    api: str
+    block: dict[str, JsonValue]
+
+
+class Text(Frozen):
+    type: Literal["text"] = "text"
+    text: str
+    native: Native | None = None
+    blob: BlobRef | None = None
+
+
+class Reasoning(Frozen):
+    type: Literal["reasoning"] = "reasoning"
+    text: str = ""
+    native: Native | None = None
+    blob: BlobRef | None = None
+
+
+class ToolCall(Frozen):
+    type: Literal["tool_call"] = "tool_call"
+    #: Ours, deterministic: `t7.s2.c1`. The provider's own id lives in `native` only.
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+    #: What the model wrote, kept only when it is not a JSON object.
+    args_raw: str | None = None
+    native: Native | None = None
+    blob: BlobRef | None = None
+
+
+class ToolError(Frozen):
+    """A failure as data: the `output` of a tool result with `is_error`, and the `error` of a turn."""
+
+    type: str
+    message: str
+    retryable: bool = False
+
+
+class ToolResult(Frozen):
+    type: Literal["tool_result"] = "tool_result"
+    call_id: str
+    name: str
+    #: Any JSON; with `is_error`, a dumped `ToolError`.
+    output: JsonValue
+    is_error: bool = False
+    blob: BlobRef | None = None
+
+
+class File(Frozen):
+    type: Literal["file"] = "file"
+    uri: str
+    media_type: str
+    name: str
+    blob: BlobRef | None = None
+
+
+class Data(Frozen):
+    type: Literal["data"] = "data"
+    name: str
+    value: JsonValue
+    blob: BlobRef | None = None
+
+
+Part = Annotated[Text | Reasoning | ToolCall | ToolResult | File | Data, Field(discriminator="type")]
+
+Role = Literal["user", "assistant", "tool"]
+
+
+class Message(Frozen):
+    """One entry of the transcript."""
+
+    id: str
+    role: Role
+    parts: tuple[Part, ...]
+    turn_id: str | None = None
+    at: datetime
+    #: The turn was stopped while this message was being written; it holds what had come by then.
+    stopped: bool | None = None
+
+
+class Usage(Frozen):
+    """Tokens. `input_tokens` is the total, cached ones included; `output_tokens` includes reasoning."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Timing(Frozen):
+    """Milliseconds from the provider request of the attempt that succeeded."""
+
+    first_token_ms: float | None = None
+    total_ms: float
+
+
+#: Why a model call ended: `end` (said all it had to), `tool_calls`, `max_tokens`, `stop_sequence`, `refusal`,
+#: `content_filter`, `context_window`, `pause`, `stopped` (by the user), `error` (failed for good), `other`.
+StopReason = Literal[
+    "end",
+    "tool_calls",
+    "max_tokens",
+    "stop_sequence",
+    "refusal",
+    "content_filter",
+    "context_window",
+    "pause",
+    "stopped",
+    "error",
+    "other",
+]
+
+SessionStatus = Literal["idle", "working", "waiting", "closed"]
+
+
+class ToolSpec(Frozen):
+    """What a model is told of a tool."""
+
+    name: str
+    description: str
+    #: JSON Schema of the arguments, always of `type: object`.
+    input: dict[str, JsonValue]
+
+
+def preview(text: str, keep: int = 1024) -> str:
+    """The head and the tail of a long text, with a word on what is missing between."""
+    if len(text) <= 2 * keep:
+        return text
+    return f"{text[:keep]}\n… {len(text) - 2 * keep} characters left out …\n{text[-keep:]}"
+
+
+def folded(part: Part, blob: BlobRef) -> Part:
+    """`part` as it travels once the whole of it lies in the blob store: head and tail, and the reference."""
+    match part:
+        case Text() | Reasoning():
+            return part.model_copy(update={"text": preview(part.text), "native": None, "blob": blob})
+        case ToolCall():
+            return part.model_copy(update={"args": {}, "args_raw": None, "native": None, "blob": blob})
+        case ToolResult() if part.is_error:
+            error = ToolError.model_validate(part.output)
+            short = error.model_copy(update={"message": preview(error.message)})
+            return part.model_copy(update={"output": short.model_dump(), "blob": blob})
+        case ToolResult():
+            whole = part.output if isinstance(part.output, str) else _as_json(part.output)
+            return part.model_copy(update={"output": preview(whole), "blob": blob})
+        case File():
+            return part.model_copy(update={"uri": blob.key, "blob": blob})
+        case Data():
+            return part.model_copy(update={"value": preview(_as_json(part.value)), "blob": blob})
+        case _:
+            assert_never(part)
+
+
+def _as_json(value: JsonValue) -> str:
+    return Data(name="", value=value).model_dump_json(include={"value"})

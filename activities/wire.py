@@ -52,6 +52,8 @@ class Wire(Protocol):
         """The JSON body that is sent. Pure: the same input gives the same bytes."""
         ...
 
-    def stream(self, request: dict[str, JsonValue], prompt: Prompt, step_id: str) -> AsyncIterator[Started | Delta | Answer]:
+    def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncIterator[Started | Delta | Answer]:
         """Sends `request`; closing the iterator early closes the provider's connection at once."""
         ...

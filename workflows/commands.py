@@ -1,7 +1,7 @@
 """What goes into a session (signals) and what can be asked of it (queries): one frozen model each.
 
-Every signal carries an id made by its caller; a repeated id does nothing. Every query that can grow is paged, and a page
-is at most `PAGE_BYTES` of JSON: below the 256 KiB at which the SDK's external storage would write query results to disk.
+Every signal carries an id made by its caller; a repeated id does nothing. Every query that can grow is paged, and a
+page is at most `PAGE_BYTES` of JSON: below the 256 KiB at which the SDK's external storage would write it to disk.
 """
 
 from datetime import datetime
@@ -51,6 +51,21 @@ class Close(Frozen):
     reason: str = "closed"
 
 
+class NewSession(Frozen):
+    """What the gateway starts a session with."""
+
+    tenant: Id
+    session_id: Id
+    agent: str
+    digest: str
+    inputs: dict[str, JsonValue] = {}
+    user: str | None = None
+    metadata: dict[str, JsonValue] = {}
+    message: SendMessage | None = None
+    #: History events after which the session continues as new at its next rest point.
+    continue_as_new_after: int = 1500
+
+
 # ---- queries
 
 
@@ -78,6 +93,9 @@ class EventsPage(Frozen):
     #: The lowest `seq` that is still kept.
     oldest: int
     closed: bool
+    #: The step that started last, and whether it is still open.
+    last_step: str | None
+    step_open: bool
     #: There is more after the last one of this page.
     more: bool
 
@@ -107,7 +125,7 @@ class SnapshotPage(Frozen):
     seq: int
     created_at: datetime
     demo: bool
-    #: Ids of messages that wait for a turn.
+    #: Messages that wait for a turn, long ones shortened.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]
     #: Messages of the transcript in all.
@@ -148,6 +166,8 @@ class ModelInputRequest(Frozen):
     after: int = 0
     prefix: str = ""
     prompt_sha256: str | None = None
+    #: A further page of the same answer: `after` counts what came before, and `prefix` is the step's own.
+    paging: bool = False
 
 
 class ModelInputPage(Frozen):
@@ -191,4 +211,5 @@ class TracePage(Frozen):
     more: bool
 
 
-StepState = Literal["running", "stopping", "finished", "unknown"]
+#: Answer to `step_state(step_id)`, which a model call asks when it is told to look whether it was stopped.
+StepState = Literal["running", "stopping", "finished"]

@@ -84,24 +84,33 @@ LOAD_AGENT = workflow.LocalActivityConfig(
     retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
 )
 
-#: A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. No schedule-to-close limit:
-#: a session whose workers are all away waits for one.
-CALL_MODEL = workflow.ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=30),
-    heartbeat_timeout=timedelta(seconds=6),
-    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(milliseconds=100),
-        backoff_coefficient=2,
-        maximum_interval=timedelta(seconds=30),
-        maximum_attempts=12,
-    ),
-)
+
+def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
+    """Options of one model call.
+
+    A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
+    schedule-to-close limit: a session whose workers are all away waits for one.
+    """
+    return workflow.ActivityConfig(
+        activity_id=step_id,
+        summary=summary,
+        start_to_close_timeout=timedelta(minutes=30),
+        heartbeat_timeout=timedelta(seconds=6),
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=100),
+            backoff_coefficient=2,
+            maximum_interval=timedelta(seconds=30),
+            maximum_attempts=12,
+        ),
+    )
 
 
-def tool_config(timeout: timedelta, attempts: int) -> workflow.ActivityConfig:
+def tool_config(call_id: str, summary: str, timeout: timedelta, attempts: int) -> workflow.ActivityConfig:
     """Options of one tool call; `timeout` holds for one attempt."""
     return workflow.ActivityConfig(
+        activity_id=call_id,
+        summary=summary,
         start_to_close_timeout=timeout,
         cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
         retry_policy=RetryPolicy(

@@ -23,7 +23,10 @@ def parse_duration(value: Any) -> Any:
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a number and a unit: 30s, 5m, 2h, 3d")
-    return timedelta(**{_UNIT[match[2]]: float(match[1])})
+    try:
+        return timedelta(**{_UNIT[match[2]]: float(match[1])})
+    except OverflowError:
+        raise ValueError(f"{value} is longer than any clock can tell") from None
 
 
 def format_duration(value: timedelta) -> str:
@@ -38,12 +41,22 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 PROVIDERS = ("anthropic", "openai-chat", "demo")
 
 
-class Price(Frozen):
+class Rates(Frozen):
     """Dollars a million tokens. `cached_input` defaults to `input`."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached_input: float | None = Field(default=None, ge=0)
+
+
+class LongInput(Rates):
+    """What a whole request costs whose input is longer than `above` tokens."""
+
+    above: int = Field(ge=1)
+
+
+class Price(Rates):
+    long_input: tuple[LongInput, ...] = ()
 
 
 class ModelDefinition(Frozen):
@@ -94,6 +107,8 @@ class ToolUse(Frozen):
             ((name, options),) = value.items()
             if name in ("agent", "mcp", "client"):
                 raise ValueError(f"{name}: tools of this kind are not carried out by this version")
+            if options is not None and (not isinstance(options, dict) or "name" in options):
+                raise ValueError(f"the options of {name} are a mapping of timeout, retry: {{timeout: 30s}}")
             return {"name": name, **(options or {})}
         return value
 

@@ -38,3 +38,5 @@ INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 
 # Between an activity and its session.
 UNKNOWN_STEP: Final = "unknown_step"
+#: A dead worker's attempt, failed at the next start so that it is tried again at once.
+WORKER_DIED: Final = "worker_died"

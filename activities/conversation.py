@@ -1,0 +1,101 @@
+"""What a step's model call sees: asked of the session itself, page by page, with a cache so that only news travels.
+
+Rule: the session is the truth. A cached conversation is used only if the session agrees that its epoch, its length and
+the hash of its messages are those of the step's past; otherwise the whole is sent again.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from temporal.blobs import BlobStore, unfold
+from workflows.commands import ModelInputPage, ModelInputRequest, Prompt, View
+from workflows.errors import UNKNOWN_STEP
+from workflows.session import SessionWorkflow
+from workflows.types import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    view: View
+    prompt: Prompt
+    prompt_sha256: str
+    #: With folded parts.
+    messages: tuple[Message, ...]
+
+
+class Conversations:
+    """Asks sessions for the input of their steps. Keeps the last `capacity` sessions' conversations in memory."""
+
+    def __init__(self, client: Client, blobs: BlobStore, capacity: int = 200) -> None:
+        self._client = client
+        self._blobs = blobs
+        self._capacity = capacity
+        self._cache: OrderedDict[str, Conversation] = OrderedDict()
+
+    async def of_step(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
+        """The conversation as the step sees it, folded parts fetched.
+
+        Raises ApplicationError, non-retryable: the step is unknown or finished.
+        """
+        conversation = await self._ask(workflow_id, run_id, step_id)
+        self._remember(workflow_id, conversation)
+        messages = [await self._whole(message) for message in conversation.messages]
+        return Conversation(conversation.view, conversation.prompt, conversation.prompt_sha256, tuple(messages))
+
+    async def _ask(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
+        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+        known = self._cache.get(workflow_id)
+        request = ModelInputRequest(step_id=step_id)
+        if known is not None:
+            request = ModelInputRequest(
+                step_id=step_id,
+                epoch=known.view.epoch,
+                after=known.view.count,
+                prefix=known.view.prefix,
+                prompt_sha256=known.prompt_sha256,
+            )
+        page = await handle.query(SessionWorkflow.model_input, request)
+        view = _open_view(page, step_id)
+        prompt = page.prompt
+        if prompt is None and known is not None:
+            prompt = known.prompt
+        if prompt is None:
+            raise ApplicationError(f"the session gave no prompt for step {step_id}")
+        messages = list(known.messages[: page.start]) if known and page.start else []
+        messages.extend(page.messages)
+        while len(messages) < view.count:
+            # The session compares a prefix with those of earlier steps, so later pages go by the step's own view.
+            request = ModelInputRequest(
+                step_id=step_id,
+                epoch=view.epoch,
+                after=len(messages),
+                prefix=view.prefix,
+                prompt_sha256=page.prompt_sha256,
+                paging=True,
+            )
+            page = await handle.query(SessionWorkflow.model_input, request)
+            _open_view(page, step_id)
+            messages.extend(page.messages)
+        return Conversation(view, prompt, page.prompt_sha256, tuple(messages))
+
+    async def _whole(self, message: Message) -> Message:
+        if not any(part.blob for part in message.parts):
+            return message
+        return message.model_copy(update={"parts": await unfold(self._blobs, message.parts)})
+
+    def _remember(self, workflow_id: str, conversation: Conversation) -> None:
+        self._cache[workflow_id] = conversation
+        self._cache.move_to_end(workflow_id)
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
+
+
+def _open_view(page: ModelInputPage, step_id: str) -> View:
+    if not page.open or page.view is None:
+        raise ApplicationError(
+            f"step {step_id} is unknown to its session, or finished", type=UNKNOWN_STEP, non_retryable=True
+        )
+    return page.view

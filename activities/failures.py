@@ -1,0 +1,328 @@
+"""The one table of what can go wrong with a model call, and what is then done.
+
+Rule 1: every failure of a provider leaves a wire as `classify(error)`; nothing else decides on retry or words.
+Rule 2: a code that the provider names comes before the HTTP status, and the provider's wording decides only where no
+code exists (a prompt that is too long).
+Rule 3: the message is for people. It never holds a key, a header or an address; what looks like a key is blotted out.
+"""
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import anthropic
+import httpx2
+import openai
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from workflows import errors
+
+#: A provider that asks for more patience than this is tried again after this.
+LONGEST_WAIT: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who failed: `id` as in a definition's `use`, `name` as people call it."""
+
+    id: str
+    name: str
+
+
+ANTHROPIC: Final = Provider("anthropic", "Anthropic")
+OPENAI: Final = Provider("openai-chat", "OpenAI")
+#: Any server that speaks Chat Completions; its address may be a secret, so it stays nameless.
+MODEL_SERVER: Final = Provider("openai-chat", "The model server")
+DEMO: Final = Provider("demo", "The demo model")
+UNKNOWN: Final = Provider("unknown", "The model provider")
+
+
+class StreamTruncated(Exception):
+    """The stream ended without its terminal event."""
+
+
+class MissingVariable(Exception):
+    """An environment variable that the call needs is not set; the message is its name."""
+
+
+class ProviderError(Exception):
+    """A failure that the provider reported in a way that its SDK does not raise.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, status: int | None = None, retry_after: float = 0):
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    words: str
+    retry: bool = False
+    #: Expected now and then: logged quietly, counted in no failure metric.
+    benign: bool = False
+    #: Whether the provider's own text helps the reader.
+    quote: bool = True
+
+
+_KINDS: Final = {
+    errors.MODEL_RATE_LIMITED: _Kind("takes no more requests for now", retry=True, benign=True, quote=False),
+    errors.MODEL_OVERLOADED: _Kind("is overloaded", retry=True, benign=True, quote=False),
+    errors.MODEL_SERVER_ERROR: _Kind("failed on its side", retry=True, benign=True),
+    errors.MODEL_CONNECTION: _Kind("cannot be reached, or dropped the connection", retry=True, benign=True),
+    errors.MODEL_TIMEOUT: _Kind("did not answer in time", retry=True, benign=True),
+    errors.MODEL_STREAM_TRUNCATED: _Kind("broke off in mid-answer", retry=True, benign=True),
+    errors.MODEL_CONTEXT_LENGTH: _Kind("finds the conversation too long", benign=True),
+    errors.MODEL_CONTENT_POLICY: _Kind("declines the content of this request", benign=True),
+    errors.MODEL_QUOTA: _Kind("says that the account's quota or credit is used up"),
+    errors.MODEL_AUTH: _Kind("does not accept the API key", quote=False),
+    errors.MODEL_NOT_FOUND: _Kind("does not know this model or address"),
+    errors.MODEL_REQUEST_TOO_LARGE: _Kind("finds the request too large"),
+    errors.MODEL_INVALID_REQUEST: _Kind("refuses the request"),
+    errors.MODEL_NO_KEY: _Kind("cannot be asked"),
+    errors.MODEL_UNEXPECTED: _Kind("could not be asked, for an unexpected reason", retry=True),
+}
+
+#: The HTTP status that an error event in a stream would have had.
+_STATUS_OF_CODE: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "api_error": 500,
+    "server_error": 500,
+    "service_unavailable": 503,
+    "server_is_overloaded": 503,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_QUOTA: Final = {
+    "billing_error",
+    "billing_hard_limit_reached",
+    "contract_spend_limit_reached",
+    "credit_balance_exhausted",
+    "enforced_spend_limit_reached",
+    "insufficient_quota",
+    "linked_organization_spend_limit_reached",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "project_spend_limit_exceeded",
+}
+_POLICY: Final = {
+    "bio_policy",
+    "content_filter",
+    "content_policy_violation",
+    "cyber_policy",
+    "image_content_policy_violation",
+    "invalid_prompt",
+    "misalignment_policy_violation",
+}
+_TOO_LONG: Final = {"context_length_exceeded", "exceed_context_size_error"}
+_TOO_LONG_WORDS: Final = (
+    "prompt is too long",
+    "maximum context length",
+    "exceeds the available context size",
+    "exceed context limit",
+)
+_OVERLOADED: Final = {"overloaded_error", "server_is_overloaded"}
+_RATE: Final = {"rate_limit_error", "rate_limit_exceeded"}
+_BY_STATUS: Final = {
+    401: errors.MODEL_AUTH,
+    403: errors.MODEL_AUTH,
+    404: errors.MODEL_NOT_FOUND,
+    413: errors.MODEL_REQUEST_TOO_LARGE,
+}
+
+_KEYS: Final = re.compile(
+    r"(?i)(?:bearer\s+|(?:api[ _-]?key|authorization|auth[ _-]token)(?:\s+provided)?['\"]?\s*[:=]\s*)\S+"
+    r"|\b(?:sk|pk|gsk|xai|hf|key)[-_][A-Za-z0-9_*.-]{6,}"
+    r"|\bAIza[\w-]{10,}"
+    r"|://[^/\s@]+@"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{32,}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    status: int | None
+    codes: frozenset[str]
+    text: str
+    headers: Mapping[str, str]
+
+
+def classify(error: BaseException, provider: Provider | None = None) -> ApplicationError:
+    """`error` as Temporal should see it: type, retry or not, delay, and one dict of details {status, code, provider}.
+
+    `provider` names who was asked, for failures that do not say so themselves. An `ApplicationError` stays as it is.
+    """
+    if isinstance(error, ApplicationError):
+        return error
+    who = provider or _guess(error)
+    match error:
+        case MissingVariable():
+            return _failure(errors.MODEL_NO_KEY, who, text=f"the environment variable {error} is not set")
+        case StreamTruncated() | json.JSONDecodeError():
+            return _failure(errors.MODEL_STREAM_TRUNCATED, who)
+        case httpx2.TimeoutException() | openai.APITimeoutError() | anthropic.APITimeoutError() | TimeoutError():
+            return _failure(errors.MODEL_TIMEOUT, who)
+        case openai.APIConnectionError() | anthropic.APIConnectionError():
+            return _unreachable(error.__cause__, who)
+        case httpx2.TransportError() | httpx2.InvalidURL() | OSError():
+            return _unreachable(error, who)
+        case ProviderError() | anthropic.APIStatusError() | openai.APIError():
+            return _reported(_facts(error), who)
+        case _:
+            # Its text may hold anything, so only its name is told.
+            return _failure(errors.MODEL_UNEXPECTED, who, text=type(error).__name__)
+
+
+def redact(text: str) -> str:
+    """`text` on one line, short, and without what looks like a key."""
+    return _KEYS.sub("[redacted]", " ".join(text.split()))[:500]
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long the provider asks to wait (`retry-after-ms`, or `retry-after` in seconds or as a date), capped."""
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _seconds(headers.get("retry-after", "0"))
+    except ValueError:
+        return None
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())) if seconds > 0 else None
+
+
+def _seconds(value: str) -> float:
+    date = email.utils.parsedate_tz(value)
+    return email.utils.mktime_tz(date) - time.time() if date else float(value)
+
+
+def _reported(facts: _Facts, who: Provider) -> ApplicationError:
+    """Rows of the table that depend on what the provider said."""
+    codes, status, text = facts.codes, facts.status or 500, facts.text.lower()
+    again = facts.headers.get("x-should-retry")
+    retry: bool | None = None
+    if codes & _QUOTA or status == 402:
+        kind = errors.MODEL_QUOTA
+    elif codes & _TOO_LONG or (status in (400, 413, 422) and any(words in text for words in _TOO_LONG_WORDS)):
+        kind = errors.MODEL_CONTEXT_LENGTH
+    elif codes & _POLICY:
+        kind = errors.MODEL_CONTENT_POLICY
+    elif codes & _OVERLOADED or status == 529:
+        kind, retry = errors.MODEL_OVERLOADED, again != "false"
+    elif codes & _RATE or status == 429:
+        kind, retry = errors.MODEL_RATE_LIMITED, again != "false"
+    elif status in (408, 409) or status >= 500:
+        kind, retry = errors.MODEL_SERVER_ERROR, again != "false"
+    else:
+        kind, retry = _BY_STATUS.get(status, errors.MODEL_INVALID_REQUEST), again == "true"
+    return _failure(
+        kind,
+        who,
+        text=facts.text,
+        status=facts.status,
+        code=min(sorted(codes), default=None, key=lambda code: code in _STATUS_OF_CODE),
+        retry=retry,
+        delay=retry_after(facts.headers),
+    )
+
+
+def _unreachable(cause: BaseException | None, who: Provider) -> ApplicationError:
+    match cause:
+        case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+            return _failure(errors.MODEL_INVALID_REQUEST, who, text="its base_url is no valid URL")
+        case httpx2.LocalProtocolError():
+            return _failure(errors.MODEL_INVALID_REQUEST, who, text="the API key holds a character that none may hold")
+        case _:
+            return _failure(errors.MODEL_CONNECTION, who)
+
+
+def _failure(
+    kind: str,
+    who: Provider,
+    *,
+    text: str = "",
+    status: int | None = None,
+    code: str | None = None,
+    retry: bool | None = None,
+    delay: timedelta | None = None,
+) -> ApplicationError:
+    row = _KINDS[kind]
+    retry = row.retry if retry is None else retry
+    message = f"{who.name} {row.words}" + (f" ({status})" if status else "")
+    # A proxy's error page helps nobody.
+    if row.quote and text and not text.lstrip().startswith("<"):
+        message += f": {redact(text)}"
+    return ApplicationError(
+        message,
+        {"status": status, "code": code, "provider": who.id},
+        type=kind,
+        non_retryable=not retry,
+        next_retry_delay=delay if retry else None,
+        category=ApplicationErrorCategory.BENIGN if row.benign else ApplicationErrorCategory.UNSPECIFIED,
+    )
+
+
+def _facts(error: ProviderError | anthropic.APIStatusError | openai.APIError) -> _Facts:
+    status: int | None
+    headers: Mapping[str, str] = {}
+    if isinstance(error, ProviderError):
+        raw: tuple[object, ...] = (error.code,)
+        status, text = error.status, str(error)
+        headers = {"retry-after": str(error.retry_after)}
+    elif isinstance(error, anthropic.APIStatusError):
+        raw = (error.error_code, error.type)
+        status, text = error.status_code, error.api_message or ""
+        headers = error.response.headers
+    else:
+        raw = (error.code, error.type)
+        status, text = None, _openai_text(error)
+        if isinstance(error, openai.APIStatusError):
+            status, headers = error.status_code, error.response.headers
+    codes = frozenset(str(code) for code in raw if code)
+    if status is None or status < 400:
+        # An error inside a stream that began well. Some servers give a status as its code.
+        numbers = (int(code) for code in codes if code.isdigit() and len(code) == 3)
+        known = (_STATUS_OF_CODE[code] for code in sorted(codes) if code in _STATUS_OF_CODE)
+        status = next(numbers, None) or next(known, None)
+    return _Facts(status, codes, text, headers)
+
+
+def _openai_text(error: openai.APIError) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        # Servers that are merely compatible nest it, or do not.
+        inner = body.get("error", body)
+        message = inner.get("message") if isinstance(inner, dict) else inner
+        return message if isinstance(message, str) else ""
+    return body if isinstance(body, str) else ("" if isinstance(error, openai.APIStatusError) else error.message)
+
+
+def _guess(error: BaseException) -> Provider:
+    if isinstance(error, anthropic.AnthropicError):
+        return ANTHROPIC
+    if isinstance(error, openai.APIError):
+        return OPENAI if is_openai(str(error.request.url)) else MODEL_SERVER
+    return OPENAI if isinstance(error, openai.OpenAIError) else UNKNOWN
+
+
+def is_openai(url: str) -> bool:
+    """Whether `url` is OpenAI's own (also a regional one), and not that of a compatible server."""
+    try:
+        host = httpx2.URL(url).host
+    except httpx2.InvalidURL:
+        return False
+    return host == "api.openai.com" or host.endswith(".api.openai.com")

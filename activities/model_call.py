@@ -1,0 +1,214 @@
+"""The activity `call_model`: asks its session for the conversation, streams the answer, returns the whole of it.
+
+Rule 1: Temporal owns retries. A failure leaves as a typed `ApplicationError`; nothing is tried again in here.
+Rule 2: a stop is not a failure. A cancelled turn closes the provider's stream and returns what had come; a worker that
+shuts down also cancels, and then the attempt must fail, so that another worker makes a new one.
+Rule 3: what was streamed and lost is counted, through heartbeats, for it was paid for.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+import orjson
+from pydantic import JsonValue, ValidationError
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.conversation import Conversation, Conversations
+from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
+from activities.providers import Providers
+from activities.wire import Answer, Delta, Started, Wire
+from temporal.blobs import BlobStore, fold
+from temporal.live import Live
+from temporal.prices import price_of
+from workflows.contract import CallModelInput, Partial, StepOutput
+from workflows.pricing import cost
+from workflows.session import SessionWorkflow
+from workflows.turn import BYTES_PER_TOKEN
+from workflows.types import Timing, Usage
+
+HEARTBEAT_S = 2.0
+
+
+def encode_request(body: dict[str, JsonValue]) -> bytes:
+    """The canonical bytes of a provider request, for its sha256."""
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+
+
+class ModelCalls:
+    """Holds what every model call of this worker shares. `tools_digest` describes the worker's tools by name."""
+
+    def __init__(
+        self,
+        client: Client,
+        live: Live,
+        blobs: BlobStore,
+        providers: Providers,
+        tools_digest: Callable[[Sequence[str]], str],
+    ) -> None:
+        self._client = client
+        self._live = live
+        self._blobs = blobs
+        self._providers = providers
+        self._tools_digest = tools_digest
+        self._conversations = Conversations(client, blobs)
+
+    @activity.defn(name="call_model")
+    async def call_model(self, request: CallModelInput) -> StepOutput:
+        info = activity.info()
+        workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
+        lost = _lost_before()
+        conversation = await self._conversations.of_step(workflow_id, run_id, request.step_id)
+        wire = self._providers.wire(conversation.prompt.model)
+        writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
+        attempt = _Attempt(request.step_id, lost, conversation, wire, writer)
+        beats = asyncio.create_task(attempt.beat())
+        try:
+            async with self._live.stops(workflow_id) as told:
+                stopped = await self._run(attempt, told, workflow_id, run_id)
+        except ApplicationError as error:
+            raise attempt.failure(error) from error
+        finally:
+            beats.cancel()
+            writer.close()
+        return await self._output(attempt, stopped, workflow_id)
+
+    async def _run(self, attempt: "_Attempt", told: asyncio.Event, workflow_id: str, run_id: str) -> bool:
+        """Streams to the end, or until the turn is stopped; says whether it was."""
+        stream = asyncio.create_task(attempt.stream())
+        watch = asyncio.create_task(self._until_stopping(attempt.step_id, told, workflow_id, run_id))
+        try:
+            await asyncio.wait((stream, watch), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await _end(watch, stream)
+            details = activity.cancellation_details()
+            if details is None or not details.cancel_requested:
+                raise  # the worker shuts down: the next attempt belongs to another
+            return attempt.answer is None
+        if stream.done():
+            await _end(watch)
+            stream.result()
+            return False
+        await _end(stream)
+        watch.result()
+        return attempt.answer is None
+
+    async def _until_stopping(self, step_id: str, told: asyncio.Event, workflow_id: str, run_id: str) -> None:
+        """Returns once the session says that this step is being stopped. The live plane only says when to ask."""
+        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
+        while True:
+            await told.wait()
+            told.clear()
+            if await handle.query(SessionWorkflow.step_state, step_id) != "running":
+                return
+
+    async def _output(self, attempt: "_Attempt", stopped: bool, workflow_id: str) -> StepOutput:
+        model = attempt.conversation.prompt.model
+        answer = attempt.answer
+        parts = answer.parts if answer and not stopped else attempt.writer.partial()
+        usage = answer.usage if answer and not stopped else attempt.estimated_usage()
+        price = price_of(model)
+        return StepOutput(
+            parts=await fold(self._blobs, workflow_id, parts),
+            model=answer.model if answer else model.model_name,
+            usage=usage,
+            cost_usd=cost(price, usage) if price else None,
+            timing=attempt.timing(),
+            stop="stopped" if stopped or answer is None else answer.stop,
+            attempt=attempt.number,
+            lost=attempt.lost,
+            request_sha256=hashlib.sha256(attempt.body).hexdigest(),
+            tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
+        )
+
+
+class _Attempt:
+    """One attempt at one step: its clock, its partial answer, its heartbeats."""
+
+    def __init__(self, step_id: str, lost: int, conversation: Conversation, wire: Wire, writer: DeltaWriter) -> None:
+        self.step_id = step_id
+        self.number = activity.info().attempt
+        self.lost = lost
+        self.conversation = conversation
+        self.writer = writer
+        self.answer: Answer | None = None
+        self._wire = wire
+        self._request = wire.request(conversation.prompt, conversation.messages)
+        self.body = encode_request(self._request)
+        self._input = Usage()
+        self._streaming = False
+        self._started = time.monotonic()
+        self._first_token: float | None = None
+
+    async def stream(self) -> None:
+        self._started = time.monotonic()
+        async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
+            async for item in items:
+                match item:
+                    case Started():
+                        self._input = item.usage
+                        self._streaming = True
+                        self._heartbeat()
+                    case Delta():
+                        if self._first_token is None:
+                            self._first_token = time.monotonic()
+                        self.writer.write(item)
+                    case Answer():
+                        self.answer = item
+
+    async def beat(self) -> None:
+        """Heartbeats on a timer: providers may be silent for long while a model thinks."""
+        while True:
+            self._heartbeat()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    def _heartbeat(self) -> None:
+        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL)))
+
+    def _so_far(self, parts: tuple) -> Partial:  # type: ignore[type-arg]
+        return Partial(attempt=self.number, lost=self.lost, streaming=self._streaming, parts=parts)
+
+    def failure(self, error: ApplicationError) -> ApplicationError:
+        """`error` with what this attempt cost, for the session's books."""
+        return ApplicationError(
+            error.message,
+            *error.details,
+            self._so_far(()),
+            type=error.type,
+            non_retryable=error.non_retryable,
+            next_retry_delay=error.next_retry_delay,
+            category=error.category,
+        )
+
+    def estimated_usage(self) -> Usage:
+        """Of an answer that was cut short, whose bill the provider never told."""
+        if not self._streaming:
+            return Usage()
+        output = max(self._input.output_tokens, self.writer.characters // BYTES_PER_TOKEN)
+        told = self._input.input_tokens or len(self.body) // BYTES_PER_TOKEN
+        return self._input.model_copy(update={"input_tokens": told, "output_tokens": output})
+
+    def timing(self) -> Timing:
+        first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)
+        return Timing(first_token_ms=first, total_ms=round((time.monotonic() - self._started) * 1000, 3))
+
+
+def _lost_before() -> int:
+    """Earlier attempts that had begun to stream, as the last one's heartbeat tells."""
+    for detail in activity.info().heartbeat_details:
+        try:
+            partial = Partial.model_validate(detail)
+        except ValidationError:
+            continue
+        return partial.lost + partial.streaming
+    return 0
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,263 @@
+"""OpenAI Chat Completions, by the openai SDK: OpenAI itself, and Ollama, vLLM, llama.cpp and the like by `base_url`.
+
+Rule 1: an answer is whole when a choice gave its `finish_reason`; the SDK takes less.
+Rule 2: compatible servers leave out what they like (usage, its details, ids, indexes) and name reasoning in two ways;
+nothing but the finish reason is required.
+Rule 3: reasoning is kept for people and never sent back, for this API has no agreed place for it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx2
+from openai import AsyncOpenAI, AsyncStream
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
+from pydantic import JsonValue
+
+from activities import failures
+from activities.clients import TIMEOUT, Clients, resolve
+from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
+from activities.wire import Answer, Delta, Started
+from workflows.commands import Prompt
+from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
+
+API: Final = "openai.chat"
+#: What servers that want no key are given, for the SDK wants one.
+PLACEHOLDER_KEY: Final = "no-key"
+_STOPS: Final[dict[str, StopReason]] = {
+    "stop": "end",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "length": "max_tokens",
+    "content_filter": "content_filter",
+}
+
+
+class OpenAIChat:
+    api = API
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        client: Callable[..., AsyncOpenAI] = AsyncOpenAI,
+        timeout: httpx2.Timeout = TIMEOUT,
+    ) -> None:
+        """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a base URL stands for.
+
+        `client` takes `base_url`, `api_key`, `timeout` and `max_retries`.
+        """
+        self._environment = environment
+
+        def connect(base_url: str | None) -> AsyncOpenAI:
+            key = environment.get("OPENAI_API_KEY") or (PLACEHOLDER_KEY if base_url else None)
+            if key is None:
+                raise failures.MissingVariable("OPENAI_API_KEY")
+            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0)
+
+        self._clients = Clients(connect)
+
+    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+        model = prompt.model
+        # Compatible servers know the older name; OpenAI's newer models refuse it.
+        limit = "max_completion_tokens" if self._provider(model.base_url) == failures.OPENAI else "max_tokens"
+        body: dict[str, JsonValue] = {
+            "model": model.model_name,
+            limit: model.max_output_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if prompt.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {"name": tool.name, "description": tool.description, "parameters": tool.input},
+                }
+                for tool in prompt.tools
+            ]
+        if model.thinking != "off":
+            body["reasoning_effort"] = model.thinking
+        history: list[JsonValue] = []
+        if prompt.system.strip():
+            history.append({"role": "system", "content": prompt.system})
+        for turn in turns(prompt.examples + messages, API):
+            history += _messages(turn)
+        body["messages"] = history
+        return body
+
+    async def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncIterator[Started | Delta | Answer]:
+        provider = self._provider(prompt.model.base_url)
+        try:
+            async with await self._open(request, prompt.model.base_url) as chunks:
+                yield Started(Usage())
+                answer = _Answer(step_id, str(request["model"]))
+                # The SDK reads to the end of the body itself once it has seen [DONE].
+                async for chunk in chunks:
+                    for delta in answer.take(chunk):
+                        yield delta
+                yield answer.whole()
+        except Exception as error:
+            # `from None`: the cause would travel to the history with whatever its text holds.
+            raise failures.classify(error, provider) from None
+
+    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ChatCompletionChunk]:
+        body: dict[str, Any] = dict(request)
+        url = resolve(base_url, self._environment) if base_url else self._environment.get("OPENAI_BASE_URL") or None
+        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(url).chat.completions.create(**body)
+        return stream
+
+    def _provider(self, base_url: str | None) -> failures.Provider:
+        url = base_url or self._environment.get("OPENAI_BASE_URL")
+        return failures.OPENAI if not url or failures.is_openai(url) else failures.MODEL_SERVER
+
+    async def aclose(self) -> None:
+        await self._clients.aclose()
+
+
+def _messages(turn: Turn) -> list[JsonValue]:
+    match turn:
+        case UserTurn():
+            results: list[JsonValue] = [
+                {
+                    "role": "tool",
+                    "tool_call_id": result.id,
+                    # The API has no flag for it.
+                    "content": f"Error: {result.text}" if result.is_error else result.text,
+                }
+                for result in turn.results
+            ]
+            return [*results, {"role": "user", "content": "\n\n".join(turn.texts)}] if turn.texts else results
+        case AssistantTurn():
+            text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
+            calls: list[JsonValue] = [_call(part) for part in turn.parts if isinstance(part, Call)]
+            message: dict[str, JsonValue] = {"role": "assistant", "content": text or (None if calls else "(no answer)")}
+            return [message | {"tool_calls": calls}] if calls else [message]
+
+
+def _call(call: Call) -> JsonValue:
+    native = call.part.native
+    if native and native.api == API and call.part.args_raw is None:
+        return native.block | {"id": call.id}
+    # Servers read the arguments back, so what was no JSON cannot be sent.
+    return _function(call.id, call.part.name, compact(call.part.args))
+
+
+def _function(call_id: str, name: str, arguments: str) -> dict[str, JsonValue]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@dataclass(slots=True)
+class _Written:
+    """A part that is arriving."""
+
+    kind: str
+    part: int
+    text: list[str] = field(default_factory=list)
+    name: str = ""
+    id: str = ""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Puts a stream's chunks together: at most one text and one reasoning part, and the tool calls."""
+
+    step_id: str
+    model: str
+    parts: list[_Written] = field(default_factory=list)
+    calls: dict[int, _Written] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    finish: str | None = None
+    refused: bool = False
+
+    def take(self, chunk: ChatCompletionChunk) -> list[Delta]:
+        self.model = chunk.model or self.model
+        if chunk.usage:
+            self.usage = _usage(chunk.usage)
+        deltas: list[Delta] = []
+        for choice in chunk.choices or ():
+            deltas += self._take(choice.delta)
+            self.finish = choice.finish_reason or self.finish
+        return deltas
+
+    def whole(self) -> Answer:
+        if self.finish is None:
+            raise failures.StreamTruncated
+        if self.finish == "error":
+            raise failures.ProviderError("", code="server_error")
+        parts: list[Part] = []
+        calls = 0
+        for written in self.parts:
+            calls += written.kind == "tool_input"
+            parts.append(_part(written, f"{self.step_id}.c{calls}"))
+        stop = "refusal" if self.refused else _STOPS.get(self.finish, "other")
+        # Several servers say "stop" after tool calls.
+        return Answer(tuple(parts), self.model, self.usage, "tool_calls" if calls and stop == "end" else stop)
+
+    def _take(self, delta: ChoiceDelta) -> list[Delta]:
+        deltas: list[Delta] = []
+        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        if isinstance(reasoning, str) and reasoning:
+            written = self._one("reasoning")
+            deltas.append(Delta(written.part, "reasoning", _add(written, reasoning)))
+        self.refused = self.refused or bool(delta.refusal)
+        for text in (delta.content, delta.refusal):
+            if text:
+                written = self._one("text")
+                deltas.append(Delta(written.part, "text", _add(written, text)))
+        for call in delta.tool_calls or ():
+            deltas += self._call(call)
+        return deltas
+
+    def _call(self, call: ChoiceDeltaToolCall) -> list[Delta]:
+        function = call.function
+        name = (function.name if function else None) or ""
+        text = (function.arguments if function else None) or ""
+        index = call.index or 0
+        written = self.calls.get(index)
+        # Some servers give every call the index 0 and only another id.
+        if written is None or (name and call.id and call.id != written.id):
+            written = self.calls[index] = self._begin("tool_input")
+            written.name, written.id = name, call.id or ""
+            return [Delta(written.part, "tool_input", _add(written, text), name)]
+        return [Delta(written.part, "tool_input", _add(written, text))] if text else []
+
+    def _one(self, kind: str) -> _Written:
+        return next((written for written in self.parts if written.kind == kind), None) or self._begin(kind)
+
+    def _begin(self, kind: str) -> _Written:
+        written = _Written(kind, len(self.parts))
+        self.parts.append(written)
+        return written
+
+
+def _add(written: _Written, text: str) -> str:
+    text = encodable(text)
+    written.text.append(text)
+    return text
+
+
+def _part(written: _Written, call_id: str) -> Part:
+    text = "".join(written.text)
+    match written.kind:
+        case "reasoning":
+            return Reasoning(text=text)
+        case "text":
+            return Text(text=text)
+        case _:
+            args, raw = parse_arguments(text)
+            native = Native(api=API, block=_function(written.id, written.name, text)) if written.id else None
+            return ToolCall(call_id=call_id, name=written.name, args=args, args_raw=raw, native=native)
+
+
+def _usage(usage: CompletionUsage) -> Usage:
+    read, written = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        input_tokens=usage.prompt_tokens or 0,
+        cached_tokens=(read.cached_tokens or 0) if read else 0,
+        output_tokens=usage.completion_tokens or 0,
+        reasoning_tokens=(written.reasoning_tokens or 0) if written else 0,
+    )

@@ -1,0 +1,71 @@
+"""HTML as text that reads well: blocks on lines of their own, no scripts, no styles, no markup.
+
+The parser is never told that the text has ended: what is cut off in the middle of a tag or comment is dropped, because
+the standard library looks through the rest again for each opening there, and a hostile page has many.
+"""
+
+import re
+from html.parser import HTMLParser
+
+_SILENT = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "select"))
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "aside", "blockquote", "body", "br", "dd", "div", "dl", "dt", "figcaption", "figure"),
+        *("footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav", "ol", "p"),
+        *("pre", "section", "table", "tbody", "tfoot", "thead", "title", "tr", "ul"),
+    )
+)
+_CELLS = frozenset(("td", "th"))
+#: Stands for a space of preformatted text while the others are joined.
+_KEPT_SPACE = "\0"
+
+
+def readable(html: str) -> str:
+    """The text of a page, its title first."""
+    page = _Page()
+    page.feed(html)
+    lines = (" ".join(line.split()) for line in "".join(page.pieces).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip().replace(_KEPT_SPACE, " ")
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        # The silent element that is open and how many of its kind: others inside it need not be balanced.
+        self._silent = ""
+        self._depth = 0
+        self._preformatted = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._silent:
+            self._depth += tag == self._silent
+        elif tag in _SILENT:
+            self._silent, self._depth = tag, 1
+        elif tag in _BLOCKS:
+            self.pieces.append("\n- " if tag == "li" else "\n")
+            self._preformatted |= tag == "pre"
+        elif tag in _CELLS:
+            self.pieces.append(" ")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BLOCKS and not self._silent:
+            self.pieces.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._silent:
+            self._depth -= tag == self._silent
+            if self._depth == 0:
+                self._silent = ""
+        elif tag in _BLOCKS:
+            self.pieces.append("\n")
+            self._preformatted &= tag != "pre"
+
+    def handle_data(self, data: str) -> None:
+        if self._silent:
+            return
+        if self._preformatted:
+            self.pieces.append(data.expandtabs(4).replace(" ", _KEPT_SPACE))
+        else:
+            # A line break in the source is only a space; blocks make the lines.
+            self.pieces.append(data.replace("\n", " "))

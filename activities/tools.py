@@ -1,0 +1,150 @@
+"""A Python function as a tool: what a model is told of it, and the activity that calls it.
+
+Rule 1: the activity has the tool's name, takes one JSON object and returns a `ToolOutput`. Bad arguments never reach
+the function; a big result never reaches Temporal.
+Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
+becomes an `ApplicationError` of its class name, which Temporal retries.
+Rule 3: nothing here logs, because arguments and results are the users' own.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, FailureError
+
+from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
+from activities.docstrings import read_docstring
+from temporal.blobs import BlobStore, fold_part
+from workflows.contract import ToolOutput
+from workflows.definition import Name
+from workflows.errors import INVALID_ARGUMENTS, TOOL_FAILED
+from workflows.types import INLINE_LIMIT, ToolResult, ToolSpec, preview
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+class ToolLoadError(Exception):
+    """Tools that cannot be loaded. The message is for people: the place, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    spec: ToolSpec
+    #: `file:line`
+    source: str
+    fn: Callable[..., Any]
+    arguments: Arguments
+
+    def activity(self, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+        """The activity to register on a worker that runs on `loop`; big results go to `blobs`.
+
+        It is synchronous where the function is, so that the worker runs it in its executor and everything that the SDK
+        offers to threads (heartbeats, cancellation) works inside.
+        """
+        definition = _definition(self.fn)
+        name = self.spec.name
+
+        async def call(args: dict[str, JsonValue]) -> ToolOutput:
+            given = self._check(args)
+            with _typed_failures():
+                value = await self.fn(**given)
+            result, big = _result(name, value)
+            return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
+
+        def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
+            given = self._check(args)
+            with _typed_failures():
+                value = self.fn(**given)
+            result, big = _result(name, value)
+            if not big:
+                return _output(result)
+            # The store belongs to the worker's loop: its cache and its connections are not for threads.
+            folding = asyncio.run_coroutine_threadsafe(fold_part(blobs, _workflow_id(), result), loop)
+            return _output(folding.result())
+
+        wrap = activity.defn(name=name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
+        return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
+
+    def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
+        try:
+            return self.arguments.check(args)
+        except BadArguments as error:
+            message = f"{self.spec.name} was not called, because its arguments are wrong. {error}."
+            raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None
+
+
+def is_tool(value: object) -> bool:
+    """Whether `value` is a function decorated with `temporalio.activity.defn`."""
+    return inspect.isroutine(value) and activity._Definition.from_callable(value) is not None
+
+
+def read_tool(fn: Callable[..., Any]) -> Tool:
+    """The tool that `fn` is. Raises `ToolLoadError`."""
+    source = _source(fn)
+    name = _definition(fn).name or ""
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise ToolLoadError(
+            f"{source}: tool {name!r}: a tool's name is a letter and then up to 63 letters, digits, _ or -"
+        ) from None
+    docs = read_docstring(fn)
+    try:
+        arguments = read_arguments(fn, docs)
+    except UnsupportedParameter as error:
+        raise ToolLoadError(f"{source}: tool {name!r}: {error}") from error
+    return Tool(ToolSpec(name=name, description=docs.description, input=arguments.schema), source, fn, arguments)
+
+
+def _definition(fn: Callable[..., Any]) -> activity._Definition:
+    return activity._Definition.must_from_callable(fn)
+
+
+def _source(fn: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(fn), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else fn.__module__
+
+
+@contextmanager
+def _typed_failures() -> Iterator[None]:
+    try:
+        yield
+    except FailureError:
+        # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ApplicationError(preview(str(error)) or kind, type=kind) from error
+
+
+def _result(name: str, value: object) -> tuple[ToolResult, bool]:
+    """What the function returned, as JSON, and whether it is too big to travel as it is."""
+    try:
+        result = ToolResult(call_id=activity.info().activity_id, name=name, output=to_jsonable_python(value))
+        size = len(result.model_dump_json().encode())
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        message = f"{name} ran, but what it returned cannot be written as JSON: {reason}"
+        raise ApplicationError(preview(message), type=TOOL_FAILED, non_retryable=True) from None
+    return result, size > INLINE_LIMIT
+
+
+def _workflow_id() -> str:
+    workflow_id = activity.info().workflow_id
+    if workflow_id is None:
+        raise ApplicationError(
+            "a big result has nowhere to go outside of a session", type=TOOL_FAILED, non_retryable=True
+        )
+    return workflow_id
+
+
+def _output(part: object) -> ToolOutput:
+    assert isinstance(part, ToolResult)
+    return ToolOutput(output=part.output, blob=part.blob, attempt=activity.info().attempt)

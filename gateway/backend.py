@@ -1,0 +1,178 @@
+"""Sessions as the gateway reaches them through Temporal: every call has a deadline, and every failure is a `Problem`.
+
+Rule 1: nothing is signalled to a session that no worker answers for: whoever signals asks a query first.
+Rule 2: a query that nobody answers within its deadline means `no_worker` if Temporal itself answers.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from gateway.problems import Problem, from_rpc
+from temporal.settings import Settings
+from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+from workflows.commands import Close, Configure, EventsPage, NewSession, SendMessage, Stop
+from workflows.contract import TASK_QUEUE
+from workflows.session import SessionInput, SessionWorkflow
+
+R = TypeVar("R")
+P = TypeVar("P")
+Signal = SendMessage | Stop | Configure | Close
+
+#: A worker's long poll lasts a minute, and the server notes its beginning.
+_POLLED_WITHIN: Final = timedelta(seconds=70)
+_PROBE_S: Final = 2.0
+_SIGNALS: Final[dict[type[Signal], Any]] = {
+    SendMessage: SessionWorkflow.send_message,
+    Stop: SessionWorkflow.stop,
+    Configure: SessionWorkflow.configure,
+    Close: SessionWorkflow.close,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What a session's memo holds, for lists and for telling the same create from another."""
+
+    body_sha256: str
+    created_at: str
+    title: str
+    demo: bool
+
+
+class Backend:
+    """`session` is always a workflow id, `{tenant}/{session_id}`."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+
+    async def start(self, session: str, new: NewSession, memo: Memo, summary: str, details: str) -> bool:
+        """Starts a session. False where one with this id exists or existed."""
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(AGENT, new.agent),
+            SearchAttributePair(STATUS, "working" if new.message else "idle"),
+            SearchAttributePair(TENANT, new.tenant),
+            SearchAttributePair(COST, 0.0),
+        ]
+        if new.user is not None:
+            attributes.append(SearchAttributePair(USER, new.user))
+        async with self._deadline():
+            try:
+                await self._client.start_workflow(
+                    SessionWorkflow.run,
+                    SessionInput(new=new),
+                    id=session,
+                    task_queue=TASK_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    task_timeout=self._settings.workflow_task_timeout,
+                    memo={name: getattr(memo, name) for name in Memo.__slots__},
+                    search_attributes=TypedSearchAttributes(attributes),
+                    static_summary=summary,
+                    static_details=details,
+                )
+            except WorkflowAlreadyStartedError:
+                return False
+        return True
+
+    async def body_sha256(self, session: str) -> str | None:
+        """Of the body that the session was created with."""
+        async with self._deadline():
+            description = await self._handle(session).describe()
+            value = await description.memo_value("body_sha256", None, type_hint=str)
+        return value if isinstance(value, str) else None
+
+    async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
+        """Asks a session. Raises Problem: `session_not_found`, `no_worker`, `temporal_unavailable`, `too_many`."""
+        try:
+            async with asyncio.timeout(self._settings.query_timeout_s):
+                answer: R = await self._handle(session).query(method, arg)
+                return answer
+        except TimeoutError:
+            raise await self._silent() from None
+        except RPCError as error:
+            if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                raise await self._silent() from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                # No worker has polled for long, or the session's workflow task fails on those that do.
+                raise Problem("no_worker") from error
+            raise from_rpc(error) from error
+
+    async def events(self, session: str, after: int) -> EventsPage:
+        return await self.query(session, SessionWorkflow.events, after)
+
+    async def signal(self, session: str, command: Signal) -> None:
+        """Raises Problem, `session_closed` where the session ended meanwhile."""
+        async with self._deadline():
+            try:
+                await self._handle(session).signal(_SIGNALS[type(command)], command)
+            except RPCError as error:
+                # The caller has just asked the session, so it exists: what is not found is an open run of it.
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    raise Problem("session_closed") from error
+                raise
+
+    async def history_length(self, session: str) -> tuple[str, int]:
+        """The current run and the length of its history: what changes when anything happens. Needs no worker."""
+        async with self._deadline():
+            description = await self._handle(session).describe()
+        return description.run_id, description.history_length
+
+    async def list(self, query: str, page_size: int, token: bytes | None) -> tuple[list[WorkflowExecution], bytes | None]:
+        """One page of Temporal's visibility and the token of the next. Raises ValueError where the token is none."""
+        async with self._deadline():
+            found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
+            try:
+                await found.fetch_next_page()
+            except RPCError as error:
+                if token is not None and error.status is RPCStatusCode.INVALID_ARGUMENT:
+                    raise ValueError("not a page token") from error
+                raise
+        return list(found.current_page or ()), found.next_page_token
+
+    async def check_ready(self) -> None:
+        """Raises Problem unless Temporal answers and a worker polls for sessions."""
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        async with self._deadline(_PROBE_S):
+            described = await self._client.workflow_service.describe_task_queue(request)
+        since = datetime.now(UTC) - _POLLED_WITHIN
+        if not any(poller.last_access_time.ToDatetime(tzinfo=UTC) > since for poller in described.pollers):
+            raise Problem("no_worker", f"No worker polls the task queue {TASK_QUEUE!r}.")
+
+    def _handle(self, session: str) -> WorkflowHandle[SessionWorkflow, str]:
+        return self._client.get_workflow_handle_for(SessionWorkflow.run, session)
+
+    @asynccontextmanager
+    async def _deadline(self, seconds: float | None = None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds or self._settings.query_timeout_s):
+                yield
+        except TimeoutError:
+            raise Problem("temporal_unavailable") from None
+        except RPCError as error:
+            raise from_rpc(error) from error
+
+    async def _silent(self) -> Problem:
+        """Who did not answer: the session's worker, or Temporal?"""
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self._client.service_client.check_health()
+        except (TimeoutError, RPCError):
+            return Problem("temporal_unavailable")
+        return Problem("no_worker")

@@ -1,0 +1,174 @@
+"""What the routes take and answer. Unknown fields are refused: what this version does not carry out is never ignored.
+
+A message has one identity whichever way it is written: `text` is one text part, and `content_sha256` is of the parts.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Final, Literal, Self
+
+from fastapi import Path
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+
+from workflows.types import Data, File, Frozen, Id, Part, Text
+
+MAX_TEXT: Final = 4_000_000
+MAX_PARTS: Final = 256
+MAX_OBJECT: Final = 32 * 1024
+
+
+def _no_dots(value: str) -> str:
+    # Both mean a folder to whatever resolves paths: browsers, proxies, blob stores.
+    if value in (".", ".."):
+        raise ValueError("cannot be '.' or '..'")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    size = len(canonical(value))
+    if size > MAX_OBJECT:
+        raise ValueError(f"has {size} bytes of JSON; at most {MAX_OBJECT} may be")
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for the same JSON, however it was written."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+SessionId = Annotated[Id, AfterValidator(_no_dots)]
+SessionPath = Annotated[SessionId, Path(description="The session's id")]
+SmallObject = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_not_blank)]
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
+class TextPart(Frozen):
+    type: Literal["text"]
+    text: LongText
+
+
+class FilePart(Frozen):
+    type: Literal["file"]
+    uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048)]
+    media_type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+_-]{1,100}/[A-Za-z0-9.+_-]{1,100}$")]
+    name: Label
+
+
+class DataPart(Frozen):
+    type: Literal["data"]
+    name: Label
+    value: JsonValue
+
+
+UserPart = Annotated[TextPart | FilePart | DataPart, Field(discriminator="type")]
+
+
+class MessageBody(Frozen):
+    """A message: one of `text` and `parts`."""
+
+    #: Made by the caller, so that sending again after a lost answer is not a second message.
+    message_id: SessionId | None = None
+    text: LongText | None = None
+    parts: Annotated[tuple[UserPart, ...], Field(min_length=1, max_length=MAX_PARTS)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.parts is None):
+            raise ValueError("give either text or parts")
+        return self
+
+    def neutral_parts(self) -> tuple[Part, ...]:
+        if self.parts is None:
+            return (Text(text=self.text or ""),)
+        return tuple(_neutral(part) for part in self.parts)
+
+
+class FirstMessage(MessageBody):
+    """A message, or simply its text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+
+class SendMessageBody(MessageBody):
+    #: What happens while a turn runs. This version queues.
+    busy: Literal["queue"] | None = None
+
+
+class CreateSession(Frozen):
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    inputs: SmallObject = {}
+    #: Made by the caller, so that creating again after a lost answer is not a second session.
+    session_id: SessionId | None = None
+    message: FirstMessage | None = None
+    user: Label | None = None
+    metadata: SmallObject = {}
+
+    def sha256(self) -> str:
+        """What tells the same create from another. A field left out and its default are the same."""
+        return hashlib.sha256(canonical(self.model_dump(mode="json", exclude_defaults=True))).hexdigest()
+
+
+class ConfigureSession(Frozen):
+    """What is left out stays as it is."""
+
+    #: A role of the definition that the session runs.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    metadata: SmallObject | None = None
+    #: Pins the session to the definition with this digest.
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class StopTurn(Frozen):
+    #: Stops only this turn; left out: whichever runs.
+    turn_id: Id | None = None
+
+
+class SessionCreated(Frozen):
+    session_id: str
+    workflow_id: str
+    seq: int
+
+
+class SessionNamed(Frozen):
+    session_id: str
+
+
+class MessageAccepted(Frozen):
+    session_id: str
+    message_id: str
+    #: A cursor from before the message's first event.
+    seq: int
+
+
+class ProblemBody(Frozen):
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+def content_sha256(parts: tuple[Part, ...]) -> str:
+    """Of a message's content, before anything of it is folded."""
+    return hashlib.sha256(canonical([part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts])).hexdigest()
+
+
+def _neutral(part: TextPart | FilePart | DataPart) -> Part:
+    match part:
+        case TextPart():
+            return Text(text=part.text)
+        case FilePart():
+            return File(uri=part.uri, media_type=part.media_type, name=part.name)
+        case DataPart():
+            return Data(name=part.name, value=part.value)

@@ -1,0 +1,50 @@
+"""What the routes share: the collaborators of one gateway, and the ways in which a route names them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from gateway.auth import Authenticate, Principal
+from gateway.backend import Backend
+from gateway.watch import Watches
+from temporal.blobs import BlobStore
+from temporal.definitions import Definitions
+from temporal.live import Live
+from temporal.settings import Settings
+from workflows.commands import Prompt
+from workflows.types import Message
+
+#: The exact body that the provider of this prompt would be sent now; None where this process cannot build it.
+RebuildRequest = Callable[[Prompt, tuple[Message, ...]], bytes | None]
+#: A tool's description by its name; None for a tool that this process does not know.
+DescribeTool = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    backend: Backend
+    watches: Watches
+    live: Live
+    blobs: BlobStore
+    definitions: Definitions
+    settings: Settings
+    authenticate: Authenticate
+    rebuild_request: RebuildRequest
+    describe_tool: DescribeTool
+    #: Address of Temporal's Web UI, where there is one.
+    temporal_ui: str | None
+
+
+def _gateway(request: Request) -> Gateway:
+    return cast(Gateway, request.app.state.gateway)
+
+
+def _principal(request: Request) -> Principal:
+    return _gateway(request).authenticate(request)
+
+
+Here = Annotated[Gateway, Depends(_gateway)]
+By = Annotated[Principal, Depends(_principal)]

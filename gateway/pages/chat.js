@@ -1,0 +1,296 @@
+/**
+ * The chat page: one session at a time, found again by the address (`#session=…`) or by what the browser remembers.
+ *
+ * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
+ * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
+ */
+import { PerdureClient, emptyView, newId, textOf } from '/client.js';
+import { byId, h, icon, scheduler, setText } from './dom.js';
+import { cost, temporalLink } from './format.js';
+import { Outbox } from './outbox.js';
+import { Sidebar } from './sidebar.js';
+import { drawTranscript, tick } from './transcript.js';
+import { drawWelcome, readInputs } from './welcome.js';
+
+const FIRST_AGENT = 'assistant';
+const REMEMBERED = 'perdure.session';
+const DRAFT = 'perdure.draft';
+
+const client = new PerdureClient();
+const page = { sessionId: null, live: null, view: emptyView(), agents: null, agent: null, temporalUi: null, stopping: null, connection: null };
+const draw = scheduler(drawPage);
+const outbox = new Outbox(client, localStorage, draw);
+const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
+const [scroll, transcript, welcome, box] = ['scroll', 'transcript', 'welcome', 'message'].map(byId);
+
+async function start() {
+  drawIcons();
+  listen();
+  outbox.resume();
+  open(fromAddress() ?? localStorage.getItem(REMEMBERED));
+  sidebar.refresh();
+  box.value = localStorage.getItem(DRAFT) ?? '';
+  fitBox();
+  setInterval(() => tick(transcript), 1000);
+  await loadAgents();
+}
+
+async function loadAgents() {
+  for (let pause = 500; !page.agents; pause = Math.min(pause * 2, 4000)) {
+    try {
+      const { agents, temporal_ui: temporalUi } = await client.agents();
+      Object.assign(page, { agents, temporalUi });
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  page.agent = page.agents.find(({ name }) => name === FIRST_AGENT) ?? page.agents[0] ?? null;
+  drawNewChat();
+  draw();
+}
+
+/** Shows a session, or a new chat for null. */
+function open(sessionId) {
+  if (page.sessionId !== null && page.sessionId === sessionId) return;
+  page.live?.close();
+  Object.assign(page, { sessionId, live: null, view: emptyView(), stopping: null, connection: null });
+  transcript.replaceChildren();
+  transcript.keyedNodes = undefined;
+  if (sessionId) {
+    localStorage.setItem(REMEMBERED, sessionId);
+    if (fromAddress() !== sessionId) history.replaceState(null, '', `#session=${encodeURIComponent(sessionId)}`);
+    watch(sessionId);
+  } else {
+    localStorage.removeItem(REMEMBERED);
+    if (location.hash) history.replaceState(null, '', location.pathname);
+    drawNewChat();
+  }
+  page.follow = true;
+  showSidebar(false);
+  draw();
+  sidebar.draw();
+  box.focus();
+}
+
+async function watch(sessionId) {
+  // A session whose first message is still on its way is made by it.
+  if (outbox.of(sessionId).some((entry) => entry.create)) await outbox.settled(sessionId);
+  if (page.sessionId !== sessionId || outbox.of(sessionId).some((entry) => entry.create && entry.state === 'failed')) return;
+  const live = client.watch(sessionId, {
+    onState: (state) => {
+      if (page.live !== live) return;
+      page.connection = state;
+      if (state.name === 'open') refreshFacts(live);
+      if (state.error?.status === 404) localStorage.removeItem(REMEMBERED);
+      draw();
+    },
+    onView: (view, event) => {
+      if (page.live !== live) return;
+      page.view = view;
+      if (event.type === 'turn.finished') page.stopping = null;
+      if (['turn.finished', 'message.queued', 'agent.updated'].includes(event.type)) refreshFacts(live);
+      if (['turn.started', 'turn.finished', 'session.closed'].includes(event.type)) sidebar.refreshSoon();
+      if (event.type === 'message.added') outbox.drop([event.message.id]);
+      if (event.type === 'session.snapshot') outbox.drop(event.messages.map((message) => message.id));
+      draw();
+    },
+  });
+  page.live = live;
+}
+
+function refreshFacts(live) {
+  // A burst of events, as after a reload, asks once.
+  clearTimeout(live.refreshTimer);
+  live.refreshTimer = setTimeout(() => live.refresh().catch(() => {}), 60);
+}
+
+function submit() {
+  const text = box.value.trim();
+  if (!text || page.view.closed) return;
+  const isNew = page.sessionId === null;
+  if (isNew && !page.agent) return;
+  const inputs = isNew ? readInputs(welcome) : {};
+  if (inputs === null) return;
+  const sessionId = page.sessionId ?? newId();
+  const create = isNew ? { agent: page.agent.name, inputs } : null;
+  outbox.send({ sessionId, messageId: newId(), text, create });
+  box.value = '';
+  localStorage.removeItem(DRAFT);
+  fitBox();
+  page.follow = true;
+  if (isNew) {
+    open(sessionId);
+    sidebar.refreshSoon();
+  }
+  draw();
+}
+
+async function stop() {
+  const turn = runningTurn();
+  page.stopping = turn?.id ?? 'any';
+  draw();
+  try {
+    await client.stop(page.sessionId, turn?.id);
+  } catch (error) {
+    page.stopping = null;
+    notice(`The answer could not be stopped. ${error.message}`);
+  }
+}
+
+function drawPage() {
+  const { view, sessionId, agent } = page;
+  const waiting = sessionId ? outbox.of(sessionId) : [];
+  const name = sessionId ? view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '' : agent?.name ?? '';
+  const working = runningTurn() !== undefined || view.status === 'working';
+  welcome.hidden = sessionId !== null;
+  drawTranscript(transcript, view, waiting, actions);
+  setText(byId('agent-name'), name);
+  const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
+  document.title = title ? `${title} · Perdure` : 'Perdure';
+  byId('demo').hidden = !(sessionId ? view.session.demo ?? agentNamed(name)?.demo : agent?.demo);
+  setText(byId('cost'), sessionId ? cost(view.cost_usd) : '');
+  drawLink('inspector', sessionId && view.seq > 0 && `/sessions/${encodeURIComponent(sessionId)}`);
+  drawLink('temporal', temporalLink(page.temporalUi, view.session.workflow_id));
+  drawModels(agentNamed(name));
+  drawConnection();
+  byId('stop').hidden = !working;
+  byId('stop').disabled = page.stopping !== null;
+  drawComposer();
+  if (page.follow) scroll.scrollTop = scroll.scrollHeight;
+  byId('to-latest').hidden = page.follow;
+  // The list is drawn anew only for what it shows, not for each fragment of an answer.
+  const entry = JSON.stringify(currentEntry());
+  if (entry !== page.listEntry) sidebar.draw();
+  page.listEntry = entry;
+}
+
+function drawComposer() {
+  const closed = page.view.closed !== null;
+  const gone = page.connection?.name === 'failed';
+  box.disabled = closed || gone;
+  box.placeholder = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : 'Write a message';
+  byId('send').disabled = box.disabled || !box.value.trim();
+}
+
+function drawConnection() {
+  const { name, error } = page.connection ?? {};
+  const words = { waiting: 'Reconnecting…', failed: error?.status === 404 ? 'This session is not here any more' : error?.message };
+  const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
+  page.wasLost = lost;
+  setText(byId('connection'), lost ? words[name] ?? words.waiting : '');
+  byId('connection').dataset.state = lost ? name : '';
+}
+
+function drawNewChat() {
+  const pick = (name) => {
+    page.agent = agentNamed(name);
+    drawNewChat();
+    draw();
+    byId('agent').focus();
+  };
+  drawWelcome(welcome, page.agents, page.agent, pick);
+}
+
+function drawModels(agent) {
+  const roles = Array.isArray(agent?.models) ? agent.models.map((model) => model.name ?? model) : Object.keys(agent?.models ?? {});
+  const shown = page.sessionId !== null && roles.length > 1 && !page.view.closed;
+  byId('model-choice').hidden = !shown;
+  if (!shown) return;
+  const select = byId('model');
+  const current = page.view.session.model ?? agent.model;
+  if (select.dataset.roles !== roles.join()) {
+    select.replaceChildren(...roles.map((role) => h('option', { value: role }, role)));
+    select.dataset.roles = roles.join();
+  }
+  if (document.activeElement !== select) select.value = current;
+}
+
+function drawLink(id, href) {
+  const link = byId(id);
+  link.hidden = !href;
+  if (href) link.href = href;
+}
+
+function currentEntry() {
+  const { sessionId, view } = page;
+  if (!sessionId) return null;
+  const first = outbox.of(sessionId)[0];
+  const title = (textOf(view.turns[0]?.messages[0]) || first?.text || '').slice(0, 80);
+  const { agent, created_at: createdAt } = view.session;
+  if (page.connection?.name === 'failed' || (!view.seq && !first)) return { session_id: sessionId };
+  const made = createdAt ?? new Date(first?.at ?? Date.now()).toISOString();
+  return { session_id: sessionId, agent: agent ?? first?.create?.agent, status: view.status, created_at: made, cost_usd: view.cost_usd, title };
+}
+
+const actions = {
+  retry: (messageId) => outbox.retry(messageId).then(() => page.live || watch(page.sessionId)),
+  discard: (messageId) => {
+    const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);
+    outbox.drop([messageId]);
+    if (entry?.create && !page.live) open(null);
+    if (entry && !box.value) box.value = entry.text;
+    fitBox();
+    draw();
+  },
+};
+
+const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
+const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
+const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
+
+function notice(text) {
+  setText(byId('notice'), text);
+  byId('notice').hidden = !text;
+  clearTimeout(page.noticeTimer);
+  page.noticeTimer = setTimeout(() => (byId('notice').hidden = true), 8000);
+}
+
+function fitBox() {
+  box.style.height = 'auto';
+  box.style.height = `${Math.min(box.scrollHeight, 220)}px`;
+  drawComposer();
+}
+
+function showSidebar(shown) {
+  document.body.classList.toggle('with-sidebar', shown);
+  byId('scrim').hidden = !shown;
+}
+
+function drawIcons() {
+  const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', send: 'send', stop: 'stop' };
+  for (const [id, name] of Object.entries(icons)) byId(id).append(icon(name));
+}
+
+function listen() {
+  byId('composer').addEventListener('submit', (event) => (event.preventDefault(), submit()));
+  byId('stop').addEventListener('click', stop);
+  byId('new-chat').addEventListener('click', () => open(null));
+  byId('open-sidebar').addEventListener('click', () => (showSidebar(true), byId('new-chat').focus()));
+  byId('close-sidebar').addEventListener('click', () => showSidebar(false));
+  byId('scrim').addEventListener('click', () => showSidebar(false));
+  byId('to-latest').addEventListener('click', () => ((page.follow = true), draw()));
+  byId('model').addEventListener('change', (event) =>
+    client.configure(page.sessionId, { model: event.target.value }).catch((error) => notice(error.message)),
+  );
+  box.addEventListener('keydown', (event) => {
+    // While an input method composes, Enter picks a word.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener('input', () => (localStorage.setItem(DRAFT, box.value), fitBox()));
+  scroll.addEventListener('scroll', () => {
+    page.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+    byId('to-latest').hidden = page.follow;
+  });
+  addEventListener('keydown', (event) => event.key === 'Escape' && showSidebar(false));
+  addEventListener('hashchange', () => open(fromAddress()));
+  addEventListener('online', () => page.live?.stream.wake());
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) return;
+    page.live?.stream.wake();
+    sidebar.refresh();
+  });
+}
+
+start();

@@ -1,0 +1,91 @@
+/**
+ * Building and updating the page.
+ *
+ * Rule: text reaches the page as text nodes only; nothing in these pages parses a string as HTML.
+ */
+
+/** An element. `props`: `class`, `data` (an object), `on…` handlers; any other is an attribute, left out if null or false. */
+export function h(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === 'class') node.className = value;
+    else if (name === 'data') Object.assign(node.dataset, value);
+    else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** Sets text only when it changed, so that selections and screen readers are left in peace. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/**
+ * Makes the children of `parent` those of `items`, keeping the nodes of items that stay.
+ * `make(item)` → node, once a key; `update(node, item)` each time that the item is another object than before.
+ */
+export function keyed(parent, items, { key, make, update = () => {} }) {
+  const known = (parent.keyedNodes ??= new Map());
+  const wanted = new Set(items.map(key));
+  for (const [id, entry] of known) {
+    if (wanted.has(id)) continue;
+    entry.node.remove();
+    known.delete(id);
+  }
+  items.forEach((item, index) => {
+    const id = key(item);
+    let entry = known.get(id);
+    if (!entry) known.set(id, (entry = { node: make(item), item: undefined }));
+    if (parent.children[index] !== entry.node) parent.insertBefore(entry.node, parent.children[index] ?? null);
+    if (entry.item === item) return;
+    entry.item = item;
+    update(entry.node, item);
+  });
+}
+
+const ICONS = {
+  check: 'M5 12.5l4.5 4.5L19 7.5',
+  cross: 'M6 6l12 12M18 6L6 18',
+  clock: 'M12 7v5l3 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18',
+  menu: 'M4 7h16M4 12h16M4 17h16',
+  send: 'M12 19V5M6 11l6-6 6 6',
+  stop: 'M7 7h10v10H7z',
+  chevron: 'M9 6l6 6-6 6',
+  alert: 'M12 8v5M12 16.5v.5M12 3l9.5 17h-19z',
+  copy: 'M9 9h10v11H9zM5 15V4h10',
+  file: 'M7 3h7l4 4v14H7zM14 3v4h4',
+};
+
+/** A line drawing from the table above, hidden from screen readers. */
+export function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const line = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('class', `icon icon-${name}`);
+  svg.setAttribute('aria-hidden', 'true');
+  line.setAttribute('d', ICONS[name]);
+  svg.append(line);
+  return svg;
+}
+
+/** Calls `draw` at most once a frame, and also in a hidden tab, where frames do not come. */
+export function scheduler(draw) {
+  let asked = false;
+  const run = () => {
+    asked = false;
+    draw();
+  };
+  return () => {
+    if (asked) return;
+    asked = true;
+    if (document.hidden) setTimeout(run, 100);
+    else requestAnimationFrame(run);
+  };
+}

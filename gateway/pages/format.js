@@ -1,0 +1,90 @@
+/** Numbers, times and outcomes in words. Pure. */
+
+/** Dollars, with as many digits as a small sum needs; null is a price that is not known. */
+export function cost(usd) {
+  if (usd === null || usd === undefined) return 'cost unknown';
+  const sum = Math.max(0, usd);
+  return `$${sum.toFixed(sum === 0 || sum >= 1 ? 2 : sum >= 0.01 ? 3 : 4)}`;
+}
+
+export function tokens(count) {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'token' : 'tokens'}`;
+}
+
+/** Input and output together. */
+export function total(usage) {
+  return (usage?.input_tokens ?? 0) + (usage?.output_tokens ?? 0);
+}
+
+export function duration(ms) {
+  if (ms === null || ms === undefined || Number.isNaN(ms)) return '';
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}
+
+export function between(from, to) {
+  return from && to ? Date.parse(to) - Date.parse(from) : null;
+}
+
+/** `14:02` for today, else `12 Mar`. */
+export function when(iso, now = new Date()) {
+  if (!iso) return '';
+  const date = new Date(iso);
+  const today = date.toDateString() === now.toDateString();
+  if (today) return date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return date.toLocaleDateString([], { day: 'numeric', month: 'short' });
+}
+
+export function fullTime(iso) {
+  return iso ? new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' }) : '';
+}
+
+/** Why a turn ended, in words, or null where the answer says it all. */
+export function outcome(turn) {
+  const why = turn.error?.message;
+  switch (turn.reason) {
+    case 'failed':
+      return { bad: true, text: 'This turn failed.', why: why ?? 'No reason was given.', code: turn.error?.type };
+    case 'budget':
+      return { bad: true, text: 'Stopped at the cost limit.', why, code: turn.error?.type };
+    case 'max_steps':
+      return { bad: true, text: 'Stopped at the limit of steps.', why, code: turn.error?.type };
+    case 'stopped':
+      return { bad: false, text: 'Stopped.' };
+    case 'interrupted':
+      return { bad: false, text: 'Interrupted by a newer message.' };
+    case 'parked':
+      return { bad: false, text: 'Set aside until something comes in.' };
+    default:
+      return null;
+  }
+}
+
+const STOPS = {
+  max_tokens: 'The answer was cut at the most tokens that the model may write.',
+  refusal: 'The model declined to answer.',
+  content_filter: 'The provider’s content filter cut the answer.',
+  context_window: 'The conversation no longer fits the model’s context window.',
+};
+
+/** Why an answer is not whole, or null. */
+export function stopNote(message) {
+  return STOPS[message.stop] ?? null;
+}
+
+export const STATUS = { idle: 'Idle', working: 'Working', waiting: 'Waiting for an answer', closed: 'Closed' };
+
+export function temporalLink(temporalUi, workflowId) {
+  if (!temporalUi || !workflowId) return null;
+  return `${temporalUi.replace(/\/$/, '')}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+}
+
+/** JSON for people; a plain string stays as it is. */
+export function pretty(value) {
+  return typeof value === 'string' ? value : JSON.stringify(value, null, 2) ?? '';
+}

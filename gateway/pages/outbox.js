@@ -1,0 +1,89 @@
+/**
+ * Messages on their way. Each is kept in the browser's storage from before it is first sent until the server has taken
+ * it, so neither a reload nor a dead server loses one; and as it keeps its id, none is ever taken twice.
+ */
+const PREFIX = 'perdure.outbox.';
+
+export class Outbox {
+  #entries = new Map();
+  #chains = new Map();
+
+  /** `onChange()` after each change of any entry's state. */
+  constructor(client, storage, onChange) {
+    Object.assign(this, { client, storage, onChange });
+    for (const key of Object.keys(storage).filter((name) => name.startsWith(PREFIX))) {
+      const entry = JSON.parse(storage.getItem(key));
+      this.#entries.set(entry.messageId, { ...entry, state: 'sending' });
+    }
+  }
+
+  /** Sends again what an earlier page left. */
+  resume() {
+    const left = [...this.#entries.values()].sort((a, b) => a.at - b.at);
+    for (const entry of left) this.#enqueue(entry.messageId);
+  }
+
+  of(sessionId) {
+    return [...this.#entries.values()].filter((entry) => entry.sessionId === sessionId).sort((a, b) => a.at - b.at);
+  }
+
+  /** Resolves when everything for this session that was sent so far has an answer. */
+  settled(sessionId) {
+    return this.#chains.get(sessionId) ?? Promise.resolve();
+  }
+
+  /** `create`: null, or what the session is made with if this is its first message, {agent, inputs}. */
+  send({ sessionId, messageId, text, create = null }) {
+    const entry = { sessionId, messageId, text, create, at: Date.now(), state: 'sending' };
+    this.#entries.set(messageId, entry);
+    this.#store(entry);
+    return this.#enqueue(messageId);
+  }
+
+  retry(messageId) {
+    this.#change(messageId, { state: 'sending', error: null });
+    return this.#enqueue(messageId);
+  }
+
+  /** Forgets messages that the session shows by now, or that the user gave up. */
+  drop(messageIds) {
+    for (const id of messageIds) {
+      this.#entries.delete(id);
+      this.storage.removeItem(PREFIX + id);
+    }
+  }
+
+  #enqueue(messageId) {
+    const { sessionId } = this.#entries.get(messageId);
+    // One after the other, so that messages arrive in the order in which they were written.
+    const chain = this.settled(sessionId).then(() => this.#deliver(messageId));
+    this.#chains.set(sessionId, chain);
+    return chain;
+  }
+
+  async #deliver(messageId) {
+    const entry = this.#entries.get(messageId);
+    if (!entry) return;
+    const onRetry = () => this.#change(messageId, { state: 'retrying' });
+    const { sessionId, text, create } = entry;
+    try {
+      if (create) await this.client.createSession({ sessionId, ...create, onRetry });
+      await this.client.send(sessionId, { messageId, text, onRetry });
+      this.storage.removeItem(PREFIX + messageId);
+      this.#change(messageId, { state: 'accepted' });
+    } catch (error) {
+      this.#change(messageId, { state: 'failed', error: error.message });
+    }
+  }
+
+  #change(messageId, change) {
+    const entry = this.#entries.get(messageId);
+    if (!entry) return;
+    this.#entries.set(messageId, { ...entry, ...change });
+    this.onChange();
+  }
+
+  #store({ sessionId, messageId, text, create, at }) {
+    this.storage.setItem(PREFIX + messageId, JSON.stringify({ sessionId, messageId, text, create, at }));
+  }
+}

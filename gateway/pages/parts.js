@@ -1,0 +1,94 @@
+/**
+ * The parts of a message as both pages show them: text, reasoning, tool calls with their results, files, data.
+ *
+ * Rule: a part keeps its node while it grows, so what a reader unfolded stays unfolded.
+ */
+import { h, icon, keyed, setText } from './dom.js';
+import { duration, pretty } from './format.js';
+import { link, renderMarkdown } from './markdown.js';
+
+/** Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. */
+export function drawParts(container, message, tools = {}, { unfold = false } = {}) {
+  const last = message.parts.length - 1;
+  const items = message.parts
+    .map((part, index) => ({ part, index, growing: message.live === true && index === last, tool: tools[part.call_id], unfold }))
+    .filter(({ part }) => part.type !== 'tool_result' && (part.type !== 'reasoning' || part.text));
+  keyed(container, items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
+}
+
+function make({ part, unfold }) {
+  switch (part.type) {
+    case 'text':
+      return h('div', { class: 'md' });
+    case 'reasoning': {
+      const label = h('summary', {}, icon('chevron'), h('span', { class: 'label' }));
+      return h('details', { class: 'reasoning', open: unfold }, label, h('div', { class: 'md faint' }));
+    }
+    case 'tool_call':
+      return h('details', { class: 'tool', open: unfold }, h('summary'), h('div', { class: 'tool-body' }));
+    case 'file':
+      return h('p', { class: 'file' }, icon('file'), link(part.uri, [part.name]) ?? part.name, h('span', { class: 'faint' }, part.media_type));
+    default:
+      return h('pre', { tabindex: 0 }, h('code', {}, pretty(part.value ?? part)));
+  }
+}
+
+function update(node, item) {
+  const { part, growing, tool } = item;
+  const drawn = node.drawnItem;
+  if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool) return;
+  node.drawnItem = item;
+  if (part.type === 'text') {
+    renderMarkdown(node, part.text);
+    node.classList.toggle('growing', growing);
+  } else if (part.type === 'reasoning') {
+    setText(node.querySelector('.label'), growing ? 'Thinking' : 'Thoughts');
+    node.classList.toggle('busy', growing);
+    renderMarkdown(node.lastChild, part.text);
+  } else if (part.type === 'tool_call') {
+    drawTool(node, part, tool, growing);
+  }
+}
+
+const STATES = {
+  writing: { word: 'Preparing', mark: null },
+  waiting: { word: 'Waiting', mark: 'clock' },
+  running: { word: 'Running', mark: null },
+  done: { word: 'Done', mark: 'check' },
+  failed: { word: 'Failed', mark: 'cross' },
+};
+
+function drawTool(node, part, tool, growing) {
+  const state = tool?.state ?? (growing || part.args === undefined ? 'writing' : 'waiting');
+  const { word, mark } = STATES[state];
+  const input = part.args_raw ?? part.args_text ?? (part.args && Object.keys(part.args).length ? part.args : tool?.args ?? part.args);
+  const took = [duration(tool?.duration_ms), tool?.attempts > 1 && `${tool.attempts} attempts`].filter(Boolean).join(', ');
+  node.dataset.state = state;
+  node.firstChild.replaceChildren(
+    h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
+    h('span', { class: 'tool-name' }, part.name || tool?.name || 'Tool'),
+    h('span', { class: 'tool-hint' }, oneLine(input)),
+    h('span', { class: 'tool-state' }, took ? `${word}, ${took}` : word),
+    icon('chevron'),
+  );
+  node.lastChild.replaceChildren(...section('Input', input ?? {}), ...output(tool));
+}
+
+function output(tool) {
+  if (!tool?.result) return tool?.progress?.message ? [h('p', { class: 'faint' }, tool.progress.message)] : [];
+  const { output: value, is_error: failed } = tool.result;
+  if (!failed || typeof value?.message !== 'string') return section('Output', value);
+  const kind = h('code', {}, value.type);
+  return [h('h4', {}, 'Output'), h('p', { class: 'tool-error' }, value.message, ' ', kind)];
+}
+
+function section(title, value) {
+  return [h('h4', {}, title), h('pre', { tabindex: 0, 'aria-label': title }, h('code', {}, pretty(value)))];
+}
+
+function oneLine(input) {
+  if (typeof input === 'string' || !input) return (input ?? '').slice(0, 200);
+  const show = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const entries = Object.entries(input);
+  return (entries.length === 1 ? show(entries[0][1]) : entries.map(([key, value]) => `${key}: ${show(value)}`).join(', ')).slice(0, 200);
+}

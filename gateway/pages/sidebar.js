@@ -1,0 +1,74 @@
+/** The list of sessions on the left of the chat page. */
+import { h, keyed, setText } from './dom.js';
+import { STATUS, cost, when } from './format.js';
+
+export class Sidebar {
+  #listed = [];
+  #older = [];
+  #cursor = null;
+  #timer = null;
+
+  /** `current()` → a list entry of the open session as the page knows it, newer than the list, or null. */
+  constructor({ client, list, more, current }) {
+    Object.assign(this, { client, list, more, current });
+    more.addEventListener('click', () => this.#loadMore());
+  }
+
+  /** Asks again now, and then every `interval` ms while the page is seen. */
+  async refresh(interval = 15_000) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.refresh(), interval);
+    if (document.hidden) return;
+    try {
+      const { sessions, next_cursor: cursor } = await this.client.listSessions();
+      this.#listed = sessions;
+      if (!this.#older.length) this.#cursor = cursor;
+      this.draw();
+    } catch {
+      // The connection state of the page says what is wrong; the list waits for the next time.
+    }
+  }
+
+  /** A session is listed a second or so after it changed. */
+  refreshSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.refresh(), 1500);
+  }
+
+  draw() {
+    const current = this.current();
+    const byId = new Map([...this.#listed, ...this.#older].map((entry) => [entry.session_id, entry]));
+    const listed = byId.get(current?.session_id);
+    if (listed || current?.created_at) {
+      const merged = { ...listed, ...current, title: listed?.title || current.title };
+      byId.delete(current.session_id);
+      byId.set(current.session_id, merged);
+    }
+    const entries = [...byId.values()].sort((a, b) => String(b.created_at).localeCompare(String(a.created_at)));
+    keyed(this.list, entries, { key: (entry) => entry.session_id, make, update });
+    for (const node of this.list.children) node.firstChild.toggleAttribute('aria-current', node.dataset.session === current?.session_id);
+    this.more.hidden = !this.#cursor;
+  }
+
+  async #loadMore() {
+    const { sessions, next_cursor: cursor } = await this.client.listSessions({ cursor: this.#cursor });
+    this.#older.push(...sessions);
+    this.#cursor = cursor;
+    this.draw();
+  }
+}
+
+function make(entry) {
+  const link = h('a', { href: `#session=${encodeURIComponent(entry.session_id)}` });
+  link.append(h('span', { class: 'dot' }), h('span', { class: 'title' }), h('span', { class: 'meta' }), h('span', { class: 'hidden' }));
+  return h('li', { data: { session: entry.session_id } }, link);
+}
+
+function update(node, entry) {
+  const [dot, title, meta, status] = node.firstChild.children;
+  dot.dataset.status = entry.status;
+  node.firstChild.title = STATUS[entry.status] ?? entry.status;
+  setText(title, entry.title || 'New chat');
+  setText(meta, [entry.agent, cost(entry.cost_usd), when(entry.created_at)].join(' · '));
+  setText(status, STATUS[entry.status] ?? entry.status);
+}

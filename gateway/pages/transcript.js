@@ -1,0 +1,119 @@
+/** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
+import { textOf } from '/client.js';
+import { h, icon, keyed, setText } from './dom.js';
+import { between, cost, duration, outcome, stopNote, tokens, total } from './format.js';
+import { drawParts } from './parts.js';
+
+/**
+ * `outbox`: messages of this page that the session has not shown yet, {messageId, text, state, error}.
+ * `actions`: {retry(messageId), discard(messageId)}.
+ */
+export function drawTranscript(container, view, outbox, actions) {
+  const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
+  const texts = new Map(outbox.map((entry) => [entry.messageId, entry.text]));
+  const queued = view.queued.map(({ id, message }) => ({ messageId: id, text: message ? textOf(message) : texts.get(id) ?? '', state: 'queued' }));
+  const known = new Set([...shown, ...queued.map((entry) => entry.messageId)]);
+  const refused = new Map(view.rejected.map((entry) => [entry.id, entry.reason]));
+  const waiting = outbox
+    .filter((entry) => !known.has(entry.messageId))
+    .map((entry) => (refused.has(entry.messageId) ? { ...entry, state: 'failed', error: refused.get(entry.messageId) } : { ...entry }));
+  const turns = view.turns.map((turn) => ({ kind: 'turn', id: turn.id ?? 'next', turn }));
+  const pending = [...queued, ...waiting].map((entry) => ({ kind: 'pending', id: entry.messageId, entry }));
+  keyed(container, [...turns, ...pending], {
+    key: ({ kind, id }) => `${kind} ${id}`,
+    make: ({ kind }) => (kind === 'turn' ? makeTurn() : h('div', { class: 'pending' })),
+    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item.turn) : drawPending(node, item.entry, actions)),
+  });
+}
+
+function makeTurn() {
+  const dots = h('div', { class: 'dots', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'));
+  const result = h('div', { class: 'outcome', hidden: true });
+  return h('article', { class: 'turn' }, h('div', { class: 'messages' }), dots, result, h('footer', { class: 'turn-footer' }));
+}
+
+function drawTurn(node, turn) {
+  // A turn that did not change keeps its object, and then there is nothing to do.
+  if (node.drawnTurn === turn) return;
+  node.drawnTurn = turn;
+  const [messages, dots, result, footer] = node.children;
+  const running = turn.status === 'running';
+  node.dataset.turn = turn.id;
+  node.classList.toggle('running', running);
+  dots.hidden = !running || !isSilent(turn);
+  keyed(messages, turn.messages.map((message) => ({ message, turn })), {
+    key: ({ message }) => message.key,
+    make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
+    update: (one, item) => (item.message.role === 'user' ? setText(one, userText(item.message)) : drawAnswer(one, item)),
+  });
+  drawOutcome(result, outcome(turn));
+  footer.dataset.since = (running && turn.started_at) || '';
+  const spent = [cost(turn.cost_usd), tokens(total(turn.usage)), duration(between(turn.started_at, turn.finished_at))];
+  const counted = total(turn.usage) > 0 || turn.finished_at;
+  setText(footer, running ? workingSince(turn.started_at) : counted ? spent.filter(Boolean).join(' · ') : '');
+}
+
+/** Lets the clocks of running turns go on; call it about once a second. */
+export function tick(container) {
+  for (const footer of container.querySelectorAll('.running > .turn-footer')) setText(footer, workingSince(footer.dataset.since));
+}
+
+function workingSince(iso) {
+  const seconds = iso ? Math.floor((Date.now() - Date.parse(iso)) / 1000) : 0;
+  return seconds > 0 ? `Working, ${duration(seconds * 1000)}` : 'Working';
+}
+
+function makeAnswer() {
+  const again = h('p', { class: 'again', hidden: true });
+  return h('div', { class: 'answer' }, again, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
+}
+
+function drawAnswer(node, { message, turn }) {
+  const [again, parts, note] = node.children;
+  const retried = message.live && message.attempt > 1;
+  again.hidden = !retried;
+  setText(again, retried ? `The connection to the model broke; attempt ${message.attempt}` : '');
+  drawParts(parts, message, turn.tools);
+  const why = stopNote(message);
+  note.hidden = !why;
+  setText(note, why ?? '');
+  // Screen readers wait until the answer is whole instead of reading fragments.
+  node.setAttribute('aria-busy', message.live ? 'true' : 'false');
+}
+
+/** Nothing on the page moves by itself: no text grows and no tool runs. */
+function isSilent(turn) {
+  const last = turn.messages.at(-1);
+  if (last?.live) return !['text', 'tool_call'].includes(last.parts.at(-1)?.type);
+  return !Object.values(turn.tools).some((tool) => tool.state === 'running');
+}
+
+function drawOutcome(node, result) {
+  node.hidden = !result;
+  if (!result) return;
+  node.classList.toggle('bad', result.bad);
+  const why = result.why && h('p', { class: 'why' }, result.why);
+  const head = h('p', {}, result.bad ? icon('alert') : icon('stop'), h('strong', {}, result.text), result.code && h('code', {}, result.code));
+  node.replaceChildren(...[head, why].filter(Boolean));
+}
+
+const PENDING = { sending: 'Sending', accepted: 'Sent', queued: 'Queued, sent when this turn ends', retrying: 'Not reached yet, trying again' };
+
+function drawPending(node, entry, { retry, discard }) {
+  // Buttons stay the same nodes, or a press on one that is drawn anew meanwhile would be lost.
+  const drawn = JSON.stringify(entry);
+  if (node.drawnEntry === drawn) return;
+  node.drawnEntry = drawn;
+  const failed = entry.state === 'failed';
+  const label = h('span', {}, failed ? `Not sent. ${entry.error}` : PENDING[entry.state]);
+  const again = failed && h('button', { type: 'button', class: 'text-button', onclick: () => retry(entry.messageId) }, 'Try again');
+  const drop = failed && h('button', { type: 'button', class: 'text-button', onclick: () => discard(entry.messageId) }, 'Discard');
+  node.classList.toggle('failed', failed);
+  const state = h('p', { class: 'pending-state' }, ...[label, again, drop].filter(Boolean));
+  node.replaceChildren(h('div', { class: 'user' }, entry.text), state);
+}
+
+function userText(message) {
+  const others = message.parts.filter((part) => part.type === 'file').map((part) => `[${part.name}]`);
+  return [textOf(message), ...others].filter(Boolean).join('\n');
+}

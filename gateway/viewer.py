@@ -1,0 +1,44 @@
+"""What viewers see of messages and events: neutral parts, whole, without what only a provider or the store needs."""
+
+from typing import Any
+
+from temporal.blobs import BlobStore, unfold
+from workflows.events import Event, MessageAdded, StepFinished, ToolFinished
+from workflows.types import Message, Part
+
+#: Fields of ours that say nothing to a viewer.
+_PRIVATE = {"native", "blob", "args_raw"}
+#: Optional fields of an event that are absent, not null, when there is nothing to say.
+_ABSENT = {"error", "attempts"}
+
+
+async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
+    """A message as CONTRACT section 1 has it, folded parts fetched."""
+    parts = message.parts
+    if any(part.blob for part in parts):
+        parts = await unfold(blobs, parts)
+    dumped = message.model_dump(mode="json", exclude={"parts"})
+    if dumped["stopped"] is None:
+        del dumped["stopped"]
+    return {**dumped, "parts": [_part_json(part) for part in parts]}
+
+
+async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
+    """An event as CONTRACT section 1 has it: one flat object."""
+    match event:
+        case MessageAdded() | StepFinished():
+            dumped = event.model_dump(mode="json", exclude={"message"})
+            dumped["message"] = await message_json(event.message, blobs)
+        case ToolFinished():
+            dumped = event.model_dump(mode="json", exclude={"result"})
+            result: Part = event.result
+            if result.blob:
+                (result,) = await unfold(blobs, (result,))
+            dumped["result"] = _part_json(result)
+        case _:
+            dumped = event.model_dump(mode="json")
+    return {name: value for name, value in dumped.items() if value is not None or name not in _ABSENT}
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    return part.model_dump(mode="json", exclude=_PRIVATE)

@@ -1,0 +1,162 @@
+"""What `dev`, `worker` and `gateway` are put together from. The only place that knows all four packages' parts."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from gateway.app import create_app
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import (
+    Interceptor,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from activities import builtin_tools, order_desk
+from activities.agents import Agents
+from activities.catalogue import Catalogue, load_tools
+from activities.model_call import ModelCalls, encode_request
+from activities.providers import Providers
+from temporal.agent_folders import SHIPPED
+from temporal.blobs import BlobStore, LocalBlobs
+from temporal.definitions import Definitions
+from temporal.live import Live
+from temporal.settings import Settings, environment, has_key
+from workflows.commands import Prompt
+from workflows.contract import TASK_QUEUE
+from workflows.session import SessionWorkflow
+from workflows.types import Message
+
+#: Seconds between two looks at the definitions' files.
+DEFINITIONS_CHECK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a user gives: folders of definitions, tool modules or files, a models file."""
+
+    agents: tuple[Path, ...] = ()
+    tools: tuple[str, ...] = ()
+    models: Path | None = None
+
+
+@dataclass
+class Parts:
+    """What the processes of one machine share, each made once."""
+
+    settings: Settings
+    blobs: BlobStore
+    catalogue: Catalogue
+    definitions: Definitions
+    providers: Providers = field(default_factory=lambda: Providers(environment()))
+
+
+def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -> Parts:
+    """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
+    functions: dict[int, Callable[..., Any]] = {}
+    for function in (*_shipped_tools(), *(tool for source in _once(sources.tools) for tool in load_tools(source))):
+        functions[id(function)] = function
+    catalogue = Catalogue(functions.values())
+    blobs = LocalBlobs(settings.blobs_root)
+    definitions = Definitions(
+        [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
+        sources.models,
+        blobs=blobs,
+        tool_names=frozenset(catalogue.names),
+        tools_digest=catalogue.digest,
+        demo_for=(lambda provider, base_url: not has_key(provider, base_url)) if demo_without_keys else None,
+    )
+    log = structlog.get_logger(__name__)
+    for problem in definitions.problems:
+        log.warning("definition.refused", problem=str(problem))
+    return Parts(settings, blobs, catalogue, definitions)
+
+
+def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
+    """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
+    settings = parts.settings
+    throttle = timedelta(seconds=settings.heartbeat_throttle_s)
+    models = ModelCalls(client, live, parts.blobs, parts.providers, parts.catalogue.digest)
+    agents = Agents(parts.definitions, parts.catalogue)
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[SessionWorkflow],
+        activities=[
+            models.call_model,
+            agents.load_agent,
+            *parts.catalogue.activities(parts.blobs, asyncio.get_running_loop()),
+        ],
+        # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
+        # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[_Poking(live.poke)],
+        # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
+        activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
+        max_concurrent_activities=settings.activity_slots,
+        max_cached_workflows=settings.cached_workflows,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
+        max_heartbeat_throttle_interval=throttle,
+        default_heartbeat_throttle_interval=throttle,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
+    )
+
+
+def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) -> FastAPI:
+    def describe_tool(name: str) -> str | None:
+        spec = parts.catalogue.spec(name)
+        return spec.description if spec else None
+
+    def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
+        return encode_request(parts.providers.wire(prompt.model).request(prompt, messages))
+
+    return create_app(
+        client=client,
+        live=live,
+        blobs=parts.blobs,
+        definitions=parts.definitions,
+        settings=parts.settings,
+        temporal_ui=temporal_ui,
+        rebuild_request=rebuild_request,
+        describe_tool=describe_tool,
+    )
+
+
+def _shipped_tools() -> list[Callable[..., Any]]:
+    return [
+        value
+        for module in (builtin_tools, order_desk)
+        for value in vars(module).values()
+        if callable(value) and activity._Definition.from_callable(value) is not None
+    ]
+
+
+def _once(sources: Sequence[str]) -> list[str]:
+    """The same file named twice counts once."""
+    seen: dict[str, str] = {}
+    for source in sources:
+        seen.setdefault(str(Path(source).resolve()) if source.endswith(".py") else source, source)
+    return list(seen.values())
+
+
+class _Poking(Interceptor):
+    """Lets workflow code say on the live plane that its session has moved on: the SDK's public way out of a workflow."""
+
+    def __init__(self, poke: Callable[[str, int], None]) -> None:
+        self._poke = poke
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[WorkflowInboundInterceptor] | None:
+        input.unsafe_extern_functions["perdure_poke"] = self._poke
+        return None

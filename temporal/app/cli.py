@@ -1,0 +1,106 @@
+"""The command line. It reads options, calls what they name, and turns known errors into one line for people."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+
+from activities.tools import ToolLoadError
+from temporal.app import agents, new, start
+from temporal.app.exit import leave
+from temporal.app.lock import AlreadyRunning
+from temporal.app.processes import ServerDied
+from temporal.app.server import PortTaken, ServerFailed
+from temporal.client import TemporalUnavailable
+from temporal.settings import SettingsInvalid
+
+app = typer.Typer(
+    name="perdure", help="AI agent sessions that never die.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.add_typer(agents.app, name="agents")
+
+#: Errors whose message is all that a person needs.
+KNOWN = (
+    AlreadyRunning,
+    PortTaken,
+    ServerDied,
+    ServerFailed,
+    SettingsInvalid,
+    TemporalUnavailable,
+    ToolLoadError,
+    new.NotEmpty,
+    start.Refused,
+)
+
+Agents = Annotated[list[Path] | None, typer.Option("--agents", help="A folder of agent definitions; may be repeated.")]
+Tools = Annotated[list[str] | None, typer.Option("--tools", help="A module or file of tools; may be repeated.")]
+Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+
+@app.command()
+def dev(
+    host: Annotated[str, typer.Option(help="Loopback address to serve on.")] = "127.0.0.1",
+    port: Port = 8000,
+    temporal_port: Port = 7233,
+    ui_port: Port = 8233,
+    data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept; .perdure by default.")] = None,
+    agents: Agents = None,
+    tools: Tools = None,
+    models: Models = None,
+) -> None:
+    """Run everything in one process: Temporal, a worker and the gateway."""
+    _run(start.dev(host, port, temporal_port, ui_port, data_dir, start.usual_sources(agents, tools, models)))
+
+
+@app.command()
+def worker(agents: Agents = None, tools: Tools = None, models: Models = None) -> None:
+    """Run a worker for the Temporal cluster that TEMPORAL_ADDRESS names."""
+    _run(start.worker(start.usual_sources(agents, tools, models)))
+
+
+@app.command()
+def gateway(
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    port: Port = 8000,
+    insecure: Annotated[bool, typer.Option(help="Serve without authentication on any address.")] = False,
+    agents: Agents = None,
+    tools: Tools = None,
+    models: Models = None,
+) -> None:
+    """Run a gateway for the Temporal cluster that TEMPORAL_ADDRESS names."""
+    _run(start.gateway(host, port, insecure, start.usual_sources(agents, tools, models)))
+
+
+@app.command("new")
+def new_project(directory: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")]) -> None:
+    """Write an agent, a tool and a test to start from."""
+    for path in new.create(directory):
+        typer.echo(path)
+
+
+def _run(process: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(process)
+
+
+def main() -> None:
+    """The entry point `perdure`. Ends the process by the one way out, with 1 on an error that is told."""
+    code = 0
+    try:
+        app()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except KNOWN as problem:
+        Console(stderr=True).print(f"[bold red]error:[/] {problem}", highlight=False, soft_wrap=True)
+        code = 1
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        code = 70
+    leave(code)

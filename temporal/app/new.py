@@ -1,0 +1,133 @@
+"""`perdure new DIR`: a small project that runs as it is: an agent, a tool, a test and a word on how to go on.
+
+The texts below are templates of those files; `{agent}` is the agent's name, made from the directory's.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+_AGENT: Final = """\
+name: {agent}
+description: Tells what a parcel costs and when it arrives
+
+models:
+  capable: {{use: anthropic/claude-sonnet-5-5, max_output_tokens: 2048}}
+model: capable
+
+instructions: |
+  You help people to send parcels. Be friendly and brief.
+
+  - Use `quote_parcel` for every price and never guess one.
+  - Ask for the weight and the country if you do not know them.
+
+tools:
+  - quote_parcel: {{timeout: 10s}}
+
+limits:
+  turn: {{steps: 8, cost_usd: 0.20}}
+  session: {{cost_usd: 2.00}}
+"""
+
+_TOOLS: Final = '''\
+"""The tools of this project: plain Temporal activities. The hints and the docstring are what the model is told."""
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+# Dollars for the first kilogram, and days on the way.
+RATES = {{"DE": (5.0, 2), "FR": (9.0, 3), "US": (19.0, 7)}}
+
+
+@activity.defn
+def quote_parcel(weight_kg: float, country: str, express: bool = False) -> dict[str, float]:
+    """What a parcel costs and how long it takes.
+
+    Args:
+        weight_kg: Weight in kilograms, above 0 and at most 30.
+        country: Where it goes: a two-letter country code, such as DE.
+        express: Twice the price, half the time.
+    """
+    if not 0 < weight_kg <= 30:
+        # The model reads the message, and can ask the user for another weight.
+        raise ApplicationError("weight_kg must be above 0 and at most 30", type="bad_weight", non_retryable=True)
+    if country.upper() not in RATES:
+        raise ApplicationError(f"no parcels go to {{country}}", type="unknown_country", non_retryable=True)
+    base, days = RATES[country.upper()]
+    price = base + 1.5 * max(0.0, weight_kg - 1)
+    return {{"price_usd": round(price * (2 if express else 1), 2), "days": days / 2 if express else days}}
+'''
+
+_TEST: Final = """\
+from pathlib import Path
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from temporal.agent_folders import AgentFolders
+from tools import quote_parcel
+
+AGENTS = Path(__file__).parent / "agents"
+
+
+def test_a_quote() -> None:
+    quote = ActivityEnvironment().run(quote_parcel, 3.0, "DE", True)
+    assert quote == {{"price_usd": 16.0, "days": 1.0}}
+
+
+def test_a_country_without_parcels() -> None:
+    with pytest.raises(ApplicationError) as raised:
+        ActivityEnvironment().run(quote_parcel, 3.0, "AQ")
+    assert raised.value.type == "unknown_country"
+
+
+def test_the_agent_file() -> None:
+    reading = AgentFolders((AGENTS,), tool_names=frozenset(["quote_parcel"])).read()
+    assert reading.problems == []
+    assert list(reading.serving) == ["{agent}"]
+"""
+
+_README: Final = """\
+# {agent}
+
+    perdure dev                  # the agent in the browser; without a key it runs on the demo model
+    perdure agents validate      # is the definition right?
+    pytest                       # do the tools work?
+
+- `agents/{agent}.yaml` is the agent: what it is told, its models, tools and limits. A change reaches running sessions
+  at their next turn.
+- `tools.py` holds its tools. A tool is a function with type hints and a docstring, decorated with `activity.defn`.
+  Add one, name it in the agent's file, and start `perdure dev` again.
+- Keys come from the environment: `ANTHROPIC_API_KEY`, `OPENAI_API_KEY`.
+"""
+
+
+class NotEmpty(Exception):
+    """The directory holds something already, or is no directory."""
+
+
+def create(directory: Path) -> list[Path]:
+    """Writes the project into `directory`, which is made if it is missing, and returns the files. Raises NotEmpty."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise NotEmpty(f"{directory} is not an empty directory; give another, or empty it first")
+    agent = agent_name(directory)
+    files = {
+        f"agents/{agent}.yaml": _AGENT,
+        "tools.py": _TOOLS,
+        "test_tools.py": _TEST,
+        "README.md": _README,
+    }
+    written = []
+    for name, template in files.items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(template.format(agent=agent), encoding="utf-8")
+        written.append(file)
+    return written
+
+
+def agent_name(directory: Path) -> str:
+    """The directory's name as an agent may be called: `My Shop` → `my-shop`."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", directory.resolve().name.lower()).lstrip("-_0123456789").rstrip("-")
+    return name[:64] or "parcels"

@@ -1,0 +1,176 @@
+"""The long-running processes: the embedded whole (`dev`), and worker and gateway for any cluster.
+
+Rule 1: what was started is stopped in the opposite order, also when starting fails half-way.
+Rule 2: SIGINT and SIGTERM stop cleanly: viewers are cut (so that they come again), the worker drains, Temporal goes last.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from temporalio.worker import Worker
+
+from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, Sources, assemble, make_app, make_worker
+from temporal.app.identity import new_identity
+from temporal.app.reap import reap
+from temporal.app.server import HOST, DevServer, check_port
+from temporal.client import connect, ensure_search_attributes
+from temporal.live import MemoryLive
+from temporal.log import runtime
+from temporal.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: An open stream is cut before the server stops; this is for what is left.
+GATEWAY_STOP_S = 3
+
+
+class ServerDied(Exception):
+    """The embedded Temporal server ended by itself."""
+
+
+async def run_dev(
+    settings: Settings,
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    temporal_port: int,
+    ui_port: int,
+    ready: Callable[[str, str | None, Parts], None],
+) -> None:
+    """The whole of Perdure in this process, with the real Temporal dev server as its child, until a signal comes.
+
+    `ready(url, temporal_ui, parts)` is called once when it serves.
+    """
+    check_port(host, port, "--port")
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            DevServer(settings.data_dir, temporal_port, ui_port, retention_days=settings.retention_days)
+        )
+        identity, previous = new_identity(settings.data_dir)
+        client = await connect(settings, address=server.address, identity=identity, runtime=runtime())
+        if previous is not None:
+            # Before our own worker polls: an interrupted step goes on now, not after its heartbeat time-out.
+            reaped = await reap(client, previous)
+            log.info("reaped", attempts=reaped)
+        parts = assemble(settings, sources, demo_without_keys=True)
+        live = MemoryLive(asyncio.get_running_loop())
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.providers.aclose)
+        worker = make_worker(client, live, parts)
+        await stack.enter_async_context(_working(worker))
+        app = make_app(client, live, parts, server.ui_url)
+        failed = await stack.enter_async_context(_serving(app, host, port))
+        ready(f"http://{host}:{port}", server.ui_url, parts)
+        died = asyncio.create_task(server.died())
+        await asyncio.wait({died, failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        if died.done():
+            raise ServerDied(f"the Temporal server ended by itself with code {died.result()}; see temporal.log")
+        died.cancel()
+
+
+async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:
+    """A worker on the cluster that `TEMPORAL_…` names, until a signal comes."""
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        client = await connect(settings, runtime=runtime())
+        await ensure_search_attributes(client)
+        parts = assemble(settings, sources, demo_without_keys=False)
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.providers.aclose)
+        live = MemoryLive(asyncio.get_running_loop())
+        await stack.enter_async_context(_working(make_worker(client, live, parts)))
+        ready(client.service_client.config.target_host)
+        await stopped.wait()
+
+
+async def run_gateway(
+    settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
+) -> None:
+    """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
+    check_port(host, port, "--port")
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        client = await connect(settings, runtime=runtime())
+        parts = assemble(settings, sources, demo_without_keys=False)
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.providers.aclose)
+        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, None)
+        failed = await stack.enter_async_context(_serving(app, host, port))
+        ready(f"http://{host}:{port}")
+        await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _stop_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+@asynccontextmanager
+async def _definitions(parts: Parts) -> AsyncIterator[None]:
+    await parts.definitions.publish()
+    watching = asyncio.create_task(parts.definitions.watch(DEFINITIONS_CHECK_S))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.shutdown()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to us: the streams have to be cut first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, host: str, port: int) -> AsyncIterator["asyncio.Task[None]"]:
+    """Serves `app`; the task that it yields ends only if the server fails."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GATEWAY_STOP_S,
+        timeout_keep_alive=30,
+        ws="none",
+    )
+    server = _Uvicorn(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        if serving.done():
+            await serving
+            raise RuntimeError("the gateway did not start")
+        await asyncio.sleep(0.01)
+    try:
+        yield serving
+    finally:
+        app.state.watches.cut()
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+__all__ = ["HOST", "ServerDied", "run_dev", "run_gateway", "run_worker"]

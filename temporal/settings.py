@@ -1,0 +1,106 @@
+"""The settings of a process, and the only place where the environment is read.
+
+Our own settings are `PERDURE_…`. How to reach Temporal is told by the standard `TEMPORAL_…` (see `temporal.client`),
+and keys and base URLs of model providers by their SDKs' own variables, which nothing of ours copies or stores.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "PERDURE_"
+
+
+class SettingsInvalid(Exception):
+    """A setting has a value that it cannot have; the message names the variable."""
+
+
+class Settings(BaseSettings):
+    """Seconds, bytes and counts, as the names say. Make one by `Settings.load()`."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    #: Everything that `perdure dev` keeps: Temporal's database, logs, blobs.
+    data_dir: Path = Path(".perdure")
+    #: The blob store, where it is not `blobs` in `data_dir`; worker and gateway must see the same.
+    blob_dir: Path | None = None
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    #: How long a workflow task waits for the worker that has the session in memory. Queries to the sessions of a killed
+    #: worker take this long.
+    sticky_schedule_to_start_s: float = Field(default=1, gt=0)
+    #: A worker killed inside a workflow task stalls the session for this long.
+    workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
+    #: At 0.25 s, heartbeats are most of the server's load.
+    heartbeat_throttle_s: float = Field(default=2, gt=0)
+    graceful_shutdown_s: float = Field(default=30, ge=0)
+    #: A streaming model call holds one slot from its first to its last token.
+    activity_slots: int = Field(default=1000, ge=1)
+    cached_workflows: int = Field(default=4000, ge=0)
+
+    #: History events after which a session continues as new at its next rest point.
+    continue_as_new_after: int = Field(default=1500, ge=50, le=40_000)
+    #: How long the embedded server keeps closed runs.
+    retention_days: int = Field(default=30, ge=1)
+
+    #: Longer than a workflow task's time-out, which a killed worker can leave behind.
+    query_timeout_s: float = Field(default=8, gt=0)
+    body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    #: Frames that wait for one viewer before it is cut; it resumes by itself.
+    viewer_queue: int = Field(default=1000, ge=1)
+    #: Idle events streams get a comment this often.
+    keepalive_s: float = Field(default=15, gt=0)
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Settings from the environment, with `overrides` (those that are not None) above it.
+
+        Raises `SettingsInvalid`.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            # Without the input: somebody may have put a secret into the wrong variable.
+            problems = [f"{_PREFIX}{problem['loc'][0]}".upper() + f": {problem['msg']}" for problem in error.errors()]
+            raise SettingsInvalid("; ".join(problems)) from None
+
+    @property
+    def blobs_root(self) -> Path:
+        return self.blob_dir or self.data_dir / "blobs"
+
+    @property
+    def workflow_task_timeout(self) -> timedelta:
+        """For `start_workflow(task_timeout=…)`."""
+        return timedelta(seconds=self.workflow_task_timeout_s)
+
+
+def environment() -> Mapping[str, str]:
+    """The environment as it is now, read-only: for `${NAME}` in URLs and headers, and for child processes."""
+    return MappingProxyType(dict(os.environ))
+
+
+def has_key(provider: str, base_url: str | None = None) -> bool:
+    """Whether calls to `provider` can be tried: it has a key, or needs none because it is the demo or a server of one's
+    own (`base_url` is the model definition's)."""
+    match provider:
+        case "demo":
+            return True
+        case "anthropic":
+            return _set("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+        case "openai-chat":
+            return base_url is not None or _set("OPENAI_API_KEY", "OPENAI_BASE_URL")
+        case _:
+            return False
+
+
+def _set(*names: str) -> bool:
+    # An empty variable is what `KEY= command` and compose files leave where there is no key.
+    return any(os.environ.get(name, "").strip() for name in names)

@@ -1,0 +1,176 @@
+"""Reads a YAML file that people write, and remembers on which line everything stands.
+
+Rule 1: a fault is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file holds.
+Rule 2: the scalars are YAML 1.2's: only `true` and `false` are booleans (`thinking: off` is a word), and a date is a
+string.
+Rule 3: what aliases unfold to is bounded before anything is built from it.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import yaml
+
+MAX_BYTES: Final = 1024 * 1024
+MAX_NODES: Final = 20_000
+MAX_DEPTH: Final = 50
+
+Loc = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DefinitionProblem:
+    """Why a definition is refused. `line` counts from 1; `field` is empty where the whole file is meant."""
+
+    file: Path
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
+
+
+class Refused(Exception):
+    """A file that cannot be used."""
+
+    def __init__(self, *problems: DefinitionProblem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's values, and the nodes that know their places."""
+
+    file: Path
+    values: dict[str, Any]
+    root: yaml.MappingNode
+
+    def find(self, loc: Loc) -> tuple[yaml.Node, int]:
+        """The node at `loc`, or the closest that encloses it, and its line."""
+        node: yaml.Node = self.root
+        line = _line(node)
+        for step in loc:
+            child = _child(node, step)
+            if child is None:
+                break
+            node, line = child
+        return node, line
+
+    def problem(self, loc: Loc, message: str) -> DefinitionProblem:
+        return DefinitionProblem(self.file, self.find(loc)[1], field_name(loc), message)
+
+
+def field_name(loc: Loc) -> str:
+    """`("tools", 1, "timeout")` → `tools[1].timeout`."""
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc if step != "[key]"]
+    return "".join(steps).removeprefix(".")
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises Refused."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(DefinitionProblem(path, 1, "", f"cannot be read: {error.strerror}")) from None
+    if len(data) > MAX_BYTES:
+        raise Refused(DefinitionProblem(path, 1, "", f"has {len(data)} bytes; at most {MAX_BYTES} are read"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused(DefinitionProblem(path, line, "", "is not UTF-8 text")) from None
+
+
+def read_yaml(path: Path) -> Source:
+    """The one mapping that the file holds. Raises Refused."""
+    text = read_text(path)
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            _refuse(path, 1, "the file is empty")
+        if not isinstance(root, yaml.MappingNode):
+            _refuse(path, _line(root), "must be a mapping of fields, like `name: support`")
+        _check(path, root)
+        return Source(path, loader.construct_document(root), root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        _refuse(path, mark.line + 1 if mark else 1, f"not valid YAML: {reason}")
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        _refuse(path, line, f"not valid YAML: the character {error.character!r} is not allowed")
+    except (yaml.YAMLError, ValueError) as error:
+        _refuse(path, 1, f"not valid YAML: {error}")
+    except RecursionError:
+        _refuse(path, 1, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse(path: Path, line: int, message: str) -> NoReturn:
+    raise Refused(DefinitionProblem(path, line, "", message)) from None
+
+
+def _check(path: Path, root: yaml.Node) -> None:
+    """Duplicate keys, keys that are no words, and trees that are too big, an alias counted as often as it is used."""
+    stack: list[tuple[yaml.Node, int]] = [(root, 1)]
+    seen = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        if seen > MAX_NODES:
+            _refuse(path, _line(node), f"holds more than {MAX_NODES} values, its aliases unfolded")
+        if depth > MAX_DEPTH:
+            _refuse(path, _line(node), f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(node, yaml.ScalarNode) and any("\ud800" <= char <= "\udfff" for char in node.value):
+            _refuse(path, _line(node), "holds half of a surrogate pair, which is no character")
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend((item, depth + 1) for item in node.value)
+        if isinstance(node, yaml.MappingNode):
+            keys = set()
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    _refuse(path, _line(key), "a key must be a word, not a list or a mapping")
+                if key.value in keys:
+                    _refuse(path, _line(key), f"the key {key.value!r} stands here twice")
+                keys.add(key.value)
+                stack.append((value, depth + 1))
+
+
+def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], _line(node.value[step])
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return value, _line(key)
+        # `- find_order: {timeout: 30s}`: the tool's options lie one level below the tool.
+        if len(node.value) == 1 and isinstance(node.value[0][1], yaml.MappingNode):
+            return _child(node.value[0][1], step)
+    return None
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
+    [*"-+.0123456789"],
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])

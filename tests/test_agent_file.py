@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from temporal.agent_file import load_agent_file, load_models
+from workflows.definition import ModelDefinition
+
+GOOD = """\
+name: support
+description: Answers questions
+inputs:
+  customer_name: {type: string}
+models:
+  capable: {use: anthropic/claude-sonnet-5-5, thinking: off}
+  local: {use: openai-chat/llama3.2, base_url: "http://127.0.0.1:9/v1", price: {input: 0, output: 0}}
+model: capable
+instructions: |
+  You help {{ customer_name }} in {{ session.id }}.
+  {% for n in range(2) %}{{ n }}{{ user.id }}{{ turn.number }}{% endfor %}
+tools:
+  - find_order
+  - calculator: {timeout: 90s, retry: {attempts: 1}}
+limits:
+  turn: {steps: 3, cost_usd: 0.5}
+"""
+
+
+def problems(tmp_path: Path, text: str, tools: frozenset[str] | None = None) -> list[str]:
+    """Problems of `text` as `LINE: FIELD: MESSAGE`."""
+    file = tmp_path / "agent.yaml"
+    file.write_text(text)
+    loaded = load_agent_file(file, {}, tools)
+    assert (loaded.definition is None) == bool(loaded.problems)
+    return [str(problem).removeprefix(f"{tmp_path}/").removeprefix("agent.yaml:") for problem in loaded.problems]
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    assert problems(tmp_path, GOOD, frozenset(["find_order", "calculator"])) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("name: support", "name: my agent", "1: name: string should match pattern"),
+        ("name: support\n", "", "1: name: is required"),
+        ("model: capable", "model: clever", "8: model: 'clever' is not one of models: capable, local"),
+        ("model: capable", "model: capable\nmodell: x", "9: modell: there is no such field"),
+        (
+            "model: capable",
+            "model: capable\nidle_timeout: 90d",
+            "9: idle_timeout: this version does not carry this out",
+        ),
+        ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
+        ("thinking: off", "fallback: [demo/x]", "6: models.capable.fallback: this version does not carry this out"),
+        ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
+        ("anthropic/claude", "gemini/claude", "6: models.capable.use: 'gemini/claude-sonnet-5-5' names no provider"),
+        ("timeout: 90s", "timeout: soon", "14: tools[1].timeout: a duration is a number and a unit"),
+        ("timeout: 90s", "timeout: 99999999999999d", "14: tools[1].timeout: 99999999999999d is longer than"),
+        ("- find_order", "- find_order: 30s", "13: tools[0]: the options of find_order are a mapping"),
+        ("timeout: 90s", "side_effects: once", "14: tools[1].side_effects: this version does not carry this out"),
+        ("timeout: 90s", "task_queue: stock", "14: tools[1].task_queue: this version does not carry this out"),
+        ("- find_order", "- mcp: {url: x}", "13: tools[0].mcp: tools of this kind are not carried out"),
+        ("- find_order", "- find_ordr", "13: tools[0]: no worker tool is named 'find_ordr'"),
+        ("- find_order", "- calculator", "12: tools: 'calculator' is named twice"),
+        ("steps: 3", "steps: none", "16: limits.turn.steps: input should be a valid integer"),
+        ("steps: 3", "working_time: 5m", "16: limits.turn.working_time: this version does not carry this out"),
+        ("model: capable", "model: capable\nbusy: steer", "9: busy: this version does not carry out 'steer'"),
+        ("type: string", "type: text", "4: inputs.customer_name.type: not a JSON Schema"),
+        ("customer_name: {", "session: {", "3: inputs: 'session' is a built-in name"),
+        ("help {{ customer_name }}", "help {{ customer }}", "10: instructions: 'customer' is neither an input nor"),
+        ("turn.number", "args.x", "11: instructions: 'args' is neither an input nor"),
+        ("turn.number", "lipsum()", "11: instructions: 'lipsum' is neither an input nor"),
+        ("range(2)", "range(2) | random", "11: instructions: there is no filter named 'random'"),
+        ("{% endfor %}", "", "11: instructions: not a valid template"),
+        ("help", "{% include 'x' %}", "10: instructions: a template is one text; `include` cannot be used"),
+        (", price: {input: 0, output: 0}", "", "7: models.local: openai-chat/llama3.2 has no known price"),
+        ("instructions: |", "instructions: {text: x}\nexamples: |", "9: instructions: is a text, or {file: NAME}"),
+    ],
+)
+def test_a_fault_is_named_by_line_and_field(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    found = problems(tmp_path, GOOD.replace(old, new, 1), frozenset(["find_order", "calculator"]))
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD.replace("timeout: 90s", "timeout: soon").replace("steps: 3", "steps: 0"))
+    assert [problem.split(": ")[1] for problem in found] == ["tools[1].timeout", "limits.turn.steps"]
+
+
+def test_without_a_cap_a_price_may_be_unknown(tmp_path: Path) -> None:
+    text = GOOD.replace(", price: {input: 0, output: 0}", "").replace(", cost_usd: 0.5", "")
+    assert problems(tmp_path, text) == []
+
+
+def test_instructions_from_a_file(tmp_path: Path) -> None:
+    start = GOOD.index("instructions: |")
+    text = GOOD[:start] + "instructions: {file: texts/support.md}\n" + GOOD[GOOD.index("tools:") :]
+    assert problems(tmp_path, text)[0].startswith("9: instructions.file: ")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "support.md").write_text("Hello\n\n{{ customer }}\n")
+    assert problems(tmp_path, text)[0].startswith("texts/support.md:3: instructions: 'customer' is neither")
+    (tmp_path / "texts" / "support.md").write_text("Hello {{ customer_name }}")
+    assert problems(tmp_path, text) == []
+    loaded = load_agent_file(tmp_path / "agent.yaml", {}, None)
+    assert loaded.definition is not None
+    assert loaded.definition.instructions == "Hello {{ customer_name }}"
+    assert loaded.included == (tmp_path / "texts/support.md",)
+
+
+@pytest.mark.parametrize("name", ["../secret.md", "/etc/hostname", "link.md"])
+def test_included_files_stay_in_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "agents"
+    folder.mkdir()
+    (tmp_path / "secret.md").write_text("secret")
+    (folder / "link.md").symlink_to(tmp_path / "secret.md")
+    start = GOOD.index("instructions: |")
+    found = problems(folder, GOOD[:start] + f"instructions: {{file: {name}}}\n" + GOOD[GOOD.index("tools:") :])
+    assert found == ["9: instructions.file: must lie in the folder of this file, or below it"]
+
+
+def test_shared_models_lie_below_the_definitions_own(tmp_path: Path) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text("name: a\nmodels: {mine: {use: demo/mine}}\nmodel: shared\ninstructions: x\n")
+    shared = {"mine": ModelDefinition(use="demo/theirs"), "shared": ModelDefinition(use="demo/shared")}
+    loaded = load_agent_file(file, shared, None)
+    assert loaded.definition is not None
+    assert {role: model.use for role, model in loaded.definition.models.items()} == {
+        "mine": "demo/mine",
+        "shared": "demo/shared",
+    }
+    file.write_text("name: a\nmodel: shared\ninstructions: x\n")
+    assert load_agent_file(file, shared, None).problems == ()
+    (problem,) = load_agent_file(file, {}, None).problems
+    assert "there is no model" in problem.message
+
+
+@pytest.mark.parametrize("indent", ["", "models:\n  "])
+def test_a_shared_file_keeps_what_is_right(tmp_path: Path, indent: str) -> None:
+    file = tmp_path / "models.yaml"
+    gap = "  " if indent else ""
+    file.write_text(f"{indent}fast: {{use: demo/fast}}\n{gap}odd: {{use: nowhere}}\n{gap}a b: {{use: demo/x}}\n")
+    models, found = load_models(file)
+    assert models == {"fast": ModelDefinition(use="demo/fast")}
+    first = 3 if indent else 2
+    assert [(problem.line, problem.field.removeprefix("models.")) for problem in found] == [
+        (first, "odd.use"),
+        (first + 1, "a b"),
+    ]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_edit_of_a_file_raises(tmp_path: Path, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(GOOD)))
+    end = data.draw(st.integers(start, min(start + 40, len(GOOD))))
+    put = data.draw(
+        st.text(max_size=10) | st.sampled_from(["{", "[", "null", "{{", "1", ": ", "\n- ", "&a", "*a", "<<: "])
+    )
+    file = tmp_path / "agent.yaml"
+    file.write_bytes((GOOD[:start] + put + GOOD[end:]).encode("utf-8", "surrogatepass"))
+    for problem in load_agent_file(file, {}, frozenset()).problems + load_models(file)[1]:
+        assert problem.line >= 1
+        assert problem.message

@@ -1,0 +1,59 @@
+import re
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from temporal.agent_folders import SHIPPED
+from temporal.agent_schema import DURATION, schema
+from workflows.definition import parse_duration
+
+VALIDATOR = Draft202012Validator(schema())
+LEAST: dict[str, Any] = {"name": "a", "model": "m", "instructions": "x"}
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda file: file.name)
+def test_the_shipped_agents_fit(file: Any) -> None:
+    VALIDATOR.validate(yaml.safe_load(file.read_text()))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"instructions": {"file": "a.md"}},
+        {"tools": ["find_order", {"calculator": None}, {"fetch_url": {"timeout": "1.5m", "retry": {"attempts": 2}}}]},
+    ],
+)
+def test_what_people_write_fits(fields: dict[str, Any]) -> None:
+    VALIDATOR.validate(LEAST | fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"idle_timeout": "3d"},
+        {"instructions": {"text": "x"}},
+        {"tools": [{"mcp": {"url": "x"}}]},
+        {"tools": [{"a": {}, "b": {}}]},
+        {"tools": [{"a": {"timeout": "soon"}}]},
+        {"busy": "steer"},
+    ],
+)
+def test_what_is_refused_does_not_fit(fields: dict[str, Any]) -> None:
+    assert not VALIDATOR.is_valid(LEAST | fields)
+
+
+@pytest.mark.parametrize("text", ["30s", "1.5m", "250ms", "2h", "3d", "3", "s", "3 s", "3w", "-3s", ""])
+def test_durations_are_those_that_are_read(text: str) -> None:
+    try:
+        parse_duration(text)
+    except ValueError:
+        assert re.search(DURATION, text) is None
+    else:
+        assert re.search(DURATION, text) is not None

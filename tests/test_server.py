@@ -1,0 +1,174 @@
+"""The embedded server: it keeps its data, ends its leftovers, refuses company, and says what stands in its way."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+
+from temporal.app.leftover import end_leftovers
+from temporal.app.lock import AlreadyRunning, DirectoryLock
+from temporal.app.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
+from temporal.client import TemporalUnavailable, connect, ensure_search_attributes
+from temporal.settings import Settings
+
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from temporal.app.server import DevServer
+
+async def main():
+    async with DevServer(Path(sys.argv[1]), port=0, ui_port=0) as server:
+        print(server.pid, server.address, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def listener() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def unused() -> int:
+    with listener() as port:
+        return port
+
+
+@pytest.mark.server
+async def test_what_was_started_is_there_after_the_main_process_was_killed(tmp_path: Path) -> None:
+    main = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTER, str(tmp_path), stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert main.stdout is not None
+    leftover, address = (await main.stdout.readline()).split()
+    client = await Client.connect(address.decode())
+    await client.start_workflow("Anything", id="default/s1", task_queue="none")
+    os.killpg(main.pid, signal.SIGKILL)
+    await main.wait()
+    assert psutil.pid_exists(int(leftover))
+
+    async with DevServer(tmp_path, port=int(address.rpartition(b":")[2]), ui_port=0) as server:
+        assert server.pid != int(leftover)
+        assert not psutil.pid_exists(int(leftover)) or psutil.Process(int(leftover)).status() == psutil.STATUS_ZOMBIE
+        found = await (await Client.connect(server.address)).get_workflow_handle("default/s1").describe()
+        assert found.workflow_type == "Anything"
+
+
+@pytest.mark.server
+async def test_a_running_server_is_as_we_need_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Somebody's access to another cluster is not meant for this one.
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "cluster.invalid:7233")
+    monkeypatch.setenv("TEMPORAL_API_KEY", "secret")
+    async with DevServer(tmp_path, port=0, ui_port=0, retention_days=7) as server:
+        assert server.pid is not None
+        assert os.getsid(server.pid) != os.getsid(0)
+        client = await connect(Settings(data_dir=tmp_path), address=server.address)
+        await ensure_search_attributes(client)
+        await ensure_search_attributes(client)
+        assert (await client.count_workflows("PerdureStatus = 'working' AND PerdureCost > 1.5")).count == 0
+        described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace="default"))
+        assert described.config.workflow_execution_retention_ttl.seconds == 7 * 24 * 3600
+
+        with pytest.raises(AlreadyRunning, match=f"process {os.getpid()}.*--data-dir"):
+            async with DevServer(tmp_path, port=0, ui_port=None):
+                pass
+        with pytest.raises(PortTaken, match="--temporal-port"):
+            async with DevServer(tmp_path / "other", port=int(server.address.rpartition(":")[2]), ui_port=None):
+                pass
+        pid = server.pid
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.server
+async def test_search_attributes_are_added_where_the_server_lacks_them(tmp_path: Path) -> None:
+    port = unused()
+    bare = await asyncio.create_subprocess_exec(
+        str(temporal_binary()), "server", "start-dev", "--headless", "--ip", HOST, "--port", str(port),
+        "--db-filename", str(tmp_path / "temporal.db"),
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    while True:
+        try:
+            client = await connect(Settings(data_dir=tmp_path), address=f"{HOST}:{port}")
+            break
+        except TemporalUnavailable:
+            assert bare.returncode is None
+    await asyncio.gather(ensure_search_attributes(client), ensure_search_attributes(client))
+    await ensure_search_attributes(client)
+
+    assert await end_leftovers(tmp_path / "temporal.db") == (bare.pid,)
+    assert await bare.wait() == 0
+
+
+@pytest.mark.server
+async def test_a_server_that_dies_tells_and_one_that_is_stopped_does_not(tmp_path: Path) -> None:
+    async with DevServer(tmp_path, port=0, ui_port=None) as server:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        assert await server.died() == -signal.SIGKILL
+
+    async with DevServer(tmp_path, port=0, ui_port=None) as server:
+        died = asyncio.create_task(server.died())
+    done, _ = await asyncio.wait([died], timeout=0)
+    assert not done
+    died.cancel()
+
+
+@pytest.mark.server
+async def test_a_server_that_cannot_start_says_why_and_frees_the_directory(tmp_path: Path) -> None:
+    with pytest.raises(ServerFailed, match="unknown flag: --nonsense"):
+        async with DevServer(tmp_path, port=0, ui_port=None, extra=["--nonsense"]):
+            pass
+    with DirectoryLock(tmp_path):
+        pass
+
+
+async def test_a_taken_port_is_named_with_the_flag_that_changes_it(tmp_path: Path) -> None:
+    with listener() as port:
+        with pytest.raises(PortTaken, match=rf"port {port} on 127.0.0.1 is taken .* --temporal-port"):
+            async with DevServer(tmp_path, port=port, ui_port=None):
+                pass
+        with pytest.raises(PortTaken, match=rf"port {port} .* --ui-port"):
+            async with DevServer(tmp_path, port=0, ui_port=port):
+                pass
+        with pytest.raises(PortTaken, match="--port"):
+            check_port(HOST, port, "--port")
+    check_port(HOST, port, "--port")
+
+
+async def test_no_server_is_an_error_that_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    address, elsewhere = f"{HOST}:{unused()}", f"{HOST}:{unused()}"
+    monkeypatch.setenv("TEMPORAL_ADDRESS", elsewhere)
+    with pytest.raises(TemporalUnavailable, match=f"cannot reach Temporal at {address}: Connection refused"):
+        await connect(Settings(), address=address)
+    with pytest.raises(TemporalUnavailable, match=f"cannot reach Temporal at {elsewhere}: "):
+        await connect(Settings())
+
+
+async def test_a_broken_client_configuration_is_an_error_for_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporal.toml").write_text("[profile")
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+    with pytest.raises(TemporalUnavailable, match="configuration"):
+        await connect(Settings())
+
+
+def test_the_lock_keeps_others_out_until_it_is_left(tmp_path: Path) -> None:
+    with DirectoryLock(tmp_path / "data"), pytest.raises(AlreadyRunning), DirectoryLock(tmp_path / "data"):
+        pass
+    with DirectoryLock(tmp_path / "data"):
+        pass

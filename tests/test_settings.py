@@ -1,0 +1,63 @@
+"""Settings come from the environment, wrong ones are named, and a provider is ready when its key is set."""
+
+from pathlib import Path
+
+import pytest
+
+from temporal.settings import Settings, SettingsInvalid, environment, has_key
+
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+def test_the_environment_is_below_what_is_passed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_DATA_DIR", "/data")
+    monkeypatch.setenv("PERDURE_LOG_FORMAT", "console")
+    settings = Settings.load(log_format="json", log_level=None)
+
+    assert settings == Settings(data_dir=Path("/data"), log_format="json", log_level="INFO")
+    assert settings.blobs_root == Path("/data/blobs")
+    assert Settings.load(blob_dir=Path("/blobs")).blobs_root == Path("/blobs")
+
+
+def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_ACTIVITY_SLOTS", "sk-secret")
+    monkeypatch.setenv("PERDURE_LOG_LEVEL", "loud")
+    with pytest.raises(SettingsInvalid, match=r"PERDURE_LOG_LEVEL: .*; PERDURE_ACTIVITY_SLOTS: ") as caught:
+        Settings.load()
+    assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "provider"),
+    [
+        ("ANTHROPIC_API_KEY", "anthropic"),
+        ("ANTHROPIC_AUTH_TOKEN", "anthropic"),
+        ("OPENAI_API_KEY", "openai-chat"),
+        ("OPENAI_BASE_URL", "openai-chat"),
+    ],
+)
+def test_a_provider_is_ready_when_its_own_variable_is_set(
+    monkeypatch: pytest.MonkeyPatch, variable: str, provider: str
+) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    assert not has_key(provider)
+    monkeypatch.setenv(variable, " ")
+    assert not has_key(provider)
+    monkeypatch.setenv(variable, "x")
+    assert [name for name in ("anthropic", "openai-chat") if has_key(name)] == [provider]
+
+
+def test_a_server_of_ones_own_and_the_demo_need_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    assert has_key("demo")
+    assert has_key("openai-chat", base_url="http://localhost:11434/v1")
+    assert not has_key("someone-else")
+
+
+def test_the_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = environment()
+    monkeypatch.setenv("PERDURE_SOMETHING", "new")
+    assert "PERDURE_SOMETHING" not in before
+    assert environment()["PERDURE_SOMETHING"] == "new"

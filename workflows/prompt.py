@@ -1,0 +1,93 @@
+"""What a model is told beside the conversation: a pure function of the session's state and the definition.
+
+Instructions are a Jinja2 template (sandboxed, strict) over the session's inputs and the built-in names `session`,
+`user` and `turn`. The output is capped, so that a template cannot grow a session without bound.
+"""
+
+import hashlib
+from typing import Final
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from workflows.commands import Prompt, StepRecord
+from workflows.definition import LoadedAgent
+from workflows.errors import INSTRUCTIONS_INVALID
+from workflows.state import SessionState
+from workflows.types import Message, Text, ToolError
+
+MAX_SYSTEM_CHARACTERS: Final = 200_000
+
+
+class PromptError(Exception):
+    """The instructions cannot be rendered for this session."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.error = ToolError(type=INSTRUCTIONS_INVALID, message=message)
+
+
+def environment() -> ImmutableSandboxedEnvironment:
+    """Jinja2 as definitions may use it: nothing random, undefined names are errors."""
+    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    for name in ("lipsum", "cycler", "joiner"):
+        made.globals.pop(name, None)
+    made.filters.pop("random", None)
+    return made
+
+
+_ENVIRONMENT: Final = environment()
+
+
+def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
+    """The prompt of a step, now or later the same. Raises PromptError."""
+    agent = state.agents.get(record.digest)
+    if agent is None:
+        raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
+    definition = agent.definition
+    return Prompt(
+        model=definition.models[record.role],
+        system=_render(state, agent, record.turn_id),
+        examples=tuple(_example(state, agent)),
+        tools=agent.tools,
+    )
+
+
+def prompt_sha256(prompt: Prompt) -> str:
+    return hashlib.sha256(prompt.model_dump_json().encode()).hexdigest()
+
+
+def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
+    names: dict[str, object] = {
+        **state.new.inputs,
+        "session": {"id": state.new.session_id, "agent": state.new.agent, "created_at": state.created_at.isoformat()},
+        "user": {"id": state.new.user},
+        "turn": {"id": turn_id, "number": int(turn_id[1:])},
+    }
+    try:
+        text = _ENVIRONMENT.from_string(agent.definition.instructions).render(names)
+    except (
+        TemplateError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise PromptError(f"The instructions cannot be rendered: {error}") from error
+    if len(text) > MAX_SYSTEM_CHARACTERS:
+        raise PromptError(f"The instructions render to {len(text)} characters; at most {MAX_SYSTEM_CHARACTERS} may be.")
+    return text.strip()
+
+
+def _example(state: SessionState, agent: LoadedAgent) -> list[Message]:
+    messages = []
+    for number, example in enumerate(agent.definition.examples, 1):
+        for role, text in (("user", example.user), ("assistant", example.assistant)):
+            messages.append(
+                Message.model_validate(
+                    {"id": f"example{number}.{role}", "role": role, "parts": (Text(text=text),), "at": state.created_at}
+                )
+            )
+    return messages

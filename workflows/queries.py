@@ -1,0 +1,181 @@
+"""Answers to what is asked of a session, as pure functions of its state, each page bounded in bytes."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from workflows.commands import (
+    PAGE_BYTES,
+    EventsPage,
+    ModelInputPage,
+    ModelInputRequest,
+    PageRequest,
+    Receipt,
+    SnapshotPage,
+    StepRecord,
+    StepState,
+    TracePage,
+    TraceStep,
+)
+from workflows.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.prompt import build_prompt, prompt_sha256
+from workflows.state import SessionState
+from workflows.types import Frozen, Message, Text, ToolResult, preview
+
+T = TypeVar("T", bound=Frozen)
+
+
+def receipt(state: SessionState, message_id: str) -> Receipt:
+    seen = state.seen.get(message_id)
+    return Receipt(
+        seq=state.seq,
+        closed=state.closed or state.closing is not None,
+        status=state.status,
+        agent=state.new.agent,
+        digest=state.digest,
+        pinned=state.pinned,
+        turn_id=state.turn.turn_id if state.turn else None,
+        content_sha256=seen.content_sha256 if seen else None,
+        cursor=seen.cursor if seen else None,
+    )
+
+
+def events(state: SessionState, after: int) -> EventsPage:
+    """Those greater than `after`; the caller compares `oldest` with what it wanted."""
+    index = max(after + 1 - state.oldest, 0)
+    wanted = state.events[index:]
+    page = _page(wanted)
+    return EventsPage(
+        events=page,
+        seq=state.seq,
+        oldest=state.oldest,
+        closed=state.closed,
+        last_step=state.steps[-1].step_id if state.steps else None,
+        step_open=state.turn is not None and state.turn.step is not None,
+        more=len(page) < len(wanted),
+    )
+
+
+def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
+    until = len(state.transcript) if request.until is None else request.until
+    model = state.model
+    queued = tuple(_shortened(message) for message in state.inbox) if request.after == 0 else ()
+    return SnapshotPage(
+        session_id=state.new.session_id,
+        workflow_id=workflow_id,
+        agent=state.new.agent,
+        digest=state.digest,
+        pinned=state.pinned,
+        model=state.model_role,
+        use=model.use if model else None,
+        status=state.status,
+        turn_id=state.turn.turn_id if state.turn else None,
+        user=state.new.user,
+        metadata=state.metadata,
+        inputs=state.new.inputs,
+        limits=state.effective_limits,
+        usage=state.usage,
+        cost_usd=state.cost_usd if state.cost_known else None,
+        seq=state.seq,
+        created_at=state.created_at,
+        demo=model is not None and model.provider == "demo",
+        queued=queued,
+        messages=_page(state.transcript[request.after : until], used=sum(_size(m) for m in queued)),
+        count=until,
+    )
+
+
+def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
+    """What the step's model call sees. What the caller knows already is left out if it is the same."""
+    record = state.step_record(request.step_id)
+    if record is None:
+        return ModelInputPage(open=False, known=False)
+    prompt = build_prompt(state, record)
+    digest = prompt_sha256(prompt)
+    known_prompt = request.prompt_sha256 == digest
+    start = request.after if _knows(state, record, request) else 0
+    room = 0 if known_prompt else _size(prompt)
+    return ModelInputPage(
+        open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
+        known=True,
+        view=record.view,
+        prompt=None if known_prompt else prompt,
+        prompt_sha256=digest,
+        start=start,
+        messages=_page(state.transcript[start : record.view.count], used=room),
+    )
+
+
+def step_state(state: SessionState, step_id: str) -> StepState:
+    turn = state.turn
+    if turn is None or turn.step is None or turn.step.step_id != step_id:
+        return "finished"
+    return "stopping" if turn.stopping else "running"
+
+
+def trace(state: SessionState, after: int) -> TracePage:
+    wanted = state.steps[after:]
+    by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
+    for event in state.events:
+        match event:
+            case StepStarted() | StepFinished():
+                step_id = event.step_id
+            case ToolStarted() | ToolFinished():
+                step_id = event.call_id.rpartition(".")[0]
+            case _:
+                continue
+        if step_id in by_step:
+            by_step[step_id].append(event)
+    page = _page(TraceStep(record=record, events=tuple(by_step[record.step_id])) for record in wanted)
+    return TracePage(steps=page, more=len(page) < len(wanted))
+
+
+def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:
+    """Whether the caller's first `after` messages are the ones that this step sees first.
+
+    A caller's view is always that of an earlier step of the session, so comparing with those is enough.
+    """
+    if request.epoch != record.view.epoch or request.after > record.view.count:
+        return False
+    if request.paging:
+        return request.prefix == record.view.prefix
+    return any(
+        step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
+        for step in reversed(state.steps)
+    )
+
+
+def _page(items: Iterable[T], used: int = 0) -> tuple[T, ...]:
+    """As many as fit, at least one."""
+    page: list[T] = []
+    for item in items:
+        used += _size(item)
+        if page and used > PAGE_BYTES:
+            break
+        page.append(item)
+    return tuple(page)
+
+
+def _size(item: Frozen) -> int:
+    return len(item.model_dump_json().encode())
+
+
+def _shortened(message: Message) -> Message:
+    parts = tuple(
+        part.model_copy(update={"text": preview(part.text, 200)}) if isinstance(part, Text) else part
+        for part in message.parts[:4]
+    )
+    return message.model_copy(update={"parts": parts})
+
+
+def last_words(message: Message) -> str:
+    """One short line of a message, for an overview."""
+    for part in message.parts:
+        match part:
+            case Text(text=text) if text.strip():
+                line = " ".join(text.split())
+                return line if len(line) <= 160 else f"{line[:159]}…"
+            case ToolResult():
+                return f"{part.name}: {'failed' if part.is_error else 'done'}"
+            case _:
+                continue
+    return "…"

@@ -1,0 +1,371 @@
+"""The session workflow: carries out what `next_action` says and appends events. The only file that awaits.
+
+Rule 1: a handler never awaits. It changes the state with `apply` and leaves; the main loop sees the change at its next
+look, so no handler can interleave with another.
+Rule 2: what must not be decided twice is in the state before anything is awaited: `step.started` comes before the call.
+Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, which would be retried for ever.
+"""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import queries
+from workflows.attributes import COST, STATUS
+from workflows.commands import (
+    Close,
+    Configure,
+    EventsPage,
+    ModelInputPage,
+    ModelInputRequest,
+    NewSession,
+    PageRequest,
+    Receipt,
+    SendMessage,
+    SnapshotPage,
+    StepRecord,
+    StepState,
+    Stop,
+    TracePage,
+)
+from workflows.contract import (
+    LOAD_AGENT,
+    CallModelInput,
+    LoadAgentInput,
+    StepOutput,
+    call_model,
+    load_agent,
+    model_config,
+)
+from workflows.definition import LoadedAgent
+from workflows.errors import AGENT_UNAVAILABLE
+from workflows.events import Events
+from workflows.prompt import PromptError, build_prompt
+from workflows.state import (
+    Accepted,
+    AgentFailed,
+    AgentLoaded,
+    CloseRequested,
+    CommandSeen,
+    Configured,
+    Note,
+    SessionState,
+    StepOpened,
+    StopRequested,
+    ToolsChanged,
+    TurnBroken,
+    apply,
+    begin,
+)
+from workflows.step import finished_step
+from workflows.toolbox import Toolbox
+from workflows.turn import (
+    AbandonTools,
+    Action,
+    CallModel,
+    CloseSession,
+    Exit,
+    FinishTurn,
+    LoadAgent,
+    Rest,
+    RunTools,
+    StartTurn,
+    next_action,
+)
+from workflows.types import Frozen, Message, ToolError
+
+#: The server refuses a run's 10,001st signal.
+MAX_SIGNALS = 8_000
+#: A session that closes in a run longer than this ends in a fresh short one, so that asking it later is quick.
+SHORT_RUN_EVENTS = 50
+
+
+class SessionInput(Frozen):
+    """A new session, or the state that a run hands to the next."""
+
+    new: NewSession | None = None
+    carried: SessionState | None = None
+
+
+@workflow.defn(name="SessionWorkflow")
+class SessionWorkflow:
+    @workflow.init
+    def __init__(self, start: SessionInput) -> None:
+        if start.carried is not None:
+            self._state = start.carried
+        elif start.new is not None:
+            self._state = begin(start.new, workflow.now())
+        else:
+            raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
+        self._carried = start.carried is not None
+        self._signals = 0
+        self._status = self._state.status
+        #: The model call that runs, for a stop to cancel.
+        self._call: workflow.ActivityHandle[StepOutput] | None = None
+        self._tools = Toolbox(self._append)
+        self._describe()
+
+    @workflow.run
+    async def run(self, start: SessionInput) -> str:
+        if start.new is not None:
+            self._append("session.started", agent=start.new.agent, digest=start.new.digest, inputs=start.new.inputs)
+            if start.new.message is not None:
+                self._accept(start.new.message)
+        while True:
+            action = next_action(self._state)
+            if isinstance(action, Exit):
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return self._state.closing or "closed"
+            if self._should_continue_as_new(action):
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(SessionInput(carried=self._state))
+            await self._carry_out(action)
+
+    async def _carry_out(self, action: Action) -> None:
+        match action:
+            case LoadAgent():
+                await self._load_agent(action)
+            case StartTurn():
+                self._start_turn(action.message)
+            case CallModel():
+                await self._call_model(action)
+            case RunTools():
+                agent = self._state.loaded
+                await self._tools.run(action.calls, agent)
+            case AbandonTools():
+                self._tools.abandon(action.calls)
+            case FinishTurn():
+                self._finish_turn(action)
+            case CloseSession():
+                self._close(action.reason)
+            case Rest():
+                await workflow.wait_condition(lambda: not isinstance(next_action(self._state), Rest))
+            case Exit():
+                pass
+
+    # Signals. Each only mutates the state; see rule 1.
+
+    @workflow.signal
+    def send_message(self, command: SendMessage) -> None:
+        self._signals += 1
+        seen = self._state.seen.get(command.message_id)
+        if seen is not None:
+            if seen.content_sha256 != command.content_sha256:
+                self._append("message.rejected", message_id=command.message_id, reason="conflict")
+        elif self._state.closing is not None:
+            self._append("message.rejected", message_id=command.message_id, reason="session_closed")
+        else:
+            self._accept(command)
+
+    @workflow.signal
+    def stop(self, command: Stop) -> None:
+        self._signals += 1
+        turn = self._state.turn
+        if self._first_time(command.id) and turn and command.turn_id in (None, turn.turn_id):
+            self._stop_turn(StopRequested())
+
+    @workflow.signal
+    def configure(self, command: Configure) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._note(
+                Configured(model=command.model, metadata=command.metadata, digest=command.digest, limits=command.limits)
+            )
+
+    @workflow.signal
+    def close(self, command: Close) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._stop_turn(CloseRequested(reason=command.reason))
+
+    # Queries. None of them mutates anything; all are pure functions of the state.
+
+    @workflow.query
+    def receipt(self, message_id: str) -> Receipt:
+        return queries.receipt(self._state, message_id)
+
+    @workflow.query
+    def events(self, after: int) -> EventsPage:
+        return queries.events(self._state, after)
+
+    @workflow.query
+    def snapshot(self, request: PageRequest) -> SnapshotPage:
+        return queries.snapshot(self._state, workflow.info().workflow_id, request)
+
+    @workflow.query
+    def model_input(self, request: ModelInputRequest) -> ModelInputPage:
+        return queries.model_input(self._state, request)
+
+    @workflow.query
+    def step_state(self, step_id: str) -> StepState:
+        return queries.step_state(self._state, step_id)
+
+    @workflow.query
+    def trace(self, after: int) -> TracePage:
+        return queries.trace(self._state, after)
+
+    # What actions do.
+
+    async def _load_agent(self, action: LoadAgent) -> None:
+        old = self._state.loaded
+        request = LoadAgentInput(name=self._state.new.agent, digest=action.digest)
+        try:
+            agent: LoadedAgent = await workflow.execute_local_activity(load_agent, request, **LOAD_AGENT)
+        except ActivityError as failure:
+            message = str(failure.cause or failure)
+            self._note(AgentFailed(error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
+            return
+        self._note(AgentLoaded(agent=agent))
+        if old is not None and old.digest != agent.digest:
+            self._append("agent.updated", old=old.digest, new=agent.digest)
+
+    def _start_turn(self, message: Message) -> None:
+        turn_id = f"t{self._state.turns + 1}"
+        self._append("turn.started", turn_id=turn_id, cause="message")
+        self._append("message.added", message=message.model_copy(update={"turn_id": turn_id}))
+        self._publish_status()
+
+    async def _call_model(self, action: CallModel) -> None:
+        record = self._open_step(action)
+        if record is None:
+            return
+        request = CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model)
+        name = record.model.partition("/")[2]
+        step = record.step_id.rpartition(".s")[2]
+        config = model_config(record.step_id, f"{name}, step {step}")
+        self._call = handle = workflow.start_activity(call_model, request, **config)
+        outcome: StepOutput | ActivityError
+        try:
+            outcome = await handle
+        except ActivityError as failure:
+            outcome = failure
+        finally:
+            self._call = None
+        stopping = self._state.turn is not None and self._state.turn.stopping
+        finished = finished_step(record, outcome, stopping, workflow.now())
+        self._append("step.finished", **finished.event)
+        if finished.error is not None and not stopping:
+            self._note(TurnBroken(error=finished.error))
+        if finished.stopped and not stopping:
+            # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
+            self._note(StopRequested())
+        loaded = self._state.loaded
+        if finished.tools_digest and loaded and finished.tools_digest != loaded.tools_digest:
+            self._note(ToolsChanged())
+
+    def _open_step(self, action: CallModel) -> StepRecord | None:
+        state = self._state
+        assert state.turn is not None
+        assert state.loaded is not None
+        model = state.loaded.definition.models[action.role].use
+        record = StepRecord(
+            step_id=action.step_id,
+            turn_id=state.turn.turn_id,
+            digest=state.loaded.digest,
+            role=action.role,
+            model=model,
+            view=state.view,
+            reserved_usd=action.reserved_usd,
+        )
+        try:
+            build_prompt(state, record)
+        except PromptError as problem:
+            self._note(TurnBroken(error=problem.error))
+            return None
+        if state.last_model is not None and state.last_model != model:
+            change = {"from": state.last_model, "to": model, "reason": "configured"}
+            self._append("model.switched", step_id=action.step_id, **change)
+        self._note(StepOpened(record=record))
+        self._append("step.started", step_id=action.step_id, model=model)
+        return record
+
+    def _finish_turn(self, action: FinishTurn) -> None:
+        turn = self._state.turn
+        assert turn is not None
+        self._append(
+            "turn.finished", reason=action.reason, error=action.error, usage=turn.usage, cost_usd=turn.cost_usd
+        )
+        self._publish_status()
+
+    def _close(self, reason: str) -> None:
+        for message in self._state.inbox:
+            self._append("message.rejected", message_id=message.id, reason="session_closed")
+        self._append("session.closed", reason=reason)
+        self._publish_status()
+
+    # State.
+
+    def _append(self, kind: str, /, **fields: object) -> None:
+        """Appends an event of the turn that runs, and tells `Live` that the session has moved on."""
+        turn = self._state.turn
+        fields.setdefault("turn_id", turn.turn_id if turn else None)
+        event = Events.validate_python({"type": kind, "seq": self._state.seq + 1, "at": workflow.now(), **fields})
+        self._state = apply(self._state, event)
+        self._describe()
+        poke = workflow.extern_functions().get("perdure_poke")
+        if poke is not None and not workflow.unsafe.is_replaying():
+            poke(workflow.info().workflow_id, self._state.seq)
+
+    def _note(self, note: Note) -> None:
+        self._state = apply(self._state, note)
+
+    def _accept(self, command: SendMessage) -> None:
+        busy = self._state.turn is not None or bool(self._state.inbox)
+        message = Message(id=command.message_id, role="user", parts=command.parts, at=workflow.now())
+        self._note(
+            Accepted(
+                message=message,
+                content_sha256=command.content_sha256,
+                cursor=command.cursor,
+                digest=command.digest,
+            )
+        )
+        if busy:
+            self._append("message.queued", message_id=message.id, position=len(self._state.inbox), turn_id=None)
+
+    def _stop_turn(self, note: StopRequested | CloseRequested) -> None:
+        self._note(note)
+        if self._call is not None:
+            self._call.cancel()
+        self._tools.cancel()
+
+    def _first_time(self, command_id: str) -> bool:
+        if command_id in self._state.command_ids:
+            return False
+        self._note(CommandSeen(id=command_id))
+        return True
+
+    def _should_continue_as_new(self, action: Action) -> bool:
+        info = workflow.info()
+        length = info.get_current_history_length()
+        if isinstance(action, CloseSession):
+            return length > SHORT_RUN_EVENTS
+        return (
+            length >= self._state.new.continue_as_new_after
+            or info.is_continue_as_new_suggested()
+            or self._signals >= MAX_SIGNALS
+        )
+
+    def _publish_status(self) -> None:
+        """Upserts search attributes, but not between two turns that follow each other at once."""
+        status = self._state.status
+        if status == self._status:
+            return
+        updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
+        if status != "working":
+            updates.append(COST.value_set(round(self._state.cost_usd, 6)))
+        workflow.upsert_search_attributes(updates)
+        self._status = status
+
+    def _describe(self) -> None:
+        """The session's details in the Temporal Web UI; costs no history."""
+        state = self._state
+        lines = [f"**{state.status}** · {state.turns} turns · ${state.cost_usd:.4f}"]
+        if state.turn is not None:
+            lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
+        if state.transcript:
+            text = queries.last_words(state.transcript[-1])
+            lines.append(f"> {state.transcript[-1].role}: {text}")
+        workflow.set_current_details("\n\n".join(lines))

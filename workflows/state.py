@@ -1,0 +1,367 @@
+"""The state of a session and the one way in which it changes.
+
+Rule 1: all changes go through `apply(state, change)`, a pure fold. A change is an event (a numbered fact that viewers
+see) or a note (a fact that they do not: a receipt, a stop request, a loaded definition).
+Rule 2: nothing here reads a clock, the network or the environment; times come with the changes.
+Rule 3: the state is one frozen model that survives JSON, so a session can continue as new wherever no activity is open.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from workflows.commands import NewSession, StepRecord, View
+from workflows.definition import Limits, LoadedAgent, ModelDefinition
+from workflows.events import (
+    AgentUpdated,
+    Event,
+    MessageAdded,
+    MessageQueued,
+    MessageRejected,
+    ModelSwitched,
+    SessionClosed,
+    SessionStarted,
+    StepFinished,
+    StepStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+    TurnStarted,
+)
+from workflows.types import Frozen, Message, SessionStatus, StopReason, ToolCall, ToolError, Usage
+
+KEPT_TURNS = 200
+KEPT_EVENTS = 4_000
+KEPT_MESSAGE_IDS = 10_000
+KEPT_COMMAND_IDS = 1_000
+KEPT_AGENTS = 8
+
+
+class Seen(Frozen):
+    """A message id that was handled, so that a repeat is known and answered alike."""
+
+    content_sha256: str
+    cursor: int
+
+
+class Turn(Frozen):
+    turn_id: str
+    number: int
+    #: Steps that have started.
+    steps: int = 0
+    usage: Usage = Usage()
+    #: Dollars; None once a step's price was unknown.
+    cost_usd: float | None = 0.0
+    #: The model call that is open.
+    step: StepRecord | None = None
+    #: Tool calls of the last step that have no result yet, in the model's order.
+    calls: tuple[ToolCall, ...] = ()
+    #: How the last step ended.
+    stop: StopReason | None = None
+    stopping: bool = False
+    error: ToolError | None = None
+
+
+class SessionState(Frozen):
+    new: NewSession
+    created_at: datetime
+    seq: int = 0
+    #: The last `KEPT_TURNS` turns' events, without gaps.
+    events: tuple[Event, ...] = ()
+    #: `seq` of `turn.started` of the turns whose events are kept.
+    turn_starts: tuple[int, ...] = ()
+    transcript: tuple[Message, ...] = ()
+    #: Bytes of the transcript as JSON, folded parts counted in full.
+    transcript_bytes: int = 0
+    #: Chained hash of the transcript.
+    prefix: str = ""
+    epoch: int = 0
+    #: Messages that wait for a turn.
+    inbox: tuple[Message, ...] = ()
+    seen: dict[str, Seen] = {}
+    command_ids: tuple[str, ...] = ()
+    metadata: dict[str, JsonValue] = {}
+    #: The definition that the next turn shall run.
+    digest: str
+    pinned: bool = False
+    #: The definition that runs.
+    loaded: LoadedAgent | None = None
+    #: Those that kept steps ran with, by digest, the newest last.
+    agents: dict[str, LoadedAgent] = {}
+    #: The definition has to be loaded again: a worker describes its tools otherwise.
+    stale: bool = False
+    load_error: ToolError | None = None
+    #: The role asked for by `configure`; None: the definition's own.
+    role: str | None = None
+    #: `provider/model` of the last step.
+    last_model: str | None = None
+    limits: Limits | None = None
+    turn: Turn | None = None
+    turns: int = 0
+    steps: tuple[StepRecord, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    cost_known: bool = True
+    closing: str | None = None
+    closed: bool = False
+
+    @property
+    def oldest(self) -> int:
+        """The lowest `seq` that is kept, or the next one where none is."""
+        return self.events[0].seq if self.events else self.seq + 1
+
+    @property
+    def status(self) -> SessionStatus:
+        if self.closed:
+            return "closed"
+        return "working" if self.turn or self.inbox else "idle"
+
+    @property
+    def model_role(self) -> str:
+        """The role that answers; `configure`'s, unless a newer definition has no such role."""
+        if self.loaded is None:
+            return self.role or ""
+        models = self.loaded.definition.models
+        return self.role if self.role in models else self.loaded.definition.model
+
+    @property
+    def model(self) -> ModelDefinition | None:
+        return self.loaded.definition.models[self.model_role] if self.loaded else None
+
+    @property
+    def effective_limits(self) -> Limits:
+        return self.limits or (self.loaded.definition.limits if self.loaded else Limits())
+
+    @property
+    def view(self) -> View:
+        return View(epoch=self.epoch, count=len(self.transcript), prefix=self.prefix)
+
+    def step_record(self, step_id: str) -> StepRecord | None:
+        return next((step for step in reversed(self.steps) if step.step_id == step_id), None)
+
+
+class Accepted(Frozen):
+    """A user message was taken in; it is in the inbox now."""
+
+    message: Message
+    content_sha256: str
+    cursor: int
+    digest: str | None
+
+
+class StopRequested(Frozen):
+    pass
+
+
+class CloseRequested(Frozen):
+    reason: str
+
+
+class Configured(Frozen):
+    model: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    digest: str | None = None
+    limits: Limits | None = None
+
+
+class CommandSeen(Frozen):
+    id: str
+
+
+class AgentLoaded(Frozen):
+    agent: LoadedAgent
+
+
+class AgentFailed(Frozen):
+    """The definition could not be loaded; a session that has one goes on with it."""
+
+    error: ToolError
+
+
+class ToolsChanged(Frozen):
+    pass
+
+
+class StepOpened(Frozen):
+    record: StepRecord
+
+
+class TurnBroken(Frozen):
+    """The turn cannot go on and ends `failed`."""
+
+    error: ToolError
+
+
+Note = (
+    Accepted
+    | StopRequested
+    | CloseRequested
+    | Configured
+    | CommandSeen
+    | AgentLoaded
+    | AgentFailed
+    | ToolsChanged
+    | StepOpened
+    | TurnBroken
+)
+
+
+def begin(new: NewSession, at: datetime) -> SessionState:
+    """The state of a session before its first event."""
+    return SessionState(new=new, created_at=at, digest=new.digest, metadata=new.metadata)
+
+
+def apply(state: SessionState, change: Event | Note) -> SessionState:
+    """The state after `change`. Pure; an event must bear the next `seq`."""
+    if isinstance(change, Note):
+        return _apply_note(state, change)
+    if change.seq != state.seq + 1:
+        raise ValueError(f"event {change.seq} cannot follow {state.seq}")
+    return _apply_event(
+        state.model_copy(update={"seq": change.seq, "events": (*state.events, change)}),
+        change,
+    )
+
+
+def _apply_event(state: SessionState, event: Event) -> SessionState:
+    turn = state.turn
+    match event:
+        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched() | ToolStarted():
+            return state
+        case MessageRejected():
+            return _with(state, inbox=tuple(m for m in state.inbox if m.id != event.message_id))
+        case MessageAdded():
+            state = _with(state, inbox=tuple(m for m in state.inbox if m.id != event.message.id))
+            return _say(state, event.message)
+        case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
+            number = state.turns + 1
+            return _with(
+                state,
+                turns=number,
+                turn=Turn(turn_id=turn_id, number=number),
+                turn_starts=(*state.turn_starts, event.seq),
+            )
+        case StepStarted() if turn is not None and turn.step is not None:
+            return _with(state, turn=_turn(turn, steps=turn.steps + 1), last_model=event.model)
+        case StepFinished() if turn is not None:
+            return _finish_step(state, turn, event)
+        case ToolFinished() if turn is not None:
+            state = _with(state, turn=_turn(turn, calls=tuple(c for c in turn.calls if c.call_id != event.call_id)))
+            message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
+            return _say(state, message)
+        case TurnFinished() if turn is not None:
+            return _prune(_with(state, turn=None, load_error=None))
+        case SessionClosed():
+            return _with(state, closed=True)
+        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
+            raise ValueError(f"{event.type} does not fit the session's turn")
+        case _:
+            assert_never(event)
+
+
+def _apply_note(state: SessionState, note: Note) -> SessionState:
+    match note:
+        case Accepted():
+            seen = {**state.seen, note.message.id: Seen(content_sha256=note.content_sha256, cursor=note.cursor)}
+            if len(seen) > KEPT_MESSAGE_IDS:
+                del seen[next(iter(seen))]
+            digest = note.digest if note.digest and not state.pinned else state.digest
+            return _with(state, inbox=(*state.inbox, note.message), seen=seen, digest=digest)
+        case StopRequested():
+            return _with(state, turn=_turn(state.turn, stopping=True)) if state.turn else state
+        case CloseRequested():
+            state = _with(state, closing=state.closing or note.reason)
+            return _with(state, turn=_turn(state.turn, stopping=True)) if state.turn else state
+        case Configured():
+            return _with(
+                state,
+                role=note.model or state.role,
+                metadata=state.metadata if note.metadata is None else note.metadata,
+                digest=note.digest or state.digest,
+                pinned=state.pinned or note.digest is not None,
+                limits=note.limits or state.limits,
+            )
+        case CommandSeen():
+            return _with(state, command_ids=(*state.command_ids, note.id)[-KEPT_COMMAND_IDS:])
+        case AgentLoaded():
+            return _load(state, note.agent)
+        case AgentFailed():
+            # Asking for the old digest again keeps the session from loading the broken one before each step.
+            digest = state.loaded.digest if state.loaded else state.digest
+            error = None if state.loaded else note.error
+            return _with(state, digest=digest, stale=False, load_error=error)
+        case ToolsChanged():
+            return _with(state, stale=True)
+        case StepOpened() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
+        case TurnBroken() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, error=note.error))
+        case StepOpened() | TurnBroken():
+            raise ValueError(f"{type(note).__name__} outside a turn")
+        case _:
+            assert_never(note)
+
+
+def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
+    agents = {digest: known for digest, known in state.agents.items() if digest != agent.digest}
+    agents[agent.digest] = agent
+    while len(agents) > KEPT_AGENTS:
+        del agents[next(iter(agents))]
+    epoch = state.epoch + (state.loaded is not None)
+    return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
+
+
+def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
+    known = turn.cost_usd is not None and event.cost_usd is not None
+    turn = _turn(
+        turn,
+        step=None,
+        stop=event.stop,
+        calls=tuple(part for part in event.message.parts if isinstance(part, ToolCall)),
+        usage=turn.usage + event.usage,
+        cost_usd=(turn.cost_usd or 0) + (event.cost_usd or 0) if known else None,
+    )
+    state = _with(
+        state,
+        turn=turn,
+        usage=state.usage + event.usage,
+        cost_usd=state.cost_usd + (event.cost_usd or 0),
+        cost_known=state.cost_known and event.cost_usd is not None,
+    )
+    return _say(state, event.message) if event.message.parts else state
+
+
+def _say(state: SessionState, message: Message) -> SessionState:
+    dumped = message.model_dump_json().encode()
+    whole = len(dumped) + sum(part.blob.size for part in message.parts if part.blob)
+    return _with(
+        state,
+        transcript=(*state.transcript, message),
+        transcript_bytes=state.transcript_bytes + whole,
+        prefix=hashlib.sha256(state.prefix.encode() + dumped).hexdigest()[:32],
+    )
+
+
+def _prune(state: SessionState) -> SessionState:
+    """Drops the events of all but the last turns, always whole turns."""
+    starts = state.turn_starts
+    while len(starts) > 1 and (len(starts) > KEPT_TURNS or state.seq - starts[0] >= KEPT_EVENTS):
+        starts = starts[1:]
+    if starts == state.turn_starts:
+        return state
+    events = state.events[starts[0] - state.oldest :]
+    first = next(event.turn_id for event in events if isinstance(event, TurnStarted))
+    steps = state.steps
+    number = int((first or "t0")[1:])
+    steps = tuple(step for step in steps if int(step.turn_id[1:]) >= number)
+    return _with(state, turn_starts=starts, events=events, steps=steps)
+
+
+def _with(state: SessionState, **changes: object) -> SessionState:
+    return state.model_copy(update=changes)
+
+
+def _turn(turn: Turn, **changes: object) -> Turn:
+    return turn.model_copy(update=changes)

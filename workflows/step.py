@@ -1,0 +1,90 @@
+"""How an open model call ends: what the activity returned, or failed with, as a `step.finished` event. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+from workflows.commands import StepRecord
+from workflows.contract import Partial, StepOutput
+from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED
+from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage
+
+
+@dataclass(frozen=True)
+class FinishedStep:
+    #: Fields of `StepFinished`.
+    event: dict[str, Any]
+    error: ToolError | None = None
+    #: The answer was cut short by a stop.
+    stopped: bool = False
+    tools_digest: str = ""
+
+
+def finished_step(
+    record: StepRecord, outcome: StepOutput | ActivityError, stopping: bool, now: datetime
+) -> FinishedStep:
+    """`outcome` is what the activity gave; `stopping` says whether the turn was being stopped meanwhile."""
+    if isinstance(outcome, StepOutput):
+        stopped = outcome.stop == "stopped"
+        event = _event(record, outcome.parts, outcome.stop, now) | {
+            "model": record.model,
+            "usage": outcome.usage,
+            "cost_usd": _charged(record, outcome.cost_usd, outcome.lost),
+            "timing": outcome.timing,
+            "attempt": outcome.attempt,
+            "request_sha256": outcome.request_sha256,
+        }
+        return FinishedStep(event, stopped=stopped, tools_digest=outcome.tools_digest)
+    partial = _partial(outcome)
+    lost = partial.lost + partial.streaming
+    event = _event(record, partial.parts if stopping else (), "stopped" if stopping else "error", now) | {
+        "model": record.model,
+        "usage": Usage(),
+        "cost_usd": _charged(record, 0.0, lost),
+        "timing": Timing(total_ms=0),
+        "attempt": partial.attempt,
+        "request_sha256": None,
+    }
+    return FinishedStep(event, error=None if stopping else _error(outcome))
+
+
+def _event(record: StepRecord, parts: tuple[Part, ...], stop: StopReason, now: datetime) -> dict[str, Any]:
+    stopped = True if stop == "stopped" else None
+    message = Message(id=record.step_id, role="assistant", parts=parts, turn_id=record.turn_id, at=now, stopped=stopped)
+    return {"step_id": record.step_id, "message": message, "stop": stop}
+
+
+def _charged(record: StepRecord, cost: float | None, lost: int) -> float | None:
+    """A lost attempt that had begun to stream is charged what was reserved for it."""
+    if lost == 0:
+        return cost
+    return None if cost is None or record.reserved_usd is None else cost + lost * record.reserved_usd
+
+
+def _partial(failure: ActivityError) -> Partial:
+    """What the last heartbeat, or the failure itself, says of the attempts that were lost."""
+    cause = failure.cause
+    details: list[Any] = []
+    if isinstance(cause, TemporalTimeout):
+        details = list(cause.last_heartbeat_details)
+    elif isinstance(cause, ApplicationError | CancelledError):
+        details = list(cause.details)
+    for detail in details:
+        try:
+            return Partial.model_validate(detail)
+        except ValidationError:
+            continue
+    return Partial(attempt=1, lost=0, streaming=False)
+
+
+def _error(failure: ActivityError) -> ToolError:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        return ToolError(type=cause.type or MODEL_UNEXPECTED, message=cause.message, retryable=not cause.non_retryable)
+    if isinstance(cause, TemporalTimeout):
+        return ToolError(type=MODEL_TIMEOUT, message="The model call timed out.", retryable=True)
+    return ToolError(type=MODEL_UNEXPECTED, message=str(cause or failure))

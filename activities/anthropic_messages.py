@@ -9,7 +9,7 @@ raises where they are no JSON; to us that is data.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,7 +52,15 @@ class AnthropicMessages:
     ) -> None:
         """`environment` fills in `${NAME}` of a base URL; `client` takes `base_url`, `timeout` and `max_retries`."""
         self._environment = environment
-        self._clients = Clients(lambda url: client(base_url=url, timeout=timeout, max_retries=0))
+
+        def connect(base_url: str | None) -> AsyncAnthropic:
+            try:
+                return client(base_url=base_url, timeout=timeout, max_retries=0)
+            except anthropic.CredentialsError:
+                # A profile that the SDK was told of and that holds nothing of use.
+                raise failures.MissingVariable("ANTHROPIC_API_KEY") from None
+
+        self._clients = Clients(connect)
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
@@ -73,7 +81,7 @@ class AnthropicMessages:
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
-    ) -> AsyncIterator[Started | Delta | Answer]:
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
             async with await self._open(request, prompt.model.base_url) as events:
                 answer = _Answer(step_id, str(request["model"]))

@@ -78,7 +78,7 @@ class Demo:
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
-    ) -> AsyncIterator[Started | Delta | Answer]:
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
             async with contextlib.aclosing(self._play(request, step_id)) as items:
                 async for item in items:

@@ -146,7 +146,7 @@ _BY_STATUS: Final = {
 }
 
 _KEYS: Final = re.compile(
-    r"(?i)(?:bearer\s+|(?:api[ _-]?key|authorization|auth[ _-]token)(?:\s+provided)?['\"]?\s*[:=]\s*)\S+"
+    r"(?i)(?:(?:api[ _-]?key|authorization|auth[ _-]token)(?:\s+provided)?['\"]?\s*[:=]\s*(?:bearer\s+)?|bearer\s+)\S+"
     r"|\b(?:sk|pk|gsk|xai|hf|key)[-_][A-Za-z0-9_*.-]{6,}"
     r"|\bAIza[\w-]{10,}"
     r"|://[^/\s@]+@"

@@ -17,6 +17,7 @@ from pydantic import JsonValue, ValidationError
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
@@ -29,9 +30,10 @@ from workflows.contract import CallModelInput, Partial, StepOutput
 from workflows.pricing import cost
 from workflows.session import SessionWorkflow
 from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Timing, Usage
+from workflows.types import Part, Timing, Usage
 
 HEARTBEAT_S = 2.0
+STOP_RETRY_S = 0.5
 
 
 def encode_request(body: dict[str, JsonValue]) -> bytes:
@@ -61,17 +63,17 @@ class ModelCalls:
     async def call_model(self, request: CallModelInput) -> StepOutput:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
-        lost = _lost_before()
-        conversation = await self._conversations.of_step(workflow_id, run_id, request.step_id)
-        wire = self._providers.wire(conversation.prompt.model)
         writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
-        attempt = _Attempt(request.step_id, lost, conversation, wire, writer)
-        beats = asyncio.create_task(attempt.beat())
+        progress = _Progress(info.attempt, _lost_before(), writer)
+        beats = asyncio.create_task(progress.beat())
         try:
+            conversation = await self._conversations.of_step(workflow_id, run_id, request.step_id)
+            wire = self._providers.wire(conversation.prompt.model)
+            attempt = _Attempt(request.step_id, conversation, wire, progress)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
         except ApplicationError as error:
-            raise attempt.failure(error) from error
+            raise progress.failure(error) from error
         finally:
             beats.cancel()
             writer.close()
@@ -103,13 +105,18 @@ class ModelCalls:
         while True:
             await told.wait()
             told.clear()
-            if await handle.query(SessionWorkflow.step_state, step_id) != "running":
-                return
+            try:
+                if await handle.query(SessionWorkflow.step_state, step_id) != "running":
+                    return
+            except RPCError:
+                # The cancellation comes by heartbeat in any case; a question that failed must not end the answer.
+                await asyncio.sleep(STOP_RETRY_S)
+                told.set()
 
     async def _output(self, attempt: "_Attempt", stopped: bool, workflow_id: str) -> StepOutput:
         model = attempt.conversation.prompt.model
         answer = attempt.answer
-        parts = answer.parts if answer and not stopped else attempt.writer.partial()
+        parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
         usage = answer.usage if answer and not stopped else attempt.estimated_usage()
         price = price_of(model)
         return StepOutput(
@@ -119,61 +126,42 @@ class ModelCalls:
             cost_usd=cost(price, usage) if price else None,
             timing=attempt.timing(),
             stop="stopped" if stopped or answer is None else answer.stop,
-            attempt=attempt.number,
-            lost=attempt.lost,
+            attempt=attempt.progress.attempt,
+            lost=attempt.progress.lost,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
         )
 
 
-class _Attempt:
-    """One attempt at one step: its clock, its partial answer, its heartbeats."""
+class _Progress:
+    """How far an attempt has come, for heartbeats and for the session's books."""
 
-    def __init__(self, step_id: str, lost: int, conversation: Conversation, wire: Wire, writer: DeltaWriter) -> None:
-        self.step_id = step_id
-        self.number = activity.info().attempt
+    def __init__(self, attempt: int, lost: int, writer: DeltaWriter) -> None:
+        self.attempt = attempt
         self.lost = lost
-        self.conversation = conversation
         self.writer = writer
-        self.answer: Answer | None = None
-        self._wire = wire
-        self._request = wire.request(conversation.prompt, conversation.messages)
-        self.body = encode_request(self._request)
-        self._input = Usage()
         self._streaming = False
-        self._started = time.monotonic()
-        self._first_token: float | None = None
 
-    async def stream(self) -> None:
-        self._started = time.monotonic()
-        async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
-            async for item in items:
-                match item:
-                    case Started():
-                        self._input = item.usage
-                        self._streaming = True
-                        self._heartbeat()
-                    case Delta():
-                        if self._first_token is None:
-                            self._first_token = time.monotonic()
-                        self.writer.write(item)
-                    case Answer():
-                        self.answer = item
+    @property
+    def streaming(self) -> bool:
+        return self._streaming
+
+    def begun(self) -> None:
+        """The provider has begun to answer: from here on this attempt costs money, and the session has to know."""
+        self._streaming = True
+        self._heartbeat()
 
     async def beat(self) -> None:
-        """Heartbeats on a timer: providers may be silent for long while a model thinks."""
+        """Heartbeats on a timer: providers may be silent for long while a model thinks.
+
+        The first waits, for the SDK sends one at once and holds the next back; that one belongs to `begun`.
+        """
         while True:
-            self._heartbeat()
             await asyncio.sleep(HEARTBEAT_S)
-
-    def _heartbeat(self) -> None:
-        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL)))
-
-    def _so_far(self, parts: tuple) -> Partial:  # type: ignore[type-arg]
-        return Partial(attempt=self.number, lost=self.lost, streaming=self._streaming, parts=parts)
+            self._heartbeat()
 
     def failure(self, error: ApplicationError) -> ApplicationError:
-        """`error` with what this attempt cost, for the session's books."""
+        """`error` with what this attempt cost."""
         return ApplicationError(
             error.message,
             *error.details,
@@ -184,11 +172,48 @@ class _Attempt:
             category=error.category,
         )
 
+    def _heartbeat(self) -> None:
+        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL)))
+
+    def _so_far(self, parts: tuple[Part, ...]) -> Partial:
+        return Partial(attempt=self.attempt, lost=self.lost, streaming=self._streaming, parts=parts)
+
+
+class _Attempt:
+    """One attempt at one step: its request, its clock, its answer."""
+
+    def __init__(self, step_id: str, conversation: Conversation, wire: Wire, progress: _Progress) -> None:
+        self.step_id = step_id
+        self.conversation = conversation
+        self.progress = progress
+        self.answer: Answer | None = None
+        self._wire = wire
+        self._request = wire.request(conversation.prompt, conversation.messages)
+        self.body = encode_request(self._request)
+        self._input = Usage()
+        self._started = time.monotonic()
+        self._first_token: float | None = None
+
+    async def stream(self) -> None:
+        self._started = time.monotonic()
+        async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
+            async for item in items:
+                match item:
+                    case Started():
+                        self._input = item.usage
+                        self.progress.begun()
+                    case Delta():
+                        if self._first_token is None:
+                            self._first_token = time.monotonic()
+                        self.progress.writer.write(item)
+                    case Answer():
+                        self.answer = item
+
     def estimated_usage(self) -> Usage:
         """Of an answer that was cut short, whose bill the provider never told."""
-        if not self._streaming:
+        if not self.progress.streaming:
             return Usage()
-        output = max(self._input.output_tokens, self.writer.characters // BYTES_PER_TOKEN)
+        output = max(self._input.output_tokens, self.progress.writer.characters // BYTES_PER_TOKEN)
         told = self._input.input_tokens or len(self.body) // BYTES_PER_TOKEN
         return self._input.model_copy(update={"input_tokens": told, "output_tokens": output})
 

@@ -6,7 +6,7 @@ nothing but the finish reason is required.
 Rule 3: reasoning is kept for people and never sent back, for this API has no agreed place for it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ class OpenAIChat:
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
-    ) -> AsyncIterator[Started | Delta | Answer]:
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
         provider = self._provider(prompt.model.base_url)
         try:
             async with await self._open(request, prompt.model.base_url) as chunks:

@@ -11,12 +11,16 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import pydantic_core
 from pydantic import JsonValue
 
 from workflows.errors import TOOL_STOPPED
 from workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult
+
+#: What every provider takes as the id of a call.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,10 @@ class _Building:
     def _provider_id(self, call: ToolCall) -> str:
         """The provider's own id where it made the call; ours where it did not, or where it repeats its ids."""
         own = call.native.block.get("id") if call.native and call.native.api == self.api else None
-        chosen = own if isinstance(own, str) and own and own not in self.used_ids else call.call_id
-        chosen = re.sub(r"[^A-Za-z0-9_-]", "_", chosen)[:64]
+        if isinstance(own, str) and _ID.fullmatch(own) and own not in self.used_ids:
+            chosen = own
+        else:
+            chosen = re.sub(r"[^A-Za-z0-9_-]", "_", call.call_id)
         self.used_ids.add(chosen)
         return chosen
 

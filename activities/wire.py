@@ -4,7 +4,7 @@ A stream is whole only when its terminal event came: `stream` yields deltas and 
 an `ApplicationError` from `activities.failures`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -54,6 +54,6 @@ class Wire(Protocol):
 
     def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
-    ) -> AsyncIterator[Started | Delta | Answer]:
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
         """Sends `request`; closing the iterator early closes the provider's connection at once."""
         ...

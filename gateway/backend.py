@@ -15,7 +15,12 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -88,9 +93,14 @@ class Backend:
         return True
 
     async def body_sha256(self, session: str) -> str | None:
-        """Of the body that the session was created with."""
+        """Of the body that the session was created with; None where there is no such session."""
         async with self._deadline():
-            description = await self._handle(session).describe()
+            try:
+                description = await self._handle(session).describe()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
             value = await description.memo_value("body_sha256", None, type_hint=str)
         return value if isinstance(value, str) else None
 
@@ -130,7 +140,9 @@ class Backend:
             description = await self._handle(session).describe()
         return description.run_id, description.history_length
 
-    async def list(self, query: str, page_size: int, token: bytes | None) -> tuple[list[WorkflowExecution], bytes | None]:
+    async def list(
+        self, query: str, page_size: int, token: bytes | None
+    ) -> tuple[list[WorkflowExecution], bytes | None]:
         """One page of Temporal's visibility and the token of the next. Raises ValueError where the token is none."""
         async with self._deadline():
             found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)

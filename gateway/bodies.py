@@ -161,7 +161,9 @@ class ProblemBody(Frozen):
 
 def content_sha256(parts: tuple[Part, ...]) -> str:
     """Of a message's content, before anything of it is folded."""
-    return hashlib.sha256(canonical([part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts])).hexdigest()
+    return hashlib.sha256(
+        canonical([part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts])
+    ).hexdigest()
 
 
 def _neutral(part: TextPart | FilePart | DataPart) -> Part:

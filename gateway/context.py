@@ -38,12 +38,12 @@ class Gateway:
     temporal_ui: str | None
 
 
-def _gateway(request: Request) -> Gateway:
+async def _gateway(request: Request) -> Gateway:
     return cast(Gateway, request.app.state.gateway)
 
 
-def _principal(request: Request) -> Principal:
-    return _gateway(request).authenticate(request)
+async def _principal(request: Request) -> Principal:
+    return (await _gateway(request)).authenticate(request)
 
 
 Here = Annotated[Gateway, Depends(_gateway)]

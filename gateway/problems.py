@@ -156,7 +156,9 @@ def from_rpc(error: RPCError) -> Problem:
 def _field(loc: Sequence[str | int]) -> str:
     steps = list(loc[1:])
     # pydantic names the member of a union between a part's number and its field.
-    path = [s for i, s in enumerate(steps) if not (i >= 2 and steps[i - 2] == "parts" and isinstance(steps[i - 1], int))]
+    path = [
+        s for i, s in enumerate(steps) if not (i >= 2 and steps[i - 2] == "parts" and isinstance(steps[i - 1], int))
+    ]
     return _cut(field_name(tuple(path)) or str(loc[0]))
 
 

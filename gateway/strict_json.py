@@ -82,7 +82,9 @@ class _Read(Request):
 def _check_type(content_type: str) -> None:
     # Browsers send other types to foreign sites without asking first, so taking them would let any page speak to us.
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Problem("unsupported_media_type", "Send the body as JSON, with the header Content-Type: application/json.")
+        raise Problem(
+            "unsupported_media_type", "Send the body as JSON, with the header Content-Type: application/json."
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Rule 4: a viewer that cannot keep up is cut; it resumes by its cursor.
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 
 import structlog
@@ -267,7 +267,7 @@ class Watches:
         self._watches: dict[str, Watch] = {}
         self._shut = False
 
-    async def follow(self, session: str, after: int | None) -> AsyncIterator[Outgoing]:
+    async def follow(self, session: str, after: int | None) -> AsyncGenerator[Outgoing]:
         """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
 
         Raises Problem before the first item where the session cannot be asked, and StreamCut where the reader has to

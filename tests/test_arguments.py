@@ -217,11 +217,15 @@ def test_values_become_what_the_hints_say() -> None:
     }
     assert arguments(fn).check(sent) == {
         "on": date(2026, 1, 2),
-        "at": datetime(2026, 1, 2, 3, 4, 5),  # noqa: DTZ001
+        "at": datetime(2026, 1, 2, 3, 4, 5),
         "tags": {"a"},
         "pair": (1, "b"),
         "size": Size.LARGE,
     }
+
+
+class Marker:
+    pass
 
 
 def plain(a, b: int) -> None: ...  # type: ignore[no-untyped-def]
@@ -230,7 +234,7 @@ def double_stars(**names: str) -> None: ...
 def positional(a: int, /) -> None: ...
 def unknown(a: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 def function(a: Callable[[], int]) -> None: ...
-def opaque(a: int, b: threading_lock) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+def opaque(a: int, b: Marker) -> None: ...
 def field_default(a: int = Field(5)) -> None: ...
 
 
@@ -243,7 +247,7 @@ def field_default(a: int = Field(5)) -> None: ...
         (positional, "parameter 'a' is positional-only; arguments are passed by name"),
         (unknown, "parameter 'a': its type cannot be described as JSON Schema: name 'Nowhere' is not defined"),
         (function, "parameter 'a': its type cannot be described as JSON Schema: Cannot generate a JsonSchema"),
-        (opaque, "parameter 'b': its type cannot be described as JSON Schema: name 'threading_lock'"),
+        (opaque, "parameter 'b': its type cannot be described as JSON Schema: Unable to generate pydantic-core schema"),
         (field_default, "parameter 'a': write `Annotated[type, Field(...)] = default`"),
     ],
 )

@@ -79,6 +79,8 @@ class Receipt(Frozen):
     digest: str
     pinned: bool
     turn_id: str | None
+    #: Messages that wait for a turn.
+    queued: int = 0
     #: Of the message with this id, if the session has it.
     content_sha256: str | None = None
     cursor: int | None = None

@@ -34,6 +34,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         digest=state.digest,
         pinned=state.pinned,
         turn_id=state.turn.turn_id if state.turn else None,
+        queued=len(state.inbox),
         content_sha256=seen.content_sha256 if seen else None,
         cursor=seen.cursor if seen else None,
     )

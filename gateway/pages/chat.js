@@ -4,9 +4,9 @@
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
-import { PerdureClient, emptyView, newId, textOf } from '/client.js';
+import { PerdureClient, emptyView, newId } from '/client.js';
 import { byId, h, icon, scheduler, setText } from './dom.js';
-import { cost, temporalLink } from './format.js';
+import { cost, temporalLink, textOf } from './format.js';
 import { Outbox } from './outbox.js';
 import { Sidebar } from './sidebar.js';
 import { drawTranscript, tick } from './transcript.js';
@@ -17,7 +17,16 @@ const REMEMBERED = 'perdure.session';
 const DRAFT = 'perdure.draft';
 
 const client = new PerdureClient();
-const page = { sessionId: null, live: null, view: emptyView(), agents: null, agent: null, temporalUi: null, stopping: null, connection: null };
+const page = {
+  sessionId: null,
+  live: null,
+  view: emptyView(),
+  agents: null,
+  agent: null,
+  temporalUi: null,
+  stopping: null,
+  connection: null,
+};
 const draw = scheduler(drawPage);
 const outbox = new Outbox(client, localStorage, draw);
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
@@ -75,7 +84,8 @@ function open(sessionId) {
 async function watch(sessionId) {
   // A session whose first message is still on its way is made by it.
   if (outbox.of(sessionId).some((entry) => entry.create)) await outbox.settled(sessionId);
-  if (page.sessionId !== sessionId || outbox.of(sessionId).some((entry) => entry.create && entry.state === 'failed')) return;
+  if (page.sessionId !== sessionId || outbox.of(sessionId).some((entry) => entry.create && entry.state === 'failed'))
+    return;
   const live = client.watch(sessionId, {
     onState: (state) => {
       if (page.live !== live) return;
@@ -140,14 +150,16 @@ async function stop() {
 function drawPage() {
   const { view, sessionId, agent } = page;
   const waiting = sessionId ? outbox.of(sessionId) : [];
-  const name = sessionId ? view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '' : agent?.name ?? '';
+  const name = sessionId
+    ? (view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '')
+    : (agent?.name ?? '');
   const working = runningTurn() !== undefined || view.status === 'working';
   welcome.hidden = sessionId !== null;
   drawTranscript(transcript, view, waiting, actions);
   setText(byId('agent-name'), name);
   const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
   document.title = title ? `${title} · Perdure` : 'Perdure';
-  byId('demo').hidden = !(sessionId ? view.session.demo ?? agentNamed(name)?.demo : agent?.demo);
+  byId('demo').hidden = !(sessionId ? (view.session.demo ?? agentNamed(name)?.demo) : agent?.demo);
   setText(byId('cost'), sessionId ? cost(view.cost_usd) : '');
   drawLink('inspector', sessionId && view.seq > 0 && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(page.temporalUi, view.session.workflow_id));
@@ -174,10 +186,13 @@ function drawComposer() {
 
 function drawConnection() {
   const { name, error } = page.connection ?? {};
-  const words = { waiting: 'Reconnecting…', failed: error?.status === 404 ? 'This session is not here any more' : error?.message };
+  const words = {
+    waiting: 'Reconnecting…',
+    failed: error?.status === 404 ? 'This session is not here any more' : error?.message,
+  };
   const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
   page.wasLost = lost;
-  setText(byId('connection'), lost ? words[name] ?? words.waiting : '');
+  setText(byId('connection'), lost ? (words[name] ?? words.waiting) : '');
   byId('connection').dataset.state = lost ? name : '';
 }
 
@@ -192,7 +207,9 @@ function drawNewChat() {
 }
 
 function drawModels(agent) {
-  const roles = Array.isArray(agent?.models) ? agent.models.map((model) => model.name ?? model) : Object.keys(agent?.models ?? {});
+  const roles = Array.isArray(agent?.models)
+    ? agent.models.map((model) => model.name ?? model)
+    : Object.keys(agent?.models ?? {});
   const shown = page.sessionId !== null && roles.length > 1 && !page.view.closed;
   byId('model-choice').hidden = !shown;
   if (!shown) return;
@@ -219,7 +236,14 @@ function currentEntry() {
   const { agent, created_at: createdAt } = view.session;
   if (page.connection?.name === 'failed' || (!view.seq && !first)) return { session_id: sessionId };
   const made = createdAt ?? new Date(first?.at ?? Date.now()).toISOString();
-  return { session_id: sessionId, agent: agent ?? first?.create?.agent, status: view.status, created_at: made, cost_usd: view.cost_usd, title };
+  return {
+    session_id: sessionId,
+    agent: agent ?? first?.create?.agent,
+    status: view.status,
+    created_at: made,
+    cost_usd: view.cost_usd,
+    title,
+  };
 }
 
 const actions = {

@@ -27,6 +27,14 @@ export function duration(ms) {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
+/** The text of a message's text parts. */
+export function textOf(message) {
+  return (message?.parts ?? [])
+    .filter((part) => part.type === 'text')
+    .map((part) => part.text)
+    .join('\n\n');
+}
+
 export function between(from, to) {
   return from && to ? Date.parse(to) - Date.parse(from) : null;
 }
@@ -86,5 +94,5 @@ export function temporalLink(temporalUi, workflowId) {
 
 /** JSON for people; a plain string stays as it is. */
 export function pretty(value) {
-  return typeof value === 'string' ? value : JSON.stringify(value, null, 2) ?? '';
+  return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? '');
 }

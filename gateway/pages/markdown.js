@@ -51,16 +51,22 @@ export function splitBlocks(text) {
       if (lines.length && ITEM.test(lines[0])) lines.push(line);
       else flush();
     } else {
-      const listEnds = lines.length && ITEM.test(lines[0]) && !ITEM.test(line) && lines.at(-1).trim() === '' && !/^\s{2}/.test(line);
-      const listBegins = lines.length && !ITEM.test(lines[0]) && ITEM.test(line);
       const heading = /^#{1,6}\s/.test(line);
-      if (listEnds || listBegins || heading) flush();
+      if (heading || (lines.length && beginsAnew(lines, line))) flush();
       lines.push(line);
       if (heading) flush();
     }
   }
   flush();
   return blocks.map((block) => block.replace(/\n+$/, ''));
+}
+
+/** Whether `line` is no part of the block that `lines` began, though no empty line (or, in a list, only one) is between. */
+function beginsAnew(lines, line) {
+  const first = ITEM.exec(lines[0]);
+  const item = ITEM.exec(line);
+  if (!first || !item) return first ? lines.at(-1).trim() === '' && !/^\s{2}/.test(line) : item !== null;
+  return item[1].length <= first[1].length && /\d/.test(item[2]) !== /\d/.test(first[2]);
 }
 
 function drawBlock(source, depth = 0) {
@@ -80,8 +86,13 @@ function drawBlock(source, depth = 0) {
   if (lines.every((line) => /^\s*>/.test(line))) {
     return h('blockquote', {}, inner(lines.map((line) => line.replace(/^\s*> ?/, '')).join('\n')));
   }
-  if (lines.length > 1 && lines[0].includes('|') && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[1])) return drawTable(lines);
-  return h('p', {}, lines.flatMap((line, index) => (index ? [h('br'), ...inline(line)] : inline(line))));
+  if (lines.length > 1 && lines[0].includes('|') && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[1]))
+    return drawTable(lines);
+  return h(
+    'p',
+    {},
+    lines.flatMap((line, index) => (index ? [h('br'), ...inline(line)] : inline(line))),
+  );
 }
 
 function drawList(lines, drawInner) {
@@ -107,13 +118,29 @@ function drawList(lines, drawInner) {
 }
 
 function drawTable(lines) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, '').split('|').map((cell) => inline(cell.trim()));
-  const head = h('tr', {}, cells(lines[0]).map((cell) => h('th', { scope: 'col' }, cell)));
-  const rows = lines.slice(2).map((line) => h('tr', {}, cells(line).map((cell) => h('td', {}, cell))));
+  const cells = (line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, '')
+      .split('|')
+      .map((cell) => inline(cell.trim()));
+  const head = h(
+    'tr',
+    {},
+    cells(lines[0]).map((cell) => h('th', { scope: 'col' }, cell)),
+  );
+  const rows = lines.slice(2).map((line) =>
+    h(
+      'tr',
+      {},
+      cells(line).map((cell) => h('td', {}, cell)),
+    ),
+  );
   return h('div', { class: 'table', tabindex: 0 }, h('table', {}, h('thead', {}, head), h('tbody', {}, rows)));
 }
 
-const INLINE = /(`+)([^]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([^]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*]{0,1000}[^\s*])\*(?![\w*])|\[([^\][]{1,500})\]\(([^\s)]{1,2000})\)|(https?:\/\/[^\s<>"'`)\]]*[^\s<>"'`)\].,;:!?])/;
+const INLINE =
+  /(`+)([^]{0,2000}?[^`])\1(?!`)|\*\*(?=\S)([^]{0,2000}?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*]{0,1000}[^\s*])\*(?![\w*])|\[([^\][]{1,500})\]\(([^\s)]{1,2000})\)|(https?:\/\/[^\s<>"'`)\]]*[^\s<>"'`)\].,;:!?])/;
 
 /** The nodes of a line. */
 export function inline(text) {

@@ -67,8 +67,10 @@ export class Outbox {
     const onRetry = () => this.#change(messageId, { state: 'retrying' });
     const { sessionId, text, create } = entry;
     try {
-      if (create) await this.client.createSession({ sessionId, ...create, onRetry });
-      await this.client.send(sessionId, { messageId, text, onRetry });
+      // The first message goes with the session that it makes, which is named after it in the lists.
+      if (create)
+        await this.client.createSession({ sessionId, ...create, message: { message_id: messageId, text }, onRetry });
+      else await this.client.send(sessionId, { messageId, text, onRetry });
       this.storage.removeItem(PREFIX + messageId);
       this.#change(messageId, { state: 'accepted' });
     } catch (error) {

@@ -11,7 +11,13 @@ import { link, renderMarkdown } from './markdown.js';
 export function drawParts(container, message, tools = {}, { unfold = false } = {}) {
   const last = message.parts.length - 1;
   const items = message.parts
-    .map((part, index) => ({ part, index, growing: message.live === true && index === last, tool: tools[part.call_id], unfold }))
+    .map((part, index) => ({
+      part,
+      index,
+      growing: message.live === true && index === last,
+      tool: tools[part.call_id],
+      unfold,
+    }))
     .filter(({ part }) => part.type !== 'tool_result' && (part.type !== 'reasoning' || part.text));
   keyed(container, items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
 }
@@ -27,7 +33,13 @@ function make({ part, unfold }) {
     case 'tool_call':
       return h('details', { class: 'tool', open: unfold }, h('summary'), h('div', { class: 'tool-body' }));
     case 'file':
-      return h('p', { class: 'file' }, icon('file'), link(part.uri, [part.name]) ?? part.name, h('span', { class: 'faint' }, part.media_type));
+      return h(
+        'p',
+        { class: 'file' },
+        icon('file'),
+        link(part.uri, [part.name]) ?? part.name,
+        h('span', { class: 'faint' }, part.media_type),
+      );
     default:
       return h('pre', { tabindex: 0 }, h('code', {}, pretty(part.value ?? part)));
   }
@@ -61,8 +73,13 @@ const STATES = {
 function drawTool(node, part, tool, growing) {
   const state = tool?.state ?? (growing || part.args === undefined ? 'writing' : 'waiting');
   const { word, mark } = STATES[state];
-  const input = part.args_raw ?? part.args_text ?? (part.args && Object.keys(part.args).length ? part.args : tool?.args ?? part.args);
-  const took = [duration(tool?.duration_ms), tool?.attempts > 1 && `${tool.attempts} attempts`].filter(Boolean).join(', ');
+  const input =
+    part.args_raw ??
+    part.args_text ??
+    (part.args && Object.keys(part.args).length ? part.args : (tool?.args ?? part.args));
+  const took = [duration(tool?.duration_ms), tool?.attempts > 1 && `${tool.attempts} attempts`]
+    .filter(Boolean)
+    .join(', ');
   node.dataset.state = state;
   node.firstChild.replaceChildren(
     h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
@@ -90,5 +107,7 @@ function oneLine(input) {
   if (typeof input === 'string' || !input) return (input ?? '').slice(0, 200);
   const show = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
   const entries = Object.entries(input);
-  return (entries.length === 1 ? show(entries[0][1]) : entries.map(([key, value]) => `${key}: ${show(value)}`).join(', ')).slice(0, 200);
+  return (
+    entries.length === 1 ? show(entries[0][1]) : entries.map(([key, value]) => `${key}: ${show(value)}`).join(', ')
+  ).slice(0, 200);
 }

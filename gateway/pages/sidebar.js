@@ -46,7 +46,8 @@ export class Sidebar {
     }
     const entries = [...byId.values()].sort((a, b) => String(b.created_at).localeCompare(String(a.created_at)));
     keyed(this.list, entries, { key: (entry) => entry.session_id, make, update });
-    for (const node of this.list.children) node.firstChild.toggleAttribute('aria-current', node.dataset.session === current?.session_id);
+    for (const node of this.list.children)
+      node.firstChild.toggleAttribute('aria-current', node.dataset.session === current?.session_id);
     this.more.hidden = !this.#cursor;
   }
 
@@ -60,7 +61,12 @@ export class Sidebar {
 
 function make(entry) {
   const link = h('a', { href: `#session=${encodeURIComponent(entry.session_id)}` });
-  link.append(h('span', { class: 'dot' }), h('span', { class: 'title' }), h('span', { class: 'meta' }), h('span', { class: 'hidden' }));
+  link.append(
+    h('span', { class: 'dot' }),
+    h('span', { class: 'title' }),
+    h('span', { class: 'meta' }),
+    h('span', { class: 'hidden' }),
+  );
   return h('li', { data: { session: entry.session_id } }, link);
 }
 

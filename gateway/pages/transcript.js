@@ -1,7 +1,6 @@
 /** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
-import { textOf } from '/client.js';
 import { h, icon, keyed, setText } from './dom.js';
-import { between, cost, duration, outcome, stopNote, tokens, total } from './format.js';
+import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from './format.js';
 import { drawParts } from './parts.js';
 
 /**
@@ -11,12 +10,18 @@ import { drawParts } from './parts.js';
 export function drawTranscript(container, view, outbox, actions) {
   const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
   const texts = new Map(outbox.map((entry) => [entry.messageId, entry.text]));
-  const queued = view.queued.map(({ id, message }) => ({ messageId: id, text: message ? textOf(message) : texts.get(id) ?? '', state: 'queued' }));
+  const queued = view.queued.map(({ id, message }) => ({
+    messageId: id,
+    text: message ? textOf(message) : (texts.get(id) ?? ''),
+    state: 'queued',
+  }));
   const known = new Set([...shown, ...queued.map((entry) => entry.messageId)]);
   const refused = new Map(view.rejected.map((entry) => [entry.id, entry.reason]));
   const waiting = outbox
     .filter((entry) => !known.has(entry.messageId))
-    .map((entry) => (refused.has(entry.messageId) ? { ...entry, state: 'failed', error: refused.get(entry.messageId) } : { ...entry }));
+    .map((entry) =>
+      refused.has(entry.messageId) ? { ...entry, state: 'failed', error: refused.get(entry.messageId) } : { ...entry },
+    );
   const turns = view.turns.map((turn) => ({ kind: 'turn', id: turn.id ?? 'next', turn }));
   const pending = [...queued, ...waiting].map((entry) => ({ kind: 'pending', id: entry.messageId, entry }));
   keyed(container, [...turns, ...pending], {
@@ -29,7 +34,14 @@ export function drawTranscript(container, view, outbox, actions) {
 function makeTurn() {
   const dots = h('div', { class: 'dots', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'));
   const result = h('div', { class: 'outcome', hidden: true });
-  return h('article', { class: 'turn' }, h('div', { class: 'messages' }), dots, result, h('footer', { class: 'turn-footer' }));
+  return h(
+    'article',
+    { class: 'turn' },
+    h('div', { class: 'messages' }),
+    dots,
+    result,
+    h('footer', { class: 'turn-footer' }),
+  );
 }
 
 function drawTurn(node, turn) {
@@ -41,11 +53,16 @@ function drawTurn(node, turn) {
   node.dataset.turn = turn.id;
   node.classList.toggle('running', running);
   dots.hidden = !running || !isSilent(turn);
-  keyed(messages, turn.messages.map((message) => ({ message, turn })), {
-    key: ({ message }) => message.key,
-    make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
-    update: (one, item) => (item.message.role === 'user' ? setText(one, userText(item.message)) : drawAnswer(one, item)),
-  });
+  keyed(
+    messages,
+    turn.messages.map((message) => ({ message, turn })),
+    {
+      key: ({ message }) => message.key,
+      make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
+      update: (one, item) =>
+        item.message.role === 'user' ? setText(one, userText(item.message)) : drawAnswer(one, item),
+    },
+  );
   drawOutcome(result, outcome(turn));
   footer.dataset.since = (running && turn.started_at) || '';
   const spent = [cost(turn.cost_usd), tokens(total(turn.usage)), duration(between(turn.started_at, turn.finished_at))];
@@ -55,7 +72,8 @@ function drawTurn(node, turn) {
 
 /** Lets the clocks of running turns go on; call it about once a second. */
 export function tick(container) {
-  for (const footer of container.querySelectorAll('.running > .turn-footer')) setText(footer, workingSince(footer.dataset.since));
+  for (const footer of container.querySelectorAll('.running > .turn-footer'))
+    setText(footer, workingSince(footer.dataset.since));
 }
 
 function workingSince(iso) {
@@ -93,11 +111,22 @@ function drawOutcome(node, result) {
   if (!result) return;
   node.classList.toggle('bad', result.bad);
   const why = result.why && h('p', { class: 'why' }, result.why);
-  const head = h('p', {}, result.bad ? icon('alert') : icon('stop'), h('strong', {}, result.text), result.code && h('code', {}, result.code));
+  const head = h(
+    'p',
+    {},
+    result.bad ? icon('alert') : icon('stop'),
+    h('strong', {}, result.text),
+    result.code && h('code', {}, result.code),
+  );
   node.replaceChildren(...[head, why].filter(Boolean));
 }
 
-const PENDING = { sending: 'Sending', accepted: 'Sent', queued: 'Queued, sent when this turn ends', retrying: 'Not reached yet, trying again' };
+const PENDING = {
+  sending: 'Sending',
+  accepted: 'Sent',
+  queued: 'Queued, sent when this turn ends',
+  retrying: 'Not reached yet, trying again',
+};
 
 function drawPending(node, entry, { retry, discard }) {
   // Buttons stay the same nodes, or a press on one that is drawn anew meanwhile would be lost.
@@ -106,8 +135,10 @@ function drawPending(node, entry, { retry, discard }) {
   node.drawnEntry = drawn;
   const failed = entry.state === 'failed';
   const label = h('span', {}, failed ? `Not sent. ${entry.error}` : PENDING[entry.state]);
-  const again = failed && h('button', { type: 'button', class: 'text-button', onclick: () => retry(entry.messageId) }, 'Try again');
-  const drop = failed && h('button', { type: 'button', class: 'text-button', onclick: () => discard(entry.messageId) }, 'Discard');
+  const again =
+    failed && h('button', { type: 'button', class: 'text-button', onclick: () => retry(entry.messageId) }, 'Try again');
+  const drop =
+    failed && h('button', { type: 'button', class: 'text-button', onclick: () => discard(entry.messageId) }, 'Discard');
   node.classList.toggle('failed', failed);
   const state = h('p', { class: 'pending-state' }, ...[label, again, drop].filter(Boolean));
   node.replaceChildren(h('div', { class: 'user' }, entry.text), state);

@@ -8,11 +8,22 @@ export function drawWelcome(container, agents, agent, onPick) {
     container.replaceChildren(h('p', { class: 'faint' }, agents ? 'No agent is defined on this server.' : ''));
     return;
   }
-  const name = h('h2', {}, agent.name);
+  const title = h('h2', {}, 'Start a conversation');
+  const promise = h(
+    'p',
+    { class: 'description' },
+    'It goes on through reloads, restarts and crashes, and is still here next week.',
+  );
   const tools = agent.tools?.length
-    ? h('ul', { class: 'chips', 'aria-label': 'Tools' }, agent.tools.map((tool) => h('li', { title: tool.description }, tool.name)))
+    ? h(
+        'ul',
+        { class: 'chips', 'aria-label': 'Tools' },
+        agent.tools.map((tool) => h('li', { title: tool.description }, tool.name)),
+      )
     : null;
-  const nodes = [agents.length > 1 ? picker(agents, agent, onPick) : name, agent.description && h('p', { class: 'description' }, agent.description), tools, inputsForm(agent)];
+  const who = agents.length > 1 ? picker(agents, agent, onPick) : h('h3', {}, agent.name);
+  const about = h('div', { class: 'about' }, who, agent.description ? h('p', {}, agent.description) : null, tools);
+  const nodes = [title, promise, about, inputsForm(agent)];
   container.replaceChildren(...nodes.filter(Boolean));
 }
 
@@ -43,31 +54,58 @@ function inputsForm(agent) {
   const inputs = Object.entries(agent.inputs ?? {});
   if (!inputs.length) return null;
   const legend = h('legend', {}, `What ${agent.name} needs to know`);
-  return h('form', { class: 'inputs', onsubmit: (event) => event.preventDefault() }, h('fieldset', {}, legend, inputs.map(row)));
+  return h(
+    'form',
+    { class: 'inputs', onsubmit: (event) => event.preventDefault() },
+    h('fieldset', {}, legend, inputs.map(row)),
+  );
 }
 
 function row([name, schema]) {
   const id = `input-${name}`;
   const label = h('label', { for: id }, schema.title ?? name.replaceAll('_', ' '));
   const about = schema.description && h('small', { id: `${id}-about` }, schema.description);
-  const field = makeField(schema, { id, name, required: schema.default === undefined, 'aria-describedby': about ? `${id}-about` : null });
+  const field = makeField(schema, {
+    id,
+    name,
+    required: schema.default === undefined,
+    'aria-describedby': about ? `${id}-about` : null,
+  });
   return h('div', { class: 'row' }, label, field, about);
 }
 
 function makeField(schema, shared) {
   const given = schema.default;
   if (schema.enum) {
-    const options = schema.enum.map((value) => h('option', { value: pretty(value), selected: value === given }, String(value)));
+    const options = schema.enum.map((value) =>
+      h('option', { value: pretty(value), selected: value === given }, String(value)),
+    );
     // Only text needs no reading back: `"1"` and `1` would look alike.
     const type = schema.enum.every((value) => typeof value === 'string') ? 'string' : 'json';
     return h('select', { ...shared, data: { type } }, options);
   }
-  if (schema.type === 'boolean') return h('input', { ...shared, required: false, type: 'checkbox', checked: given === true, data: { type: 'boolean' } });
+  if (schema.type === 'boolean')
+    return h('input', {
+      ...shared,
+      required: false,
+      type: 'checkbox',
+      checked: given === true,
+      data: { type: 'boolean' },
+    });
   if (schema.type === 'number' || schema.type === 'integer') {
     const step = schema.type === 'integer' ? 1 : 'any';
-    return h('input', { ...shared, type: 'number', step, min: schema.minimum, max: schema.maximum, value: given, data: { type: schema.type } });
+    return h('input', {
+      ...shared,
+      type: 'number',
+      step,
+      min: schema.minimum,
+      max: schema.maximum,
+      value: given,
+      data: { type: schema.type },
+    });
   }
-  if (schema.type === 'string') return h('input', { ...shared, type: 'text', value: given, autocomplete: 'off', data: { type: 'string' } });
+  if (schema.type === 'string')
+    return h('input', { ...shared, type: 'text', value: given, autocomplete: 'off', data: { type: 'string' } });
   const area = h('textarea', { ...shared, rows: 3, placeholder: 'JSON', oninput: checkJson, data: { type: 'json' } });
   area.value = given === undefined ? '' : pretty(given);
   return area;

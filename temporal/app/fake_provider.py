@@ -49,6 +49,8 @@ class FakeProvider:
         self._script: deque[Reply] = deque()
         self._default: Callable[[Call], Reply] = lambda call: Reply()
         self._changed = asyncio.Condition()
+        #: How many connections were ever opened.
+        self.connections = 0
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -93,6 +95,7 @@ class FakeProvider:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
+        self.connections += 1
         try:
             while await self._request(reader, writer):
                 pass
@@ -157,6 +160,7 @@ class FakeProvider:
                     call.tokens.append((item.token, time.time()))
                 _chunk(writer, item.data)
                 await writer.drain()
+                await self._tell()
             if isinstance(item, float | int) or gone.done():
                 await asyncio.wait({gone}, timeout=item if isinstance(item, float | int) else 0)
             if gone.done():

@@ -1,0 +1,127 @@
+"""The gateway as one ASGI app: what it is made of, and the one place where failures become answers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from gateway import catalog, health, messages, sessions, site, streams, traces
+from gateway.auth import Authenticate, anonymous
+from gateway.backend import Backend
+from gateway.bodies import ProblemBody
+from gateway.body_limit import BodyLimit
+from gateway.context import DescribeTool, Gateway, RebuildRequest
+from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
+from gateway.snapshots import snapshot_json
+from gateway.watch import Watches
+from temporal.blobs import BlobStore
+from temporal.definitions import Definitions
+from temporal.live import Live
+from temporal.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = "0.1.0"
+_PROBLEM: Final[dict[str, Any]] = {
+    "description": "A problem; its `code` is stable",
+    "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+}
+
+
+def create_app(
+    *,
+    client: Client,
+    live: Live,
+    blobs: BlobStore,
+    definitions: Definitions,
+    settings: Settings,
+    temporal_ui: str | None = None,
+    authenticate: Authenticate = anonymous,
+    rebuild_request: RebuildRequest = lambda prompt, messages: None,
+    describe_tool: DescribeTool = lambda name: None,
+) -> FastAPI:
+    """The app. Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams."""
+    backend = Backend(client, settings)
+
+    async def snapshot(session: str) -> dict[str, Any]:
+        return await snapshot_json(backend, blobs, session)
+
+    watches = Watches(
+        live=live,
+        blobs=blobs,
+        ask=backend.events,
+        length=backend.history_length,
+        snapshot=snapshot,
+        viewer_queue=settings.viewer_queue,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        watches.cut()
+
+    app = FastAPI(
+        title="Perdure",
+        version=VERSION,
+        description="Durable agent sessions over HTTP.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+    )
+    app.state.watches = watches
+    app.state.gateway = Gateway(
+        backend=backend,
+        watches=watches,
+        live=live,
+        blobs=blobs,
+        definitions=definitions,
+        settings=settings,
+        authenticate=authenticate,
+        rebuild_request=rebuild_request,
+        describe_tool=describe_tool,
+        temporal_ui=temporal_ui,
+    )
+    for module in (sessions, messages, streams, traces, catalog, health, site):
+        app.include_router(module.router)
+    app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
+    _handle_failures(app)
+    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    return app
+
+
+def _handle_failures(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def problem(_request: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return from_validation(error.errors()).response()
+
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> Response:
+        return from_http(error.status_code, error.headers).response()
+
+    @app.exception_handler(RPCError)
+    async def temporal(request: Request, error: RPCError) -> Response:
+        log.warning("temporal.refused", path=request.url.path, status=error.status.name, message=error.message)
+        return from_rpc(error).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Problem("bad_request", "The body ended early.").response()
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("gateway.failed", method=request.method, path=request.url.path, exc_info=error)
+        return Problem("internal").response()

@@ -1,0 +1,19 @@
+"""Values as JSON bytes: fast, and also for what the fast encoder refuses."""
+
+import json
+from typing import Any
+
+import orjson
+
+
+def to_json(value: Any) -> bytes:
+    """UTF-8 JSON. Integers beyond 64 bits, which tools and models may write, are kept whole."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, default=str).encode(errors="replace")
+
+
+def fragment(value: Any) -> orjson.Fragment:
+    """`value` encoded, to stand inside something that `orjson` encodes."""
+    return orjson.Fragment(to_json(value))

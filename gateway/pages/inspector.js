@@ -1,0 +1,180 @@
+/**
+ * The inspector of one session: who it is, what it cost, a timeline of its turns, and each step in whole.
+ *
+ * Rule: the timeline comes from the session's events, live; prompts, which are big, are asked for one step at a time.
+ */
+import { PerdureClient, emptyView } from '/client.js';
+import { byId, h, scheduler, setText } from './dom.js';
+import { STATUS, cost, fullTime, temporalLink } from './format.js';
+import { drawDetail } from './step_detail.js';
+import { drawTimeline } from './timeline.js';
+
+const sessionId = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1));
+const client = new PerdureClient();
+const page = {
+  view: emptyView(),
+  connection: null,
+  temporalUi: null,
+  selected: null,
+  step: null,
+  error: null,
+  traced: new Map(),
+};
+const draw = scheduler(drawPage);
+
+function start() {
+  page.selected = fromAddress();
+  byId('chat').href = `/#session=${encodeURIComponent(sessionId)}`;
+  byId('stop').addEventListener('click', stop);
+  byId('shared-scale').addEventListener('change', draw);
+  addEventListener('hashchange', () => pick(fromAddress()));
+  addEventListener('keydown', (event) => event.key === 'Escape' && page.selected && pick(null));
+  addEventListener('online', () => page.live.stream.wake());
+  document.addEventListener('visibilitychange', () => document.hidden || page.live.stream.wake());
+  page.live = client.watch(sessionId, { onView, onState });
+  if (page.selected) load(page.selected);
+  // Bars of what still runs grow with the clock.
+  setInterval(() => runningTurn() && draw(), 200);
+  loadTemporal();
+}
+
+function onState(state) {
+  page.connection = state;
+  if (state.name === 'open') refresh();
+  draw();
+}
+
+function onView(view, event) {
+  page.view = view;
+  if (event.type === 'session.snapshot') loadTrace();
+  if (['turn.finished', 'agent.updated'].includes(event.type)) refresh();
+  const stepId = event.step_id ?? event.call_id?.split('.').slice(0, 2).join('.');
+  if (page.selected && stepId === page.selected && /finished$|^step.started/.test(event.type)) load(page.selected);
+  draw();
+}
+
+function refresh() {
+  clearTimeout(page.refreshTimer);
+  page.refreshTimer = setTimeout(() => page.live.refresh().catch(() => {}), 60);
+}
+
+async function loadTemporal() {
+  for (let pause = 500; ; pause = Math.min(pause * 2, 4000)) {
+    try {
+      page.temporalUi = (await client.agents()).temporal_ui;
+      return draw();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+/** A long session's stream begins with a snapshot, without the times of its steps: the trace has them. */
+async function loadTrace() {
+  try {
+    for (let after = 0; after !== null;) {
+      const { steps, next_cursor: next } = await client.trace(sessionId, { after, limit: 20 });
+      for (const { prompt, request, ...step } of steps) if (step.message) page.traced.set(step.message.id, step);
+      draw();
+      after = next;
+    }
+  } catch (error) {
+    page.error = error.message;
+  }
+}
+
+/** Asks for one step; while it is on its way the detail shows what the events tell. */
+async function load(stepId) {
+  page.error = null;
+  try {
+    const { steps } = await client.trace(sessionId, { step: stepId });
+    if (page.selected !== stepId) return;
+    page.step = steps[0] ?? null;
+    if (!page.step) page.error = 'This step is no longer kept.';
+  } catch (error) {
+    if (page.selected === stepId) page.error = `The step could not be loaded. ${error.message}`;
+  }
+  draw();
+}
+
+function pick(stepId) {
+  if (page.selected === stepId) return;
+  Object.assign(page, { selected: stepId, step: null, error: null });
+  history.replaceState(null, '', stepId ? `#step=${encodeURIComponent(stepId)}` : location.pathname);
+  if (stepId) {
+    load(stepId);
+    drawPage();
+    byId('detail').focus({ preventScroll: true });
+  } else draw();
+}
+
+async function stop() {
+  byId('stop').disabled = true;
+  try {
+    await client.stop(sessionId, runningTurn()?.id);
+  } catch (error) {
+    setText(byId('connection'), `The turn could not be stopped. ${error.message}`);
+  }
+  byId('stop').disabled = false;
+}
+
+function drawPage() {
+  const { view, selected, step, error } = page;
+  const { session } = view;
+  setText(byId('agent-name'), session.agent ?? 'Session');
+  document.title = session.agent ? `${session.agent}, inspector · Perdure` : 'Inspector · Perdure';
+  byId('status').hidden = view.seq === 0;
+  byId('status').firstChild.dataset.status = view.status;
+  setText(byId('status').lastChild, STATUS[view.status]);
+  byId('demo').hidden = !session.demo;
+  byId('stop').hidden = !runningTurn();
+  const temporal = temporalLink(page.temporalUi, session.workflow_id);
+  byId('temporal').hidden = !temporal;
+  if (temporal) byId('temporal').href = temporal;
+  drawConnection();
+  drawFacts();
+  byId('empty').hidden = view.turns.length > 0 || view.seq === 0;
+  const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick };
+  drawTimeline(byId('timeline'), view.turns, options);
+  byId('detail').hidden = !selected;
+  document.body.classList.toggle('with-detail', selected !== null);
+  if (!selected) return;
+  const turn = view.turns.find((one) => one.messages.some((message) => message.step_id === selected));
+  const message = turn?.messages.find((one) => one.step_id === selected);
+  drawDetail(byId('detail'), { stepId: selected, step, message, tools: turn?.tools, error }, () => pick(null));
+}
+
+function drawConnection() {
+  const { name, error } = page.connection ?? {};
+  const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
+  page.wasLost = lost;
+  const words = error?.status === 404 ? 'There is no such session' : error?.message;
+  setText(byId('connection'), lost ? (name === 'failed' ? words : 'Reconnecting…') : '');
+  byId('connection').dataset.state = lost ? name : '';
+}
+
+function drawFacts() {
+  const { view } = page;
+  const { session, usage } = view;
+  const number = (count) => (count ?? 0).toLocaleString('en');
+  const input = `${number(usage.input_tokens)} in${usage.cached_tokens ? ` (${number(usage.cached_tokens)} cached)` : ''}`;
+  const output = `${number(usage.output_tokens)} out${usage.reasoning_tokens ? ` (${number(usage.reasoning_tokens)} reasoning)` : ''}`;
+  const lastModel = view.turns.flatMap((turn) => turn.messages).findLast((message) => message.model)?.model;
+  const rows = [
+    ['Model', session.use ?? lastModel ?? ''],
+    ['Cost', cost(view.cost_usd)],
+    ['Tokens', `${input}, ${output}`],
+    ['Created', fullTime(session.created_at)],
+    ['User', session.user ?? ''],
+    ['Session', sessionId],
+  ].filter(([, value]) => value);
+  const drawn = JSON.stringify(rows);
+  if (page.drawnFacts === drawn) return;
+  page.drawnFacts = drawn;
+  byId('facts').replaceChildren(...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+}
+
+const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
+const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('step');
+
+start();

@@ -1,0 +1,118 @@
+/**
+ * A turn as rows of bars on one axis: what waited, what each model call and each tool did, and when. Pure.
+ *
+ * Rule: all times come from the events; only what still runs is drawn up to `now`.
+ */
+import { duration, total } from './format.js';
+
+/** Pauses shorter than this, in milliseconds, are the engine's own pace and not worth a bar. */
+const SHORTEST_WAIT = 60;
+
+/**
+ * `traced`: steps of the trace by message id, for turns whose events are no longer kept.
+ * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool', label, note, stepId, state, tokens, cost, segments}, and
+ * segments {from, to, kind, title}, all times in milliseconds since 1970.
+ */
+export function rowsOf(turn, traced, now) {
+  const steps = turn.messages
+    .map((message) => (message.step_id ? message : traced.get(message.id)))
+    .filter((step) => step?.started_at);
+  const spans = [];
+  const rows = steps.flatMap((step) => {
+    const tools = Object.entries(turn.tools).filter(([callId]) => callId.startsWith(`${step.step_id}.`));
+    return [
+      modelRow(step, turn, now),
+      ...tools.map(([callId, tool]) => toolRow(callId, tool, step, traced, now)).filter(Boolean),
+    ];
+  });
+  for (const row of rows) spans.push({ from: row.segments[0].from, to: row.segments.at(-1).to });
+  const asked = Date.parse(turn.messages.find((message) => message.role === 'user')?.at ?? turn.started_at);
+  const began = Date.parse(turn.started_at ?? steps[0]?.started_at ?? turn.messages[0]?.at);
+  const ended =
+    Date.parse(turn.finished_at ?? '') ||
+    Math.max(turn.status === 'running' ? now : began, ...spans.map((span) => span.to));
+  const start = Math.min(asked || began, began);
+  const waits = gaps(start, began, ended, spans);
+  if (waits.length)
+    rows.unshift({ key: 'waits', kind: 'wait', label: 'Waits', segments: waits, stepId: null, state: 'done' });
+  return { start, end: Math.max(ended, start + 1), rows };
+}
+
+function modelRow(step, turn, now) {
+  const from = Date.parse(step.started_at);
+  const to = step.finished_at ? Date.parse(step.finished_at) : turn.status === 'running' ? now : from;
+  const segments = [];
+  if (step.timing) {
+    // Times of the trace are the workflow's; `timing` is the provider's stream alone, and ends with the step.
+    const asked = Math.max(from, to - step.timing.total_ms);
+    const first = Math.min(to, asked + (step.timing.first_token_ms ?? step.timing.total_ms));
+    segments.push(
+      { from, to: asked, kind: 'wait', title: `Before the request: ${duration(asked - from)}` },
+      { from: asked, to: first, kind: 'first', title: `To the first token: ${duration(first - asked)}` },
+      { from: first, to, kind: 'stream', title: `Writing: ${duration(to - first)}` },
+    );
+  } else segments.push({ from, to, kind: step.live ? 'stream running' : 'stream', title: duration(to - from) });
+  const tries = step.attempt > 1 ? `attempt ${step.attempt}` : '';
+  const note = `step ${step.step_id.slice(step.step_id.lastIndexOf('s') + 1)}`;
+  const shared = { key: step.step_id, kind: 'model', stepId: step.step_id, segments, note, tries };
+  const state = step.live || step.status === 'running' ? 'running' : step.stop === 'error' ? 'failed' : 'done';
+  return {
+    ...shared,
+    label: shortModel(step.model),
+    title: step.model,
+    state,
+    tokens: step.usage ? total(step.usage) : null,
+    cost: step.cost_usd,
+    priced: !!step.usage,
+  };
+}
+
+function toolRow(callId, tool, step, traced, now) {
+  const kept = traced.size
+    ? [...traced.values()].flatMap((one) => one.tools ?? []).find((one) => one.call_id === callId)
+    : null;
+  const { started_at: startedAt, duration_ms: took } = { ...kept, ...definedOf(tool) };
+  const known = startedAt ?? step.finished_at;
+  if (!known) return null;
+  const from = Date.parse(known);
+  const to =
+    took !== undefined
+      ? from + took
+      : tool.finished_at
+        ? Date.parse(tool.finished_at)
+        : tool.state === 'running'
+          ? now
+          : from;
+  const kind = tool.state === 'running' ? 'call running' : tool.state === 'failed' ? 'call failed' : 'call';
+  const segments = [{ from, to, kind, title: `${tool.name}: ${duration(to - from)}` }];
+  const tries = tool.attempts > 1 ? `${tool.attempts} attempts` : '';
+  return { key: callId, kind: 'tool', label: tool.name, tries, stepId: step.step_id, state: tool.state, segments };
+}
+
+const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value !== undefined));
+
+function gaps(start, began, ended, spans) {
+  const waits =
+    began - start >= SHORTEST_WAIT
+      ? [{ from: start, to: began, kind: 'wait', title: `Queued: ${duration(began - start)}` }]
+      : [];
+  let until = began;
+  for (const { from, to } of [...spans, { from: ended, to: ended }].sort((a, b) => a.from - b.from)) {
+    if (from - until >= SHORTEST_WAIT)
+      waits.push({ from: until, to: from, kind: 'wait', title: `Between: ${duration(from - until)}` });
+    until = Math.max(until, to);
+  }
+  return waits;
+}
+
+/** `claude-sonnet-5-5` of `anthropic/claude-sonnet-5-5`. */
+export function shortModel(model) {
+  return model ? model.slice(model.indexOf('/') + 1) : 'model';
+}
+
+/** Times for an axis of `length` milliseconds: at most five round ones. */
+export function ticks(length) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(length, 1) / 5));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => length / size <= 5);
+  return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
+}

@@ -1,0 +1,140 @@
+/** The timeline of the inspector: `spans.js` → nodes. A row of a step is a button that shows the step in whole. */
+import { h, icon, keyed, setText } from './dom.js';
+import { cost, duration, outcome, textOf, tokens, total } from './format.js';
+import { rowsOf, ticks } from './spans.js';
+
+/** Draws all turns. `pick(stepId)` when a row is chosen; `shared`: one scale for all, else each turn has its own. */
+export function drawTimeline(container, turns, { traced, now, selected, shared, pick }) {
+  const items = turns.map((turn) => ({ turn, ...rowsOf(turn, traced, now) }));
+  const longest = Math.max(1, ...items.map((item) => item.end - item.start));
+  keyed(
+    container,
+    items.map((item) => ({ ...item, length: shared ? longest : item.end - item.start, selected, pick, traced })),
+    {
+      key: ({ turn }) => turn.id ?? 'next',
+      make: makeTurn,
+      update: drawTurn,
+    },
+  );
+}
+
+function makeTurn() {
+  const head = h('header', {}, h('p', { class: 'said' }), h('p', { class: 'sums' }));
+  return h(
+    'article',
+    { class: 'turn' },
+    head,
+    h('p', { class: 'why', hidden: true }),
+    h('div', { class: 'axis', 'aria-hidden': 'true' }),
+    h('ol', { class: 'rows' }),
+  );
+}
+
+function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
+  // While one turn runs, all others stay as they are.
+  const drawn = [turn, length, selected, traced.size];
+  if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
+  node.drawn = drawn;
+  const [head, why, axis, list] = node.children;
+  const said = turn.messages
+    .filter((message) => message.role === 'user')
+    .map(textOf)
+    .join('\n');
+  setText(head.firstChild, said || `Started by a ${turn.cause ?? 'message'}`);
+  // Where the turn's own events are gone, its rows still know what it cost.
+  const counted = total(turn.usage) || rows.reduce((sum, row) => sum + (row.tokens ?? 0), 0);
+  const paid = total(turn.usage)
+    ? turn.cost_usd
+    : rows
+        .filter((row) => row.priced)
+        .reduce((sum, row) => (sum === null || row.cost === null ? null : sum + row.cost), 0);
+  const took = rows.length
+    ? duration(Math.max(...rows.flatMap((row) => row.segments.map((segment) => segment.to))) - start)
+    : '';
+  setText(
+    head.lastChild,
+    [
+      turn.id,
+      turn.status === 'running' ? 'working' : turn.reason,
+      took,
+      counted && tokens(counted),
+      counted && cost(paid),
+    ]
+      .filter(Boolean)
+      .join(' · '),
+  );
+  const result = outcome(turn);
+  why.hidden = !result?.bad;
+  if (result?.bad) setText(why, [result.text, result.why].filter(Boolean).join(' '));
+  keyed(
+    axis,
+    ticks(length)
+      .filter((at) => at < length * 0.93)
+      .map((at) => ({ at })),
+    {
+      key: ({ at }) => at,
+      make: ({ at }) => h('span', {}, at ? duration(at) : '0'),
+      update: (tick, { at }) => (tick.style.left = `${(at / length) * 100}%`),
+    },
+  );
+  keyed(
+    list,
+    rows.map((row) => ({ ...row, start, length, selected: row.stepId !== null && row.stepId === selected, pick })),
+    { key: ({ key }) => key, make: makeRow, update: drawRow },
+  );
+}
+
+function makeRow({ stepId, kind, pick }) {
+  const cells = [
+    h(
+      'span',
+      { class: 'name' },
+      h('span', { class: 'mark-of' }),
+      h('span', { class: 'label' }),
+      h('small'),
+      h('small', { class: 'tries' }),
+    ),
+    h('span', { class: 'track' }),
+    h('span', { class: 'numbers' }),
+  ];
+  const inner =
+    stepId === null
+      ? h('div', { class: 'row' }, cells)
+      : h('button', { class: 'row', type: 'button', data: { step: stepId }, onclick: () => pick(stepId) }, cells);
+  return h('li', { data: { kind } }, inner);
+}
+
+function drawRow(node, row) {
+  const inner = node.firstChild;
+  const [name, track, numbers] = inner.children;
+  if (row.stepId !== null) inner.setAttribute('aria-pressed', String(row.selected));
+  const mark = row.state === 'running' ? 'running' : row.state === 'failed' ? 'failed' : row.kind;
+  if (name.dataset.mark !== mark) {
+    name.firstChild.replaceChildren(
+      ...(mark === 'running' ? [h('span', { class: 'spinner' })] : mark === 'failed' ? [icon('cross')] : []),
+    );
+    name.dataset.mark = mark;
+  }
+  setText(name.children[1], row.label);
+  setText(name.children[2], row.note ?? '');
+  setText(name.lastChild, row.tries ?? '');
+  name.title = row.title ?? row.label;
+  keyed(
+    track,
+    row.segments
+      .filter((segment) => segment.to > segment.from || row.segments.length === 1)
+      .map((segment, index) => ({ ...segment, index })),
+    {
+      key: ({ index, kind }) => `${index} ${kind}`,
+      make: ({ kind }) => h('span', { class: `bar ${kind}` }),
+      update: (bar, { from, to, title }) => {
+        bar.style.left = `${((from - row.start) / row.length) * 100}%`;
+        bar.style.width = `${((to - from) / row.length) * 100}%`;
+        bar.title = title;
+      },
+    },
+  );
+  const took = row.segments.at(-1).to - row.segments[0].from;
+  const counts = row.kind === 'model' && row.tokens !== null ? `${tokens(row.tokens)} · ${cost(row.cost)}` : '';
+  setText(numbers, row.kind === 'wait' ? '' : [counts, duration(took)].filter(Boolean).join(' · '));
+}

@@ -1,0 +1,80 @@
+"""The list of sessions, from Temporal's visibility store. A session that continued as new is one entry: its open run."""
+
+import base64
+import binascii
+from typing import Any, Final, Literal
+
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+
+from gateway.auth import Principal
+from gateway.backend import Backend
+from gateway.problems import invalid
+from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+
+STATUSES = Literal["idle", "working", "waiting", "closed"]
+PAGE: Final = 50
+
+
+async def list_sessions(
+    backend: Backend, by: Principal, *, agent: str | None, status: STATUSES | None, user: str | None, cursor: str | None
+) -> dict[str, Any]:
+    """One page: `{sessions, next_cursor}`. Raises Problem where the cursor is none of ours."""
+    wanted = visibility_query(by.tenant, agent=agent, status=status, user=by.user or user)
+    try:
+        found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(cursor))
+    except ValueError:
+        raise invalid("cursor", "is not a cursor of this list") from None
+    # While a session continues as new, the store may know two runs of it; the newer comes first.
+    newest = {execution.id: execution for execution in reversed(found)}
+    return {
+        "sessions": [await _entry(execution) for execution in found if newest[execution.id] is execution],
+        "next_cursor": None if token is None else base64.urlsafe_b64encode(token).decode().rstrip("="),
+    }
+
+
+def visibility_query(tenant: str, *, agent: str | None, status: STATUSES | None, user: str | None) -> str:
+    clauses = [
+        "WorkflowType = 'SessionWorkflow'",
+        f"{TENANT.name} = {quoted(tenant)}",
+        "ExecutionStatus != 'ContinuedAsNew'",
+    ]
+    if agent is not None:
+        clauses.append(f"{AGENT.name} = {quoted(agent)}")
+    if user is not None:
+        clauses.append(f"{USER.name} = {quoted(user)}")
+    if status == "closed":
+        # Also sessions that somebody terminated, whose own attribute could not change any more.
+        clauses.append("ExecutionStatus != 'Running'")
+    elif status is not None:
+        clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = {quoted(status)}")
+    return " AND ".join(clauses)
+
+
+def quoted(value: str) -> str:
+    """A string of the query language, whatever it holds."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _token(cursor: str) -> bytes:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        raise ValueError("not base64") from None
+
+
+async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
+    attributes = execution.typed_search_attributes
+    memo = await execution.memo()
+    running = execution.status is WorkflowExecutionStatus.RUNNING
+    return {
+        "session_id": execution.id.partition("/")[2],
+        "workflow_id": execution.id,
+        "agent": attributes.get(AGENT, ""),
+        "status": attributes.get(STATUS, "idle") if running else "closed",
+        "user": attributes.get(USER),
+        "created_at": memo.get("created_at") or execution.start_time.isoformat(),
+        "cost_usd": attributes.get(COST, 0.0),
+        "title": memo.get("title", ""),
+        "demo": bool(memo.get("demo", False)),
+    }

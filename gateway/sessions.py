@@ -1,0 +1,193 @@
+"""Routes of sessions: create, list, snapshot, configure, limits, close.
+
+Creating is a plain start of a workflow: Temporal itself refuses the second of two, also of two at the same moment, and the
+sha256 of the body in the memo tells a repeat from another create.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from gateway.auth import Principal
+from gateway.backend import Memo
+from gateway.bodies import (
+    ConfigureSession,
+    CreateSession,
+    SessionCreated,
+    SessionNamed,
+    SessionPath,
+    content_sha256,
+)
+from gateway.context import By, Gateway, Here
+from gateway.json_bytes import to_json
+from gateway.problems import Problem, invalid
+from gateway.session_list import STATUSES, list_sessions
+from gateway.snapshots import snapshot_json
+from gateway.strict_json import StrictRoute
+from temporal.blobs import fold
+from temporal.definitions import InputProblem, check_inputs
+from workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage
+from workflows.definition import AgentDefinition, Limits
+from workflows.queries import last_words
+from workflows.session import SessionWorkflow
+from workflows.types import Message
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
+
+
+@router.post("", status_code=201, response_model=SessionCreated, responses={200: {"model": SessionCreated}})
+async def create_session(body: CreateSession, gateway: Here, by: By) -> JSONResponse:
+    """Starts a session. The same body with the same `session_id` again is answered alike, with 200."""
+    session_id = body.session_id or uuid.uuid4().hex
+    workflow_id = by.workflow_id(session_id)
+    answer = SessionCreated(session_id=session_id, workflow_id=workflow_id, seq=0).model_dump()
+    try:
+        if await _start(gateway, by, body, session_id):
+            return JSONResponse(answer, 201)
+    except Problem as refused:
+        # What could be created yesterday is answered as it was, even where its agent has changed since.
+        if refused.code == "validation" and await gateway.backend.body_sha256(workflow_id) == body.sha256():
+            return JSONResponse(answer, 200)
+        raise
+    if await gateway.backend.body_sha256(workflow_id) != body.sha256():
+        raise Problem("id_conflict", f"The session {session_id} exists and was created with another body.")
+    return JSONResponse(answer, 200)
+
+
+@router.get("")
+async def get_sessions(
+    gateway: Here,
+    by: By,
+    agent: Annotated[str | None, Query(max_length=64)] = None,
+    status: Annotated[STATUSES | None, Query()] = None,
+    user: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+) -> dict[str, Any]:
+    """Sessions, newest first. A new one may take a second to be listed."""
+    return await list_sessions(gateway.backend, by, agent=agent, status=status, user=user, cursor=cursor)
+
+
+@router.get("/{session_id}", response_model=None)
+async def get_session(session_id: SessionPath, gateway: Here, by: By) -> Response:
+    """The session in whole."""
+    snapshot = await snapshot_json(gateway.backend, gateway.blobs, by.workflow_id(session_id))
+    return Response(to_json(snapshot), media_type="application/json")
+
+
+@router.patch("/{session_id}", response_model=SessionNamed)
+async def configure_session(session_id: SessionPath, body: ConfigureSession, gateway: Here, by: By) -> JSONResponse:
+    """Changes what is given; it holds from the session's next step (`model`) or turn (`digest`) on."""
+    session = by.workflow_id(session_id)
+    page = await _open_session(gateway, session)
+    definition = await _definition(gateway, page, body.digest)
+    if body.model is not None and (definition is None or body.model not in definition.models):
+        known = ", ".join(definition.models) if definition else "unknown"
+        raise invalid("model", f"is not a model of {page.agent}; its models are: {known}")
+    if body.model_fields_set:
+        command = Configure(id=uuid.uuid4().hex, model=body.model, metadata=body.metadata, digest=body.digest)
+        await gateway.backend.signal(session, command)
+        gateway.live.poke(session)
+    return JSONResponse({"session_id": session_id})
+
+
+@router.patch("/{session_id}/limits", response_model=SessionNamed)
+async def change_limits(session_id: SessionPath, body: Limits, gateway: Here, by: By) -> JSONResponse:
+    """Limits in the shape of the definition's; what is left out stays as it is, and null lifts a cap."""
+    session = by.workflow_id(session_id)
+    page = await _open_session(gateway, session)
+    limits = page.limits
+    if page.use is None and (definition := await _definition(gateway, page, None)) is not None:
+        # The session has not loaded its definition yet, so it does not know the limits that it will have.
+        limits = definition.limits
+    changes = body.model_dump(mode="json", exclude_unset=True)
+    merged = {part: {**whole, **changes.get(part, {})} for part, whole in limits.model_dump(mode="json").items()}
+    command = Configure(id=uuid.uuid4().hex, limits=Limits.model_validate(merged))
+    await gateway.backend.signal(session, command)
+    gateway.live.poke(session)
+    return JSONResponse({"session_id": session_id})
+
+
+@router.delete("/{session_id}", status_code=202, response_model=SessionNamed, responses={200: {"model": SessionNamed}})
+async def close_session(
+    session_id: SessionPath,
+    gateway: Here,
+    by: By,
+    erase: Annotated[str | None, Query(include_in_schema=False)] = None,
+) -> JSONResponse:
+    """Closes the session: its turn is stopped, its last event is `session.closed`. Again: 200."""
+    if erase is not None:
+        raise invalid("erase", "is not carried out by this version; leave it out to close the session")
+    session = by.workflow_id(session_id)
+    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
+    if not receipt.closed:
+        try:
+            await gateway.backend.signal(session, Close(id=uuid.uuid4().hex))
+        except Problem as problem:
+            if problem.code != "session_closed":
+                raise
+        else:
+            gateway.live.stop(session)
+            gateway.live.poke(session)
+            return JSONResponse({"session_id": session_id}, 202)
+    return JSONResponse({"session_id": session_id}, 200)
+
+
+async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_id: str) -> bool:
+    """False where a session with this id exists. Raises Problem where the agent does not take what it is given."""
+    agent = gateway.definitions.current(body.agent)
+    if agent is None:
+        names = ", ".join(gateway.definitions.names()) or "none"
+        raise invalid("agent", f"is not known; there are: {names}")
+    try:
+        inputs = check_inputs(agent.definition, body.inputs)
+    except InputProblem as problem:
+        raise invalid(f"inputs.{problem.field}", problem.message) from None
+    now = datetime.now(UTC)
+    message = title = None
+    if body.message is not None:
+        parts = body.message.neutral_parts()
+        message_id = body.message.message_id or uuid.uuid4().hex
+        title = last_words(Message(id=message_id, role="user", parts=parts, at=now))[:60]
+        message = SendMessage(
+            message_id=message_id,
+            parts=await fold(gateway.blobs, by.workflow_id(session_id), parts),
+            content_sha256=content_sha256(parts),
+            cursor=0,
+            digest=agent.digest,
+        )
+    new = NewSession(
+        tenant=by.tenant,
+        session_id=session_id,
+        agent=agent.definition.name,
+        digest=agent.digest,
+        inputs=inputs,
+        user=by.user or body.user,
+        metadata=body.metadata,
+        message=message,
+        continue_as_new_after=gateway.settings.continue_as_new_after,
+    )
+    memo = Memo(body.sha256(), now.isoformat(), title or "", agent.demo)
+    summary = f"{new.agent}: {title}" if title else new.agent
+    details = f"Session of the agent **{new.agent}** (definition {agent.digest[:12]})."
+    return await gateway.backend.start(by.workflow_id(session_id), new, memo, summary, details)
+
+
+async def _open_session(gateway: Gateway, session: str) -> SnapshotPage:
+    # Only the facts are wanted: a page that begins after any message holds none.
+    request = PageRequest(after=2**31, until=0)
+    page = await gateway.backend.query(session, SessionWorkflow.snapshot, request)
+    if page.status == "closed":
+        raise Problem("session_closed")
+    return page
+
+
+async def _definition(gateway: Gateway, page: SnapshotPage, digest: str | None) -> AgentDefinition | None:
+    """The definition that the session runs, or will run with `digest`. Raises Problem where that is none of its agent's."""
+    definition = await gateway.definitions.by_digest(digest or page.digest)
+    if digest is not None and (definition is None or definition.name != page.agent):
+        raise invalid("digest", f"is of no definition of {page.agent}")
+    return definition

@@ -1,0 +1,52 @@
+"""The route of a session's event stream. What can be refused is refused before the stream begins."""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from gateway.bodies import SessionPath
+from gateway.context import By, Here
+from gateway.problems import invalid
+from gateway.sse import EventStreamResponse, Outgoing
+from workflows.session import SessionWorkflow
+
+_CURSOR: Final = re.compile(r"[0-9]{1,15}")
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
+
+
+@router.get("/events", responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "All was sent"}})
+async def get_events(
+    session_id: SessionPath,
+    gateway: Here,
+    by: By,
+    after: Annotated[str | None, Query(description="A `seq`; the events greater than it follow")] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The session's events as server-sent events, from the cursor (`Last-Event-ID`, else `after`) or the start on."""
+    # A browser that reconnects sends the header, and still the address that it began with.
+    name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
+    cursor = None if given is None else _cursor(name, given)
+    session = by.workflow_id(session_id)
+    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
+    if receipt.status == "closed" and cursor == receipt.seq:
+        return Response(status_code=204)
+    frames = frames_of(gateway.watches.follow(session, cursor))
+    return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
+
+
+async def frames_of(items: AsyncGenerator[Outgoing]) -> AsyncIterator[bytes]:
+    # A reader that goes away must end the watch's reader too, now and not when it is collected.
+    async with aclosing(items):
+        async for item in items:
+            yield item.frame
+
+
+def _cursor(name: str, given: str) -> int:
+    if _CURSOR.fullmatch(given) is None:
+        raise invalid(name, "is not the number of an event")
+    return int(given)

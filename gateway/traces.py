@@ -1,0 +1,187 @@
+"""The trace: for every step exactly what the model was told, what it answered, and what its tools did.
+
+The request is not stored. It is built again from the step's frozen view of the transcript, by the code of today; where its
+sha256 is not the one that was recorded when it was sent, `request_matches` says so.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+from temporalio.client import WorkflowQueryFailedError
+
+from gateway.bodies import SessionPath
+from gateway.context import By, Gateway, Here
+from gateway.json_bytes import fragment, to_json
+from gateway.problems import invalid
+from gateway.snapshots import read_snapshot
+from gateway.viewer import event_json, message_json
+from temporal.blobs import BlobMissing, unfold
+from workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
+from workflows.events import StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.session import SessionWorkflow
+from workflows.types import Message
+
+#: Bytes of JSON after which a page ends: each step shows its whole conversation.
+PAGE_BYTES: Final = 8 * 1024 * 1024
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"])
+
+
+@router.get("/trace", response_model=None)
+async def get_trace(
+    session_id: SessionPath,
+    gateway: Here,
+    by: By,
+    after: Annotated[int, Query(ge=0, le=2**31, description="Steps to leave out: the `next_cursor` of a page")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    step: Annotated[str | None, Query(max_length=100, description="Only this step")] = None,
+) -> Response:
+    """Steps in order, a page at a time: `{steps, next_cursor}`."""
+    session = by.workflow_id(session_id)
+    trace = _Trace(gateway, session)
+    shown: list[bytes] = []
+    size = 0
+    async for one in _steps(gateway, session, 0 if step is not None else after):
+        if step is not None and one.record.step_id != step:
+            continue
+        if len(shown) >= limit or size > PAGE_BYTES:
+            return _answer(shown, after + len(shown))
+        shown.append(await trace.step_json(one))
+        size += len(shown[-1])
+        if step is not None:
+            return _answer(shown, None)
+    if step is not None:
+        raise invalid("step", "is no step that this session keeps")
+    return _answer(shown, None)
+
+
+async def _steps(gateway: Gateway, session: str, after: int) -> AsyncIterator[TraceStep]:
+    while True:
+        page = await gateway.backend.query(session, SessionWorkflow.trace, after)
+        for step in page.steps:
+            yield step
+        after += len(page.steps)
+        if not page.more:
+            return
+
+
+class _Trace:
+    """Shows steps of one session. What they share, prompt and transcript, is asked for once."""
+
+    def __init__(self, gateway: Gateway, session: str) -> None:
+        self._gateway = gateway
+        self._session = session
+        self._prompt: tuple[str, Prompt] | None = None
+        self._folded: tuple[Message, ...] = ()
+        #: The transcript as the models saw it, and as JSON for viewers.
+        self._whole: list[Message] = []
+        self._shown: list[bytes] = []
+
+    async def step_json(self, step: TraceStep) -> bytes:
+        record = step.record
+        prompt = await self._prompt_of(record)
+        await self._read_transcript(record.view.count)
+        started = next((e for e in step.events if isinstance(e, StepStarted)), None)
+        finished = next((e for e in step.events if isinstance(e, StepFinished)), None)
+        body = await self._rebuild(prompt, record)
+        sent = finished.request_sha256 if finished else None
+        shown: dict[str, Any] = {
+            "step_id": record.step_id,
+            "turn_id": record.turn_id,
+            "model": record.model,
+            "role": record.role,
+            "digest": record.digest,
+            "status": "running" if finished is None else "finished",
+            "started_at": started.at.isoformat() if started else None,
+            "finished_at": finished.at.isoformat() if finished else None,
+            "prompt": await self._prompt_json(prompt, record),
+            "request": None if body is None else orjson.Fragment(body),
+            "request_sha256": sent,
+            "request_matches": None if body is None or sent is None else hashlib.sha256(body).hexdigest() == sent,
+            **(await self._outcome(finished)),
+            "tools": fragment(await self._tools(step)),
+        }
+        return orjson.dumps(shown)
+
+    async def _prompt_of(self, record: StepRecord) -> Prompt | None:
+        """None where the session no longer keeps the definition that the step ran with."""
+        known = self._prompt
+        # A view that the step itself has: so no message is sent, only the prompt, and that only if it is another.
+        request = ModelInputRequest(
+            step_id=record.step_id,
+            epoch=record.view.epoch,
+            after=record.view.count,
+            prefix=record.view.prefix,
+            prompt_sha256=known[0] if known else None,
+        )
+        try:
+            page = await self._gateway.backend.query(self._session, SessionWorkflow.model_input, request)
+        except WorkflowQueryFailedError:
+            return None
+        if page.prompt is not None:
+            self._prompt = known = (page.prompt_sha256, page.prompt)
+        return known[1] if known is not None and page.known else None
+
+    async def _read_transcript(self, count: int) -> None:
+        if len(self._folded) < count:
+            _, self._folded = await read_snapshot(self._gateway.backend, self._session)
+        blobs = self._gateway.blobs
+        for message in self._folded[len(self._whole) : count]:
+            try:
+                parts = await unfold(blobs, message.parts)
+            except BlobMissing:
+                parts = message.parts
+            self._whole.append(message.model_copy(update={"parts": parts}))
+            self._shown.append(to_json(await message_json(self._whole[-1], blobs)))
+
+    async def _rebuild(self, prompt: Prompt | None, record: StepRecord) -> bytes | None:
+        if prompt is None:
+            return None
+        messages = tuple(self._whole[: record.view.count])
+        return await asyncio.to_thread(self._gateway.rebuild_request, prompt, messages)
+
+    async def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
+        if prompt is None:
+            return None
+        return {
+            "system": prompt.system,
+            "examples": [await message_json(message, self._gateway.blobs) for message in prompt.examples],
+            "messages": [orjson.Fragment(message) for message in self._shown[: record.view.count]],
+            "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
+        }
+
+    async def _outcome(self, finished: StepFinished | None) -> dict[str, Any]:
+        names = ("message", "stop", "attempt", "usage", "cost_usd", "timing")
+        if finished is None:
+            return dict.fromkeys(names)
+        event = await event_json(finished, self._gateway.blobs)
+        return {name: fragment(event[name]) for name in names}
+
+    async def _tools(self, step: TraceStep) -> list[dict[str, Any]]:
+        tools: dict[str, dict[str, Any]] = {}
+        for event in step.events:
+            match event:
+                case ToolStarted():
+                    tools[event.call_id] = _call(event) | {"args": event.args, "started_at": event.at.isoformat()}
+                case ToolFinished():
+                    shown = await event_json(event, self._gateway.blobs)
+                    outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
+                    tools[event.call_id] = tools.get(event.call_id, _call(event)) | outcome
+                case _:
+                    pass
+        return list(tools.values())
+
+
+def _call(event: ToolStarted | ToolFinished) -> dict[str, Any]:
+    unknown = dict.fromkeys(("args", "started_at", "duration_ms", "attempts", "result"))
+    return {"call_id": event.call_id, "name": event.name, **unknown}
+
+
+def _answer(steps: list[bytes], next_cursor: int | None) -> Response:
+    body = {"steps": [orjson.Fragment(step) for step in steps], "next_cursor": next_cursor}
+    return Response(orjson.dumps(body), media_type="application/json")

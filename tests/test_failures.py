@@ -1,0 +1,242 @@
+import email.utils
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import httpx2
+import pytest
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.anthropic_messages import AnthropicMessages
+from activities.failures import (
+    ANTHROPIC,
+    DEMO,
+    MissingVariable,
+    ProviderError,
+    StreamTruncated,
+    classify,
+    is_openai,
+    redact,
+    retry_after,
+)
+from activities.openai_chat import OpenAIChat
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Fault, Reply
+from workflows import errors
+from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
+from workflows.types import Message, Text
+
+BENIGN = ApplicationErrorCategory.BENIGN
+LOUD = ApplicationErrorCategory.UNSPECIFIED
+HELLO = (Message(id="m1", role="user", parts=(Text(text="hello"),), at=datetime(2026, 11, 1, tzinfo=UTC)),)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeProvider]:
+    async with FakeProvider() as server:
+        yield server
+
+
+@pytest.fixture(params=["anthropic", "openai-chat"])
+async def wire(request: pytest.FixtureRequest) -> AsyncIterator[AnthropicMessages | OpenAIChat]:
+    timeout = httpx2.Timeout(0.3, connect=5)
+    made = (
+        AnthropicMessages({}, partial(AsyncAnthropic, api_key="sk-ant-secret-1234567890"), timeout)
+        if request.param == "anthropic"
+        else OpenAIChat({"OPENAI_API_KEY": "sk-secret-1234567890"}, AsyncOpenAI, timeout)
+    )
+    yield made
+    await made.aclose()
+
+
+async def failure(wire: AnthropicMessages | OpenAIChat, base_url: str) -> ApplicationError:
+    provider = "anthropic" if isinstance(wire, AnthropicMessages) else "openai-chat"
+    url = base_url if provider == "anthropic" else f"{base_url}/v1"
+    prompt = Prompt(model=ModelDefinition(use=f"{provider}/m", base_url=url), system="")
+    with pytest.raises(ApplicationError) as caught:
+        async for _ in wire.stream(wire.request(prompt, HELLO), prompt, "t1.s1"):
+            pass
+    assert caught.value.details[0]["provider"] == provider
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "retry", "category"),
+    [
+        (429, "", errors.MODEL_RATE_LIMITED, True, BENIGN),
+        (429, "insufficient_quota", errors.MODEL_QUOTA, False, LOUD),
+        (402, "", errors.MODEL_QUOTA, False, LOUD),
+        (529, "", errors.MODEL_OVERLOADED, True, BENIGN),
+        (503, "server_is_overloaded", errors.MODEL_OVERLOADED, True, BENIGN),
+        (500, "", errors.MODEL_SERVER_ERROR, True, BENIGN),
+        (408, "", errors.MODEL_SERVER_ERROR, True, BENIGN),
+        (400, "context_length_exceeded", errors.MODEL_CONTEXT_LENGTH, False, BENIGN),
+        (400, "content_policy_violation", errors.MODEL_CONTENT_POLICY, False, BENIGN),
+        (400, "", errors.MODEL_INVALID_REQUEST, False, LOUD),
+        (401, "", errors.MODEL_AUTH, False, LOUD),
+        (403, "", errors.MODEL_AUTH, False, LOUD),
+        (404, "", errors.MODEL_NOT_FOUND, False, LOUD),
+        (413, "", errors.MODEL_REQUEST_TOO_LARGE, False, LOUD),
+    ],
+)
+async def test_an_error_before_the_stream(
+    fake: FakeProvider,
+    wire: AnthropicMessages | OpenAIChat,
+    status: int,
+    error: str,
+    kind: str,
+    retry: bool,
+    category: ApplicationErrorCategory,
+) -> None:
+    fake.script(Reply(status=status, error=error))
+    caught = await failure(wire, fake.url)
+    assert (caught.type, not caught.non_retryable, caught.category) == (kind, retry, category)
+    assert caught.details[0]["status"] == status
+    assert f"({status})" in caught.message
+    assert caught.__cause__ is None
+    assert len(fake.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("error_event", errors.MODEL_OVERLOADED),
+        ("clean_end", errors.MODEL_STREAM_TRUNCATED),
+        ("malformed", errors.MODEL_STREAM_TRUNCATED),
+        ("fin", errors.MODEL_CONNECTION),
+        ("rst", errors.MODEL_CONNECTION),
+        ("stall", errors.MODEL_TIMEOUT),
+    ],
+)
+async def test_an_error_in_mid_stream(
+    fake: FakeProvider, wire: AnthropicMessages | OpenAIChat, fault: Fault, kind: str
+) -> None:
+    fake.script(Reply(fault=fault))
+    caught = await failure(wire, fake.url)
+    assert (caught.type, caught.non_retryable, caught.category) == (kind, False, BENIGN)
+
+
+async def test_nobody_listens(wire: AnthropicMessages | OpenAIChat) -> None:
+    async with FakeProvider() as gone:
+        url = gone.url
+    caught = await failure(wire, url)
+    assert (caught.type, caught.non_retryable) == (errors.MODEL_CONNECTION, False)
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "http://localhost:port"])
+async def test_a_base_url_that_is_none_is_not_tried_again(wire: AnthropicMessages | OpenAIChat, url: str) -> None:
+    caught = await failure(wire, url)
+    assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
+    assert "base_url" in caught.message
+
+
+async def test_a_key_with_a_line_break_is_not_told(fake: FakeProvider) -> None:
+    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="secret\nkey"))
+    caught = await failure(wire, fake.url)
+    await wire.aclose()
+    assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
+    assert "secret" not in caught.message
+
+
+async def test_retry_after_and_the_wish_not_to_be_tried_again(
+    fake: FakeProvider, wire: AnthropicMessages | OpenAIChat
+) -> None:
+    fake.script(
+        Reply(status=429, headers=(("retry-after", "7"),)),
+        Reply(status=529, headers=(("retry-after-ms", "250"), ("retry-after", "9"))),
+        Reply(status=500, headers=(("x-should-retry", "false"), ("retry-after", "9"))),
+    )
+    caught = [await failure(wire, fake.url) for _ in range(3)]
+    assert [error.next_retry_delay for error in caught] == [timedelta(seconds=7), timedelta(milliseconds=250), None]
+    assert [error.non_retryable for error in caught] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "3600"}, 600),
+        ({"retry-after": "inf"}, 600),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 02 Jan 2006 15:04:05 GMT"}, None),
+        ({"retry-after": "Wed, 01 Jan 2200 00:00:00 GMT"}, 600),
+    ],
+)
+def test_retry_after_is_capped_and_forgiving(headers: dict[str, str], seconds: int | None) -> None:
+    assert retry_after(headers) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_retry_after_as_a_date() -> None:
+    wait = retry_after({"retry-after": email.utils.formatdate(time.time() + 60, usegmt=True)})
+    assert wait is not None
+    assert timedelta(seconds=50) < wait < timedelta(seconds=61)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Incorrect API key provided: sk-proj-abcDEF1234567890.",
+        "authorization: Bearer abcdefgh",
+        'x-api-key: "hunter2hunter2"',
+        "key AIzaSyA1234567890abcdef is wrong",
+        "at https://user:hunter2@host/v1",
+        "found 0123456789abcdef0123456789abcdef in it",
+    ],
+)
+def test_what_looks_like_a_key_is_blotted_out(text: str) -> None:
+    told = redact(text)
+    assert "[redacted]" in told
+    assert not any(part in told for part in ("abc", "hunter2", "AIza", "0123"))
+
+
+def test_other_text_is_left_alone() -> None:
+    text = "max_tokens: 5000 > 4096, which is the most that claude-haiku-5-5-20261001 allows"
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ProviderError("", code="overloaded_error", status=529), "Anthropic is overloaded (529)"),
+        (ProviderError("<html>bad</html>", status=502), "Anthropic failed on its side (502)"),
+        (ProviderError("prompt is too long: 9 > 8", status=400), None),
+        (StreamTruncated(), "Anthropic broke off in mid-answer"),
+        (MissingVariable("ANTHROPIC_API_KEY"), None),
+        (KeyError("sk-secret"), "Anthropic could not be asked, for an unexpected reason: KeyError"),
+    ],
+)
+def test_words(error: Exception, message: str | None) -> None:
+    told = classify(error, ANTHROPIC)
+    match error:
+        case MissingVariable():
+            assert (told.type, told.non_retryable) == (errors.MODEL_NO_KEY, True)
+            assert "ANTHROPIC_API_KEY" in told.message
+        case ProviderError() if message is None:
+            assert told.type == errors.MODEL_CONTEXT_LENGTH
+        case _:
+            assert told.message == message
+
+
+def test_what_is_classified_stays() -> None:
+    once = classify(ProviderError("", code="overloaded_error"), DEMO)
+    assert classify(once) is once
+
+
+@pytest.mark.parametrize(
+    ("url", "theirs"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("http://localhost:11434/v1", False),
+        ("https://api.openai.com.evil.example/v1", False),
+        ("${MODEL_URL}/v1", False),
+    ],
+)
+def test_whose_server_it_is(url: str, theirs: bool) -> None:
+    assert is_openai(url) == theirs

@@ -1,0 +1,54 @@
+"""HTML as text, and pages made to be slow."""
+
+import pytest
+
+from activities.readable import readable
+
+
+def test_a_page_reads_well() -> None:
+    page = """<!doctype html><html><head><title>Lamps &amp; more</title><style>p {color: red}</style>
+    <script>document.write("<p>no</p>")</script></head>
+    <body><h1>Lamps</h1><p>Made of
+    <b>br</b>ass.<br/>Or not.</p><!-- hidden -->
+    <ul><li>one</li><li>two</ul>
+    <table><tr><td>1</td><td>2</td></tr></table>
+    <pre>def f():\n    return 1</pre><svg><title>icon</title></svg><noscript>old</noscript>&copy; us"""
+    assert readable(page) == (
+        "Lamps & more\n\nLamps\n\nMade of brass.\nOr not.\n\n- one\n\n- two\n\n1 2\n\ndef f():\n    return 1\n© us"
+    )
+
+
+def test_text_alone_and_nothing_are_fine() -> None:
+    assert readable("a < b & c") == "a < b & c"
+    assert readable("") == ""
+
+
+def test_what_is_cut_off_inside_a_tag_is_dropped() -> None:
+    assert readable("<p>whole</p><a href='http://exa") == "whole"
+    assert readable("whole<!-- cut") == "whole"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<!--",
+        "<",
+        "</",
+        "<a ",
+        "<a b='",
+        "<![CDATA[",
+        "<?",
+        "&",
+        "&#",
+        "<script>",
+        "<div>",
+        "<svg>",
+        "]]>",
+        "<a a=' ",
+        "<p/",
+    ],
+)
+def test_repeated_openings_do_not_take_for_ever(piece: str) -> None:
+    # What is quadratic takes minutes at this size, and would hang here.
+    for end in ("", ">", "<", "-->"):
+        readable(piece * (100_000 // len(piece)) + end)

@@ -1,0 +1,141 @@
+"""A conversation moves freely between both providers: the real SDKs against a server that refuses what they refuse."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from anthropic import AsyncAnthropic
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.anthropic_messages import AnthropicMessages
+from activities.openai_chat import OpenAIChat
+from activities.transcript import encodable, parse_arguments
+from activities.wire import Answer
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from temporal.app.fake_rules import anthropic_complaint, chat_complaint
+from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
+from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+WIRES = (AnthropicMessages({}), OpenAIChat({}))
+CLAUDE = ModelDefinition(use="anthropic/claude-sonnet-5-5")
+GPT = ModelDefinition(use="openai-chat/gpt-6-sol")
+
+
+def message(role: Role, *parts: Part, stopped: bool | None = None) -> Message:
+    return Message(id="m", role=role, parts=parts, at=AT, stopped=stopped)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeProvider]:
+    async with FakeProvider() as server:
+        yield server
+
+
+@pytest.mark.parametrize("order", ["aoaoao", "aaooaa", "oaaooo", "oooaaa"])
+async def test_a_conversation_moves_between_providers(fake: FakeProvider, order: str) -> None:
+    fake.default(Reply(reasoning="I think.", text="Well.", tools=(("look", {"at": "it"}), ("look", "{broken"))))
+    claude = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
+    gpt = OpenAIChat({})
+    history = (message("user", Text(text="go")),)
+    for number, letter in enumerate(order):
+        wire = claude if letter == "a" else gpt
+        model = CLAUDE if letter == "a" else GPT
+        url = fake.url if letter == "a" else fake.chat_url
+        prompt = Prompt(model=model.model_copy(update={"base_url": url}), system="")
+        request = wire.request(prompt, history)
+        (answer,) = [i async for i in wire.stream(request, prompt, f"t1.s{number}") if isinstance(i, Answer)]
+        calls = [part for part in answer.parts if isinstance(part, ToolCall)]
+        # Half of the time a result is missing, as after a stop.
+        results = [ToolResult(call_id=call.call_id, name=call.name, output="seen") for call in calls[number % 2 :]]
+        history += (message("assistant", *answer.parts), *(message("tool", result) for result in results))
+    await claude.aclose()
+    await gpt.aclose()
+    for number, call in enumerate(fake.calls):
+        written = json.dumps(call.body["messages"])
+        own = order[:number].count("a")
+        assert written.count("signature") == (own if call.api == "anthropic" else 0)
+        assert "reasoning_content" not in written
+        # Of two calls in a step one id is the provider's own, the first time that it is seen.
+        assert ("call_1" in written) == (order[number] in order[:number])
+        assert written.count('"broken"') == 0
+    assert len(fake.calls) == len(order)
+
+
+texts = st.sampled_from(["", " ", "words", "\n"]).map(lambda text: Text(text=text))
+natives = st.sampled_from(
+    [
+        None,
+        Native(api="anthropic.messages", block={"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}),
+        Native(api="openai.chat", block={"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}),
+        Native(api="openai.chat", block={}),
+    ]
+)
+call_ids = st.sampled_from(["t1.s1.c1", "t1.s1.c2", "t2.s1.c1"])
+calls = st.builds(lambda i, n: ToolCall(call_id=i, name="f", args={}, native=n), call_ids, natives)
+results = st.builds(lambda i, e: ToolResult(call_id=i, name="f", output="x", is_error=e), call_ids, st.booleans())
+thoughts = st.builds(
+    lambda signed: Reasoning(
+        text="hm",
+        native=Native(api="anthropic.messages", block={"type": "thinking", "thinking": "hm", "signature": signed}),
+    ),
+    st.just(""),
+)
+
+
+def distinct(history: list[Message]) -> list[Message]:
+    """Call ids are unique for ever; those that the strategies draw are not."""
+    seen: set[str] = set()
+    made: list[Message] = []
+    for each in history:
+        parts: list[Part] = []
+        for part in each.parts:
+            if not isinstance(part, ToolCall) or part.call_id not in seen:
+                parts.append(part)
+            if isinstance(part, ToolCall):
+                seen.add(part.call_id)
+        made.append(each.model_copy(update={"parts": tuple(parts)}))
+    return made
+
+
+messages = st.lists(
+    st.one_of(
+        st.lists(texts, max_size=3).map(lambda parts: message("user", *parts)),
+        st.lists(results, max_size=3).map(lambda parts: message("tool", *parts)),
+        st.builds(
+            lambda parts, stopped: message("assistant", *parts, stopped=stopped),
+            st.lists(st.one_of(texts, calls, thoughts), max_size=4),
+            st.sampled_from([None, True]),
+        ),
+    ),
+    max_size=8,
+).map(distinct)
+
+
+@given(messages)
+def test_whatever_the_transcript_no_provider_has_a_complaint(history: list[Message]) -> None:
+    whole = (*history, message("user", Text(text="and now?")))
+    for wire, model, complaint in ((WIRES[0], CLAUDE, anthropic_complaint), (WIRES[1], GPT, chat_complaint)):
+        body = wire.request(Prompt(model=model, system=""), whole)
+        assert complaint(body) is None
+        assert body == wire.request(Prompt(model=model, system=""), whole)
+
+
+@pytest.mark.parametrize("written", ["{", "[1]", "1", "null", '{"a": NaN}', '{"a": "\\ud800"}', "{" * 100_000])
+def test_arguments_that_are_no_json_object_are_kept_as_written(written: str) -> None:
+    assert parse_arguments(written) == ({}, written)
+
+
+def test_arguments_that_are() -> None:
+    assert parse_arguments('{"a": [1, {"b": null}]}') == ({"a": [1, {"b": None}]}, None)
+    assert parse_arguments(" ") == ({}, None)
+
+
+def test_half_an_emoji_is_replaced() -> None:
+    assert encodable("é\ud83d") == "é?"
+    assert encodable("é😀") == "é😀"

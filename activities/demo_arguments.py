@@ -24,11 +24,13 @@ PLACE: Final = re.compile(r"\b(?:in|for|at|to|from) ((?:[A-Z][\w'-]+ ?)+)")
 ARITHMETIC: Final = re.compile(
     r"(?<![\w.])[-(]*\d+(?:\.\d+)?\)*(?:\s*(?:\*\*|[-+*/×÷^%])\s*[-(]*\d+(?:\.\d+)?\)*)+(?!\w)"
 )
+#: Where a schema that contains itself is given up.
+_DEEPEST: Final = 5
 _SPOKEN: Final = {
-    r"(?<=\d)\s+plus\s+(?=[\d(-])": " + ",
-    r"(?<=\d)\s+minus\s+(?=[\d(-])": " - ",
-    r"(?<=\d)\s+(?:times|multiplied by|x)\s+(?=[\d(-])": " * ",
-    r"(?<=\d)\s+(?:divided by|over)\s+(?=[\d(-])": " / ",
+    r"(?<=[\d)])\s+plus\s+(?=[\d(-])": " + ",
+    r"(?<=[\d)])\s+minus\s+(?=[\d(-])": " - ",
+    r"(?<=[\d)])\s+(?:times|multiplied by|x)\s+(?=[\d(-])": " * ",
+    r"(?<=[\d)])\s+(?:divided by|over)\s+(?=[\d(-])": " / ",
 }
 
 
@@ -60,6 +62,7 @@ class _Found:
     quoted: list[str] = field(init=False)
     identifiers: list[str] = field(init=False)
     numbers: list[str] = field(init=False)
+    depth: int = 0
 
     def __post_init__(self) -> None:
         bare = EMAIL.sub(" ", URL.sub(" ", self.text))
@@ -72,11 +75,15 @@ class _Found:
         properties = schema.get("properties")
         required = schema.get("required")
         made: dict[str, JsonValue] = {}
+        if self.depth == _DEEPEST:
+            return made
+        self.depth += 1
         for name, given in (properties if isinstance(properties, dict) else {}).items():
             option = self._plain(given)
             must = isinstance(required, list) and name in required
             if must or self._spoken_of(name, option):
                 made[name] = self._value(name, option)
+        self.depth -= 1
         return made
 
     def _plain(self, schema: JsonValue) -> Schema:
@@ -124,7 +131,8 @@ class _Found:
             case "boolean":
                 return not re.search(r"\b(no|not|false|without|off|don't)\b", self.text, re.IGNORECASE)
             case "array":
-                return [self._value(name, self._plain(schema.get("items")))]
+                items = self._plain(schema.get("items"))
+                return [] if items.get("type") == "array" else [self._value(name, items)]
             case "object":
                 return self.object(schema)
             case _:

@@ -38,6 +38,8 @@ class Fail:
 
 Script = Say | CallTools | Fail
 
+#: Characters of a message that count.
+_READ: Final = 2000
 _FAIL: Final = re.compile(r"/fail\b[ \t]*(\w*)(?:[ \t]+(once)\b)?", re.IGNORECASE)
 _TIME: Final = re.compile(
     r"\b(?:what(?:'s| is)? (?:the )?(?:current )?(?:time|date|day)|time is it|day is it|time now|current (?:time|date)"
@@ -121,7 +123,8 @@ def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    return "\n".join(part["text"] for part in message["parts"] if part["type"] == "text").strip()
+    """What the user wrote, as far as it is read: a hostile text must not keep the worker busy."""
+    return "\n".join(part["text"] for part in message["parts"] if part["type"] == "text")[:_READ].strip()
 
 
 def _short(text: str) -> str:

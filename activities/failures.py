@@ -20,6 +20,17 @@ import httpx2
 import openai
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.failure_table import (
+    BY_STATUS,
+    KINDS,
+    OVERLOADED,
+    POLICY,
+    QUOTA,
+    RATE,
+    STATUS_OF_CODE,
+    TOO_LONG,
+    TOO_LONG_WORDS,
+)
 from workflows import errors
 
 #: A provider that asks for more patience than this is tried again after this.
@@ -62,88 +73,6 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
 
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    words: str
-    retry: bool = False
-    #: Expected now and then: logged quietly, counted in no failure metric.
-    benign: bool = False
-    #: Whether the provider's own text helps the reader.
-    quote: bool = True
-
-
-_KINDS: Final = {
-    errors.MODEL_RATE_LIMITED: _Kind("takes no more requests for now", retry=True, benign=True, quote=False),
-    errors.MODEL_OVERLOADED: _Kind("is overloaded", retry=True, benign=True, quote=False),
-    errors.MODEL_SERVER_ERROR: _Kind("failed on its side", retry=True, benign=True),
-    errors.MODEL_CONNECTION: _Kind("cannot be reached, or dropped the connection", retry=True, benign=True),
-    errors.MODEL_TIMEOUT: _Kind("did not answer in time", retry=True, benign=True),
-    errors.MODEL_STREAM_TRUNCATED: _Kind("broke off in mid-answer", retry=True, benign=True),
-    errors.MODEL_CONTEXT_LENGTH: _Kind("finds the conversation too long", benign=True),
-    errors.MODEL_CONTENT_POLICY: _Kind("declines the content of this request", benign=True),
-    errors.MODEL_QUOTA: _Kind("says that the account's quota or credit is used up"),
-    errors.MODEL_AUTH: _Kind("does not accept the API key", quote=False),
-    errors.MODEL_NOT_FOUND: _Kind("does not know this model or address"),
-    errors.MODEL_REQUEST_TOO_LARGE: _Kind("finds the request too large"),
-    errors.MODEL_INVALID_REQUEST: _Kind("refuses the request"),
-    errors.MODEL_NO_KEY: _Kind("cannot be asked"),
-    errors.MODEL_UNEXPECTED: _Kind("could not be asked, for an unexpected reason", retry=True),
-}
-
-#: The HTTP status that an error event in a stream would have had.
-_STATUS_OF_CODE: Final = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-    "api_error": 500,
-    "server_error": 500,
-    "service_unavailable": 503,
-    "server_is_overloaded": 503,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-_QUOTA: Final = {
-    "billing_error",
-    "billing_hard_limit_reached",
-    "contract_spend_limit_reached",
-    "credit_balance_exhausted",
-    "enforced_spend_limit_reached",
-    "insufficient_quota",
-    "linked_organization_spend_limit_reached",
-    "organization_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "project_spend_limit_exceeded",
-}
-_POLICY: Final = {
-    "bio_policy",
-    "content_filter",
-    "content_policy_violation",
-    "cyber_policy",
-    "image_content_policy_violation",
-    "invalid_prompt",
-    "misalignment_policy_violation",
-}
-_TOO_LONG: Final = {"context_length_exceeded", "exceed_context_size_error"}
-_TOO_LONG_WORDS: Final = (
-    "prompt is too long",
-    "maximum context length",
-    "exceeds the available context size",
-    "exceed context limit",
-)
-_OVERLOADED: Final = {"overloaded_error", "server_is_overloaded"}
-_RATE: Final = {"rate_limit_error", "rate_limit_exceeded"}
-_BY_STATUS: Final = {
-    401: errors.MODEL_AUTH,
-    403: errors.MODEL_AUTH,
-    404: errors.MODEL_NOT_FOUND,
-    413: errors.MODEL_REQUEST_TOO_LARGE,
-}
 
 _KEYS: Final = re.compile(
     r"(?i)(?:(?:api[ _-]?key|authorization|auth[ _-]token)(?:\s+provided)?['\"]?\s*[:=]\s*(?:bearer\s+)?|bearer\s+)\S+"
@@ -215,26 +144,26 @@ def _reported(facts: _Facts, who: Provider) -> ApplicationError:
     codes, status, text = facts.codes, facts.status or 500, facts.text.lower()
     again = facts.headers.get("x-should-retry")
     retry: bool | None = None
-    if codes & _QUOTA or status == 402:
+    if codes & QUOTA or status == 402:
         kind = errors.MODEL_QUOTA
-    elif codes & _TOO_LONG or (status in (400, 413, 422) and any(words in text for words in _TOO_LONG_WORDS)):
+    elif codes & TOO_LONG or (status in (400, 413, 422) and any(words in text for words in TOO_LONG_WORDS)):
         kind = errors.MODEL_CONTEXT_LENGTH
-    elif codes & _POLICY:
+    elif codes & POLICY:
         kind = errors.MODEL_CONTENT_POLICY
-    elif codes & _OVERLOADED or status == 529:
+    elif codes & OVERLOADED or status == 529:
         kind, retry = errors.MODEL_OVERLOADED, again != "false"
-    elif codes & _RATE or status == 429:
+    elif codes & RATE or status == 429:
         kind, retry = errors.MODEL_RATE_LIMITED, again != "false"
     elif status in (408, 409) or status >= 500:
         kind, retry = errors.MODEL_SERVER_ERROR, again != "false"
     else:
-        kind, retry = _BY_STATUS.get(status, errors.MODEL_INVALID_REQUEST), again == "true"
+        kind, retry = BY_STATUS.get(status, errors.MODEL_INVALID_REQUEST), again == "true"
     return _failure(
         kind,
         who,
         text=facts.text,
         status=facts.status,
-        code=min(sorted(codes), default=None, key=lambda code: code in _STATUS_OF_CODE),
+        code=min(sorted(codes), default=None, key=lambda code: code in STATUS_OF_CODE),
         retry=retry,
         delay=retry_after(facts.headers),
     )
@@ -260,7 +189,7 @@ def _failure(
     retry: bool | None = None,
     delay: timedelta | None = None,
 ) -> ApplicationError:
-    row = _KINDS[kind]
+    row = KINDS[kind]
     retry = row.retry if retry is None else retry
     message = f"{who.name} {row.words}" + (f" ({status})" if status else "")
     # A proxy's error page helps nobody.
@@ -296,7 +225,7 @@ def _facts(error: ProviderError | anthropic.APIStatusError | openai.APIError) ->
     if status is None or status < 400:
         # An error inside a stream that began well. Some servers give a status as its code.
         numbers = (int(code) for code in codes if code.isdigit() and len(code) == 3)
-        known = (_STATUS_OF_CODE[code] for code in sorted(codes) if code in _STATUS_OF_CODE)
+        known = (STATUS_OF_CODE[code] for code in sorted(codes) if code in STATUS_OF_CODE)
         status = next(numbers, None) or next(known, None)
     return _Facts(status, codes, text, headers)
 

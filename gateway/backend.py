@@ -143,15 +143,10 @@ class Backend:
     async def list(
         self, query: str, page_size: int, token: bytes | None
     ) -> tuple[list[WorkflowExecution], bytes | None]:
-        """One page of Temporal's visibility and the token of the next. Raises ValueError where the token is none."""
+        """One page of Temporal's visibility store, and the token of the next."""
         async with self._deadline():
             found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
-            try:
-                await found.fetch_next_page()
-            except RPCError as error:
-                if token is not None and error.status is RPCStatusCode.INVALID_ARGUMENT:
-                    raise ValueError("not a page token") from error
-                raise
+            await found.fetch_next_page()
         return list(found.current_page or ()), found.next_page_token
 
     async def check_ready(self) -> None:

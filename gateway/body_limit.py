@@ -34,8 +34,8 @@ class BodyLimit:
         await self._app(scope, counted, send)
 
     def _problem(self) -> Problem:
-        # The rest of the body is not read, so nothing else can come over this connection.
-        return Problem("body_too_large", f"A body may have {self._limit} bytes.", headers={"Connection": "close"})
+        # The connection stays open: closed with bytes unread, it would be reset, and the client would miss the answer.
+        return Problem("body_too_large", f"A body may have {self._limit} bytes.")
 
 
 def _announced(scope: Scope) -> int:

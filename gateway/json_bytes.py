@@ -1,6 +1,7 @@
 """Values as JSON bytes: fast, and also for what the fast encoder refuses."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,3 +18,8 @@ def to_json(value: Any) -> bytes:
 def fragment(value: Any) -> orjson.Fragment:
     """`value` encoded, to stand inside something that `orjson` encodes."""
     return orjson.Fragment(to_json(value))
+
+
+def rfc3339(at: datetime) -> str:
+    """A time in UTC as events show it."""
+    return at.isoformat().replace("+00:00", "Z")

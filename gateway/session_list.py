@@ -2,17 +2,20 @@
 
 import base64
 import binascii
+import hashlib
 from typing import Any, Final, Literal
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
 from gateway.auth import Principal
 from gateway.backend import Backend
+from gateway.json_bytes import rfc3339
 from gateway.problems import invalid
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
 
 STATUSES = Literal["idle", "working", "waiting", "closed"]
 PAGE: Final = 50
+_CHECK_BYTES: Final = 6
 
 
 async def list_sessions(
@@ -20,15 +23,12 @@ async def list_sessions(
 ) -> dict[str, Any]:
     """One page: `{sessions, next_cursor}`. Raises Problem where the cursor is none of ours."""
     wanted = visibility_query(by.tenant, agent=agent, status=status, user=by.user or user)
-    try:
-        found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(cursor))
-    except ValueError:
-        raise invalid("cursor", "is not a cursor of this list") from None
+    found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(wanted, cursor))
     # While a session continues as new, the store may know two runs of it; the newer comes first.
     newest = {execution.id: execution for execution in reversed(found)}
     return {
         "sessions": [await _entry(execution) for execution in found if newest[execution.id] is execution],
-        "next_cursor": None if token is None else base64.urlsafe_b64encode(token).decode().rstrip("="),
+        "next_cursor": None if token is None else _cursor(wanted, token),
     }
 
 
@@ -56,11 +56,24 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _token(cursor: str) -> bytes:
+def _cursor(query: str, token: bytes) -> str:
+    return base64.urlsafe_b64encode(_check(query, token) + token).decode().rstrip("=")
+
+
+def _token(query: str, cursor: str) -> bytes:
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
+        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    check, token = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
+    if not token or check != _check(query, token):
+        raise invalid("cursor", "is not a cursor of this list")
+    return token
+
+
+def _check(query: str, token: bytes) -> bytes:
+    # Temporal fails, and the call is retried for seconds, on a token that is damaged or of another query.
+    return hashlib.sha256(query.encode() + b"\0" + token).digest()[:_CHECK_BYTES]
 
 
 async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
@@ -73,7 +86,7 @@ async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
         "agent": attributes.get(AGENT, ""),
         "status": attributes.get(STATUS, "idle") if running else "closed",
         "user": attributes.get(USER),
-        "created_at": memo.get("created_at") or execution.start_time.isoformat(),
+        "created_at": memo.get("created_at") or rfc3339(execution.start_time),
         "cost_usd": attributes.get(COST, 0.0),
         "title": memo.get("title", ""),
         "demo": bool(memo.get("demo", False)),

@@ -17,13 +17,14 @@ from gateway.backend import Memo
 from gateway.bodies import (
     ConfigureSession,
     CreateSession,
+    Label,
     SessionCreated,
     SessionNamed,
     SessionPath,
     content_sha256,
 )
 from gateway.context import By, Gateway, Here
-from gateway.json_bytes import to_json
+from gateway.json_bytes import rfc3339, to_json
 from gateway.problems import Problem, invalid
 from gateway.session_list import STATUSES, list_sessions
 from gateway.snapshots import snapshot_json
@@ -62,9 +63,9 @@ async def create_session(body: CreateSession, gateway: Here, by: By) -> JSONResp
 async def get_sessions(
     gateway: Here,
     by: By,
-    agent: Annotated[str | None, Query(max_length=64)] = None,
+    agent: Annotated[Label | None, Query()] = None,
     status: Annotated[STATUSES | None, Query()] = None,
-    user: Annotated[str | None, Query(max_length=200)] = None,
+    user: Annotated[Label | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> dict[str, Any]:
     """Sessions, newest first. A new one may take a second to be listed."""
@@ -170,7 +171,7 @@ async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_i
         message=message,
         continue_as_new_after=gateway.settings.continue_as_new_after,
     )
-    memo = Memo(body.sha256(), now.isoformat(), title or "", agent.demo)
+    memo = Memo(body.sha256(), rfc3339(now), title or "", agent.demo)
     summary = f"{new.agent}: {title}" if title else new.agent
     details = f"Session of the agent **{new.agent}** (definition {agent.digest[:12]})."
     return await gateway.backend.start(by.workflow_id(session_id), new, memo, summary, details)

@@ -16,7 +16,7 @@ from temporalio.client import WorkflowQueryFailedError
 
 from gateway.bodies import SessionPath
 from gateway.context import By, Gateway, Here
-from gateway.json_bytes import fragment, to_json
+from gateway.json_bytes import fragment, rfc3339, to_json
 from gateway.problems import invalid
 from gateway.snapshots import read_snapshot
 from gateway.viewer import event_json, message_json
@@ -97,8 +97,8 @@ class _Trace:
             "role": record.role,
             "digest": record.digest,
             "status": "running" if finished is None else "finished",
-            "started_at": started.at.isoformat() if started else None,
-            "finished_at": finished.at.isoformat() if finished else None,
+            "started_at": rfc3339(started.at) if started else None,
+            "finished_at": rfc3339(finished.at) if finished else None,
             "prompt": await self._prompt_json(prompt, record),
             "request": None if body is None else orjson.Fragment(body),
             "request_sha256": sent,
@@ -167,7 +167,7 @@ class _Trace:
         for event in step.events:
             match event:
                 case ToolStarted():
-                    tools[event.call_id] = _call(event) | {"args": event.args, "started_at": event.at.isoformat()}
+                    tools[event.call_id] = _call(event) | {"args": event.args, "started_at": rfc3339(event.at)}
                 case ToolFinished():
                     shown = await event_json(event, self._gateway.blobs)
                     outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}

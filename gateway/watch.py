@@ -21,7 +21,7 @@ from gateway.viewer import event_json
 from temporal.blobs import BlobStore
 from temporal.live import Frame, Live, Poke, StepDelta, StepProgress
 from workflows.commands import EventsPage
-from workflows.events import Event, StepFinished, StepStarted, TurnFinished, TurnStarted
+from workflows.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Watch:
         self._ask = ask
         self._length = length
         self._wake = asyncio.Event()
-        self._working = True
+        self._working = page.working
         #: The step that started last, as far as viewers know, and whether it is still open.
         self._last_step = _order(page.last_step)
         self._step_open = page.step_open
@@ -141,24 +141,25 @@ class Watch:
             self._wake.set()
 
     def _show(self, frame: StepDelta | StepProgress) -> None:
-        known: StepProgress | None = self._progress
-        if known is not None and known.step_id != frame.step_id:
-            known = None
-        if known is not None and frame.attempt < known.attempt:
-            return
-        if isinstance(frame, StepDelta) and known is not None and frame.attempt == known.attempt:
-            if frame.n < known.n:
+        known = self._progress_of(frame.step_id)
+        if known is not None:
+            if frame.attempt < known.attempt:
                 return
-            if frame.n == known.n:
-                known.add(frame)
-                self._broadcast(encode_delta(frame))
+            if isinstance(frame, StepDelta) and frame.attempt == known.attempt and frame.n <= known.n:
+                if frame.n == known.n:
+                    known.add(frame)
+                    self._broadcast(encode_delta(frame))
                 return
+        # A new attempt, or a gap: what there is now replaces what viewers have.
         whole = frame if isinstance(frame, StepProgress) else self._live.progress(self.session)
         if whole is None or whole.step_id != frame.step_id:
             return
         self._progress = whole.copy()
         if whole.attempt > 1 or whole.n:
             self._broadcast(encode_progress(whole))
+
+    def _progress_of(self, step_id: str) -> StepProgress | None:
+        return self._progress if self._progress is not None and self._progress.step_id == step_id else None
 
     # The durable plane.
 
@@ -170,11 +171,7 @@ class Watch:
                 self._wake.clear()
                 await self._catch_up()
                 failures = 0
-                while not self.closed and not await self._woken():
-                    now = await self._length(self.session)
-                    if now != seen:
-                        seen = now
-                        break
+                seen = await self._until_news(seen)
             except Problem as problem:
                 if problem.status == 404:
                     raise
@@ -182,9 +179,18 @@ class Watch:
                 failures += 1
                 log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
 
+    async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
+        """Returns on a poke, or when the history is not as long as it was; then with what it is now."""
+        while not self.closed and not await self._woken():
+            now = await self._length(self.session)
+            if now != seen:
+                return now
+        return seen
+
     async def _woken(self) -> bool:
         """Waits for a poke, or until it is time to look whether one was lost."""
-        patience = WORKING_CHECK_S if self._working else RESTING_CHECK_S * random.uniform(0.8, 1.2)
+        resting = RESTING_CHECK_S * random.uniform(0.8, 1.2)
+        patience = WORKING_CHECK_S if self._working else resting
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._wake.wait()
@@ -200,6 +206,7 @@ class Watch:
                 await self._publish(event)
             if not page.more:
                 break
+        self._working = page.working
         if page.closed:
             self.closed = True
             for viewer in self.viewers:
@@ -211,10 +218,6 @@ class Watch:
         self._tail.append(item)
         self._broadcast(item)
         match event:
-            case TurnStarted():
-                self._working = True
-            case TurnFinished():
-                self._working = False
             case StepStarted():
                 self._last_step, self._step_open = _order(event.step_id), True
                 held, self._held = self._held, []

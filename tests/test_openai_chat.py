@@ -19,7 +19,7 @@ from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCa
 
 API = "openai.chat"
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})
-LOCAL = {"use": "openai-chat/llama3.2", "base_url": "http://127.0.0.1:11434/v1"}
+LOCAL: dict[str, Any] = {"use": "openai-chat/llama3.2", "base_url": "http://127.0.0.1:11434/v1"}
 
 
 def message(role: Role, *parts: Part) -> Message:

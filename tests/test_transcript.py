@@ -42,7 +42,7 @@ async def test_a_conversation_moves_between_providers(fake: FakeProvider, order:
     fake.default(Reply(reasoning="I think.", text="Well.", tools=(("look", {"at": "it"}), ("look", "{broken"))))
     claude = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
     gpt = OpenAIChat({})
-    history = (message("user", Text(text="go")),)
+    history: tuple[Message, ...] = (message("user", Text(text="go")),)
     for number, letter in enumerate(order):
         wire = claude if letter == "a" else gpt
         model = CLAUDE if letter == "a" else GPT

@@ -95,6 +95,8 @@ class EventsPage(Frozen):
     #: The lowest `seq` that is still kept.
     oldest: int
     closed: bool
+    #: A turn runs or waits to run, so more is to come.
+    working: bool
     #: The step that started last, and whether it is still open.
     last_step: str | None
     step_open: bool

@@ -50,6 +50,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         seq=state.seq,
         oldest=state.oldest,
         closed=state.closed,
+        working=state.status == "working",
         last_step=state.steps[-1].step_id if state.steps else None,
         step_open=state.turn is not None and state.turn.step is not None,
         more=len(page) < len(wanted),

@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows import queries
 from workflows.attributes import COST, STATUS
@@ -101,18 +101,18 @@ class SessionWorkflow:
             raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
         self._carried = start.carried is not None
         self._signals = 0
-        self._status = self._state.status
-        #: The model call that runs, for a stop to cancel.
-        self._call: workflow.ActivityHandle[StepOutput] | None = None
+        #: What visibility shows; a run inherits it from the one before.
+        self._status = workflow.info().typed_search_attributes.get(STATUS)
         self._tools = Toolbox(self._append)
         self._describe()
-
-    @workflow.run
-    async def run(self, start: SessionInput) -> str:
         if start.new is not None:
+            # Here and not in `run`, before which the handlers of signals run that are there from the beginning.
             self._append("session.started", agent=start.new.agent, digest=start.new.digest, inputs=start.new.inputs)
             if start.new.message is not None:
                 self._accept(start.new.message)
+
+    @workflow.run
+    async def run(self, start: SessionInput) -> str:
         while True:
             action = next_action(self._state)
             if isinstance(action, Exit):
@@ -132,8 +132,7 @@ class SessionWorkflow:
             case CallModel():
                 await self._call_model(action)
             case RunTools():
-                agent = self._state.loaded
-                await self._tools.run(action.calls, agent)
+                await self._tools.run(action.calls, self._state.loaded, self._stopping)
             case AbandonTools():
                 self._tools.abandon(action.calls)
             case FinishTurn():
@@ -164,7 +163,7 @@ class SessionWorkflow:
         self._signals += 1
         turn = self._state.turn
         if self._first_time(command.id) and turn and command.turn_id in (None, turn.turn_id):
-            self._stop_turn(StopRequested())
+            self._note(StopRequested())
 
     @workflow.signal
     def configure(self, command: Configure) -> None:
@@ -178,7 +177,7 @@ class SessionWorkflow:
     def close(self, command: Close) -> None:
         self._signals += 1
         if self._first_time(command.id):
-            self._stop_turn(CloseRequested(reason=command.reason))
+            self._note(CloseRequested(reason=command.reason))
 
     # Queries. None of them mutates anything; all are pure functions of the state.
 
@@ -214,7 +213,8 @@ class SessionWorkflow:
         try:
             agent: LoadedAgent = await workflow.execute_local_activity(load_agent, request, **LOAD_AGENT)
         except ActivityError as failure:
-            message = str(failure.cause or failure)
+            cause = failure.cause
+            message = cause.message if isinstance(cause, FailureError) else str(cause or failure)
             self._note(AgentFailed(error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
             return
         self._note(AgentLoaded(agent=agent))
@@ -235,15 +235,17 @@ class SessionWorkflow:
         name = record.model.partition("/")[2]
         step = record.step_id.rpartition(".s")[2]
         config = model_config(record.step_id, f"{name}, step {step}")
-        self._call = handle = workflow.start_activity(call_model, request, **config)
+        handle = workflow.start_activity(call_model, request, **config)
+        # A handler does not cancel the call itself: one that is done already must not be cancelled.
+        await workflow.wait_condition(lambda: handle.done() or self._stopping())
+        if not handle.done():
+            handle.cancel()
         outcome: StepOutput | ActivityError
         try:
             outcome = await handle
         except ActivityError as failure:
             outcome = failure
-        finally:
-            self._call = None
-        stopping = self._state.turn is not None and self._state.turn.stopping
+        stopping = self._stopping()
         finished = finished_step(record, outcome, stopping, workflow.now())
         self._append("step.finished", **finished.event)
         if finished.error is not None and not stopping:
@@ -325,11 +327,8 @@ class SessionWorkflow:
         if busy:
             self._append("message.queued", message_id=message.id, position=len(self._state.inbox), turn_id=None)
 
-    def _stop_turn(self, note: StopRequested | CloseRequested) -> None:
-        self._note(note)
-        if self._call is not None:
-            self._call.cancel()
-        self._tools.cancel()
+    def _stopping(self) -> bool:
+        return self._state.turn is not None and self._state.turn.stopping
 
     def _first_time(self, command_id: str) -> bool:
         if command_id in self._state.command_ids:

@@ -230,6 +230,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
     match event:
         case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched() | ToolStarted():
             return state
+        case MessageRejected(reason="conflict"):
+            # Another message wanted this id; the one that has it may still wait for its turn.
+            return state
         case MessageRejected():
             return _with(state, inbox=tuple(m for m in state.inbox if m.id != event.message_id))
         case MessageAdded():
@@ -252,7 +255,7 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
             return _say(state, message)
         case TurnFinished() if turn is not None:
-            return _prune(_with(state, turn=None, load_error=None))
+            return _prune(_with(state, turn=None))
         case SessionClosed():
             return _with(state, closed=True)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
@@ -268,7 +271,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             if len(seen) > KEPT_MESSAGE_IDS:
                 del seen[next(iter(seen))]
             digest = note.digest if note.digest and not state.pinned else state.digest
-            return _with(state, inbox=(*state.inbox, note.message), seen=seen, digest=digest)
+            # A definition that could not be loaded is tried again with every message.
+            return _with(state, inbox=(*state.inbox, note.message), seen=seen, digest=digest, load_error=None)
         case StopRequested():
             return _with(state, turn=_turn(state.turn, stopping=True)) if state.turn else state
         case CloseRequested():

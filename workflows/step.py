@@ -11,7 +11,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from workflows.commands import StepRecord
 from workflows.contract import Partial, StepOutput
 from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED
-from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage
+from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage, preview
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ def _partial(failure: ActivityError) -> Partial:
 def _error(failure: ActivityError) -> ToolError:
     cause = failure.cause
     if isinstance(cause, ApplicationError):
-        return ToolError(type=cause.type or MODEL_UNEXPECTED, message=cause.message, retryable=not cause.non_retryable)
+        return ToolError(
+            type=cause.type or MODEL_UNEXPECTED, message=preview(cause.message), retryable=not cause.non_retryable
+        )
     if isinstance(cause, TemporalTimeout):
         return ToolError(type=MODEL_TIMEOUT, message="The model call timed out.", retryable=True)
     return ToolError(type=MODEL_UNEXPECTED, message=str(cause or failure))

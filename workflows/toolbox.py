@@ -15,7 +15,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from workflows.contract import ToolOutput, tool_config
 from workflows.definition import LoadedAgent
 from workflows.errors import INVALID_ARGUMENTS, TOOL_FAILED, TOOL_STOPPED, TOOL_TIMEOUT, UNKNOWN_TOOL
-from workflows.types import ToolCall, ToolError, ToolResult
+from workflows.types import ToolCall, ToolError, ToolResult, preview
 
 STOPPED = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
@@ -29,21 +29,23 @@ class Toolbox:
         self._append = append
         self._open: dict[str, workflow.ActivityHandle[Any]] = {}
 
-    async def run(self, calls: tuple[ToolCall, ...], agent: LoadedAgent | None) -> None:
-        """Returns when each of `calls` has its result in the session."""
+    async def run(
+        self, calls: tuple[ToolCall, ...], agent: LoadedAgent | None, stopping: Callable[[], bool]
+    ) -> None:
+        """Returns when each of `calls` has its result in the session; cancels what is open once `stopping`."""
         for call in calls:
             self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-        await asyncio.gather(*(self._run(call, agent) for call in calls))
+        results = asyncio.gather(*(self._run(call, agent) for call in calls))
+        await workflow.wait_condition(lambda: results.done() or stopping())
+        for handle in self._open.values():
+            handle.cancel()
+        await results
 
     def abandon(self, calls: tuple[ToolCall, ...]) -> None:
         """Gives calls that never ran a result that says so."""
         for call in calls:
             self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
             self._finish(call, STOPPED, 0.0)
-
-    def cancel(self) -> None:
-        for handle in self._open.values():
-            handle.cancel()
 
     async def _run(self, call: ToolCall, agent: LoadedAgent | None) -> None:
         started = workflow.time()
@@ -100,7 +102,9 @@ def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
 def _as_data(failure: ActivityError) -> ToolError:
     cause = failure.cause
     if isinstance(cause, ApplicationError):
-        return ToolError(type=cause.type or TOOL_FAILED, message=cause.message, retryable=not cause.non_retryable)
+        return ToolError(
+            type=cause.type or TOOL_FAILED, message=preview(cause.message), retryable=not cause.non_retryable
+        )
     if isinstance(cause, TemporalTimeout):
         return ToolError(type=TOOL_TIMEOUT, message="The tool did not answer in time.", retryable=True)
     if isinstance(cause, CancelledError):

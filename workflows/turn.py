@@ -97,8 +97,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return RunTools(turn.calls)
     if turn.stop not in (None, "tool_calls", "pause"):
         return FinishTurn("done")
-    if state.stale:
-        return LoadAgent(state.digest)
+    if state.stale and state.loaded is not None:
+        # The same definition with other tools; a newer one waits for the next turn.
+        return LoadAgent(state.loaded.digest)
     limits = state.effective_limits
     if turn.steps >= limits.turn.steps:
         steps = limits.turn.steps
@@ -124,7 +125,8 @@ def reserve(state: SessionState) -> float | None:
     price = state.loaded.prices.get(state.model_role)
     if price is None:
         return None
-    prompt_bytes = len(state.loaded.model_dump_json())
+    # The inputs, too: instructions hold them where they are rendered.
+    prompt_bytes = len(state.loaded.model_dump_json().encode()) + len(state.new.model_dump_json().encode())
     tokens = (state.transcript_bytes + prompt_bytes) // BYTES_PER_TOKEN
     return worst_case(price, tokens, state.model.max_output_tokens)
 

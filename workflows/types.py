@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic_core import to_json
 
 #: Bytes of JSON above which a part is folded into the blob store.
 INLINE_LIMIT = 32 * 1024
@@ -198,4 +199,4 @@ def folded(part: Part, blob: BlobRef) -> Part:
 
 
 def _as_json(value: JsonValue) -> str:
-    return Data(name="", value=value).model_dump_json(include={"value"})
+    return to_json(value, inf_nan_mode="strings").decode()

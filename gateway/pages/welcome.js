@@ -33,7 +33,7 @@ export function readInputs(container) {
   if (!form) return {};
   if (!form.reportValidity()) return null;
   const values = {};
-  for (const field of form.elements) {
+  for (const field of form.querySelectorAll('[data-type]')) {
     const type = field.dataset.type;
     if (type === 'boolean') values[field.name] = field.checked;
     else if (field.value === '') continue;

@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from gateway.app import create_app
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import (
@@ -26,6 +25,7 @@ from activities.agents import Agents
 from activities.catalogue import Catalogue, load_tools
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
 from temporal.blobs import BlobStore, LocalBlobs
 from temporal.definitions import Definitions

@@ -92,7 +92,10 @@ async def sdk_tokens(provider: str) -> AsyncIterator[str]:
     """The text of one answer of the provider at this URL, as Anthropic's SDK gives it."""
     async with AsyncAnthropic(base_url=provider, api_key="none", max_retries=0) as client:
         events = await client.messages.create(
-            model="claude-haiku-5-5", max_tokens=4096, messages=[{"role": "user", "content": "Go on."}], stream=True
+            model="claude-haiku-5-5",
+            max_tokens=4096,
+            messages=[{"role": "user", "content": [{"type": "text", "text": "Go on."}]}],
+            stream=True,
         )
         async for event in events:
             if event.type == "content_block_delta" and event.delta.type == "text_delta":

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from activities.demo_arguments import URL, arguments, expression, words
+from activities.demo_arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
 from activities.demo_text import LONG, default_answer, long_text, recollection, tool_report
 
 
@@ -52,6 +52,9 @@ _MEMORY: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: What most tools' names begin with, and people leave out.
+_VERBS: Final = frozenset(["add", "create", "fetch", "find", "get", "issue", "list", "look", "make", "read", "show"])
+
 
 def script(request: dict[str, Any]) -> Script:
     """The next step of the demo model's part in the conversation of `request` (see `Demo.request`)."""
@@ -66,14 +69,15 @@ def script(request: dict[str, Any]) -> Script:
         if kind == "once":
             kind, once = "529", True
         rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
-        return Fail(kind, once, _talk(rest, said[:-1], len(messages), request["tools"]))
+        nothing_else = Say("The user asked me to fail.", "The session went on by itself, and nothing was said twice.")
+        return Fail(kind, once, _talk(rest, said[:-1], len(messages), request["tools"]) if rest else nothing_else)
     return _answer(text, said[:-1], len(messages), request["tools"])
 
 
 def _answer(text: str, before: list[str], count: int, tools: list[dict[str, Any]]) -> Say | CallTools:
     chosen = [tool for tool in tools if _named(tool["name"], text)]
     if not chosen and not LONG.search(text) and not _MEMORY.search(text):
-        chosen = [tool for tool in tools if _implied(tool["name"], text)]
+        chosen = [tool for tool in tools if _implied(tool["name"], text)] or _about(tools, text)
     if not chosen:
         return _talk(text, before, count, tools)
     calls = tuple((tool["name"], arguments(tool["input"], text, tool["name"])) for tool in chosen)
@@ -110,6 +114,19 @@ def _implied(name: str, text: str) -> bool:
             return bool(URL.search(text))
         case _:
             return False
+
+
+def _about(tools: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """The tool whose subject the text names first, as in `refund A-1001`, if the text gives it something to work on."""
+    if not (IDENTIFIER.search(text) or QUOTED.search(text)):
+        return []
+    found: list[tuple[int, dict[str, Any]]] = []
+    for tool in tools:
+        subjects = [word for word in words(tool["name"]) if word not in _VERBS]
+        places = [re.search(rf"\b{subject}s?\b", text.lower()) for subject in subjects]
+        if places and all(places):
+            found.append((min(place.start() for place in places if place), tool))
+    return [min(found, key=lambda each: each[0])[1]] if found else []
 
 
 def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

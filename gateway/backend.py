@@ -25,6 +25,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.problems import Problem, from_rpc
+from gateway.visibility import searchable
 from temporal.settings import Settings
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
 from workflows.commands import Close, Configure, EventsPage, NewSession, SendMessage, Stop
@@ -72,7 +73,7 @@ class Backend:
             SearchAttributePair(COST, 0.0),
         ]
         if new.user is not None:
-            attributes.append(SearchAttributePair(USER, new.user))
+            attributes.append(SearchAttributePair(USER, searchable(new.user)))
         async with self._deadline():
             try:
                 await self._client.start_workflow(

@@ -30,6 +30,13 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    # `min_length` would also complain of a list whose only part is wrong.
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
 def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     size = len(canonical(value))
     if size > MAX_OBJECT:
@@ -76,7 +83,7 @@ class MessageBody(Frozen):
     #: Made by the caller, so that sending again after a lost answer is not a second message.
     message_id: SessionId | None = None
     text: LongText | None = None
-    parts: Annotated[tuple[UserPart, ...], Field(min_length=1, max_length=MAX_PARTS)] | None = None
+    parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -80,6 +80,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
+    "string_type": "must be text",
+    "string_too_short": "is empty",
 }
 
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import hashlib
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
@@ -11,15 +11,15 @@ from gateway.auth import Principal
 from gateway.backend import Backend
 from gateway.json_bytes import rfc3339
 from gateway.problems import invalid
-from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+from gateway.visibility import Status, readable, visibility_query
+from workflows.attributes import AGENT, COST, STATUS, USER
 
-STATUSES = Literal["idle", "working", "waiting", "closed"]
 PAGE: Final = 50
 _CHECK_BYTES: Final = 6
 
 
 async def list_sessions(
-    backend: Backend, by: Principal, *, agent: str | None, status: STATUSES | None, user: str | None, cursor: str | None
+    backend: Backend, by: Principal, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
 ) -> dict[str, Any]:
     """One page: `{sessions, next_cursor}`. Raises Problem where the cursor is none of ours."""
     wanted = visibility_query(by.tenant, agent=agent, status=status, user=by.user or user)
@@ -30,30 +30,6 @@ async def list_sessions(
         "sessions": [await _entry(execution) for execution in found if newest[execution.id] is execution],
         "next_cursor": None if token is None else _cursor(wanted, token),
     }
-
-
-def visibility_query(tenant: str, *, agent: str | None, status: STATUSES | None, user: str | None) -> str:
-    clauses = [
-        "WorkflowType = 'SessionWorkflow'",
-        f"{TENANT.name} = {quoted(tenant)}",
-        "ExecutionStatus != 'ContinuedAsNew'",
-    ]
-    if agent is not None:
-        clauses.append(f"{AGENT.name} = {quoted(agent)}")
-    if user is not None:
-        clauses.append(f"{USER.name} = {quoted(user)}")
-    if status == "closed":
-        # Also sessions that somebody terminated, whose own attribute could not change any more.
-        clauses.append("ExecutionStatus != 'Running'")
-    elif status is not None:
-        clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = {quoted(status)}")
-    return " AND ".join(clauses)
-
-
-def quoted(value: str) -> str:
-    """A string of the query language, whatever it holds."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _cursor(query: str, token: bytes) -> str:
@@ -85,7 +61,7 @@ async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
         "workflow_id": execution.id,
         "agent": attributes.get(AGENT, ""),
         "status": attributes.get(STATUS, "idle") if running else "closed",
-        "user": attributes.get(USER),
+        "user": None if (user := attributes.get(USER)) is None else readable(user),
         "created_at": memo.get("created_at") or rfc3339(execution.start_time),
         "cost_usd": attributes.get(COST, 0.0),
         "title": memo.get("title", ""),

@@ -26,9 +26,10 @@ from gateway.bodies import (
 from gateway.context import By, Gateway, Here
 from gateway.json_bytes import rfc3339, to_json
 from gateway.problems import Problem, invalid
-from gateway.session_list import STATUSES, list_sessions
+from gateway.session_list import list_sessions
 from gateway.snapshots import snapshot_json
 from gateway.strict_json import StrictRoute
+from gateway.visibility import Status
 from temporal.blobs import fold
 from temporal.definitions import InputProblem, check_inputs
 from workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage
@@ -64,7 +65,7 @@ async def get_sessions(
     gateway: Here,
     by: By,
     agent: Annotated[Label | None, Query()] = None,
-    status: Annotated[STATUSES | None, Query()] = None,
+    status: Annotated[Status | None, Query()] = None,
     user: Annotated[Label | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> dict[str, Any]:

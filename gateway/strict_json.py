@@ -1,7 +1,8 @@
 """JSON bodies, read strictly: what two readers could understand differently, or a later one could not take, is refused.
 
 Refused are text that is not UTF-8, names that come twice, NaN and infinity, numbers beyond 64 bits, values nested more
-than `MAX_DEPTH` deep, NUL characters and halves of surrogate pairs. `StrictRoute` reads bodies this way for FastAPI.
+than `MAX_DEPTH` deep, more than `MAX_VALUES` values, NUL characters and halves of surrogate pairs. `StrictRoute` reads
+bodies this way for FastAPI.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from gateway.problems import Problem, invalid
 from temporal.yaml_source import field_name
 
 MAX_DEPTH: Final = 64
+#: Members of all objects and arrays together.
+MAX_VALUES: Final = 200_000
 _INT_LIMIT: Final = 2**63
 _BAD_CHARACTER: Final = re.compile("[\x00\ud800-\udfff]")
 #: Bytes from which a body is read in a thread, so that other sessions' streams go on meanwhile.
@@ -41,7 +44,7 @@ def parse(data: bytes) -> JsonValue:
     except ValueError:
         # The interpreter refuses to read integers of thousands of digits.
         raise invalid("body", "holds a number that is too large") from None
-    _check(value, [])
+    _Check().value(value)
     return value
 
 
@@ -100,43 +103,49 @@ def _constant(name: str) -> NoReturn:
     raise invalid("body", f"holds {name}, which is not JSON")
 
 
-def _check(value: JsonValue, path: list[str | int]) -> None:
-    """`path` leads to `value`; it is grown and shrunk in place, for a body may hold millions of values."""
-    match value:
-        case str():
-            _check_text(value, path)
-        case bool() | None:
-            pass
-        case float() if not math.isfinite(value):
-            raise invalid(_name(path), "is a number that is too large")
-        case int() if not -_INT_LIMIT <= value < _INT_LIMIT:
-            raise invalid(_name(path), "is a number that is too large")
-        case dict() | list() if len(path) >= MAX_DEPTH:
-            raise invalid(_name(path[:4]), f"is nested more than {MAX_DEPTH} levels deep")
-        case dict():
-            for key, item in value.items():
-                _check_text(key, path)
-                path.append(key)
-                _check(item, path)
-                path.pop()
-        case list():
-            for index, item in enumerate(value):
-                path.append(index)
-                _check(item, path)
-                path.pop()
-        case _:
-            pass
+class _Check:
+    """Walks a value. The path to where it is grows and shrinks in place, for a body may hold many values."""
 
+    def __init__(self) -> None:
+        self._path: list[str | int] = []
+        self._left = MAX_VALUES
 
-def _check_text(text: str, path: list[str | int]) -> None:
-    match = _BAD_CHARACTER.search(text)
-    if match is not None:
-        what = "a NUL character" if match[0] == "\0" else "half of a surrogate pair, which is no character"
-        raise invalid(_name(path), f"holds {what}")
+    def value(self, value: JsonValue) -> None:
+        match value:
+            case str():
+                self._text(value)
+            case bool() | None:
+                pass
+            case float() if not math.isfinite(value):
+                raise invalid(self._name(), "is a number that is too large")
+            case int() if not -_INT_LIMIT <= value < _INT_LIMIT:
+                raise invalid(self._name(), "is a number that is too large")
+            case dict() | list():
+                self._container(value)
+            case _:
+                pass
 
+    def _container(self, container: dict[str, JsonValue] | list[JsonValue]) -> None:
+        if len(self._path) >= MAX_DEPTH:
+            raise invalid(field_name(tuple(self._path[:4])), f"is nested more than {MAX_DEPTH} levels deep")
+        self._left -= len(container)
+        if self._left < 0:
+            raise invalid("body", f"holds more than {MAX_VALUES} values")
+        for key, item in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(key, str):
+                self._text(key)
+            self._path.append(key)
+            self.value(item)
+            self._path.pop()
 
-def _name(path: list[str | int]) -> str:
-    return field_name(tuple(path)) or "body"
+    def _text(self, text: str) -> None:
+        match = _BAD_CHARACTER.search(text)
+        if match is not None:
+            what = "a NUL character" if match[0] == "\0" else "half of a surrogate pair, which is no character"
+            raise invalid(self._name(), f"holds {what}")
+
+    def _name(self) -> str:
+        return field_name(tuple(self._path)) or "body"
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx2
@@ -66,15 +66,14 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         yield server
 
 
-class Dev:
-    """`perdure dev` as users run it: a process of its own, that can be killed and started again on the same data."""
+class Command:
+    """`perdure` as users run it: a process of its own, that can be killed and started again."""
 
-    def __init__(self, data_dir: Path, environment: dict[str, str], arguments: tuple[str, ...] = ()) -> None:
-        self.data_dir = data_dir
-        self.port, self.temporal_port, self.ui_port = _free_ports(3)
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._arguments = arguments
+    def __init__(self, folder: Path, environment: dict[str, str], arguments: Sequence[str]) -> None:
+        """`folder` is where it runs; `environment` goes on top of ours."""
+        self._folder = folder
         self._environment = {**os.environ, **environment}
+        self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
         self.output: list[str] = []
 
@@ -83,9 +82,8 @@ class Dev:
         program = Path(sys.executable).parent / "perdure"
         self._process = await asyncio.create_subprocess_exec(
             program,
-            *("dev", "--port", str(self.port), "--temporal-port", str(self.temporal_port)),
-            *("--ui-port", str(self.ui_port), "--data-dir", str(self.data_dir), *self._arguments),
-            cwd=self.data_dir,
+            *self._arguments,
+            cwd=self._folder,
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -98,7 +96,7 @@ class Dev:
                 if line.startswith(b"ready "):
                     break
             else:
-                raise AssertionError("perdure dev did not start:\n" + "\n".join(self.output))
+                raise AssertionError(f"perdure {self._arguments[0]} did not start:\n" + "\n".join(self.output))
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -129,7 +127,20 @@ class Dev:
         return self._process.returncode
 
 
-def _free_ports(count: int) -> list[int]:
+class Dev(Command):
+    """`perdure dev`; started again, it is on the same data."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str], arguments: Sequence[str] = ()) -> None:
+        self.data_dir = data_dir
+        self.port, self.temporal_port, self.ui_port = free_ports(3)
+        self.url = f"http://127.0.0.1:{self.port}"
+        ports = {"--port": self.port, "--temporal-port": self.temporal_port, "--ui-port": self.ui_port}
+        named = [str(word) for pair in ports.items() for word in pair]
+        super().__init__(data_dir, environment, ["dev", *named, "--data-dir", str(data_dir), *arguments])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
@@ -144,12 +155,29 @@ async def provider() -> AsyncIterator[FakeProvider]:
         yield fake
 
 
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    """Agents in YAML, by file name, that `dev` has beside the shipped ones. A module with agents of its own overrides it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def environment(provider: FakeProvider) -> dict[str, str]:
+    """What is set for `dev`. A module whose models are not the fake provider's overrides it."""
+    return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "sk-test-not-a-key"}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dev(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) -> AsyncIterator[Dev]:
+async def dev(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], definitions: dict[str, str]
+) -> AsyncIterator[Dev]:
     """`perdure dev` whose agents' models are the fake provider's."""
-    running = Dev(
-        tmp_path_factory.mktemp("dev"), {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "sk-test-not-a-key"}
-    )
+    folder = tmp_path_factory.mktemp("dev")
+    agents = folder / "agents"
+    agents.mkdir()
+    for name, text in definitions.items():
+        (agents / name).write_text(text)
+    running = Dev(folder, environment, ["--agents", str(agents)])
     await running.start()
     yield running
     await running.stop()

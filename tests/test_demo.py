@@ -134,6 +134,11 @@ async def test_it_counts() -> None:
         ("2+3*4", {"calculator": {"expression": "2+3*4"}}),
         ("What is 12 times 7?", {"calculator": {"expression": "12 * 7"}}),
         ("Read https://example.com/a?b=1.", {"fetch_url": {"url": "https://example.com/a?b=1"}}),
+        ("Where is my order A-1001?", {"find_order": {"order_id": "A-1001"}}),
+        (
+            "Please refund order A-1001, $120, it arrived broken",
+            {"issue_refund": {"order_id": "A-1001", "amount": 120, "reason": "broken"}},
+        ),
         ("Where is A-1001? Please find the order.", {"find_order": {"order_id": "A-1001"}}),
         (
             "find_order A-1001 and issue a refund of 12.50 for A-1001, it came broken",
@@ -210,9 +215,13 @@ async def test_it_fails_once(text: str) -> None:
 async def test_a_cut_comes_in_mid_answer() -> None:
     demo = Demo(pace=0, attempt=lambda: 1)
     seen: list[Started | Delta | Answer] = []
-    with pytest.raises(ApplicationError):
+
+    async def watch() -> None:
         async for item in demo.stream(demo.request(PROMPT, conversation("/fail cut")), PROMPT, "t7.s2"):
             seen.append(item)
+
+    with pytest.raises(ApplicationError):
+        await watch()
     assert any(isinstance(item, Delta) and item.kind == "text" for item in seen)
     assert not any(isinstance(item, Answer) for item in seen)
 
@@ -242,7 +251,10 @@ async def test_nothing_at_all() -> None:
 def test_arguments_from_any_schema() -> None:
     schema: dict[str, JsonValue] = {
         "type": "object",
-        "$defs": {"Size": {"enum": ["small", "large"]}, "To": {"type": "object", "properties": {"city": STRING}}},
+        "$defs": {
+            "Size": {"enum": ["small", "large"]},
+            "To": {"type": "object", "properties": {"city": STRING}, "required": ["city"]},
+        },
         "properties": {
             "size": {"$ref": "#/$defs/Size"},
             "count": {"type": "integer"},

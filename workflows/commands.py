@@ -129,7 +129,7 @@ class SnapshotPage(Frozen):
     seq: int
     created_at: datetime
     demo: bool
-    #: Messages that wait for a turn, long ones shortened.
+    #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]
     #: Messages of the transcript in all.

@@ -64,8 +64,14 @@ def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
         "user": {"id": state.new.user},
         "turn": {"id": turn_id, "number": int(turn_id[1:])},
     }
+    pieces: list[str] = []
+    length = 0
     try:
-        text = _ENVIRONMENT.from_string(agent.definition.instructions).render(names)
+        for piece in _ENVIRONMENT.from_string(agent.definition.instructions).generate(names):
+            pieces.append(piece)
+            length += len(piece)
+            if length > MAX_SYSTEM_CHARACTERS:
+                break
     except (
         TemplateError,
         ArithmeticError,
@@ -76,9 +82,9 @@ def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
         RecursionError,
     ) as error:
         raise PromptError(f"The instructions cannot be rendered: {error}") from error
-    if len(text) > MAX_SYSTEM_CHARACTERS:
-        raise PromptError(f"The instructions render to {len(text)} characters; at most {MAX_SYSTEM_CHARACTERS} may be.")
-    return text.strip()
+    if length > MAX_SYSTEM_CHARACTERS:
+        raise PromptError(f"The instructions render to more than {MAX_SYSTEM_CHARACTERS} characters.")
+    return "".join(pieces).strip()
 
 
 def _example(state: SessionState, agent: LoadedAgent) -> list[Message]:

@@ -58,9 +58,10 @@ def events(state: SessionState, after: int) -> EventsPage:
 
 
 def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
+    after = max(request.after, 0)
     until = len(state.transcript) if request.until is None else request.until
     model = state.model
-    queued = tuple(_shortened(message) for message in state.inbox) if request.after == 0 else ()
+    queued = _page((_shortened(message) for message in state.inbox), most=PAGE_BYTES // 2) if after == 0 else ()
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
@@ -81,7 +82,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         created_at=state.created_at,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript[request.after : until], used=sum(_size(m) for m in queued)),
+        messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
         count=until,
     )
 
@@ -115,7 +116,7 @@ def step_state(state: SessionState, step_id: str) -> StepState:
 
 
 def trace(state: SessionState, after: int) -> TracePage:
-    wanted = state.steps[after:]
+    wanted = state.steps[max(after, 0) :]
     by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
     for event in state.events:
         match event:
@@ -146,12 +147,12 @@ def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) 
     )
 
 
-def _page(items: Iterable[T], used: int = 0) -> tuple[T, ...]:
+def _page(items: Iterable[T], used: int = 0, most: int = PAGE_BYTES) -> tuple[T, ...]:
     """As many as fit, at least one."""
     page: list[T] = []
     for item in items:
         used += _size(item)
-        if page and used > PAGE_BYTES:
+        if page and used > most:
             break
         page.append(item)
     return tuple(page)

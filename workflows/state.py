@@ -214,9 +214,11 @@ def begin(new: NewSession, at: datetime) -> SessionState:
 
 
 def apply(state: SessionState, change: Event | Note) -> SessionState:
-    """The state after `change`. Pure; an event must bear the next `seq`."""
+    """The state after `change`. Pure. Raises ValueError for what cannot happen now; an event bears the next `seq`."""
     if isinstance(change, Note):
         return _apply_note(state, change)
+    if state.closed:
+        raise ValueError("no event comes after session.closed")
     if change.seq != state.seq + 1:
         raise ValueError(f"event {change.seq} cannot follow {state.seq}")
     return _apply_event(
@@ -246,15 +248,15 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
                 turn=Turn(turn_id=turn_id, number=number),
                 turn_starts=(*state.turn_starts, event.seq),
             )
-        case StepStarted() if turn is not None and turn.step is not None:
+        case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return _with(state, turn=_turn(turn, steps=turn.steps + 1), last_model=event.model)
-        case StepFinished() if turn is not None:
+        case StepFinished() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return _finish_step(state, turn, event)
-        case ToolFinished() if turn is not None:
+        case ToolFinished() if turn is not None and any(call.call_id == event.call_id for call in turn.calls):
             state = _with(state, turn=_turn(turn, calls=tuple(c for c in turn.calls if c.call_id != event.call_id)))
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
             return _say(state, message)
-        case TurnFinished() if turn is not None:
+        case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
             return _prune(_with(state, turn=None))
         case SessionClosed():
             return _with(state, closed=True)
@@ -292,18 +294,19 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case AgentLoaded():
             return _load(state, note.agent)
         case AgentFailed():
-            # Asking for the old digest again keeps the session from loading the broken one before each step.
-            digest = state.loaded.digest if state.loaded else state.digest
+            # Asking for the old digest again keeps the session from loading the broken one again and again. Within a
+            # turn, only the old one is loaded, and a newer one still waits.
+            digest = state.loaded.digest if state.loaded and state.turn is None else state.digest
             error = None if state.loaded else note.error
             return _with(state, digest=digest, stale=False, load_error=error)
         case ToolsChanged():
             return _with(state, stale=True)
-        case StepOpened() if state.turn is not None:
+        case StepOpened() if state.turn is not None and state.turn.step is None:
             return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
         case TurnBroken() if state.turn is not None:
             return _with(state, turn=_turn(state.turn, error=note.error))
         case StepOpened() | TurnBroken():
-            raise ValueError(f"{type(note).__name__} outside a turn")
+            raise ValueError(f"{type(note).__name__} does not fit the session's turn")
         case _:
             assert_never(note)
 
@@ -319,11 +322,13 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
 
 def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
     known = turn.cost_usd is not None and event.cost_usd is not None
+    calls = tuple(part for part in event.message.parts if isinstance(part, ToolCall))
     turn = _turn(
         turn,
         step=None,
-        stop=event.stop,
-        calls=tuple(part for part in event.message.parts if isinstance(part, ToolCall)),
+        # A model that says it calls tools and names none would be asked again and again.
+        stop="end" if event.stop == "tool_calls" and not calls else event.stop,
+        calls=calls,
         usage=turn.usage + event.usage,
         cost_usd=(turn.cost_usd or 0) + (event.cost_usd or 0) if known else None,
     )

@@ -29,9 +29,7 @@ class Toolbox:
         self._append = append
         self._open: dict[str, workflow.ActivityHandle[Any]] = {}
 
-    async def run(
-        self, calls: tuple[ToolCall, ...], agent: LoadedAgent | None, stopping: Callable[[], bool]
-    ) -> None:
+    async def run(self, calls: tuple[ToolCall, ...], agent: LoadedAgent | None, stopping: Callable[[], bool]) -> None:
         """Returns when each of `calls` has its result in the session; cancels what is open once `stopping`."""
         for call in calls:
             self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)

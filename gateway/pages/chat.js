@@ -160,7 +160,7 @@ function drawPage() {
   const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
   document.title = title ? `${title} · Perdure` : 'Perdure';
   byId('demo').hidden = !(sessionId ? (view.session.demo ?? agentNamed(name)?.demo) : agent?.demo);
-  setText(byId('cost'), sessionId ? cost(view.cost_usd) : '');
+  setText(byId('cost'), sessionId && view.seq > 0 ? cost(view.cost_usd) : '');
   drawLink('inspector', sessionId && view.seq > 0 && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(page.temporalUi, view.session.workflow_id));
   drawModels(agentNamed(name));

@@ -1,0 +1,36 @@
+"""How sessions are found in Temporal's visibility store: what stands there, and the query for it. Pure."""
+
+import re
+from typing import Final, Literal
+
+from workflows.attributes import AGENT, STATUS, TENANT, USER
+
+Status = Literal["idle", "working", "waiting", "closed"]
+
+_UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
+_ESCAPED: Final = re.compile("%([0-9A-F]{2})")
+
+
+def visibility_query(tenant: str, *, agent: str | None, status: Status | None, user: str | None) -> str:
+    """Sessions of a tenant; a filter that is None lets all through."""
+    clauses = ["WorkflowType = 'SessionWorkflow'", "ExecutionStatus != 'ContinuedAsNew'"]
+    for key, value in ((TENANT, tenant), (AGENT, agent), (USER, user)):
+        if value is not None:
+            clauses.append(f"{key.name} = '{searchable(value)}'")
+    if status == "closed":
+        # Also sessions that somebody terminated, whose own attribute could not change any more.
+        clauses.append("ExecutionStatus != 'Running'")
+    elif status is not None:
+        clauses.append(f"ExecutionStatus = 'Running' AND {STATUS.name} = '{status}'")
+    return " AND ".join(clauses)
+
+
+def searchable(value: str) -> str:
+    """`value` as a search attribute holds it: without the characters that Temporal's SQL stores do not find again, or
+    stumble over."""
+    return _UNSEARCHABLE.sub(lambda match: f"%{ord(match[0]):02X}", value)
+
+
+def readable(value: str) -> str:
+    """The inverse of `searchable`."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)

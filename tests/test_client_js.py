@@ -1,0 +1,168 @@
+"""The browser's client under Node: the SSE parser, a stream that breaks, messages that are sent again.
+
+`client.js` is laid out as the gateway serves it (`/client.js` beside `/pages/`), so what it imports is found as in a browser.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGES = Path(__file__).parent.parent / "gateway" / "pages"
+
+Event = dict[str, Any]
+Node = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Runs a script with `client`, `input` and `output(value)` in scope; returns what it gave to `output`."""
+    binary = shutil.which("node")
+    if binary is None and os.environ.get("PERDURE_CI") == "1":
+        pytest.fail("node is missing, and with PERDURE_CI=1 nothing is skipped")
+    if binary is None:
+        pytest.skip("node is not installed, so the browser's client cannot be run outside a browser")
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(PAGES, site / "pages")
+    shutil.copy(PAGES / "client.js", site / "client.js")
+    (site / "package.json").write_text('{"type": "module"}')
+
+    def run(script: str, given: Any = None) -> Any:
+        program = (
+            "import * as client from './client.js';\n"
+            f"const input = {json.dumps(given)};\n"
+            "const output = (value) => process.stdout.write(JSON.stringify(value));\n"
+        )
+        (site / "main.js").write_text(program + script)
+        done = subprocess.run(
+            [binary, "main.js"], cwd=site, capture_output=True, text=True, timeout=30, check=False, env={"PATH": ""}
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def told(*events: Event) -> list[Event]:
+    """Durable events in order, numbered from 1."""
+    return [{"seq": seq, "at": "2026-01-01T00:00:00Z", "turn_id": "t1", **event} for seq, event in enumerate(events, 1)]
+
+
+USAGE = {"input_tokens": 1, "cached_tokens": 0, "output_tokens": 1, "reasoning_tokens": 0}
+SESSION = told(
+    {"type": "session.started", "agent": "assistant", "digest": "d", "inputs": {}, "turn_id": None},
+    {"type": "turn.started", "cause": "message"},
+    {"type": "message.added", "message": {"id": "m1", "role": "user", "parts": [], "turn_id": "t1"}},
+    {"type": "turn.finished", "reason": "done", "usage": USAGE, "cost_usd": 0.5},
+    {"type": "session.closed", "reason": "closed", "turn_id": None},
+)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_parser_takes_pieces_of_any_size(node: Node, size: int, end: str) -> None:
+    lines = [
+        ": hello",
+        "retry: 2000",
+        "",
+        "id: 1",
+        "event: a",
+        'data: {"x":',
+        "data: 1}",
+        "",
+        "data:plain",
+        "",
+        "event: cut",
+    ]
+    script = """
+    const seen = [];
+    const parse = client.sseParser((type, data) => seen.push([type, data]));
+    for (let at = 0; at < input.text.length; at += input.size) parse(input.text.slice(at, at + input.size));
+    output(seen);
+    """
+    given = {"text": end.join(lines) + end, "size": size}
+    assert node(script, given) == [["a", '{"x":\n1}'], ["message", "plain"]]
+
+
+STREAM = """
+const frame = (event) => `id: ${event.seq}\\nevent: ${event.type}\\ndata: ${JSON.stringify(event)}\\n\\n`;
+const asked = [];
+const answers = [...input];
+// Each answer is [status, events, whether it ends cleanly]; an empty list of answers would be a bug of the test.
+const fetch = async (url, { headers }) => {
+  const [status, events, clean] = answers.shift();
+  asked.push(headers['Last-Event-ID'] ?? null);
+  if (status === 0) throw new TypeError('network error');
+  if (status !== 200) return new Response(status === 204 ? null : '{"code": "c", "detail": "d"}', { status });
+  const body = new ReadableStream({
+    pull(controller) {
+      if (events.length) controller.enqueue(new TextEncoder().encode(frame(events.shift())));
+      else if (clean) controller.close();
+      else controller.error(new TypeError('network error'));
+    },
+  });
+  return new Response(body);
+};
+const states = [];
+const live = new client.PerdureClient({ fetch }).watch('s', {
+  onView: () => {},
+  onState: (state) => {
+    states.push(state.name);
+    // No pause is waited for.
+    if (state.name === 'waiting') setTimeout(() => live.stream.wake());
+    if (state.name === 'ended' || state.name === 'failed') output({ asked, states, view: live.view });
+  },
+});
+"""
+
+
+def test_a_stream_comes_back_with_its_cursor_until_the_session_is_closed(node: Node) -> None:
+    broken = [[200, SESSION[:2], False], [0, [], False], [503, [], False], [200, SESSION[2:4], True]]
+    run = node(STREAM, [*broken, [200, SESSION[4:], True]])
+    assert run["asked"] == [None, "2", "2", "2", "4"]
+    assert run["states"][-3:] == ["connecting", "open", "ended"]
+    assert (run["view"]["seq"], run["view"]["status"], run["view"]["turns"][0]["reason"]) == (5, "closed", "done")
+
+
+def test_a_gap_is_answered_by_asking_again_from_before_it(node: Node) -> None:
+    run = node(STREAM, [[200, [*SESSION[:2], *SESSION[3:]], False], [200, SESSION[2:], True]])
+    assert run["asked"] == [None, "2"]
+    assert [message["id"] for message in run["view"]["turns"][0]["messages"]] == ["m1"]
+
+
+def test_nothing_more_to_come_and_an_unknown_session_end_the_stream(node: Node) -> None:
+    assert node(STREAM, [[204, [], False]])["states"] == ["connecting", "ended"]
+    assert node(STREAM, [[404, [], False]])["states"] == ["connecting", "failed"]
+
+
+def test_a_message_is_sent_again_with_the_same_id_until_it_is_taken(node: Node) -> None:
+    script = """
+    const statuses = [0, 503, 202];
+    const bodies = [];
+    globalThis.setTimeout = (run) => queueMicrotask(run);
+    const fetch = async (url, { body }) => {
+      bodies.push(body);
+      const status = statuses.shift();
+      if (status === 0) throw new TypeError('network error');
+      return new Response('{"message_id": "m"}', { status });
+    };
+    const taken = await new client.PerdureClient({ fetch }).send('s', { messageId: 'm', text: 'Hello' });
+    output({ bodies: bodies.map((body) => JSON.parse(body)), taken });
+    """
+    assert node(script) == {"bodies": [{"message_id": "m", "text": "Hello"}] * 3, "taken": {"message_id": "m"}}
+
+
+def test_a_refused_message_is_not_sent_again(node: Node) -> None:
+    script = """
+    let asked = 0;
+    const problem = '{"code": "session_closed", "detail": "It is closed."}';
+    const fetch = async () => (asked++, new Response(problem, { status: 409 }));
+    const error = await new client.PerdureClient({ fetch }).send('s', { text: 'Hello' }).catch((failure) => failure);
+    output([asked, error.status, error.code, error.message]);
+    """
+    assert node(script) == [1, 409, "session_closed", "It is closed."]

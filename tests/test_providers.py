@@ -1,0 +1,28 @@
+import pytest
+
+from activities.anthropic_messages import AnthropicMessages
+from activities.demo import Demo
+from activities.openai_chat import OpenAIChat
+from activities.providers import Providers
+from workflows.definition import PROVIDERS, ModelDefinition
+
+
+@pytest.mark.parametrize(
+    ("use", "wire"),
+    [("anthropic/claude-haiku-5-5", AnthropicMessages), ("openai-chat/llama3.2", OpenAIChat), ("demo/demo", Demo)],
+)
+async def test_each_provider_has_its_wire(use: str, wire: type) -> None:
+    providers = Providers({})
+    found = providers.wire(ModelDefinition(use=use))
+    assert isinstance(found, wire)
+    assert providers.wire(ModelDefinition(use=use)) is found
+    await providers.aclose()
+    assert providers.wire(ModelDefinition(use=use)) is not found
+    await providers.aclose()
+
+
+async def test_every_provider_of_a_definition_has_one() -> None:
+    providers = Providers({})
+    wires = [providers.wire(ModelDefinition(use=f"{provider}/m")) for provider in PROVIDERS]
+    assert [wire.api for wire in wires] == ["anthropic.messages", "openai.chat", "demo"]
+    await providers.aclose()

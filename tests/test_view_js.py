@@ -1,0 +1,331 @@
+"""The pages' reducer under Node: sequences of events, as a stream may deliver them → what a viewer sees."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGES = Path(__file__).parent.parent / "gateway" / "pages"
+USAGE = {"input_tokens": 10, "cached_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0}
+USER = {
+    "id": "m1",
+    "role": "user",
+    "parts": [{"type": "text", "text": "Hello"}],
+    "turn_id": "t1",
+    "at": "2026-01-01T00:00:00Z",
+}
+
+Event = dict[str, Any]
+Node = Callable[..., Any]
+
+REDUCE = """
+const views = [];
+let view = emptyView();
+for (const event of input) views.push((view = reduce(view, event)));
+output(views);
+"""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Runs a script with `view.js`, `input` and `output(value)` in scope; returns what it gave to `output`."""
+    binary = shutil.which("node")
+    if binary is None and os.environ.get("PERDURE_CI") == "1":
+        pytest.fail("node is missing, and with PERDURE_CI=1 nothing is skipped")
+    if binary is None:
+        pytest.skip("node is not installed, so the pages' reducer cannot be run outside a browser")
+    folder = tmp_path_factory.mktemp("view")
+    shutil.copy(PAGES / "view.js", folder / "view.mjs")
+
+    def run(script: str, given: Any) -> Any:
+        start = "import { emptyView, reduce, withFacts } from './view.mjs';\nconst output = (value) => "
+        program = f"{start}process.stdout.write(JSON.stringify(value));\nconst input = {json.dumps(given)};\n{script}"
+        (folder / "main.mjs").write_text(program)
+        done = subprocess.run([binary, "main.mjs"], cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+class Story:
+    """Events in order; names only what matters to a test, and numbers the durable ones."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.seq = 0
+
+    def fact(self, kind: str, **fields: Any) -> "Story":
+        self.seq += 1
+        at = f"2026-01-01T00:00:{self.seq:02d}Z"
+        self.events.append({"type": kind, "seq": self.seq, "at": at, "turn_id": "t1", **fields})
+        return self
+
+    def opening(self) -> "Story":
+        self.fact("session.started", agent="assistant", digest="d", inputs={}, turn_id=None)
+        self.fact("turn.started", cause="message")
+        self.fact("message.added", message=USER)
+        return self.fact("step.started", step_id="t1.s1", model="demo/demo")
+
+    def delta(self, n: int, text: str, *, attempt: int = 1, part: int = 0, kind: str = "text", **more: Any) -> "Story":
+        fields = {"step_id": "t1.s1", "attempt": attempt, "n": n, "part": part, "kind": kind, "delta": text, **more}
+        self.events.append({"type": "step.delta", **fields})
+        return self
+
+    def snapshot(self, n: int, *parts: Event, attempt: int = 1) -> "Story":
+        fields = {"step_id": "t1.s1", "attempt": attempt, "n": n, "parts": list(parts)}
+        self.events.append({"type": "step.snapshot", **fields})
+        return self
+
+    def answer(self, *parts: Event, stop: str = "end", attempt: int = 1, cost_usd: float | None = 0.5) -> "Story":
+        message = {"id": "a1", "role": "assistant", "parts": list(parts), "turn_id": "t1", "at": "2026-01-01T00:00:09Z"}
+        numbers = {"usage": USAGE, "cost_usd": cost_usd, "timing": {"first_token_ms": 1, "total_ms": 2}}
+        more = {"stop": stop, "attempt": attempt, "request_sha256": "x"}
+        return self.fact("step.finished", step_id="t1.s1", message=message, model="demo/demo", **numbers, **more)
+
+    def end(self, reason: str = "done", cost_usd: float | None = 0.5, **more: Any) -> "Story":
+        return self.fact("turn.finished", reason=reason, usage=USAGE, cost_usd=cost_usd, **more)
+
+
+def text(value: str) -> Event:
+    return {"type": "text", "text": value}
+
+
+def tool_call(call_id: str, name: str) -> Event:
+    return {"type": "tool_call", "call_id": call_id, "name": name, "args": {"x": 1}}
+
+
+def tool_result(call_id: str, name: str, output: Any, *, is_error: bool = False) -> Event:
+    return {"type": "tool_result", "call_id": call_id, "name": name, "output": output, "is_error": is_error}
+
+
+def session_snapshot(seq: int, *messages: Event, **fields: Any) -> Event:
+    facts = {"session_id": "s", "agent": "assistant", "status": "idle", "usage": USAGE, "cost_usd": 1.5, "queued": []}
+    return {"type": "session.snapshot", "seq": seq, **facts, "messages": list(messages), "questions": [], **fields}
+
+
+def texts(view: dict[str, Any]) -> list[str]:
+    """All texts of the view's messages, in order."""
+    messages = [message for turn in view["turns"] for message in turn["messages"]]
+    return [part["text"] for message in messages for part in message["parts"] if part["type"] == "text"]
+
+
+def last(node: Node, story: Story) -> dict[str, Any]:
+    view: dict[str, Any] = node(REDUCE, story.events)[-1]
+    return view
+
+
+def test_deltas_grow_and_the_finished_step_takes_their_place(node: Node) -> None:
+    story = Story().opening().delta(0, "Hel").delta(1, "lo").answer(text("Hello you")).end()
+    seen = [texts(view) for view in node(REDUCE, story.events)]
+    assert seen[3:] == [["Hello"], ["Hello", "Hel"], ["Hello", "Hello"], ["Hello", "Hello you"], ["Hello", "Hello you"]]
+
+
+def test_a_finished_turn_holds_what_it_cost_and_why_it_ended(node: Node) -> None:
+    error = {"type": "model_overloaded", "message": "The provider is overloaded.", "retryable": True}
+    view = last(node, Story().opening().answer(text("Hm")).end("failed", 0.75, error=error))
+    (turn,) = view["turns"]
+    assert {key: turn[key] for key in ("id", "status", "reason", "error", "cost_usd", "usage")} == {
+        "id": "t1",
+        "status": "finished",
+        "reason": "failed",
+        "error": error,
+        "cost_usd": 0.75,
+        "usage": USAGE,
+    }
+    # The turn's own sum holds a lost attempt that no step shows.
+    assert (view["status"], view["cost_usd"]) == ("idle", 0.75)
+
+
+def test_an_unknown_price_makes_the_cost_unknown(node: Node) -> None:
+    view = last(node, Story().opening().answer(text("Hm"), cost_usd=None).end(cost_usd=None))
+    assert (view["cost_usd"], view["turns"][0]["cost_usd"]) == (None, None)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_new_attempt_replaces_the_partial_text(node: Node, announced: bool) -> None:
+    story = Story().opening().delta(0, "A first ").delta(1, "try")
+    if announced:
+        story.snapshot(0, attempt=2)
+    story.delta(0, "Second", attempt=2)
+    assert texts(last(node, story)) == ["Hello", "Second"]
+
+
+def test_fragments_of_an_older_attempt_are_dropped(node: Node) -> None:
+    story = (
+        Story().opening().delta(0, "new", attempt=2).delta(5, "old").snapshot(6, text("old")).delta(1, "er", attempt=2)
+    )
+    assert texts(last(node, story)) == ["Hello", "newer"]
+
+
+def test_a_late_viewer_starts_from_the_snapshot(node: Node) -> None:
+    story = Story().opening().snapshot(7, text("The middle of")).delta(7, " it").delta(8, " all")
+    assert texts(last(node, story)) == ["Hello", "The middle of it all"]
+
+
+def test_a_snapshot_replaces_and_what_it_holds_is_not_added_again(node: Node) -> None:
+    story = (
+        Story()
+        .opening()
+        .delta(0, "one ")
+        .delta(1, "two")
+        .snapshot(3, text("one two three"))
+        .delta(2, " three")
+        .delta(3, "!")
+    )
+    assert texts(last(node, story)) == ["Hello", "one two three!"]
+
+
+def test_fragments_after_the_finished_step_change_nothing(node: Node) -> None:
+    story = (
+        Story().opening().delta(0, "a").answer(text("all")).delta(1, "b").snapshot(2, text("ab")).end().delta(2, "c")
+    )
+    views = node(REDUCE, story.events)
+    assert [texts(view) for view in views[5:]] == [["Hello", "all"]] * 5
+
+
+def test_a_gap_between_fragments_waits_for_a_snapshot(node: Node) -> None:
+    story = Story().opening().delta(0, "one").delta(2, "three").delta(3, "four").snapshot(4, text("one two three four"))
+    views = node(REDUCE, story.delta(4, "!").events)
+    assert [(texts(view)[1:], view["gap"]) for view in views[4:]] == [
+        (["one"], None),
+        (["one"], "t1.s1"),
+        (["one"], "t1.s1"),
+        (["one two three four"], None),
+        (["one two three four!"], None),
+    ]
+
+
+def test_repeated_events_change_nothing(node: Node) -> None:
+    story = Story().opening().delta(0, "Hi").delta(0, "Hi").answer(text("Hi")).end()
+    once = last(node, story)
+    twice = node(REDUCE, [*story.events, *story.events])[-1]
+    assert (texts(once), twice) == (["Hello", "Hi"], once)
+
+
+def test_a_missing_event_is_a_gap_until_it_comes(node: Node) -> None:
+    events = Story().opening().answer(text("Hi")).end().events
+    views = node(REDUCE, [*events[:3], *events[4:], *events[3:]])
+    assert [(view["seq"], view["gap"]) for view in views[2:]] == [
+        (3, None),
+        (3, 5),
+        (3, 5),
+        (4, None),
+        (5, None),
+        (6, None),
+    ]
+    assert views[-1] == node(REDUCE, events)[-1]
+
+
+def test_the_same_gap_twice_is_the_servers_last_word(node: Node) -> None:
+    events = Story().opening().answer(text("Hi")).end().events
+    view = node(REDUCE, [*events[:4], events[5], events[5]])[-1]
+    assert (view["seq"], view["gap"], view["turns"][0]["reason"]) == (6, None, "done")
+
+
+def test_a_reconnect_in_the_middle_of_a_step(node: Node) -> None:
+    story = Story().opening().delta(0, "one ").delta(1, "two ")
+    story.snapshot(5, text("one two three four five ")).delta(5, "six").answer(
+        text("one two three four five six")
+    ).end()
+    assert texts(last(node, story)) == ["Hello", "one two three four five six"]
+
+
+def test_tool_results_find_their_calls_in_whatever_order_they_come(node: Node) -> None:
+    calls = [tool_call("t1.s1.c1", "add"), tool_call("t1.s1.c2", "fetch")]
+    failed = tool_result(
+        "t1.s1.c2", "fetch", {"type": "timeout", "message": "too slow", "retryable": True}, is_error=True
+    )
+    story = Story().opening().answer(*calls, stop="tool_calls")
+    story.fact("tool.started", call_id="t1.s1.c1", name="add", args={"x": 1})
+    story.fact("tool.started", call_id="t1.s1.c2", name="fetch", args={"x": 1})
+    story.fact("tool.finished", call_id="t1.s1.c2", name="fetch", result=failed, duration_ms=5, attempts=3)
+    states = [
+        {call: tool["state"] for call, tool in view["turns"][-1]["tools"].items()}
+        for view in node(REDUCE, story.events)[5:]
+    ]
+    assert states == [
+        {"t1.s1.c1": "running"},
+        {"t1.s1.c1": "running", "t1.s1.c2": "running"},
+        {"t1.s1.c1": "running", "t1.s1.c2": "failed"},
+    ]
+    story.fact("tool.finished", call_id="t1.s1.c1", name="add", result=tool_result("t1.s1.c1", "add", 3), duration_ms=9)
+    tools = last(node, story)["turns"][0]["tools"]
+    assert (tools["t1.s1.c1"]["result"]["output"], tools["t1.s1.c2"]["attempts"]) == (3, 3)
+
+
+def test_tool_input_streams_into_a_call(node: Node) -> None:
+    story = Story().opening().delta(0, "thinking", kind="reasoning").delta(1, "", part=1, kind="tool_input", name="add")
+    story.delta(2, '{"x"', part=1, kind="tool_input").delta(3, ": 1}", part=1, kind="tool_input")
+    expected = [
+        {"type": "reasoning", "text": "thinking"},
+        {"type": "tool_call", "name": "add", "args_text": '{"x": 1}'},
+    ]
+    assert last(node, story)["turns"][0]["messages"][-1]["parts"] == expected
+    parts = [{"type": "reasoning", "text": "thinking"}, {"type": "tool_input", "name": "add", "text": '{"x": 1}'}]
+    late = Story().opening().snapshot(4, *parts)
+    assert last(node, late)["turns"][0]["messages"][-1]["parts"] == expected
+
+
+def test_a_session_snapshot_replaces_the_transcript_and_pairs_its_tools(node: Node) -> None:
+    assistant = {**USER, "id": "a9", "role": "assistant", "parts": [tool_call("t1.s1.c1", "add")]}
+    result = {**USER, "id": "t1.s1.c1", "role": "tool", "parts": [tool_result("t1.s1.c1", "add", 3)]}
+    waiting = {**USER, "id": "m7", "turn_id": None}
+    whole = session_snapshot(90, USER, assistant, result, queued=[waiting], status="working", turn_id="t1")
+    story = Story().opening().delta(0, "gone").answer(text("gone"))
+    view = node(REDUCE, [*story.events, whole])[-1]
+    (turn,) = view["turns"]
+    assert [message["id"] for message in turn["messages"]] == ["m1", "a9"]
+    assert turn["tools"]["t1.s1.c1"]["state"] == "done"
+    assert (turn["status"], view["seq"], view["cost_usd"]) == ("running", 90, 1.5)
+    assert view["queued"] == [{"id": "m7", "message": waiting}]
+
+
+def test_a_step_that_was_open_at_the_snapshot_goes_on(node: Node) -> None:
+    story = Story()
+    story.events.append(session_snapshot(3, USER, status="working", turn_id="t1"))
+    story.seq = 3
+    story.snapshot(2, text("so far")).delta(2, ", so good")
+    assert texts(last(node, story)) == ["Hello", "so far, so good"]
+    assert texts(last(node, story.answer(text("done")).end())) == ["Hello", "done"]
+
+
+def test_queued_messages_wait_and_rejected_ones_are_told(node: Node) -> None:
+    story = Story().opening()
+    story.fact("message.queued", message_id="m2", position=1, turn_id=None)
+    story.fact("message.queued", message_id="m3", position=2, turn_id=None)
+    story.fact("message.rejected", message_id="m3", reason="closed", turn_id=None)
+    story.fact("message.added", message={**USER, "id": "m2", "turn_id": "t2"}, turn_id="t2")
+    views = node(REDUCE, story.events)
+    queues = [[entry["id"] for entry in view["queued"]] for view in views[4:]]
+    assert queues == [["m2"], ["m2", "m3"], ["m2"], []]
+    assert views[-1]["rejected"] == [{"id": "m3", "reason": "closed"}]
+
+
+def test_facts_of_the_snapshot_leave_the_transcript_alone(node: Node) -> None:
+    story = Story().opening().fact("message.queued", message_id="m2", position=1, turn_id=None)
+    waiting = {**USER, "id": "m2"}
+    snapshot = session_snapshot(99, model="capable", demo=True, queued=[waiting])
+    view = node(
+        "const views = input.events.reduce(reduce, emptyView());output(withFacts(views, input.snapshot));",
+        {"events": story.events, "snapshot": snapshot},
+    )
+    assert (texts(view), view["session"]["demo"], view["session"]["model"]) == (["Hello"], True, "capable")
+    assert view["queued"] == [{"id": "m2", "message": waiting}]
+
+
+def test_the_reducer_changes_nothing_that_it_is_given(node: Node) -> None:
+    story = Story().opening().delta(0, "a").delta(1, "b").answer(text("ab")).end()
+    freeze = """
+    const freeze = (value) => {
+      if (value && typeof value === 'object') Object.values(Object.freeze(value)).forEach(freeze);
+      return value;
+    };
+    output(input.reduce((view, event) => freeze(reduce(view, freeze(event))), freeze(emptyView())));
+    """
+    assert node(freeze, story.events) == last(node, story)

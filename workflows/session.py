@@ -99,7 +99,6 @@ class SessionWorkflow:
             self._state = begin(start.new, workflow.now())
         else:
             raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
-        self._carried = start.carried is not None
         self._signals = 0
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
@@ -215,6 +214,7 @@ class SessionWorkflow:
         except ActivityError as failure:
             cause = failure.cause
             message = cause.message if isinstance(cause, FailureError) else str(cause or failure)
+            workflow.logger.warning("agent_unavailable", extra={"digest": action.digest, "error": message})
             self._note(AgentFailed(error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
             return
         self._note(AgentLoaded(agent=agent))

@@ -71,25 +71,18 @@ function toolRow(callId, tool, step, traced, now) {
   const kept = traced.size
     ? [...traced.values()].flatMap((one) => one.tools ?? []).find((one) => one.call_id === callId)
     : null;
-  const { started_at: startedAt, duration_ms: took } = { ...kept, ...definedOf(tool) };
+  const { started_at: startedAt, duration_ms: took, attempts } = { ...kept, ...definedOf(tool) };
   const known = startedAt ?? step.finished_at;
   if (!known) return null;
   const from = Date.parse(known);
-  const to =
-    took !== undefined
-      ? from + took
-      : tool.finished_at
-        ? Date.parse(tool.finished_at)
-        : tool.state === 'running'
-          ? now
-          : from;
+  const to = took != null ? from + took : tool.state === 'running' ? now : from;
   const kind = tool.state === 'running' ? 'call running' : tool.state === 'failed' ? 'call failed' : 'call';
   const segments = [{ from, to, kind, title: `${tool.name}: ${duration(to - from)}` }];
-  const tries = tool.attempts > 1 ? `${tool.attempts} attempts` : '';
+  const tries = attempts > 1 ? `${attempts} attempts` : '';
   return { key: callId, kind: 'tool', label: tool.name, tries, stepId: step.step_id, state: tool.state, segments };
 }
 
-const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value !== undefined));
+const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value != null));
 
 function gaps(start, began, ended, spans) {
   const waits =

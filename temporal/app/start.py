@@ -25,7 +25,7 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
     configure(settings)
 
     def ready(url: str, temporal_ui: str | None, parts: Parts) -> None:
-        console = Console(highlight=False)
+        console = Console(highlight=False, soft_wrap=True)
         for name in parts.definitions.names():
             known = parts.definitions.current(name)
             if known is not None:

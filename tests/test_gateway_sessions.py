@@ -1,0 +1,251 @@
+"""Routes of sessions over real HTTP, against `perdure dev` as users run it."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import httpx2
+import pytest
+
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+
+pytestmark = pytest.mark.server
+
+
+async def create(http: httpx2.AsyncClient, **body: Any) -> str:
+    answer = await http.post("/v1/sessions", json={"agent": "assistant", **body})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["session_id"])
+
+
+async def snapshot(http: httpx2.AsyncClient, session: str) -> dict[str, Any]:
+    answer = await http.get(f"/v1/sessions/{session}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def ended(http: httpx2.AsyncClient, session: str) -> None:
+    """Returns when the session is closed: its event stream ends then."""
+    answer = await http.get(f"/v1/sessions/{session}/events")
+    assert "event: session.closed" in answer.text
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str, list[str]]:
+    """Status, code and the fields that are named."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    return answer.status_code, body["code"], [error["field"] for error in body.get("errors", [])]
+
+
+async def test_create_and_read(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/v1/sessions", json={"agent": "support", "user": "ann", "metadata": {"a": [1]}})
+
+    session = answer.json()["session_id"]
+    assert answer.status_code == 201
+    assert answer.json() == {"session_id": session, "workflow_id": f"default/{session}", "seq": 0}
+    found = await snapshot(http, session)
+    assert (
+        found.items()
+        >= {
+            "session_id": session,
+            "workflow_id": f"default/{session}",
+            "agent": "support",
+            "status": "idle",
+            "messages": [],
+            "questions": [],
+            "queued": [],
+            "user": "ann",
+            "metadata": {"a": [1]},
+            "inputs": {"customer_name": "the customer"},
+            "usage": {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "reasoning_tokens": 0},
+            "cost_usd": 0,
+            "turn_id": None,
+            "demo": False,
+        }.items()
+    )
+
+
+async def test_the_same_create_again_is_the_same_session(http: httpx2.AsyncClient) -> None:
+    body = {"agent": "assistant", "session_id": uuid.uuid4().hex, "message": {"message_id": "m1", "text": "hi"}}
+
+    answers = await asyncio.gather(*(http.post("/v1/sessions", json=body) for _ in range(4)))
+    other = await http.post("/v1/sessions", json={**body, "user": "eve"})
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert len({answer.text for answer in answers}) == 1
+    assert problem(other) == (409, "id_conflict", [])
+    await http.delete(f"/v1/sessions/{body['session_id']}")
+    await ended(http, str(body["session_id"]))
+    assert (await http.post("/v1/sessions", json=body)).status_code == 200
+    found = await snapshot(http, str(body["session_id"]))
+    assert [message["id"] for message in found["messages"] if message["role"] == "user"] == ["m1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["agent"]),
+        ({"agent": "nobody"}, ["agent"]),
+        ({"agent": "support", "inputs": {"customer_name": 5}}, ["inputs.customer_name"]),
+        ({"agent": "support", "inputs": {"name": "x"}}, ["inputs.name"]),
+        ({"agent": "assistant", "session_id": ".."}, ["session_id"]),
+        ({"agent": "assistant", "message": {"text": "a", "busy": "steer"}}, ["message.busy"]),
+        ({"agent": "assistant", "idle_timeout": "1d"}, ["idle_timeout"]),
+    ],
+)
+async def test_a_wrong_create_names_the_field(http: httpx2.AsyncClient, body: Any, fields: list[str]) -> None:
+    assert problem(await http.post("/v1/sessions", json=body)) == (422, "validation", fields)
+
+
+async def test_an_unknown_session_is_404_everywhere(http: httpx2.AsyncClient) -> None:
+    unknown = "/v1/sessions/nobody-made-this"
+    answers = [
+        await http.get(unknown),
+        await http.get(f"{unknown}/events"),
+        await http.get(f"{unknown}/trace"),
+        await http.patch(unknown, json={"model": "fast"}),
+        await http.patch(f"{unknown}/limits", json={}),
+        await http.post(f"{unknown}/messages", json={"text": "hi"}),
+        await http.post(f"{unknown}/stop"),
+        await http.delete(unknown),
+    ]
+
+    assert [problem(answer) for answer in answers] == [(404, "session_not_found", [])] * len(answers)
+
+
+async def listed(http: httpx2.AsyncClient, **query: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await http.get("/v1/sessions", params={**query, **cursor})).json()
+        found |= {entry["session_id"]: entry for entry in page["sessions"]}
+        if page["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["next_cursor"]}
+
+
+async def test_sessions_are_listed_with_filters(http: httpx2.AsyncClient) -> None:
+    user = f"o'hara \\ 100% \"{uuid.uuid4().hex}"
+    open_one = await create(http, user=user, message="What is   the time?\nNow")
+    closed_one = await create(http, user=user)
+    await http.delete(f"/v1/sessions/{closed_one}")
+    await ended(http, closed_one)
+
+    async with asyncio.timeout(20):
+        while {entry["status"] for entry in (await listed(http, user=user)).values()} != {"idle", "closed"}:
+            pass
+    found = await listed(http, user=user)
+
+    entry = found[open_one]
+    assert entry == {
+        "session_id": open_one,
+        "workflow_id": f"default/{open_one}",
+        "agent": "assistant",
+        "status": "idle",
+        "user": user,
+        "created_at": entry["created_at"],
+        "cost_usd": entry["cost_usd"],
+        "title": "What is the time? Now",
+        "demo": False,
+    }
+    assert entry["cost_usd"] > 0
+    assert set(found) == {open_one, closed_one}
+    assert set(await listed(http, user=user, status="closed")) == {closed_one}
+    assert set(await listed(http, user=user, status="idle")) == {open_one}
+    assert set(await listed(http, user=user, agent="support")) == set()
+    assert set(await listed(http, user=user.replace("o'hara", "o''hara"))) == set()
+
+
+async def test_a_long_list_comes_in_pages(http: httpx2.AsyncClient) -> None:
+    user = uuid.uuid4().hex
+    made = await asyncio.gather(*(create(http, user=user) for _ in range(53)))
+
+    async with asyncio.timeout(20):
+        while set(await listed(http, user=user)) != set(made):
+            pass
+    page = (await http.get("/v1/sessions", params={"user": user})).json()
+    assert len(page["sessions"]) == 50
+    foreign = await http.get("/v1/sessions", params={"user": "other", "cursor": page["next_cursor"]})
+    assert problem(foreign) == (422, "validation", ["cursor"])
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": ""}, "cursor"),
+        ({"cursor": "eyJhIjoxfQ"}, "cursor"),
+        ({"status": "asleep"}, "status"),
+        ({"user": "a\0"}, "user"),
+    ],
+)
+async def test_a_wrong_list_names_the_parameter(http: httpx2.AsyncClient, query: dict[str, str], field: str) -> None:
+    assert problem(await http.get("/v1/sessions", params=query)) == (422, "validation", [field])
+
+
+async def test_configure(http: httpx2.AsyncClient) -> None:
+    session = await create(http)
+    agent = (await http.get("/v1/agents/assistant")).json()
+
+    answer = await http.patch(f"/v1/sessions/{session}", json={"model": "fast", "metadata": {"seen": True}})
+    assert (answer.status_code, answer.json()) == (200, {"session_id": session})
+    await http.patch(f"/v1/sessions/{session}", json={"digest": agent["digest"]})
+
+    found = await snapshot(http, session)
+    assert (
+        found.items()
+        >= {"model": "fast", "metadata": {"seen": True}, "digest": agent["digest"], "pinned": True}.items()
+    )
+    other = (await http.get("/v1/agents/support")).json()["digest"]
+    for body, field in (({"model": "huge"}, "model"), ({"digest": other}, "digest"), ({"digest": "0" * 64}, "digest")):
+        refused = await http.patch(f"/v1/sessions/{session}", json=body)
+        assert problem(refused) == (422, "validation", [field])
+
+
+async def test_limits_are_changed_one_by_one(http: httpx2.AsyncClient) -> None:
+    session = await create(http)
+    whole = (await http.get("/v1/agents/assistant")).json()["limits"]
+
+    await http.patch(f"/v1/sessions/{session}/limits", json={"session": {"cost_usd": 1.5}})
+    await http.patch(f"/v1/sessions/{session}/limits", json={"turn": {"cost_usd": None}})
+
+    found = await snapshot(http, session)
+    assert found["limits"] == {"turn": {**whole["turn"], "cost_usd": None}, "session": {"cost_usd": 1.5}}
+    for body, field in (
+        ({"session": {"cost_usd": -1}}, "session.cost_usd"),
+        ({"turn": {"working_time": "5m"}}, "turn.working_time"),
+        ({"turn": None}, "turn"),
+    ):
+        refused = await http.patch(f"/v1/sessions/{session}/limits", json=body)
+        assert problem(refused) == (422, "validation", [field])
+
+
+async def test_a_closed_session_answers_and_takes_nothing(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
+    provider.script(Reply(fault="stall"))
+    session = await create(http, message="hi")
+    await provider.until(lambda calls: bool(calls) and len(calls[-1].tokens) >= 2)
+
+    assert (await http.delete(f"/v1/sessions/{session}")).status_code == 202
+    await ended(http, session)
+
+    assert (await http.delete(f"/v1/sessions/{session}")).status_code == 200
+    found = await snapshot(http, session)
+    assert found["status"] == "closed"
+    assert found["messages"][-1]["stopped"] is True
+    refused = [
+        await http.post(f"/v1/sessions/{session}/messages", json={"text": "more"}),
+        await http.post(f"/v1/sessions/{session}/stop"),
+        await http.patch(f"/v1/sessions/{session}", json={"model": "fast"}),
+        await http.patch(f"/v1/sessions/{session}/limits", json={}),
+    ]
+    assert [problem(answer) for answer in refused] == [(409, "session_closed", [])] * 4
+
+
+async def test_erasing_is_refused_by_name(http: httpx2.AsyncClient) -> None:
+    session = await create(http)
+
+    assert problem(await http.delete(f"/v1/sessions/{session}?erase=true")) == (422, "validation", ["erase"])
+    assert (await snapshot(http, session))["status"] == "idle"

@@ -1,0 +1,291 @@
+import pytest
+
+from tests.core import AT, Story, agent, user
+from workflows import queries
+from workflows.commands import (
+    PAGE_BYTES,
+    EventsPage,
+    ModelInputPage,
+    ModelInputRequest,
+    PageRequest,
+    Prompt,
+    Receipt,
+    View,
+)
+from workflows.events import Event
+from workflows.prompt import build_prompt, prompt_sha256
+from workflows.state import CloseRequested, SessionState, StopRequested
+from workflows.types import Frozen, Message, Text, ToolResult
+
+KIB = 1024
+
+
+def talk(turns: int, size: int = 10) -> Story:
+    story = Story.new().loaded()
+    for number in range(turns):
+        story.whole_turn(f"{number}".ljust(size, "."), "ok".ljust(size, "."))
+    return story
+
+
+def size(*items: Frozen) -> int:
+    return sum(len(item.model_dump_json().encode()) for item in items)
+
+
+def all_events(state: SessionState, after: int = 0) -> tuple[list[Event], int]:
+    """All events after a cursor, and in how many pages they came."""
+    found: list[Event] = []
+    for pages in range(1, 1000):
+        page = queries.events(state, after)
+        found += page.events
+        assert size(*page.events) <= PAGE_BYTES
+        if not page.more:
+            return found, pages
+        after = page.events[-1].seq
+    raise AssertionError("pages without end")
+
+
+def test_a_receipt() -> None:
+    story = talk(1).accepted("hi", "m7")
+    assert queries.receipt(story.state, "m7") == Receipt(
+        seq=6,
+        closed=False,
+        status="working",
+        agent="plain",
+        digest="d1",
+        pinned=False,
+        turn_id=None,
+        queued=1,
+        content_sha256="hi",
+        cursor=6,
+    )
+    closing = queries.receipt(story.note(CloseRequested(reason="bye")).state, "m8")
+    assert (closing.closed, closing.content_sha256, closing.cursor) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("after", "seqs"),
+    [(-5, [1, 2, 3, 4, 5, 6]), (0, [1, 2, 3, 4, 5, 6]), (4, [5, 6]), (5, [6]), (6, []), (99, [])],
+)
+def test_events_after_a_cursor(after: int, seqs: list[int]) -> None:
+    page = queries.events(talk(1).state, after)
+    assert [event.seq for event in page.events] == seqs
+    assert page == EventsPage(
+        events=page.events, seq=6, oldest=1, closed=False, last_step="t1.s1", step_open=False, more=False
+    )
+
+
+def test_events_say_whether_a_step_is_open() -> None:
+    story = talk(1).turn()
+    story.open()
+    page = queries.events(story.state, 6)
+    assert (page.last_step, page.step_open) == ("t2.s1", True)
+
+
+def test_many_events_come_in_pages_of_bounded_size() -> None:
+    state = talk(20, 30 * KIB).state
+    found, pages = all_events(state)
+    assert found == list(state.events)
+    assert 7 <= pages <= 9
+
+
+def test_an_event_above_the_bound_comes_alone() -> None:
+    state = talk(3, 300 * KIB).state
+    page = queries.events(state, 2)
+    assert ([event.seq for event in page.events], page.more) == ([3], True)
+
+
+def test_a_snapshot_in_pages_is_that_of_its_first_page() -> None:
+    story = talk(20, 30 * KIB)
+    first = queries.snapshot(story.state, "acme/s1", PageRequest())
+    before = story.state.transcript
+    story.whole_turn()
+    messages: list[Message] = list(first.messages)
+    while len(messages) < first.count:
+        page = queries.snapshot(story.state, "acme/s1", PageRequest(after=len(messages), until=first.count))
+        assert 0 < size(*page.messages) <= PAGE_BYTES
+        assert page.queued == ()
+        messages += page.messages
+    assert tuple(messages) == before
+    assert queries.snapshot(story.state, "acme/s1", PageRequest(after=-3)).messages[0] == before[0]
+
+
+def test_a_snapshot_tells_what_the_session_is() -> None:
+    story = Story.new(user="u1", metadata={"a": 1}, inputs={"b": 2}).loaded().whole_turn()
+    page = queries.snapshot(story.state, "acme/s1", PageRequest())
+    assert page.model_dump(exclude={"messages", "limits", "usage", "created_at", "cost_usd"}) == {
+        "session_id": "s1",
+        "workflow_id": "acme/s1",
+        "agent": "plain",
+        "digest": "d1",
+        "pinned": False,
+        "model": "main",
+        "use": "demo/main",
+        "status": "idle",
+        "turn_id": None,
+        "user": "u1",
+        "metadata": {"a": 1},
+        "inputs": {"b": 2},
+        "seq": 6,
+        "demo": True,
+        "queued": (),
+        "count": 2,
+    }
+    assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript)
+
+
+def test_an_unknown_cost_is_none() -> None:
+    story = Story.new().loaded().turn()
+    story.open()
+    story.answered(Text(text="x"), cost=None)
+    assert queries.snapshot(story.state, "w", PageRequest()).cost_usd is None
+
+
+def test_waiting_messages_are_shortened_and_bounded() -> None:
+    story = Story.new().loaded()
+    for number in range(2000):
+        story.accepted("x" * 1000, f"m{number}")
+    page = queries.snapshot(story.state, "acme/s1", PageRequest())
+    assert 100 < len(page.queued) < 2000
+    assert size(page) <= PAGE_BYTES
+    assert page.queued[0].parts == (Text(text="x" * 200 + "\n… 600 characters left out …\n" + "x" * 200),)
+
+
+def prompt_of(state: SessionState) -> tuple[Prompt, str]:
+    prompt = build_prompt(state, state.steps[-1])
+    return prompt, prompt_sha256(prompt)
+
+
+def asked(story: Story) -> tuple[SessionState, View]:
+    """A session that waits for its model, and what that step sees."""
+    record = story.turn().open()
+    return story.state, record.view
+
+
+def test_a_model_that_knows_nothing_is_told_all() -> None:
+    state, view = asked(talk(2))
+    prompt, sha = prompt_of(state)
+    assert queries.model_input(state, ModelInputRequest(step_id="t3.s1")) == ModelInputPage(
+        open=True, known=True, view=view, prompt=prompt, prompt_sha256=sha, start=0, messages=state.transcript
+    )
+
+
+def test_a_model_that_knows_the_beginning_is_told_the_rest() -> None:
+    story = talk(2)
+    earlier = story.state.steps[-1].view
+    state, view = asked(story)
+    _, sha = prompt_of(state)
+    request = ModelInputRequest(
+        step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix, prompt_sha256=sha
+    )
+    assert queries.model_input(state, request) == ModelInputPage(
+        open=True, known=True, view=view, prompt=None, prompt_sha256=sha, start=3, messages=state.transcript[3:]
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epoch": 7}, {"epoch": None}, {"prefix": "0" * 32}, {"after": 1}, {"after": 99}, {"after": -1}]
+)
+def test_what_does_not_match_is_told_whole(wrong: dict[str, object]) -> None:
+    story = talk(2)
+    earlier = story.state.steps[-1].view
+    state, _ = asked(story)
+    known = {"step_id": "t3.s1", "epoch": earlier.epoch, "after": earlier.count, "prefix": earlier.prefix}
+    page = queries.model_input(state, ModelInputRequest.model_validate(known | wrong))
+    assert (page.start, page.messages) == (0, state.transcript)
+
+
+def test_another_definition_is_another_epoch() -> None:
+    story = talk(2)
+    earlier = story.state.steps[-1].view
+    state, _ = asked(story.loaded(agent("d2")))
+    request = ModelInputRequest(step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix)
+    assert queries.model_input(state, request).start == 0
+
+
+def test_a_long_conversation_is_told_in_pages() -> None:
+    state, view = asked(talk(20, 30 * KIB))
+    page = queries.model_input(state, ModelInputRequest(step_id="t21.s1"))
+    messages = list(page.messages)
+    while len(messages) < view.count:
+        request = ModelInputRequest(
+            step_id="t21.s1",
+            epoch=view.epoch,
+            after=len(messages),
+            prefix=view.prefix,
+            prompt_sha256=page.prompt_sha256,
+            paging=True,
+        )
+        page = queries.model_input(state, request)
+        assert page.prompt is None
+        assert size(page) <= PAGE_BYTES + KIB
+        messages += page.messages
+    assert tuple(messages) == state.transcript
+
+
+def test_a_step_sees_what_there_was_when_it_began() -> None:
+    story = talk(1)
+    state, view = asked(story)
+    before = queries.model_input(state, ModelInputRequest(step_id="t2.s1"))
+    story.answered(Text(text="x")).finished().whole_turn()
+    after = queries.model_input(story.state, ModelInputRequest(step_id="t2.s1"))
+    assert after == before.model_copy(update={"open": False})
+    assert len(after.messages) == view.count
+
+
+def test_an_unknown_step_has_no_input() -> None:
+    assert queries.model_input(talk(1).state, ModelInputRequest(step_id="t9.s1")) == ModelInputPage(
+        open=False, known=False
+    )
+
+
+def test_step_states() -> None:
+    story = talk(1)
+    assert queries.step_state(story.state, "t1.s1") == "finished"
+    state, _ = asked(story)
+    assert [queries.step_state(state, step) for step in ("t2.s1", "t1.s1", "t3.s1")] == [
+        "running",
+        "finished",
+        "finished",
+    ]
+    assert queries.step_state(story.note(StopRequested()).state, "t2.s1") == "stopping"
+
+
+def test_a_trace_has_each_step_with_its_events() -> None:
+    story = Story.new().loaded().whole_turn().turn().called({"a": 1}, {"a": 2})
+    story.result("t2.s1.c2").result("t2.s1.c1")
+    story.open()
+    page = queries.trace(story.state, 0)
+    assert [(step.record.step_id, [event.type for event in step.events]) for step in page.steps] == [
+        ("t1.s1", ["step.started", "step.finished"]),
+        ("t2.s1", ["step.started", "step.finished", *["tool.started", "tool.finished"] * 2]),
+        ("t2.s2", ["step.started"]),
+    ]
+    assert not page.more
+
+
+def test_a_trace_comes_in_pages() -> None:
+    state = talk(20, 60 * KIB).state
+    steps: list[str] = []
+    more = True
+    while more:
+        page = queries.trace(state, len(steps))
+        assert 0 < size(*page.steps) <= PAGE_BYTES
+        steps += [step.record.step_id for step in page.steps]
+        more = page.more
+    assert steps == [f"t{number}.s1" for number in range(1, 21)]
+    assert queries.trace(state, -1).steps[0].record.step_id == "t1.s1"
+    assert queries.trace(state, 99).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((Text(text="  a\n b "),), "a b"),
+        ((Text(text=" "), Text(text="x" * 200)), "x" * 159 + "…"),
+        ((ToolResult(call_id="c", name="add", output=1),), "add: done"),
+        ((ToolResult(call_id="c", name="add", output={}, is_error=True),), "add: failed"),
+        ((), "…"),
+    ],
+)
+def test_last_words(parts: tuple[Text | ToolResult, ...], words: str) -> None:
+    assert queries.last_words(user("").model_copy(update={"parts": parts})) == words

@@ -1,0 +1,167 @@
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+from temporalio.exceptions import TimeoutType
+
+from tests.core import AT, Story
+from workflows.commands import StepRecord
+from workflows.contract import Partial, StepOutput
+from workflows.step import FinishedStep, finished_step
+from workflows.types import Message, Part, Text, Timing, ToolError, Usage
+
+HALF = (Text(text="Once upon"),)
+USAGE = Usage(input_tokens=10, output_tokens=5)
+
+
+def record(reserved: float | None = 0.5) -> StepRecord:
+    return Story.new().loaded().turn().open().model_copy(update={"reserved_usd": reserved})
+
+
+def activity_error(cause: BaseException) -> ActivityError:
+    error = ActivityError(
+        "activity failed",
+        scheduled_event_id=1,
+        started_event_id=2,
+        identity="w",
+        activity_type="call_model",
+        activity_id="t1.s1",
+        retry_state=None,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def partial(*, lost: int = 0, streaming: bool = True, parts: tuple[Part, ...] = (), attempt: int = 2) -> Any:
+    """As it comes out of Temporal: plain JSON."""
+    return Partial(attempt=attempt, lost=lost, streaming=streaming, parts=parts).model_dump(mode="json")
+
+
+def message(*parts: Part, stopped: bool | None = None) -> Message:
+    return Message(id="t1.s1", role="assistant", parts=parts, turn_id="t1", at=AT, stopped=stopped)
+
+
+def output(**fields: Any) -> StepOutput:
+    known: dict[str, Any] = {
+        "parts": HALF,
+        "model": "demo",
+        "usage": USAGE,
+        "cost_usd": 0.25,
+        "timing": Timing(first_token_ms=1, total_ms=2),
+        "stop": "end",
+        "attempt": 1,
+        "request_sha256": "abc",
+        "tools_digest": "tools",
+    }
+    return StepOutput(**known | fields)
+
+
+def test_a_whole_answer() -> None:
+    assert finished_step(record(), output(), False, AT) == FinishedStep(
+        {
+            "step_id": "t1.s1",
+            "message": message(*HALF),
+            "stop": "end",
+            "model": "demo/main",
+            "usage": USAGE,
+            "cost_usd": 0.25,
+            "timing": Timing(first_token_ms=1, total_ms=2),
+            "attempt": 1,
+            "request_sha256": "abc",
+        },
+        tools_digest="tools",
+    )
+
+
+def test_a_stopped_answer_is_kept() -> None:
+    step = finished_step(record(), output(stop="stopped"), True, AT)
+    assert (step.event["message"], step.event["stop"]) == (message(*HALF, stopped=True), "stopped")
+    assert (step.stopped, step.error) == (True, None)
+
+
+def test_a_whole_answer_stays_whole_though_the_turn_is_stopped() -> None:
+    step = finished_step(record(), output(), True, AT)
+    assert (step.event["message"], step.event["stop"], step.stopped) == (message(*HALF), "end", False)
+
+
+def test_a_failure_for_good() -> None:
+    cause = ApplicationError("No such model.", partial(lost=1), type="model_not_found", non_retryable=True)
+    assert finished_step(record(), activity_error(cause), False, AT) == FinishedStep(
+        {
+            "step_id": "t1.s1",
+            "message": message(),
+            "stop": "error",
+            "model": "demo/main",
+            "usage": Usage(),
+            "cost_usd": 1.0,
+            "timing": Timing(total_ms=0),
+            "attempt": 2,
+            "request_sha256": None,
+        },
+        error=ToolError(type="model_not_found", message="No such model."),
+    )
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        TemporalTimeout(
+            "timed out", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[partial(parts=HALF, attempt=3)]
+        ),
+        ApplicationError("shutting down", partial(parts=HALF, attempt=3)),
+        CancelledError("cancelled", partial(parts=HALF, attempt=3)),
+    ],
+)
+def test_a_stop_keeps_what_the_last_heartbeat_held(cause: BaseException) -> None:
+    step = finished_step(record(), activity_error(cause), True, AT)
+    assert step.event["message"] == message(*HALF, stopped=True)
+    assert (step.event["stop"], step.event["attempt"], step.event["cost_usd"], step.error) == ("stopped", 3, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"),
+    [
+        (ApplicationError("busy", type="model_overloaded"), ("model_overloaded", "busy", True)),
+        (ApplicationError("what?"), ("model_unexpected", "what?", True)),
+        (
+            TemporalTimeout("x", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[]),
+            ("model_timeout", "The model call timed out.", True),
+        ),
+        (CancelledError("gone"), ("model_unexpected", "gone", False)),
+    ],
+)
+def test_failures_have_a_type(cause: BaseException, error: tuple[str, str, bool]) -> None:
+    kind, words, retryable = error
+    step = finished_step(record(), activity_error(cause), False, AT)
+    assert step.error == ToolError(type=kind, message=words, retryable=retryable)
+
+
+def test_a_failure_of_a_whole_book_is_shortened() -> None:
+    step = finished_step(record(), activity_error(ApplicationError("x" * 1_000_000, type="odd")), False, AT)
+    assert step.error is not None
+    assert len(step.error.message) < 3000
+
+
+@pytest.mark.parametrize(
+    ("cost", "lost", "reserved", "charged"),
+    [
+        (0.25, 0, 0.5, 0.25),
+        (0.25, 2, 0.5, 1.25),
+        (None, 0, 0.5, None),
+        (None, 1, 0.5, None),
+        (0.25, 0, None, 0.25),
+        (0.25, 1, None, None),
+    ],
+)
+def test_lost_attempts_are_charged_what_was_reserved(
+    cost: float | None, lost: int, reserved: float | None, charged: float | None
+) -> None:
+    step = finished_step(record(reserved), output(cost_usd=cost, lost=lost), False, AT)
+    assert step.event["cost_usd"] == charged
+
+
+def test_details_that_are_not_ours_are_passed_over() -> None:
+    cause = ApplicationError("x", "words", {"attempt": "many"}, partial(lost=1, streaming=False, attempt=2), type="odd")
+    step = finished_step(record(), activity_error(cause), False, AT)
+    assert (step.event["attempt"], step.event["cost_usd"]) == (2, 0.5)

@@ -1,0 +1,222 @@
+from typing import Any
+
+import pytest
+
+from tests.core import Story, agent, call, failed
+from workflows.definition import Limits, Price, SessionLimits, TurnLimits
+from workflows.state import AgentFailed, CloseRequested, Configured, StopRequested, ToolsChanged, TurnBroken
+from workflows.turn import (
+    AbandonTools,
+    Action,
+    CallModel,
+    CloseSession,
+    Exit,
+    FinishTurn,
+    LoadAgent,
+    Rest,
+    RunTools,
+    StartTurn,
+    next_action,
+    reserve,
+)
+from workflows.types import StopReason, Text, ToolError
+
+STOP = StopRequested()
+CLOSE = CloseRequested(reason="bye")
+BROKEN = TurnBroken(error=failed())
+NOT_LOADED = AgentFailed(error=failed("agent_unavailable"))
+CALLS = (call("t1.s1.c1", a=1), call("t1.s1.c2", a=2))
+
+
+def new() -> Story:
+    return Story.new()
+
+
+def ready() -> Story:
+    return Story.new().loaded()
+
+
+def stepped(stop: StopReason = "end", *, cost: float | None = 0.25, **fields: Any) -> Story:
+    """After a turn's first step."""
+    story = Story.new().loaded(agent(**fields)).turn()
+    story.open()
+    return story.answered(Text(text="x"), stop=stop, cost=cost)
+
+
+def tools() -> Story:
+    return ready().turn().called({"a": 1}, {"a": 2})
+
+
+def answered_tools() -> Story:
+    return tools().result("t1.s1.c1").result("t1.s1.c2")
+
+
+def closed() -> Story:
+    story = new().note(CLOSE)
+    story.event("session.closed", reason="bye")
+    return story
+
+
+def model(story: Story, step_id: str, role: str = "main") -> CallModel:
+    return CallModel(step_id, role, reserve(story.state))
+
+
+def actions() -> list[tuple[str, Story, Action]]:
+    first = ready().turn()
+    asked = ready().accepted("hi", "m1").accepted("ho", "m2")
+    return [
+        ("a new session loads its definition", new(), LoadAgent("d1")),
+        ("and rests", ready(), Rest()),
+        ("also when it could not", new().note(NOT_LOADED), Rest()),
+        ("a newer definition is loaded before the turn", ready().accepted(digest="d2"), LoadAgent("d2")),
+        ("so is one that was asked for", ready().note(Configured(digest="d2")), LoadAgent("d2")),
+        ("other tools are loaded while it rests", ready().note(ToolsChanged()), LoadAgent("d1")),
+        ("the first message comes first", asked, StartTurn(asked.state.inbox[0])),
+        ("a turn calls the model", first, model(first, "t1.s1")),
+        ("by the role that is configured", first_as(), model(first_as(), "t1.s1", "other")),
+        ("a whole answer ends the turn", stepped(), FinishTurn("done")),
+        ("so does one that was cut at its limit", stepped("max_tokens"), FinishTurn("done")),
+        ("and a refusal", stepped("refusal"), FinishTurn("done")),
+        ("a pause goes on", stepped("pause"), model(stepped("pause"), "t1.s2")),
+        ("tool calls are run", tools(), RunTools(CALLS)),
+        ("those without a result", tools().result("t1.s1.c1"), RunTools(CALLS[1:])),
+        ("their results are told to the model", answered_tools(), model(answered_tools(), "t1.s2")),
+        ("other tools are loaded between steps", answered_tools().note(ToolsChanged()), LoadAgent("d1")),
+        ("but not before tools that wait", tools().note(ToolsChanged()), RunTools(CALLS)),
+        ("a newer definition waits for the next turn", newer_in_turn(), LoadAgent("d1")),
+        ("a stop ends the turn", first_noted(STOP), FinishTurn("stopped")),
+        ("calls that never ran are told so", tools().note(STOP), AbandonTools(CALLS)),
+        ("a stop goes before a failure", first_noted(BROKEN, STOP), FinishTurn("stopped")),
+        ("a failure ends the turn", first_noted(BROKEN), FinishTurn("failed", failed())),
+        ("a definition that is missing, too", not_loaded_turn(), FinishTurn("failed", failed("agent_unavailable"))),
+        ("closing stops the turn", first_noted(CLOSE), FinishTurn("stopped")),
+        ("then closes", ready().note(CLOSE), CloseSession("bye")),
+        ("whatever waits", asked_and_closing(), CloseSession("bye")),
+        ("also before anything was loaded", new().note(CLOSE), CloseSession("bye")),
+        ("and that is all", closed(), Exit()),
+    ]
+
+
+def first_as() -> Story:
+    return ready().note(Configured(model="other")).turn()
+
+
+def first_noted(*notes: Any) -> Story:
+    return ready().turn().note(*notes)
+
+
+def newer_in_turn() -> Story:
+    return answered_tools().accepted("next", "m2", digest="d2").note(ToolsChanged())
+
+
+def not_loaded_turn() -> Story:
+    story = new().accepted().note(NOT_LOADED)
+    story.event("turn.started", turn_id="t1", cause="message")
+    story.event("message.added", message=story.state.inbox[0])
+    return story
+
+
+def asked_and_closing() -> Story:
+    return ready().accepted("hi", "m1").note(CLOSE)
+
+
+@pytest.mark.parametrize(("story", "action"), [(s, a) for _, s, a in actions()], ids=[name for name, _, _ in actions()])
+def test_next_action(story: Story, action: Action) -> None:
+    assert next_action(story.state) == action
+
+
+def limits(**fields: Any) -> Limits:
+    return Limits(
+        turn=TurnLimits.model_validate({k: v for k, v in fields.items() if k != "session"}),
+        session=SessionLimits(cost_usd=fields.get("session")),
+    )
+
+
+def ended(story: Story) -> tuple[str, str] | None:
+    """Why the turn ends, and the error's type."""
+    action = next_action(story.state)
+    if not isinstance(action, FinishTurn):
+        return None
+    return action.reason, action.error.type if action.error else ""
+
+
+def test_a_turn_ends_at_its_last_step() -> None:
+    story = stepped("pause", limits=limits(steps=1))
+    assert next_action(story.state) == FinishTurn(
+        "max_steps", ToolError(type="max_steps", message="The turn reached its limit of 1 steps.")
+    )
+    assert ended(stepped("end", limits=limits(steps=1))) == ("done", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "end"),
+    [
+        ({"cost_usd": 0.0}, ("budget", "budget_exceeded")),
+        ({"cost_usd": 0.25}, ("budget", "budget_exceeded")),
+        ({"cost_usd": 0.26}, None),
+        ({"session": 0.25}, ("budget", "budget_exceeded")),
+        ({"session": 0.26}, None),
+        ({"cost_usd": 1.0, "session": 0.25}, ("budget", "budget_exceeded")),
+        ({}, None),
+    ],
+)
+def test_a_budget_is_kept_before_the_call(fields: dict[str, float], end: tuple[str, str] | None) -> None:
+    """The step before cost 0.25; the next may cost about 0.0013."""
+    story = stepped("pause", limits=limits(**fields))
+    assert ended(story) == end
+
+
+def test_a_budget_says_what_is_missing() -> None:
+    action = next_action(stepped("pause", limits=limits(cost_usd=0.25)).state)
+    assert isinstance(action, FinishTurn)
+    assert action.error is not None
+    assert action.error.message.endswith("with $0.2500 spent, that would exceed the turn's cap of $0.25.")
+
+
+def test_a_session_cap_counts_earlier_turns() -> None:
+    story = stepped("end", limits=limits(cost_usd=0.3, session=0.3)).finished().turn()
+    story.open()
+    story.answered(Text(text="x"), stop="pause", cost=0.04)
+    assert ended(story) is None
+    story.open()
+    story.answered(Text(text="x"), stop="pause", cost=0.01)
+    assert ended(story) == ("budget", "budget_exceeded")
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        stepped("pause", price=None, limits=limits(cost_usd=1.0)),
+        stepped("pause", cost=None, limits=limits(cost_usd=1.0)),
+        stepped("pause", price=None, limits=limits(session=1.0)),
+    ],
+)
+def test_a_cap_without_a_price_ends_the_turn(story: Story) -> None:
+    assert ended(story) == ("failed", "price_unknown")
+
+
+def test_without_a_cap_a_price_may_be_unknown() -> None:
+    story = stepped("pause", price=None, cost=None)
+    assert next_action(story.state) == CallModel("t1.s2", "main", None)
+
+
+def test_configured_limits_go_above_those_of_the_definition() -> None:
+    story = stepped("pause", limits=limits(steps=1)).note(Configured(limits=limits(steps=2)))
+    assert ended(story) is None
+
+
+def test_what_is_reserved_covers_all_that_is_sent() -> None:
+    """A token has at least three bytes, whatever the language; what is folded counts in full."""
+    price = Price(input=3_000_000, output=1_000_000)
+    small = Story.new().loaded(agent(price=price)).turn("hi")
+    wide = Story.new(inputs={"text": "漢" * 1000}).loaded(agent(price=price, instructions="漢" * 1000)).turn("漢" * 1000)
+    one, other = reserve(small.state), reserve(wide.state)
+    assert one is not None
+    assert other is not None
+    assert other - one == pytest.approx(9000, abs=100)
+
+
+def test_the_worst_case_is_all_output_tokens() -> None:
+    story = Story.new().loaded(agent(price=Price(input=0, output=1_000_000))).turn()
+    assert reserve(story.state) == 1000
+    assert reserve(Story.new().state) is None

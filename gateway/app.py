@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import metadata
 from typing import Any, Final
 
 import structlog
@@ -29,7 +30,6 @@ from temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-VERSION: Final = "0.1.0"
 _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem; its `code` is stable",
     "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
@@ -70,7 +70,7 @@ def create_app(
 
     app = FastAPI(
         title="Perdure",
-        version=VERSION,
+        version=metadata.version("perdure"),
         description="Durable agent sessions over HTTP.",
         lifespan=lifespan,
         docs_url=None,
@@ -101,7 +101,10 @@ def create_app(
 
 def _handle_failures(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(_request: Request, error: Problem) -> Response:
+    async def problem(request: Request, error: Problem) -> Response:
+        if error.status >= 500:
+            cause = error.__cause__
+            log.warning("gateway.unavailable", path=request.url.path, code=error.code, cause=str(cause or ""))
         return error.response()
 
     @app.exception_handler(RequestValidationError)

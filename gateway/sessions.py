@@ -36,7 +36,7 @@ from workflows.commands import Close, Configure, NewSession, PageRequest, SendMe
 from workflows.definition import AgentDefinition, Limits
 from workflows.queries import last_words
 from workflows.session import SessionWorkflow
-from workflows.types import Message
+from workflows.types import Message, Text
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 
@@ -69,7 +69,7 @@ async def get_sessions(
     user: Annotated[Label | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> dict[str, Any]:
-    """Sessions, newest first. A new one may take a second to be listed."""
+    """Open sessions, the newest first, then closed ones. A new one may take a second to be listed."""
     return await list_sessions(gateway.backend, by, agent=agent, status=status, user=user, cursor=cursor)
 
 
@@ -153,7 +153,7 @@ async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_i
     if body.message is not None:
         parts = body.message.neutral_parts()
         message_id = body.message.message_id or uuid.uuid4().hex
-        title = last_words(Message(id=message_id, role="user", parts=parts, at=now))[:60]
+        title = _title(Message(id=message_id, role="user", parts=parts, at=now))
         message = SendMessage(
             message_id=message_id,
             parts=await fold(gateway.blobs, by.workflow_id(session_id), parts),
@@ -176,6 +176,11 @@ async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_i
     summary = f"{new.agent}: {title}" if title else new.agent
     details = f"Session of the agent **{new.agent}** (definition {agent.digest[:12]})."
     return await gateway.backend.start(by.workflow_id(session_id), new, memo, summary, details)
+
+
+def _title(message: Message) -> str:
+    """The beginning of a message's first text; short, for the summary that Temporal takes has 400 bytes."""
+    return last_words(message)[:60] if any(isinstance(part, Text) for part in message.parts) else ""
 
 
 async def _open_session(gateway: Gateway, session: str) -> SnapshotPage:

@@ -59,6 +59,12 @@ class Viewer:
         assert seen(), f"the stream ended without {kind}: {[frame.type for frame in self.frames]}"
         return self.frames
 
+    async def more(self, count: int) -> None:
+        """Returns once there are more than `count` frames."""
+        async with asyncio.timeout(PATIENCE_S), self._changed:
+            await self._changed.wait_for(lambda: len(self.frames) > count or self._reading.done())
+        assert len(self.frames) > count, "the stream ended"
+
     @property
     def durable(self) -> list[Frame]:
         return [frame for frame in self.frames if frame.seq is not None]

@@ -70,7 +70,7 @@ def test_events_after_a_cursor(after: int, seqs: list[int]) -> None:
     page = queries.events(talk(1).state, after)
     assert [event.seq for event in page.events] == seqs
     assert page == EventsPage(
-        events=page.events, seq=6, oldest=1, closed=False, last_step="t1.s1", step_open=False, more=False
+        events=page.events, seq=6, oldest=1, closed=False, last_step="t1.s1", step_open=False, working=False, more=False
     )
 
 

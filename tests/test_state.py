@@ -293,7 +293,9 @@ def test_what_cannot_happen_is_refused(state: SessionState, change: Any) -> None
     assert state.model_dump_json() == before
 
 
-@pytest.mark.parametrize("note", [Accepted(message=user("x"), content_sha256="x", cursor=0, digest="d2"), ToolsChanged()])
+@pytest.mark.parametrize(
+    "note", [Accepted(message=user("x"), content_sha256="x", cursor=0, digest="d2"), ToolsChanged()]
+)
 def test_a_change_leaves_the_state_before_it_alone(note: Note) -> None:
     before = IDLE.model_dump_json()
     assert apply(IDLE, note) != IDLE

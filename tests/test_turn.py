@@ -209,7 +209,9 @@ def test_what_is_reserved_covers_all_that_is_sent() -> None:
     """A token has at least three bytes, whatever the language; what is folded counts in full."""
     price = Price(input=3_000_000, output=1_000_000)
     small = Story.new().loaded(agent(price=price)).turn("hi")
-    wide = Story.new(inputs={"text": "漢" * 1000}).loaded(agent(price=price, instructions="漢" * 1000)).turn("漢" * 1000)
+    wide = (
+        Story.new(inputs={"text": "漢" * 1000}).loaded(agent(price=price, instructions="漢" * 1000)).turn("漢" * 1000)
+    )
     one, other = reserve(small.state), reserve(wide.state)
     assert one is not None
     assert other is not None

@@ -155,7 +155,8 @@ class Rig:
         await self._process.wait()
         self._process = None
         if self._draining is not None:
-            await self._draining
+            # A server that outlives it may hold the other end.
+            self._draining.cancel()
 
     async def _end(self) -> None:
         await self.stop()

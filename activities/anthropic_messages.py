@@ -6,8 +6,6 @@ Rule 3: events are read raw and put together here, for the SDK parses a tool's a
 raises where they are no JSON; to us that is data.
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from anthropic.types import RawContentBlockDelta, RawMessageStreamEvent
 from pydantic import JsonValue
 
 from activities import failures
-from activities.clients import TIMEOUT, Clients, resolve
+from activities.clients import TIMEOUT, Clients, read_out, resolve
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
@@ -89,7 +87,7 @@ class AnthropicMessages:
                     for item in answer.take(event):
                         yield item
                     if answer.ended:
-                        await _read_out(events)
+                        await read_out(events)
                         break
                 yield answer.whole()
         except Exception as error:
@@ -118,14 +116,6 @@ async def _send(client: AsyncAnthropic, request: dict[str, JsonValue]) -> AsyncS
     body: dict[str, Any] = dict(request)
     stream: AsyncStream[RawMessageStreamEvent] = await client.messages.create(**body)
     return stream
-
-
-async def _read_out(events: AsyncStream[RawMessageStreamEvent]) -> None:
-    """Reads what follows the terminal event, so that the connection can serve again; nothing there can harm."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(0.2):
-            async for _ in events:
-                pass
 
 
 def _has_credentials(client: AsyncAnthropic) -> bool:

@@ -3,8 +3,10 @@
 `${NAME}` in a base URL is filled in here, as late as possible, so that it stands in no digest, history, log or trace.
 """
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Final, Generic, Protocol, TypeVar
 
 import httpx2
@@ -33,6 +35,14 @@ def resolve(url: str, environment: Mapping[str, str]) -> str:
         return found
 
     return _REFERENCE.sub(value, url)
+
+
+async def read_out(events: AsyncIterable[object]) -> None:
+    """Reads what follows a stream's terminal event, so that the connection can serve again; nothing there can harm."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(0.2):
+            async for _ in events:
+                pass
 
 
 class Clients(Generic[Client]):

@@ -47,15 +47,17 @@ class DeltaWriter:
     def close(self) -> None:
         """Sends what is waiting, and says that this step streams no more."""
         self._flush()
-        self._live.end(self._session, self._progress.step_id)
+        self._live.end(self._session, self._progress.step_id, self._progress.attempt)
 
     def partial(self, tail: int | None = None) -> tuple[Part, ...]:
-        """What has come so far: text and reasoning; half a tool call is of no use to anyone."""
-        waiting = self._pending
+        """What has come so far: text and reasoning; half a tool call is of no use to anyone.
+
+        Viewers are sent what waited, so that they have it too.
+        """
+        self._flush()
         parts: list[Part] = []
-        for index, part in enumerate(self._progress.parts):
-            text = part.text + (waiting.text if waiting is not None and waiting.part == index else "")
-            text = text if tail is None else text[-tail:]
+        for part in self._progress.parts:
+            text = part.text if tail is None else part.text[-tail:]
             if not text:
                 continue
             match part.kind:

@@ -38,6 +38,8 @@ KINDS: Final = {
 
 #: The HTTP status that an error event in a stream would have had.
 STATUS_OF_CODE: Final = {
+    "data_residency_mismatch": 400,
+    "invalid_encrypted_content": 400,
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,

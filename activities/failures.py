@@ -49,6 +49,9 @@ ANTHROPIC: Final = Provider("anthropic", "Anthropic")
 OPENAI: Final = Provider("openai-chat", "OpenAI")
 #: Any server that speaks Chat Completions; its address may be a secret, so it stays nameless.
 MODEL_SERVER: Final = Provider("openai-chat", "The model server")
+#: The same two, asked by the Responses API.
+OPENAI_RESPONSES: Final = Provider("openai", "OpenAI")
+RESPONSES_SERVER: Final = Provider("openai", "The model server")
 DEMO: Final = Provider("demo", "The demo model")
 UNKNOWN: Final = Provider("unknown", "The model provider")
 

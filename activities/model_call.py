@@ -8,11 +8,11 @@ Rule 3: what was streamed and lost is counted, through heartbeats, for it was pa
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
-import orjson
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
 from temporalio.client import Client
@@ -37,8 +37,11 @@ STOP_RETRY_S = 0.5
 
 
 def encode_request(body: dict[str, JsonValue]) -> bytes:
-    """The canonical bytes of a provider request, for its sha256."""
-    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    """The canonical bytes of a provider request, for its sha256.
+
+    The standard library's, for arguments and results may hold integers that faster encoders refuse.
+    """
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 class ModelCalls:

@@ -18,15 +18,14 @@ from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaTool
 from pydantic import JsonValue
 
 from activities import failures
-from activities.clients import TIMEOUT, Clients, resolve
+from activities.clients import TIMEOUT
+from activities.openai_clients import OpenAIClients
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
 from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 API: Final = "openai.chat"
-#: What servers that want no key are given, for the SDK wants one.
-PLACEHOLDER_KEY: Final = "no-key"
 _STOPS: Final[dict[str, StopReason]] = {
     "stop": "end",
     "tool_calls": "tool_calls",
@@ -45,24 +44,13 @@ class OpenAIChat:
         client: Callable[..., AsyncOpenAI] = AsyncOpenAI,
         timeout: httpx2.Timeout = TIMEOUT,
     ) -> None:
-        """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a base URL stands for.
-
-        `client` takes `base_url`, `api_key`, `timeout` and `max_retries`.
-        """
-        self._environment = environment
-
-        def connect(base_url: str | None) -> AsyncOpenAI:
-            key = environment.get("OPENAI_API_KEY") or (PLACEHOLDER_KEY if base_url else None)
-            if key is None:
-                raise failures.MissingVariable("OPENAI_API_KEY")
-            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0)
-
-        self._clients = Clients(connect)
+        """For the three, see `OpenAIClients`."""
+        self._clients = OpenAIClients(environment, client, timeout)
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
         # Compatible servers know the older name; OpenAI's newer models refuse it.
-        limit = "max_completion_tokens" if self._provider(model.base_url) == failures.OPENAI else "max_tokens"
+        limit = "max_completion_tokens" if self._clients.are_openais(model.base_url) else "max_tokens"
         body: dict[str, JsonValue] = {
             "model": model.model_name,
             limit: model.max_output_tokens,
@@ -90,7 +78,8 @@ class OpenAIChat:
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
-        provider = self._provider(prompt.model.base_url)
+        openais = self._clients.are_openais(prompt.model.base_url)
+        provider = failures.OPENAI if openais else failures.MODEL_SERVER
         try:
             async with await self._open(request, prompt.model.base_url) as chunks:
                 yield Started(Usage())
@@ -106,13 +95,8 @@ class OpenAIChat:
 
     async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ChatCompletionChunk]:
         body: dict[str, Any] = dict(request)
-        url = resolve(base_url, self._environment) if base_url else self._environment.get("OPENAI_BASE_URL") or None
-        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(url).chat.completions.create(**body)
+        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(base_url).chat.completions.create(**body)
         return stream
-
-    def _provider(self, base_url: str | None) -> failures.Provider:
-        url = base_url or self._environment.get("OPENAI_BASE_URL")
-        return failures.OPENAI if not url or failures.is_openai(url) else failures.MODEL_SERVER
 
     async def aclose(self) -> None:
         await self._clients.aclose()

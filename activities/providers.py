@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from activities.anthropic_messages import AnthropicMessages
 from activities.demo import Demo
 from activities.openai_chat import OpenAIChat
+from activities.openai_responses import OpenAIResponses
 from activities.wire import Wire
 from workflows.definition import ModelDefinition
 
-_Wire = AnthropicMessages | OpenAIChat | Demo
+_Wire = AnthropicMessages | OpenAIResponses | OpenAIChat | Demo
 
 
 class Providers:
@@ -28,6 +29,8 @@ class Providers:
         match provider:
             case "anthropic":
                 return AnthropicMessages(self._environment)
+            case "openai":
+                return OpenAIResponses(self._environment)
             case "openai-chat":
                 return OpenAIChat(self._environment)
             case "demo":

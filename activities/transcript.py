@@ -138,7 +138,9 @@ class _Building:
 
     def _provider_id(self, call: ToolCall) -> str:
         """The provider's own id where it made the call; ours where it did not, or where it repeats its ids."""
-        own = call.native.block.get("id") if call.native and call.native.api == self.api else None
+        block = call.native.block if call.native and call.native.api == self.api else {}
+        # OpenAI Responses tells the id of the call from that of the item which holds it.
+        own = block.get("call_id", block.get("id"))
         if isinstance(own, str) and _ID.fullmatch(own) and own not in self.used_ids:
             chosen = own
         else:

@@ -45,7 +45,7 @@ class Answer:
 
 
 class Wire(Protocol):
-    #: Tag of `Native` blocks: `anthropic.messages`, `openai.chat`, `demo`.
+    #: Tag of `Native` blocks: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
     api: str
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:

@@ -20,6 +20,7 @@ from gateway.backend import Backend
 from gateway.bodies import ProblemBody
 from gateway.body_limit import BodyLimit
 from gateway.context import DescribeTool, Gateway, RebuildRequest
+from gateway.erase import Eraser
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watch import Watches
@@ -81,6 +82,7 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         backend=backend,
+        eraser=Eraser(client, backend, blobs),
         watches=watches,
         live=live,
         blobs=blobs,

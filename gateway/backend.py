@@ -5,6 +5,7 @@ Rule 2: a query that nobody answers within its deadline means `no_worker` if Tem
 """
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -134,6 +135,18 @@ class Backend:
                 if error.status is RPCStatusCode.NOT_FOUND:
                     raise Problem("session_closed") from error
                 raise
+
+    async def close(self, session: str, reason: str = "closed") -> bool:
+        """Tells a session to close; False where it was told before. Raises what `query` and `signal` raise."""
+        if (await self.query(session, SessionWorkflow.receipt, "")).closed:
+            return False
+        try:
+            await self.signal(session, Close(id=uuid.uuid4().hex, reason=reason))
+        except Problem as problem:
+            if problem.code != "session_closed":
+                raise
+            return False
+        return True
 
     async def history_length(self, session: str) -> tuple[str, int]:
         """The current run and the length of its history: what changes when anything happens. Needs no worker."""

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway.auth import Authenticate, Principal
 from gateway.backend import Backend
+from gateway.erase import Eraser
 from gateway.watch import Watches
 from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
@@ -26,6 +27,7 @@ DescribeTool = Callable[[str], str | None]
 @dataclass(frozen=True, slots=True)
 class Gateway:
     backend: Backend
+    eraser: Eraser
     watches: Watches
     live: Live
     blobs: BlobStore

@@ -1,4 +1,4 @@
-"""Routes of sessions: create, list, snapshot, configure, limits, close.
+"""Routes of sessions: create, list, snapshot, configure, limits, close, erase.
 
 Creating is a plain start of a workflow: Temporal itself refuses the second of two, also of two at the same moment, and the
 sha256 of the body in the memo tells a repeat from another create.
@@ -6,7 +6,7 @@ sha256 of the body in the memo tells a repeat from another create.
 
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
@@ -32,7 +32,7 @@ from gateway.strict_json import StrictRoute
 from gateway.visibility import Status
 from temporal.blobs import fold
 from temporal.definitions import InputProblem, check_inputs
-from workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage
+from workflows.commands import Configure, NewSession, PageRequest, SendMessage, SnapshotPage
 from workflows.definition import AgentDefinition, Limits
 from workflows.queries import last_words
 from workflows.session import SessionWorkflow
@@ -118,24 +118,29 @@ async def close_session(
     session_id: SessionPath,
     gateway: Here,
     by: By,
-    erase: Annotated[str | None, Query(include_in_schema=False)] = None,
+    erase: Annotated[
+        Literal["true", "false"], Query(description="Also delete its histories and blobs, for good")
+    ] = "false",
 ) -> JSONResponse:
-    """Closes the session: its turn is stopped, its last event is `session.closed`. Again: 200."""
-    if erase is not None:
-        raise invalid("erase", "is not carried out by this version; leave it out to close the session")
+    """Closes the session: its turn is stopped, its last event is `session.closed`. Again: 200.
+
+    Erasing waits until all is deleted (200; 202 where Temporal is still at it), and can be repeated."""
     session = by.workflow_id(session_id)
-    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
-    if not receipt.closed:
-        try:
-            await gateway.backend.signal(session, Close(id=uuid.uuid4().hex))
-        except Problem as problem:
-            if problem.code != "session_closed":
-                raise
-        else:
-            gateway.live.stop(session)
-            gateway.live.poke(session)
-            return JSONResponse({"session_id": session_id}, 202)
-    return JSONResponse({"session_id": session_id}, 200)
+
+    def closing() -> None:
+        # The model call hears it at once, not at its next heartbeat.
+        gateway.live.stop(session)
+        gateway.live.poke(session)
+
+    if erase == "true":
+        erased = await gateway.eraser.erase(session, closing=closing)
+        # Whoever still looks on is told now.
+        gateway.live.poke(session)
+        return JSONResponse({"session_id": session_id}, 200 if erased.complete else 202)
+    if not await gateway.backend.close(session):
+        return JSONResponse({"session_id": session_id}, 200)
+    closing()
+    return JSONResponse({"session_id": session_id}, 202)
 
 
 async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_id: str) -> bool:

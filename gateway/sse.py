@@ -12,11 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from gateway.json_bytes import to_json
 from temporal.live import StepDelta, StepProgress
+
+log = structlog.get_logger(__name__)
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -25,6 +28,9 @@ HEADERS = {
 }
 OPENING = b": perdure\nretry: 2000\n\n"
 KEEPALIVE = b": keep-alive\n\n"
+#: What the format takes for a part of a line, but many readers of lines (Python's among them) for the end of one. Other
+#: such characters JSON escapes by itself. Valid UTF-8 holds these bytes for these characters only.
+_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 class StreamCut(Exception):
@@ -46,7 +52,9 @@ class Outgoing:
 
 def encode(kind: str, payload: dict[str, Any], seq: int | None = None, turn_id: str | None = None) -> Outgoing:
     """`kind` and the keys of `payload` are ours; its values may hold anything."""
-    data = orjson.dumps(payload, default=str)
+    data = to_json(payload)
+    for character, escaped in _LINE_ENDS:
+        data = data.replace(character, escaped)
     identity = b"" if seq is None else b"id: %d\n" % seq
     return Outgoing(kind, data, seq, turn_id, b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data))
 
@@ -81,7 +89,10 @@ def _turn_of(step_id: str) -> str:
 
 
 class EventStreamResponse(Response):
-    """Sends `frames` as they come, a comment at once and whenever nothing was sent for `keepalive_s` seconds."""
+    """Sends `frames` as they come, a comment at once and whenever nothing was sent for `keepalive_s` seconds.
+
+    A reader who takes nothing for twice as long is cut.
+    """
 
     def __init__(
         self, frames: AsyncIterator[bytes], *, keepalive_s: float = 15, headers: dict[str, str] | None = None
@@ -103,8 +114,12 @@ class EventStreamResponse(Response):
         others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
         try:
             await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
-            if pump.done() and pump.exception() is None:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if pump.done() and not pump.cancelled():
+                error = pump.exception()
+                if error is None:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                elif not isinstance(error, StreamCut):
+                    log.warning("stream_broke", exc_info=error)
             # Otherwise the body stays open, and the server drops the connection.
         finally:
             for task in (pump, *others):
@@ -126,7 +141,9 @@ class EventStreamResponse(Response):
             if wait > 0:
                 await asyncio.sleep(wait)
             else:
-                await self._send(send, KEEPALIVE)
+                # The server does not take bytes faster than they are read, so this also finds out who reads no more.
+                async with asyncio.timeout(self._keepalive_s):
+                    await self._send(send, KEEPALIVE)
 
     async def _send(self, send: Send, body: bytes) -> None:
         self._sent_at = asyncio.get_running_loop().time()

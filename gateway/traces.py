@@ -14,13 +14,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 from temporalio.client import WorkflowQueryFailedError
 
+from gateway.backend import Backend
 from gateway.bodies import SessionPath
-from gateway.context import By, Gateway, Here
+from gateway.context import By, Here, RebuildRequest
 from gateway.json_bytes import fragment, rfc3339, to_json
 from gateway.problems import invalid
 from gateway.snapshots import read_snapshot
 from gateway.viewer import event_json, message_json
-from temporal.blobs import BlobMissing, unfold
+from temporal.blobs import BlobMissing, BlobStore, unfold
 from workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
 from workflows.events import StepFinished, StepStarted, ToolFinished, ToolStarted
 from workflows.session import SessionWorkflow
@@ -43,10 +44,10 @@ async def get_trace(
 ) -> Response:
     """Steps in order, a page at a time: `{steps, next_cursor}`."""
     session = by.workflow_id(session_id)
-    trace = _Trace(gateway, session)
+    trace = TraceReader(gateway.backend, gateway.blobs, gateway.rebuild_request, session)
     shown: list[bytes] = []
     size = 0
-    async for one in _steps(gateway, session, 0 if step is not None else after):
+    async for one in kept_steps(gateway.backend, session, 0 if step is not None else after):
         if step is not None and one.record.step_id != step:
             continue
         if len(shown) >= limit or size > PAGE_BYTES:
@@ -60,9 +61,10 @@ async def get_trace(
     return _answer(shown, None)
 
 
-async def _steps(gateway: Gateway, session: str, after: int) -> AsyncIterator[TraceStep]:
+async def kept_steps(backend: Backend, session: str, after: int = 0) -> AsyncIterator[TraceStep]:
+    """The steps that a session keeps, oldest first, without the first `after` ones."""
     while True:
-        page = await gateway.backend.query(session, SessionWorkflow.trace, after)
+        page = await backend.query(session, SessionWorkflow.trace, after)
         for step in page.steps:
             yield step
         after += len(page.steps)
@@ -70,11 +72,13 @@ async def _steps(gateway: Gateway, session: str, after: int) -> AsyncIterator[Tr
             return
 
 
-class _Trace:
+class TraceReader:
     """Shows steps of one session. What they share, prompt and transcript, is asked for once."""
 
-    def __init__(self, gateway: Gateway, session: str) -> None:
-        self._gateway = gateway
+    def __init__(self, backend: Backend, blobs: BlobStore, rebuild_request: RebuildRequest, session: str) -> None:
+        self._backend = backend
+        self._blobs = blobs
+        self._rebuild_request = rebuild_request
         self._session = session
         self._prompt: tuple[str, Prompt] | None = None
         self._folded: tuple[Message, ...] = ()
@@ -82,10 +86,12 @@ class _Trace:
         self._whole: list[Message] = []
         self._shown: list[bytes] = []
 
-    async def step_json(self, step: TraceStep) -> bytes:
+    async def step_json(self, step: TraceStep, *, with_prompt: bool = True) -> bytes:
+        """A step as the route shows it. Without its prompt, `prompt` and `request` are null, and nothing is asked for."""
         record = step.record
-        prompt = await self._prompt_of(record)
-        await self._read_transcript(record.view.count)
+        prompt = await self._prompt_of(record) if with_prompt else None
+        if with_prompt:
+            await self._read_transcript(record.view.count)
         started = next((e for e in step.events if isinstance(e, StepStarted)), None)
         finished = next((e for e in step.events if isinstance(e, StepFinished)), None)
         body = await self._rebuild(prompt, record)
@@ -120,7 +126,7 @@ class _Trace:
             prompt_sha256=known[0] if known else None,
         )
         try:
-            page = await self._gateway.backend.query(self._session, SessionWorkflow.model_input, request)
+            page = await self._backend.query(self._session, SessionWorkflow.model_input, request)
         except WorkflowQueryFailedError:
             return None
         if page.prompt is not None:
@@ -129,8 +135,8 @@ class _Trace:
 
     async def _read_transcript(self, count: int) -> None:
         if len(self._folded) < count:
-            _, self._folded = await read_snapshot(self._gateway.backend, self._session)
-        blobs = self._gateway.blobs
+            _, self._folded = await read_snapshot(self._backend, self._session)
+        blobs = self._blobs
         for message in self._folded[len(self._whole) : count]:
             try:
                 parts = await unfold(blobs, message.parts)
@@ -143,14 +149,14 @@ class _Trace:
         if prompt is None:
             return None
         messages = tuple(self._whole[: record.view.count])
-        return await asyncio.to_thread(self._gateway.rebuild_request, prompt, messages)
+        return await asyncio.to_thread(self._rebuild_request, prompt, messages)
 
     async def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
         if prompt is None:
             return None
         return {
             "system": prompt.system,
-            "examples": [await message_json(message, self._gateway.blobs) for message in prompt.examples],
+            "examples": [await message_json(message, self._blobs) for message in prompt.examples],
             "messages": [orjson.Fragment(message) for message in self._shown[: record.view.count]],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
@@ -159,7 +165,7 @@ class _Trace:
         names = ("message", "stop", "attempt", "usage", "cost_usd", "timing")
         if finished is None:
             return dict.fromkeys(names)
-        event = await event_json(finished, self._gateway.blobs)
+        event = await event_json(finished, self._blobs)
         return {name: fragment(event[name]) for name in names}
 
     async def _tools(self, step: TraceStep) -> list[dict[str, Any]]:
@@ -169,7 +175,7 @@ class _Trace:
                 case ToolStarted():
                     tools[event.call_id] = _call(event) | {"args": event.args, "started_at": rfc3339(event.at)}
                 case ToolFinished():
-                    shown = await event_json(event, self._gateway.blobs)
+                    shown = await event_json(event, self._blobs)
                     outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
                     tools[event.call_id] = tools.get(event.call_id, _call(event)) | outcome
                 case _:

@@ -2,9 +2,9 @@
 
 Rule 1: events come from the session by query and from nowhere else; the live plane only says when to ask. One query is
 in flight for a session at a time.
-Rule 2: live frames of a step wait until its `step.started` is out, and are dropped once its `step.finished` is.
-Rule 3: a lost poke costs a moment, never an event: while a session works, its history length is compared each second.
-Rule 4: a viewer that cannot keep up is cut; it resumes by its cursor.
+Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second.
+Rule 3: a viewer that cannot keep up is cut; it resumes by its cursor.
+Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
 """
 
 import asyncio
@@ -12,28 +12,38 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
+from gateway.live_step import LiveStep
 from gateway.problems import Problem
-from gateway.sse import Outgoing, StreamCut, encode, encode_delta, encode_progress
+from gateway.sse import Outgoing, StreamCut, encode
 from gateway.viewer import event_json
 from temporal.blobs import BlobStore
-from temporal.live import Frame, Live, Poke, StepDelta, StepProgress
+from temporal.live import Frame, Live, Poke
 from workflows.commands import EventsPage
 from workflows.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 
-#: Encoded events that a watch keeps for viewers who join or come back.
+#: Encoded events that a watch keeps for viewers who join or come back, and their bytes.
 TAIL = 2_000
-WORKING_CHECK_S = 1.0
-RESTING_CHECK_S = 30.0
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+TAIL_BYTES = 8 * 1024 * 1024
 
 AskEvents = Callable[[str, int], Awaitable[EventsPage]]
 #: The length of a session's current history, with its run: what changes when anything happens.
 AskLength = Callable[[str], Awaitable[tuple[str, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a watch waits before it looks whether a poke was lost, and before it asks again in vain."""
+
+    working_s: float = 1.0
+    resting_s: float = 30.0
+    retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Viewer:
@@ -41,22 +51,34 @@ class Viewer:
 
     def __init__(self, cursor: int, limit: int) -> None:
         self.cursor = cursor
+        #: Whether it gets live frames.
+        self.live = False
         self._limit = limit
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._cut = False
 
     def offer(self, item: Outgoing | None) -> None:
-        if item is not None and item.seq is not None:
-            if item.seq <= self.cursor:
+        if self._cut:
+            return
+        if item is not None:
+            if item.seq is None and not self.live:
                 return
-            self.cursor = item.seq
+            if item.seq is not None:
+                if item.seq <= self.cursor:
+                    return
+                self.cursor = item.seq
         if self._queue.qsize() >= self._limit:
             self.cut()
         else:
             self._queue.put_nowait(item)
 
     def cut(self) -> None:
+        if self._cut:
+            return
         self._cut = True
+        # A reader whose connection is stuck may come back for this late or never.
+        while not self._queue.empty():
+            self._queue.get_nowait()
         self._queue.put_nowait(None)
 
     async def read(self) -> Outgoing | None:
@@ -70,25 +92,33 @@ class Watch:
     """Follows one session from `cursor` on and hands what it sees to its viewers, in order."""
 
     def __init__(
-        self, session: str, page: EventsPage, live: Live, blobs: BlobStore, ask: AskEvents, length: AskLength
+        self,
+        session: str,
+        page: EventsPage,
+        live: Live,
+        blobs: BlobStore,
+        ask: AskEvents,
+        length: AskLength,
+        *,
+        patience: Patience,
     ) -> None:
         """`page` is the last one that its first viewer was given: the watch goes on from there."""
         self.session = session
         self.viewers: set[Viewer] = set()
+        self.cursor = page.seq
         self.closed = False
-        self._cursor = page.seq
-        self._tail: deque[Outgoing] = deque(maxlen=TAIL)
+        #: It goes on no more, and viewers who come need another.
+        self.broken = False
+        self._patience = patience
+        self._tail: deque[Outgoing] = deque()
+        self._tail_bytes = 0
         self._live = live
         self._blobs = blobs
         self._ask = ask
         self._length = length
         self._wake = asyncio.Event()
         self._working = page.working
-        #: The step that started last, as far as viewers know, and whether it is still open.
-        self._last_step = _order(page.last_step)
-        self._step_open = page.step_open
-        self._progress: StepProgress | None = None
-        self._held: list[StepDelta | StepProgress] = []
+        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session))
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -97,15 +127,18 @@ class Watch:
     @property
     def reaches_back_to(self) -> int:
         """The lowest cursor that can join without asking the session."""
-        first = self._tail[0].seq if self._tail else None
-        return self._cursor if first is None else first - 1
+        return self.cursor - len(self._tail)
+
+    def since(self, cursor: int) -> list[Outgoing]:
+        """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
+        return list(islice(self._tail, max(cursor - self.reaches_back_to, 0), None))
 
     def join(self, viewer: Viewer) -> None:
-        for item in self._tail:
-            viewer.offer(item)
-        if self._progress is not None and self._step_open and self._progress.n:
-            viewer.offer(encode_progress(self._progress))
+        """`viewer` has been given all that the watch knows, or more."""
         self.viewers.add(viewer)
+        self._let_in(viewer)
+        if not viewer.live:
+            self._wake.set()
         if self.closed:
             viewer.offer(None)
 
@@ -113,13 +146,29 @@ class Watch:
         for task in self._tasks:
             task.cancel()
 
+    def _let_in(self, viewer: Viewer) -> None:
+        """Live frames from here on, first what the open step has streamed so far; not while the viewer is ahead."""
+        if viewer.live or viewer.cursor > self.cursor:
+            return
+        viewer.live = True
+        for item in self._step.so_far():
+            viewer.offer(item)
+
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
         """A watch that breaks cuts its viewers, who come again, rather than leave them waiting."""
         try:
             await work
+        except StreamCut:
+            self._break()
         except Exception:
             log.exception("watch_broke", session=self.session)
-            self._cut_all()
+            self._break()
+
+    def _break(self) -> None:
+        self.broken = True
+        self.stop()
+        for viewer in self.viewers:
+            viewer.cut()
 
     # The live plane.
 
@@ -130,36 +179,13 @@ class Watch:
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Poke):
-            if frame.seq == 0 or frame.seq > self._cursor:
+            if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
-        order = _order(frame.step_id)
-        if order == self._last_step and self._step_open:
-            self._show(frame)
-        elif order > self._last_step:
-            self._held.append(frame)
+        for item in self._step.take(frame):
+            self._broadcast(item)
+        if self._step.waits:
             self._wake.set()
-
-    def _show(self, frame: StepDelta | StepProgress) -> None:
-        known = self._progress_of(frame.step_id)
-        if known is not None:
-            if frame.attempt < known.attempt:
-                return
-            if isinstance(frame, StepDelta) and frame.attempt == known.attempt and frame.n <= known.n:
-                if frame.n == known.n:
-                    known.add(frame)
-                    self._broadcast(encode_delta(frame))
-                return
-        # A new attempt, or a gap: what there is now replaces what viewers have.
-        whole = frame if isinstance(frame, StepProgress) else self._live.progress(self.session)
-        if whole is None or whole.step_id != frame.step_id:
-            return
-        self._progress = whole.copy()
-        if whole.attempt > 1 or whole.n:
-            self._broadcast(encode_progress(whole))
-
-    def _progress_of(self, step_id: str) -> StepProgress | None:
-        return self._progress if self._progress is not None and self._progress.step_id == step_id else None
 
     # The durable plane.
 
@@ -175,7 +201,8 @@ class Watch:
             except Problem as problem:
                 if problem.status == 404:
                     raise
-                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)] * random.uniform(0.8, 1.2))
+                waits = self._patience.retry_s
+                await asyncio.sleep(waits[min(failures, len(waits) - 1)] * random.uniform(0.8, 1.2))
                 failures += 1
                 log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
 
@@ -189,18 +216,18 @@ class Watch:
 
     async def _woken(self) -> bool:
         """Waits for a poke, or until it is time to look whether one was lost."""
-        resting = RESTING_CHECK_S * random.uniform(0.8, 1.2)
-        patience = WORKING_CHECK_S if self._working else resting
+        resting = self._patience.resting_s * random.uniform(0.8, 1.2)
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self._patience.working_s if self._working else resting):
                 await self._wake.wait()
         return self._wake.is_set()
 
     async def _catch_up(self) -> None:
         while True:
-            page = await self._ask(self.session, self._cursor)
-            if page.oldest > self._cursor + 1:
-                # More happened unseen than the session keeps: viewers must start over from a snapshot.
+            page = await self._ask(self.session, self.cursor)
+            if page.oldest > self.cursor + 1 or page.seq < self.cursor:
+                # More happened unseen than the session keeps, or it is not the one that it was: viewers must start
+                # over from a snapshot.
                 raise StreamCut
             for event in page.events:
                 await self._publish(event)
@@ -214,39 +241,33 @@ class Watch:
 
     async def _publish(self, event: Event) -> None:
         item = await encoded(event, self._blobs)
-        self._cursor = event.seq
-        self._tail.append(item)
+        self.cursor = event.seq
+        self._keep(item)
         self._broadcast(item)
         match event:
             case StepStarted():
-                self._last_step, self._step_open = _order(event.step_id), True
-                held, self._held = self._held, []
-                for frame in held:
-                    self._take(frame)
+                for frame in self._step.started(event.step_id):
+                    self._broadcast(frame)
             case StepFinished():
-                self._step_open = False
-                self._progress = None
+                self._step.finished()
             case _:
                 pass
+        for viewer in self.viewers:
+            self._let_in(viewer)
+
+    def _keep(self, item: Outgoing) -> None:
+        self._tail.append(item)
+        self._tail_bytes += len(item.frame)
+        while len(self._tail) > TAIL or self._tail_bytes > TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.popleft().frame)
 
     def _broadcast(self, item: Outgoing) -> None:
         for viewer in self.viewers:
             viewer.offer(item)
 
-    def _cut_all(self) -> None:
-        for viewer in self.viewers:
-            viewer.cut()
-
 
 async def encoded(event: Event, blobs: BlobStore) -> Outgoing:
     return encode(event.type, await event_json(event, blobs), event.seq, event.turn_id)
-
-
-def _order(step_id: str | None) -> tuple[int, int]:
-    if step_id is None:
-        return 0, 0
-    turn, _, step = step_id.partition(".")
-    return int(turn[1:]), int(step[1:])
 
 
 class Watches:
@@ -260,6 +281,8 @@ class Watches:
         length: AskLength,
         snapshot: Callable[[str], Awaitable[dict[str, object]]],
         viewer_queue: int,
+        *,
+        patience: Patience = Patience(),
     ) -> None:
         self._live = live
         self._blobs = blobs
@@ -267,6 +290,7 @@ class Watches:
         self._length = length
         self._snapshot = snapshot
         self._viewer_queue = viewer_queue
+        self._patience = patience
         self._watches: dict[str, Watch] = {}
         self._shut = False
 
@@ -277,30 +301,31 @@ class Watches:
         come again.
         """
         cursor = after or 0
-        while True:
-            watch = self._watches.get(session)
-            if self._shut:
-                raise StreamCut
-            if watch is not None and watch.reaches_back_to <= cursor:
-                break
+        page: EventsPage | None = None
+        while not self._shut:
+            watch = self._watch(session, page, cursor)
+            # A cursor may be one that the session never had, so one that is ahead of the watch is looked at first.
+            if watch is not None and watch.reaches_back_to <= cursor and (page or cursor <= watch.cursor):
+                missed = watch.since(cursor)
+                if not missed:
+                    break
+                for event in missed:
+                    cursor = event.seq or cursor
+                    yield event
+                continue
             page = await self._ask(session, cursor)
             if cursor > page.seq or page.oldest > cursor + 1:
                 whole = await self._snapshot(session)
-                cursor = int(str(whole["seq"]))
+                cursor, page = int(str(whole["seq"])), None
                 yield encode("session.snapshot", whole)
                 continue
-            for event in page.events:
-                cursor = event.seq
-                yield await encoded(event, self._blobs)
-            if page.more:
-                continue
-            if page.closed:
+            for fact in page.events:
+                cursor = fact.seq
+                yield await encoded(fact, self._blobs)
+            if page.closed and not page.more:
                 return
-            watch = self._watches.get(session)
-            if watch is None:
-                watch = Watch(session, page, self._live, self._blobs, self._ask, self._length)
-                self._watches[session] = watch
-                break
+        else:
+            raise StreamCut
         viewer = Viewer(cursor, self._viewer_queue)
         watch.join(viewer)
         try:
@@ -308,9 +333,21 @@ class Watches:
                 yield item
         finally:
             watch.viewers.discard(viewer)
-            if not watch.viewers and self._watches.get(session) is watch:
-                del self._watches[session]
+            if not watch.viewers:
                 watch.stop()
+                if self._watches.get(session) is watch:
+                    del self._watches[session]
+
+    def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
+        """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""
+        watch = self._watches.get(session)
+        if watch is not None and not watch.broken:
+            return watch
+        if page is None or page.seq != cursor:
+            return None
+        watch = Watch(session, page, self._live, self._blobs, self._ask, self._length, patience=self._patience)
+        self._watches[session] = watch
+        return watch
 
     @property
     def viewers(self) -> int:

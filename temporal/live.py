@@ -83,8 +83,8 @@ class Live(Protocol):
     def delta(self, session: str, delta: StepDelta) -> None:
         """A fragment; those of one attempt come in order."""
 
-    def end(self, session: str, step_id: str) -> None:
-        """The step streams no more."""
+    def end(self, session: str, step_id: str, attempt: int) -> None:
+        """The attempt streams no more."""
 
     def progress(self, session: str) -> StepProgress | None:
         """What the step that streams now has streamed so far."""
@@ -126,9 +126,10 @@ class MemoryLive:
             progress.add(delta)
         self._send(session, delta)
 
-    def end(self, session: str, step_id: str) -> None:
+    def end(self, session: str, step_id: str, attempt: int) -> None:
         progress = self._streaming.get(session)
-        if progress is not None and progress.step_id == step_id:
+        # An attempt that was given up may end when the next one streams already.
+        if progress is not None and (progress.step_id, progress.attempt) == (step_id, attempt):
             del self._streaming[session]
 
     def progress(self, session: str) -> StepProgress | None:

@@ -35,7 +35,7 @@ def context_window(model: ModelDefinition) -> int | None:
 
 def _listed(model: ModelDefinition) -> PriceCalculation | None:
     # A server that merely speaks OpenAI's protocol may serve anything under any name, at any price.
-    if model.provider == "openai-chat" and model.base_url is not None:
+    if model.provider in ("openai", "openai-chat") and model.base_url is not None:
         return None
     provider = _LISTED_AS.get(model.provider)
     if provider is None:

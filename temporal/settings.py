@@ -95,7 +95,7 @@ def has_key(provider: str, base_url: str | None = None) -> bool:
             return True
         case "anthropic":
             return _set("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-        case "openai-chat":
+        case "openai" | "openai-chat":
             return base_url is not None or _set("OPENAI_API_KEY", "OPENAI_BASE_URL")
         case _:
             return False

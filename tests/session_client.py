@@ -141,6 +141,16 @@ def texts(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of a refusal; whatever is wrong with the problem that tells it fails the test."""
+    assert answer.headers["content-type"] == "application/problem+json", (answer.status_code, answer.text)
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    assert problem["detail"]
+    assert len(answer.content) < 10_000
+    return answer.status_code, str(problem["code"])
+
+
 def _json(answer: httpx2.Response) -> dict[str, Any]:
     found: dict[str, Any] = answer.json()
     return found

@@ -23,6 +23,7 @@ from activities.failures import (
     retry_after,
 )
 from activities.openai_chat import OpenAIChat
+from activities.openai_responses import OpenAIResponses
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Fault, Reply
 from workflows import errors
@@ -34,6 +35,9 @@ BENIGN = ApplicationErrorCategory.BENIGN
 LOUD = ApplicationErrorCategory.UNSPECIFIED
 HELLO = (Message(id="m1", role="user", parts=(Text(text="hello"),), at=datetime(2026, 11, 1, tzinfo=UTC)),)
 
+RealWire = AnthropicMessages | OpenAIResponses | OpenAIChat
+PROVIDER_OF = {"anthropic.messages": "anthropic", "openai.responses": "openai", "openai.chat": "openai-chat"}
+
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeProvider]:
@@ -41,20 +45,24 @@ async def fake() -> AsyncIterator[FakeProvider]:
         yield server
 
 
-@pytest.fixture(params=["anthropic", "openai-chat"])
-async def wire(request: pytest.FixtureRequest) -> AsyncIterator[AnthropicMessages | OpenAIChat]:
+@pytest.fixture(params=["anthropic", "openai", "openai-chat"])
+async def wire(request: pytest.FixtureRequest) -> AsyncIterator[RealWire]:
     timeout = httpx2.Timeout(0.3, connect=5)
-    made = (
-        AnthropicMessages({}, partial(AsyncAnthropic, api_key="sk-ant-secret-1234567890"), timeout)
-        if request.param == "anthropic"
-        else OpenAIChat({"OPENAI_API_KEY": "sk-secret-1234567890"}, AsyncOpenAI, timeout)
-    )
+    environment = {"OPENAI_API_KEY": "sk-secret-1234567890"}
+    made: RealWire
+    match request.param:
+        case "anthropic":
+            made = AnthropicMessages({}, partial(AsyncAnthropic, api_key="sk-ant-secret-1234567890"), timeout)
+        case "openai":
+            made = OpenAIResponses(environment, AsyncOpenAI, timeout)
+        case _:
+            made = OpenAIChat(environment, AsyncOpenAI, timeout)
     yield made
     await made.aclose()
 
 
-async def failure(wire: AnthropicMessages | OpenAIChat, base_url: str) -> ApplicationError:
-    provider = "anthropic" if isinstance(wire, AnthropicMessages) else "openai-chat"
+async def failure(wire: RealWire, base_url: str) -> ApplicationError:
+    provider = PROVIDER_OF[wire.api]
     url = base_url if provider == "anthropic" else f"{base_url}/v1"
     prompt = Prompt(model=ModelDefinition(use=f"{provider}/m", base_url=url), system="")
     with pytest.raises(ApplicationError) as caught:
@@ -85,7 +93,7 @@ async def failure(wire: AnthropicMessages | OpenAIChat, base_url: str) -> Applic
 )
 async def test_an_error_before_the_stream(
     fake: FakeProvider,
-    wire: AnthropicMessages | OpenAIChat,
+    wire: RealWire,
     status: int,
     error: str,
     kind: str,
@@ -112,15 +120,13 @@ async def test_an_error_before_the_stream(
         ("stall", errors.MODEL_TIMEOUT),
     ],
 )
-async def test_an_error_in_mid_stream(
-    fake: FakeProvider, wire: AnthropicMessages | OpenAIChat, fault: Fault, kind: str
-) -> None:
+async def test_an_error_in_mid_stream(fake: FakeProvider, wire: RealWire, fault: Fault, kind: str) -> None:
     fake.script(Reply(fault=fault))
     caught = await failure(wire, fake.url)
     assert (caught.type, caught.non_retryable, caught.category) == (kind, False, BENIGN)
 
 
-async def test_nobody_listens(wire: AnthropicMessages | OpenAIChat) -> None:
+async def test_nobody_listens(wire: RealWire) -> None:
     async with FakeProvider() as gone:
         url = gone.url
     caught = await failure(wire, url)
@@ -128,7 +134,7 @@ async def test_nobody_listens(wire: AnthropicMessages | OpenAIChat) -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:80", "http://localhost:port"])
-async def test_a_base_url_that_is_none_is_not_tried_again(wire: AnthropicMessages | OpenAIChat, url: str) -> None:
+async def test_a_base_url_that_is_none_is_not_tried_again(wire: RealWire, url: str) -> None:
     caught = await failure(wire, url)
     assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
     assert "base_url" in caught.message
@@ -142,9 +148,7 @@ async def test_a_key_with_a_line_break_is_not_told(fake: FakeProvider) -> None:
     assert "secret" not in caught.message
 
 
-async def test_retry_after_and_the_wish_not_to_be_tried_again(
-    fake: FakeProvider, wire: AnthropicMessages | OpenAIChat
-) -> None:
+async def test_retry_after_and_the_wish_not_to_be_tried_again(fake: FakeProvider, wire: RealWire) -> None:
     fake.script(
         Reply(status=429, headers=(("retry-after", "7"),)),
         Reply(status=529, headers=(("retry-after-ms", "250"), ("retry-after", "9"))),

@@ -1,26 +1,41 @@
 import asyncio
 import sys
 import time
+from typing import Any
 
 import httpx2
 import pytest
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
+from temporal.app.fake_responses import encrypted
+from temporal.app.fake_rules import responses_complaint
 
 ASK = {
     "model": "m",
     "max_tokens": 9,
     "stream": True,
     "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+    "input": [{"role": "user", "content": [{"type": "input_text", "text": "x"}]}],
 }
+
+REASONING: dict[str, Any] = {
+    "id": "rs_1_0",
+    "type": "reasoning",
+    "summary": [{"type": "summary_text", "text": "Hm"}],
+    "encrypted_content": encrypted("rs_1_0", "Hm"),
+}
+SPOKEN = {"id": "msg_1_1r", "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "x"}
 
 
 async def test_it_writes_down_when_each_token_left_and_stamps_it() -> None:
     async with FakeProvider() as fake, httpx2.AsyncClient() as client:
         fake.default(Reply(text="a b c", stamped=True, first_token=0.02, gap=0.01))
         begun = time.time()
-        for url in (f"{fake.url}/v1/messages", f"{fake.chat_url}/chat/completions"):
+        for path in ("messages", "chat/completions", "responses"):
+            url = f"{fake.chat_url}/{path}"
             answer = await client.post(url, json=ASK)
             assert answer.headers["content-type"] == "text/event-stream"
         for call in fake.calls:
@@ -40,7 +55,36 @@ async def test_it_refuses_what_the_providers_refuse() -> None:
         assert (await client.post(f"{fake.url}/v1/messages", json=body)).status_code == 400
         body = {"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}
         assert (await client.post(f"{fake.chat_url}/chat/completions", json=body)).status_code == 400
+        body = {"model": "m", "input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}
+        assert (await client.post(f"{fake.chat_url}/responses", json=body)).status_code == 400
         assert (await client.get(f"{fake.url}/v1/models")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [REASONING],
+        [REASONING, {"role": "user", "content": []}],
+        [REASONING | {"encrypted_content": "gAAAA-other"}, SPOKEN],
+        [REASONING | {"summary": []}, SPOKEN],
+        [REASONING | {"status": None}, SPOKEN],
+        [REASONING | {"text": "hm"}, SPOKEN],
+        [{key: REASONING[key] for key in ("id", "type", "summary")}, SPOKEN],
+        [SPOKEN],
+        [REASONING, SPOKEN, REASONING, SPOKEN],
+        [CALL],
+        [CALL, OUTPUT, OUTPUT],
+        [CALL, OUTPUT, CALL, OUTPUT],
+        [CALL | {"call_id": "a.b"}, OUTPUT | {"call_id": "a.b"}],
+        [OUTPUT, CALL],
+        [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}],
+        [{"role": "user", "content": [{"type": "output_text", "text": "x"}]}],
+    ],
+)
+def test_what_openai_refuses_of_items(items: list[dict[str, Any]]) -> None:
+    assert responses_complaint({"input": [REASONING, SPOKEN, CALL, OUTPUT]}) is None
+    assert responses_complaint({"input": items}) is not None
 
 
 @pytest.mark.parametrize("name", ["fin", "rst", "clean_end"])

@@ -242,10 +242,3 @@ async def test_a_closed_session_answers_and_takes_nothing(http: httpx2.AsyncClie
         await http.patch(f"/v1/sessions/{session}/limits", json={}),
     ]
     assert [problem(answer) for answer in refused] == [(409, "session_closed", [])] * 4
-
-
-async def test_erasing_is_refused_by_name(http: httpx2.AsyncClient) -> None:
-    session = await create(http)
-
-    assert problem(await http.delete(f"/v1/sessions/{session}?erase=true")) == (422, "validation", ["erase"])
-    assert (await snapshot(http, session))["status"] == "idle"

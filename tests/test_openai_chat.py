@@ -8,7 +8,8 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.openai_chat import PLACEHOLDER_KEY, OpenAIChat
+from activities.openai_chat import OpenAIChat
+from activities.openai_clients import PLACEHOLDER_KEY
 from activities.wire import Answer, Delta, Started
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply

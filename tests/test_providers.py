@@ -3,13 +3,19 @@ import pytest
 from activities.anthropic_messages import AnthropicMessages
 from activities.demo import Demo
 from activities.openai_chat import OpenAIChat
+from activities.openai_responses import OpenAIResponses
 from activities.providers import Providers
 from workflows.definition import PROVIDERS, ModelDefinition
 
 
 @pytest.mark.parametrize(
     ("use", "wire"),
-    [("anthropic/claude-haiku-5-5", AnthropicMessages), ("openai-chat/llama3.2", OpenAIChat), ("demo/demo", Demo)],
+    [
+        ("anthropic/claude-haiku-5-5", AnthropicMessages),
+        ("openai/gpt-6-sol", OpenAIResponses),
+        ("openai-chat/llama3.2", OpenAIChat),
+        ("demo/demo", Demo),
+    ],
 )
 async def test_each_provider_has_its_wire(use: str, wire: type) -> None:
     providers = Providers({})
@@ -24,5 +30,5 @@ async def test_each_provider_has_its_wire(use: str, wire: type) -> None:
 async def test_every_provider_of_a_definition_has_one() -> None:
     providers = Providers({})
     wires = [providers.wire(ModelDefinition(use=f"{provider}/m")) for provider in PROVIDERS]
-    assert [wire.api for wire in wires] == ["anthropic.messages", "openai.chat", "demo"]
+    assert [wire.api for wire in wires] == ["anthropic.messages", "openai.responses", "openai.chat", "demo"]
     await providers.aclose()

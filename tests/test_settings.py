@@ -28,24 +28,25 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("variable", "provider"),
+    ("variable", "providers"),
     [
-        ("ANTHROPIC_API_KEY", "anthropic"),
-        ("ANTHROPIC_AUTH_TOKEN", "anthropic"),
-        ("OPENAI_API_KEY", "openai-chat"),
-        ("OPENAI_BASE_URL", "openai-chat"),
+        ("ANTHROPIC_API_KEY", ["anthropic"]),
+        ("ANTHROPIC_AUTH_TOKEN", ["anthropic"]),
+        ("OPENAI_API_KEY", ["openai", "openai-chat"]),
+        ("OPENAI_BASE_URL", ["openai", "openai-chat"]),
     ],
 )
 def test_a_provider_is_ready_when_its_own_variable_is_set(
-    monkeypatch: pytest.MonkeyPatch, variable: str, provider: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, providers: list[str]
 ) -> None:
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    assert not has_key(provider)
     monkeypatch.setenv(variable, " ")
-    assert not has_key(provider)
+    assert not any(has_key(name) for name in providers)
     monkeypatch.setenv(variable, "x")
-    assert [name for name in ("anthropic", "openai-chat") if has_key(name)] == [provider]
+    assert [name for name in ("anthropic", "openai", "openai-chat") if has_key(name)] == providers
+    monkeypatch.delenv(variable)
+    assert not any(has_key(name) for name in providers)
 
 
 def test_a_server_of_ones_own_and_the_demo_need_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +54,7 @@ def test_a_server_of_ones_own_and_the_demo_need_no_key(monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     assert has_key("demo")
     assert has_key("openai-chat", base_url="http://localhost:11434/v1")
+    assert has_key("openai", base_url="http://localhost:11434/v1")
     assert not has_key("someone-else")
 
 

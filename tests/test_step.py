@@ -1,9 +1,8 @@
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
-from temporalio.exceptions import TimeoutType
 
 from tests.core import AT, Story
 from workflows.commands import StepRecord

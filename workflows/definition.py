@@ -38,7 +38,7 @@ def format_duration(value: timedelta) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
-PROVIDERS = ("anthropic", "openai-chat", "demo")
+PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
 
 
 class Rates(Frozen):
@@ -93,7 +93,8 @@ class ToolUse(Frozen):
     """One entry of `tools:`. In YAML it is a name, or a name with options: `- find_order: {timeout: 30s}`."""
 
     name: Name
-    timeout: Duration = timedelta(seconds=60)
+    #: Of one attempt. Temporal takes none of zero, and a session carries it over in whole milliseconds.
+    timeout: Duration = Field(default=timedelta(seconds=60), ge=timedelta(milliseconds=1), le=timedelta(days=365))
     retry: Retry = Retry()
 
     @model_validator(mode="before")

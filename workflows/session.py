@@ -43,6 +43,7 @@ from workflows.definition import LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
 from workflows.events import Events
 from workflows.prompt import PromptError, build_prompt
+from workflows.signals import command_only
 from workflows.state import (
     Accepted,
     AgentFailed,
@@ -146,6 +147,7 @@ class SessionWorkflow:
     # Signals. Each only mutates the state; see rule 1.
 
     @workflow.signal
+    @command_only
     def send_message(self, command: SendMessage) -> None:
         self._signals += 1
         seen = self._state.seen.get(command.message_id)
@@ -158,6 +160,7 @@ class SessionWorkflow:
             self._accept(command)
 
     @workflow.signal
+    @command_only
     def stop(self, command: Stop) -> None:
         self._signals += 1
         turn = self._state.turn
@@ -165,6 +168,7 @@ class SessionWorkflow:
             self._note(StopRequested())
 
     @workflow.signal
+    @command_only
     def configure(self, command: Configure) -> None:
         self._signals += 1
         if self._first_time(command.id):
@@ -173,6 +177,7 @@ class SessionWorkflow:
             )
 
     @workflow.signal
+    @command_only
     def close(self, command: Close) -> None:
         self._signals += 1
         if self._first_time(command.id):
@@ -211,10 +216,10 @@ class SessionWorkflow:
         request = LoadAgentInput(name=self._state.new.agent, digest=action.digest)
         try:
             agent: LoadedAgent = await workflow.execute_local_activity(load_agent, request, **LOAD_AGENT)
-        except ActivityError as failure:
-            cause = failure.cause
-            message = cause.message if isinstance(cause, FailureError) else str(cause or failure)
-            workflow.logger.warning("agent_unavailable", extra={"digest": action.digest, "error": message})
+        except FailureError as failure:
+            # A local activity's failure comes as it was raised, others in an ActivityError.
+            cause = failure.cause if isinstance(failure, ActivityError) else failure
+            message = cause.message if isinstance(cause, FailureError) else str(failure)
             self._note(AgentFailed(error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
             return
         self._note(AgentLoaded(agent=agent))

@@ -36,7 +36,7 @@ class BlobRef(Frozen):
 class Native(Frozen):
     """A provider's own form of a part, replayed verbatim to the same `api` and dropped for any other."""
 
-    #: The wire that made it: `anthropic.messages`, `openai.chat`, `demo`.
+    #: The wire that made it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
     api: str
     block: dict[str, JsonValue]
 

@@ -1,4 +1,5 @@
-"""A model provider that is none: Anthropic Messages and Chat Completions on loopback, scripted, with real faults.
+"""A model provider that is none: Anthropic Messages, Chat Completions and OpenAI Responses on loopback, scripted, with
+real faults.
 
 It serves tests and `perdure bench`; only the standard library is used, so that nothing but Perdure is measured.
 Each request takes the next scripted reply, else the default. Every request is recorded with the time of each token,
@@ -18,10 +19,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from temporal.app.fake_replies import Api, Frame, Reply, anthropic_stream, chat_stream, error_body, error_event
-from temporal.app.fake_rules import anthropic_complaint, chat_complaint
+from temporal.app.fake_responses import failure_event, responses_stream
+from temporal.app.fake_rules import anthropic_complaint, chat_complaint, responses_complaint
+
+_ROUTES: Final[dict[str, Api]] = {"messages": "anthropic", "completions": "chat", "responses": "responses"}
+_COMPLAINTS: Final = {"anthropic": anthropic_complaint, "chat": chat_complaint, "responses": responses_complaint}
+_STREAMS: Final = {"anthropic": anthropic_stream, "chat": chat_stream, "responses": responses_stream}
 
 
 @dataclass(slots=True)
@@ -71,7 +77,7 @@ class FakeProvider:
 
     @property
     def chat_url(self) -> str:
-        """Base URL for an OpenAI client."""
+        """Base URL for an OpenAI client, of both its APIs."""
         return f"{self.url}/v1"
 
     def script(self, *replies: Reply) -> None:
@@ -115,15 +121,13 @@ class FakeProvider:
         body: Any = json.loads(raw) if raw else {}
         if path.startswith("/_"):
             return await self._control(writer, method, path, body)
-        api: Api | None = (
-            "anthropic" if path.endswith("/messages") else "chat" if path.endswith("/completions") else None
-        )
+        api = _ROUTES.get(path.rpartition("/")[2])
         if api is None or method != "POST":
             return await _respond(writer, 404, error_body("chat", 404, "", f"no route {method} {path}"))
         call = Call(api, path, headers, body, time.time())
         self.calls.append(call)
         await self._tell()
-        complaint = anthropic_complaint(body) if api == "anthropic" else chat_complaint(body)
+        complaint = _COMPLAINTS[api](body)
         if complaint:
             return await _respond(writer, 400, error_body(api, 400, "", complaint))
         reply = self._script.popleft() if self._script else self._default(call)
@@ -150,8 +154,7 @@ class FakeProvider:
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
             b"request-id: req_fake\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        stream = anthropic_stream(reply, call.body) if call.api == "anthropic" else chat_stream(reply, call.body)
-        for item in stream:
+        for item in _STREAMS[call.api](reply, call.body):
             if isinstance(item, Frame):
                 due = item.terminal or (item.token is not None and len(call.tokens) >= reply.fault_after)
                 if reply.fault and due:
@@ -173,8 +176,8 @@ class FakeProvider:
 
     async def _fail(self, call: Call, reply: Reply, writer: asyncio.StreamWriter, gone: asyncio.Future[bytes]) -> bool:
         match reply.fault:
-            case "error_event":
-                _chunk(writer, error_event(call.api))
+            case "error_event" | "failed":
+                _chunk(writer, failure_event(reply.fault) if call.api == "responses" else error_event(call.api))
             case "malformed":
                 _chunk(writer, b'event: content_block_delta\ndata: {"type": "content_block_de\n\n')
             case "stall":

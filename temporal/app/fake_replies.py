@@ -1,4 +1,5 @@
 """What the fake provider writes on the wire, in the very frames of Anthropic Messages and Chat Completions. Pure.
+OpenAI Responses is in `fake_responses`.
 
 A stream is an iterator of pauses (seconds) and frames. It is lazy on purpose: a frame is made when it is about to be
 sent, so that a stamped token holds the time of its own sending.
@@ -12,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Api = Literal["anthropic", "chat"]
+Api = Literal["anthropic", "chat", "responses"]
 #: An error event in mid-stream; a proper end without the terminal event; the connection ended or reset in the body;
-#: silence; a line that is no JSON.
-Fault = Literal["error_event", "clean_end", "fin", "rst", "stall", "malformed"]
+#: silence; a line that is no JSON; the event with which OpenAI Responses fails (elsewhere an error event).
+Fault = Literal["error_event", "clean_end", "fin", "rst", "stall", "malformed", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class Reply:
     cached_tokens: int = 0
     output_tokens: int = 5
     reasoning_tokens: int = 0
-    #: Compatible servers: no usage at all, or usage without details; another name for reasoning; "" sends no ids.
+    #: Compatible servers: no usage at all, or usage without details; another name for reasoning ("reasoning_text" is
+    #: that of OpenAI Responses where nothing is encrypted); "" sends no ids.
     usage: Literal["full", "bare", "none"] = "full"
     reasoning_key: str = "reasoning_content"
     call_id: str = "call_{n}"
@@ -90,7 +92,7 @@ def error_body(api: Api, status: int, kind: str, message: str) -> dict[str, Any]
 
 def error_event(api: Api) -> bytes:
     body = error_body(api, 529, "", "Overloaded")
-    return _named("error", body) if api == "anthropic" else _data(body)
+    return named("error", body) if api == "anthropic" else _data(body)
 
 
 def anthropic_stream(reply: Reply, body: dict[str, Any]) -> Stream:
@@ -102,42 +104,42 @@ def anthropic_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     }
     message = {"id": "msg_fake", "type": "message", "role": "assistant", "model": body["model"], "content": []}
     message |= {"stop_reason": None, "stop_sequence": None, "usage": usage}
-    yield Frame(_named("message_start", {"type": "message_start", "message": message}))
-    yield Frame(_named("ping", {"type": "ping"}))
+    yield Frame(named("message_start", {"type": "message_start", "message": message}))
+    yield Frame(named("ping", {"type": "ping"}))
     pause = reply.first_token
     for index, (block, kind, key, pieces) in enumerate(_anthropic_blocks(reply)):
         start = {"type": "content_block_start", "index": index, "content_block": block}
-        yield Frame(_named("content_block_start", start))
+        yield Frame(named("content_block_start", start))
         for piece in pieces:
             yield pause
-            token = _stamp() if reply.stamped and kind == "text_delta" else piece
+            token = stamp() if reply.stamped and kind == "text_delta" else piece
             delta = {"type": "content_block_delta", "index": index, "delta": {"type": kind, key: token}}
-            yield Frame(_named("content_block_delta", delta), token)
+            yield Frame(named("content_block_delta", delta), token)
             pause = reply.gap
         if kind == "thinking_delta":
             signed = {"type": "signature_delta", "signature": signature(reply.reasoning)}
             signed_event = {"type": "content_block_delta", "index": index, "delta": signed}
-            yield Frame(_named("content_block_delta", signed_event))
-        yield Frame(_named("content_block_stop", {"type": "content_block_stop", "index": index}))
+            yield Frame(named("content_block_delta", signed_event))
+        yield Frame(named("content_block_stop", {"type": "content_block_stop", "index": index}))
     stop = reply.stop or ("refusal" if reply.refusal else "tool_use" if reply.tools else "end_turn")
     details = {"type": "refusal", "category": None, "explanation": reply.refusal} if reply.refusal else None
     used: dict[str, Any] = {"output_tokens": reply.output_tokens}
     if reply.usage == "full":
         used["output_tokens_details"] = {"thinking_tokens": reply.reasoning_tokens}
     delta = {"stop_reason": stop, "stop_sequence": None, "stop_details": details}
-    yield Frame(_named("message_delta", {"type": "message_delta", "delta": delta, "usage": used}), terminal=True)
-    yield Frame(_named("message_stop", {"type": "message_stop"}))
+    yield Frame(named("message_delta", {"type": "message_delta", "delta": delta, "usage": used}), terminal=True)
+    yield Frame(named("message_stop", {"type": "message_stop"}))
 
 
 def _anthropic_blocks(reply: Reply) -> Iterator[tuple[dict[str, Any], str, str, list[str]]]:
     if reply.reasoning:
         block = {"type": "thinking", "thinking": "", "signature": ""}
-        yield block, "thinking_delta", "thinking", _words(reply.reasoning)
+        yield block, "thinking_delta", "thinking", words(reply.reasoning)
     if reply.text and not reply.refusal:
-        yield {"type": "text", "text": ""}, "text_delta", "text", _words(reply.text)
+        yield {"type": "text", "text": ""}, "text_delta", "text", words(reply.text)
     for number, (name, args) in enumerate(reply.tools, 1):
         tool: dict[str, Any] = {"type": "tool_use", "id": reply.call_id.format(n=number), "name": name, "input": {}}
-        yield tool, "input_json_delta", "partial_json", ["", *_fragments(args)]
+        yield tool, "input_json_delta", "partial_json", ["", *fragments(args)]
 
 
 def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
@@ -148,9 +150,9 @@ def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     yield Frame(chunk({"role": "assistant", "content": ""}))
     pause = reply.first_token
     for key, text in ((reply.reasoning_key, reply.reasoning), ("refusal", reply.refusal), ("content", reply.text)):
-        for piece in _words(text) if key != "content" or not reply.refusal else []:
+        for piece in words(text) if key != "content" or not reply.refusal else []:
             yield pause
-            token = _stamp() if reply.stamped and key == "content" else piece
+            token = stamp() if reply.stamped and key == "content" else piece
             yield Frame(chunk({key: token}), token)
             pause = reply.gap
     for index, (name, args) in enumerate(reply.tools):
@@ -158,7 +160,7 @@ def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
         if reply.call_id:
             first["id"] = reply.call_id.format(n=index + 1)
         yield Frame(chunk({"tool_calls": [first]}))
-        for piece in _fragments(args):
+        for piece in fragments(args):
             yield pause
             yield Frame(chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}), piece)
             pause = reply.gap
@@ -176,19 +178,19 @@ def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     yield Frame(b"data: [DONE]\n\n")
 
 
-def _stamp() -> str:
+def stamp() -> str:
     return f"{time.time():.6f} "
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*", text)
 
 
-def _fragments(args: dict[str, Any] | str) -> list[str]:
+def fragments(args: dict[str, Any] | str) -> list[str]:
     return re.findall(r"(?s).{1,8}", args if isinstance(args, str) else json.dumps(args))
 
 
-def _named(event: str, data: dict[str, Any]) -> bytes:
+def named(event: str, data: dict[str, Any]) -> bytes:
     return f"event: {event}\n".encode() + _data(data)
 
 

@@ -5,9 +5,17 @@ Each function gives the provider's complaint about a request body, or None.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from temporal.app.fake_replies import signature
+from temporal.app.fake_responses import encrypted
+
+_ITEM_FIELDS: Final = {
+    "message": {"type", "id", "role", "content", "status", "phase"},
+    "reasoning": {"type", "id", "summary", "content", "encrypted_content"},
+    "function_call": {"type", "id", "call_id", "name", "arguments", "status"},
+    "function_call_output": {"type", "id", "call_id", "output", "status"},
+}
 
 
 def anthropic_complaint(body: dict[str, Any]) -> str | None:
@@ -16,6 +24,10 @@ def anthropic_complaint(body: dict[str, Any]) -> str | None:
 
 def chat_complaint(body: dict[str, Any]) -> str | None:
     return next(_chat(body), None)
+
+
+def responses_complaint(body: dict[str, Any]) -> str | None:
+    return next(_responses(body), None)
 
 
 def _anthropic(body: dict[str, Any]) -> Iterator[str]:
@@ -76,3 +88,55 @@ def _chat(body: dict[str, Any]) -> Iterator[str]:
         waiting += [call["id"] for call in message.get("tool_calls") or ()]
     if waiting:
         yield f"these tool calls have no response: {', '.join(waiting)}"
+
+
+def _responses(body: dict[str, Any]) -> Iterator[str]:
+    items = body.get("input") or []
+    if not items:
+        yield "input: one of input, previous_response_id, prompt or conversation must be given"
+    ids = [item["id"] for item in items if "id" in item]
+    for duplicate in {name for name in ids if ids.count(name) > 1}:
+        yield f"Duplicate item found with id {duplicate}"
+    waiting: list[str] = []
+    known: set[str] = set()
+    for at, item in enumerate(items):
+        kind = item.get("type", "message")
+        if unknown := set(item) - _ITEM_FIELDS.get(kind, set()):
+            yield f"Unknown parameter: 'input[{at}].{min(unknown)}'"
+        if nulls := [name for name, value in item.items() if value is None]:
+            yield f"Invalid type for 'input[{at}].{nulls[0]}': got null instead"
+        match kind:
+            case "reasoning":
+                yield from _reasoning(item, items[at + 1 :])
+            case "message":
+                yield from _content(at, item)
+            case "function_call":
+                if item["call_id"] in known or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", item["call_id"]):
+                    yield f"Invalid 'input[{at}].call_id': used twice, or not of 1 to 64 letters, digits, _ and -"
+                known.add(item["call_id"])
+                waiting.append(item["call_id"])
+            case "function_call_output":
+                if item["call_id"] not in waiting:
+                    yield f"No tool call found for function call output with call_id {item['call_id']}."
+                else:
+                    waiting.remove(item["call_id"])
+        before = items[at - 1].get("id", "") if at else ""
+        if item.get("id", "").endswith("r") and not before.startswith("rs_"):
+            yield f"Item '{item['id']}' of type '{kind}' was provided without its required 'reasoning' item."
+    if waiting:
+        yield f"No tool output found for function call {waiting[0]}."
+
+
+def _reasoning(item: dict[str, Any], following: list[dict[str, Any]]) -> Iterator[str]:
+    if "encrypted_content" not in item:
+        yield f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false."
+    elif item["encrypted_content"] != encrypted(item["id"], "\n\n".join(part["text"] for part in item["summary"])):
+        yield f"The encrypted content for item {item['id']} could not be verified."
+    if not following or following[0].get("role", "assistant") != "assistant" or "output" in following[0]:
+        yield f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."
+
+
+def _content(at: int, item: dict[str, Any]) -> Iterator[str]:
+    allowed = {"output_text", "refusal"} if item["role"] == "assistant" else {"input_text"}
+    if any(part["type"] not in allowed for part in item["content"]):
+        yield f"Invalid value: 'input[{at}].content'. Supported values are: {sorted(allowed)}"

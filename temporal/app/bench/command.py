@@ -33,7 +33,7 @@ class Rows(StrEnum):
 _Measure = Callable[[Rig, bool, Callable[[], None]], Awaitable[list[Row]]]
 _GROUPS: dict[Rows, tuple[_Measure, int, int]] = {
     Rows.tokens: (tokens.measure, 6, 6),
-    Rows.first: (turns.measure_first, 33, 13),
+    Rows.first: (turns.measure_first, 30 + turns.WARM_UP, 10 + turns.WARM_UP),
     Rows.stop: (turns.measure_stop, 20, 5),
     Rows.history: (histories.measure, 1000, 200),
     Rows.kill: (kills.measure, 6, 2),

@@ -13,18 +13,19 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from temporal.app.bench.report import Row, Target
+from temporal.app.bench.report import Group, Row, Target
 from temporal.app.bench.rig import Rig
 from temporal.app.bench.wire import request
 from workflows.commands import PageRequest
 from workflows.session import SessionWorkflow
 
-GROUP: Final = "history"
+GROUP: Final[Group] = "history"
 #: One long word, so that the provider sends it in one piece.
 _ANSWER: Final = "x" * 1000
 #: A resume replays the current run, which is never longer than 1,500 events: it is measured close to that.
 _LONG_RUN: Final = 1300
 _FORGET_EVERY: Final = 20
+_FIRST_QUERY: Final = "the first query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     rows.append(
         Row(
             group=GROUP,
-            name=f"bytes of turn {marks[-1]:,} as a multiple of turn 10's",
+            name=f"bytes, turn {marks[-1]:,} ÷ turn 10",
             value=round(turns[marks[-1] - 1].bytes / turns[9].bytes, 3),
             unit="times",
             target=Target(bound="at most", value=1.1),
@@ -74,7 +75,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     rows.append(
         Row(
             group=GROUP,
-            name="bytes a turn for continuing as new, on average",
+            name="continuing as new, on average a turn",
             value=round(rest.bytes / len(turns)),
             unit="bytes",
             details={"events": rest.events, "bytes": rest.bytes},
@@ -112,24 +113,23 @@ async def _resume(rig: Rig, session: str, turns: int, quick: bool) -> list[Row]:
     length = (await handle.describe()).history_length
     await rig.stop()
     await rig.start()
-    name = f"after a restart, a session of {turns:,} turns answers"
     times: dict[str, float] = {}
     began = time.perf_counter()
     await handle.query(SessionWorkflow.receipt, "")
-    times["its first query"] = time.perf_counter() - began
+    times[_FIRST_QUERY] = time.perf_counter() - began
     began = time.perf_counter()
     await handle.query(SessionWorkflow.snapshot, PageRequest())
-    times["the first page of its snapshot after that"] = time.perf_counter() - began
+    times["then the snapshot's first page"] = time.perf_counter() - began
     began = time.perf_counter()
     await request(rig.at(session, ""))
-    times["GET of its whole snapshot after that"] = time.perf_counter() - began
+    times["then GET of the whole snapshot"] = time.perf_counter() - began
     return [
         Row(
             group=GROUP,
-            name=f"{name} {what}",
+            name=f"restart after {turns:,} turns, {what}",
             value=round(seconds, 3),
             unit="s",
-            target=Target(bound="at most", value=1) if what == "its first query" else None,
+            target=Target(bound="at most", value=1) if what == _FIRST_QUERY else None,
             details={"events_in_run": length},
         )
         for what, seconds in times.items()
@@ -139,6 +139,6 @@ async def _resume(rig: Rig, session: str, turns: int, quick: bool) -> list[Row]:
 def _rows_of_turn(number: int, cost: Cost) -> list[Row]:
     limit = Target(bound="at most", value=12)
     return [
-        Row(group=GROUP, name=f"history of turn {number:,}", value=cost.events, unit="events", target=limit),
-        Row(group=GROUP, name=f"history of turn {number:,}", value=cost.bytes, unit="bytes"),
+        Row(group=GROUP, name=f"turn {number:,}", value=cost.events, unit="events", target=limit),
+        Row(group=GROUP, name=f"turn {number:,}", value=cost.bytes, unit="bytes"),
     ]

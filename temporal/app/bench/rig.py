@@ -117,15 +117,18 @@ class Rig:
                 start_new_session=True,
             )
         assert self._process.stdout is not None
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_START_S):
                 while line := await self._process.stdout.readline():
                     if line.startswith(b"ready "):
                         at = time.time()
                         self._draining = asyncio.create_task(self._process.stdout.read())
                         return at
+            problem = "ended at its start"
+        except TimeoutError:
+            problem = f"did not get ready within {_START_S:g} s"
         end = (self._folder / "dev.log").read_bytes()[-2000:].decode(errors="replace")
-        raise BenchFailed(f"perdure dev did not get ready within {_START_S:g} s:\n{end}")
+        raise BenchFailed(f"perdure dev {problem}:\n{end}")
 
     async def stop(self) -> None:
         """As a person does it, with SIGTERM."""

@@ -12,17 +12,20 @@ from typing import Final
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
 from temporal.app.bench.bare import BATCH, TASK_QUEUE, TOPIC, Streamed, bare_worker, sdk_tokens
-from temporal.app.bench.report import Row, Target, percentile, spread
+from temporal.app.bench.report import Group, Row, Target, percentile, spread
 from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import reading
+from temporal.app.bench.wire import Token, reading
 
-GROUP: Final = "tokens"
+GROUP: Final[Group] = "tokens"
 _RATE: Final = 50
 _CROWD_RATE: Final = 20
 _CROWDS: Final = (20, 50)
+#: Seconds that a crowd has to connect before its first message.
+_CONNECT_S: Final = 3
+_MODEL: Final = "claude-haiku-5-5"
 
-#: Milliseconds from sending to arrival, of all tokens of `sessions` answers of `count` tokens each.
-Path = Callable[[Rig, int, int], Awaitable[list[float]]]
+#: All tokens of one answer of `count` tokens that is asked for at a time of the loop's clock.
+Path = Callable[[Rig, int, float], Awaitable[list[Token]]]
 
 
 async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
@@ -31,91 +34,97 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     found: dict[str, list[float]] = {}
     paths: tuple[tuple[str, Path], ...] = (
         ("directly", _directly),
-        ("by Anthropic's SDK", _by_sdk),
-        ("through Perdure", _through_perdure),
-        ("through workflow_streams", _through_streams),
+        ("Anthropic's SDK", _by_sdk),
+        ("Perdure", _through_perdure),
+        ("workflow_streams", _through_streams),
     )
     for name, path in paths:
-        found[name] = await path(rig, 1, count)
+        found[name] = _delays(await path(rig, count, 0))
         step()
-    alone = f"1 session at {_RATE}/s"
-    rows = [row for name, delays in found.items() for row in _rows(f"token delay {name}, {alone}", delays)]
-    perdure, direct = found["through Perdure"], found["directly"]
+    alone = f"1 at {_RATE}/s"
+    rows = [row for name, delays in found.items() for row in _rows(f"{name}, {alone}", delays)]
+    perdure, direct = found["Perdure"], found["directly"]
     rows += _added(alone, perdure, direct, (Target(bound="at most", value=2), Target(bound="at most", value=5)))
-    streams = percentile(found["through workflow_streams"], 50)
+    streams = percentile(found["workflow_streams"], 50)
     rows.append(
         Row(
             group=GROUP,
-            name="workflow_streams' token delay as a multiple of Perdure's, p50",
+            name="workflow_streams ÷ Perdure, p50",
             value=round(streams / percentile(perdure, 50), 1),
             unit="times",
             target=Target(bound="at least", value=30),
             details={"batch_ms": BATCH.total_seconds() * 1000, "subscribers": 1},
         )
     )
-    count = 60 if quick else 200
+    count = 120 if quick else 200
     await rig.provider.answer(text="x " * count, stamped=True, gap=1 / _CROWD_RATE)
     for crowd in _CROWDS:
-        direct, perdure = await _directly(rig, crowd, count), await _through_perdure(rig, crowd, count)
+        direct, perdure = await _crowd(_directly, rig, crowd, count), await _crowd(_through_perdure, rig, crowd, count)
         step()
-        together = f"{crowd} sessions at {_CROWD_RATE}/s"
-        rows += _rows(f"token delay directly, {together}", direct)
-        rows += _rows(f"token delay through Perdure, {together}", perdure)
+        together = f"{crowd} at {_CROWD_RATE}/s"
+        rows += _rows(f"directly, {together}", direct)
+        rows += _rows(f"Perdure, {together}", perdure)
         rows += _added(together, perdure, direct, (None, None))
     return rows
 
 
-async def _directly(rig: Rig, sessions: int, count: int) -> list[float]:
-    body = {"model": "claude-haiku-5-5", "max_tokens": 4096, "stream": True}
-    body |= {"messages": [{"role": "user", "content": [{"type": "text", "text": "Go on."}]}]}
-
-    async def one() -> list[float]:
-        url = f"{rig.provider.url}/v1/messages"
-        async with reading(url, "content_block_delta", "POST", body) as tokens:
-            await tokens.until_tokens(count)
-            return tokens.delays
-
-    return await _together([one() for _ in range(sessions)])
+async def _crowd(path: Path, rig: Rig, sessions: int, count: int) -> list[float]:
+    """Delays while all of them stream. They begin one after the other, so that their tokens do not come in bursts."""
+    begin = asyncio.get_running_loop().time() + _CONNECT_S
+    pause = (1 + 1 / sessions) / _CROWD_RATE
+    answers = await asyncio.gather(*(path(rig, count, begin + at * pause) for at in range(sessions)))
+    since = max(tokens[0].sent for tokens in answers) + 0.5
+    until = min(tokens[-1].sent for tokens in answers)
+    return _delays([token for tokens in answers for token in tokens if since <= token.sent <= until])
 
 
-async def _by_sdk(rig: Rig, sessions: int, count: int) -> list[float]:
-    async def one() -> list[float]:
-        return [time.time() - float(token) async for token in sdk_tokens(rig.provider.url)]
-
-    return await _together([one() for _ in range(sessions)])
-
-
-async def _through_perdure(rig: Rig, sessions: int, count: int) -> list[float]:
-    async def one(session: str) -> list[float]:
-        async with rig.watching(session) as tokens:
-            await rig.post(session, "Go on.")
-            await tokens.until("turn.finished")
-            return tokens.delays
-
-    return await _together([one(await rig.create()) for _ in range(sessions)])
+async def _directly(rig: Rig, count: int, at: float) -> list[Token]:
+    question = [{"role": "user", "content": [{"type": "text", "text": "Go on."}]}]
+    body = {"model": _MODEL, "max_tokens": 4096, "stream": True, "messages": question}
+    await _until(at)
+    async with reading(f"{rig.provider.url}/v1/messages", "content_block_delta", "POST", body) as tokens:
+        await tokens.until_tokens(count)
+        return tokens.came
 
 
-async def _through_streams(rig: Rig, sessions: int, count: int) -> list[float]:
-    async def one() -> list[float]:
+async def _by_sdk(rig: Rig, count: int, at: float) -> list[Token]:
+    await _until(at)
+    return [Token(float(token), time.time()) async for token in sdk_tokens(rig.provider.url)]
+
+
+async def _through_perdure(rig: Rig, count: int, at: float) -> list[Token]:
+    session = await rig.create()
+    async with rig.watching(session) as tokens:
+        await _until(at)
+        await rig.post(session, "Go on.")
+        await tokens.until("turn.finished")
+        return tokens.came
+
+
+async def _through_streams(rig: Rig, count: int, at: float) -> list[Token]:
+    tokens: list[Token] = []
+    async with bare_worker(rig.client, rig.settings):
+        await _until(at)
         handle = await rig.client.start_workflow(
             Streamed.run, rig.provider.url, id=f"bench-{uuid.uuid4().hex}", task_queue=TASK_QUEUE
         )
-        delays: list[float] = []
         stream = WorkflowStreamClient.create(rig.client, handle.id)
         async for item in stream.subscribe([TOPIC], result_type=str):
-            delays.append(time.time() - float(item.data))
-            if len(delays) == count:
+            tokens.append(Token(float(item.data), time.time()))
+            if len(tokens) == count:
                 break
         await handle.signal(Streamed.close)
         await handle.result()
-        return delays
-
-    async with bare_worker(rig.client, rig.settings):
-        return await _together([one() for _ in range(sessions)])
+    return tokens
 
 
-async def _together(answers: list[Awaitable[list[float]]]) -> list[float]:
-    return [delay * 1000 for delays in await asyncio.gather(*answers) for delay in delays]
+async def _until(at: float) -> None:
+    await asyncio.sleep(at - asyncio.get_running_loop().time())
+
+
+def _delays(tokens: list[Token]) -> list[float]:
+    """In milliseconds."""
+    return [(token.arrived - token.sent) * 1000 for token in tokens]
 
 
 def _rows(name: str, delays: list[float]) -> list[Row]:
@@ -138,7 +147,7 @@ def _added(
     return [
         Row(
             group=GROUP,
-            name=f"token delay added by Perdure, {which}, p{percent}",
+            name=f"added by Perdure, {which}, p{percent}",
             value=round(percentile(perdure, percent) - percentile(direct, percent), 3),
             unit="ms",
             target=target,

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from temporal.app.bench.failure import BenchFailed
@@ -39,13 +39,19 @@ async def request(url: str, method: str = "GET", body: Any = None) -> Any:
     return json.loads(answer) if answer else None
 
 
+class Token(NamedTuple):
+    """`time.time()` of its sending and of its arrival."""
+
+    sent: float
+    arrived: float
+
+
 @dataclass(slots=True)
 class Tokens:
     """A server-sent event stream as it comes: the tokens in events named `event`, and the names of all others."""
 
     event: bytes
-    #: Seconds from a token's sending to its arrival.
-    delays: list[float] = field(default_factory=list)
+    came: list[Token] = field(default_factory=list)
     #: Names of the events that hold no tokens, in order.
     others: list[str] = field(default_factory=list)
     ended: bool = False
@@ -55,7 +61,7 @@ class Tokens:
     def take(self, data: bytes, now: float) -> None:
         for name, payload in self._decoder.frames(data):
             if name == self.event:
-                self.delays.extend(now - float(stamp) for stamp in _STAMP.findall(payload))
+                self.came.extend(Token(float(stamp), now) for stamp in _STAMP.findall(payload))
             else:
                 self.others.append(name.decode())
         self._changed.set()
@@ -71,7 +77,7 @@ class Tokens:
         self.others.remove(name)
 
     async def until_tokens(self, count: int) -> None:
-        while len(self.delays) < count:
+        while len(self.came) < count:
             await self._change(f"{count} tokens")
 
     async def _change(self, wanted: str) -> None:

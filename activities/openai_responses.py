@@ -1,0 +1,325 @@
+"""OpenAI Responses, by the openai SDK: OpenAI itself, and servers that speak this API too, by `base_url`.
+
+Rule 1: nothing is stored at the provider. Reasoning comes encrypted and goes back verbatim, together with the item
+that it led to, or not at all.
+Rule 2: an answer is whole when `response.completed` or `response.incomplete` came, and its parts are what
+`response.output_item.done` said; what came before is for viewers. Failures are events, which the SDK does not raise.
+Rule 3: compatible servers leave out what they like (indexes, usage, its details); an item is known by its index or id.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx2
+import openai
+from openai import AsyncOpenAI, AsyncStream
+from openai.types.responses import ResponseStreamEvent
+from pydantic import JsonValue
+
+from activities import failures
+from activities.clients import TIMEOUT, read_out
+from activities.openai_clients import OpenAIClients
+from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
+from activities.wire import Answer, Delta, DeltaKind, Started
+from workflows.commands import Prompt
+from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
+
+API: Final = "openai.responses"
+_INCOMPLETE: Final[dict[str, StopReason]] = {"max_output_tokens": "max_tokens", "content_filter": "content_filter"}
+_KINDS: Final[dict[str, DeltaKind]] = {"message": "text", "reasoning": "reasoning", "function_call": "tool_input"}
+
+
+class OpenAIResponses:
+    api = API
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        client: Callable[..., AsyncOpenAI] = AsyncOpenAI,
+        timeout: httpx2.Timeout = TIMEOUT,
+    ) -> None:
+        """For the three, see `OpenAIClients`."""
+        self._clients = OpenAIClients(environment, client, timeout)
+
+    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+        model = prompt.model
+        body: dict[str, JsonValue] = {
+            "model": model.model_name,
+            "max_output_tokens": model.max_output_tokens,
+            "stream": True,
+            "store": False,
+            "include": ["reasoning.encrypted_content"],
+        }
+        if prompt.system.strip():
+            body["instructions"] = prompt.system
+        if prompt.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.input,
+                    # Else the API takes only schemas without optional fields.
+                    "strict": False,
+                }
+                for tool in prompt.tools
+            ]
+        if model.thinking != "off":
+            body["reasoning"] = {"effort": model.thinking, "summary": "auto"}
+        body["input"] = [item for turn in turns(prompt.examples + messages, API) for item in _items(turn)]
+        return body
+
+    async def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        openais = self._clients.are_openais(prompt.model.base_url)
+        provider = failures.OPENAI_RESPONSES if openais else failures.RESPONSES_SERVER
+        try:
+            async with await self._open(request, prompt.model.base_url) as events:
+                yield Started(Usage())
+                answer = _Answer(step_id, str(request["model"]))
+                async for event in events:
+                    for delta in answer.take(event):
+                        yield delta
+                    if answer.response:
+                        await read_out(events)
+                        break
+                yield answer.whole()
+        except Exception as error:
+            # `from None`: the cause would travel to the history with whatever its text holds.
+            raise failures.classify(error, provider) from None
+
+    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ResponseStreamEvent]:
+        client = self._clients.at(base_url)
+        try:
+            return await _send(client, request)
+        except openai.BadRequestError as error:
+            # Reasoning of another model, key or organization, or a model that has none.
+            if error.code != "invalid_encrypted_content" and "encrypted content" not in error.message.lower():
+                raise
+            return await _send(client, _without_reasoning(request))
+
+    async def aclose(self) -> None:
+        await self._clients.aclose()
+
+
+async def _send(client: AsyncOpenAI, request: dict[str, JsonValue]) -> AsyncStream[ResponseStreamEvent]:
+    body: dict[str, Any] = dict(request)
+    stream: AsyncStream[ResponseStreamEvent] = await client.responses.create(**body)
+    return stream
+
+
+def _items(turn: Turn) -> list[JsonValue]:
+    items: list[JsonValue] = []
+    match turn:
+        case UserTurn():
+            for result in turn.results:
+                # The API has no flag for an error.
+                output = f"Error: {result.text}" if result.is_error else result.text
+                items.append({"type": "function_call_output", "call_id": result.id, "output": output})
+            if turn.texts:
+                items.append({"role": "user", "content": [{"type": "input_text", "text": text} for text in turn.texts]})
+        case AssistantTurn():
+            for at, part in enumerate(turn.parts):
+                item = _item(part, turn.parts[at + 1 :])
+                items += [item] if item else []
+    return items
+
+
+def _item(part: Text | Reasoning | Call, following: tuple[Text | Reasoning | Call, ...]) -> dict[str, JsonValue]:
+    match part:
+        case Text():
+            said: JsonValue = [{"type": "output_text", "text": part.text, "annotations": []}]
+            return _own(part) or {"type": "message", "role": "assistant", "content": said}
+        case Reasoning():
+            # Without the item that it led to, reasoning is refused; an answer that was cut short may have none.
+            led_to = next((other for other in following if not isinstance(other, Reasoning)), None)
+            return _own(part) if led_to and _own(led_to) else {}
+        case Call():
+            rebuilt: dict[str, JsonValue] = {"type": "function_call", "name": part.part.name}
+            item = (_own(part) or rebuilt) | {"call_id": part.id}
+            # Servers read the arguments back, so what was no JSON cannot be sent.
+            as_written = "arguments" in item and part.part.args_raw is None
+            return item if as_written else item | {"arguments": compact(part.part.args)}
+
+
+def _own(part: Text | Reasoning | Call) -> dict[str, JsonValue]:
+    native = part.part.native if isinstance(part, Call) else part.native
+    return native.block if native and native.api == API else {}
+
+
+def _without_reasoning(request: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    bare: dict[str, Any] = json.loads(json.dumps(request))
+    del bare["include"]
+    # By its id, an item would be missed the reasoning that led to it.
+    bare["input"] = [
+        {name: value for name, value in item.items() if name != "id"}
+        for item in bare["input"]
+        if item.get("type") != "reasoning"
+    ]
+    return bare
+
+
+@dataclass(slots=True)
+class _Arriving:
+    """An output item. `part` is its index among the parts once it has any content."""
+
+    kind: DeltaKind
+    part: int | None = None
+    text: list[str] = field(default_factory=list)
+    name: str = ""
+    #: Which of an item's summaries or texts came last.
+    section: tuple[str, int] | None = None
+    #: The item as it is in the end.
+    done: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Puts a stream's events together."""
+
+    step_id: str
+    model: str
+    items: dict[int | str, _Arriving] = field(default_factory=dict)
+    begun: list[_Arriving] = field(default_factory=list)
+    refused: bool = False
+    #: As the terminal event gives it.
+    response: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, event: ResponseStreamEvent) -> list[Delta]:
+        match event.type:
+            case "response.output_item.added" | "response.output_item.done":
+                item = _plain(event.item)
+                if item.get("type") in _KINDS:
+                    arriving = self._arriving(event, item["type"], item.get("id", ""))
+                    is_done = event.type == "response.output_item.done"
+                    return self._done(arriving, item) if is_done else self._added(arriving, item)
+            case "response.output_text.delta":
+                return self._fragment(self._arriving(event, "message"), event.delta)
+            case "response.refusal.delta":
+                self.refused = True
+                return self._fragment(self._arriving(event, "message"), event.delta)
+            case "response.function_call_arguments.delta":
+                return self._fragment(self._arriving(event, "function_call"), event.delta)
+            case "response.reasoning_summary_text.delta":
+                section = ("summary", getattr(event, "summary_index", 0))
+                return self._fragment(self._arriving(event, "reasoning"), event.delta, section)
+            case "response.reasoning_text.delta":
+                section = ("content", getattr(event, "content_index", 0))
+                return self._fragment(self._arriving(event, "reasoning"), event.delta, section)
+            case "response.completed" | "response.incomplete":
+                self.response = _plain(event.response)
+            case "response.failed":
+                error = _plain(event.response).get("error") or {}
+                raise failures.ProviderError(error.get("message") or "", code=error.get("code") or error.get("type"))
+            case "error":
+                raise failures.ProviderError(getattr(event, "message", "") or "", code=getattr(event, "code", None))
+            case _:
+                pass
+        return []
+
+    def whole(self) -> Answer:
+        if not self.response:
+            raise failures.StreamTruncated
+        parts: list[Part] = []
+        calls = 0
+        for arriving in self.begun:
+            calls += arriving.kind == "tool_input"
+            parts.append(_part(arriving, f"{self.step_id}.c{calls}"))
+        reason = (self.response.get("incomplete_details") or {}).get("reason")
+        stop: StopReason = "tool_calls" if calls else "end"
+        if self.refused:
+            stop = "refusal"
+        elif reason or self.response.get("status") == "incomplete":
+            stop = _INCOMPLETE.get(reason or "", "other")
+        model = self.response.get("model") or self.model
+        return Answer(tuple(parts), model, _usage(self.response.get("usage") or {}), stop)
+
+    def _arriving(self, event: object, item_type: str, item_id: str = "") -> _Arriving:
+        index: int | None = getattr(event, "output_index", None)
+        key = getattr(event, "item_id", item_id) if index is None else index
+        return self.items.setdefault(key, _Arriving(_KINDS[item_type]))
+
+    def _added(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
+        arriving.name = item.get("name", "")
+        return [self._delta(arriving, "", arriving.name)] if arriving.kind == "tool_input" else []
+
+    def _fragment(self, arriving: _Arriving, text: str, section: tuple[str, int] | None = None) -> list[Delta]:
+        if not text or (arriving.kind == "tool_input" and arriving.part is None):
+            return []
+        between = "\n\n" if arriving.section not in (None, section) else ""
+        arriving.section = section
+        return [self._delta(arriving, between + text)]
+
+    def _done(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
+        arriving.done = item
+        self.refused = self.refused or any(part.get("type") == "refusal" for part in item.get("content") or ())
+        whole, streamed = _text(item), "".join(arriving.text)
+        rest = whole[len(streamed) :] if whole.startswith(streamed) else ""
+        if arriving.kind == "tool_input" and arriving.part is None:
+            arriving.name = item.get("name", "")
+            return [self._delta(arriving, rest, arriving.name)]
+        if rest:
+            return [self._delta(arriving, rest)]
+        if item.get("encrypted_content"):
+            self._begin(arriving)
+        return []
+
+    def _delta(self, arriving: _Arriving, text: str, tool_name: str | None = None) -> Delta:
+        text = encodable(text)
+        arriving.text.append(text)
+        return Delta(self._begin(arriving), arriving.kind, text, tool_name)
+
+    def _begin(self, arriving: _Arriving) -> int:
+        if arriving.part is None:
+            arriving.part = len(self.begun)
+            self.begun.append(arriving)
+        return arriving.part
+
+
+def _plain(model: openai.BaseModel) -> dict[str, Any]:
+    """As it came, without nulls, which the API gives but does not take."""
+    # Compatible servers fill fields with what the SDK's types do not foresee.
+    plain: dict[str, Any] = model.to_dict(exclude_none=True, warnings=False)
+    return json.loads(encodable(json.dumps(plain, ensure_ascii=False)))  # type: ignore[no-any-return]
+
+
+def _text(item: dict[str, Any]) -> str:
+    match item["type"]:
+        case "message":
+            return "".join(part.get("text") or part.get("refusal") or "" for part in item.get("content") or ())
+        case "reasoning":
+            sections = [*(item.get("summary") or ()), *(item.get("content") or ())]
+            return "\n\n".join(section["text"] for section in sections if section.get("text"))
+        case _:
+            return item.get("arguments") or ""
+
+
+def _part(arriving: _Arriving, call_id: str) -> Part:
+    """From the item that is done; of one that never was, what had come of it."""
+    item = arriving.done
+    text = _text(item) if item else "".join(arriving.text)
+    native = Native(api=API, block=item) if item else None
+    match arriving.kind:
+        case "text":
+            return Text(text=text, native=native)
+        case "reasoning":
+            # The status of a reasoning item is for reading only.
+            block = {name: value for name, value in item.items() if name != "status"}
+            kept = Native(api=API, block=block) if item.get("encrypted_content") else None
+            return Reasoning(text=text, native=kept)
+        case "tool_input":
+            args, raw = parse_arguments(text)
+            return ToolCall(call_id=call_id, name=arriving.name, args=args, args_raw=raw, native=native)
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    read, written = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=usage.get("input_tokens") or 0,
+        cached_tokens=read.get("cached_tokens") or 0,
+        output_tokens=usage.get("output_tokens") or 0,
+        reasoning_tokens=written.get("reasoning_tokens") or 0,
+    )

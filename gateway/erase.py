@@ -1,0 +1,122 @@
+"""Erasing a session: it is closed, and then every history of it and every blob are deleted.
+
+Rule 1: it can be repeated, also after it failed half-way. A session that is erased and one that never was are the same:
+erasing either succeeds.
+Rule 2: runs go oldest first: the others are found from the latest one, so that one is deleted last.
+Rule 3: blobs go after the runs, for a run that still works writes more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError
+
+from gateway.backend import Backend
+from gateway.problems import Problem, from_rpc
+from gateway.runs import RPC_TIMEOUT, run_exists, runs_of, unless_not_found
+from temporal.blobs import BlobStore
+
+#: Seconds for a session to end once it was told to close: its turn is stopped first.
+_END_S: Final = 30.0
+#: Seconds for Temporal to delete what it was told to.
+_GONE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What there was to delete, and whether all of it is gone: Temporal may have taken the order and not done it yet."""
+
+    runs: int
+    blobs: int
+    complete: bool
+
+
+class Eraser:
+    """`session` is always a workflow id, `{tenant}/{session_id}`."""
+
+    def __init__(self, client: Client, backend: Backend, blobs: BlobStore) -> None:
+        self._client = client
+        self._backend = backend
+        self._blobs = blobs
+
+    async def erase(
+        self, session: str, *, closing: Callable[[], None] = lambda: None, terminate: bool = False
+    ) -> Erased:
+        """`closing` is called when the session was told to close. `terminate` ends it at once instead, for a session
+        that no worker can carry on. Raises Problem: `no_worker`, `temporal_unavailable`, `too_many`."""
+        try:
+            await self._end(session, closing, terminate)
+            runs = await runs_of(self._client, session)
+            for run in runs:
+                await self._delete(session, run)
+            complete = await self._gone(session, runs)
+        except RPCError as error:
+            raise from_rpc(error) from error
+        return Erased(len(runs), await self._blobs.delete_prefix(session), complete)
+
+    async def _end(self, session: str, closing: Callable[[], None], terminate: bool) -> None:
+        handle = self._client.get_workflow_handle(session)
+        try:
+            if (await handle.describe(rpc_timeout=RPC_TIMEOUT)).status is not WorkflowExecutionStatus.RUNNING:
+                return
+            if terminate:
+                await handle.terminate("erased", rpc_timeout=RPC_TIMEOUT)
+                return
+        except RPCError as error:
+            unless_not_found(error)
+            return
+        # It may end, and be erased by somebody else, at any moment from here on.
+        with suppress(_NotThere):
+            await self._close(session)
+            closing()
+        try:
+            async with asyncio.timeout(_END_S):
+                await handle.result()
+        except TimeoutError:
+            raise Problem(
+                "no_worker", f"The session was told to close, and has not ended within {_END_S:g} s."
+            ) from None
+        except WorkflowFailureError:
+            pass
+        except RPCError as error:
+            unless_not_found(error)
+
+    async def _close(self, session: str) -> None:
+        try:
+            await self._backend.close(session, "erased")
+        except Problem as problem:
+            if problem.code == "session_not_found":
+                raise _NotThere from None
+            raise
+
+    async def _delete(self, session: str, run: str) -> None:
+        request = DeleteWorkflowExecutionRequest(
+            namespace=self._client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=session, run_id=run),
+        )
+        try:
+            await self._client.workflow_service.delete_workflow_execution(request, retry=True, timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            unless_not_found(error)
+
+    async def _gone(self, session: str, runs: list[str]) -> bool:
+        wait = 0.01
+        try:
+            async with asyncio.timeout(_GONE_S):
+                for run in runs:
+                    while await run_exists(self._client, session, run):
+                        await asyncio.sleep(wait)
+                        wait = min(wait * 1.5, 0.5)
+        except TimeoutError:
+            return False
+        return True
+
+
+class _NotThere(Exception):
+    """The session is gone already."""

@@ -1,0 +1,85 @@
+"""How commands reach sessions without a gateway: Temporal by `TEMPORAL_…`, and the blob store.
+
+Rule: what can go wrong is told as `Refused`, with what the person can do about it.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from gateway.auth import Principal
+from gateway.backend import Backend
+from gateway.bodies import SessionId
+from gateway.problems import Problem
+from temporal.app.start import Refused
+from temporal.blobs import BlobError, BlobStore, LocalBlobs
+from temporal.client import connect
+from temporal.settings import Settings
+
+T = TypeVar("T")
+
+Session = Annotated[str, typer.Argument(help="The session's id.")]
+Tenant = Annotated[str, typer.Option(help="Whose sessions.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="The data directory of `perdure dev`, for its blobs; .perdure, or PERDURE_BLOB_DIR, by default."),
+]
+
+_ID: TypeAdapter[str] = TypeAdapter(SessionId)
+#: Blobs of this name are no session's.
+_RESERVED = "definitions"
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    client: Client
+    backend: Backend
+    blobs: BlobStore
+    settings: Settings
+    by: Principal
+
+    def workflow_id(self, session_id: str) -> str:
+        """Takes the id of the session, or of its workflow. Raises `Refused`."""
+        own = session_id.removeprefix(f"{self.by.tenant}/")
+        return self.by.workflow_id(_checked(own, "session"))
+
+    def need_blobs(self) -> None:
+        """Raises `Refused` where there is no blob store, so that nobody takes an empty one for the right one."""
+        root = self.settings.blobs_root
+        if not root.is_dir():
+            raise Refused(f"there is no blob store at {root}; name it with --data-dir or PERDURE_BLOB_DIR")
+
+
+async def reach(tenant: str, data_dir: Path | None) -> Direct:
+    """Raises `Refused` and `TemporalUnavailable`."""
+    if _checked(tenant, "tenant") == _RESERVED:
+        raise Refused(f"no tenant is named {_RESERVED}")
+    settings = Settings.load(data_dir=data_dir)
+    client = await connect(settings)
+    return Direct(client, Backend(client, settings), LocalBlobs(settings.blobs_root), settings, Principal(tenant))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Carries out a command; known failures become `Refused`."""
+    try:
+        return asyncio.run(work)
+    except Problem as problem:
+        raise Refused(problem.detail) from problem
+    except RPCError as error:
+        raise Refused(f"Temporal refused: {error.message}") from error
+    except BlobError as error:
+        raise Refused(f"{error}; is this the right blob store? --data-dir or PERDURE_BLOB_DIR name it") from error
+
+
+def _checked(given: str, what: str) -> str:
+    try:
+        return _ID.validate_python(given)
+    except ValidationError:
+        raise Refused(f"{given!r} cannot be the id of a {what}") from None

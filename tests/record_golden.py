@@ -1,0 +1,169 @@
+"""Records the golden histories that `test_replay.py` replays: `python -m tests.record_golden`.
+
+It runs small sessions on the real dev server with all payloads inline, and writes only the files that are missing: a
+history that a released version has made must replay for ever, so it is never recorded anew.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from temporal.app.exit import leave
+from temporal.app.server import NAMESPACE, DevServer
+from temporal.codec import data_converter
+from temporal.settings import Settings
+from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
+from workflows.definition import Limits, TurnLimits
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+
+
+async def plain(lab: Lab) -> Talk:
+    talk = await lab.start(first="hello")
+    await talk.until(ends)
+    await talk.turn("and again")
+    return talk
+
+
+async def tools(lab: Lab) -> Talk:
+    talk = await lab.start("staged")
+    calls: list[tuple[str, dict[str, Any]]] = [("add", {"a": 1, "b": 2}), ("refuse", {"reason": "no"}), ("none", {})]
+    lab.stage.plays = [Play("Let me see.", calls), Play("Three.")]
+    await talk.turn("what is 1 + 2?")
+    return talk
+
+
+async def stop(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, and while a tool runs."""
+    talk = await lab.start("staged")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("", [("hang", {"name": "x"})])]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("use your tool")
+    await talk.stop()
+    await talk.until(lambda events: "tool.started" in kinds(events))
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 2))
+    await talk.turn("go on")
+    return talk
+
+
+async def failure(lab: Lab) -> Talk:
+    """A model that fails for a time, then for good; a budget; a definition that is missing."""
+    talk = await lab.start("staged")
+    busy = ApplicationError("The provider is overloaded.", type="model_overloaded")
+    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    lab.stage.plays = [Play("Onc", error=busy), Play("Once upon a time."), Play(error=final)]
+    await talk.turn("a story")
+    await talk.turn("another one")
+    await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=0)))
+    await talk.turn("and another one")
+    await talk.turn("with another definition", digest="0" * 64)
+    return talk
+
+
+async def configure(lab: Lab) -> Talk:
+    """Another model, another definition, and signals that change nothing."""
+    talk = await lab.start("staged")
+    await talk.turn("hi")
+    await talk.configure(model="other", metadata={"k": 1})
+    await talk.turn("hi")
+    known = lab.parts.definitions.current("plain")
+    assert known is not None
+    await talk.turn("hello", digest=known.digest)
+    await lab.client.get_workflow_handle(talk.handle.id).signal("stop", args=[])
+    await talk.send("other words", "m1")
+    await talk.until(lambda events: "message.rejected" in kinds(events))
+    return talk
+
+
+async def continue_as_new(lab: Lab) -> Talk:
+    talk = await lab.start("staged", continue_as_new_after=50)
+    for number in range(4):
+        lab.stage.plays = [Play("", [("add", {"a": number, "b": 1})]), Play("done")]
+        await talk.turn(f"turn {number}")
+    await asyncio.gather(*(talk.send(f"burst {number}") for number in range(3)))
+    await talk.until(lambda events: ends(events, 7))
+    return talk
+
+
+async def close(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, after so many events that a short last run follows."""
+    talk = await lab.start("staged")
+    for _ in range(5):
+        await talk.turn("hi")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event())]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("too late")
+    await talk.close()
+    await talk.handle.result()
+    return talk
+
+
+SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
+    plain,
+    tools,
+    stop,
+    failure,
+    configure,
+    continue_as_new,
+    close,
+)
+
+
+async def record(folder: Path) -> list[Path]:
+    """Plays the scenes whose files are missing; returns the files that were written."""
+    missing = _missing(folder)
+    written: list[Path] = []
+    with tempfile.TemporaryDirectory() as data:
+        settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)
+        async with DevServer(Path(data), 0, None) as server:
+            # Not `connect`, whose converter keeps big payloads elsewhere.
+            client = await Client.connect(
+                server.address, namespace=NAMESPACE, data_converter=data_converter(None), identity="golden"
+            )
+            async with open_lab(client, Path(data) / "lab", settings) as lab:
+                for scene in missing:
+                    lab.stage.plays.clear()
+                    talk = await scene(lab)
+                    for number, history in enumerate(await runs(client, talk), 1):
+                        file = folder / f"{scene.__name__}.{number}.json"
+                        file.write_text(json.dumps(_scrubbed(history), separators=(",", ":")) + "\n")
+                        written.append(file)
+    return written
+
+
+def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:
+    folder.mkdir(exist_ok=True)
+    return [scene for scene in SCENES if not list(folder.glob(f"{scene.__name__}.*.json"))]
+
+
+async def runs(client: Client, talk: Talk) -> list[dict[str, Any]]:
+    """The histories of all runs of a session, the first one first."""
+    run_id: str | None = (await talk.handle.describe()).run_id
+    found: list[dict[str, Any]] = []
+    while run_id:
+        history = (await client.get_workflow_handle(talk.handle.id, run_id=run_id).fetch_history()).to_json_dict()
+        found.append(history)
+        run_id = history["events"][0]["workflowExecutionStartedEventAttributes"].get("continuedExecutionRunId")
+    return found[::-1]
+
+
+def _scrubbed(value: Any) -> Any:
+    """Without stack traces, which name the files of the machine that recorded."""
+    if isinstance(value, dict):
+        return {key: "" if key == "stackTrace" else _scrubbed(one) for key, one in value.items()}
+    return [_scrubbed(one) for one in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    for path in asyncio.run(record(GOLDEN)):
+        print(path.relative_to(GOLDEN.parent.parent))  # noqa: T201
+    leave(0)

@@ -1,0 +1,331 @@
+"""A place to run real sessions: a worker with real parts on a Temporal server, and a model that plays what it is told.
+
+Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the demo model are the product's own;
+`Stage` is one more implementation of `Wire`, for the moments that no model gives on request.
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+
+from activities.demo import Demo
+from activities.providers import Providers
+from activities.wire import Answer, Delta, Started, Wire
+from temporal.app.assembly import Parts, Sources, assemble, make_worker
+from temporal.live import MemoryLive
+from temporal.settings import Settings
+from workflows.attributes import AGENT, STATUS, TENANT
+from workflows.commands import Close, Configure, EventsPage, NewSession, PageRequest, Prompt, SendMessage, Stop
+from workflows.contract import TASK_QUEUE
+from workflows.definition import ModelDefinition
+from workflows.events import Event
+from workflows.session import SessionInput, SessionWorkflow
+from workflows.types import Message, Part, StopReason, Text, ToolCall, Usage
+
+#: Seconds after which a test that waits gives up.
+PATIENCE_S = 30
+
+AGENTS = {
+    "plain": "tools: [add, book, refuse, hang]",
+    "staged": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}, other: {use: demo/instant}}\n"
+    "tools: [add, book, refuse, hang]",
+    "capped": "limits: {turn: {cost_usd: 0.001}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 100}}}",
+    "short": "limits: {turn: {steps: 2}}\nmodels: {main: {use: demo/stage}}\ntools: [add]",
+    "broken": "instructions: '{{ user.name }}'",
+}
+
+
+@activity.defn
+async def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+
+
+@activity.defn
+async def book(size: int) -> str:
+    """Returns a long text."""
+    return "x" * size
+
+
+@activity.defn
+async def refuse(reason: str) -> str:
+    """Fails with a type of its own."""
+    raise ApplicationError(reason, type="refused", non_retryable=True)
+
+
+@activity.defn
+async def hang(name: str) -> str:
+    """Never answers by itself."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.05)
+
+
+ONE_STEP = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
+
+
+@dataclass(frozen=True)
+class Play:
+    """One answer of `Stage`: what it streams, where it waits, how it ends."""
+
+    text: str = ""
+    calls: Sequence[tuple[str, dict[str, JsonValue]]] = ()
+    #: After `text` was streamed, the answer waits for this.
+    gate: asyncio.Event | None = None
+    stop: StopReason | None = None
+    error: ApplicationError | None = None
+
+
+class Stage:
+    """Plays `plays` in order, then says `ok`."""
+
+    api = "stage"
+
+    def __init__(self) -> None:
+        self.plays: list[Play] = []
+        #: What each call was asked, oldest first.
+        self.requests: list[tuple[Message, ...]] = []
+        self.closed = 0
+
+    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+        return {"messages": [message.model_dump(mode="json") for message in messages]}
+
+    async def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        given = request["messages"]
+        assert isinstance(given, list)
+        self.requests.append(tuple(Message.model_validate(message) for message in given))
+        play = self.plays.pop(0) if self.plays else Play("ok")
+        try:
+            yield Started(Usage(input_tokens=10))
+            if play.text:
+                yield Delta(0, "text", play.text)
+            if play.gate is not None:
+                await play.gate.wait()
+        finally:
+            self.closed += 1
+        if play.error is not None:
+            raise play.error
+        calls = [
+            ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args)
+            for number, (name, args) in enumerate(play.calls, 1)
+        ]
+        parts: list[Part] = [Text(text=play.text)] if play.text else []
+        stop = play.stop or ("tool_calls" if calls else "end")
+        yield Answer((*parts, *calls), "stage", Usage(input_tokens=10, output_tokens=2), stop)
+
+
+class Wires(Providers):
+    """The demo model without its pace, and a stage under the name `demo/stage`."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__({}, Demo(pace=0))
+        self._stage = stage
+
+    def wire(self, model: ModelDefinition) -> Wire:
+        return self._stage if model.use == "demo/stage" else super().wire(model)
+
+
+@dataclass
+class Lab:
+    client: Client
+    live: MemoryLive
+    parts: Parts
+    stage: Stage
+
+    async def start(
+        self,
+        agent: str = "plain",
+        *,
+        digest: str | None = None,
+        first: str | None = None,
+        signal: SendMessage | None = None,
+        **new: Any,
+    ) -> "Talk":
+        """A new session; `first` is the text of a message that comes with it, `signal` one that is there at once."""
+        known = self.parts.definitions.current(agent)
+        assert known is not None, agent
+        session_id = uuid.uuid4().hex
+        session = NewSession(
+            tenant="lab",
+            session_id=session_id,
+            agent=agent,
+            digest=digest or known.digest,
+            message=message(first, "first") if first else None,
+            **new,
+        )
+        handle = await self.client.start_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=session),
+            id=f"lab/{session_id}",
+            task_queue=TASK_QUEUE,
+            memo={"title": "a test"},
+            start_signal="send_message" if signal else None,
+            start_signal_args=[signal] if signal else [],
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(AGENT, agent),
+                    SearchAttributePair(STATUS, "working" if first else "idle"),
+                    SearchAttributePair(TENANT, "lab"),
+                ]
+            ),
+        )
+        # Without a run id: a session outlives its runs.
+        return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, handle.id))
+
+
+def message(text: str, message_id: str, *, digest: str | None = None, cursor: int = 0) -> SendMessage:
+    return SendMessage(
+        message_id=message_id, parts=(Text(text=text),), content_sha256=text, cursor=cursor, digest=digest
+    )
+
+
+@dataclass
+class Talk:
+    """One session, as its viewers and callers have it."""
+
+    lab: Lab
+    handle: WorkflowHandle[SessionWorkflow, str]
+    _sent: int = field(default=0)
+
+    @property
+    def stage(self) -> Stage:
+        return self.lab.stage
+
+    async def send(self, text: str, message_id: str = "", *, digest: str | None = None) -> str:
+        self._sent += 1
+        message_id = message_id or f"m{self._sent}"
+        await self.handle.signal(SessionWorkflow.send_message, message(text, message_id, digest=digest))
+        return message_id
+
+    async def stop(self, turn_id: str | None = None, stop_id: str = "", *, told: bool = True) -> None:
+        """Stops as the gateway does; not `told`, the model call has to find out by itself."""
+        await self.handle.signal(SessionWorkflow.stop, Stop(id=stop_id or uuid.uuid4().hex, turn_id=turn_id))
+        if told:
+            self.lab.live.stop(self.handle.id)
+
+    async def close(self) -> None:
+        await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
+        self.lab.live.stop(self.handle.id)
+
+    async def configure(self, **changes: Any) -> None:
+        await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
+
+    async def page(self, after: int = 0) -> EventsPage:
+        return await self.handle.query(SessionWorkflow.events, after)
+
+    async def events(self, after: int = 0) -> list[Event]:
+        found: list[Event] = []
+        more = True
+        while more:
+            page = await self.page(after)
+            found += page.events
+            more = page.more
+            after = found[-1].seq if found else after
+        return found
+
+    async def until(self, done: Callable[[list[Event]], bool], after: int = 0) -> list[Event]:
+        """Events after a cursor, as soon as `done` says that they are enough."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
+            while True:
+                found = await self.events(after)
+                if done(found):
+                    return found
+                await frames.get()
+
+    async def streamed(self, text: str) -> None:
+        """Returns once the step that runs has streamed `text`."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
+            while True:
+                progress = self.lab.live.progress(self.handle.id)
+                if progress is not None and any(part.text == text for part in progress.parts):
+                    return
+                await frames.get()
+
+    async def turn(self, text: str, **options: Any) -> list[Event]:
+        """Says something; returns the events up to the end of that turn."""
+        after = (await self.page(2**31)).seq
+        await self.send(text, **options)
+        return await self.until(lambda events: any(event.type == "turn.finished" for event in events), after)
+
+    async def transcript(self) -> tuple[Message, ...]:
+        messages: tuple[Message, ...] = ()
+        until: int | None = None
+        while True:
+            page = await self.handle.query(SessionWorkflow.snapshot, PageRequest(after=len(messages), until=until))
+            messages, until = messages + page.messages, page.count
+            if len(messages) >= page.count:
+                return messages
+
+    async def said(self) -> list[tuple[str, str]]:
+        """Role and text of each message; calls and results by name."""
+        lines: list[tuple[str, str]] = []
+        for one in await self.transcript():
+            for part in one.parts:
+                match part.type:
+                    case "text":
+                        lines.append((one.role, part.text))
+                    case "tool_call":
+                        lines.append(("call", part.name))
+                    case "tool_result":
+                        lines.append(("result", str(part.output)))
+                    case _:
+                        pass
+        return lines
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [event.type for event in events]
+
+
+def ends(events: list[Event], count: int = 1) -> bool:
+    return kinds(events).count("turn.finished") >= count
+
+
+def check(events: list[Event]) -> None:
+    """What holds for every session, whatever happened to it."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    for one, other, key in (
+        ("turn.started", "turn.finished", "turn_id"),
+        ("step.started", "step.finished", "step_id"),
+        ("tool.started", "tool.finished", "call_id"),
+    ):
+        started = Counter(getattr(event, key) for event in events if event.type == one)
+        assert started == Counter(getattr(event, key) for event in events if event.type == other)
+        assert set(started.values()) <= {1}
+
+
+@asynccontextmanager
+async def open_lab(client: Client, folder: Path, settings: Settings, stage: Stage | None = None) -> AsyncIterator[Lab]:
+    """A worker with all parts on `client`'s server; its data goes to `folder`."""
+    agents = folder / "agents"
+    agents.mkdir(parents=True, exist_ok=True)
+    for name, lines in AGENTS.items():
+        fields = [f"name: {name}", "model: main", lines]
+        if "models:" not in lines:
+            fields.append("models: {main: {use: demo/instant}, other: {use: demo/quick}}")
+        if "instructions:" not in lines:
+            fields.append("instructions: Be brief.")
+        (agents / f"{name}.yaml").write_text("\n".join(fields))
+    tools = folder / "lab_tools.py"
+    tools.write_text("from tests.session_lab import add, book, hang, refuse\n")
+    parts = assemble(settings, Sources(agents=(agents,), tools=(str(tools),)), demo_without_keys=True)
+    assert not parts.definitions.problems, parts.definitions.problems
+    await parts.definitions.publish()
+    stage = stage or Stage()
+    parts = replace(parts, providers=Wires(stage))
+    live = MemoryLive(asyncio.get_running_loop())
+    async with make_worker(client, live, parts):
+        yield Lab(client, live, parts, stage)

@@ -1,0 +1,138 @@
+"""`perdure bench`: its arithmetic, its table and JSON, and that a quick run measures what it names."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from temporal.app.bench.command import Rows, run
+from temporal.app.bench.histories import Cost, turns_of
+from temporal.app.bench.report import Report, Row, Target, machine, number, percentile, spread, table
+from temporal.app.bench.wire import Token, Tokens
+
+SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+CONTINUED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+
+
+def report(*rows: Row) -> Report:
+    return Report(
+        rows=rows,
+        quick=False,
+        machine=machine(),
+        started_at="2026-11-22T17:00:00+00:00",
+        took_s=1,
+        load_before=(0.5, 0.5, 0.5),
+        load_after=(1.0, 0.5, 0.5),
+    )
+
+
+def shown(found: Report) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table(found))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_percentile_is_one_of_the_values_and_errs_upwards() -> None:
+    values = [float(value) for value in range(20, 0, -1)]
+    assert [percentile(values, percent) for percent in (0, 50, 95, 100)] == [1, 10, 19, 20]
+    assert percentile([7.0], 50) == percentile([7.0], 95) == 7
+    assert spread([3.0, 1.0, 2.0]) == {"n": 3, "p50": 2.0, "p95": 3.0, "max": 3.0}
+    assert spread([]) == {"n": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "met"),
+    [
+        (2.0, Target(bound="at most", value=2), True),
+        (2.001, Target(bound="at most", value=2), False),
+        (30.0, Target(bound="at least", value=30), True),
+        (29.9, Target(bound="at least", value=30), False),
+        (None, Target(bound="at most", value=2), False),
+        (5.0, None, None),
+    ],
+)
+def test_a_target_is_met_or_missed(value: float | None, target: Target | None, met: bool | None) -> None:
+    assert Row(group="tokens", name="a row", value=value, unit="ms", target=target).met is met
+
+
+def test_the_table_says_what_was_missed() -> None:
+    missed = Row(group="stop", name="slow", value=140, unit="ms", target=Target(bound="at most", value=100))
+    found = report(
+        Row(group="tokens", name="quick", value=0.784, unit="ms", target=Target(bound="at most", value=2)),
+        missed,
+        Row(group="stop", name="untold", value=None, unit="ms"),
+    )
+    assert found.missed == (missed,)
+    lines = [line.split() for line in shown(found).splitlines()]
+    assert ["│", "quick", "│", "0.78", "│", "ms", "│", "at", "most", "2", "│", "met", "│"] in lines
+    assert ["│", "slow", "│", "140", "│", "ms", "│", "at", "most", "100", "│", "missed", "│"] in lines
+    assert ["│", "untold", "│", "not", "measured", "│", "ms", "│", "│", "│"] in lines
+
+
+def test_the_json_holds_the_verdicts_and_the_machine() -> None:
+    row = Row(group="tokens", name="a row", value=0.5, unit="ms", target=Target(bound="at most", value=2))
+    told = json.loads(report(row).model_dump_json())
+    assert told["rows"] == [
+        {
+            "group": "tokens",
+            "name": "a row",
+            "value": 0.5,
+            "unit": "ms",
+            "target": {"bound": "at most", "value": 2.0},
+            "details": {},
+            "met": True,
+        }
+    ]
+    assert told["machine"]["cores"] >= 1
+    assert told["machine"]["versions"]["temporalio"]
+    assert told["load_before"] == [0.5, 0.5, 0.5]
+
+
+def test_numbers_keep_what_counts() -> None:
+    assert [number(value) for value in (12, 0.784, 23.84, 118.2, 3337)] == ["12", "0.78", "23.8", "118", "3,337"]
+
+
+def test_a_stream_is_read_however_its_bytes_are_cut() -> None:
+    frames = [
+        b": perdure\nretry: 2000\n\n",
+        b'id: 1\nevent: turn.started\ndata: {"at": "1795368201.820603 "}\n\n',
+        b'event: step.delta\ndata: {"delta": "1795368201.500000 1795368201.750000 "}\n\n',
+        b"id: 2\nevent: turn.finished\ndata: {}\n\n",
+    ]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames)
+    stream = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks
+    for size in (1, 7, len(stream)):
+        tokens = Tokens(b"step.delta")
+        for at in range(0, len(stream), size):
+            tokens.take(stream[at : at + size], 1795368202.0)
+        assert tokens.others == ["turn.started", "turn.finished"]
+        assert tokens.came == [Token(1795368201.5, 1795368202.0), Token(1795368201.75, 1795368202.0)]
+
+
+def test_a_turn_costs_what_lies_between_its_signal_and_the_next() -> None:
+    runs = [
+        [event(STARTED), event(TASK), event(SIGNALED), event(TASK), event(SIGNALED), event(CONTINUED)],
+        [event(STARTED), event(SIGNALED), event(TASK), event(TASK)],
+    ]
+    size = event(TASK).ByteSize()
+    assert turns_of(runs) == ([Cost(2, 2 * size), Cost(1, size), Cost(3, 3 * size)], Cost(4, 4 * size))
+
+
+def event(kind: EventType.ValueType) -> HistoryEvent:
+    return HistoryEvent(event_id=1, event_type=kind)
+
+
+@pytest.mark.server
+async def test_a_quick_run_measures_what_it_names() -> None:
+    console = Console(file=io.StringIO())
+    found = await run(frozenset({Rows.first, Rows.stop}), True, console)
+    assert [(row.group, row.unit) for row in found.rows] == [("first", "ms")] * 6 + [("first", "times")] * 2 + [
+        ("stop", "ms")
+    ] * 2
+    assert all(row.value is not None and row.value > 0 for row in found.rows)

@@ -1,0 +1,82 @@
+"""What holds between the packages: stubs and activities, the closed union of events, and what workflow code loads."""
+
+import asyncio
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import JsonValue
+from temporalio import activity
+
+from activities.agents import Agents
+from activities.builtin_tools import current_time
+from activities.model_call import ModelCalls
+from activities.tools import read_tool
+from temporal.blobs import LocalBlobs
+from workflows import contract, events
+from workflows.contract import ToolOutput
+from workflows.state import Note
+
+ROOT = Path(__file__).parent.parent
+
+
+def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, type | None]:
+    """Name, types of the arguments without `self`, type of the result."""
+    definition = activity._Definition.must_from_callable(fn)
+    return definition.name, definition.arg_types, definition.ret_type
+
+
+@pytest.mark.parametrize(
+    ("stub", "implementation"),
+    [(contract.load_agent, Agents.load_agent), (contract.call_model, ModelCalls.call_model)],
+)
+def test_a_stub_is_what_implements_it(stub: Callable[..., Any], implementation: Callable[..., Any]) -> None:
+    name, arguments, result = signature(implementation)
+    assert signature(stub) == (name, arguments, result)
+    assert stub.__name__ == name
+
+
+async def test_every_stub_is_implemented_and_every_tool_gives_what_the_session_takes(tmp_path: Path) -> None:
+    stubs = {name for name, value in vars(contract).items() if activity._Definition.from_callable(value)}
+    assert stubs == {"load_agent", "call_model"}
+    tool = read_tool(current_time).activity(LocalBlobs(tmp_path), asyncio.get_running_loop())
+    assert signature(tool) == ("current_time", [dict[str, JsonValue]], ToolOutput)
+
+
+def test_every_event_is_in_the_union() -> None:
+    union = get_args(get_args(events.Event)[0])
+    assert set(union) == set(events.EventBase.__subclasses__())
+    kinds = [one.model_fields["type"].default for one in union]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_every_note_is_in_the_union() -> None:
+    from workflows import state
+
+    records = {
+        value for value in vars(state).values() if isinstance(value, type) and value.__module__ == state.__name__
+    }
+    assert records - set(get_args(Note)) == {state.Seen, state.Turn, state.SessionState}
+
+
+@pytest.mark.parametrize("package", ["workflows", "activities", "gateway", "temporal"])
+def test_packages_are_those_of_this_repository(package: str) -> None:
+    """Other distributions install packages under the same names."""
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    assert Path(found.origin).parent == ROOT / package
+
+
+def test_workflow_code_loads_no_sdk() -> None:
+    """A worker may import what it likes; a session's code must not, for it is replayed on others."""
+    code = "import sys, workflows.session; print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "temporalio" in loaded
+    heavy = {"anthropic", "openai", "httpx2", "fastapi", "starlette", "structlog", "yaml", "genai_prices", "orjson"}
+    assert loaded & (heavy | {"activities", "gateway", "temporal"}) == set()

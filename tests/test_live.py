@@ -1,0 +1,114 @@
+"""The live plane within one process."""
+
+import asyncio
+import threading
+
+from temporal.live import Frame, LivePart, MemoryLive, Poke, StepDelta, StepProgress
+
+
+def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1, part: int = 0) -> StepDelta:
+    return StepDelta(step, attempt, n, part, "text", text)
+
+
+def taken(queue: "asyncio.Queue[Frame]") -> list[Frame]:
+    return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+def here() -> MemoryLive:
+    return MemoryLive(asyncio.get_running_loop())
+
+
+def test_progress_is_put_together_from_deltas() -> None:
+    progress = StepProgress("t1.s1", 1)
+    progress.add(StepDelta("t1.s1", 1, 0, 0, "reasoning", "hm"))
+    progress.add(StepDelta("t1.s1", 1, 1, 1, "text", "he"))
+    progress.add(StepDelta("t1.s1", 1, 2, 1, "text", "llo"))
+    copy = progress.copy()
+    progress.add(StepDelta("t1.s1", 1, 3, 2, "tool_input", "", "add"))
+    progress.add(StepDelta("t1.s1", 1, 4, 2, "tool_input", "{}"))
+
+    assert copy.parts == [LivePart("reasoning", "hm"), LivePart("text", "hello")]
+    assert copy.n == 3
+    assert progress.parts == [*copy.parts, LivePart("tool_input", "{}", "add")]
+    assert progress.n == 5
+
+
+async def test_a_watcher_gets_the_frames_of_its_session_in_order() -> None:
+    live = here()
+    async with live.watch("a/1") as one, live.watch("a/1") as other, live.watch("a/2") as stranger:
+        live.begin("a/1", "t1.s1", 1)
+        live.delta("a/1", delta(0, "x"))
+        live.end("a/1", "t1.s1", 1)
+        assert taken(one) == taken(other) == [StepProgress("t1.s1", 1), delta(0, "x")]
+        assert taken(stranger) == []
+
+
+async def test_who_comes_late_is_given_what_was_streamed_first() -> None:
+    live = here()
+    live.begin("a/1", "t1.s1", 2)
+    live.delta("a/1", delta(0, "he", attempt=2))
+    async with live.watch("a/1") as frames:
+        live.delta("a/1", delta(1, "llo", attempt=2))
+        (first, second) = taken(frames)
+    assert first == StepProgress("t1.s1", 2, 1, [LivePart("text", "he")])
+    assert second == delta(1, "llo", attempt=2)
+    assert live.progress("a/1") == StepProgress("t1.s1", 2, 2, [LivePart("text", "hello")])
+
+
+async def test_what_streams_no_more_is_not_shown_to_who_comes_late() -> None:
+    live = here()
+    live.begin("a/1", "t1.s1", 1)
+    live.end("a/1", "t1.s1", 1)
+    assert live.progress("a/1") is None
+    async with live.watch("a/1") as frames:
+        assert taken(frames) == []
+
+
+async def test_an_attempt_that_was_given_up_does_not_touch_the_next_one() -> None:
+    live = here()
+    live.begin("a/1", "t1.s1", 1)
+    live.begin("a/1", "t1.s1", 2)
+    live.delta("a/1", delta(0, "new", attempt=2))
+    live.delta("a/1", delta(0, "old", attempt=1))
+    live.end("a/1", "t1.s1", 1)
+    assert live.progress("a/1") == StepProgress("t1.s1", 2, 1, [LivePart("text", "new")])
+
+
+async def test_a_poke_comes_from_any_thread() -> None:
+    live = here()
+    async with live.watch("a/1") as frames:
+        thread = threading.Thread(target=live.poke, args=("a/1", 7))
+        thread.start()
+        assert await frames.get() == Poke(7)
+        thread.join()
+
+
+async def test_nobody_watches_so_nothing_is_kept() -> None:
+    live = here()
+    async with live.watch("a/1"):
+        pass
+    live.poke("a/1", 1)
+    live.delta("a/1", delta(0, "x"))
+    async with live.watch("a/1") as frames:
+        assert taken(frames) == []
+
+
+def test_a_poke_to_a_loop_that_is_closed_does_nothing() -> None:
+    loop = asyncio.new_event_loop()
+    live = MemoryLive(loop)
+    watch = live.watch("a/1")
+    loop.run_until_complete(watch.__aenter__())
+    loop.close()
+    live.poke("a/1", 1)
+
+
+async def test_a_stop_is_told_to_all_who_listen_then() -> None:
+    live = here()
+    live.stop("a/1")
+    async with live.stops("a/1") as one, live.stops("a/1") as other, live.stops("a/2") as stranger:
+        assert not one.is_set()
+        live.stop("a/1")
+        assert (one.is_set(), other.is_set(), stranger.is_set()) == (True, True, False)
+        one.clear()
+        live.stop("a/1")
+        assert one.is_set()

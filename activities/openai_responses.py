@@ -5,6 +5,8 @@ that it led to, or not at all.
 Rule 2: an answer is whole when `response.completed` or `response.incomplete` came, and its parts are what
 `response.output_item.done` said; what came before is for viewers. Failures are events, which the SDK does not raise.
 Rule 3: compatible servers leave out what they like (indexes, usage, its details); an item is known by its index or id.
+Rule 4: events are read as plain JSON, so that an item stays as it came; and the SDK's types for them would be built at
+the first answer, on the event loop, for longer than a heartbeat may take on a busy machine.
 """
 
 import json
@@ -15,7 +17,6 @@ from typing import Any, Final
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
-from openai.types.responses import ResponseStreamEvent
 from pydantic import JsonValue
 
 from activities import failures
@@ -81,7 +82,7 @@ class OpenAIResponses:
                 yield Started(Usage())
                 answer = _Answer(step_id, str(request["model"]))
                 async for event in events:
-                    for delta in answer.take(event):
+                    for delta in answer.take(event) if isinstance(event, dict) else ():
                         yield delta
                     if answer.response:
                         await read_out(events)
@@ -91,7 +92,7 @@ class OpenAIResponses:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, provider) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ResponseStreamEvent]:
+    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[object]:
         client = self._clients.at(base_url)
         try:
             return await _send(client, request)
@@ -105,10 +106,9 @@ class OpenAIResponses:
         await self._clients.aclose()
 
 
-async def _send(client: AsyncOpenAI, request: dict[str, JsonValue]) -> AsyncStream[ResponseStreamEvent]:
-    body: dict[str, Any] = dict(request)
-    stream: AsyncStream[ResponseStreamEvent] = await client.responses.create(**body)
-    return stream
+async def _send(client: AsyncOpenAI, request: dict[str, JsonValue]) -> AsyncStream[object]:
+    # What `client.responses.create` does, but for its types.
+    return await client.post("/responses", cast_to=object, body=request, stream=True, stream_cls=AsyncStream[object])
 
 
 def _items(turn: Turn) -> list[JsonValue]:
@@ -182,40 +182,39 @@ class _Answer:
 
     step_id: str
     model: str
-    items: dict[int | str, _Arriving] = field(default_factory=dict)
+    items: dict[int | str | None, _Arriving] = field(default_factory=dict)
     begun: list[_Arriving] = field(default_factory=list)
     refused: bool = False
     #: As the terminal event gives it.
     response: dict[str, Any] = field(default_factory=dict)
 
-    def take(self, event: ResponseStreamEvent) -> list[Delta]:
-        match event.type:
-            case "response.output_item.added" | "response.output_item.done":
-                item = _plain(event.item)
+    def take(self, event: dict[str, Any]) -> list[Delta]:
+        match event.get("type"):
+            case "response.output_item.added" | "response.output_item.done" as kind:
+                item = _plain(event["item"])
                 if item.get("type") in _KINDS:
-                    arriving = self._arriving(event, item["type"], item.get("id", ""))
-                    is_done = event.type == "response.output_item.done"
-                    return self._done(arriving, item) if is_done else self._added(arriving, item)
+                    arriving = self._arriving(event | {"item_id": item.get("id")}, item["type"])
+                    return self._added(arriving, item) if kind.endswith("added") else self._done(arriving, item)
             case "response.output_text.delta":
-                return self._fragment(self._arriving(event, "message"), event.delta)
+                return self._fragment(self._arriving(event, "message"), event["delta"])
             case "response.refusal.delta":
                 self.refused = True
-                return self._fragment(self._arriving(event, "message"), event.delta)
+                return self._fragment(self._arriving(event, "message"), event["delta"])
             case "response.function_call_arguments.delta":
-                return self._fragment(self._arriving(event, "function_call"), event.delta)
+                return self._fragment(self._arriving(event, "function_call"), event["delta"])
             case "response.reasoning_summary_text.delta":
-                section = ("summary", getattr(event, "summary_index", 0))
-                return self._fragment(self._arriving(event, "reasoning"), event.delta, section)
+                section = ("summary", event.get("summary_index", 0))
+                return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
             case "response.reasoning_text.delta":
-                section = ("content", getattr(event, "content_index", 0))
-                return self._fragment(self._arriving(event, "reasoning"), event.delta, section)
+                section = ("content", event.get("content_index", 0))
+                return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
             case "response.completed" | "response.incomplete":
-                self.response = _plain(event.response)
+                self.response = event["response"]
             case "response.failed":
-                error = _plain(event.response).get("error") or {}
+                error = (event.get("response") or {}).get("error") or {}
                 raise failures.ProviderError(error.get("message") or "", code=error.get("code") or error.get("type"))
             case "error":
-                raise failures.ProviderError(getattr(event, "message", "") or "", code=getattr(event, "code", None))
+                raise failures.ProviderError(event.get("message") or "", code=event.get("code"))
             case _:
                 pass
         return []
@@ -237,9 +236,8 @@ class _Answer:
         model = self.response.get("model") or self.model
         return Answer(tuple(parts), model, _usage(self.response.get("usage") or {}), stop)
 
-    def _arriving(self, event: object, item_type: str, item_id: str = "") -> _Arriving:
-        index: int | None = getattr(event, "output_index", None)
-        key = getattr(event, "item_id", item_id) if index is None else index
+    def _arriving(self, event: dict[str, Any], item_type: str) -> _Arriving:
+        key = event.get("output_index", event.get("item_id"))
         return self.items.setdefault(key, _Arriving(_KINDS[item_type]))
 
     def _added(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
@@ -279,11 +277,15 @@ class _Answer:
         return arriving.part
 
 
-def _plain(model: openai.BaseModel) -> dict[str, Any]:
-    """As it came, without nulls, which the API gives but does not take."""
-    # Compatible servers fill fields with what the SDK's types do not foresee.
-    plain: dict[str, Any] = model.to_dict(exclude_none=True, warnings=False)
-    return json.loads(encodable(json.dumps(plain, ensure_ascii=False)))  # type: ignore[no-any-return]
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    """`item` as it came, without nulls, which the API gives but does not take, and fit to be written as JSON."""
+    written = encodable(json.dumps(item, ensure_ascii=False))
+    plain: dict[str, Any] = json.loads(written, object_hook=_without_nulls)
+    return plain
+
+
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in value.items() if each is not None}
 
 
 def _text(item: dict[str, Any]) -> str:

@@ -24,8 +24,6 @@ from temporal.blobs import BlobStore
 
 #: Seconds for a session to end once it was told to close: its turn is stopped first.
 _END_S: Final = 30.0
-#: Seconds for Temporal to delete what it was told to.
-_GONE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,13 @@ class Erased:
 class Eraser:
     """`session` is always a workflow id, `{tenant}/{session_id}`."""
 
-    def __init__(self, client: Client, backend: Backend, blobs: BlobStore) -> None:
+    def __init__(self, client: Client, backend: Backend, blobs: BlobStore, gone_within_s: float = 10) -> None:
+        """Waits so long for Temporal to delete what it was told to: unless it was set otherwise, it writes down only each
+        30 s that a run is over, and deletes none before."""
         self._client = client
         self._backend = backend
         self._blobs = blobs
+        self._gone_within_s = gone_within_s
 
     async def erase(
         self, session: str, *, closing: Callable[[], None] = lambda: None, terminate: bool = False
@@ -108,7 +109,7 @@ class Eraser:
     async def _gone(self, session: str, runs: list[str]) -> bool:
         wait = 0.01
         try:
-            async with asyncio.timeout(_GONE_S):
+            async with asyncio.timeout(self._gone_within_s):
                 for run in runs:
                     while await run_exists(self._client, session, run):
                         await asyncio.sleep(wait)

@@ -83,23 +83,27 @@ async def ensure_search_attributes(client: Client) -> None:
 
     Raises `TemporalUnavailable` where they are missing and may not be added, or exist with another type.
     """
-    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
     where = f"namespace {client.namespace} of {client.service_client.config.target_host}"
     try:
-        missing = await _missing(client, wanted)
+        missing = await missing_search_attributes(client)
         if missing:
             await _add(client, missing)
-            missing = await _missing(client, wanted)
+            missing = await missing_search_attributes(client)
     except RPCError as error:
         raise TemporalUnavailable(f"cannot set up search attributes in {where}: {error.message}") from error
     if missing:
-        named = ", ".join(f"{name} ({IndexedValueType.Name(kind)[19:].title()})" for name, kind in missing.items())
+        named = ", ".join(f"{name} ({attribute_type(kind)})" for name, kind in missing.items())
         raise TemporalUnavailable(f"{where} lacks search attributes, or has them with another type: {named}")
 
 
-async def _missing(
-    client: Client, wanted: dict[str, IndexedValueType.ValueType]
-) -> dict[str, IndexedValueType.ValueType]:
+def attribute_type(kind: IndexedValueType.ValueType) -> str:
+    """As Temporal's command line names it: `Keyword`, `Double`."""
+    return IndexedValueType.Name(kind)[19:].title()
+
+
+async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
+    """Those of `workflows.attributes` that the namespace lacks or has with another type. Raises `RPCError`."""
+    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=_RPC_TIMEOUT
     )

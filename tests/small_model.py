@@ -33,7 +33,8 @@ def serve(port: int) -> None:
     parameters.port = port
     parameters.n_ctx = 4096
     parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = 2
+    # Threads wait for each other by spinning, which on a busy machine costs more than a second one brings.
+    parameters.cpuparams.n_threads = 1
     # Always the likeliest word, so that the same question has the same answer.
     parameters.sampling.temp = 0.0
     parameters.warmup = False

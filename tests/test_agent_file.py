@@ -55,7 +55,13 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
         ("thinking: off", "fallback: [demo/x]", "6: models.capable.fallback: this version does not carry this out"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
-        ("anthropic/claude", "gemini/claude", "6: models.capable.use: 'gemini/claude-sonnet-5-5' names no provider"),
+        (
+            "anthropic/claude",
+            "gemini/claude",
+            "6: models.capable.use: 'gemini/claude-sonnet-5-5' names no provider of this version; "
+            "write one of anthropic/…, openai/…, openai-chat/…, demo/…",
+        ),
+        ("anthropic/claude-sonnet-5-5", "openai/gpt-0", "6: models.capable: openai/gpt-0 has no known price"),
         ("timeout: 90s", "timeout: soon", "14: tools[1].timeout: a duration is a number and a unit"),
         ("timeout: 90s", "timeout: 99999999999999d", "14: tools[1].timeout: 99999999999999d is longer than"),
         ("- find_order", "- find_order: 30s", "13: tools[0]: the options of find_order are a mapping"),

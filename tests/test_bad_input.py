@@ -172,7 +172,7 @@ async def test_creates_that_are_not_right_name_their_field(
 )
 async def test_commands_with_wrong_values(sessions: Sessions, method: str, path: str, field: str) -> None:
     session = await sessions.create()
-    for value in (["x"], {"y": 1}, -1, "no such", "\ud83d"):
+    for value in (["x"], {"y": 1}, -1, "no such", "\ud83d", True):
         body: Any = value
         for name in reversed(field.split(".")):
             body = {name: body}

@@ -93,7 +93,7 @@ async def test_a_turn_that_streams_is_stopped_first_and_viewers_are_cut(
         assert await erase(http, session) == 200
         await viewer.until("session.closed")
 
-    assert provider.calls[-1].closed is not None
+    assert provider.calls[-1].closed_at is not None
     assert told(await http.get(f"/v1/sessions/{session}/events")) == (404, "session_not_found")
 
 

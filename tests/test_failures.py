@@ -14,6 +14,7 @@ from activities.anthropic_messages import AnthropicMessages
 from activities.failures import (
     ANTHROPIC,
     DEMO,
+    OPENAI_RESPONSES,
     MissingVariable,
     ProviderError,
     StreamTruncated,
@@ -225,6 +226,11 @@ def test_words(error: Exception, message: str | None) -> None:
             assert told.type == errors.MODEL_CONTEXT_LENGTH
         case _:
             assert told.message == message
+
+
+@pytest.mark.parametrize("code", ["data_residency_mismatch", "invalid_encrypted_content", "invalid_prompt"])
+def test_a_response_that_would_fail_again_is_not_tried_again(code: str) -> None:
+    assert classify(ProviderError("", code=code), OPENAI_RESPONSES).non_retryable
 
 
 def test_what_is_classified_stays() -> None:

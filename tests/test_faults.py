@@ -1,4 +1,4 @@
-"""Providers that fail, over both wires and the whole of Perdure: one message in the end, or a failure told in words."""
+"""Providers that fail, over every wire and the whole of Perdure: one message in the end, or a failure told in words."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply, signature
+from temporal.app.fake_responses import encrypted
 from tests.conftest import Dev
 from tests.session_client import Frame, Sessions, texts
 from workflows import errors
@@ -22,24 +23,26 @@ AGENT = """
 name: {name}
 models:
   claude: {{use: anthropic/claude-sonnet-5-5, thinking: medium, max_output_tokens: 4096}}
+  gpt: {{use: openai/gpt-6-sol, thinking: low, base_url: "{chat_url}", price: {{input: 0, output: 0}}}}
   chat: {{use: openai-chat/llama3.2, base_url: "{chat_url}", price: {{input: 0, output: 0}}}}
 model: {name}
 instructions: Be brief.
 tools: [calculator]
 """
 
-both_wires = pytest.mark.parametrize("agent", ["claude", "chat"])
+NAMES = ("claude", "gpt", "chat")
+every_wire = pytest.mark.parametrize("agent", NAMES)
 
 
 @pytest.fixture(scope="module")
 def definitions(provider: FakeProvider) -> dict[str, str]:
-    return {f"{name}.yaml": AGENT.format(name=name, chat_url=provider.chat_url) for name in ("claude", "chat")}
+    return {f"{name}.yaml": AGENT.format(name=name, chat_url=provider.chat_url) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
 def environment(provider: FakeProvider) -> dict[str, str]:
-    claude, chat = KEYS
-    return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": claude, "OPENAI_API_KEY": chat}
+    claude, openai = KEYS
+    return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": claude, "OPENAI_API_KEY": openai}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -76,7 +79,7 @@ def only(frames: list[Frame], kind: str) -> dict[str, Any]:
     ],
     ids=["429", "529", "500", "fin", "rst", "early end", "error event", "malformed", "no terminal event"],
 )
-@both_wires
+@every_wire
 async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, agent: str, fault: Reply) -> None:
     """The next attempt's answer is the only one; viewers are told to drop what they have of the first."""
     session = await sessions.create(agent)
@@ -120,7 +123,7 @@ async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, a
     ],
     ids=["401", "404", "400", "context length", "402"],
 )
-@both_wires
+@every_wire
 async def test_a_refusal(
     sessions: Sessions, dev: Dev, provider: FakeProvider, agent: str, refusal: Reply, kind: str
 ) -> None:
@@ -145,7 +148,7 @@ async def test_a_refusal(
     assert not [line for line in told if any(key in line for key in KEYS)]
 
 
-@both_wires
+@every_wire
 async def test_a_provider_that_falls_silent_can_be_stopped(
     sessions: Sessions, provider: FakeProvider, agent: str
 ) -> None:
@@ -163,7 +166,7 @@ async def test_a_provider_that_falls_silent_can_be_stopped(
     assert provider.calls[-1].closed_at is not None
 
 
-@both_wires
+@every_wire
 async def test_a_stop_in_mid_stream(sessions: Sessions, provider: FakeProvider, agent: str) -> None:
     """The provider's stream is closed, what had come is kept, and the next answer builds on it."""
     session = await sessions.create(agent)
@@ -185,7 +188,7 @@ async def test_a_stop_in_mid_stream(sessions: Sessions, provider: FakeProvider, 
     again = await sessions.ask(session, "go on")
 
     assert again["turn"]["reason"] == "done"
-    sent = str(provider.calls[-1].body["messages"])
+    sent = str(provider.calls[-1].body)
     assert kept.strip() in sent
     snapshot = await sessions.snapshot(session)
     assert texts(snapshot["messages"]) == [
@@ -237,12 +240,20 @@ async def test_reasoning_goes_back_to_the_api_that_made_it_and_to_no_other(
     thinking = {"type": "thinking", "thinking": "Let me think of it.", "signature": signature("Let me think of it.")}
     assert thinking in provider.calls[-1].body["messages"][1]["content"]
 
+    await sessions.configure(session, model="gpt")
+    provider.script(Reply(reasoning="A riddle.", text="Hm."))
+    answer = await sessions.ask(session, "and the other?")
+    call = provider.calls[-1]
+    assert call.api == "responses"
+    assert "think of it" not in str(call.body)
+    assert "encrypted" not in str(answer)
+
     await sessions.configure(session, model="chat")
     provider.script(Reply(reasoning="Another way of thinking.", text="So."))
     answer = await sessions.ask(session, "and you?")
     call = provider.calls[-1]
     assert call.api == "chat"
-    assert "think of it" not in str(call.body)
+    assert not [words for words in ("think of it", "riddle") if words in str(call.body)]
     assert "reasoning" in {part["type"] for part in answer["messages"][-1]["parts"]}
 
     await sessions.configure(session, model="claude")
@@ -250,10 +261,15 @@ async def test_reasoning_goes_back_to_the_api_that_made_it_and_to_no_other(
     call = provider.calls[-1]
     assert call.api == "anthropic"
     assert thinking in call.body["messages"][1]["content"]
-    assert "Another way" not in str(call.body)
+    assert not [words for words in ("Another way", "riddle") if words in str(call.body)]
+
+    await sessions.configure(session, model="gpt")
+    await sessions.ask(session, "and again?")
+    reasoning = [item for item in provider.calls[-1].body["input"] if item.get("type") == "reasoning"]
+    assert [item["encrypted_content"] for item in reasoning] == [encrypted(reasoning[0]["id"], "A riddle.")]
 
 
-@pytest.mark.parametrize(("agent", "other"), [("claude", "chat"), ("chat", "claude")])
+@pytest.mark.parametrize(("agent", "other"), [("claude", "chat"), ("chat", "gpt"), ("gpt", "claude")])
 async def test_the_model_is_switched_between_two_steps(
     sessions: Sessions, provider: FakeProvider, agent: str, other: str
 ) -> None:
@@ -269,21 +285,22 @@ async def test_the_model_is_switched_between_two_steps(
         frames = list(await viewer.until("turn.finished"))
 
     first, second = provider.calls[-2:]
-    assert [first.api, second.api] == [{"claude": "anthropic", "chat": "chat"}[name] for name in (agent, other)]
+    apis = {"claude": "anthropic", "gpt": "responses", "chat": "chat"}
+    assert [first.api, second.api] == [apis[agent], apis[other]]
     kinds = [frame.type for frame in frames if frame.seq is not None]
     assert kinds == [
         *("session.started", "turn.started", "message.added", "step.started", "step.finished"),
         *("tool.started", "tool.finished", "model.switched", "step.started", "step.finished", "turn.finished"),
     ]
-    uses = {"claude": "anthropic/claude-sonnet-5-5", "chat": "openai-chat/llama3.2"}
+    uses = {"claude": "anthropic/claude-sonnet-5-5", "gpt": "openai/gpt-6-sol", "chat": "openai-chat/llama3.2"}
     switched = only(frames, "model.switched")
     assert (switched["from"], switched["to"]) == (uses[agent], uses[other])
-    assert "42" in str(second.body["messages"][-1])
+    assert "42" in str(second.body["input" if second.api == "responses" else "messages"][-1])
     steps = [frame.data["message"] for frame in frames if frame.type == "step.finished"]
     assert texts(steps) == [("assistant", "Let me see what that is."), ("assistant", "It is 42.")]
 
 
-@both_wires
+@every_wire
 async def test_what_a_viewer_saw_live_is_what_is_kept(sessions: Sessions, provider: FakeProvider, agent: str) -> None:
     session = await sessions.create(agent)
     provider.script(Reply(text="The quick brown fox jumps over the lazy dog.", gap=0.03))

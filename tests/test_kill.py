@@ -14,6 +14,12 @@ from temporal.app.fake_replies import Reply
 
 pytestmark = pytest.mark.server
 
+
+@pytest.fixture(autouse=True)
+def _fresh(provider: FakeProvider) -> None:
+    provider.reset()
+
+
 LONG = Reply(text=" ".join(f"word{n}" for n in range(120)), gap=0.03)
 
 
@@ -139,7 +145,6 @@ async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProv
     cursor = max(int(identity) for _, identity, _ in seen if identity is not None)
     if all(event != "turn.finished" for event, _, _ in seen):
         seen += await until(dev.url, session, cursor, "turn.finished")
-    provider.default(Reply())
     assert_whole(seen)
     assert transcript(await snapshot(dev.url, session)) == [
         ("user", "what is six times seven?"),

@@ -36,8 +36,9 @@ async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any) -> AsyncIterator[Page]:
+async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
     """The chat page as a new user sees it; a request to another host or a script's error fails the test."""
+    provider.reset()
     expect.set_options(timeout=WAIT_MS)
     opened = await browser.new_page()
     strangers: list[str] = []

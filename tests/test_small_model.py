@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.server, pytest.mark.model]
 AGENT = """
 name: {name}
 models:
-  small: {{use: {use}, base_url: "{base_url}", max_output_tokens: 120, price: {{input: 0, output: 0}}}}
+  small: {{use: {use}, base_url: "{base_url}", max_output_tokens: 48, price: {{input: 0, output: 0}}}}
 model: small
 instructions: You are the order desk of a shop.
 tools: [find_order]

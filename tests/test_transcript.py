@@ -1,4 +1,4 @@
-"""A conversation moves freely between both providers: the real SDKs against a server that refuses what they refuse."""
+"""A conversation moves freely between all providers: the real SDKs against a server that refuses what they refuse."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,22 +9,30 @@ import pytest
 from anthropic import AsyncAnthropic
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from activities.anthropic_messages import AnthropicMessages
 from activities.openai_chat import OpenAIChat
+from activities.openai_responses import OpenAIResponses
 from activities.transcript import encodable, parse_arguments
 from activities.wire import Answer
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from temporal.app.fake_rules import anthropic_complaint, chat_complaint
+from temporal.app.fake_responses import encrypted
+from temporal.app.fake_rules import anthropic_complaint, chat_complaint, responses_complaint
 from workflows.commands import Prompt
 from workflows.definition import ModelDefinition
 from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
-WIRES = (AnthropicMessages({}), OpenAIChat({}))
 CLAUDE = ModelDefinition(use="anthropic/claude-sonnet-5-5")
-GPT = ModelDefinition(use="openai-chat/gpt-6-sol")
+CHAT = ModelDefinition(use="openai-chat/gpt-6-sol")
+GPT = ModelDefinition(use="openai/gpt-6-sol", thinking="low")
+WIRES = (
+    (AnthropicMessages({}), CLAUDE, anthropic_complaint),
+    (OpenAIChat({}), CHAT, chat_complaint),
+    (OpenAIResponses({}), GPT, responses_complaint),
+)
 
 
 def message(role: Role, *parts: Part, stopped: bool | None = None) -> Message:
@@ -37,16 +45,20 @@ async def fake() -> AsyncIterator[FakeProvider]:
         yield server
 
 
-@pytest.mark.parametrize("order", ["aoaoao", "aaooaa", "oaaooo", "oooaaa"])
+@pytest.mark.parametrize(
+    "order", ["aoaoao", "aaooaa", "oaaooo", "oooaaa", "rrrrr", "araror", "rraaoorr", "orrroar", "ararrra"]
+)
 async def test_a_conversation_moves_between_providers(fake: FakeProvider, order: str) -> None:
+    """`a` is Anthropic, `o` Chat Completions, `r` Responses."""
     fake.default(Reply(reasoning="I think.", text="Well.", tools=(("look", {"at": "it"}), ("look", "{broken"))))
-    claude = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
-    gpt = OpenAIChat({})
+    wires: dict[str, tuple[AnthropicMessages | OpenAIChat | OpenAIResponses, ModelDefinition, str]] = {
+        "a": (AnthropicMessages({}, partial(AsyncAnthropic, api_key="k")), CLAUDE, fake.url),
+        "o": (OpenAIChat({}), CHAT, fake.chat_url),
+        "r": (OpenAIResponses({}), GPT, fake.chat_url),
+    }
     history: tuple[Message, ...] = (message("user", Text(text="go")),)
     for number, letter in enumerate(order):
-        wire = claude if letter == "a" else gpt
-        model = CLAUDE if letter == "a" else GPT
-        url = fake.url if letter == "a" else fake.chat_url
+        wire, model, url = wires[letter]
         prompt = Prompt(model=model.model_copy(update={"base_url": url}), system="")
         request = wire.request(prompt, history)
         (answer,) = [i async for i in wire.stream(request, prompt, f"t1.s{number}") if isinstance(i, Answer)]
@@ -54,16 +66,18 @@ async def test_a_conversation_moves_between_providers(fake: FakeProvider, order:
         # Half of the time a result is missing, as after a stop.
         results = [ToolResult(call_id=call.call_id, name=call.name, output="seen") for call in calls[number % 2 :]]
         history += (message("assistant", *answer.parts), *(message("tool", result) for result in results))
-    await claude.aclose()
-    await gpt.aclose()
+    for wire, _, _ in wires.values():
+        await wire.aclose()
     for number, call in enumerate(fake.calls):
-        written = json.dumps(call.body["messages"])
-        own = order[:number].count("a")
-        assert written.count("signature") == (own if call.api == "anthropic" else 0)
-        assert "reasoning_content" not in written
+        written = json.dumps(call.body["input" if call.api == "responses" else "messages"])
+        own = order[:number].count(order[number])
+        assert written.count('"signature"') == (own if call.api == "anthropic" else 0)
+        assert written.count("encrypted_content") == (own if call.api == "responses" else 0)
+        assert written.count("I think.") == (0 if call.api == "chat" else own)
         # Of two calls in a step one id is the provider's own, the first time that it is seen.
         assert ("call_1" in written) == (order[number] in order[:number])
-        assert written.count('"broken"') == 0
+        assert "{broken" not in written
+    # Nothing was refused and sent anew.
     assert len(fake.calls) == len(order)
 
 
@@ -74,31 +88,42 @@ natives = st.sampled_from(
         Native(api="anthropic.messages", block={"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}),
         Native(api="openai.chat", block={"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}),
         Native(api="openai.chat", block={}),
+        Native(
+            api="openai.responses",
+            block={"type": "function_call", "call_id": "call_9", "name": "f", "arguments": "{}", "status": "completed"},
+        ),
+        Native(api="openai.responses", block={}),
     ]
 )
 call_ids = st.sampled_from(["t1.s1.c1", "t1.s1.c2", "t2.s1.c1"])
 calls = st.builds(lambda i, n: ToolCall(call_id=i, name="f", args={}, native=n), call_ids, natives)
 results = st.builds(lambda i, e: ToolResult(call_id=i, name="f", output="x", is_error=e), call_ids, st.booleans())
-thoughts = st.builds(
-    lambda signed: Reasoning(
-        text="hm",
-        native=Native(api="anthropic.messages", block={"type": "thinking", "thinking": "hm", "signature": signed}),
-    ),
-    st.just(""),
-)
+thoughts = st.sampled_from(
+    [
+        Native(api="anthropic.messages", block={"type": "thinking", "thinking": "hm", "signature": ""}),
+        Native(
+            api="openai.responses",
+            block={"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": encrypted("rs_1_0", "")},
+        ),
+    ]
+).map(lambda native: Reasoning(text="hm", native=native))
+own_words: dict[str, JsonValue] = {"type": "message", "role": "assistant", "status": "completed"}
+own_words["content"] = [{"type": "output_text", "text": "words", "annotations": []}]
+spoken = st.just(Text(text="words", native=Native(api="openai.responses", block=own_words)))
 
 
 def distinct(history: list[Message]) -> list[Message]:
-    """Call ids are unique for ever; those that the strategies draw are not."""
+    """Call ids and reasoning items are unique for ever; those that the strategies draw are not."""
     seen: set[str] = set()
     made: list[Message] = []
     for each in history:
         parts: list[Part] = []
         for part in each.parts:
-            if not isinstance(part, ToolCall) or part.call_id not in seen:
-                parts.append(part)
-            if isinstance(part, ToolCall):
-                seen.add(part.call_id)
+            name = part.call_id if isinstance(part, ToolCall) else part.type
+            if isinstance(part, ToolCall | Reasoning) and name in seen:
+                continue
+            parts.append(part)
+            seen.add(name)
         made.append(each.model_copy(update={"parts": tuple(parts)}))
     return made
 
@@ -109,7 +134,7 @@ messages = st.lists(
         st.lists(results, max_size=3).map(lambda parts: message("tool", *parts)),
         st.builds(
             lambda parts, stopped: message("assistant", *parts, stopped=stopped),
-            st.lists(st.one_of(texts, calls, thoughts), max_size=4),
+            st.lists(st.one_of(texts, spoken, calls, thoughts), max_size=4),
             st.sampled_from([None, True]),
         ),
     ),
@@ -120,7 +145,7 @@ messages = st.lists(
 @given(messages)
 def test_whatever_the_transcript_no_provider_has_a_complaint(history: list[Message]) -> None:
     whole = (*history, message("user", Text(text="and now?")))
-    for wire, model, complaint in ((WIRES[0], CLAUDE, anthropic_complaint), (WIRES[1], GPT, chat_complaint)):
+    for wire, model, complaint in WIRES:
         body = wire.request(Prompt(model=model, system=""), whole)
         assert complaint(body) is None
         assert body == wire.request(Prompt(model=model, system=""), whole)

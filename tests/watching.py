@@ -24,7 +24,7 @@ SESSION = "acme/s1"
 
 
 class LossyLive(MemoryLive):
-    """Loses what it is told to lose, as a live plane may."""
+    """Loses what it is told to lose, and repeats what it is told to repeat, as a live plane may."""
 
     loses_pokes = False
     loses_frames = False
@@ -33,6 +33,9 @@ class LossyLive(MemoryLive):
         lost = self.loses_pokes if isinstance(frame, Poke) else self.loses_frames
         if not lost:
             super()._send(session, frame)
+
+    def repeat(self, session: str, frame: Frame) -> None:
+        super()._send(session, frame)
 
 
 class Session:
@@ -124,10 +127,10 @@ class Session:
         step, attempt = list(self.said)[number % len(self.said)]
         said = self.said[step, attempt]
         n = number % (len(said) + 1)
-        if (step, attempt + 1) in self.said:
-            said = [*said, "late"]
         if n < len(said):
-            self.live.delta(SESSION, StepDelta(step, attempt, n, 0, "text", said[n]))
+            self.live.repeat(SESSION, StepDelta(step, attempt, n, 0, "text", said[n]))
+        elif (step, attempt + 1) in self.said:
+            self.live.delta(SESSION, StepDelta(step, attempt, n, 0, "text", "late"))
         if self.open_at(self.seq) != step or attempt != self.attempt:
             self.live.end(SESSION, step, attempt)
 

@@ -120,12 +120,12 @@ class Example(Frozen):
 
 
 class TurnLimits(Frozen):
-    steps: int = Field(default=25, ge=1, le=1000)
-    cost_usd: float | None = Field(default=None, ge=0)
+    steps: int = Field(default=25, ge=1, le=1000, strict=True)
+    cost_usd: float | None = Field(default=None, ge=0, strict=True)
 
 
 class SessionLimits(Frozen):
-    cost_usd: float | None = Field(default=None, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0, strict=True)
 
 
 class Limits(Frozen):

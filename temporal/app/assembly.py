@@ -62,10 +62,7 @@ class Parts:
 
 def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -> Parts:
     """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
-    functions: dict[int, Callable[..., Any]] = {}
-    for function in (*_shipped_tools(), *(tool for source in _once(sources.tools) for tool in load_tools(source))):
-        functions[id(function)] = function
-    catalogue = Catalogue(functions.values())
+    catalogue = load_catalogue(sources.tools)
     blobs = LocalBlobs(settings.blobs_root)
     definitions = Definitions(
         [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
@@ -79,6 +76,14 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
     return Parts(settings, blobs, catalogue, definitions)
+
+
+def load_catalogue(tools: Sequence[str]) -> Catalogue:
+    """The shipped tools and those of the modules or files named. Raises `ToolLoadError`."""
+    functions: dict[int, Callable[..., Any]] = {}
+    for function in (*_shipped_tools(), *(tool for source in _once(tools) for tool in load_tools(source))):
+        functions[id(function)] = function
+    return Catalogue(functions.values())
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 
 from activities.tools import ToolLoadError
-from temporal.app import agents, new, start
+from temporal.app import agents, chat, doctor, new, sessions, start, traces
 from temporal.app.exit import leave
 from temporal.app.lock import AlreadyRunning
 from temporal.app.processes import ServerDied
@@ -24,6 +24,10 @@ app = typer.Typer(
     name="perdure", help="AI agent sessions that never die.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.add_typer(agents.app, name="agents")
+app.add_typer(sessions.app, name="sessions")
+app.command()(chat.chat)
+app.command()(traces.trace)
+app.command()(doctor.doctor)
 
 #: Errors whose message is all that a person needs.
 KNOWN = (

@@ -88,6 +88,12 @@ class FakeProvider:
         """How requests are answered for which nothing is scripted."""
         self._default = reply if callable(reply) else lambda call: reply
 
+    def reset(self) -> None:
+        """Forgets what is scripted and what was asked."""
+        self.calls.clear()
+        self._script.clear()
+        self._default = lambda call: Reply()
+
     async def until(self, condition: Callable[[list[Call]], bool]) -> None:
         """Waits until `condition` holds of the calls; it is looked at whenever one of them changes."""
         async with self._changed:

@@ -43,6 +43,11 @@ _DYNAMIC: Final = {
     # The default of 1 fails the second of two queries that meet a pending workflow task.
     "history.MaxBufferedQueryCount": 100,
     "frontend.namespaceCount": 20_000,
+    # Timers are due up to this late; the default of 1 s makes every short back-off a whole second.
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+    # Else a run is deleted only once the server has written down, each 30 s, that what follows its end was done. That
+    # concerns parents and children of a workflow, other clusters and archives.
+    "history.transferProcessorEnsureCloseBeforeDelete": "false",
 }
 
 

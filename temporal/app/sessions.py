@@ -28,6 +28,8 @@ from workflows.session import SessionWorkflow
 
 app = typer.Typer(help="List, show, stop, close, erase and export sessions.", no_args_is_help=True)
 
+#: Somebody who waits at a terminal would rather wait than ask again.
+_ERASED_WITHIN_S = 60.0
 _STYLES = {"working": "green", "waiting": "yellow", "closed": "dim"}
 
 
@@ -127,7 +129,9 @@ def erase(
     """Close a session and delete every history and every blob of it. Can be repeated."""
 
     async def work(to: Direct) -> str:
-        erased = await Eraser(to.client, to.backend, to.blobs).erase(to.workflow_id(session), terminate=terminate)
+        erased = await Eraser(to.client, to.backend, to.blobs, _ERASED_WITHIN_S).erase(
+            to.workflow_id(session), terminate=terminate
+        )
         said = f"erased {erased.runs} histories and {erased.blobs} blobs in {to.settings.blobs_root}"
         return said if erased.complete else f"{said}; Temporal is still at it"
 

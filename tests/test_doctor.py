@@ -1,0 +1,109 @@
+"""`perdure doctor`, against `perdure dev` and against nothing; and the checks that need no server."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from temporal.app import checkup
+from temporal.app.cli import app
+from tests.conftest import Dev, free_ports
+
+NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
+AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\n"
+
+
+async def doctor(*arguments: str, address: str, **environment: str) -> Result:
+    environment = {**NO_KEYS, "TEMPORAL_ADDRESS": address, **environment}
+    # The command runs a loop of its own.
+    return await asyncio.to_thread(CliRunner().invoke, app, ["doctor", *arguments], env=environment)
+
+
+def states(result: Result) -> list[tuple[str, str]]:
+    """(state, what was looked at) of each line."""
+    return [(line.split()[0], line[8:].partition(":")[0]) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.server
+async def test_a_running_dev_is_well(dev: Dev) -> None:
+    result = await doctor(
+        "--data-dir", str(dev.data_dir), address=f"127.0.0.1:{dev.temporal_port}", ANTHROPIC_API_KEY="sk-a-secret"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert states(result) == [
+        ("ok", "server"),
+        ("ok", "retention"),
+        ("ok", "search attributes"),
+        ("ok", "workers"),
+        ("unknown", "query buffer"),
+        ("unknown", "poller limit"),
+        ("ok", "definitions"),
+        *[("ok", "keys")] * 2,
+        *[("ok", "prices")] * 2,
+        ("ok", "blob store"),
+    ]
+    assert "sk-a-secret" not in result.output
+    assert not list((dev.data_dir / "blobs" / "~").iterdir())
+
+
+async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    (tmp_path / "good.yaml").write_text(AGENT.format(name="good", use="anthropic/claude-sonnet-5-5"))
+    (tmp_path / "bad.yaml").write_text(AGENT.format(name="bad", use="demo/x") + "colour: red\n")
+
+    result = await doctor("--agents", str(tmp_path), "--data-dir", str(tmp_path / "no"), address=f"127.0.0.1:{port}")
+
+    assert result.exit_code == 1
+    assert states(result) == [
+        ("failed", "server"),
+        ("failed", "definition"),
+        ("warning", "keys"),
+        ("failed", "keys"),
+        ("warning", "keys"),
+        *[("ok", "prices")] * 3,
+        ("warning", "blob store"),
+    ]
+    assert f"{tmp_path}/bad.yaml:5: colour: there is no such field" in result.stdout
+    assert "set ANTHROPIC_API_KEY where the workers run" in result.stdout
+
+
+def reading(tmp_path: Path, *texts: str) -> Reading:
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    return AgentFolders.of([tmp_path], None, None).read()
+
+
+def test_an_unknown_price_fails_only_under_a_cap(tmp_path: Path) -> None:
+    use = "openai-chat/nobody-knows"
+    found = reading(
+        tmp_path,
+        AGENT.format(name="capped", use=use) + "limits: {turn: {cost_usd: 1}}\n",
+        AGENT.format(name="open", use=use),
+        AGENT.format(name="priced", use="demo/x"),
+    )
+
+    assert [check.state for check in checkup.prices(found)] == ["failed", "warning", "ok"]
+
+
+def test_keys_of_servers_of_ones_own_are_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NO_KEYS:
+        monkeypatch.delenv(name, raising=False)
+    own = AGENT.replace("use: {use}", "use: {use}, base_url: 'http://localhost:1'")
+    found = reading(
+        tmp_path, own.format(name="own", use="openai-chat/x"), AGENT.format(name="theirs", use="openai-chat/x")
+    )
+
+    assert [check.state for check in checkup.keys(found)] == ["ok", "failed"]
+    assert [check.state for check in checkup.keys(AgentFolders.of([SHIPPED], None, None).read())] == ["warning"] * 2
+
+
+async def test_a_blob_store_that_cannot_be_written_fails(tmp_path: Path) -> None:
+    (tmp_path / "~").write_text("in the way")
+
+    check = await checkup.blob_store(tmp_path)
+
+    assert (check.state, check.name) == ("failed", "blob store")
+    assert (await checkup.blob_store(tmp_path / "none")).state == "warning"

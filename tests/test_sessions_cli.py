@@ -1,0 +1,171 @@
+"""`perdure sessions` against `perdure dev`, straight through Temporal."""
+
+import asyncio
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from typer.testing import CliRunner, Result
+
+from gateway.runs import runs_of
+from temporal.app.cli import app
+from temporal.app.export import with_payloads
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from temporal.app.start import Refused
+from temporal.blobs import LocalBlobs
+from temporal.codec import data_converter
+from tests.conftest import Dev
+from tests.session_client import Sessions
+from workflows.session import SessionWorkflow
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def environment(provider: FakeProvider) -> dict[str, str]:
+    """Sessions that continue as new after every few turns, and so carry their state over."""
+    return {
+        "ANTHROPIC_BASE_URL": provider.url,
+        "ANTHROPIC_API_KEY": "sk-test-not-a-key",
+        "PERDURE_CONTINUE_AS_NEW_AFTER": "50",
+    }
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def temporal(dev: Dev) -> Client:
+    return await Client.connect(f"127.0.0.1:{dev.temporal_port}", data_converter=data_converter(None))
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+async def perdure(dev: Dev, *arguments: str, said: str | None = None) -> Result:
+    """`perdure sessions …`; `said` is what is typed."""
+    environment = {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}", "COLUMNS": "200"}
+    # The command runs a loop of its own.
+    return await asyncio.to_thread(CliRunner().invoke, app, ["sessions", *arguments], input=said, env=environment)
+
+
+async def ok(dev: Dev, *arguments: str) -> str:
+    result = await perdure(dev, *arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+async def refused(dev: Dev, *arguments: str, said: str | None = None) -> str:
+    """The words of a refusal."""
+    result = await perdure(dev, *arguments, said=said)
+    assert isinstance(result.exception, Refused), (result.output, result.exception)
+    return str(result.exception)
+
+
+async def test_list_filters_and_cuts(dev: Dev, sessions: Sessions) -> None:
+    user = "o'hara 100%"
+    made = [await sessions.create(user=user, message=f"Wish {n} \x1b[31m") for n in range(3)]
+    await sessions.create(agent="support")
+
+    async with asyncio.timeout(20):
+        while not all(session in await ok(dev, "list", "--user", user) for session in made):
+            pass
+    rows = [line for line in (await ok(dev, "list", "--user", user)).splitlines() if user in line]
+    assert len(rows) == 3
+    assert "Wish 0 [31m" in rows[-1]
+    assert "there are more than 2" in await ok(dev, "list", "--user", user, "--limit", "2")
+    assert await ok(dev, "list", "--user", user, "--agent", "support") == "no sessions\n"
+    assert await ok(dev, "list", "--tenant", "other") == "no sessions\n"
+    assert (await perdure(dev, "list", "--status", "asleep")).exit_code == 2
+
+
+async def test_show_tells_the_facts_and_the_last_turns(dev: Dev, sessions: Sessions) -> None:
+    session = await sessions.create(user="ann")
+    for number in range(3):
+        await sessions.ask(session, f"question {number}")
+
+    told = await ok(dev, "show", session, "--turns", "2")
+
+    assert f"session  {session}" in told
+    assert "status   idle" in told
+    assert "user     ann" in told
+    assert "… 1 earlier turns" in told
+    assert [f"question {n}" in told for n in range(3)] == [False, True, True]
+    assert await ok(dev, "show", f"default/{session}") == await ok(dev, "show", session)
+
+
+async def test_stop_and_close(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
+    provider.script(Reply(fault="stall"))
+    session = await sessions.create()
+    assert await ok(dev, "stop", session) == "no turn runs\n"
+    await sessions.send(session, "hi")
+    async with sessions.view(session) as viewer:
+        await viewer.until("step.delta")
+        assert await ok(dev, "stop", session) == "t1 was told to stop\n"
+        finished = (await viewer.until("turn.finished"))[-1]
+        assert finished.data["reason"] == "stopped"
+        assert await ok(dev, "close", session) == "told to close\n"
+        await viewer.until("session.closed")
+
+    assert await ok(dev, "close", session) == "closed already\n"
+    assert await refused(dev, "stop", session) == "The session is closed."
+
+
+async def test_erase_asks_and_can_be_repeated(dev: Dev, http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await sessions.create(message="word " * 20_000)
+    blobs = str(dev.data_dir / "blobs")
+    named = ["erase", session, "--data-dir", str(dev.data_dir)]
+
+    assert await refused(dev, *named, said="n\n") == "nothing was erased"
+    assert (await sessions.snapshot(session))["status"] != "closed"
+    assert await ok(dev, *named, "--yes") == f"erased 1 histories and 1 blobs in {blobs}\n"
+
+    assert (await http.get(f"/v1/sessions/{session}")).status_code == 404
+    assert await ok(dev, *named, "--yes") == f"erased 0 histories and 0 blobs in {blobs}\n"
+    assert "there is no blob store at" in await refused(dev, "erase", session, "--yes", "--data-dir", "/nowhere")
+    assert "cannot be the id" in await refused(dev, "erase", "a' OR 'b", "--yes", "--data-dir", str(dev.data_dir))
+
+
+async def test_a_session_that_no_worker_carries_on_is_erased_by_force(dev: Dev, temporal: Client) -> None:
+    await temporal.start_workflow("SessionWorkflow", id="default/orphan", task_queue="nobody-polls-this")
+
+    await ok(dev, "erase", "orphan", "--yes", "--terminate", "--data-dir", str(dev.data_dir))
+
+    assert await refused(dev, "show", "orphan") == "There is no such session."
+
+
+async def test_what_is_exported_replays_without_the_blob_store(
+    dev: Dev, sessions: Sessions, temporal: Client, tmp_path: Path
+) -> None:
+    session = await sessions.create(message="word " * 20_000, metadata={"a": "x" * 30_000})
+    for number in range(8):
+        # Below the size at which parts are folded: so the state that is carried over is what grows.
+        await sessions.ask(session, f"{number} " + "long " * 6_000)
+    runs = await runs_of(temporal, f"default/{session}")
+    raw = [await temporal.get_workflow_handle(f"default/{session}", run_id=run).fetch_history() for run in runs]
+
+    written = await ok(dev, "export", session, str(tmp_path / "golden"), "--data-dir", str(dev.data_dir))
+
+    files = [tmp_path / "golden" / f"{session}.{number}.json" for number in range(1, len(runs) + 1)]
+    assert written.splitlines() == [str(file) for file in files]
+    assert any(b"perdure.blobs" in event.SerializeToString() for history in raw for event in history.events)
+    replayer = Replayer(
+        workflows=[SessionWorkflow],
+        data_converter=data_converter(None),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    for file in files:
+        await replayer.replay_workflow(WorkflowHistory.from_json(f"default/{session}", file.read_text()))
+    whole = [await with_payloads(history, LocalBlobs(dev.data_dir / "blobs")) for history in raw]
+    assert [history.to_json() for history in whole] == [file.read_text() for file in files]
+    assert "blob store" in await refused(dev, "export", session, str(tmp_path), "--data-dir", str(tmp_path))
+
+
+async def test_what_is_not_there_is_told(dev: Dev, tmp_path: Path) -> None:
+    for command in (["show"], ["stop"], ["close"]):
+        assert await refused(dev, *command, "nobody-made-this") == "There is no such session."
+    assert await refused(dev, "export", "nobody-made-this", str(tmp_path)) == "There is no such session."
+    assert "cannot be the id of a tenant" in await refused(dev, "list", "--tenant", "a/b")

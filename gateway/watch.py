@@ -117,6 +117,9 @@ class Watch:
         self._ask = ask
         self._length = length
         self._wake = asyncio.Event()
+        #: The highest `seq` that a poke told; and whether one came, or a viewer, that did not tell how far to ask.
+        self._poked = 0
+        self._unsure = False
         self._working = page.working
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session))
         self._tasks = [
@@ -138,6 +141,7 @@ class Watch:
         self.viewers.add(viewer)
         self._let_in(viewer)
         if not viewer.live:
+            self._unsure = True
             self._wake.set()
         if self.closed:
             viewer.offer(None)
@@ -179,6 +183,8 @@ class Watch:
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Poke):
+            self._poked = max(self._poked, frame.seq)
+            self._unsure = self._unsure or frame.seq == 0
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
@@ -195,8 +201,12 @@ class Watch:
         while not self.closed:
             try:
                 self._wake.clear()
+                self._unsure = False
                 await self._catch_up()
                 failures = 0
+                if not (self._unsure or self._step.waits or self._poked > self.cursor):
+                    # What came while the question was under way is in its answer: asking again would tell nothing.
+                    self._wake.clear()
                 seen = await self._until_news(seen)
             except Problem as problem:
                 if problem.status == 404:

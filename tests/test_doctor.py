@@ -76,7 +76,7 @@ def reading(tmp_path: Path, *texts: str) -> Reading:
     return AgentFolders.of([tmp_path], None, None).read()
 
 
-def test_an_unknown_price_fails_only_under_a_cap(tmp_path: Path) -> None:
+def test_an_unknown_price_is_a_warning_and_under_a_cap_a_problem(tmp_path: Path) -> None:
     use = "openai-chat/nobody-knows"
     found = reading(
         tmp_path,
@@ -85,7 +85,8 @@ def test_an_unknown_price_fails_only_under_a_cap(tmp_path: Path) -> None:
         AGENT.format(name="priced", use="demo/x"),
     )
 
-    assert [check.state for check in checkup.prices(found)] == ["failed", "warning", "ok"]
+    assert [check.state for check in checkup.prices(found)] == ["warning", "ok"]
+    assert [check.state for check in checkup.definitions(found)] == ["failed"]
 
 
 def test_keys_of_servers_of_ones_own_are_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

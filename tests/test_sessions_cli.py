@@ -12,11 +12,9 @@ from typer.testing import CliRunner, Result
 
 from gateway.runs import runs_of
 from temporal.app.cli import app
-from temporal.app.export import with_payloads
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
 from temporal.app.start import Refused
-from temporal.blobs import LocalBlobs
 from temporal.codec import data_converter
 from tests.conftest import Dev
 from tests.session_client import Sessions
@@ -71,9 +69,9 @@ async def test_list_filters_and_cuts(dev: Dev, sessions: Sessions) -> None:
     await sessions.create(agent="support")
 
     async with asyncio.timeout(20):
-        while not all(session in await ok(dev, "list", "--user", user) for session in made):
+        while not set(made) <= set((listed := await ok(dev, "list", "--user", user)).split()):
             pass
-    rows = [line for line in (await ok(dev, "list", "--user", user)).splitlines() if user in line]
+    rows = [line for line in listed.splitlines() if user in line]
     assert len(rows) == 3
     assert "Wish 0 [31m" in rows[-1]
     assert "there are more than 2" in await ok(dev, "list", "--user", user, "--limit", "2")
@@ -159,8 +157,6 @@ async def test_what_is_exported_replays_without_the_blob_store(
     )
     for file in files:
         await replayer.replay_workflow(WorkflowHistory.from_json(f"default/{session}", file.read_text()))
-    whole = [await with_payloads(history, LocalBlobs(dev.data_dir / "blobs")) for history in raw]
-    assert [history.to_json() for history in whole] == [file.read_text() for file in files]
     assert "blob store" in await refused(dev, "export", session, str(tmp_path), "--data-dir", str(tmp_path))
 
 

@@ -579,7 +579,7 @@ ACTS = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTS, min_size=10, max_size=60), st.booleans())
 def test_whatever_happens_every_viewer_is_told_all_in_order(acts: list[Act], closes: bool) -> None:
     async def scene(folder: Path) -> None:

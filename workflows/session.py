@@ -220,6 +220,8 @@ class SessionWorkflow:
             # A local activity's failure comes as it was raised, others in an ActivityError.
             cause = failure.cause if isinstance(failure, ActivityError) else failure
             message = cause.message if isinstance(cause, FailureError) else str(failure)
+            # A session that has a definition goes on with it and shows nothing of this, so the log has to.
+            workflow.logger.warning("agent_unavailable", extra={"digest": action.digest, "error": message})
             self._note(AgentFailed(error=ToolError(type=AGENT_UNAVAILABLE, message=message)))
             return
         self._note(AgentLoaded(agent=agent))
@@ -282,7 +284,8 @@ class SessionWorkflow:
             self._note(TurnBroken(error=problem.error))
             return None
         if state.last_model is not None and state.last_model != model:
-            change = {"from": state.last_model, "to": model, "reason": "configured"}
+            reason = "configured" if action.role == state.role else "definition"
+            change = {"from": state.last_model, "to": model, "reason": reason}
             self._append("model.switched", step_id=action.step_id, **change)
         self._note(StepOpened(record=record))
         self._append("step.started", step_id=action.step_id, model=model)

@@ -1,0 +1,161 @@
+"""`perdure trace` against `perdure dev`, and the tree as a pure function."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from temporal.app.cli import app
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from temporal.app.start import Refused
+from temporal.app.trace_tree import TurnFacts, trace_tree, turn_facts
+from tests.conftest import Dev
+from tests.session_client import Sessions
+from workflows.events import Event, MessageAdded, TurnFinished, TurnStarted
+from workflows.types import Message, Text, ToolError, Usage
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+async def trace(dev: Dev, *arguments: str) -> Result:
+    environment = {
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
+        "PERDURE_DATA_DIR": str(dev.data_dir),
+        "COLUMNS": "240",
+    }
+    # The command runs a loop of its own.
+    return await asyncio.to_thread(CliRunner().invoke, app, ["trace", *arguments], env=environment)
+
+
+async def two_turns(sessions: Sessions, provider: FakeProvider) -> str:
+    session = await sessions.create()
+    provider.script(Reply(tools=[("calculator", {"expression": "6*7"})]), Reply(text="It is 42."))
+    await sessions.ask(session, "six times seven?")
+    provider.script(Reply(text="Bye."))
+    await sessions.ask(session, "thanks")
+    return session
+
+
+@pytest.mark.server
+async def test_the_tree_shows_turns_steps_and_tools(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
+    session = await two_turns(sessions, provider)
+
+    result = await trace(dev, session)
+    last = await trace(dev, session, "--last", "1", "--prompt")
+
+    assert result.exit_code == 0, (result.output, result.exception)
+    lines = [line.strip("│├└─ ") for line in result.stdout.splitlines()]
+    assert [line.split("  ")[0] for line in lines] == [
+        f"default/{session}",
+        "t1",
+        "t1.s1",
+        'calculator(expression="6*7")',
+        "t1.s2",
+        "It is 42.",
+        "t2",
+        "t2.s1",
+        "Bye.",
+    ]
+    assert lines[1].startswith("t1  six times seven?  done  ")
+    assert lines[3].endswith("  42")
+    assert "first token" in lines[2] and "total" in lines[2] and "$0." in lines[2] and lines[2].endswith("tool_calls")
+    assert "six times seven?" not in lines[6]
+    assert "prompt" not in result.stdout
+    assert "t1.s1" not in last.stdout
+    assert [words in last.stdout for words in ("six times seven?", "tool_result", "thanks", "another request")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.server
+async def test_json_is_what_the_gateway_answers(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    session = await two_turns(sessions, provider)
+
+    result = await trace(dev, session, "--json")
+
+    assert json.loads(result.stdout) == (await http.get(f"/v1/sessions/{session}/trace")).json()
+
+
+@pytest.mark.server
+async def test_what_cannot_be_shown_is_told(dev: Dev, sessions: Sessions) -> None:
+    empty = await sessions.create()
+
+    for session, words in ((empty, "has made no step"), ("nobody-made-this", "no such session")):
+        result = await trace(dev, session)
+        assert isinstance(result.exception, Refused)
+        assert words in str(result.exception)
+
+
+def rendered(turns: dict[str, TurnFacts], *steps: dict[str, Any]) -> list[str]:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(trace_tree("s", turns, steps))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def step(**changes: Any) -> dict[str, Any]:
+    return {
+        "step_id": "t1.s1",
+        "turn_id": "t1",
+        "model": "demo/x",
+        "status": "running",
+        "prompt": None,
+        "message": None,
+        "tools": [],
+        **changes,
+    }
+
+
+def test_what_failed_is_told_in_words() -> None:
+    error = ToolError(type="provider_error", message="the key is not valid")
+    message = Message(id="m", role="user", parts=(Text(text="hi\x1b[2J"),), at=AT)
+    events: list[Event] = [
+        TurnStarted(seq=1, at=AT, turn_id="t1", cause="message"),
+        MessageAdded(seq=2, at=AT, turn_id="t1", message=message),
+        TurnFinished(seq=3, at=AT, turn_id="t1", reason="failed", error=error, usage=Usage(), cost_usd=None),
+    ]
+    result = {"type": "tool_result", "output": {"type": "timeout", "message": "30 s"}, "is_error": True}
+    tool = {"name": "find", "args": {"id": 7}, "result": result, "attempts": 3, "duration_ms": 30_500.0}
+    finished = step(
+        status="finished",
+        timing={"first_token_ms": None, "total_ms": 90_000},
+        usage={"input_tokens": 1234, "cached_tokens": 1000, "output_tokens": 5},
+        cost_usd=None,
+        attempt=2,
+        stop="error",
+        tools=[tool],
+    )
+
+    assert rendered(turn_facts(events), finished) == [
+        "s",
+        "└── t1  hi[2J  failed  provider_error: the key is not valid  0 in, 0 out  cost unknown",
+        "    └── t1.s1  demo/x  total 1 min 30 s  1,234 in (1,000 cached), 5 out  cost unknown  attempt 2  error",
+        "        └── find(id=7)  30.50 s  3 attempts  timeout: 30 s",
+    ]
+
+
+def test_what_runs_is_shown_as_running() -> None:
+    tool = {"name": "find", "args": {}, "result": None, "attempts": None, "duration_ms": None}
+
+    assert rendered({}, step(tools=[tool])) == [
+        "s",
+        "└── t1    runs",
+        "    └── t1.s1  demo/x  runs",
+        "        └── find()  runs",
+    ]

@@ -50,24 +50,20 @@ class DeltaWriter:
         self._live.end(self._session, self._progress.step_id, self._progress.attempt)
 
     def partial(self, tail: int | None = None) -> tuple[Part, ...]:
-        """What has come so far: text and reasoning; half a tool call is of no use to anyone.
+        """What has come so far, or the last `tail` characters of it: text and reasoning; half a tool call is of no use.
 
         Viewers are sent what waited, so that they have it too.
         """
         self._flush()
+        left = self.characters if tail is None else tail
         parts: list[Part] = []
-        for part in self._progress.parts:
-            text = part.text if tail is None else part.text[-tail:]
-            if not text:
+        for part in reversed(self._progress.parts):
+            text = part.text[-left:] if left > 0 else ""
+            if not text or part.kind == "tool_input":
                 continue
-            match part.kind:
-                case "text":
-                    parts.append(Text(text=text))
-                case "reasoning":
-                    parts.append(Reasoning(text=text))
-                case "tool_input":
-                    continue
-        return tuple(parts)
+            left -= len(text)
+            parts.append(Text(text=text) if part.kind == "text" else Reasoning(text=text))
+        return tuple(reversed(parts))
 
     @property
     def characters(self) -> int:

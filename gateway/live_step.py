@@ -47,7 +47,7 @@ class LiveStep:
         order = _order(frame.step_id)
         if order > self._last:
             self._held.append(frame)
-        elif order == self._last:
+        elif order == self._last and self._open:
             return self._show(frame)
         return []
 

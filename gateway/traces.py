@@ -21,7 +21,7 @@ from gateway.json_bytes import fragment, rfc3339, to_json
 from gateway.problems import invalid
 from gateway.snapshots import read_snapshot
 from gateway.viewer import event_json, message_json
-from temporal.blobs import BlobMissing, BlobStore, unfold
+from temporal.blobs import BlobStore, unfold
 from workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
 from workflows.events import StepFinished, StepStarted, ToolFinished, ToolStarted
 from workflows.session import SessionWorkflow
@@ -138,10 +138,7 @@ class TraceReader:
             _, self._folded = await read_snapshot(self._backend, self._session)
         blobs = self._blobs
         for message in self._folded[len(self._whole) : count]:
-            try:
-                parts = await unfold(blobs, message.parts)
-            except BlobMissing:
-                parts = message.parts
+            parts = await unfold(blobs, message.parts)
             self._whole.append(message.model_copy(update={"parts": parts}))
             self._shown.append(to_json(await message_json(self._whole[-1], blobs)))
 

@@ -16,9 +16,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from pydantic import TypeAdapter
 
 from workflows.types import INLINE_LIMIT, BlobRef, Part, folded
+
+log = structlog.get_logger(__name__)
 
 #: Bytes of JSON above which a message folds its largest parts, even if each is below `INLINE_LIMIT`.
 MESSAGE_LIMIT = 64 * 1024
@@ -142,10 +145,19 @@ async def fold(blobs: BlobStore, workflow_id: str, parts: tuple[Part, ...]) -> t
 
 
 async def unfold(blobs: BlobStore, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The same parts, each folded one as it was before. Raises `BlobMissing` where a blob was erased."""
+    """The same parts, each folded one as it was before, or still short where its blob is lost.
+
+    A lost blob costs a session one part's middle; raising would cost it every step and every viewer from then on.
+    """
 
     async def whole(part: Part) -> Part:
-        return part if part.blob is None else _PARTS.validate_json(await blobs.get(part.blob.key))
+        if part.blob is None:
+            return part
+        try:
+            return _PARTS.validate_json(await blobs.get(part.blob.key))
+        except (BlobMissing, BlobDamaged) as error:
+            log.warning("blob.lost", problem=str(error))
+            return part
 
     return tuple(await asyncio.gather(*map(whole, parts)))
 

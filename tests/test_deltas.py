@@ -139,7 +139,9 @@ def test_close_sends_what_waits_and_ends_the_step() -> None:
         ((thought("hm"), text("a", 1), text("b", 2)), None, (Reasoning(text="hm"), Text(text="a"), Text(text="b"))),
         ((text("a"), Delta(1, "tool_input", '{"a', "add")), None, (Text(text="a"),)),
         ((text(""), text("b", 1)), None, (Text(text="b"),)),
-        ((text("abcdef"), text("g"), text("xyz", 1)), 3, (Text(text="efg"), Text(text="xyz"))),
+        # The tail is of the whole, not of each part.
+        ((text("abcdef"), text("g"), text("xyz", 1)), 3, (Text(text="xyz"),)),
+        ((text("abcdef"), text("g"), text("xyz", 1)), 5, (Text(text="fg"), Text(text="xyz"))),
     ],
 )
 def test_partial_is_all_text_that_has_come(

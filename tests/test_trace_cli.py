@@ -40,7 +40,7 @@ async def trace(dev: Dev, *arguments: str) -> Result:
 
 async def two_turns(sessions: Sessions, provider: FakeProvider) -> str:
     session = await sessions.create()
-    provider.script(Reply(tools=[("calculator", {"expression": "6*7"})]), Reply(text="It is 42."))
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is 42."))
     await sessions.ask(session, "six times seven?")
     provider.script(Reply(text="Bye."))
     await sessions.ask(session, "thanks")
@@ -68,11 +68,11 @@ async def test_the_tree_shows_turns_steps_and_tools(dev: Dev, sessions: Sessions
         "Bye.",
     ]
     assert lines[1].startswith("t1  six times seven?  done  ")
-    assert lines[3].endswith("  42")
+    assert lines[3].endswith('{"result": "42", "exact": true}')
     assert "first token" in lines[2] and "total" in lines[2] and "$0." in lines[2] and lines[2].endswith("tool_calls")
     assert "six times seven?" not in lines[6]
     assert "prompt" not in result.stdout
-    assert "t1.s1" not in last.stdout
+    assert "t1.s1  " not in last.stdout
     assert [words in last.stdout for words in ("six times seven?", "tool_result", "thanks", "another request")] == [
         True,
         True,
@@ -151,7 +151,7 @@ def test_what_failed_is_told_in_words() -> None:
 
 
 def test_what_runs_is_shown_as_running() -> None:
-    tool = {"name": "find", "args": {}, "result": None, "attempts": None, "duration_ms": None}
+    tool: dict[str, Any] = {"name": "find", "args": {}, "result": None, "attempts": None, "duration_ms": None}
 
     assert rendered({}, step(tools=[tool])) == [
         "s",

@@ -1,7 +1,7 @@
 """A session, its viewers and what they make of what they are sent, for tests of watches."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,17 @@ from gateway.watch import Patience, Watches
 from temporal.blobs import LocalBlobs
 from temporal.live import Frame, MemoryLive, Poke, StepDelta
 from tests.core import Story
+from tests.virtual_time import run
 from workflows import queries
 from workflows.commands import EventsPage
 from workflows.events import StepFinished, StepStarted
 from workflows.types import Text
 
 SESSION = "acme/s1"
+#: Seconds in which all that was told is heard, and after which nothing more happens by itself for a while.
+SOON = 0.2
+TURN = ["turn.started", "message.added"]
+DONE = ["step.finished", "turn.finished"]
 
 
 class LossyLive(MemoryLive):
@@ -179,6 +184,16 @@ def watches(session: Session, folder: Path, *, viewer_queue: int = 1000, patienc
         viewer_queue=viewer_queue,
         patience=patience,
     )
+
+
+def play(folder: Path, scene: Callable[[Session, Watches], Coroutine[Any, Any, None]], **options: Any) -> None:
+    """Plays a scene, in virtual time, with a new session and a gateway made with `options`."""
+
+    async def whole() -> None:
+        session = Session()
+        await scene(session, watches(session, folder, **options))
+
+    run(whole())
 
 
 @dataclass

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 import httpx2
 import typer
@@ -19,6 +18,7 @@ from rich.segment import Segments
 from rich.text import Text
 
 from temporal.app.chat_view import ChatView
+from temporal.app.direct import checked_id
 from temporal.app.start import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
@@ -78,7 +78,7 @@ class Conversation:
         self.session = session
         self.closed = False
         self.view = ChatView()
-        self._path = _path(session)
+        self._path = f"/v1/sessions/{session}"
         self._http = http
         self._console = console
         self._cursor = cursor
@@ -187,23 +187,19 @@ class Conversation:
         _show(self._console, self.view.note(words, style))
 
 
-def _path(session: str) -> str:
-    return f"/v1/sessions/{quote(session, safe='')}"
-
-
 def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
     answer = http.post("/v1/sessions", json={"agent": agent, "session_id": uuid.uuid4().hex})
     if answer.status_code not in (200, 201):
         raise Refused(_told(answer))
     session = answer.json()["session_id"]
-    snapshot = http.get(_path(session)).json()
+    snapshot = http.get(f"/v1/sessions/{checked_id(session, 'session')}").json()
     demo = ", without a key for its provider: the demo model answers" if snapshot.get("demo") else ""
     console.print(f"{agent}, session {session}{demo}", style="dim")
     return Conversation(http, console, session, 0, None)
 
 
 def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversation:
-    answer = http.get(_path(session))
+    answer = http.get(f"/v1/sessions/{checked_id(session, 'session')}")
     if answer.status_code != 200:
         raise Refused(_told(answer))
     snapshot = answer.json()

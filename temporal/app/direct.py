@@ -48,7 +48,7 @@ class Direct:
     def workflow_id(self, session_id: str) -> str:
         """Takes the id of the session, or of its workflow. Raises `Refused`."""
         own = session_id.removeprefix(f"{self.by.tenant}/")
-        return self.by.workflow_id(_checked(own, "session"))
+        return self.by.workflow_id(checked_id(own, "session"))
 
     def need_blobs(self) -> None:
         """Raises `Refused` where there is no blob store, so that nobody takes an empty one for the right one."""
@@ -59,7 +59,7 @@ class Direct:
 
 async def reach(tenant: str, data_dir: Path | None) -> Direct:
     """Raises `Refused` and `TemporalUnavailable`."""
-    if _checked(tenant, "tenant") == _RESERVED:
+    if checked_id(tenant, "tenant") == _RESERVED:
         raise Refused(f"no tenant is named {_RESERVED}")
     settings = Settings.load(data_dir=data_dir)
     client = await connect(settings)
@@ -78,7 +78,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise Refused(f"{error}; is this the right blob store? --data-dir or PERDURE_BLOB_DIR name it") from error
 
 
-def _checked(given: str, what: str) -> str:
+def checked_id(given: str, what: str) -> str:
+    """`given`, if a `what` can have it as its id. Raises `Refused`."""
     try:
         return _ID.validate_python(given)
     except ValidationError:

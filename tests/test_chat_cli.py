@@ -1,0 +1,234 @@
+"""`perdure chat`: the fold of events into text, and the command itself against `perdure dev`."""
+
+import asyncio
+import codecs
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from temporal.app.chat import events_in
+from temporal.app.chat_view import ChatView
+from temporal.app.cli import app
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from temporal.app.start import Refused
+from tests.conftest import Dev, free_ports
+from tests.session_client import PATIENCE_S, Sessions, texts
+
+STEP = "t1.s1"
+USAGE = {"input_tokens": 1200, "cached_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0}
+
+
+def delta(part: int, text: str, kind: str = "text") -> tuple[str, dict[str, Any]]:
+    return "step.delta", {"step_id": STEP, "attempt": 1, "n": 0, "part": part, "kind": kind, "delta": text}
+
+
+def snapshot(*parts: str) -> tuple[str, dict[str, Any]]:
+    return "step.snapshot", {"step_id": STEP, "parts": [{"type": "text", "text": text} for text in parts]}
+
+
+def finished(*parts: str) -> tuple[str, dict[str, Any]]:
+    return "step.finished", {"step_id": STEP, "message": {"parts": [{"type": "text", "text": t} for t in parts]}}
+
+
+def shown(*events: tuple[str, dict[str, Any]], view: ChatView | None = None) -> str:
+    view = view or ChatView()
+    return "".join(view.take(kind, data).plain for kind, data in events)
+
+
+def test_an_answer_is_printed_once_however_it_comes() -> None:
+    whole = "Hello you.\n"
+    assert shown(delta(0, "Hello "), delta(0, "you."), finished("Hello you.")) == whole
+    assert shown(delta(0, "Hello "), snapshot("Hello yo"), delta(0, "u."), finished("Hello you.")) == whole
+    assert shown(snapshot("Hello"), finished("Hello you.")) == whole
+    assert shown(finished("Hello you.")) == whole
+
+
+def test_another_attempt_is_printed_anew_with_a_word() -> None:
+    text = shown(delta(0, "Hello "), snapshot(), delta(0, "Good day."), finished("Good day."))
+    assert text == "Hello \n(the answer begins again)\nGood day.\n"
+
+
+def test_reasoning_is_dimmed_and_stands_on_lines_of_its_own() -> None:
+    view = ChatView()
+    thought = view.take(*delta(0, "hm", "reasoning"))
+    assert (thought.plain, str(thought.spans[0].style)) == ("hm", "dim italic")
+    assert shown(delta(1, "Yes."), view=view) == "\nYes."
+
+
+def test_tools_and_the_end_of_a_turn() -> None:
+    call = {"call_id": "c", "name": "find", "args": {"id": 7}}
+    bad = {"name": "find", "output": {"type": "timeout", "message": "30 s"}, "is_error": True}
+    error = {"type": "x", "message": "the key is not valid"}
+    assert shown(
+        delta(0, "Let me see", "text"),
+        delta(1, '{"id"', "tool_input"),
+        finished("Let me see"),
+        ("tool.started", call),
+        (
+            "tool.finished",
+            {**call, "result": {"name": "find", "output": {"a": 1}, "is_error": False}, "duration_ms": 12},
+        ),
+        ("tool.finished", {**call, "result": bad, "duration_ms": 30_000}),
+        ("turn.finished", {"reason": "failed", "error": error, "usage": USAGE, "cost_usd": 0.5}),
+    ).splitlines() == [
+        "Let me see",
+        "⚙ find(id=7)",
+        '✓ find in 12 ms: {"a": 1}',
+        "✗ find in 30.00 s: timeout: 30 s",
+        "(failed: the key is not valid)",
+        "1,200 in, 7 out, $0.5000",
+    ]
+
+
+def test_what_was_typed_here_is_not_repeated_and_nothing_is_obeyed() -> None:
+    def added(message_id: str) -> tuple[str, dict[str, Any]]:
+        parts = [{"type": "text", "text": "hi \x1b[2J\x07"}]
+        return "message.added", {"message": {"id": message_id, "role": "user", "parts": parts}}
+
+    assert shown(added("mine"), added("theirs"), delta(0, "a\x9bb"), view=ChatView(typed={"mine"})) == "> hi [2J\nab"
+
+
+def test_frames_of_a_stream() -> None:
+    lines = [": perdure", "retry: 2000", "", "id: 4", "event: a", 'data: {"x":1}', "", ": keep-alive", "", "event: b"]
+    assert list(events_in(iter([*lines, "data:{}", ""]))) == [("a", 4, {"x": 1}), ("b", None, {})]
+
+
+class Chat:
+    """`perdure chat` in a process of its own, with pipes for a terminal."""
+
+    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
+        self._folder = folder
+        self._arguments = ["chat", *arguments, "--url", url]
+        self.output = ""
+        self._seen = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    async def __aenter__(self) -> "Chat":
+        program = Path(sys.executable).parent / "perdure"
+        self.process = await asyncio.create_subprocess_exec(
+            program,
+            *self._arguments,
+            cwd=self._folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def type(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        await self.process.stdin.drain()
+
+    async def until(self, words: str) -> None:
+        """Returns when the output holds `words` after what was waited for before."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while (found := self.output.find(words, self._seen)) < 0:
+                got = await self.process.stdout.read(4096)
+                assert got, f"it ended without {words!r}: {self.output}"
+                self.output += self._decoder.decode(got)
+        self._seen = found + len(words)
+
+    async def end(self) -> int:
+        """Closes its input and reads to the end; the exit code."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        async with asyncio.timeout(PATIENCE_S):
+            self.output += (await self.process.stdout.read()).decode()
+            return await self.process.wait()
+
+    @property
+    def session(self) -> str:
+        return self.output.partition("session ")[2].split()[0].rstrip(",")
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+@pytest.mark.server
+async def test_a_conversation_and_taking_it_up_again(
+    dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is 42."))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("six times seven?")
+        await chat.until("It is 42.")
+        assert await chat.end() == 0
+    session = chat.session
+
+    assert '⚙ calculator(expression="6*7")' in chat.output
+    assert "✓ calculator in " in chat.output
+    assert f"perdure chat {session} takes this session up again" in chat.output
+    provider.script(Reply(text="Bye."))
+    async with Chat(tmp_path, dev.url, session) as again:
+        await again.type("thanks")
+        await again.until("Bye.")
+        await again.end()
+    assert "> six times seven?" in again.output
+    assert again.output.count("It is 42.") == 1
+    found = await sessions.snapshot(session)
+    assert [text for role, text in texts(found["messages"]) if role == "user"] == ["six times seven?", "thanks"]
+
+
+@pytest.mark.server
+async def test_ctrl_c_stops_the_answer_and_then_leaves(
+    dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="one two three four", fault="stall"))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("count")
+        await chat.until("one two")
+        chat.process.send_signal(signal.SIGINT)
+        await chat.until("(stopped)")
+        await chat.until("> ")
+        chat.process.send_signal(signal.SIGINT)
+        assert await chat.end() == 0
+
+    assert "takes this session up again" in chat.output
+    found = await sessions.snapshot(chat.session)
+    assert (found["status"], found["messages"][-1]["stopped"]) == ("idle", True)
+
+
+@pytest.mark.server
+async def test_a_killed_server_is_waited_for(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(60)]
+    provider.script(Reply(text=" ".join(words), gap=0.03), Reply(text=" ".join(words), gap=0.01))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("count")
+        await chat.until("word9")
+        await dev.kill()
+        await dev.start()
+        await chat.until("word59")
+        await chat.type("/")
+        assert await chat.end() == 0
+
+    assert "(the answer begins again)\nword0 word1 " in chat.output
+
+
+@pytest.mark.server
+async def test_what_cannot_begin_is_told(dev: Dev) -> None:
+    (port,) = free_ports(1)
+    for url, arguments, words in (
+        (f"http://127.0.0.1:{port}", [], "no gateway answers at"),
+        (dev.url, ["--agent", "nobody"], "agent: is not known"),
+        (dev.url, ["nobody-made-this"], "There is no such session"),
+        (dev.url, ["../agents"], "cannot be the id of a session"),
+    ):
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["chat", *arguments, "--url", url])
+        assert isinstance(result.exception, Refused)
+        assert words in str(result.exception)

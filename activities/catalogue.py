@@ -57,6 +57,9 @@ class Catalogue:
         """Name to `file:line`."""
         return {name: tool.source for name, tool in self._tools.items()}
 
+    def tool(self, name: str) -> Tool | None:
+        return self._tools.get(name)
+
     def spec(self, name: str) -> ToolSpec | None:
         tool = self._tools.get(name)
         return tool.spec if tool else None

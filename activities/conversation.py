@@ -11,8 +11,11 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from temporal.blobs import BlobStore, unfold
+from temporal.handover import Handover
 from workflows.commands import ModelInputPage, ModelInputRequest, Prompt, View
+from workflows.contract import CallModelInput, call_of
 from workflows.errors import UNKNOWN_STEP
+from workflows.prompt import build_prompt, prompt_sha256
 from workflows.session import SessionWorkflow
 from workflows.types import Message
 
@@ -29,21 +32,31 @@ class Conversation:
 class Conversations:
     """Asks sessions for the input of their steps. Keeps the last `capacity` sessions' conversations in memory."""
 
-    def __init__(self, client: Client, blobs: BlobStore, capacity: int = 200) -> None:
+    def __init__(self, client: Client, blobs: BlobStore, handover: Handover, capacity: int = 200) -> None:
         self._client = client
         self._blobs = blobs
+        self._handover = handover
         self._capacity = capacity
         self._cache: OrderedDict[str, Conversation] = OrderedDict()
 
-    async def of_step(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
+    async def of_step(self, workflow_id: str, run_id: str, request: CallModelInput) -> Conversation:
         """The conversation as the step sees it, folded parts fetched.
 
         Raises ApplicationError, non-retryable: the step is unknown or finished.
         """
-        conversation = await self._ask(workflow_id, run_id, step_id)
+        conversation = self._handed_over(run_id, request) or await self._ask(workflow_id, run_id, request.step_id)
         self._remember(workflow_id, conversation)
         messages = [await self._whole(message) for message in conversation.messages]
         return Conversation(conversation.view, conversation.prompt, conversation.prompt_sha256, tuple(messages))
+
+    def _handed_over(self, run_id: str, request: CallModelInput) -> Conversation | None:
+        """What the session left for this very call in this process, if it did."""
+        state = self._handover.take(run_id, request.step_id)
+        record = state.step_record(request.step_id) if state is not None else None
+        if state is None or record is None or call_of(record) != request:
+            return None
+        prompt = build_prompt(state, record)
+        return Conversation(record.view, prompt, prompt_sha256(prompt), state.transcript[: record.view.count])
 
     async def _ask(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)

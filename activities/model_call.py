@@ -24,6 +24,7 @@ from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
 from activities.providers import Providers
 from activities.wire import Answer, Delta, Started, Wire
 from temporal.blobs import BlobStore, fold
+from temporal.handover import Handover
 from temporal.live import Live
 from temporal.prices import price_of
 from workflows.contract import CallModelInput, Partial, StepOutput
@@ -54,13 +55,14 @@ class ModelCalls:
         blobs: BlobStore,
         providers: Providers,
         tools_digest: Callable[[Sequence[str]], str],
+        handover: Handover,
     ) -> None:
         self._client = client
         self._live = live
         self._blobs = blobs
         self._providers = providers
         self._tools_digest = tools_digest
-        self._conversations = Conversations(client, blobs)
+        self._conversations = Conversations(client, blobs, handover)
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -70,7 +72,7 @@ class ModelCalls:
         progress = _Progress(info.attempt, _lost_before(), writer)
         beats = asyncio.create_task(progress.beat())
         try:
-            conversation = await self._conversations.of_step(workflow_id, run_id, request.step_id)
+            conversation = await self._conversations.of_step(workflow_id, run_id, request)
             wire = self._providers.wire(conversation.prompt.model)
             attempt = _Attempt(request.step_id, conversation, wire, progress)
             async with self._live.stops(workflow_id) as told:

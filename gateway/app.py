@@ -24,7 +24,7 @@ from gateway.erase import Eraser
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watch import Watches
-from temporal.blobs import BlobMissing, BlobStore
+from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.live import Live
 from temporal.settings import Settings
@@ -125,12 +125,6 @@ def _handle_failures(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:
         return Problem("bad_request", "The body ended early.").response()
-
-    @app.exception_handler(BlobMissing)
-    async def erased(request: Request, error: BlobMissing) -> Response:
-        # Temporal deletes the runs of an erased session in its own time.
-        log.warning("gateway.blob_missing", path=request.url.path, error=str(error))
-        return Problem("session_not_found", "The session is being erased: parts of it are gone.").response()
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

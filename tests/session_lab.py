@@ -22,7 +22,8 @@ from temporalio.exceptions import ApplicationError
 from activities.demo import Demo
 from activities.providers import Providers
 from activities.wire import Answer, Delta, Started, Wire
-from temporal.app.assembly import Parts, Sources, assemble, make_worker
+from temporal.app.assembly import Parts, assemble, make_worker
+from temporal.app.sources import Sources
 from temporal.live import MemoryLive
 from temporal.settings import Settings
 from workflows.attributes import AGENT, STATUS, TENANT

@@ -16,7 +16,7 @@ from temporal.app.chat_view import ChatView
 from temporal.app.cli import app
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 from tests.conftest import Dev, free_ports
 from tests.session_client import PATIENCE_S, Sessions, texts
 
@@ -152,7 +152,7 @@ class Chat:
 
     @property
     def session(self) -> str:
-        return self.output.partition("session ")[2].split()[0].rstrip(",")
+        return self.output.partition("session ")[2].split()[0]
 
 
 @pytest.fixture
@@ -206,18 +206,18 @@ async def test_ctrl_c_stops_the_answer_and_then_leaves(
 
 @pytest.mark.server
 async def test_a_killed_server_is_waited_for(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
-    words = [f"word{number}" for number in range(60)]
-    provider.script(Reply(text=" ".join(words), gap=0.03), Reply(text=" ".join(words), gap=0.01))
+    first, second = (" ".join(f"{word}{number}" for number in range(60)) for word in ("word", "other"))
+    provider.script(Reply(text=first, gap=0.05), Reply(text=second, gap=0.01))
     async with Chat(tmp_path, dev.url) as chat:
         await chat.type("count")
         await chat.until("word9")
         await dev.kill()
         await dev.start()
-        await chat.until("word59")
-        await chat.type("/")
+        await chat.until("other59")
         assert await chat.end() == 0
 
-    assert "(the answer begins again)\nword0 word1 " in chat.output
+    assert "(the gateway does not answer; trying again)" in chat.output
+    assert f"(the answer begins again)\n{second}\n" in chat.output
 
 
 @pytest.mark.server

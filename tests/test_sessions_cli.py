@@ -14,7 +14,7 @@ from gateway.runs import runs_of
 from temporal.app.cli import app
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 from temporal.codec import data_converter
 from tests.conftest import Dev
 from tests.session_client import Sessions

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from temporal.app.cli import app
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 from temporal.app.trace_tree import TurnFacts, trace_tree, turn_facts
 from tests.conftest import Dev
 from tests.session_client import Sessions

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
+from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
 from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage
 
@@ -28,6 +29,14 @@ class CallModelInput(Frozen):
     agent_digest: str
     #: `provider/model`
     model: str
+    #: The beginning of the view's prefix: what was handed over within a process must be of this view.
+    view: str = ""
+
+
+def call_of(record: StepRecord) -> CallModelInput:
+    """The input of a step's model call."""
+    view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
+    return CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model, view=view)
 
 
 class Partial(Frozen):

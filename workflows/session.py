@@ -32,10 +32,10 @@ from workflows.commands import (
 )
 from workflows.contract import (
     LOAD_AGENT,
-    CallModelInput,
     LoadAgentInput,
     StepOutput,
     call_model,
+    call_of,
     load_agent,
     model_config,
 )
@@ -238,11 +238,11 @@ class SessionWorkflow:
         record = self._open_step(action)
         if record is None:
             return
-        request = CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model)
+        self._offer(record.step_id)
         name = record.model.partition("/")[2]
         step = record.step_id.rpartition(".s")[2]
         config = model_config(record.step_id, f"{name}, step {step}")
-        handle = workflow.start_activity(call_model, request, **config)
+        handle = workflow.start_activity(call_model, call_of(record), **config)
         # A handler does not cancel the call itself: one that is done already must not be cancelled.
         await workflow.wait_condition(lambda: handle.done() or self._stopping())
         if not handle.done():
@@ -317,6 +317,12 @@ class SessionWorkflow:
         poke = workflow.extern_functions().get("perdure_poke")
         if poke is not None and not workflow.unsafe.is_replaying():
             poke(workflow.info().workflow_id, self._state.seq)
+
+    def _offer(self, step_id: str) -> None:
+        """Leaves the state for the call, which need not ask for it if it runs in this process."""
+        offer = workflow.extern_functions().get("perdure_offer")
+        if offer is not None and not workflow.unsafe.is_replaying():
+            offer(workflow.info().run_id, step_id, self._state)
 
     def _note(self, note: Note) -> None:
         self._state = apply(self._state, note)

@@ -1,16 +1,13 @@
 """What `dev`, `worker` and `gateway` are put together from. The only place that knows all four packages' parts."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import (
     Interceptor,
@@ -20,15 +17,17 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from activities import builtin_tools, order_desk
 from activities.agents import Agents
-from activities.catalogue import Catalogue, load_tools
+from activities.catalogue import Catalogue
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
+from temporal.app.sources import Sources
+from temporal.app.toolset import load_catalogue
 from temporal.blobs import BlobStore, LocalBlobs
 from temporal.definitions import Definitions
+from temporal.handover import Handover
 from temporal.live import Live
 from temporal.settings import Settings, environment, has_key
 from workflows.commands import Prompt
@@ -38,15 +37,6 @@ from workflows.types import Message
 
 #: Seconds between two looks at the definitions' files.
 DEFINITIONS_CHECK_S = 1.0
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a user gives: folders of definitions, tool modules or files, a models file."""
-
-    agents: tuple[Path, ...] = ()
-    tools: tuple[str, ...] = ()
-    models: Path | None = None
 
 
 @dataclass
@@ -78,19 +68,12 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -
     return Parts(settings, blobs, catalogue, definitions)
 
 
-def load_catalogue(tools: Sequence[str]) -> Catalogue:
-    """The shipped tools and those of the modules or files named. Raises `ToolLoadError`."""
-    functions: dict[int, Callable[..., Any]] = {}
-    for function in (*_shipped_tools(), *(tool for source in _once(tools) for tool in load_tools(source))):
-        functions[id(function)] = function
-    return Catalogue(functions.values())
-
-
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
     settings = parts.settings
     throttle = timedelta(seconds=settings.heartbeat_throttle_s)
-    models = ModelCalls(client, live, parts.blobs, parts.providers, parts.catalogue.digest)
+    handover = Handover()
+    models = ModelCalls(client, live, parts.blobs, parts.providers, parts.catalogue.digest, handover)
     agents = Agents(parts.definitions, parts.catalogue)
     return Worker(
         client,
@@ -104,7 +87,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
         # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[_Poking(live.poke)],
+        interceptors=[_WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer)],
         # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,
@@ -136,32 +119,15 @@ def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) 
     )
 
 
-def _shipped_tools() -> list[Callable[..., Any]]:
-    return [
-        value
-        for module in (builtin_tools, order_desk)
-        for value in vars(module).values()
-        if callable(value) and activity._Definition.from_callable(value) is not None
-    ]
+class _WaysOut(Interceptor):
+    """Functions that workflow code may call: the SDK's public way out of a workflow."""
 
-
-def _once(sources: Sequence[str]) -> list[str]:
-    """The same file named twice counts once."""
-    seen: dict[str, str] = {}
-    for source in sources:
-        seen.setdefault(str(Path(source).resolve()) if source.endswith(".py") else source, source)
-    return list(seen.values())
-
-
-class _Poking(Interceptor):
-    """Lets workflow code say on the live plane that its session has moved on: the SDK's public way out of a workflow."""
-
-    def __init__(self, poke: Callable[[str, int], None]) -> None:
-        self._poke = poke
+    def __init__(self, **functions: Callable[..., None]) -> None:
+        self._functions = functions
 
     def workflow_interceptor_class(
         self,
         input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
     ) -> type[WorkflowInboundInterceptor] | None:
-        input.unsafe_extern_functions["perdure_poke"] = self._poke
+        input.unsafe_extern_functions.update(self._functions)
         return None

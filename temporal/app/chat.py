@@ -19,7 +19,7 @@ from rich.text import Text
 
 from temporal.app.chat_view import ChatView
 from temporal.app.direct import checked_id
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
 _TIMEOUT: Final = httpx2.Timeout(40, connect=5)
@@ -41,11 +41,11 @@ def chat(
             conversation = _take_up(http, console, session) if session else _begin(http, console, agent)
         except _AWAY as error:
             raise Refused(f"no gateway answers at {url} ({error}); perdure dev starts one") from None
-        with_input(conversation)
+        converse(conversation)
         console.print(f"\nperdure chat {conversation.session} takes this session up again", style="dim")
 
 
-def with_input(conversation: "Conversation") -> None:
+def converse(conversation: "Conversation") -> None:
     """Reads lines until the input ends, the session is closed or Ctrl-C is pressed while nothing runs."""
     try:
         conversation.follow()
@@ -192,8 +192,8 @@ def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
     if answer.status_code not in (200, 201):
         raise Refused(_told(answer))
     session = answer.json()["session_id"]
-    snapshot = http.get(f"/v1/sessions/{checked_id(session, 'session')}").json()
-    demo = ", without a key for its provider: the demo model answers" if snapshot.get("demo") else ""
+    serves = http.get(f"/v1/agents/{agent}")
+    demo = " (no key for its provider: the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
     console.print(f"{agent}, session {session}{demo}", style="dim")
     return Conversation(http, console, session, 0, None)
 

@@ -7,16 +7,20 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvloop
 from rich.console import Console
 
 from activities.tools import ToolLoadError
-from temporal.app import agents, chat, doctor, new, sessions, start, traces
+from temporal.app import agents, chat, doctor, new, replay, sessions, traces
+from temporal.app.bench.command import bench
+from temporal.app.bench.failure import BenchFailed
 from temporal.app.exit import leave
 from temporal.app.lock import AlreadyRunning
-from temporal.app.processes import ServerDied
+from temporal.app.refused import Refused, ServerDied
 from temporal.app.server import PortTaken, ServerFailed
+from temporal.app.sources import usual_sources
 from temporal.client import TemporalUnavailable
 from temporal.settings import SettingsInvalid
 
@@ -27,11 +31,14 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(sessions.app, name="sessions")
 app.command()(chat.chat)
 app.command()(traces.trace)
+app.command()(replay.replay)
 app.command()(doctor.doctor)
+app.command()(bench)
 
 #: Errors whose message is all that a person needs.
 KNOWN = (
     AlreadyRunning,
+    BenchFailed,
     PortTaken,
     ServerDied,
     ServerFailed,
@@ -39,7 +46,7 @@ KNOWN = (
     TemporalUnavailable,
     ToolLoadError,
     new.NotEmpty,
-    start.Refused,
+    Refused,
 )
 
 Agents = Annotated[list[Path] | None, typer.Option("--agents", help="A folder of agent definitions; may be repeated.")]
@@ -60,13 +67,17 @@ def dev(
     models: Models = None,
 ) -> None:
     """Run everything in one process: Temporal, a worker and the gateway."""
-    _run(start.dev(host, port, temporal_port, ui_port, data_dir, start.usual_sources(agents, tools, models)))
+    from temporal.app import start
+
+    _run(start.dev(host, port, temporal_port, ui_port, data_dir, usual_sources(agents, tools, models)))
 
 
 @app.command()
 def worker(agents: Agents = None, tools: Tools = None, models: Models = None) -> None:
     """Run a worker for the Temporal cluster that TEMPORAL_ADDRESS names."""
-    _run(start.worker(start.usual_sources(agents, tools, models)))
+    from temporal.app import start
+
+    _run(start.worker(usual_sources(agents, tools, models)))
 
 
 @app.command()
@@ -79,7 +90,9 @@ def gateway(
     models: Models = None,
 ) -> None:
     """Run a gateway for the Temporal cluster that TEMPORAL_ADDRESS names."""
-    _run(start.gateway(host, port, insecure, start.usual_sources(agents, tools, models)))
+    from temporal.app import start
+
+    _run(start.gateway(host, port, insecure, usual_sources(agents, tools, models)))
 
 
 @app.command("new")
@@ -97,6 +110,8 @@ def _run(process: Coroutine[Any, Any, None]) -> None:
 def main() -> None:
     """The entry point `perdure`. Ends the process by the one way out, with 1 on an error that is told."""
     code = 0
+    # Standard output is for a command's answer. Those that run for long say later how they log.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except SystemExit as ended:

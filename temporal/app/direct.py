@@ -18,7 +18,7 @@ from gateway.auth import Principal
 from gateway.backend import Backend
 from gateway.bodies import SessionId
 from gateway.problems import Problem
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 from temporal.blobs import BlobError, BlobStore, LocalBlobs
 from temporal.client import connect
 from temporal.settings import Settings

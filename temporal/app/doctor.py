@@ -12,11 +12,11 @@ from temporalio.service import RPCError
 
 from temporal.agent_folders import SHIPPED, AgentFolders
 from temporal.app import checkup
-from temporal.app.assembly import Sources, load_catalogue
 from temporal.app.checkup import Check
 from temporal.app.direct import DataDir, run
-from temporal.app.start import usual_sources
+from temporal.app.sources import Sources, usual_sources
 from temporal.app.terminal import plain
+from temporal.app.toolset import load_catalogue
 from temporal.client import TemporalUnavailable, connect
 from temporal.settings import Settings
 

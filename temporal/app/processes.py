@@ -7,6 +7,7 @@ Rule 2: SIGINT and SIGTERM stop cleanly: viewers are cut (so that they come agai
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,10 +16,12 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.worker import Worker
 
-from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, Sources, assemble, make_app, make_worker
+from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
-from temporal.app.server import HOST, DevServer, check_port
+from temporal.app.refused import ServerDied
+from temporal.app.server import DevServer, listen
+from temporal.app.sources import Sources
 from temporal.client import connect, ensure_search_attributes
 from temporal.live import MemoryLive
 from temporal.log import runtime
@@ -28,10 +31,6 @@ log = structlog.get_logger(__name__)
 
 #: An open stream is cut before the server stops; this is for what is left.
 GATEWAY_STOP_S = 3
-
-
-class ServerDied(Exception):
-    """The embedded Temporal server ended by itself."""
 
 
 async def run_dev(
@@ -48,9 +47,10 @@ async def run_dev(
 
     `ready(url, temporal_ui, parts)` is called once when it serves.
     """
-    check_port(host, port, "--port")
     stopped = _stop_signal()
     async with AsyncExitStack() as stack:
+        # Before anything else is started, and held from then on.
+        listener = stack.enter_context(listen(host, port, "--port"))
         server = await stack.enter_async_context(
             DevServer(settings.data_dir, temporal_port, ui_port, retention_days=settings.retention_days)
         )
@@ -67,7 +67,7 @@ async def run_dev(
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         app = make_app(client, live, parts, server.ui_url)
-        failed = await stack.enter_async_context(_serving(app, host, port))
+        failed = await stack.enter_async_context(_serving(app, listener))
         ready(f"http://{host}:{port}", server.ui_url, parts)
         died = asyncio.create_task(server.died())
         await asyncio.wait({died, failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,15 +95,16 @@ async def run_gateway(
     settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
-    check_port(host, port, "--port")
     stopped = _stop_signal()
     async with AsyncExitStack() as stack:
+        # Before anything else is started, and held from then on.
+        listener = stack.enter_context(listen(host, port, "--port"))
         client = await connect(settings, runtime=runtime())
         parts = assemble(settings, sources, demo_without_keys=False)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.providers.aclose)
         app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, None)
-        failed = await stack.enter_async_context(_serving(app, host, port))
+        failed = await stack.enter_async_context(_serving(app, listener))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -146,12 +147,10 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: FastAPI, host: str, port: int) -> AsyncIterator["asyncio.Task[None]"]:
+async def _serving(app: FastAPI, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
     """Serves `app`; the task that it yields ends only if the server fails."""
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GATEWAY_STOP_S,
@@ -159,7 +158,7 @@ async def _serving(app: FastAPI, host: str, port: int) -> AsyncIterator["asyncio
         ws="none",
     )
     server = _Uvicorn(config)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         if serving.done():
             await serving
@@ -171,6 +170,3 @@ async def _serving(app: FastAPI, host: str, port: int) -> AsyncIterator["asyncio
         app.state.watches.cut()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-
-
-__all__ = ["HOST", "ServerDied", "run_dev", "run_gateway", "run_worker"]

@@ -20,8 +20,8 @@ from gateway.snapshots import read_snapshot
 from gateway.visibility import Status
 from temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
 from temporal.app.export import write_histories
+from temporal.app.refused import Refused
 from temporal.app.session_text import session_lines
-from temporal.app.start import Refused
 from temporal.app.terminal import one_line
 from workflows.commands import Stop
 from workflows.session import SessionWorkflow

@@ -5,17 +5,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from temporal.app.assembly import Parts, Sources
+from temporal.app.assembly import Parts
 from temporal.app.processes import run_dev, run_gateway, run_worker
+from temporal.app.refused import Refused
+from temporal.app.sources import Sources
 from temporal.log import configure
 from temporal.settings import Settings
 
 #: After Ctrl-C in `dev`, an answer that still streams is left to the next start, which goes on with it.
 DEV_GRACE_S = 1.0
-
-
-class Refused(Exception):
-    """What was asked for cannot be done; the message is for people."""
 
 
 async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: Path | None, sources: Sources) -> None:
@@ -56,18 +54,6 @@ async def gateway(host: str, port: int, insecure: bool, sources: Sources) -> Non
         port=port,
         ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
     )
-
-
-def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:
-    """What was named, or else what a project folder has: ./agents and ./tools.py."""
-    folders = agents if agents is not None else [path for path in (Path("agents"),) if path.is_dir()]
-    modules = tools if tools is not None else [str(path) for path in (Path("tools.py"),) if path.is_file()]
-    for folder in folders:
-        if not folder.exists():
-            raise Refused(f"--agents {folder}: there is no such folder")
-    if models is not None and not models.is_file():
-        raise Refused(f"--models {models}: there is no such file")
-    return Sources(tuple(folders), tuple(modules), models)
 
 
 def _is_loopback(host: str) -> bool:

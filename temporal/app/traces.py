@@ -9,12 +9,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from activities.model_call import encode_request
-from activities.providers import Providers
 from gateway.backend import Backend
 from gateway.traces import TraceReader, kept_steps
 from temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
-from temporal.app.start import Refused
+from temporal.app.refused import Refused
 from temporal.app.trace_tree import trace_tree, turn_facts
 from temporal.settings import environment
 from workflows.commands import Prompt, TraceStep
@@ -53,16 +51,18 @@ async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) 
 
 async def _print_json(to: Direct, session: str, last: int | None) -> None:
     # A step at a time, for each of them holds its whole conversation.
-    out = sys.stdout
-    out.write('{"steps":[')
-    between = ""
+    out, before = sys.stdout, '{"steps":['
     async for step in _shown(to, to.workflow_id(session), last, prompt=True):
-        out.write(between + step.decode())
-        between = ","
-    out.write('],"next_cursor":null}\n')
+        out.write(before + step.decode())
+        before = ","
+    out.write(f'{before if before != "," else ""}],"next_cursor":null}}\n')
 
 
 async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
+    # The providers' SDKs take seconds to import, which no other command should wait for.
+    from activities.model_call import encode_request
+    from activities.providers import Providers
+
     steps = [step async for step in kept_steps(to.backend, workflow_id)]
     providers = Providers(environment())
 

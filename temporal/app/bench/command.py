@@ -35,7 +35,7 @@ _GROUPS: dict[Rows, tuple[_Measure, int, int]] = {
     Rows.tokens: (tokens.measure, 6, 6),
     Rows.first: (turns.measure_first, 30 + turns.WARM_UP, 10 + turns.WARM_UP),
     Rows.stop: (turns.measure_stop, 20, 5),
-    Rows.history: (histories.measure, 1000, 200),
+    Rows.history: (histories.measure, 1000 + histories.AROUND, 200 + histories.AROUND),
     Rows.kill: (kills.measure, 6, 2),
 }
 

@@ -6,6 +6,7 @@ Rule 2: what was started is ended, also after it was killed half-way; a Temporal
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
@@ -227,7 +228,9 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Below the ports that systems give to outgoing connections, which could take it before our server does."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -1,0 +1,27 @@
+"""Where a user's definitions and tools come from. Loads nothing: the command line asks before it starts anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporal.app.refused import Refused
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a user gives: folders of definitions, tool modules or files, a models file."""
+
+    agents: tuple[Path, ...] = ()
+    tools: tuple[str, ...] = ()
+    models: Path | None = None
+
+
+def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:
+    """What was named, or else what a project folder has: ./agents and ./tools.py."""
+    folders = agents if agents is not None else [path for path in (Path("agents"),) if path.is_dir()]
+    modules = tools if tools is not None else [str(path) for path in (Path("tools.py"),) if path.is_file()]
+    for folder in folders:
+        if not folder.exists():
+            raise Refused(f"--agents {folder}: there is no such folder")
+    if models is not None and not models.is_file():
+        raise Refused(f"--models {models}: there is no such file")
+    return Sources(tuple(folders), tuple(modules), models)

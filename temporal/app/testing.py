@@ -1,0 +1,223 @@
+"""The test kit: an agent's sessions on a real Temporal server whose clock the test moves, with a scripted model.
+
+    async def test_an_order(perdure):
+        perdure.model.says("Let me look.", calls=[("find_order", {"order_id": "A-1001"})])
+        perdure.model.says("It is on its way.")
+        session = await perdure.session("support", inputs={"customer_name": "Ada"})
+        turn = await session.say("Where is my order A-1001?")
+        assert turn.text == "It is on its way."
+
+Rule 1: everything but the model is the product's own: workflow, worker, definitions, tools, blobs, live plane.
+Rule 2: nothing waits in real time. Time passes by `perdure.later(days=3)`, and what failed is tried again at once.
+Rule 3: the worker keeps no session in memory. Each step of each test replays its history, as after a crash.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from temporal.app.assembly import Parts, assemble, make_worker
+from temporal.app.sources import Sources
+from temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
+from temporal.app.testing_server import TestServer, now, skip
+from temporal.app.testing_session import Session, Turn
+from temporal.app.testing_tools import StandIn, StandIns
+from temporal.app.testing_transcript import (
+    Call,
+    Transcript,
+    assistant,
+    call,
+    differences,
+    failure,
+    reasoning,
+    result,
+    user,
+)
+from temporal.app.testing_worker import Point, Points, Workers
+from temporal.client import connect
+from temporal.inputs import check_inputs
+from temporal.live import MemoryLive
+from temporal.settings import Settings
+from workflows.attributes import AGENT, STATUS, TENANT
+from workflows.commands import NewSession
+from workflows.contract import TASK_QUEUE
+from workflows.session import SessionInput, SessionWorkflow
+
+__all__ = [
+    "Asked",
+    "Call",
+    "Perdure",
+    "ScriptError",
+    "Session",
+    "StandIn",
+    "Transcript",
+    "Turn",
+    "assistant",
+    "call",
+    "differences",
+    "failure",
+    "reasoning",
+    "result",
+    "user",
+]
+
+_TENANT: Final = "test"
+_NOTHING: Final = object()
+#: Real seconds that `later` gives the server.
+_PATIENCE_S: Final = 30
+
+
+class Perdure:
+    """What a test has: the fixture `perdure`. Made by `open_perdure`."""
+
+    def __init__(self, client: Client, live: MemoryLive, parts: Parts, model: ScriptedModel, points: Points) -> None:
+        #: What the model says, and what it was asked.
+        self.model = model
+        self._client = client
+        self._live = live
+        self._parts = parts
+        self._points = points
+        self._stand_ins = StandIns(parts.catalogue, parts.blobs)
+        points.stand_in = self._stand_ins.of
+        self._workers = Workers(lambda: make_worker(client, live, parts), points, self._at_work)
+        self._loop = asyncio.get_running_loop()
+        self._sessions: list[Session] = []
+
+    async def session(
+        self,
+        agent: str,
+        *,
+        inputs: dict[str, Any] | None = None,
+        user: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Session:
+        """Starts a session of an agent, shipped or from the agents' folder. Raises `LookupError` where there is none,
+        and `InputProblem` where the inputs are not those that it takes."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                "the test and its fixture `perdure` run on two event loops: give asyncio_default_fixture_loop_scope "
+                "and asyncio_default_test_loop_scope the same value"
+            )
+        definitions = self._parts.definitions
+        known = definitions.current(agent)
+        if known is None:
+            refused = "".join(f"\n  refused: {problem}" for problem in definitions.problems)
+            raise LookupError(f"there is no agent {agent!r}; there are: {', '.join(definitions.names())}{refused}")
+        new = NewSession(
+            tenant=_TENANT,
+            session_id=uuid.uuid4().hex,
+            agent=agent,
+            digest=known.digest,
+            inputs=check_inputs(known.definition, inputs or {}),
+            user=user,
+            metadata=metadata or {},
+        )
+        workflow_id = f"{_TENANT}/{new.session_id}"
+        attributes = [
+            SearchAttributePair(AGENT, agent),
+            SearchAttributePair(STATUS, "idle"),
+            SearchAttributePair(TENANT, _TENANT),
+        ]
+        await self._client.start_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=new),
+            id=workflow_id,
+            task_queue=TASK_QUEUE,
+            search_attributes=TypedSearchAttributes(attributes),
+        )
+        handle = self._client.get_workflow_handle_for(SessionWorkflow.run, workflow_id)
+        session = Session(handle, self._live, self._parts.blobs, self.model, known.digest)
+        self._sessions.append(session)
+        return session
+
+    def tool(
+        self,
+        name: str,
+        answer: Callable[..., Any] | None = None,
+        *,
+        returns: Any = _NOTHING,
+        raises: BaseException | None = None,
+    ) -> StandIn:
+        """Replaces the tool `name` in this test: by a function (also `async`) of the same arguments, by what it
+        returns, or by what it raises. The stand-in tells its `calls`. Raises `UnknownTool`."""
+        if (answer is not None) + (returns is not _NOTHING) + (raises is not None) != 1:
+            raise TypeError("give one of: a function, returns=..., raises=...")
+        return self._stand_ins.put(name, answer or (lambda **_: _raise(raises) if raises is not None else returns))
+
+    async def later(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Lets so much time pass on the virtual clock, for all sessions; what is due on the way happens.
+
+        Time stands still while the model or a tool is at work, so an answer that hangs has to be stopped before.
+        """
+        span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await skip(self._client, span)
+        except TimeoutError:
+            raise AssertionError("time stands still while the model or a tool is at work; stop it first") from None
+
+    async def now(self) -> datetime:
+        """What the virtual clock shows."""
+        return await now(self._client)
+
+    def kill_worker(self, *, at: Point, tool: str | None = None) -> None:
+        """The worker dies when it next comes to the point `at`, and a fresh one takes its place; what that means is
+        told in `temporal.app.testing_worker`. `tool` is the one that is waited for, if not any.
+
+        `started`: nothing is done yet. `step.streaming`: the answer has begun. `finished`: all is done, and Temporal
+        does not know it yet, so that it is done again.
+        """
+        self._points.arm(at, tool)
+
+    async def restart_worker(self) -> None:
+        """A fresh worker at once. Calls that are at work are lost and tried again."""
+        await self._workers.replace()
+
+    def check(self) -> None:
+        """Raises `ScriptError` unless the script was used up, and `AssertionError` where a kill never came."""
+        self.model.check()
+        if self._points.armed is not None:
+            raise AssertionError(f"the worker was to be killed at {self._points.armed}, and never came there")
+
+    async def _at_work(self) -> bool:
+        return any([await session.at_work() for session in self._sessions])
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        async with self._workers.running():
+            yield
+            for session in self._sessions:
+                await session.end()
+
+
+@asynccontextmanager
+async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> AsyncIterator[Perdure]:
+    """The kit for one test, on the running loop; `folder` takes its blobs. Raises `ToolLoadError`."""
+    settings = Settings.load(
+        data_dir=folder, blob_dir=folder / "blobs", graceful_shutdown_s=0, heartbeat_throttle_s=0.1, cached_workflows=0
+    )
+    points = Points(lambda _: None)
+    model = ScriptedModel(lambda: points.reached("step.streaming"))
+    parts = assemble(settings, sources, demo_without_keys=False)
+    parts = replace(parts, providers=ScriptedProviders(model))
+    await parts.definitions.publish()
+    client = await connect(settings, address=server.address, interceptors=[points])
+    points.client = client
+    await server.prepare(client)
+    kit = Perdure(client, MemoryLive(asyncio.get_running_loop()), parts, model, points)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(points.close)
+        await stack.enter_async_context(kit._running())
+        yield kit
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,210 @@
+"""One session as a test has it: says something and waits for the turn, reads events and transcript."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from temporal.app.testing_model import ScriptedModel, ScriptError
+from temporal.app.testing_transcript import Transcript
+from temporal.blobs import BlobStore, unfold
+from temporal.live import MemoryLive
+from workflows.commands import Close, Configure, PageRequest, SendMessage, SnapshotPage, Stop
+from workflows.events import Event, StepFinished, TurnFinished
+from workflows.session import SessionWorkflow
+from workflows.types import Message, Text, ToolError, Usage
+
+#: Real seconds after which a test gives up waiting.
+PATIENCE_S: Final = 4
+
+_TASK_OPEN: Final = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn that has ended."""
+
+    #: What the model said last; empty where it said nothing.
+    text: str
+    #: `done`, `stopped`, `budget`, `max_steps`, `failed`, …
+    reason: str
+    error: ToolError | None
+    #: Dollars, by the prices of the models that the agent names; None where one is unknown.
+    cost_usd: float | None
+    usage: Usage
+    events: tuple[Event, ...]
+
+
+class Session:
+    def __init__(
+        self,
+        handle: WorkflowHandle[SessionWorkflow, str],
+        live: MemoryLive,
+        blobs: BlobStore,
+        model: ScriptedModel,
+        digest: str,
+    ) -> None:
+        self._handle = handle
+        self._live = live
+        self._blobs = blobs
+        self._model = model
+        self._digest = digest
+        self._events: list[Event] = []
+
+    @property
+    def workflow_id(self) -> str:
+        return self._handle.id
+
+    async def say(self, text: str) -> Turn:
+        """Says something as the user, and returns the turn of it once that has ended."""
+        return await self.turn(await self.send(text))
+
+    async def send(self, text: str, message_id: str | None = None) -> str:
+        """Says something and does not wait; returns the message's id. The same id again is the same message."""
+        message_id = message_id or uuid.uuid4().hex
+        message = SendMessage(
+            message_id=message_id,
+            parts=(Text(text=text),),
+            content_sha256=text,
+            cursor=0,
+            digest=self._digest,
+        )
+        await self._handle.signal(SessionWorkflow.send_message, message)
+        return message_id
+
+    async def turn(self, message_id: str) -> Turn:
+        """The turn of a message, once it has ended. Raises `ScriptError` if the model had nothing to say, and
+        `AssertionError` if the message was rejected."""
+
+        def rejected(event: Event) -> bool:
+            return event.type == "message.rejected" and event.message_id == message_id
+
+        def over(events: list[Event]) -> bool:
+            return _turn_of(events, message_id) is not None or any(map(rejected, events))
+
+        events = await self._until(over, f"the end of the turn of message {message_id}")
+        turn = _turn_of(events, message_id)
+        if self._model.problem is not None:
+            raise ScriptError(self._model.problem)
+        if turn is None:
+            raise AssertionError(f"the message was rejected: {[event for event in events if rejected(event)][-1]!r}")
+        return turn
+
+    async def until(self, kind: str, count: int = 1) -> list[Event]:
+        """All events, once there are `count` of this type: `tool.started`."""
+        return await self._until(
+            lambda events: sum(event.type == kind for event in events) >= count, f"{count} × {kind}"
+        )
+
+    async def streamed(self, text: str) -> None:
+        """Returns once the answer that streams holds `text`."""
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._live.watch(self._handle.id) as frames:
+                while True:
+                    progress = self._live.progress(self._handle.id)
+                    if progress is not None and any(text in part.text for part in progress.parts):
+                        return
+                    await frames.get()
+        except TimeoutError:
+            raise AssertionError(f"no answer streamed {text!r} within {PATIENCE_S} s") from None
+
+    async def stop(self) -> Turn:
+        """Stops the turn that runs, and returns it as it ended. Raises `AssertionError` if none runs."""
+        events = await self.events()
+        ended = {event.turn_id for event in events if event.type == "turn.finished"}
+        running = [event.turn_id for event in events if event.type == "turn.started" and event.turn_id not in ended]
+        if not running:
+            raise AssertionError("no turn runs that could be stopped")
+        await self._handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=running[-1]))
+        self._live.stop(self._handle.id)
+        found = await self._until(lambda events: _turn(events, running[-1]) is not None, "the end of a stopped turn")
+        turn = _turn(found, running[-1])
+        assert turn is not None
+        return turn
+
+    async def configure(self, *, model: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        """Switches to another of the agent's models, or sets metadata."""
+        change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata)
+        await self._handle.signal(SessionWorkflow.configure, change)
+
+    async def close(self, reason: str = "closed") -> None:
+        """Closes it for good; returns once it is."""
+        await self._handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason=reason))
+        self._live.stop(self._handle.id)
+        await self.until("session.closed")
+
+    async def events(self) -> list[Event]:
+        """Every event so far, oldest first."""
+        more = True
+        while more:
+            after = self._events[-1].seq if self._events else 0
+            page = await self._handle.query(SessionWorkflow.events, after)
+            self._events += [event for event in page.events if event.seq > after]
+            more = page.more
+        return list(self._events)
+
+    async def transcript(self) -> Transcript:
+        """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
+        messages: list[Message] = []
+        until: int | None = None
+        while until is None or len(messages) < until:
+            page = await self.snapshot(PageRequest(after=len(messages), until=until))
+            messages += page.messages
+            until = page.count
+        whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
+        return Transcript.of(whole)
+
+    async def snapshot(self, request: PageRequest | None = None) -> SnapshotPage:
+        """The session as a whole: status, cost, usage, model, limits; its messages a page at a time."""
+        return await self._handle.query(SessionWorkflow.snapshot, request or PageRequest())
+
+    async def at_work(self) -> bool:
+        """Whether a worker has a task of its workflow now. This server's `describe` does not say."""
+        last = (await self._handle.fetch_history()).events[-1]
+        return last.event_type in _TASK_OPEN
+
+    async def end(self) -> None:
+        """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
+        try:
+            await self._handle.terminate(rpc_timeout=timedelta(seconds=5))
+        except RPCError as error:
+            # It closed by itself.
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def _until(self, done: Callable[[list[Event]], bool], what: str) -> list[Event]:
+        events: list[Event] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._live.watch(self._handle.id) as frames:
+                while True:
+                    events = await self.events()
+                    if done(events):
+                        return events
+                    await frames.get()
+        except TimeoutError:
+            last = "".join(f"\n    {event!r}" for event in events[-5:])
+            raise AssertionError(f"{what} did not come within {PATIENCE_S} s; the last events:{last}") from None
+
+
+def _turn_of(events: list[Event], message_id: str) -> Turn | None:
+    """The turn of a message, if it has ended."""
+    for event in events:
+        if event.type == "message.added" and event.message.id == message_id:
+            return _turn(events, event.turn_id)
+    return None
+
+
+def _turn(events: list[Event], turn_id: str | None) -> Turn | None:
+    own = tuple(event for event in events if event.turn_id == turn_id)
+    end = next((event for event in own if isinstance(event, TurnFinished)), None)
+    if end is None:
+        return None
+    said = [event.message for event in own if isinstance(event, StepFinished)]
+    text = "".join(part.text for part in said[-1].parts if isinstance(part, Text)) if said else ""
+    return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own)

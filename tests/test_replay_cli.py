@@ -105,7 +105,7 @@ def planted(folder: Path) -> Path:
 
 
 async def test_golden_histories_pass(tmp_path: Path) -> None:
-    code, said, report = await perdure(tmp_path, "--dir", str(GOLDEN))
+    code, said, report = await replay(tmp_path, "--dir", str(GOLDEN))
     files = len(list(GOLDEN.glob("*.json")))
     assert (code, report["verdicts"], report["bad"]) == (0, {"same": files}, []), said
     assert f"{files} runs of" in said

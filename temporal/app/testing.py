@@ -41,7 +41,7 @@ from temporal.app.testing_transcript import (
     result,
     user,
 )
-from temporal.app.testing_worker import Point, Points, Workers
+from temporal.app.testing_worker import TASK_TIMEOUT, Point, Points, Workers
 from temporal.client import connect
 from temporal.inputs import check_inputs
 from temporal.live import MemoryLive
@@ -131,6 +131,7 @@ class Perdure:
             SessionInput(new=new),
             id=workflow_id,
             task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
             search_attributes=TypedSearchAttributes(attributes),
         )
         handle = self._client.get_workflow_handle_for(SessionWorkflow.run, workflow_id)
@@ -188,7 +189,7 @@ class Perdure:
             raise AssertionError(f"the worker was to be killed at {self._points.armed}, and never came there")
 
     async def _at_work(self) -> bool:
-        return any([await session.at_work() for session in self._sessions])
+        return any([await self._points.at_work(session.workflow_id) for session in self._sessions])
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:

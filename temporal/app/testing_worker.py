@@ -15,6 +15,7 @@ from typing import Any, Literal
 import temporalio.client
 import temporalio.worker
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, OutboundInterceptor, QueryWorkflowInput, SignalWorkflowInput
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
@@ -26,6 +27,12 @@ from temporal.app.testing_server import skip
 #: and Temporal does not know it yet, so it will be done again.
 Point = Literal["step.started", "step.streaming", "step.finished", "tool.started", "tool.finished"]
 
+#: Of a workflow task: one that is lost is back this soon.
+TASK_TIMEOUT = timedelta(seconds=2)
+
+_TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+_QUESTION_S = 1.0
+_QUESTIONS = 5
 _LOOK_S = 0.002
 #: Looks at an attempt until the server has taken in that it failed.
 _LOOKS = 2_500
@@ -47,8 +54,7 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self.stand_in = stand_in
         self.killed = asyncio.Event()
         self.client: Client | None = None
-        #: Held by every question and signal, and while a worker goes and another comes. What a dying worker takes with it
-        #: comes back only after a time-out, and of two questions at once to a session that is not in memory, one is lost.
+        #: Held by every question and signal, and while a worker goes and another comes.
         self.quiet = asyncio.Lock()
         self._trap: _Trap | None = None
         self._skips: set[asyncio.Task[None]] = set()
@@ -70,7 +76,7 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             await asyncio.Event().wait()
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
-        return _OneAtATime(next, self.quiet)
+        return _OneAtATime(next, self)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _Activity(next, self)
@@ -82,6 +88,12 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             task = asyncio.create_task(self._skip(info, delay))
             self._skips.add(task)
             task.add_done_callback(self._skips.discard)
+
+    async def at_work(self, workflow_id: str) -> bool:
+        """Whether a worker has a task of this workflow. `describe` does not say so on this server."""
+        assert self.client is not None
+        last = (await self.client.get_workflow_handle(workflow_id).fetch_history()).events[-1]
+        return last.event_type in _TASK_OPEN
 
     async def close(self) -> None:
         for task in self._skips:
@@ -104,16 +116,29 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
 
 
 class _OneAtATime(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor, quiet: asyncio.Lock) -> None:  # noqa: A002 - the SDK's name
+    """A worker without memory loses a question that meets another task of the same workflow, and a worker that goes
+    loses what it has. So they are kept apart, and a question that was lost nevertheless is asked again."""
+
+    def __init__(self, next: OutboundInterceptor, points: Points) -> None:  # noqa: A002 - the SDK's name
         super().__init__(next)
-        self._quiet = quiet
+        self._points = points
 
     async def query_workflow(self, input: QueryWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
-        async with self._quiet:
-            return await super().query_workflow(input)
+        async with self._points.quiet:
+            for _ in range(_QUESTIONS):
+                for _ in range(_LOOKS):
+                    if not await self._points.at_work(input.id):
+                        break
+                    await asyncio.sleep(_LOOK_S)
+                try:
+                    async with asyncio.timeout(_QUESTION_S):
+                        return await super().query_workflow(input)
+                except TimeoutError:
+                    continue
+        return await super().query_workflow(input)
 
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002 - the SDK's name
-        async with self._quiet:
+        async with self._points.quiet:
             await super().signal_workflow(input)
 
 

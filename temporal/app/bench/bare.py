@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
-from anthropic import AsyncAnthropic
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.contrib.workflow_streams import WorkflowStream, WorkflowStreamClient
@@ -90,6 +89,9 @@ class Bare:
 
 async def sdk_tokens(provider: str) -> AsyncIterator[str]:
     """The text of one answer of the provider at this URL, as Anthropic's SDK gives it."""
+    # Here, for the command line mounts this module and must not wait for an SDK.
+    from anthropic import AsyncAnthropic
+
     async with AsyncAnthropic(base_url=provider, api_key="none", max_retries=0) as client:
         events = await client.messages.create(
             model="claude-haiku-5-5",

@@ -15,7 +15,8 @@ def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:
     assert [str(file.relative_to(project)) for file in files] == [
         "agents/my-shop.yaml",
         "tools.py",
-        "test_tools.py",
+        "test_my_shop.py",
+        "pytest.ini",
         "README.md",
     ]
     reading = AgentFolders((SHIPPED, project / "agents")).read()
@@ -23,7 +24,7 @@ def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:
     assert "my-shop" in reading.serving
     # As its owner runs it: in its directory, with Perdure installed (here: on the path).
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "temporal.app.testing_plugin"],
         cwd=project,
         env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -59,16 +59,12 @@ def quote_parcel(weight_kg: float, country: str, express: bool = False) -> dict[
 '''
 
 _TEST: Final = """\
-from pathlib import Path
-
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from temporal.agent_folders import AgentFolders
+from temporal.app.testing import Perdure, assistant, call, result, user
 from tools import quote_parcel
-
-AGENTS = Path(__file__).parent / "agents"
 
 
 def test_a_quote() -> None:
@@ -82,10 +78,31 @@ def test_a_country_without_parcels() -> None:
     assert raised.value.type == "unknown_country"
 
 
-def test_the_agent_file() -> None:
-    reading = AgentFolders((AGENTS,), tool_names=frozenset(["quote_parcel"])).read()
-    assert reading.problems == []
-    assert list(reading.serving) == ["{agent}"]
+async def test_a_customer_who_comes_back_after_three_days(perdure: Perdure) -> None:
+    # The model says what it is told to; the session, your agent's file and your tools are real.
+    perdure.model.says("Let me see.", calls=[("quote_parcel", {{"weight_kg": 3.0, "country": "DE"}})])
+    perdure.model.says("That is 8 dollars.")
+    perdure.kill_worker(at="tool.started")  # and nobody notices
+    session = await perdure.session("{agent}")
+    turn = await session.say("What does a parcel of 3 kg to Germany cost?")
+    assert (turn.reason, turn.text) == ("done", "That is 8 dollars.")
+
+    await perdure.later(days=3)
+    perdure.model.says("Still 8 dollars.")
+    await session.say("And today?")
+    assert await session.transcript() == [
+        user("What does a parcel of 3 kg to Germany cost?"),
+        assistant("Let me see.", call("quote_parcel", weight_kg=3.0, country="DE")),
+        result("quote_parcel", {{"price_usd": 8.0, "days": 2}}),
+        assistant("That is 8 dollars."),
+        user("And today?"),
+        assistant("Still 8 dollars."),
+    ]
+"""
+
+_PYTEST: Final = """\
+[pytest]
+asyncio_default_fixture_loop_scope = function
 """
 
 _README: Final = """\
@@ -93,7 +110,7 @@ _README: Final = """\
 
     perdure dev                  # the agent in the browser; without a key it runs on the demo model
     perdure agents validate      # is the definition right?
-    pytest                       # do the tools work?
+    pytest                       # do the agent and its tools work? Needs: pip install 'perdure[test]'
 
 - `agents/{agent}.yaml` is the agent: what it is told, its models, tools and limits. A change reaches running sessions
   at their next turn.
@@ -115,7 +132,8 @@ def create(directory: Path) -> list[Path]:
     files = {
         f"agents/{agent}.yaml": _AGENT,
         "tools.py": _TOOLS,
-        "test_tools.py": _TEST,
+        f"test_{agent.replace('-', '_')}.py": _TEST,
+        "pytest.ini": _PYTEST,
         "README.md": _README,
     }
     written = []

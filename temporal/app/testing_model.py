@@ -176,9 +176,3 @@ def _estimate(request: dict[str, JsonValue], reply: _Reply) -> Usage:
     said = len(reply.text) // BYTES_PER_TOKEN + 20 * len(reply.calls) + 1
     asked = len(str(request)) // BYTES_PER_TOKEN
     return Usage(input_tokens=asked, output_tokens=said + thought, reasoning_tokens=thought)
-
-
-
-
-
-

@@ -22,6 +22,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
 from temporal.app.testing_server import skip
+from workflows.errors import WORKER_DIED
 
 #: `started`: a worker has the call and has done nothing yet. `streaming`: the answer has begun. `finished`: all is done,
 #: and Temporal does not know it yet, so it will be done again.
@@ -53,6 +54,8 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     def __init__(self, stand_in: Callable[[str], Callable[..., Any] | None]) -> None:
         self.stand_in = stand_in
         self.killed = asyncio.Event()
+        #: Set once the killed worker takes nothing new.
+        self.gone = asyncio.Event()
         self.client: Client | None = None
         #: Held by every question and signal, and while a worker goes and another comes.
         self.quiet = asyncio.Lock()
@@ -73,7 +76,9 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             self._trap = None
             self.killed.set()
         if self.killed.is_set():
-            await asyncio.Event().wait()
+            # Not for ever: the SDK cancels no call of a function that is not `async`.
+            await self.gone.wait()
+            raise _died()
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         return _OneAtATime(next, self)
@@ -110,7 +115,8 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             if not pending:
                 return  # it was the last attempt
             if pending[0].attempt > info.attempt:
-                await skip(self.client, delay)
+                async with self.quiet:  # not while a worker goes, which would take the attempt with it
+                    await skip(self.client, delay)
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -159,9 +165,17 @@ class _Activity(ActivityInboundInterceptor):
             output = await (super().execute_activity(input) if stand_in is None else stand_in(*input.args))
             await self._points.reached("step.finished" if model else "tool.finished", name)
         except BaseException as error:
-            self._points.failed(info, error)
+            died = _died() if self._points.gone.is_set() else None
+            self._points.failed(info, died or error)
+            if died is not None:
+                raise died from error
             raise
         return output
+
+
+def _died() -> ApplicationError:
+    """Its delay keeps the next attempt away from the worker that goes; it is skipped once another is there."""
+    return ApplicationError("the worker was killed", type=WORKER_DIED, next_retry_delay=timedelta(seconds=10))
 
 
 def _delay(info: activity.Info, error: BaseException) -> timedelta | None:
@@ -205,6 +219,7 @@ class Workers:
                 await asyncio.sleep(_LOOK_S)
             await self._stop()
             self._points.killed.clear()
+            self._points.gone.clear()
             self._start()
 
     async def _replace_killed(self) -> None:
@@ -219,5 +234,8 @@ class Workers:
     async def _stop(self) -> None:
         assert self._worker is not None
         assert self._run is not None
-        await self._worker.shutdown()
+        going = asyncio.create_task(self._worker.shutdown())
+        await asyncio.sleep(0)
+        self._points.gone.set()
+        await going
         await self._run

@@ -1,0 +1,212 @@
+"""The test kit as its users have it: pytest of their own, in a folder outside of the repository."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import temporal
+from temporal.app.testing_transcript import Transcript, assistant, call, differences, failure, reasoning, result, user
+from tests.core import AT
+from workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
+
+pytestmark = pytest.mark.server
+
+INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+HEAD = "import asyncio, time, pytest\nfrom temporal.app.testing import *\n"
+AGENT = """\
+name: adder
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Add for {{ who }}.
+inputs: {who: {type: string, default: Ada}}
+tools: [add]
+"""
+TOOLS = '''\
+from temporalio import activity
+
+@activity.defn
+def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+'''
+
+GREEN = """
+async def test_a_month(perdure):
+    perdure.model.says("Let me see.", calls=[("add", {"a": 1, "b": 2})], reasoning="Hm.")
+    perdure.model.says("3")
+    perdure.model.says("Yes.")
+    perdure.model.says("Bye.")
+    session = await perdure.session("adder")
+    began, clock = time.monotonic(), await perdure.now()
+    assert (await session.say("1 + 2?")).text == "3"
+    await perdure.later(days=30)
+    turn = await session.say("Sure?")
+    assert (turn.reason, turn.error) == ("done", None) and turn.cost_usd > 0
+    await session.say("Thanks")
+    assert (await perdure.now() - clock).days == 30
+    assert time.monotonic() - began < 20
+    assert await session.transcript() == [
+        user("1 + 2?"), assistant(reasoning("Hm."), "Let me see.", call("add", a=1, b=2)), result("add", 3),
+        assistant("3"), user("Sure?"), assistant("Yes."), user("Thanks"), assistant("Bye."),
+    ]
+    first, last = perdure.model.asked[0], perdure.model.asked[-1]
+    assert (first.model, first.system.strip(), first.tools) == ("anthropic/claude-sonnet-5-5", "Add for Ada.", ("add",))
+    assert len(last.transcript) == 7
+
+@pytest.mark.parametrize(("at", "asked", "ran"), [
+    ("step.started", 2, 1), ("step.streaming", 3, 1), ("step.finished", 3, 1), ("tool.started", 2, 1), ("tool.finished", 2, 2),
+])
+async def test_kill(perdure, at, asked, ran):
+    tool = perdure.tool("add", lambda a, b: a * b)
+    perdure.kill_worker(at=at)
+    perdure.model.says(calls=[("add", {"a": 3, "b": 4})])
+    perdure.model.says("12")
+    session = await perdure.session("adder")
+    turn = await session.say("3 * 4?")
+    assert turn.reason == "done"
+    assert [event.seq for event in await session.events()] == list(range(1, 11))
+    assert (len(perdure.model.asked), tool.calls) == (asked, [{"a": 3, "b": 4}] * ran)
+    assert await session.transcript() == [
+        user("3 * 4?"), assistant(call("add", a=3, b=4)), result("add", 12), assistant("12")
+    ]
+
+async def test_failures_wait_for_nobody(perdure):
+    perdure.model.fails(429, retry_after=300)
+    perdure.model.fails(after="It")
+    tool = perdure.tool("add", raises=ValueError("no"))
+    perdure.model.says(calls=[("add", {"a": 1, "b": 1}), ("add", {"a": "one", "b": 1})])
+    perdure.model.says("Sorry.")
+    session = await perdure.session("adder", inputs={"who": "Bob"})
+    clock = await perdure.now()
+    turn = await session.say("1 + 1?")
+    assert (await perdure.now() - clock).total_seconds() > 300
+    assert [e.attempt for e in turn.events if e.type == "step.finished"] == [3, 1]
+    assert len(tool.calls) == 3
+    assert (await session.transcript())[2:4] == [failure("add", "ValueError"), failure("add", "invalid_arguments")]
+    perdure.model.fails(401)
+    turn = await session.say("Again?")
+    assert (turn.reason, turn.error.type) == ("failed", "model_auth")
+
+async def test_stop_and_restart(perdure):
+    perdure.model.hangs("Once upon")
+    session = await perdure.session("adder")
+    await session.send("A story")
+    await session.streamed("Once")
+    turn = await session.stop()
+    assert (turn.reason, turn.text) == ("stopped", "Once upon")
+    await perdure.restart_worker()
+    perdure.model.says("ok")
+    assert (await session.say("Go on")).text == "ok"
+    assert (await session.transcript())[1] == assistant("Once upon", stopped=True)
+    await session.close()
+    with pytest.raises(LookupError, match="adder"):
+        await perdure.session("nobody")
+    with pytest.raises(LookupError, match="add"):
+        perdure.tool("nothing", returns=1)
+"""
+
+RED = """
+async def test_out(perdure):
+    await (await perdure.session("adder")).say("hi")
+
+async def test_left(perdure):
+    perdure.model.says("hello")
+    perdure.model.says("never said")
+    await (await perdure.session("adder")).say("hi")
+
+async def test_other(perdure):
+    perdure.model.says("hello")
+    session = await perdure.session("adder")
+    await session.say("hi")
+    assert await session.transcript() == [user("hi"), assistant("good day")]
+
+async def test_no_kill(perdure):
+    perdure.kill_worker(at="tool.started")
+    perdure.model.says("hello")
+    await (await perdure.session("adder")).say("hi")
+"""
+
+
+def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
+    """pytest on `tests` in a user's folder, with Perdure installed (here: on the path)."""
+    (folder / "agents").mkdir()
+    (folder / "agents" / "adder.yaml").write_text(AGENT)
+    (folder / "tools.py").write_text(TOOLS)
+    (folder / "pytest.ini").write_text(INI)
+    (folder / "test_adder.py").write_text(HEAD + tests)
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "temporal.app.testing_plugin",
+            *arguments,
+        ],
+        cwd=folder,
+        env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_a_user_s_tests(tmp_path: Path) -> None:
+    code, output = run(tmp_path, GREEN)
+    assert (code, "8 passed" in output) == (0, True), output
+
+
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    code, output = run(tmp_path, RED, "-vv")
+    assert code == 1, output
+    assert "the model's script has run out: call 1 (t1.s1) has no answer" in output
+    assert "the model was never asked for 1 of its answers:" in output
+    assert "says('never said', calls=[])" in output
+    assert "  - assistant('good day')" in output
+    assert "  + assistant('hello')" in output
+    assert "the worker was to be killed at tool.started, and never came there" in output
+
+
+def said(role: str, *parts: object, id: str = "m") -> Message:  # noqa: A002
+    return Message.model_validate({"id": id, "role": role, "parts": parts, "at": AT})
+
+
+def test_results_come_in_the_order_of_their_calls() -> None:
+    calls = [ToolCall(call_id=f"t1.s1.c{n}", name="add", args={"n": n}) for n in (1, 2)]
+    results = [ToolResult(call_id=f"t1.s1.c{n}", name="add", output=n) for n in (1, 2)]
+    transcript = Transcript.of(
+        [
+            said("user", Text(text="hi")),
+            said("assistant", Reasoning(text="hm"), *calls),
+            said("tool", results[1], id="t1.s1.c2"),
+            said("tool", results[0], id="t1.s1.c1"),
+        ]
+    )
+    assert transcript == [
+        user("hi"),
+        assistant(reasoning("hm"), call("add", n=1), call("add", n=2)),
+        result("add", 1),
+        result("add", 2),
+    ]
+
+
+def test_what_is_printed_can_be_written() -> None:
+    lines = [user("hi"), assistant("x", call("add", a=1), stopped=True), failure("add", "broken", "It broke.")]
+    assert eval(repr(Transcript(lines))) == lines  # noqa: S307
+    assert repr(call("add", **{"a-b": 1})) == "Call('add', {'a-b': 1})"
+
+
+def test_differences_show_what_is_missing_and_what_is_there() -> None:
+    assert differences([user("a"), assistant("b")], [user("a"), user("x"), assistant("b")]) == [
+        "the transcripts differ: 3 messages expected (-), 2 there (+)",
+        "    user('a')",
+        "  - user('x')",
+        "    assistant('b')",
+    ]

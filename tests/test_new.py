@@ -24,7 +24,7 @@ def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:
     assert "my-shop" in reading.serving
     # As its owner runs it: in its directory, with Perdure installed (here: on the path).
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "temporal.app.testing_plugin"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=project,
         env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 import temporal
-from temporal.app.testing_transcript import Transcript, assistant, call, differences, failure, reasoning, result, user
+from temporal.app.testing_transcript import (
+    Line,
+    Transcript,
+    assistant,
+    call,
+    differences,
+    failure,
+    reasoning,
+    result,
+    user,
+)
 from tests.core import AT
 from workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
 
@@ -56,7 +66,8 @@ async def test_a_month(perdure):
     assert len(last.transcript) == 7
 
 @pytest.mark.parametrize(("at", "asked", "ran"), [
-    ("step.started", 2, 1), ("step.streaming", 3, 1), ("step.finished", 3, 1), ("tool.started", 2, 1), ("tool.finished", 2, 2),
+    ("step.started", 2, 1), ("step.streaming", 3, 1), ("step.finished", 3, 1), ("tool.started", 2, 1),
+    ("tool.finished", 2, 2),
 ])
 async def test_kill(perdure, at, asked, ran):
     tool = perdure.tool("add", lambda a, b: a * b)
@@ -144,8 +155,6 @@ def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
             "-q",
             "-p",
             "no:cacheprovider",
-            "-p",
-            "temporal.app.testing_plugin",
             *arguments,
         ],
         cwd=folder,
@@ -198,7 +207,11 @@ def test_results_come_in_the_order_of_their_calls() -> None:
 
 
 def test_what_is_printed_can_be_written() -> None:
-    lines = [user("hi"), assistant("x", call("add", a=1), stopped=True), failure("add", "broken", "It broke.")]
+    lines: list[Line] = [
+        user("hi"),
+        assistant("x", call("add", a=1), stopped=True),
+        failure("add", "broken", "It broke."),
+    ]
     assert eval(repr(Transcript(lines))) == lines  # noqa: S307
     assert repr(call("add", **{"a-b": 1})) == "Call('add', {'a-b': 1})"
 

@@ -27,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("perdure_tools", "tool modules or files (./tools.py)", type="args", default=None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # The SDK warns of a call that ended while its worker was being killed; as an error it would break the worker.
+    config.addinivalue_line("filterwarnings", "ignore:Cannot find activity to cancel:UserWarning")
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     found = yield

@@ -20,7 +20,7 @@ from workflows.session import SessionWorkflow
 from workflows.types import Message, Text, ToolError, Usage
 
 #: Real seconds after which a test gives up waiting.
-PATIENCE_S: Final = 6
+PATIENCE_S: Final = 30
 
 
 @dataclass(frozen=True)

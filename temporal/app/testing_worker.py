@@ -29,11 +29,13 @@ from workflows.errors import WORKER_DIED
 Point = Literal["step.started", "step.streaming", "step.finished", "tool.started", "tool.finished"]
 
 #: Of a workflow task: one that is lost is back this soon.
-TASK_TIMEOUT = timedelta(seconds=2)
+TASK_TIMEOUT = timedelta(seconds=1)
 
 _TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
-_QUESTION_S = 1.0
-_QUESTIONS = 5
+_CANCELLED_S = 0.05
+_STOP_S = 15
+_QUESTION_S = 0.25
+_QUESTIONS = 20
 _LOOK_S = 0.002
 #: Looks at an attempt until the server has taken in that it failed.
 _LOOKS = 2_500
@@ -76,8 +78,10 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             self._trap = None
             self.killed.set()
         if self.killed.is_set():
-            # Not for ever: the SDK cancels no call of a function that is not `async`.
+            # The SDK cancels a call that is still there, and warns of one that is not; but only of an `async` function
+            # does it end the call by that.
             await self.gone.wait()
+            await asyncio.sleep(_CANCELLED_S)
             raise _died()
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
@@ -115,8 +119,9 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             if not pending:
                 return  # it was the last attempt
             if pending[0].attempt > info.attempt:
-                async with self.quiet:  # not while a worker goes, which would take the attempt with it
-                    await skip(self.client, delay)
+                async with self.quiet:
+                    pass  # not while a worker goes, which would take the attempt with it
+                await skip(self.client, delay)
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -215,7 +220,9 @@ class Workers:
     async def replace(self) -> None:
         """A fresh worker in the place of the one that runs."""
         async with self._points.quiet:
-            while await self._working():
+            for _ in range(_LOOKS):
+                if not await self._working():
+                    break
                 await asyncio.sleep(_LOOK_S)
             await self._stop()
             self._points.killed.clear()
@@ -237,5 +244,7 @@ class Workers:
         going = asyncio.create_task(self._worker.shutdown())
         await asyncio.sleep(0)
         self._points.gone.set()
-        await going
-        await self._run
+        # A worker that broke down must not hold up the run of pytest.
+        async with asyncio.timeout(_STOP_S):
+            await going
+            await self._run

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from temporal.app.assembly import Parts, assemble, make_worker
@@ -134,7 +134,7 @@ class Perdure:
             task_timeout=TASK_TIMEOUT,
             search_attributes=TypedSearchAttributes(attributes),
         )
-        handle = self._client.get_workflow_handle_for(SessionWorkflow.run, workflow_id)
+        handle: WorkflowHandle[SessionWorkflow, str] = self._client.get_workflow_handle(workflow_id)
         session = Session(handle, self._live, self._parts.blobs, self.model, known.digest)
         self._sessions.append(session)
         return session

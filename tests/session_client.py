@@ -59,6 +59,16 @@ class Viewer:
         assert seen(), f"the stream ended without {kind}: {[frame.type for frame in self.frames]}"
         return self.frames
 
+    async def until_streaming(self) -> None:
+        """Returns once something of a model's answer has come: one who comes late gets its first words as a snapshot."""
+
+        def seen() -> bool:
+            return any(frame.type in ("step.delta", "step.snapshot") for frame in self.frames)
+
+        async with asyncio.timeout(PATIENCE_S), self._changed:
+            await self._changed.wait_for(lambda: seen() or self._reading.done())
+        assert seen(), f"the stream ended without an answer: {[frame.type for frame in self.frames]}"
+
     async def more(self, count: int) -> None:
         """Returns once there are more than `count` frames."""
         async with asyncio.timeout(PATIENCE_S), self._changed:

@@ -89,7 +89,7 @@ async def test_a_turn_that_streams_is_stopped_first_and_viewers_are_cut(
     provider.script(Reply(fault="stall"))
     session = await sessions.create(message="hi")
     async with sessions.view(session) as viewer:
-        await viewer.until("step.delta")
+        await viewer.until_streaming()
         assert await erase(http, session) == 200
         await viewer.until("session.closed")
 

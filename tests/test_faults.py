@@ -157,7 +157,7 @@ async def test_a_provider_that_falls_silent_can_be_stopped(
     async with sessions.view(session) as viewer:
         await sessions.send(session, "count")
         await provider.until(lambda calls: len(calls[-1].tokens) == 3)
-        await viewer.until("step.delta")
+        await viewer.until_streaming()
         await sessions.stop(session)
         frames = await viewer.until("turn.finished")
     message = only(list(frames), "step.finished")["message"]
@@ -214,7 +214,7 @@ async def test_a_viewer_that_leaves_stops_nothing(sessions: Sessions, provider: 
         async for line in lines:
             if line == "event: step.delta":
                 break
-        await viewer.until("step.delta")
+        await viewer.until_streaming()
     async with sessions.view(session) as viewer:
         frames = list(await viewer.until("turn.finished"))
     assert only(frames, "turn.finished")["reason"] == "done"
@@ -280,7 +280,7 @@ async def test_the_model_is_switched_between_two_steps(
     )
     async with sessions.view(session) as viewer:
         await sessions.send(session, "what is six times seven?")
-        await viewer.until("step.delta")
+        await viewer.until_streaming()
         await sessions.configure(session, model=other)
         frames = list(await viewer.until("turn.finished"))
 

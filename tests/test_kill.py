@@ -40,8 +40,12 @@ async def frames(response: httpx2.Response) -> AsyncIterator[tuple[str, str | No
         return
 
 
-async def until(url: str, session: str, after: int, wanted: str) -> list[tuple[str, str | None, dict[str, Any]]]:
-    """The frames after a cursor, up to the first of type `wanted`."""
+#: What shows that an answer is streaming: one who comes after its first words gets them as a snapshot.
+STREAMING = ("step.delta", "step.snapshot")
+
+
+async def until(url: str, session: str, after: int, *wanted: str) -> list[tuple[str, str | None, dict[str, Any]]]:
+    """The frames after a cursor, up to the first of a type that is `wanted`."""
     seen = []
     async with (
         httpx2.AsyncClient(timeout=60) as client,
@@ -50,7 +54,7 @@ async def until(url: str, session: str, after: int, wanted: str) -> list[tuple[s
         assert response.status_code == 200, await response.aread()
         async for frame in frames(response):
             seen.append(frame)
-            if frame[0] == wanted:
+            if frame[0] in wanted:
                 return seen
     return seen
 
@@ -103,7 +107,7 @@ def assert_whole(frames: list[tuple[str, str | None, dict[str, Any]]]) -> None:
 async def test_killed_in_mid_answer(dev: Any, provider: FakeProvider, group: bool) -> None:
     provider.script(LONG, LONG)
     session = await create(dev.url, message={"message_id": "m1", "text": "tell me"})
-    before = await until(dev.url, session, 0, "step.delta")
+    before = await until(dev.url, session, 0, *STREAMING)
 
     await dev.kill(group=group)
     await dev.start()
@@ -137,9 +141,10 @@ async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProv
     provider.default(lambda request: call if len(request.body["messages"]) == 1 else Reply(text="It is 42.", gap=0.05))
     session = await create(dev.url, message="what is six times seven?")
     seen: list[tuple[str, str | None, dict[str, Any]]] = []
-    for wanted in ("step.started", "step.delta", "step.finished", "tool.finished"):
+    for wanted in (("step.started",), STREAMING, ("step.finished",), ("tool.finished",)):
         cursor = max((int(identity) for _, identity, _ in seen if identity is not None), default=0)
-        seen += await until(dev.url, session, cursor, wanted)
+        if all(event != "turn.finished" for event, _, _ in seen):
+            seen += await until(dev.url, session, cursor, *wanted, "turn.finished")
         await dev.kill()
         await dev.start()
     cursor = max(int(identity) for _, identity, _ in seen if identity is not None)

@@ -1,11 +1,12 @@
 """The chat page and the inspector in real Chromium, against the whole of Perdure."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
@@ -115,6 +116,25 @@ async def test_stop_keeps_what_had_come(page: Page, provider: FakeProvider) -> N
     await expect(page.locator(".answer").first).not_to_contain_text("word99")
     await say(page, "go on")
     await expect(page.locator(".answer", has_text="Next.")).to_be_visible()
+
+
+async def test_a_message_typed_before_the_page_knows_its_agents_goes_out(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    provider.script(Reply(text="I heard you."))
+    known = asyncio.Event()
+
+    async def held(route: Route) -> None:
+        await known.wait()
+        await route.continue_()
+
+    await page.route("**/v1/agents", held)
+    await page.goto(f"{dev.url}/")
+    await say(page, "quick")
+    await expect(page.get_by_role("textbox")).to_have_value("quick")
+    known.set()
+    await expect(page.locator(".answer")).to_contain_text("I heard you.")
+    await expect(page.get_by_role("textbox")).to_have_value("")
 
 
 async def test_hostile_text_is_text(page: Page, provider: FakeProvider) -> None:

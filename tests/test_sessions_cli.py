@@ -101,7 +101,7 @@ async def test_stop_and_close(dev: Dev, sessions: Sessions, provider: FakeProvid
     assert await ok(dev, "stop", session) == "no turn runs\n"
     await sessions.send(session, "hi")
     async with sessions.view(session) as viewer:
-        await viewer.until("step.delta")
+        await viewer.until_streaming()
         assert await ok(dev, "stop", session) == "t1 was told to stop\n"
         finished = (await viewer.until("turn.finished"))[-1]
         assert finished.data["reason"] == "stopped"

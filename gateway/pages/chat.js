@@ -24,6 +24,8 @@ const page = {
   agents: null,
   agent: null,
   temporalUi: null,
+  /** Enter was pressed before the agents were known; the message goes out with them. */
+  hurried: false,
   stopping: null,
   connection: null,
 };
@@ -55,6 +57,7 @@ async function loadAgents() {
   }
   page.agent = page.agents.find(({ name }) => name === FIRST_AGENT) ?? page.agents[0] ?? null;
   drawNewChat();
+  if (page.hurried) submit();
   draw();
 }
 
@@ -118,7 +121,9 @@ function submit() {
   const text = box.value.trim();
   if (!text || page.view.closed) return;
   const isNew = page.sessionId === null;
-  if (isNew && !page.agent) return;
+  page.hurried = isNew && page.agents === null;
+  if (page.hurried) return;
+  if (isNew && !page.agent) return notice('This server has no agent to talk to.');
   const inputs = isNew ? readInputs(welcome) : {};
   if (inputs === null) return;
   const sessionId = page.sessionId ?? newId();

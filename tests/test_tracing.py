@@ -1,0 +1,393 @@
+"""Spans as a collector gets them over OTLP: the tree of a turn, also after a crash; and nothing at all by default."""
+
+import asyncio
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+import uvicorn
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from tests.conftest import Dev
+from tests.session_client import Sessions
+
+AGENT = """
+name: traced
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Keep the secret word hush.
+tools: [look_up, refuse]
+"""
+TOOLS = '''
+from opentelemetry import trace
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+
+@activity.defn
+def look_up(order: str) -> str:
+    """Looks an order up."""
+    with trace.get_tracer("shop").start_as_current_span("SELECT orders"):
+        return "shipped hush"
+
+
+@activity.defn
+async def refuse(reason: str) -> str:
+    """Fails."""
+    raise ApplicationError("hush", type="refused", non_retryable=True)
+'''
+LONG = Reply(text=" ".join(f"word{n}" for n in range(120)), gap=0.03)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A span, as it arrived."""
+
+    name: str
+    trace: str
+    id: str
+    parent: str
+    kind: str
+    attributes: dict[str, Any]
+    start: int
+    end: int
+    failed: bool
+    service: str
+
+
+class Collector:
+    """Takes in what is exported by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Seen] = []
+        #: All that came, for what must not be in it.
+        self.raw = b""
+        self._changed = asyncio.Condition()
+
+    async def take(self, request: Request) -> Response:
+        body = await request.body()
+        self.raw += body
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            service = next(str(_value(one.value)) for one in resource.resource.attributes if one.key == "service.name")
+            for scope in resource.scope_spans:
+                self.spans += [_seen(span, service) for span in scope.spans]
+        async with self._changed:
+            self._changed.notify_all()
+        return Response(b"", media_type="application/x-protobuf")
+
+    async def turn(self, session: str, turn_id: str) -> list[Seen]:
+        """The spans of a turn, once its own is there: it is exported after those below it have ended."""
+        digest = hashlib.sha256(f"default/{session}\n{turn_id}".encode()).hexdigest()
+
+        def found() -> list[Seen]:
+            return [span for span in self.spans if span.trace == digest[:32]]
+
+        await self.until(lambda: any(span.id == digest[32:48] for span in found()))
+        return sorted(found(), key=lambda span: span.start)
+
+    async def until(self, right: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60), self._changed:
+            await self._changed.wait_for(right)
+
+
+def _seen(span: trace_pb2.Span, service: str) -> Seen:
+    return Seen(
+        name=span.name,
+        trace=span.trace_id.hex(),
+        id=span.span_id.hex(),
+        parent=span.parent_span_id.hex(),
+        kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
+        attributes={pair.key: _value(pair.value) for pair in span.attributes},
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
+        failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
+        service=service,
+    )
+
+
+def _value(value: AnyValue) -> object:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(one) for one in value.array_value.values]
+    return getattr(value, str(kind))
+
+
+@asynccontextmanager
+async def serving(collector: Collector) -> AsyncIterator[str]:
+    app = Starlette(routes=[Route("/v1/traces", collector.take, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+    running = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+@asynccontextmanager
+async def traced_dev(folder: Path, provider: FakeProvider, url: str, **environment: str) -> AsyncIterator[Dev]:
+    (folder / "traced.yaml").write_text(AGENT)
+    (folder / "shop.py").write_text(TOOLS)
+    given = {
+        "ANTHROPIC_BASE_URL": provider.url,
+        "ANTHROPIC_API_KEY": "sk-test-not-a-key",
+        "PERDURE_OTEL": "on",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        **environment,
+    }
+    dev = Dev(folder, given, ["--agents", str(folder), "--tools", str(folder / "shop.py")])
+    await dev.start()
+    try:
+        yield dev
+    finally:
+        await dev.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def collector() -> Collector:
+    return Collector()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dev(
+    tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider, collector: Collector
+) -> AsyncIterator[Dev]:
+    """`perdure dev` that sends spans to `collector`."""
+    async with (
+        serving(collector) as url,
+        traced_dev(tmp_path_factory.mktemp("traced"), provider, url) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(provider: FakeProvider) -> None:
+    provider.reset()
+
+
+def shape(spans: list[Seen]) -> list[tuple[str, str]]:
+    """(name, parent's name) of each span, in the order in which they began."""
+    names = {span.id: span.name for span in spans}
+    return [(span.name, names.get(span.parent, "")) for span in spans]
+
+
+@pytest.mark.server
+async def test_a_turn_is_a_tree_of_attempts_and_tools(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    session = await sessions.create("traced")
+    provider.script(
+        Reply(status=529, error="overloaded_error"),
+        Reply(text="", tools=(("look_up", {"order": "hush"}),), input_tokens=20, output_tokens=3),
+        Reply(text="hush hush", input_tokens=40, cached_tokens=30, output_tokens=4),
+    )
+
+    await sessions.ask(session, "where is hush?")
+
+    spans = await collector.turn(session, "t1")
+    turn = "invoke_agent traced"
+    chat = "chat claude-sonnet-5-5"
+    assert shape(spans) == [
+        (turn, ""),
+        (chat, turn),
+        (chat, turn),
+        ("execute_tool look_up", turn),
+        ("SELECT orders", "execute_tool look_up"),
+        (chat, turn),
+    ]
+    assert [span.kind for span in spans] == ["INTERNAL", "CLIENT", "CLIENT", "INTERNAL", "INTERNAL", "CLIENT"]
+    assert [span.failed for span in spans] == [False, True, False, False, False, False]
+    assert {span.service for span in spans} == {"perdure"}
+    whole = spans[0]
+    assert all(whole.start <= span.start <= span.end <= whole.end for span in spans)
+    of_turn = {"gen_ai.conversation.id": session, "perdure.tenant": "default", "perdure.turn_id": "t1"}
+    of_model = {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude-sonnet-5-5"}
+    told = await sessions.snapshot(session)
+    assert whole.attributes == of_turn | of_model | {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "traced",
+        "gen_ai.usage.input_tokens": told["usage"]["input_tokens"],
+        "gen_ai.usage.output_tokens": 7,
+        "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.reasoning.output_tokens": 0,
+        "perdure.cost_usd": told["cost_usd"],
+        "perdure.reason": "done",
+    }
+    of_chat = of_turn | of_model | {"gen_ai.operation.name": "chat", "gen_ai.request.stream": True}
+    assert spans[1].attributes == of_chat | {
+        "perdure.step_id": "t1.s1",
+        "perdure.attempt": 1,
+        "error.type": "model_overloaded",
+    }
+    last = dict(spans[5].attributes)
+    assert last.pop("gen_ai.response.time_to_first_chunk") > 0
+    assert last.pop("perdure.cost_usd") > 0
+    assert last == of_chat | {
+        "perdure.step_id": "t1.s2",
+        "perdure.attempt": 1,
+        "gen_ai.response.model": "claude-sonnet-5-5",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.usage.input_tokens": told["usage"]["input_tokens"] - spans[2].attributes["gen_ai.usage.input_tokens"],
+        "gen_ai.usage.output_tokens": 4,
+        "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.reasoning.output_tokens": 0,
+    }
+    assert spans[2].attributes["perdure.attempt"] == 2
+    assert spans[2].attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
+    assert spans[3].attributes == of_turn | {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "look_up",
+        "gen_ai.tool.call.id": "t1.s1.c1",
+        "gen_ai.tool.type": "function",
+        "perdure.attempt": 1,
+    }
+    assert b"hush" not in collector.raw
+
+
+@pytest.mark.server
+async def test_failures_have_their_types_and_no_words(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    session = await sessions.create("traced")
+    provider.script(
+        Reply(text="", tools=(("refuse", {"reason": "hush"}),)),
+        Reply(status=401, error="authentication_error", message="hush"),
+    )
+
+    await sessions.ask(session, "hush?")
+
+    spans = await collector.turn(session, "t1")
+    assert [(span.name, span.attributes.get("error.type")) for span in spans] == [
+        ("invoke_agent traced", "model_auth"),
+        ("chat claude-sonnet-5-5", None),
+        ("execute_tool refuse", "refused"),
+        ("chat claude-sonnet-5-5", "model_auth"),
+    ]
+    assert [span.failed for span in spans] == [True, False, True, True]
+    assert spans[0].attributes["perdure.reason"] == "failed"
+    assert b"hush" not in collector.raw
+
+
+@pytest.mark.server
+async def test_a_stopped_turn_is_no_failure(sessions: Sessions, provider: FakeProvider, collector: Collector) -> None:
+    session = await sessions.create("traced")
+    provider.script(LONG)
+    async with sessions.view(session) as viewer:
+        await sessions.send(session, "tell me")
+        await viewer.until_streaming()
+        await sessions.stop(session)
+        await viewer.until("turn.finished")
+
+    turn, chat = await collector.turn(session, "t1")
+    assert (turn.attributes["perdure.reason"], turn.failed) == ("stopped", False)
+    assert (chat.attributes["gen_ai.response.finish_reasons"], chat.failed) == (["stopped"], False)
+
+
+@pytest.mark.server
+async def test_a_turn_that_outlives_its_process_is_one_trace_with_words_if_switched_on(
+    tmp_path: Path, provider: FakeProvider
+) -> None:
+    collector = Collector()
+    async with (
+        serving(collector) as url,
+        traced_dev(tmp_path, provider, url, PERDURE_OTEL_CONTENT="on", OTEL_SERVICE_NAME="shop") as dev,
+        httpx2.AsyncClient(base_url=dev.url, timeout=30) as http,
+    ):
+        sessions = Sessions(http)
+        session = await sessions.create("traced")
+        call = Reply(text="", tools=(("look_up", {"order": "a1"}),))
+        provider.script(call, LONG, Reply(text="It is there."))
+        async with sessions.view(session) as viewer:
+            await sessions.send(session, "where is a1?")
+            await viewer.until("tool.finished")
+            await viewer.until_streaming()
+            await collector.until(lambda: any(span.name == "execute_tool look_up" for span in collector.spans))
+            await dev.kill()
+        await dev.start()
+        async with sessions.view(session) as viewer:
+            await viewer.until("turn.finished")
+        spans = await collector.turn(session, "t1")
+
+    assert sorted(shape(spans)) == [
+        ("SELECT orders", "execute_tool look_up"),
+        ("chat claude-sonnet-5-5", "invoke_agent traced"),
+        ("chat claude-sonnet-5-5", "invoke_agent traced"),
+        ("execute_tool look_up", "invoke_agent traced"),
+        ("invoke_agent traced", ""),
+    ]
+    chats = [span.attributes for span in spans if span.name.startswith("chat")]
+    assert [(chat["perdure.step_id"], chat["perdure.attempt"]) for chat in chats] == [("t1.s1", 1), ("t1.s2", 2)]
+    assert {span.service for span in spans} == {"shop"}
+    tool = next(span.attributes for span in spans if span.name == "execute_tool look_up")
+    assert json.loads(tool["gen_ai.tool.call.arguments"]) == {"order": "a1"}
+    assert json.loads(tool["gen_ai.tool.call.result"]) == "shipped hush"
+    assert json.loads(chats[1]["gen_ai.system_instructions"])[0]["content"].strip() == "Keep the secret word hush."
+    asked = json.loads(chats[1]["gen_ai.input.messages"])
+    assert [message["role"] for message in asked] == ["user", "assistant", "tool"]
+    assert asked[0]["parts"] == [{"type": "text", "content": "where is a1?"}]
+    assert json.loads(chats[1]["gen_ai.output.messages"]) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "It is there."}], "finish_reason": "stop"}
+    ]
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_by_default_nothing_of_it_is_loaded() -> None:
+    done = python(
+        "import asyncio, sys\n"
+        "from temporal.app.processes import telemetry\n"
+        "from temporal.settings import Settings\n"
+        "async def main():\n"
+        "    async with telemetry(Settings.load(), served=False) as (runtime, told):\n"
+        "        assert told.tracing is None and told.exporter is None\n"
+        "asyncio.run(main())\n"
+        "names = ('opentelemetry.sdk', 'opentelemetry.exporter', 'temporal.tracing')\n"
+        "print([name for name in sys.modules if name.startswith(names)])\n"
+        "from temporal.app.exit import leave\n"
+        "leave(0)\n"
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+def test_what_is_missing_is_named() -> None:
+    done = python(
+        "import sys\n"
+        "sys.modules['opentelemetry.sdk.resources'] = None\n"
+        "sys.argv = ['perdure', 'worker']\n"
+        "from temporal.app.cli import main\n"
+        "main()\n",
+        PERDURE_OTEL="on",
+    )
+    assert done.returncode == 1
+    assert "error: PERDURE_OTEL=on needs the extra: pip install 'perdure[otel]'" in done.stderr

@@ -9,8 +9,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from temporal.app.bench.command import Rows, run
+from temporal.app.bench.figures import percentile, spread
 from temporal.app.bench.histories import Cost, turns_of
-from temporal.app.bench.report import Report, Row, Target, machine, number, percentile, spread, table
+from temporal.app.bench.report import Report, Row, Target, machine, number, table
 from temporal.app.bench.wire import Token, Tokens
 
 SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
@@ -84,6 +85,7 @@ def test_the_json_holds_the_verdicts_and_the_machine() -> None:
             "name": "a row",
             "value": 0.5,
             "unit": "ms",
+            "better": "less",
             "target": {"bound": "at most", "value": 2.0},
             "details": {},
             "met": True,
@@ -136,3 +138,26 @@ async def test_a_quick_run_measures_what_it_names() -> None:
         ("stop", "ms")
     ] * 2
     assert all(row.value is not None and row.value > 0 for row in found.rows)
+
+
+@pytest.mark.server
+async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
+    console = Console(file=io.StringIO())
+    found = await run(frozenset({Rows.turns, Rows.memory, Rows.replay}), True, console)
+    assert [(row.group, row.unit) for row in found.rows] == (
+        [("turns", "turns/s")] * 3
+        + [("turns", "times")] * 4
+        + [("memory", "KB")] * 2
+        + [("memory", "MB")] * 2
+        + [("memory", "times")]
+        + [("replay", "s")] * 3
+        + [("replay", "times")] * 2
+    )
+    # A line through few points may fall on a busy machine, so that is all that is sure of it.
+    assert all(row.value is not None and row.value > 0 for row in found.rows if row.group != "memory")
+
+
+@pytest.mark.server
+async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
+    found = await run(frozenset({Rows.idle}), True, Console(file=io.StringIO()))
+    assert [row.unit for row in found.rows] == ["% of a core"] * 4 + ["KB", "ms", "ms", "times"]

@@ -1,4 +1,7 @@
-"""`perdure bench`: starts everything by itself in a folder that it removes, measures, and tells what it found."""
+"""`perdure bench`: starts everything by itself in a folder that it removes, measures, and tells what it found.
+
+With a result as its argument it measures nothing, and shows that one: as a table, as a page, or beside another.
+"""
 
 import asyncio
 import contextlib
@@ -16,60 +19,103 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from temporal.app.bench import histories, kills, tokens, turns
-from temporal.app.bench.report import Report, Row, machine, table
-from temporal.app.bench.rig import Rig, rig
+from temporal.app.bench import histories, idle, kills, memory, replays, throughput, tokens, turns
+from temporal.app.bench.compare import changes, comparison, newly_missed
+from temporal.app.bench.page import page
+from temporal.app.bench.plant import Plant, plant
+from temporal.app.bench.report import Report, Row, Unreadable, machine, table
+from temporal.app.bench.rig import Provider, Rig, fake_provider
+from temporal.app.refused import Refused
 
 
 class Rows(StrEnum):
+    """The groups, in the order in which they are measured."""
+
     tokens = "tokens"
     first = "first"
     stop = "stop"
     history = "history"
+    idle = "idle"
     kill = "kill"
+    turns = "turns"
+    memory = "memory"
+    replay = "replay"
 
 
-#: What measures a group, and in how many steps: in a full run, and in a quick one.
-_Measure = Callable[[Rig, bool, Callable[[], None]], Awaitable[list[Row]]]
-_GROUPS: dict[Rows, tuple[_Measure, int, int]] = {
-    Rows.tokens: (tokens.measure, 6, 6),
-    Rows.first: (turns.measure_first, 30 + turns.WARM_UP, 10 + turns.WARM_UP),
-    Rows.stop: (turns.measure_stop, 20, 5),
-    Rows.history: (histories.measure, 1000 + histories.AROUND, 200 + histories.AROUND),
-    Rows.kill: (kills.measure, 6, 2),
+_Steps = tuple[int, int]
+_Step = Callable[[], None]
+#: What measures a group, and in how many steps: in a full run, and in a quick one. The first are of the shipped
+#: `perdure dev`, the others of workers on a server without a gateway.
+_OF_RIG: dict[Rows, tuple[Callable[[Rig, bool, _Step], Awaitable[list[Row]]], _Steps]] = {
+    Rows.tokens: (tokens.measure, (6, 5)),
+    Rows.first: (turns.measure_first, (30 + turns.WARM_UP, 10 + turns.WARM_UP)),
+    Rows.stop: (turns.measure_stop, (20, 5)),
+    Rows.history: (histories.measure, (1000 + histories.AROUND, 100 + histories.AROUND)),
+    Rows.idle: (idle.measure, (7, 7)),
+    Rows.kill: (kills.measure, (6, 2)),
+}
+_OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]], _Steps]] = {
+    Rows.turns: (throughput.measure, (30, 3)),
+    Rows.memory: (memory.measure, (6, 4)),
+    Rows.replay: (replays.measure, (10, 4)),
 }
 
 
 def bench(
+    new: Annotated[Path | None, typer.Argument(help="A result, as JSON, to show or compare instead of a run.")] = None,
     out: Annotated[Path | None, typer.Option(help="A file to write the result to, as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(help="A file to write a report page to.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="An earlier result, as JSON; exit code 1 if a target that it met is missed.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer turns and tokens: a look, not a result.")] = False,
-    rows: Annotated[list[Rows] | None, typer.Option(help="Only these measurements; may be repeated.")] = None,
+    only: Annotated[list[Rows] | None, typer.Option(help="Only these measurements; may be repeated.")] = None,
 ) -> None:
     """Measure this machine's Perdure against direct streaming and bare Temporal, with a provider that is none."""
     console = Console()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        report = runner.run(run(frozenset(rows or Rows), quick, console))
-    console.print(table(report))
-    if report.missed:
-        console.print(f"{len(report.missed)} of {sum(row.met is not None for row in report.rows)} targets missed")
+    # What cannot be read or written is told before the run, not after.
+    old = _load(compare) if compare else None
+    for path in filter(None, (out, html)):
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise Refused(f"{path} cannot be written")
+    if new is not None:
+        report = _load(new)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            report = runner.run(run(frozenset(only or Rows), quick, console))
+    if new is None or old is None:
+        console.print(table(report))
+        if report.missed:
+            console.print(f"{len(report.missed)} of {sum(row.met is not None for row in report.rows)} targets missed")
     if out is not None:
-        out.write_text(report.model_dump_json(indent=2) + "\n")
+        out.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if html is not None:
+        html.write_text(page(report), encoding="utf-8")
+    if old is not None:
+        found = changes(old, report)
+        console.print(comparison(old, report, found))
+        if missed := newly_missed(found):
+            console.print(f"[bold red]{len(missed)} targets that were met are missed now[/]")
+            raise typer.Exit(1)
+
+
+def _load(path: Path) -> Report:
+    try:
+        return Report.load(path)
+    except Unreadable as problem:
+        raise Refused(str(problem)) from problem
 
 
 async def run(rows: frozenset[Rows], quick: bool, console: Console) -> Report:
     """Measures what `rows` names, one after the other. Raises `BenchFailed`; progress goes to `console`."""
     started, before, began = datetime.now(UTC), os.getloadavg(), time.monotonic()
-    found: list[Row] = []
     columns = (TextColumn("{task.description:>8}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with contextlib.ExitStack() as stack:
         # Killed servers may still be at their files when the folder goes.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-", ignore_cleanup_errors=True))
         progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=2))
-        async with rig(Path(folder)) as running:
-            for group, (measure, steps, quick_steps) in _GROUPS.items():
-                if group in rows:
-                    task = progress.add_task(group, total=quick_steps if quick else steps)
-                    found += await measure(running, quick, lambda task=task: progress.advance(task))  # type: ignore[misc]
+        async with fake_provider() as provider:
+            found = await _measure(rows, quick, Path(folder), provider, progress)
     return Report(
         rows=tuple(found),
         quick=quick,
@@ -79,3 +125,27 @@ async def run(rows: frozenset[Rows], quick: bool, console: Console) -> Report:
         load_before=before,
         load_after=os.getloadavg(),
     )
+
+
+async def _measure(
+    rows: frozenset[Rows], quick: bool, folder: Path, provider: Provider, progress: Progress
+) -> list[Row]:
+    found: list[Row] = []
+
+    def steps(group: Rows, counts: _Steps) -> _Step:
+        task = progress.add_task(group, total=counts[quick])
+        return lambda: progress.advance(task)
+
+    # One after the other, so that neither is there while the other is measured.
+    if rows & _OF_RIG.keys():
+        idle.raise_file_limit()
+        async with Rig(folder, provider) as rig:
+            for group, (measure, counts) in _OF_RIG.items():
+                if group in rows:
+                    found += await measure(rig, quick, steps(group, counts))
+    if rows & _OF_PLANT.keys():
+        async with plant(folder / "plant", provider) as running:
+            for group, (measure_workers, counts) in _OF_PLANT.items():
+                if group in rows:
+                    found += await measure_workers(running, quick, steps(group, counts))
+    return found

@@ -13,7 +13,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from temporal.app.bench.report import Group, Row, Target, percentile
+from temporal.app.bench.figures import percentile, thinned
+from temporal.app.bench.report import Group, Row, Target
 from temporal.app.bench.rig import Rig
 from temporal.app.bench.wire import request
 from workflows.commands import PageRequest
@@ -59,7 +60,7 @@ def turns_of(runs: Iterable[list[HistoryEvent]]) -> tuple[list[Cost], Cost]:
 
 
 async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
-    marks = (10, 100, 200) if quick else (10, 100, 1000)
+    marks = (10, 50, 100) if quick else (10, 100, 1000)
     await rig.provider.answer(text=_ANSWER)
     session = await rig.create()
     await _drive(rig, session, marks[-1] + AROUND, step)
@@ -73,6 +74,11 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
             value=round(_bytes(costs[marks[-1]]) / _bytes(costs[10]), 3),
             unit="times",
             target=Target(bound="at most", value=1.1),
+            details={
+                "turns": len(turns),
+                "bytes_by_turn": thinned([turn.bytes for turn in turns]),
+                "events_by_turn": thinned([turn.events for turn in turns]),
+            },
         )
     )
     rows.append(

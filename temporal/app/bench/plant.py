@@ -1,0 +1,116 @@
+"""Where worker stands against worker: a Temporal server, and workers on it as processes of their own, without a gateway.
+
+Rule: sessions and bare workflows are started and signalled alike, straight from here, so that nothing but the worker and
+what it makes the server do differs.
+"""
+
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from temporalio.client import Client, WorkflowHandle
+
+from temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
+from temporal.app.bench.asked import Asked, Asking
+from temporal.app.bench.child import PERDURE, child
+from temporal.app.bench.rig import AGENT, DEFINITION, Provider
+from temporal.app.server import DevServer
+from temporal.app.sources import Sources
+from temporal.client import connect
+from temporal.settings import Settings
+from workflows.commands import NewSession, SendMessage
+from workflows.contract import TASK_QUEUE
+from workflows.session import SessionInput, SessionWorkflow
+from workflows.types import Text
+
+Kind = Literal["perdure", "bare"]
+
+
+@dataclass(frozen=True)
+class Plant:
+    folder: Path
+    provider: Provider
+    server: psutil.Process
+    client: Client
+    settings: Settings
+    #: Of the definition that sessions run.
+    digest: str
+
+    def worker(self, kind: Kind, told: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
+        """A worker that tells each turn that it finished: see `temporal.app.bench.worker`."""
+        return child((sys.executable, "-m", "temporal.app.bench.worker", kind), self._environment(), self.folder, told)
+
+    def perdure_worker(self) -> AbstractAsyncContextManager[psutil.Process]:
+        """`perdure worker`, as shipped."""
+        command = (sys.executable, *PERDURE, "worker", "--agents", str(self.folder / "agents"))
+        return child(command, self._environment(), self.folder)
+
+    async def session(self, *, message: bool) -> WorkflowHandle[SessionWorkflow, str]:
+        """A new session, with a first message or without."""
+        name = uuid.uuid4().hex
+        new = NewSession(
+            tenant="default",
+            session_id=name,
+            agent=AGENT,
+            digest=self.digest,
+            message=self.message() if message else None,
+            continue_as_new_after=self.settings.continue_as_new_after,
+        )
+        return await self.client.start_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=new),
+            id=f"default/{name}",
+            task_queue=TASK_QUEUE,
+            task_timeout=self.settings.workflow_task_timeout,
+        )
+
+    def message(self) -> SendMessage:
+        return SendMessage(
+            message_id=uuid.uuid4().hex,
+            parts=(Text(text="Go on?"),),
+            content_sha256="0" * 64,
+            cursor=0,
+            digest=self.digest,
+        )
+
+    async def asked(self, asking: Asking) -> WorkflowHandle[Asked, None]:
+        """A new bare workflow that answers signals."""
+        return await self.client.start_workflow(
+            Asked.run,
+            asking,
+            id=f"bare/{uuid.uuid4().hex}",
+            task_queue=BARE_QUEUE,
+            task_timeout=self.settings.workflow_task_timeout,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "TEMPORAL_ADDRESS": self.client.service_client.config.target_host,
+            "PERDURE_DATA_DIR": str(self.settings.data_dir),
+            "ANTHROPIC_BASE_URL": self.provider.url,
+            "ANTHROPIC_API_KEY": "none",
+        }
+
+
+@asynccontextmanager
+async def plant(folder: Path, provider: Provider) -> AsyncIterator[Plant]:
+    """A server with its data below `folder`, and no worker yet."""
+    # Here, for the command line mounts this module and must not wait for what it puts together.
+    from temporal.app.assembly import assemble
+
+    (folder / "agents").mkdir(parents=True)
+    (folder / "agents" / "bench.yaml").write_text(DEFINITION)
+    settings = Settings(data_dir=folder / "data", log_level="ERROR")
+    parts = assemble(settings, Sources(agents=(folder / "agents",)), demo_without_keys=False)
+    known = parts.definitions.current(AGENT)
+    assert known is not None
+    await parts.providers.aclose()
+    async with DevServer(settings.data_dir, 0, None) as server:
+        client = await connect(settings, address=server.address)
+        assert server.pid is not None
+        yield Plant(folder, provider, psutil.Process(server.pid), client, settings, known.digest)

@@ -13,13 +13,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-import anthropic
 import httpx2
-import openai
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities import sdks
 from activities.failure_table import (
     BY_STATUS,
     KINDS,
@@ -32,6 +31,10 @@ from activities.failure_table import (
     TOO_LONG_WORDS,
 )
 from workflows import errors
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
 
 #: A provider that asks for more patience than this is tried again after this.
 LONGEST_WAIT: Final = timedelta(minutes=10)
@@ -107,13 +110,15 @@ def classify(error: BaseException, provider: Provider | None = None) -> Applicat
             return _failure(errors.MODEL_NO_KEY, who, text=f"the environment variable {error} is not set")
         case StreamTruncated() | json.JSONDecodeError():
             return _failure(errors.MODEL_STREAM_TRUNCATED, who)
-        case httpx2.TimeoutException() | openai.APITimeoutError() | anthropic.APITimeoutError() | TimeoutError():
+        case httpx2.TimeoutException() | TimeoutError():
             return _failure(errors.MODEL_TIMEOUT, who)
-        case openai.APIConnectionError() | anthropic.APIConnectionError():
+        case _ if isinstance(error, sdks.classes("openai.APITimeoutError", "anthropic.APITimeoutError")):
+            return _failure(errors.MODEL_TIMEOUT, who)
+        case _ if isinstance(error, sdks.classes("openai.APIConnectionError", "anthropic.APIConnectionError")):
             return _unreachable(error.__cause__, who)
         case httpx2.TransportError() | httpx2.InvalidURL() | OSError():
             return _unreachable(error, who)
-        case ProviderError() | anthropic.APIStatusError() | openai.APIError():
+        case _ if isinstance(error, ProviderError) or _is_anthropic(error) or _is_openai(error):
             return _reported(_facts(error), who)
         case _:
             # Its text may hold anything, so only its name is told.
@@ -208,21 +213,34 @@ def _failure(
     )
 
 
-def _facts(error: ProviderError | anthropic.APIStatusError | openai.APIError) -> _Facts:
+def _is_anthropic(error: BaseException) -> "TypeGuard[anthropic.APIStatusError]":
+    return isinstance(error, sdks.classes("anthropic.APIStatusError"))
+
+
+def _is_openai(error: BaseException) -> "TypeGuard[openai.APIError]":
+    return isinstance(error, sdks.classes("openai.APIError"))
+
+
+def _has_response(error: "openai.APIError") -> "TypeGuard[openai.APIStatusError]":
+    return isinstance(error, sdks.classes("openai.APIStatusError"))
+
+
+def _facts(error: "ProviderError | anthropic.APIStatusError | openai.APIError") -> _Facts:
     status: int | None
     headers: Mapping[str, str] = {}
     if isinstance(error, ProviderError):
         raw: tuple[object, ...] = (error.code,)
         status, text = error.status, str(error)
         headers = {"retry-after": str(error.retry_after)}
-    elif isinstance(error, anthropic.APIStatusError):
+    elif _is_anthropic(error):
         raw = (error.error_code, error.type)
         status, text = error.status_code, error.api_message or ""
         headers = error.response.headers
     else:
+        assert _is_openai(error)
         raw = (error.code, error.type)
         status, text = None, _openai_text(error)
-        if isinstance(error, openai.APIStatusError):
+        if _has_response(error):
             status, headers = error.status_code, error.response.headers
     codes = frozenset(str(code) for code in raw if code)
     if status is None or status < 400:
@@ -233,22 +251,22 @@ def _facts(error: ProviderError | anthropic.APIStatusError | openai.APIError) ->
     return _Facts(status, codes, text, headers)
 
 
-def _openai_text(error: openai.APIError) -> str:
+def _openai_text(error: "openai.APIError") -> str:
     body = error.body
     if isinstance(body, dict):
         # Servers that are merely compatible nest it, or do not.
         inner = body.get("error", body)
         message = inner.get("message") if isinstance(inner, dict) else inner
         return message if isinstance(message, str) else ""
-    return body if isinstance(body, str) else ("" if isinstance(error, openai.APIStatusError) else error.message)
+    return body if isinstance(body, str) else ("" if _has_response(error) else error.message)
 
 
 def _guess(error: BaseException) -> Provider:
-    if isinstance(error, anthropic.AnthropicError):
+    if isinstance(error, sdks.classes("anthropic.AnthropicError")):
         return ANTHROPIC
-    if isinstance(error, openai.APIError):
+    if _is_openai(error):
         return OPENAI if is_openai(str(error.request.url)) else MODEL_SERVER
-    return OPENAI if isinstance(error, openai.OpenAIError) else UNKNOWN
+    return OPENAI if isinstance(error, sdks.classes("openai.OpenAIError")) else UNKNOWN
 
 
 def is_openai(url: str) -> bool:

@@ -1,15 +1,18 @@
 """Which wire speaks to which provider of a definition's `use`. Made when first asked for, and kept."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from activities.anthropic_messages import AnthropicMessages
 from activities.demo import Demo
-from activities.openai_chat import OpenAIChat
-from activities.openai_responses import OpenAIResponses
 from activities.wire import Wire
 from workflows.definition import ModelDefinition
 
-_Wire = AnthropicMessages | OpenAIResponses | OpenAIChat | Demo
+if TYPE_CHECKING:
+    from activities.anthropic_messages import AnthropicMessages
+    from activities.openai_chat import OpenAIChat
+    from activities.openai_responses import OpenAIResponses
+
+    _Wire = AnthropicMessages | OpenAIResponses | OpenAIChat | Demo
 
 
 class Providers:
@@ -25,13 +28,20 @@ class Providers:
             self._wires[model.provider] = self._connect(model.provider)
         return self._wires[model.provider]
 
-    def _connect(self, provider: str) -> _Wire:
+    def _connect(self, provider: str) -> "_Wire":
+        # Here, for each of them loads an SDK; `activities.sdks.load` does it beforehand.
         match provider:
             case "anthropic":
+                from activities.anthropic_messages import AnthropicMessages
+
                 return AnthropicMessages(self._environment)
             case "openai":
+                from activities.openai_responses import OpenAIResponses
+
                 return OpenAIResponses(self._environment)
             case "openai-chat":
+                from activities.openai_chat import OpenAIChat
+
                 return OpenAIChat(self._environment)
             case "demo":
                 return self._demo or Demo()

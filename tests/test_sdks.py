@@ -1,0 +1,34 @@
+"""SDKs are loaded when they are needed: by the process that calls a provider, and by no other."""
+
+import subprocess
+import sys
+
+import pytest
+
+SDKS = ("anthropic", "openai")
+
+
+def loaded_after(code: str) -> set[str]:
+    """The SDKs that a fresh interpreter has loaded after `code`."""
+    told = f"{code}\nimport sys\nprint(*[name for name in {SDKS!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import workflows.session",
+        "import temporal.app.cli",
+        "import temporal.app.assembly, temporal.app.testing",
+        "from activities import sdks; sdks.load(['demo', 'nobody'])",
+        "from activities.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
+    ],
+)
+def test_none_without_need(code: str) -> None:
+    assert loaded_after(code) == set()
+
+
+@pytest.mark.parametrize(("provider", "expected"), [("anthropic", {"anthropic"}), ("openai-chat", {"openai"})])
+def test_one_for_its_provider(provider: str, expected: set[str]) -> None:
+    assert loaded_after(f"from activities import sdks; sdks.load([{provider!r}])") == expected

@@ -8,18 +8,27 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from gateway.auth import Principal
+from gateway.backend import Backend
+from gateway.bodies import ForkSession
+from gateway.forks import fork as fork_session
+from temporal.app.assembly import make_worker
 from temporal.app.exit import leave
 from temporal.app.server import NAMESPACE, DevServer
+from temporal.app.toolset import load_catalogue
 from temporal.codec import data_converter
 from temporal.settings import Settings
-from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
+from tests.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
+from tests.versions import UNVERSIONED, make_current
 from workflows.definition import Limits, TurnLimits
+from workflows.session import SessionWorkflow
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
@@ -107,6 +116,130 @@ async def close(lab: Lab) -> Talk:
     return talk
 
 
+async def fork(lab: Lab) -> Talk:
+    """From before a turn, with another text and another model, and on from there."""
+    source = await lab.start("staged")
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three.")]
+    await source.turn("what is 1 + 2?")
+    await source.turn("thanks")
+    made = await fork_session(
+        Backend(lab.client, lab.parts.settings),
+        lab.parts.blobs,
+        lab.parts.definitions,
+        Principal("lab"),
+        source.handle.id.partition("/")[2],
+        ForkSession(turn_id="t2", model="other", text="and 2 + 3?"),
+        continue_as_new_after=50,
+    )
+    talk = Talk(lab, lab.client.get_workflow_handle_for(SessionWorkflow.run, made.workflow_id))
+    await talk.until(lambda events: ends(events, 2))
+    for number in range(3):
+        # An id of its own: the fork knows those of the past.
+        await talk.turn(f"turn {number}", message_id=f"f{number}")
+    return talk
+
+
+async def close_at_rest(lab: Lab) -> Talk:
+    """Begun by the signal of its first message, told to stop where nothing runs, and closed."""
+    talk = await lab.start("staged", signal=message("hello", "m0"))
+    await talk.until(ends)
+    await talk.stop()
+    await talk.stop("t1")
+    await talk.close()
+    await talk.handle.result()
+    return talk
+
+
+async def limits(lab: Lab) -> Talk:
+    """Of steps: reached, then raised."""
+    talk = await lab.start("short")
+    call = Play("", [("add", {"a": 1, "b": 2})])
+    lab.stage.plays = [call, call, call, call, Play("Three.")]
+    await talk.turn("add")
+    await talk.configure(limits=Limits(turn=TurnLimits(steps=5)))
+    await talk.turn("add on")
+    return talk
+
+
+async def unavailable(lab: Lab) -> Talk:
+    """A definition that is missing from the beginning, then there, then one whose instructions cannot be rendered."""
+    talk = await lab.start("staged", digest="0" * 64, first="hello")
+    await talk.until(ends)
+    for name in ("staged", "broken", "staged"):
+        known = lab.parts.definitions.current(name)
+        assert known is not None
+        await talk.turn(f"with {name}", digest=known.digest)
+    return talk
+
+
+async def folded(lab: Lab) -> Talk:
+    """An answer, arguments and results that are too big for a history."""
+    talk = await lab.start("staged")
+    long = "x" * 100_000
+    lab.stage.plays = [Play(long, [("book", {"size": 100_000}), ("refuse", {"reason": long})]), Play(long)]
+    await talk.turn("a long story")
+    await talk.turn("and again")
+    return talk
+
+
+async def worker_restart(lab: Lab) -> Talk:
+    """In an answer. As a version of its own, for the other worker of these scenes must not take over."""
+    settings = _version(lab, "b1")
+    async with open_lab(lab.client, settings.data_dir / "versions", settings) as first:
+        await make_current(lab.client, _DEPLOYMENT, "b1")
+        first.stage.plays = [Play("Once", gate=asyncio.Event())]
+        talk = await first.start("staged")
+        await talk.send("a story")
+        await talk.streamed("Once")
+    async with open_lab(lab.client, settings.data_dir / "versions", settings) as second:
+        talk.lab = second
+        second.stage.plays = [Play("Once upon a time.")]
+        await talk.until(ends)
+        await make_current(lab.client, _DEPLOYMENT, UNVERSIONED)
+    return talk
+
+
+async def other_version(lab: Lab) -> Talk:
+    """Pinned to a build, then to the next one, which has other tools: it moves in mid-turn and loads them."""
+    folder = lab.parts.settings.data_dir / "versions"
+    async with open_lab(lab.client, folder, _version(lab, "b1")) as old:
+        await make_current(lab.client, _DEPLOYMENT, "b1")
+        old.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three."), Play("Once", gate=asyncio.Event())]
+        talk = await old.start("staged")
+        await talk.turn("what is 1 + 2?")
+        await talk.send("a story")
+        await talk.streamed("Once")
+        tools = folder / "other_tools.py"
+        tools.write_text(_OTHER_TOOLS)
+        catalogue = load_catalogue((str(tools),))
+        parts = replace(old.parts, settings=_version(lab, "b2"), catalogue=catalogue)
+        async with make_worker(lab.client, old.live, parts):
+            await make_current(lab.client, _DEPLOYMENT, "b2")
+            old.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three.")]
+            await talk.stop()
+            await talk.until(lambda events: ends(events, 2))
+            await talk.turn("what is 1 + 2 now?")
+            await talk.turn("thanks")
+            await make_current(lab.client, _DEPLOYMENT, UNVERSIONED)
+    return talk
+
+
+def _version(lab: Lab, build: str) -> Settings:
+    return lab.parts.settings.model_copy(update={"deployment_name": _DEPLOYMENT, "build_id": build})
+
+
+_DEPLOYMENT: Final = "golden"
+_OTHER_TOOLS: Final = '''
+from temporalio import activity
+
+from tests.session_lab import book, hang, refuse
+
+@activity.defn
+async def add(a: int, b: int, c: int = 0) -> int:
+    """Adds up to three numbers."""
+    return a + b + c
+'''
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -115,6 +248,13 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     configure,
     continue_as_new,
     close,
+    fork,
+    close_at_rest,
+    limits,
+    unavailable,
+    folded,
+    worker_restart,
+    other_version,
 )
 
 

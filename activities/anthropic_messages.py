@@ -53,7 +53,8 @@ class AnthropicMessages:
 
         def connect(base_url: str | None) -> AsyncAnthropic:
             try:
-                return client(base_url=base_url, timeout=timeout, max_retries=0)
+                # No spans of its own: where spans are on, each call has ours, and two would count every token twice.
+                return client(base_url=base_url, timeout=timeout, max_retries=0, open_telemetry=False)
             except anthropic.CredentialsError:
                 # A profile that the SDK was told of and that holds nothing of use.
                 raise failures.MissingVariable("ANTHROPIC_API_KEY") from None

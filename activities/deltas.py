@@ -5,6 +5,7 @@ due. So the first token is never held back, and a fast model does not flood its 
 """
 
 import asyncio
+import time
 
 from activities.wire import Delta
 from temporal.live import Live, StepDelta, StepProgress
@@ -80,7 +81,14 @@ class DeltaWriter:
             return
         progress = self._progress
         frame = StepDelta(
-            progress.step_id, progress.attempt, progress.n, delta.part, delta.kind, delta.text, delta.tool_name
+            progress.step_id,
+            progress.attempt,
+            progress.n,
+            delta.part,
+            delta.kind,
+            delta.text,
+            delta.tool_name,
+            time.time(),
         )
         progress.add(frame)
         self._live.delta(self._session, frame)

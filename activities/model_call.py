@@ -26,15 +26,19 @@ from activities.wire import Answer, Delta, Started, Wire
 from temporal.blobs import BlobStore, fold
 from temporal.handover import Handover
 from temporal.live import Live
+from temporal.metrics import UNMEASURED, Metrics
 from temporal.prices import price_of
+from workflows.commands import Prompt
 from workflows.contract import CallModelInput, Partial, StepOutput
 from workflows.pricing import cost
 from workflows.session import SessionWorkflow
 from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Part, Timing, Usage
+from workflows.types import Message, Part, Timing, Usage
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5
+
+Asked = Callable[[Prompt, tuple[Message, ...]], None]
 
 
 def encode_request(body: dict[str, JsonValue]) -> bytes:
@@ -56,25 +60,32 @@ class ModelCalls:
         providers: Providers,
         tools_digest: Callable[[Sequence[str]], str],
         handover: Handover,
+        metrics: Metrics = UNMEASURED,
+        asked: Asked = lambda prompt, messages: None,
     ) -> None:
+        """`asked` is called within an attempt, with what the model is about to be asked."""
         self._client = client
         self._live = live
         self._blobs = blobs
         self._providers = providers
         self._tools_digest = tools_digest
         self._conversations = Conversations(client, blobs, handover)
+        self._metrics = metrics
+        self._asked = asked
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
+        self._metrics.attempt(request.model, info.attempt)
         writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
         progress = _Progress(info.attempt, _lost_before(), writer)
         beats = asyncio.create_task(progress.beat())
         try:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
+            self._asked(conversation.prompt, conversation.messages)
             wire = self._providers.wire(conversation.prompt.model)
-            attempt = _Attempt(request.step_id, conversation, wire, progress)
+            attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
         except ApplicationError as error:
@@ -187,12 +198,15 @@ class _Progress:
 class _Attempt:
     """One attempt at one step: its request, its clock, its answer."""
 
-    def __init__(self, step_id: str, conversation: Conversation, wire: Wire, progress: _Progress) -> None:
+    def __init__(
+        self, step_id: str, conversation: Conversation, wire: Wire, progress: _Progress, metrics: Metrics
+    ) -> None:
         self.step_id = step_id
         self.conversation = conversation
         self.progress = progress
         self.answer: Answer | None = None
         self._wire = wire
+        self._metrics = metrics
         self._request = wire.request(conversation.prompt, conversation.messages)
         self.body = encode_request(self._request)
         self._input = Usage()
@@ -200,6 +214,8 @@ class _Attempt:
         self._first_token: float | None = None
 
     async def stream(self) -> None:
+        model = self.conversation.prompt.model.use
+        self._metrics.request_sent(model, time.time() - activity.info().current_attempt_scheduled_time.timestamp())
         self._started = time.monotonic()
         async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
             async for item in items:
@@ -210,6 +226,7 @@ class _Attempt:
                     case Delta():
                         if self._first_token is None:
                             self._first_token = time.monotonic()
+                            self._metrics.first_token(model, self._first_token - self._started)
                         self.progress.writer.write(item)
                     case Answer():
                         self.answer = item

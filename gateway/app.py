@@ -14,12 +14,12 @@ from starlette.responses import Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway import catalog, health, messages, sessions, site, streams, traces
+from gateway import catalog, forks, health, messages, metrics, sessions, site, streams, traces
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
 from gateway.body_limit import BodyLimit
-from gateway.context import DescribeTool, Gateway, RebuildRequest
+from gateway.context import DescribeTool, Gateway, ReadMetrics, RebuildRequest
 from gateway.erase import Eraser
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
@@ -27,6 +27,7 @@ from gateway.watch import Watches
 from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.live import Live
+from temporal.metrics import UNMEASURED, Metrics
 from temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ def create_app(
     authenticate: Authenticate = anonymous,
     rebuild_request: RebuildRequest = lambda prompt, messages: None,
     describe_tool: DescribeTool = lambda name: None,
+    measures: Metrics = UNMEASURED,
+    read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
     """The app. Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams."""
     backend = Backend(client, settings)
@@ -62,7 +65,9 @@ def create_app(
         length=backend.history_length,
         snapshot=snapshot,
         viewer_queue=settings.viewer_queue,
+        metrics=measures,
     )
+    measures.serving()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -77,6 +82,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Its spans are of requests; ours are of turns, and a stream of events is open for hours.
+        telemetry={"tracing": False},
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     app.state.watches = watches
@@ -91,9 +98,10 @@ def create_app(
         authenticate=authenticate,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
+        read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, messages, streams, traces, catalog, health, site):
+    for module in (sessions, forks, messages, streams, traces, catalog, health, metrics, site):
         app.include_router(module.router)
     app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
     _handle_failures(app)

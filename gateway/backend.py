@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -29,7 +29,7 @@ from gateway.problems import Problem, from_rpc
 from gateway.visibility import searchable
 from temporal.settings import Settings
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import Close, Configure, EventsPage, NewSession, SendMessage, Stop
+from workflows.commands import Close, Configure, EventsPage, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
@@ -40,6 +40,8 @@ Signal = SendMessage | Stop | Configure | Close
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
 _PROBE_S: Final = 2.0
+#: The SDK's code for code that does not fit a history; a query that has to replay it first fails with it.
+_REPLAY_FAILED: Final = "[TMPRL1100]"
 _SIGNALS: Final[dict[type[Signal], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     Stop: SessionWorkflow.stop,
@@ -65,11 +67,14 @@ class Backend:
         self._client = client
         self._settings = settings
 
-    async def start(self, session: str, new: NewSession, memo: Memo, summary: str, details: str) -> bool:
-        """Starts a session. False where one with this id exists or existed."""
+    async def start(self, session: str, start: SessionInput, memo: Memo, summary: str, details: str) -> bool:
+        """Starts a session, new or with a past. False where one with this id exists or existed."""
+        new = start.carried.new if start.carried is not None else start.new
+        assert new is not None
+        works = new.message is not None or start.message is not None
         attributes: list[SearchAttributePair[Any]] = [
             SearchAttributePair(AGENT, new.agent),
-            SearchAttributePair(STATUS, "working" if new.message else "idle"),
+            SearchAttributePair(STATUS, "working" if works else "idle"),
             SearchAttributePair(TENANT, new.tenant),
             SearchAttributePair(COST, 0.0),
         ]
@@ -79,7 +84,7 @@ class Backend:
             try:
                 await self._client.start_workflow(
                     SessionWorkflow.run,
-                    SessionInput(new=new),
+                    start,
                     id=session,
                     task_queue=TASK_QUEUE,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -114,6 +119,10 @@ class Backend:
                 return answer
         except TimeoutError:
             raise await self._silent() from None
+        except WorkflowQueryFailedError as error:
+            if _REPLAY_FAILED in error.message:
+                raise Problem("no_worker", "No worker's code can replay what the session did before.") from error
+            raise
         except RPCError as error:
             if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 raise await self._silent() from error

@@ -135,6 +135,16 @@ class ConfigureSession(Frozen):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
+class ForkSession(Frozen):
+    turn_id: Id
+    #: Left out: the agent of the session that is forked.
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: A role of the definition that the fork runs.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: Takes the place of the turn's message, and is sent at once.
+    text: LongText | None = None
+
+
 class StopTurn(Frozen):
     #: Stops only this turn; left out: whichever runs.
     turn_id: Id | None = None

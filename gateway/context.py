@@ -1,6 +1,6 @@
 """What the routes share: the collaborators of one gateway, and the ways in which a route names them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -22,6 +22,8 @@ from workflows.types import Message
 RebuildRequest = Callable[[Prompt, tuple[Message, ...]], bytes | None]
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+#: All metrics of this process as Prometheus' text. Raises OSError.
+ReadMetrics = Callable[[], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Gateway:
     authenticate: Authenticate
     rebuild_request: RebuildRequest
     describe_tool: DescribeTool
+    read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
     temporal_ui: str | None
 

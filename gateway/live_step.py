@@ -5,20 +5,33 @@ Rule 2: frames of an attempt lower than the highest seen are dropped. A new atte
 has streamed so far, which replaces what viewers have of it.
 """
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from gateway.sse import Outgoing, encode_delta, encode_progress
 from temporal.live import StepDelta, StepProgress
+from temporal.metrics import UNMEASURED, Metrics
+
+#: Deltas from one whose delay is measured to the next: a measurement costs more than the look at a clock.
+MEASURED_EACH: Final = 16
 
 
 class LiveStep:
     """`last` is the step that started last, as far as viewers know, and `is_open` whether it has not finished yet.
     `progress` gives what the step that streams now has streamed so far."""
 
-    def __init__(self, last: str | None, is_open: bool, progress: Callable[[], StepProgress | None]) -> None:
+    def __init__(
+        self,
+        last: str | None,
+        is_open: bool,
+        progress: Callable[[], StepProgress | None],
+        metrics: Metrics = UNMEASURED,
+    ) -> None:
         self._last = _order(last)
         self._open = is_open
         self._now = progress
+        self._metrics = metrics
         #: What viewers have of the open step.
         self._told: StepProgress | None = None
         self._held: list[StepDelta | StepProgress] = []
@@ -59,10 +72,14 @@ class LiveStep:
             if frame.n < told.n:
                 return []
             told.add(frame)
+            if frame.n % MEASURED_EACH == 0 and frame.written:
+                self._metrics.lag(time.time() - frame.written)
             return [encode_delta(frame)]
         whole = frame if isinstance(frame, StepProgress) else self._now()
         if whole is None or whole.step_id != frame.step_id or whole.attempt < frame.attempt:
             return []
+        if isinstance(frame, StepDelta) and told is not None and frame.attempt == told.attempt:
+            self._metrics.lost_frames(frame.n - told.n)
         self._told = whole.copy()
         return _snapshot(self._told)
 

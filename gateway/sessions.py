@@ -5,7 +5,6 @@ sha256 of the body in the memo tells a repeat from another create.
 """
 
 import uuid
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -13,7 +12,6 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from gateway.auth import Principal
-from gateway.backend import Memo
 from gateway.bodies import (
     ConfigureSession,
     CreateSession,
@@ -21,22 +19,19 @@ from gateway.bodies import (
     SessionCreated,
     SessionNamed,
     SessionPath,
-    content_sha256,
 )
 from gateway.context import By, Gateway, Here
-from gateway.json_bytes import rfc3339, to_json
+from gateway.json_bytes import to_json
 from gateway.problems import Problem, invalid
 from gateway.session_list import list_sessions
 from gateway.snapshots import snapshot_json
+from gateway.starting import first_message, launch, title_of
 from gateway.strict_json import StrictRoute
 from gateway.visibility import Status
-from temporal.blobs import fold
 from temporal.definitions import InputProblem, check_inputs
-from workflows.commands import Configure, NewSession, PageRequest, SendMessage, SnapshotPage
+from workflows.commands import Configure, NewSession, PageRequest, SnapshotPage
 from workflows.definition import AgentDefinition, Limits
-from workflows.queries import last_words
-from workflows.session import SessionWorkflow
-from workflows.types import Message, Text
+from workflows.session import SessionInput, SessionWorkflow
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 
@@ -153,19 +148,12 @@ async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_i
         inputs = check_inputs(agent.definition, body.inputs)
     except InputProblem as problem:
         raise invalid(f"inputs.{problem.field}", problem.message) from None
-    now = datetime.now(UTC)
-    message = title = None
+    session = by.workflow_id(session_id)
+    message, title = None, ""
     if body.message is not None:
         parts = body.message.neutral_parts()
-        message_id = body.message.message_id or uuid.uuid4().hex
-        title = _title(Message(id=message_id, role="user", parts=parts, at=now))
-        message = SendMessage(
-            message_id=message_id,
-            parts=await fold(gateway.blobs, by.workflow_id(session_id), parts),
-            content_sha256=content_sha256(parts),
-            cursor=0,
-            digest=agent.digest,
-        )
+        title = title_of(parts)
+        message = await first_message(gateway.blobs, session, parts, agent.digest, body.message.message_id)
     new = NewSession(
         tenant=by.tenant,
         session_id=session_id,
@@ -177,15 +165,15 @@ async def _start(gateway: Gateway, by: Principal, body: CreateSession, session_i
         message=message,
         continue_as_new_after=gateway.settings.continue_as_new_after,
     )
-    memo = Memo(body.sha256(), rfc3339(now), title or "", agent.demo)
-    summary = f"{new.agent}: {title}" if title else new.agent
-    details = f"Session of the agent **{new.agent}** (definition {agent.digest[:12]})."
-    return await gateway.backend.start(by.workflow_id(session_id), new, memo, summary, details)
-
-
-def _title(message: Message) -> str:
-    """The beginning of a message's first text; short, for the summary that Temporal takes has 400 bytes."""
-    return last_words(message)[:60] if any(isinstance(part, Text) for part in message.parts) else ""
+    return await launch(
+        gateway.backend,
+        session,
+        SessionInput(new=new),
+        digest=agent.digest,
+        title=title,
+        demo=agent.demo,
+        body_sha256=body.sha256(),
+    )
 
 
 async def _open_session(gateway: Gateway, session: str) -> SnapshotPage:

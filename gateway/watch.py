@@ -23,6 +23,7 @@ from gateway.sse import Outgoing, StreamCut, encode
 from gateway.viewer import event_json
 from temporal.blobs import BlobStore
 from temporal.live import Frame, Live, Poke
+from temporal.metrics import UNMEASURED, Metrics
 from workflows.commands import EventsPage
 from workflows.events import Event, StepFinished, StepStarted
 
@@ -49,11 +50,13 @@ class Patience:
 class Viewer:
     """One reader: a bounded queue that the watch fills. `None` in it says that the session is closed, all sent."""
 
-    def __init__(self, cursor: int, limit: int) -> None:
+    def __init__(self, cursor: int, limit: int, too_slow: Callable[[], None] = lambda: None) -> None:
+        """`too_slow` is called when it is cut because `limit` frames wait for it."""
         self.cursor = cursor
         #: Whether it gets live frames.
         self.live = False
         self._limit = limit
+        self._too_slow = too_slow
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._cut = False
 
@@ -69,6 +72,7 @@ class Viewer:
                 self.cursor = item.seq
         if self._queue.qsize() >= self._limit:
             self.cut()
+            self._too_slow()
         else:
             self._queue.put_nowait(item)
 
@@ -101,6 +105,7 @@ class Watch:
         length: AskLength,
         *,
         patience: Patience,
+        metrics: Metrics,
     ) -> None:
         """`page` is the last one that its first viewer was given: the watch goes on from there."""
         self.session = session
@@ -121,7 +126,7 @@ class Watch:
         self._poked = 0
         self._unsure = False
         self._working = page.working
-        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session))
+        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -293,6 +298,7 @@ class Watches:
         viewer_queue: int,
         *,
         patience: Patience = Patience(),
+        metrics: Metrics = UNMEASURED,
     ) -> None:
         self._live = live
         self._blobs = blobs
@@ -301,7 +307,9 @@ class Watches:
         self._snapshot = snapshot
         self._viewer_queue = viewer_queue
         self._patience = patience
+        self._metrics = metrics
         self._watches: dict[str, Watch] = {}
+        self._viewers = 0
         self._shut = False
 
     async def follow(self, session: str, after: int | None) -> AsyncGenerator[Outgoing]:
@@ -336,13 +344,15 @@ class Watches:
                 return
         else:
             raise StreamCut
-        viewer = Viewer(cursor, self._viewer_queue)
+        viewer = Viewer(cursor, self._viewer_queue, self._metrics.viewer_cut)
         watch.join(viewer)
+        self._count(+1)
         try:
             while (item := await viewer.read()) is not None:
                 yield item
         finally:
             watch.viewers.discard(viewer)
+            self._count(-1)
             if not watch.viewers:
                 watch.stop()
                 if self._watches.get(session) is watch:
@@ -355,13 +365,26 @@ class Watches:
             return watch
         if page is None or page.seq != cursor:
             return None
-        watch = Watch(session, page, self._live, self._blobs, self._ask, self._length, patience=self._patience)
+        watch = Watch(
+            session,
+            page,
+            self._live,
+            self._blobs,
+            self._ask,
+            self._length,
+            patience=self._patience,
+            metrics=self._metrics,
+        )
         self._watches[session] = watch
         return watch
 
+    def _count(self, change: int) -> None:
+        self._viewers += change
+        self._metrics.viewers(self._viewers)
+
     @property
     def viewers(self) -> int:
-        return sum(len(watch.viewers) for watch in self._watches.values())
+        return self._viewers
 
     def cut(self) -> None:
         """Drops all viewers; for a process that stops."""

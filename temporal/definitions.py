@@ -94,6 +94,12 @@ class Definitions:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._known))
 
+    @property
+    def providers(self) -> frozenset[str]:
+        """Those whose models the definitions that serve may call."""
+        known = self._known.values()
+        return frozenset(model.provider for one in known for model in one.definition.models.values())
+
     def current(self, name: str) -> Known | None:
         return self._known.get(name)
 

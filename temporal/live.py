@@ -33,6 +33,8 @@ class StepDelta:
     text: str
     #: Of a tool call, with its first delta.
     name: str | None = None
+    #: When it was written, in seconds since the epoch; 0 where that is not known. No viewer sees it.
+    written: float = field(default=0.0, compare=False)
 
 
 @dataclass(slots=True)

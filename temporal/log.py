@@ -13,7 +13,14 @@ from typing import Any, TextIO
 
 import structlog
 from temporalio import activity, workflow
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from temporal.settings import Settings
 
@@ -90,13 +97,16 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     _tame(settings.log_level)
 
 
-def runtime() -> Runtime:
-    """A runtime for Temporal clients and workers whose Rust core logs on the same path. One for each process."""
+def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
+    """A runtime for Temporal clients and workers whose Rust core logs on the same path. One for each process.
+
+    Raises ValueError where `metrics` cannot be served as it says.
+    """
     forwarding = LogForwardingConfig(
         logger=logging.getLogger("temporalio.core"), append_target_to_name=False, prepend_target_on_message=False
     )
     core = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    return Runtime(telemetry=TelemetryConfig(logging=core))
+    return Runtime(telemetry=TelemetryConfig(logging=core, metrics=metrics, attach_service_name=False))
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:

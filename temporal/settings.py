@@ -4,14 +4,15 @@ Our own settings are `PERDURE_…`. How to reach Temporal is told by the standar
 and keys and base URLs of model providers by their SDKs' own variables, which nothing of ours copies or stores.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "PERDURE_"
@@ -19,6 +20,31 @@ _PREFIX = "PERDURE_"
 
 class SettingsInvalid(Exception):
     """A setting has a value that it cannot have; the message names the variable."""
+
+
+#: `KEY=` in a compose file means that it is not set. Temporal makes one id of name and build, with these between them.
+_Name = Annotated[str, Field(pattern=r"^[^.:\s]{1,200}$")]
+_Build = Annotated[str, Field(pattern=r"^[^:\s]{1,200}$")]
+_NotEmpty = BeforeValidator(lambda given: given or None)
+
+
+_ADDRESS = "give an IP address and a port, as in 127.0.0.1:9464"
+
+
+def _ip_and_port(given: str) -> str:
+    host, _, port = given.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        bracketed = ipaddress.ip_address(bare).version == 6
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+    if bracketed == (bare == host) or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(_ADDRESS)
+    return given
+
+
+_Address = Annotated[str, AfterValidator(_ip_and_port)]
+_Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
 class Settings(BaseSettings):
@@ -34,6 +60,13 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    #: Where Prometheus reads this process directly, as `IP:port`; for workers, which have no gateway. None: nowhere.
+    metrics_address: Annotated[_Address | None, _NotEmpty] = None
+    #: Sends OpenTelemetry spans to where the standard `OTEL_…` variables say.
+    otel: _Switch = False
+    #: What was said, and tools' arguments and results, go into the spans too.
+    otel_content: _Switch = False
+
     #: How long a workflow task waits for the worker that has the session in memory. Queries to the sessions of a killed
     #: worker take this long.
     sticky_schedule_to_start_s: float = Field(default=1, gt=0)
@@ -45,6 +78,13 @@ class Settings(BaseSettings):
     #: A streaming model call holds one slot from its first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
     cached_workflows: int = Field(default=4000, ge=0)
+
+    #: Of this worker, for Temporal's worker versioning: both, or none and everything is unversioned.
+    deployment_name: Annotated[_Name | None, _NotEmpty] = None
+    build_id: Annotated[_Build | None, _NotEmpty] = None
+    #: `pinned`: a session stays on its build until it rests. `auto_upgrade`: the next task of any session may run on
+    #: another build, whose code must then replay what this one did.
+    versioning: Literal["pinned", "auto_upgrade"] = "pinned"
 
     #: History events after which a session continues as new at its next rest point.
     continue_as_new_after: int = Field(default=1500, ge=50, le=40_000)
@@ -69,8 +109,14 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: somebody may have put a secret into the wrong variable.
-            problems = [f"{_PREFIX}{problem['loc'][0]}".upper() + f": {problem['msg']}" for problem in error.errors()]
+            problems = [f"{_named(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.deployment_name is None) != (self.build_id is None):
+            raise ValueError("set both or neither")
+        return self
 
     @property
     def blobs_root(self) -> Path:
@@ -80,6 +126,11 @@ class Settings(BaseSettings):
     def workflow_task_timeout(self) -> timedelta:
         """For `start_workflow(task_timeout=…)`."""
         return timedelta(seconds=self.workflow_task_timeout_s)
+
+
+def _named(location: tuple[int | str, ...]) -> str:
+    """The variable, or the two that only go together: no other rule is about more than one."""
+    return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
 
 
 def environment() -> Mapping[str, str]:

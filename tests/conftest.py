@@ -69,9 +69,12 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 class Command:
     """`perdure` as users run it: a process of its own, that can be killed and started again."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], arguments: Sequence[str]) -> None:
-        """`folder` is where it runs; `environment` goes on top of ours."""
+    def __init__(
+        self, folder: Path, environment: dict[str, str], arguments: Sequence[str], program: Sequence[Path | str] = ()
+    ) -> None:
+        """`folder` is where it runs; `environment` goes on top of ours; `program` is `perdure` unless given."""
         self._folder = folder
+        self._program = program or [Path(sys.executable).parent / "perdure"]
         self._environment = {**os.environ, **environment}
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
@@ -79,9 +82,8 @@ class Command:
 
     async def start(self) -> None:
         """Returns when it has said that it is ready."""
-        program = Path(sys.executable).parent / "perdure"
         self._process = await asyncio.create_subprocess_exec(
-            program,
+            *self._program,
             *self._arguments,
             cwd=self._folder,
             env=self._environment,

@@ -1,4 +1,4 @@
-"""A place to run real sessions: a worker with real parts on a Temporal server, and a model that plays what it is told.
+"""Sessions on the real dev server, for what the test kit's server does not have: visibility, versions, true histories.
 
 Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the demo model are the product's own;
 `Stage` is one more implementation of `Wire`, for the moments that no model gives on request.
@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
-from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.demo import Demo
 from activities.providers import Providers
@@ -37,41 +38,8 @@ from workflows.types import Message, Part, StopReason, Text, ToolCall, Usage
 #: Seconds after which a test that waits gives up.
 PATIENCE_S = 30
 
-AGENTS = {
-    "plain": "tools: [add, book, refuse, hang]",
-    "staged": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}, other: {use: demo/instant}}\n"
-    "tools: [add, book, refuse, hang]",
-    "capped": "limits: {turn: {cost_usd: 0.001}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 100}}}",
-    "short": "limits: {turn: {steps: 2}}\nmodels: {main: {use: demo/stage}}\ntools: [add]",
-    "broken": "instructions: '{{ user.name }}'",
-}
-
-
-@activity.defn
-async def add(a: int, b: int) -> int:
-    """Adds two numbers."""
-    return a + b
-
-
-@activity.defn
-async def book(size: int) -> str:
-    """Returns a long text."""
-    return "x" * size
-
-
-@activity.defn
-async def refuse(reason: str) -> str:
-    """Fails with a type of its own."""
-    raise ApplicationError(reason, type="refused", non_retryable=True)
-
-
-@activity.defn
-async def hang(name: str) -> str:
-    """Never answers by itself."""
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(0.05)
-
+#: Where the agents and tools of all tests are that run sessions: `agents`, `tools.py`.
+_HERE: Final = Path(__file__).parent
 
 ONE_STEP = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
 
@@ -97,7 +65,6 @@ class Stage:
         self.plays: list[Play] = []
         #: What each call was asked, oldest first.
         self.requests: list[tuple[Message, ...]] = []
-        self.closed = 0
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         return {"messages": [message.model_dump(mode="json") for message in messages]}
@@ -109,14 +76,11 @@ class Stage:
         assert isinstance(given, list)
         self.requests.append(tuple(Message.model_validate(message) for message in given))
         play = self.plays.pop(0) if self.plays else Play("ok")
-        try:
-            yield Started(Usage(input_tokens=10))
-            if play.text:
-                yield Delta(0, "text", play.text)
-            if play.gate is not None:
-                await play.gate.wait()
-        finally:
-            self.closed += 1
+        yield Started(Usage(input_tokens=10))
+        if play.text:
+            yield Delta(0, "text", play.text)
+        if play.gate is not None:
+            await play.gate.wait()
         if play.error is not None:
             raise play.error
         calls = [
@@ -211,11 +175,10 @@ class Talk:
         await self.handle.signal(SessionWorkflow.send_message, message(text, message_id, digest=digest))
         return message_id
 
-    async def stop(self, turn_id: str | None = None, stop_id: str = "", *, told: bool = True) -> None:
-        """Stops as the gateway does; not `told`, the model call has to find out by itself."""
-        await self.handle.signal(SessionWorkflow.stop, Stop(id=stop_id or uuid.uuid4().hex, turn_id=turn_id))
-        if told:
-            self.lab.live.stop(self.handle.id)
+    async def stop(self, turn_id: str | None = None) -> None:
+        """Stops as the gateway does."""
+        await self.handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=turn_id))
+        self.lab.live.stop(self.handle.id)
 
     async def close(self) -> None:
         await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
@@ -225,7 +188,14 @@ class Talk:
         await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
 
     async def page(self, after: int = 0) -> EventsPage:
-        return await self.handle.query(SessionWorkflow.events, after)
+        # As a gateway's watch does: the SDK loses a question that meets the end of a run, and it is asked again.
+        for _ in range(10):
+            try:
+                return await self.handle.query(SessionWorkflow.events, after, rpc_timeout=timedelta(seconds=5))
+            except RPCError as error:
+                if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED):
+                    raise
+        raise TimeoutError("no answer in ten times")
 
     async def events(self, after: int = 0) -> list[Event]:
         found: list[Event] = []
@@ -308,24 +278,20 @@ def check(events: list[Event]) -> None:
         assert set(started.values()) <= {1}
 
 
-@asynccontextmanager
-async def open_lab(client: Client, folder: Path, settings: Settings, stage: Stage | None = None) -> AsyncIterator[Lab]:
-    """A worker with all parts on `client`'s server; its data goes to `folder`."""
-    agents = folder / "agents"
-    agents.mkdir(parents=True, exist_ok=True)
-    for name, lines in AGENTS.items():
-        fields = [f"name: {name}", "model: main", lines]
-        if "models:" not in lines:
-            fields.append("models: {main: {use: demo/instant}, other: {use: demo/quick}}")
-        if "instructions:" not in lines:
-            fields.append("instructions: Be brief.")
-        (agents / f"{name}.yaml").write_text("\n".join(fields))
-    tools = folder / "lab_tools.py"
-    tools.write_text("from tests.session_lab import add, book, hang, refuse\n")
-    parts = assemble(settings, Sources(agents=(agents,), tools=(str(tools),)), demo_without_keys=True)
+def _parts(folder: Path, settings: Settings) -> Parts:
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = Sources(agents=(_HERE / "agents",), tools=(str(_HERE / "tools.py"),))
+    parts = assemble(settings, sources, demo_without_keys=True)
     assert not parts.definitions.problems, parts.definitions.problems
+    return parts
+
+
+@asynccontextmanager
+async def open_lab(client: Client, folder: Path, settings: Settings) -> AsyncIterator[Lab]:
+    """A worker with all parts on `client`'s server; `folder` is made if it is missing, and is the caller's."""
+    parts = _parts(folder, settings)
     await parts.definitions.publish()
-    stage = stage or Stage()
+    stage = Stage()
     parts = replace(parts, providers=Wires(stage))
     live = MemoryLive(asyncio.get_running_loop())
     async with make_worker(client, live, parts):

@@ -4,12 +4,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from typer.testing import CliRunner, Result
 
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.app import checkup
 from temporal.app.cli import app
 from tests.conftest import Dev, free_ports
+from tests.versions import make_current
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
 AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\n"
@@ -47,6 +52,40 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
     ]
     assert "sk-a-secret" not in result.output
     assert not list((dev.data_dir / "blobs" / "~").iterdir())
+
+
+@workflow.defn(sandboxed=False)
+class Nothing:
+    @workflow.run
+    async def run(self) -> None:
+        return None
+
+
+@pytest.mark.server
+async def test_a_deployment_is_told_with_its_builds(dev: Dev) -> None:
+    """On a task queue of its own: the sessions of `dev` are unversioned."""
+    address = f"127.0.0.1:{dev.temporal_port}"
+    client = await Client.connect(address)
+
+    async def told(build: str) -> str:
+        versioning = {"PERDURE_DEPLOYMENT_NAME": "shop", "PERDURE_BUILD_ID": build}
+        result = await doctor("--data-dir", str(dev.data_dir), address=address, ANTHROPIC_API_KEY="x", **versioning)
+        assert result.exit_code == 0, result.output
+        return next(line for line in result.stdout.splitlines() if line[8:].startswith("deployment"))
+
+    assert "warning deployment: the server knows none that is named shop" in await told("b1")
+    deployment = WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion("shop", "b1"),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+    async with Worker(client, task_queue="shop", workflows=[Nothing], deployment_config=deployment):
+        await make_current(client, "shop", "b1")
+    assert await told("b1") == "ok      deployment: shop: this is build b1, current is b1"
+    assert await told("b2") == (
+        "warning deployment: shop: this is build b2, current is b1; no session comes to this build: "
+        "temporal worker deployment set-current-version --deployment-name shop --build-id b2"
+    )
 
 
 async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_ids_in_addresses_are_checked(http: httpx2.AsyncClient, bad: str) 
         ("GET", "/v1/sessions/s1/messages", (405, "method_not_allowed")),
         ("POST", "/v1/sessions/s1/messages?wait=301", (422, "validation")),
         ("POST", "/v1/sessions/s1/messages?wait=nan", (422, "validation")),
-        ("POST", "/v1/sessions/s1/fork", (404, "not_found")),
+        ("POST", "/v1/sessions/s1/fork", (422, "validation")),
     ],
 )
 async def test_wrong_addresses(http: httpx2.AsyncClient, method: str, path: str, expected: tuple[int, str]) -> None:

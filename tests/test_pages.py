@@ -162,3 +162,21 @@ async def test_the_inspector_shows_turns_and_exact_prompts(page: Page, dev: Any,
         "A thought to keep.",
     ):
         await expect(detail).to_contain_text(shown)
+
+
+async def test_the_inspector_forks_a_session_from_a_turn(page: Page, dev: Any, provider: FakeProvider) -> None:
+    for number in (1, 2):
+        provider.script(Reply(text=f"Answer number {number}."))
+        await say(page, f"question number {number}")
+        await expect(page.locator(".answer", has_text=f"Answer number {number}.")).to_be_visible()
+    session = page.url.partition("session=")[2]
+    await page.goto(f"{dev.url}/sessions/{session}")
+    await expect(page.locator(".turn")).to_have_count(2)
+
+    await page.get_by_role("button", name="Fork from here").first.click()
+
+    await expect(page.locator("#facts a")).to_have_text(f"{session}, t1")
+    await expect(page.locator(".turn")).to_have_count(1)
+    await expect(page.locator(".turn")).to_contain_text("question number 1")
+    await page.locator("#facts a").click()
+    await expect(page.locator(".turn")).to_have_count(2)

@@ -126,6 +126,7 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "metadata": {"a": 1},
         "inputs": {"b": 2},
         "seq": 6,
+        "forked_from": None,
         "demo": True,
         "queued": (),
         "count": 2,

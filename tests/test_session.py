@@ -1,72 +1,29 @@
-"""The session workflow on a server whose clock skips, with real parts: definitions, tools, blobs, live plane."""
+"""The session workflow, with the test kit: real definitions, tools, blobs and live plane, and a clock that skips.
+
+Each test that passes has been replayed as well, which the kit does.
+"""
 
 import asyncio
-import shutil
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from temporalio.api.enums.v1 import EventType, IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
-from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
 
-from temporal.codec import data_converter
-from temporal.settings import Settings
-from tests.session_lab import ONE_STEP, Lab, Play, Stage, Talk, check, ends, kinds, message, open_lab
-from workflows.attributes import ALL
-from workflows.commands import ModelInputRequest, PageRequest
+from temporal.app.testing import Perdure, Session, assistant, call, failure, result, user
+from temporal.app.testing_session import message_of
+from tests.session_lab import ONE_STEP, check, kinds
+from workflows.commands import Close, ModelInputRequest, Stop
 from workflows.definition import Limits, TurnLimits
 from workflows.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
 from workflows.session import SessionWorkflow
-from workflows.types import Text
+from workflows.types import Text, Usage
 
 pytestmark = pytest.mark.server
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def skipping(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
-    program = shutil.which("temporal-test-server", path=Path(sys.executable).parent)
-    assert program is not None
-    folder = tmp_path_factory.mktemp("skipping")
-    converter = data_converter(folder / "blobs")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=program, data_converter=converter
-    ) as environment:
-        # This server lists none, and a session whose attributes it does not know would never start.
-        known = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
-        client = environment.client
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=known)
-        )
-        yield environment
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def stage() -> Stage:
-    return Stage()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def lab(
-    skipping: WorkflowEnvironment, stage: Stage, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
-    async with open_lab(skipping.client, folder, settings, stage) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def empty_stage(stage: Stage) -> None:
-    stage.plays.clear()
-    stage.requests.clear()
+LITTLE = Usage(input_tokens=10, output_tokens=2)
 
 
 def outcome(events: Sequence[Event]) -> tuple[str, str | None]:
@@ -75,154 +32,171 @@ def outcome(events: Sequence[Event]) -> tuple[str, str | None]:
     return last.reason, last.error.type if last.error else None
 
 
-async def failed_tasks(talk: Talk) -> int:
-    history = await talk.handle.fetch_history()
-    return sum(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
+async def failed_tasks(session: Session) -> int:
+    events = [event for run in await session.runs() for event in run.events]
+    return sum(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in events)
 
 
-async def test_a_turn(lab: Lab) -> None:
-    talk = await lab.start("staged", user="u1", inputs={"a": 1})
-    lab.stage.plays = [Play("hello")]
-    await talk.turn("hi")
-    events = await talk.events()
+async def said_and_new(session: Session, text: str, digest: str | None = None) -> list[Event]:
+    """Says something, under a definition that the gateway has just seen; returns all events since."""
+    before = len(await session.events())
+    name = f"m{before}"
+    await session.handle.signal(SessionWorkflow.send_message, message_of(text, name, digest or session.new.digest))
+    await session.turn(name)
+    return (await session.events())[before:]
+
+
+async def test_a_turn(perdure: Perdure) -> None:
+    perdure.model.says("hello", usage=LITTLE)
+    session = await perdure.session("staged", user="u1", inputs={"a": 1})
+    await session.say("hi")
+    events = await session.events()
     assert kinds(events) == ["session.started", *ONE_STEP]
     check(events)
-    assert await talk.said() == [("user", "hi"), ("assistant", "hello")]
+    assert await session.transcript() == [user("hi"), assistant("hello")]
     finished = events[4]
     assert isinstance(finished, StepFinished)
     assert finished.cost_usd == pytest.approx(12e-6)
-    page = await talk.handle.query(SessionWorkflow.snapshot, PageRequest())
+    page = await session.snapshot()
     assert (page.status, page.agent, page.user, page.inputs, page.workflow_id) == (
         "idle",
         "staged",
         "u1",
         {"a": 1},
-        talk.handle.id,
+        session.handle.id,
     )
 
 
-async def test_a_first_message_comes_with_the_session(lab: Lab) -> None:
-    talk = await lab.start(first="hi")
-    events = await talk.until(ends)
-    assert kinds(events) == ["session.started", *ONE_STEP]
-    receipt = await talk.handle.query(SessionWorkflow.receipt, "first")
+async def test_a_first_message_comes_with_the_session(perdure: Perdure) -> None:
+    perdure.model.says("hello")
+    session = await perdure.session("plain", message="hi")
+    await session.turn("first")
+    assert kinds(await session.events()) == ["session.started", *ONE_STEP]
+    receipt = await session.handle.query(SessionWorkflow.receipt, "first")
     assert (receipt.content_sha256, receipt.cursor, receipt.seq) == ("hi", 0, 6)
 
 
-async def test_a_session_begins_with_its_start_whatever_came_at_once(lab: Lab) -> None:
-    """A signal can be there before the workflow's first line runs."""
-    talk = await lab.start(first="first", signal=message("second", "m2"))
-    events = await talk.until(lambda found: ends(found, 2))
-    assert kinds(events)[:3] == ["session.started", "message.queued", "turn.started"]
-    assert [one.id for one in await talk.transcript() if one.role == "user"] == ["first", "m2"]
-
-
-async def test_a_week_between_two_messages_takes_no_time(lab: Lab, skipping: WorkflowEnvironment) -> None:
-    talk = await lab.start()
-    await talk.turn("hi")
+async def test_a_week_between_two_messages_takes_no_time(perdure: Perdure) -> None:
+    perdure.model.says("hello")
+    perdure.model.says("yes")
+    session = await perdure.session("plain")
+    await session.say("hi")
     started = time.monotonic()
-    await skipping.sleep(timedelta(days=7))
-    events = await talk.turn("still there?")
+    await perdure.later(days=7)
+    turn = await session.say("still there?")
     assert time.monotonic() - started < 5
-    assert kinds(events) == ONE_STEP
-    first, last = [one for one in await talk.transcript() if one.role == "user"]
-    assert last.at - first.at > timedelta(days=7)
+    assert kinds(turn.events) == ONE_STEP
+    first, last = [one.at for one in await session.events() if one.type == "message.added"]
+    assert (last - first).days == 7
 
 
-async def test_messages_queue_while_a_turn_runs(lab: Lab) -> None:
-    talk = await lab.start("staged")
+async def test_messages_queue_while_a_turn_runs(perdure: Perdure) -> None:
     gate = asyncio.Event()
-    lab.stage.plays = [Play("one", gate=gate), Play("two"), Play("three")]
-    await talk.send("1")
-    await talk.streamed("one")
-    await talk.send("2")
-    await talk.send("3")
-    queued = await talk.until(lambda found: kinds(found).count("message.queued") == 2)
-    assert [(e.message_id, e.position) for e in queued if e.type == "message.queued"] == [("m2", 1), ("m3", 2)]
+    perdure.model.says("one", gate=gate)
+    perdure.model.says("two")
+    perdure.model.says("three")
+    session = await perdure.session("staged")
+    await session.send("1")
+    await session.streamed("one")
+    names = [await session.send("2"), await session.send("3")]
+    queued = await session.until("message.queued", 2)
+    assert [(e.message_id, e.position) for e in queued if e.type == "message.queued"] == [(names[0], 1), (names[1], 2)]
     gate.set()
-    await talk.until(lambda found: ends(found, 3))
-    check(await talk.events())
-    assert [text for _, text in await talk.said()] == ["1", "one", "2", "two", "3", "three"]
+    check(await session.until("turn.finished", 3))
+    assert await session.transcript() == [
+        user("1"),
+        assistant("one"),
+        user("2"),
+        assistant("two"),
+        user("3"),
+        assistant("three"),
+    ]
 
 
-async def test_the_same_message_again_is_one_message(lab: Lab) -> None:
-    talk = await lab.start()
-    await talk.send("hi", "m1")
-    await talk.send("hi", "m1")
-    await talk.until(ends)
-    await talk.send("hi", "m1")
-    await talk.turn("next")
-    events = await talk.events()
+async def test_the_same_message_again_is_one_message(perdure: Perdure) -> None:
+    perdure.model.says("one")
+    perdure.model.says("two")
+    session = await perdure.session("plain")
+    await session.send("hi", "m1")
+    await session.send("hi", "m1")
+    await session.turn("m1")
+    await session.send("hi", "m1")
+    await session.say("next")
+    events = await session.events()
     assert kinds(events).count("message.added") == 2
     assert "message.rejected" not in kinds(events)
 
 
-async def test_other_words_under_a_known_id_are_refused_and_the_first_are_kept(lab: Lab) -> None:
-    talk = await lab.start("staged")
+async def test_other_words_under_a_known_id_are_refused_and_the_first_are_kept(perdure: Perdure) -> None:
     gate = asyncio.Event()
-    lab.stage.plays = [Play("one", gate=gate)]
-    await talk.send("1", "m1")
-    await talk.streamed("one")
-    await talk.send("2", "m2")
-    await talk.send("other", "m2")
-    events = await talk.until(lambda found: "message.rejected" in kinds(found))
+    perdure.model.says("one", gate=gate)
+    perdure.model.says("two")
+    session = await perdure.session("staged")
+    await session.send("1", "m1")
+    await session.streamed("one")
+    await session.send("2", "m2")
+    await session.send("other", "m2")
+    events = await session.until("message.rejected")
     assert [(e.message_id, e.reason) for e in events if e.type == "message.rejected"] == [("m2", "conflict")]
     gate.set()
-    await talk.until(lambda found: ends(found, 2))
-    assert [text for role, text in await talk.said() if role == "user"] == ["1", "2"]
+    await session.until("turn.finished", 2)
+    assert await session.transcript() == [user("1"), assistant("one"), user("2"), assistant("two")]
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told at once", "told by heartbeat"])
-async def test_a_stop_keeps_the_partial_answer_and_the_session(lab: Lab, told: bool) -> None:
-    talk = await lab.start("staged")
-    lab.stage.plays = [Play("Once upon", gate=asyncio.Event())]
-    closed = lab.stage.closed
-    await talk.send("a story")
-    await talk.streamed("Once upon")
-    await talk.stop(told=told)
-    events = await talk.until(ends)
+async def test_a_stop_keeps_the_partial_answer_and_the_session(perdure: Perdure, told: bool) -> None:
+    perdure.model.says("Once upon", usage=Usage(input_tokens=10), gate=asyncio.Event())
+    perdure.model.says("ok")
+    session = await perdure.session("staged")
+    await session.send("a story")
+    await session.streamed("Once upon")
+    assert perdure.model.streaming == 1
+    if told:
+        await session.stop()
+    else:
+        await session.handle.signal(SessionWorkflow.stop, Stop(id="s1"))
+    events = await session.until("turn.finished")
     assert kinds(events) == ["session.started", *ONE_STEP]
     assert outcome(events) == ("stopped", None)
     step = events[4]
     assert isinstance(step, StepFinished)
     assert (step.stop, step.message.parts, step.message.stopped) == ("stopped", (Text(text="Once upon"),), True)
     assert step.usage.input_tokens == 10
-    assert lab.stage.closed == closed + 1
-    await talk.turn("go on")
-    assert [text for _, text in await talk.said()] == ["a story", "Once upon", "go on", "ok"]
-    assert [part.text for one in lab.stage.requests[-1] for part in one.parts if part.type == "text"] == [
-        "a story",
-        "Once upon",
-        "go on",
-    ]
+    assert perdure.model.streaming == 0
+    await session.say("go on")
+    story = [user("a story"), assistant("Once upon", stopped=True), user("go on")]
+    assert await session.transcript() == [*story, assistant("ok")]
+    assert perdure.model.asked[-1].transcript == story
 
 
-async def test_stop_counts_once_and_for_the_turn_that_runs(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    await talk.stop(stop_id="early")
-    lab.stage.plays = [Play("one", gate=asyncio.Event()), Play("two", gate=asyncio.Event())]
-    await talk.send("1")
-    await talk.send("2")
-    await talk.streamed("one")
-    await talk.stop("t7")
-    await talk.stop(stop_id="x")
-    await talk.stop(stop_id="y")
-    await talk.streamed("two")
-    await talk.stop(stop_id="x")
-    await talk.stop("t2", "z")
-    events = await talk.until(lambda found: ends(found, 2))
+async def test_stop_counts_once_and_for_the_turn_that_runs(perdure: Perdure) -> None:
+    session = await perdure.session("staged")
+    await session.ask_to_stop(stop_id="early")
+    perdure.model.hangs("one")
+    perdure.model.hangs("two")
+    await session.send("1")
+    await session.send("2")
+    await session.streamed("one")
+    await session.ask_to_stop("t7")
+    await session.ask_to_stop(stop_id="x")
+    await session.ask_to_stop(stop_id="y")
+    await session.streamed("two")
+    await session.ask_to_stop(stop_id="x")
+    await session.ask_to_stop("t2", "z")
+    events = await session.until("turn.finished", 2)
     check(events)
     assert [e.reason for e in events if isinstance(e, TurnFinished)] == ["stopped", "stopped"]
-    assert await failed_tasks(talk) == 0
+    assert await failed_tasks(session) == 0
 
 
-async def test_a_stop_while_tools_run(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2}), ("hang", {"name": "x"})])]
-    await talk.send("go")
-    await talk.until(lambda found: "tool.finished" in kinds(found))
-    await talk.stop()
-    events = await talk.until(ends)
+async def test_a_stop_while_tools_run(perdure: Perdure) -> None:
+    perdure.model.says(calls=[("add", {"a": 1, "b": 2}), ("hang", {"name": "x"})])
+    perdure.model.says("ok")
+    session = await perdure.session("staged")
+    await session.send("go")
+    await session.until("tool.finished")
+    await session.stop()
+    events = await session.events()
     check(events)
     results = {event.call_id: event.result for event in events if isinstance(event, ToolFinished)}
     assert results["t1.s1.c1"].output == 3
@@ -232,150 +206,145 @@ async def test_a_stop_while_tools_run(lab: Lab) -> None:
         "retryable": False,
     }
     assert outcome(events) == ("stopped", None)
-    assert kinds(await talk.turn("and now?")) == ONE_STEP
+    assert kinds((await session.say("and now?")).events) == ONE_STEP
 
 
-async def test_closing_an_idle_session(lab: Lab) -> None:
-    talk = await lab.start()
-    await talk.turn("hi")
-    await talk.close()
-    assert await talk.handle.result() == "bye"
-    events = await talk.events()
-    assert kinds(events)[-1] == "session.closed"
-    assert (await talk.page()).closed
+async def test_closing_an_idle_session(perdure: Perdure) -> None:
+    perdure.model.says("hello")
+    session = await perdure.session("plain")
+    await session.say("hi")
+    await session.close("bye")
+    assert await session.handle.result() == "bye"
+    assert kinds(await session.events())[-1] == "session.closed"
+    assert (await session.handle.query(SessionWorkflow.events, 0)).closed
 
 
-async def test_closing_while_it_works_stops_the_turn_and_refuses_what_waits(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    lab.stage.plays = [Play("Once upon", gate=asyncio.Event())]
-    await talk.send("1")
-    await talk.streamed("Once upon")
-    await talk.send("2")
-    await talk.close()
-    await talk.send("3")
-    await talk.close()
-    assert await talk.handle.result() == "bye"
-    events = await talk.events()
+async def test_closing_while_it_works_stops_the_turn_and_refuses_what_waits(perdure: Perdure) -> None:
+    perdure.model.hangs("Once upon")
+    session = await perdure.session("staged")
+    await session.send("1")
+    await session.streamed("Once upon")
+    await session.send("2", "m2")
+    await session.handle.signal(SessionWorkflow.close, Close(id="c1", reason="bye"))
+    await session.send("3", "m3")
+    await session.close("again")
+    assert await session.handle.result() == "bye"
+    events = await session.events()
     check(events)
     assert outcome(events) == ("stopped", None)
     refused = [(e.message_id, e.reason) for e in events if e.type == "message.rejected"]
     assert sorted(refused) == [("m2", "session_closed"), ("m3", "session_closed")]
     assert kinds(events)[-1] == "session.closed"
-    assert await talk.said() == [("user", "1"), ("assistant", "Once upon")]
+    assert await session.transcript() == [user("1"), assistant("Once upon", stopped=True)]
 
 
-async def test_configure_switches_the_model(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    await talk.turn("hi")
-    await talk.configure(model="other", metadata={"k": [1]})
-    events = await talk.turn("hi")
-    switched = [event for event in events if isinstance(event, ModelSwitched)]
+async def test_configure_switches_the_model(perdure: Perdure) -> None:
+    perdure.model.says("one")
+    perdure.model.says("two")
+    session = await perdure.session("staged")
+    await session.say("hi")
+    await session.configure(model="other", metadata={"k": [1]})
+    turn = await session.say("hi")
+    switched = [event for event in turn.events if isinstance(event, ModelSwitched)]
     assert [(e.step_id, e.from_, e.to) for e in switched] == [("t2.s1", "demo/stage", "demo/instant")]
-    assert [e.model for e in events if isinstance(e, StepFinished)] == ["demo/instant"]
-    page = await talk.handle.query(SessionWorkflow.snapshot, PageRequest())
+    assert [e.model for e in turn.events if isinstance(e, StepFinished)] == ["demo/instant"]
+    assert [asked.model for asked in perdure.model.asked] == ["demo/stage", "demo/instant"]
+    page = await session.snapshot()
     assert (page.model, page.metadata) == ("other", {"k": [1]})
 
 
-async def test_another_definition_is_run_from_the_next_turn(lab: Lab) -> None:
-    talk = await lab.start("plain")
-    await talk.turn("hi")
-    staged = lab.parts.definitions.current("staged")
-    assert staged is not None
-    events = await talk.turn("hi", digest=staged.digest)
+async def test_another_definition_is_run_from_the_next_turn(perdure: Perdure) -> None:
+    for answer in ("one", "two", "three"):
+        perdure.model.says(answer)
+    session = await perdure.session("plain")
+    staged = (await perdure.session("staged")).new.digest
+    await session.say("hi")
+    events = await said_and_new(session, "hi", staged)
     assert kinds(events) == ["agent.updated", ONE_STEP[0], ONE_STEP[1], "model.switched", *ONE_STEP[2:]]
-    assert kinds(await talk.turn("hi", digest=staged.digest)) == ONE_STEP
+    assert kinds(await said_and_new(session, "hi", staged)) == ONE_STEP
 
 
-async def test_a_definition_that_nobody_knows_fails_the_turn_and_not_the_session(lab: Lab) -> None:
-    talk = await lab.start("plain", digest="0" * 64)
-    events = await talk.turn("hi")
-    assert outcome(events) == ("failed", "agent_unavailable")
-    last = events[-1]
-    assert isinstance(last, TurnFinished)
-    assert last.error is not None
-    assert last.error.message == "The definition 000000000000 of agent 'plain' is not known to this worker."
-    known = lab.parts.definitions.current("plain")
-    assert known is not None
-    assert kinds(await talk.turn("again", digest=known.digest)) == ONE_STEP
+async def test_instructions_that_cannot_be_rendered_fail_the_turn(perdure: Perdure) -> None:
+    session = await perdure.session("broken")
+    turn = await session.say("hi")
+    assert kinds(turn.events) == ["turn.started", "message.added", "turn.finished"]
+    assert outcome(turn.events) == ("failed", "instructions_invalid")
 
 
-async def test_instructions_that_cannot_be_rendered_fail_the_turn(lab: Lab) -> None:
-    talk = await lab.start("broken")
-    events = await talk.turn("hi")
-    assert kinds(events) == ["turn.started", "message.added", "turn.finished"]
-    assert outcome(events) == ("failed", "instructions_invalid")
-
-
-async def test_tools_answer_and_fail_as_data(lab: Lab) -> None:
-    talk = await lab.start("staged")
+async def test_tools_answer_and_fail_as_data(perdure: Perdure) -> None:
     calls: list[tuple[str, dict[str, Any]]] = [
         ("add", {"a": 1, "b": 2}),
         ("refuse", {"reason": "no"}),
         ("add", {"a": "one"}),
         ("nothing", {}),
     ]
-    lab.stage.plays = [Play("", calls), Play("done")]
-    events = await talk.turn("go")
-    check(await talk.events())
-    results = {event.call_id: event.result for event in events if isinstance(event, ToolFinished)}
-    assert [results[f"t1.s1.c{number}"].is_error for number in range(1, 5)] == [False, True, True, True]
-    assert results["t1.s1.c1"].output == 3
-    errors = [results[f"t1.s1.c{number}"].output for number in range(2, 5)]
-    assert errors[0] == {"type": "refused", "message": "no", "retryable": False}
-    assert [error["type"] for error in errors if isinstance(error, dict)] == [
-        "refused",
-        "invalid_arguments",
-        "unknown_tool",
+    perdure.model.says(calls=calls)
+    perdure.model.says("done")
+    session = await perdure.session("staged")
+    turn = await session.say("go")
+    check(await session.events())
+    assert (turn.reason, turn.error) == ("done", None)
+    told = [
+        user("go"),
+        assistant(*(call(name, **arguments) for name, arguments in calls)),
+        result("add", 3),
+        failure("refuse", "refused"),
+        failure("add", "invalid_arguments"),
+        failure("nothing", "unknown_tool"),
     ]
-    assert outcome(events) == ("done", None)
-    sent = [part.call_id for one in lab.stage.requests[-1] for part in one.parts if part.type == "tool_result"]
-    assert sorted(sent) == sorted(results)
+    assert await session.transcript() == [*told, assistant("done")]
+    assert perdure.model.asked[-1].transcript == told
+    refused = next(e for e in turn.events if isinstance(e, ToolFinished) and e.call_id == "t1.s1.c2")
+    assert refused.result.output == {"type": "refused", "message": "no", "retryable": False}
 
 
-async def test_a_budget_ends_the_turn_before_the_call(lab: Lab) -> None:
-    talk = await lab.start("capped")
-    events = await talk.turn("hi")
-    assert kinds(events) == ["turn.started", "message.added", "turn.finished"]
-    assert outcome(events) == ("budget", "budget_exceeded")
-    await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=10)))
-    assert kinds(await talk.turn("hi")) == ONE_STEP
+async def test_a_budget_ends_the_turn_before_the_call(perdure: Perdure) -> None:
+    session = await perdure.session("capped")
+    turn = await session.say("hi")
+    assert kinds(turn.events) == ["turn.started", "message.added", "turn.finished"]
+    assert outcome(turn.events) == ("budget", "budget_exceeded")
+    await session.configure(limits=Limits(turn=TurnLimits(cost_usd=10)))
+    perdure.model.says("hello")
+    assert kinds((await session.say("hi")).events) == ONE_STEP
 
 
-async def test_a_turn_has_so_many_steps(lab: Lab) -> None:
-    talk = await lab.start("short")
-    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})])] * 3
-    events = await talk.turn("go")
-    assert kinds(events).count("step.finished") == 2
-    assert outcome(events) == ("max_steps", "max_steps")
+async def test_a_turn_has_so_many_steps(perdure: Perdure) -> None:
+    perdure.model.says(calls=[("add", {"a": 1, "b": 2})])
+    perdure.model.says(calls=[("add", {"a": 1, "b": 2})])
+    session = await perdure.session("short")
+    turn = await session.say("go")
+    assert kinds(turn.events).count("step.finished") == 2
+    assert outcome(turn.events) == ("max_steps", "max_steps")
 
 
-async def test_a_model_that_fails_for_good_fails_the_turn(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    error = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
-    lab.stage.plays = [Play("Once", error=error)]
-    events = await talk.turn("hi")
-    assert outcome(events) == ("failed", "model_auth")
-    step = next(event for event in events if isinstance(event, StepFinished))
+async def test_a_model_that_fails_for_good_fails_the_turn(perdure: Perdure) -> None:
+    perdure.model.fails(401, after="Once")
+    session = await perdure.session("staged")
+    turn = await session.say("hi")
+    assert outcome(turn.events) == ("failed", "model_auth")
+    step = next(event for event in turn.events if isinstance(event, StepFinished))
     assert (step.stop, step.message.parts) == ("error", ())
     assert step.cost_usd is not None
     assert step.cost_usd > 0, "an attempt that had begun to stream is charged what was reserved"
-    assert await talk.said() == [("user", "hi")]
-    assert kinds(await talk.turn("hi again")) == ONE_STEP
+    assert await session.transcript() == [user("hi")]
+    perdure.model.says("hello")
+    assert kinds((await session.say("hi again")).events) == ONE_STEP
 
 
-async def test_a_model_that_fails_once_is_asked_again(lab: Lab) -> None:
-    talk = await lab.start("staged")
-    lab.stage.plays = [Play("Onc", error=ApplicationError("busy", type="model_overloaded")), Play("Once upon")]
-    events = await talk.turn("hi")
-    step = next(event for event in events if isinstance(event, StepFinished))
+async def test_a_model_that_fails_once_is_asked_again(perdure: Perdure) -> None:
+    perdure.model.fails(529, after="Onc")
+    perdure.model.says("Once upon", usage=LITTLE)
+    session = await perdure.session("staged")
+    turn = await session.say("hi")
+    step = next(event for event in turn.events if isinstance(event, StepFinished))
     assert (step.attempt, step.stop, step.message.parts) == (2, "end", (Text(text="Once upon"),))
     assert step.cost_usd is not None
     assert step.cost_usd > 12e-6, "the lost attempt is charged"
 
 
-async def test_a_signal_that_is_no_command_does_no_harm(lab: Lab) -> None:
-    talk = await lab.start()
-    untyped: WorkflowHandle[Any, Any] = lab.client.get_workflow_handle(talk.handle.id)
+async def test_a_signal_that_is_no_command_does_no_harm(perdure: Perdure) -> None:
+    session = await perdure.session("plain")
+    untyped: WorkflowHandle[Any, Any] = session.handle
     for name, args in (
         ("send_message", ["words"]),
         ("send_message", [{"message_id": "not an id", "parts": [], "content_sha256": "", "cursor": 0}]),
@@ -386,13 +355,15 @@ async def test_a_signal_that_is_no_command_does_no_harm(lab: Lab) -> None:
         ("no such signal", [1]),
     ):
         await untyped.signal(name, args=args)
-    assert kinds(await talk.turn("hi")) == ONE_STEP
-    assert kinds(await talk.events()) == ["session.started", *ONE_STEP]
-    assert await failed_tasks(talk) == 0
+    perdure.model.says("hello")
+    assert kinds((await session.say("hi")).events) == ONE_STEP
+    assert kinds(await session.events()) == ["session.started", *ONE_STEP]
+    assert await failed_tasks(session) == 0
 
 
-async def test_a_finished_step_is_no_more_to_be_answered(lab: Lab) -> None:
-    talk = await lab.start()
-    await talk.turn("hi")
-    page = await talk.handle.query(SessionWorkflow.model_input, ModelInputRequest(step_id="t1.s1"))
+async def test_a_finished_step_is_no_more_to_be_answered(perdure: Perdure) -> None:
+    perdure.model.says("hello")
+    session = await perdure.session("plain")
+    await session.say("hi")
+    page = await session.handle.query(SessionWorkflow.model_input, ModelInputRequest(step_id="t1.s1"))
     assert (page.open, page.known, [one.role for one in page.messages]) == (False, True, ["user"])

@@ -27,6 +27,19 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert "sk-secret" not in str(caught.value)
 
 
+def test_a_deployment_has_a_name_and_a_build_or_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_DEPLOYMENT_NAME", "shop")
+    monkeypatch.setenv("PERDURE_BUILD_ID", "")
+    with pytest.raises(SettingsInvalid, match=r"PERDURE_DEPLOYMENT_NAME and PERDURE_BUILD_ID: .*both or neither"):
+        Settings.load()
+    monkeypatch.setenv("PERDURE_BUILD_ID", "2026.11")
+    settings = Settings.load()
+    assert (settings.deployment_name, settings.build_id, settings.versioning) == ("shop", "2026.11", "pinned")
+    monkeypatch.setenv("PERDURE_DEPLOYMENT_NAME", "my.shop")
+    with pytest.raises(SettingsInvalid, match=r"^PERDURE_DEPLOYMENT_NAME: "):
+        Settings.load()
+
+
 @pytest.mark.parametrize(
     ("variable", "providers"),
     [

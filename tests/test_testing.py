@@ -83,6 +83,38 @@ async def test_kill(perdure, at, asked, ran):
         user("3 * 4?"), assistant(call("add", a=3, b=4)), result("add", 12), assistant("12")
     ]
 
+@pytest.mark.parametrize("at", [None, "step.streaming", "step.finished", "tool.started", "tool.finished"])
+async def test_continue_as_new(perdure, at):
+    session = await perdure.session("adder", metadata={"k": 1}, continue_as_new_after=20)
+    for n in range(4):
+        if at and n > 1:
+            perdure.kill_worker(at=at)
+        perdure.model.says(calls=[("add", {"a": n, "b": 1})])
+        perdure.model.says(str(n + 1))
+        assert (await session.say(f"{n} + 1?")).text == str(n + 1)
+    await perdure.later(days=3)
+    await perdure.restart_worker()
+    perdure.model.says("Bye.")
+    assert (await session.say("Bye")).text == "Bye."
+    assert len(await session.runs()) > 2
+    events = await session.events()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert len(perdure.model.asked[-1].transcript) == 4 * 4 + 1
+    assert (await session.snapshot()).metadata == {"k": 1}
+    with pytest.raises(ValueError, match="at least 20"):
+        await perdure.session("adder", continue_as_new_after=1)
+
+async def test_two_sessions_and_a_gate(perdure):
+    gate = asyncio.Event()
+    perdure.model.says("one", gate=gate)
+    perdure.model.says("two")
+    session, other = await perdure.session("adder", message="1"), await perdure.session("adder")
+    await session.streamed("one")
+    await other.send("2", "m2")
+    await other.until("step.started")
+    gate.set()
+    assert ((await session.turn("first")).text, (await other.turn("m2")).text) == ("one", "two")
+
 async def test_failures_wait_for_nobody(perdure):
     perdure.model.fails(429, retry_after=300)
     perdure.model.fails(after="It")
@@ -169,7 +201,7 @@ def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
 
 def test_a_user_s_tests(tmp_path: Path) -> None:
     code, output = run(tmp_path, GREEN)
-    assert (code, "8 passed" in output) == (0, True), output
+    assert (code, "14 passed" in output) == (0, True), output
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

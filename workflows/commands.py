@@ -51,6 +51,13 @@ class Close(Frozen):
     reason: str = "closed"
 
 
+class ForkedFrom(Frozen):
+    """The session, and the turn of it, up to which a fork has its past from there."""
+
+    session_id: str
+    turn_id: str
+
+
 class NewSession(Frozen):
     """What the gateway starts a session with."""
 
@@ -64,6 +71,7 @@ class NewSession(Frozen):
     message: SendMessage | None = None
     #: History events after which the session continues as new at its next rest point.
     continue_as_new_after: int = 1500
+    forked_from: ForkedFrom | None = None
 
 
 # ---- queries
@@ -128,6 +136,8 @@ class SnapshotPage(Frozen):
     cost_usd: float | None
     seq: int
     created_at: datetime
+    #: None unless the session is a fork.
+    forked_from: ForkedFrom | None = None
     demo: bool
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
@@ -213,6 +223,33 @@ class TracePage(Frozen):
 
     steps: tuple[TraceStep, ...]
     more: bool
+
+
+class PastRequest(Frozen):
+    """A part of the past up to the end of a turn, or up to its beginning."""
+
+    #: None: the last turn that has ended.
+    turn_id: str | None
+    keep_turn: bool
+    #: Bytes of the same answer that came before, whose `sha256` was this.
+    after: int = 0
+    sha256: str | None = None
+
+
+class PastPage(Frozen):
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+
+    Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
+    """
+
+    refused: Literal["unknown_turn", "turn_running"] | None = None
+    #: Of all that is compressed.
+    sha256: str = ""
+    #: Bytes that come before this piece.
+    start: int = 0
+    #: In Base64.
+    data: str = ""
+    more: bool = False
 
 
 #: Answer to `step_state(step_id)`, which a model call asks when it is told to look whether it was stopped.

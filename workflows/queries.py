@@ -1,5 +1,8 @@
 """Answers to what is asked of a session, as pure functions of its state, each page bounded in bytes."""
 
+import base64
+import hashlib
+import zlib
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -9,6 +12,8 @@ from workflows.commands import (
     ModelInputPage,
     ModelInputRequest,
     PageRequest,
+    PastPage,
+    PastRequest,
     Receipt,
     SnapshotPage,
     StepRecord,
@@ -17,11 +22,16 @@ from workflows.commands import (
     TraceStep,
 )
 from workflows.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.past import TurnRuns, UnknownTurn, last_finished
+from workflows.past import past as past_of
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.state import SessionState
 from workflows.types import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
+
+#: Bytes that are `PAGE_BYTES` in Base64, with room for what stands around them.
+_PIECE = (PAGE_BYTES - 1024) // 4 * 3
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
@@ -80,6 +90,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         cost_usd=state.cost_usd if state.cost_known else None,
         seq=state.seq,
         created_at=state.created_at,
+        forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
         messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
@@ -130,6 +141,27 @@ def trace(state: SessionState, after: int) -> TracePage:
             by_step[step_id].append(event)
     page = _page(TraceStep(record=record, events=tuple(by_step[record.step_id])) for record in wanted)
     return TracePage(steps=page, more=len(page) < len(wanted))
+
+
+def past(state: SessionState, request: PastRequest) -> PastPage:
+    try:
+        turn_id = last_finished(state) if request.turn_id is None else request.turn_id
+        whole = past_of(state, turn_id, request.keep_turn)
+    except UnknownTurn:
+        return PastPage(refused="unknown_turn")
+    except TurnRuns:
+        return PastPage(refused="turn_running")
+    # The fastest level: this runs on the thread that carries sessions.
+    data = zlib.compress(whole.model_dump_json().encode(), level=1)
+    sha256 = hashlib.sha256(data).hexdigest()
+    start = max(request.after, 0) if request.sha256 == sha256 else 0
+    piece = data[start : start + _PIECE]
+    return PastPage(
+        sha256=sha256,
+        start=start,
+        data=base64.b64encode(piece).decode(),
+        more=start + len(piece) < len(data),
+    )
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:

@@ -6,11 +6,13 @@ Rule 2: what must not be decided twice is in the state before anything is awaite
 Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, which would be retried for ever.
 """
 
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from workflows import queries
 from workflows.attributes import COST, STATUS
@@ -22,6 +24,8 @@ from workflows.commands import (
     ModelInputRequest,
     NewSession,
     PageRequest,
+    PastPage,
+    PastRequest,
     Receipt,
     SendMessage,
     SnapshotPage,
@@ -84,10 +88,12 @@ SHORT_RUN_EVENTS = 50
 
 
 class SessionInput(Frozen):
-    """A new session, or the state that a run hands to the next."""
+    """A new session, or the state that a run hands to the next, or that a fork begins with."""
 
     new: NewSession | None = None
     carried: SessionState | None = None
+    #: The first message of a fork; a new session's comes in `new`.
+    message: SendMessage | None = None
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -103,6 +109,10 @@ class SessionWorkflow:
         self._signals = 0
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
+        #: Just continued, and on an old version all the same (somebody overrides where it runs): it must not try for ever.
+        self._held = workflow.info().continued_run_id is not None and _version_changed()
+        #: When the turn was told to stop, for those who measure; nothing here depends on it.
+        self._stop_at: datetime | None = None
         self._tools = Toolbox(self._append)
         self._describe()
         if start.new is not None:
@@ -110,6 +120,8 @@ class SessionWorkflow:
             self._append("session.started", agent=start.new.agent, digest=start.new.digest, inputs=start.new.inputs)
             if start.new.message is not None:
                 self._accept(start.new.message)
+        elif start.message is not None:
+            self._accept(start.message)
 
     @workflow.run
     async def run(self, start: SessionInput) -> str:
@@ -120,7 +132,10 @@ class SessionWorkflow:
                 return self._state.closing or "closed"
             if self._should_continue_as_new(action):
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(SessionInput(carried=self._state))
+                # Whatever the reason, the new run begins on the version that is current then. Unversioned, it is nothing.
+                workflow.continue_as_new(
+                    SessionInput(carried=self._state), initial_versioning_behavior=Behavior.AUTO_UPGRADE
+                )
             await self._carry_out(action)
 
     async def _carry_out(self, action: Action) -> None:
@@ -140,7 +155,7 @@ class SessionWorkflow:
             case CloseSession():
                 self._close(action.reason)
             case Rest():
-                await workflow.wait_condition(lambda: not isinstance(next_action(self._state), Rest))
+                await workflow.wait_condition(lambda: not isinstance(next_action(self._state), Rest) or self._moves())
             case Exit():
                 pass
 
@@ -208,6 +223,10 @@ class SessionWorkflow:
     @workflow.query
     def trace(self, after: int) -> TracePage:
         return queries.trace(self._state, after)
+
+    @workflow.query
+    def past(self, request: PastRequest) -> PastPage:
+        return queries.past(self._state, request)
 
     # What actions do.
 
@@ -308,15 +327,18 @@ class SessionWorkflow:
     # State.
 
     def _append(self, kind: str, /, **fields: object) -> None:
-        """Appends an event of the turn that runs, and tells `Live` that the session has moved on."""
+        """Appends an event of the turn that runs, and tells `Live`, and those who measure, that the session moved on."""
         turn = self._state.turn
         fields.setdefault("turn_id", turn.turn_id if turn else None)
         event = Events.validate_python({"type": kind, "seq": self._state.seq + 1, "at": workflow.now(), **fields})
-        self._state = apply(self._state, event)
+        before, self._state = self._state, apply(self._state, event)
         self._describe()
         poke = workflow.extern_functions().get("perdure_poke")
         if poke is not None and not workflow.unsafe.is_replaying():
             poke(workflow.info().workflow_id, self._state.seq)
+        tell = workflow.extern_functions().get("perdure_tell")
+        if tell is not None and not workflow.unsafe.is_replaying():
+            tell(workflow.info().workflow_id, before, event, self._stop_at)
 
     def _offer(self, step_id: str) -> None:
         """Leaves the state for the call, which need not ask for it if it runs in this process."""
@@ -325,6 +347,8 @@ class SessionWorkflow:
             offer(workflow.info().run_id, step_id, self._state)
 
     def _note(self, note: Note) -> None:
+        if isinstance(note, StopRequested | CloseRequested) and not self._stopping():
+            self._stop_at = workflow.now()
         self._state = apply(self._state, note)
 
     def _accept(self, command: SendMessage) -> None:
@@ -359,7 +383,12 @@ class SessionWorkflow:
             length >= self._state.new.continue_as_new_after
             or info.is_continue_as_new_suggested()
             or self._signals >= MAX_SIGNALS
+            or self._moves()
         )
+
+    def _moves(self) -> bool:
+        """Whether another version is to carry on. The server says so with a workflow task, so history has it."""
+        return not self._held and _version_changed()
 
     def _publish_status(self) -> None:
         """Upserts search attributes, but not between two turns that follow each other at once."""
@@ -382,3 +411,7 @@ class SessionWorkflow:
             text = queries.last_words(state.transcript[-1])
             lines.append(f"> {state.transcript[-1].role}: {text}")
         workflow.set_current_details("\n\n".join(lines))
+
+
+def _version_changed() -> bool:
+    return workflow.info().is_target_worker_deployment_version_changed()

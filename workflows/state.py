@@ -239,7 +239,7 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return _with(state, inbox=tuple(m for m in state.inbox if m.id != event.message_id))
         case MessageAdded():
             state = _with(state, inbox=tuple(m for m in state.inbox if m.id != event.message.id))
-            return _say(state, event.message)
+            return say(state, event.message)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
             number = state.turns + 1
             return _with(
@@ -255,7 +255,7 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and any(call.call_id == event.call_id for call in turn.calls):
             state = _with(state, turn=_turn(turn, calls=tuple(c for c in turn.calls if c.call_id != event.call_id)))
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
-            return _say(state, message)
+            return say(state, message)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
             return _prune(_with(state, turn=None))
         case SessionClosed():
@@ -339,10 +339,11 @@ def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessio
         cost_usd=state.cost_usd + (event.cost_usd or 0),
         cost_known=state.cost_known and event.cost_usd is not None,
     )
-    return _say(state, event.message) if event.message.parts else state
+    return say(state, event.message) if event.message.parts else state
 
 
-def _say(state: SessionState, message: Message) -> SessionState:
+def say(state: SessionState, message: Message) -> SessionState:
+    """`state` with `message` at the end of its transcript."""
     dumped = message.model_dump_json().encode()
     whole = len(dumped) + sum(part.blob.size for part in message.parts if part.blob)
     return _with(

@@ -63,6 +63,9 @@ export class PerdureClient {
   agents = () => this.call('GET', '/v1/agents');
   session = (sessionId) => this.call('GET', path(sessionId));
   close = (sessionId) => this.call('DELETE', path(sessionId));
+  /** A new session with the past of this one up to `turnId`; `choices`: {agent, model, text}. Each call makes another. */
+  fork = (sessionId, turnId, choices = {}) =>
+    this.call('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
   configure = (sessionId, changes) => this.call('PATCH', path(sessionId), { body: changes });
   setLimits = (sessionId, limits) => this.call('PATCH', `${path(sessionId)}/limits`, { body: limits });
   /** `query` of lists: {agent, status, user, cursor}; of a trace: {after, limit} for a page, {step} for one step. */

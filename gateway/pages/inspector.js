@@ -118,6 +118,17 @@ async function stop() {
   byId('stop').disabled = false;
 }
 
+async function fork(turnId, button) {
+  button.disabled = true;
+  try {
+    const { session_id: made } = await client.fork(sessionId, turnId);
+    location.assign(`/sessions/${encodeURIComponent(made)}`);
+  } catch (error) {
+    setText(byId('connection'), `The session could not be forked. ${error.message}`);
+    button.disabled = false;
+  }
+}
+
 function drawPage() {
   const { view, selected, step, error } = page;
   const { session } = view;
@@ -134,7 +145,7 @@ function drawPage() {
   drawConnection();
   drawFacts();
   byId('empty').hidden = view.turns.length > 0 || view.seq === 0;
-  const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick };
+  const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick, fork };
   drawTimeline(byId('timeline'), view.turns, options);
   byId('detail').hidden = !selected;
   document.body.classList.toggle('with-detail', selected !== null);
@@ -167,11 +178,19 @@ function drawFacts() {
     ['Created', fullTime(session.created_at)],
     ['User', session.user ?? ''],
     ['Session', sessionId],
+    ['Forked from', session.forked_from && `${session.forked_from.session_id}, ${session.forked_from.turn_id}`],
   ].filter(([, value]) => value);
   const drawn = JSON.stringify(rows);
   if (page.drawnFacts === drawn) return;
   page.drawnFacts = drawn;
-  byId('facts').replaceChildren(...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+  const fact = ([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, shown(name, value)));
+  byId('facts').replaceChildren(...rows.map(fact));
+}
+
+/** The value of a fact; a session that another was forked from is a link. */
+function shown(name, value) {
+  if (name !== 'Forked from') return value;
+  return h('a', { href: `/sessions/${encodeURIComponent(page.view.session.forked_from.session_id)}` }, value);
 }
 
 const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');

@@ -3,13 +3,16 @@ import { h, icon, keyed, setText } from './dom.js';
 import { cost, duration, outcome, textOf, tokens, total } from './format.js';
 import { rowsOf, ticks } from './spans.js';
 
-/** Draws all turns. `pick(stepId)` when a row is chosen; `shared`: one scale for all, else each turn has its own. */
-export function drawTimeline(container, turns, { traced, now, selected, shared, pick }) {
+/**
+ * Draws all turns. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session shall begin with the past up to a turn;
+ * `shared`: one scale for all, else each turn has its own.
+ */
+export function drawTimeline(container, turns, { traced, now, selected, shared, pick, fork }) {
   const items = turns.map((turn) => ({ turn, ...rowsOf(turn, traced, now) }));
   const longest = Math.max(1, ...items.map((item) => item.end - item.start));
   keyed(
     container,
-    items.map((item) => ({ ...item, length: shared ? longest : item.end - item.start, selected, pick, traced })),
+    items.map((item) => ({ ...item, length: shared ? longest : item.end - item.start, selected, pick, fork, traced })),
     {
       key: ({ turn }) => turn.id ?? 'next',
       make: makeTurn,
@@ -18,8 +21,11 @@ export function drawTimeline(container, turns, { traced, now, selected, shared, 
   );
 }
 
-function makeTurn() {
-  const head = h('header', {}, h('p', { class: 'said' }), h('p', { class: 'sums' }));
+function makeTurn({ turn, fork }) {
+  const button = h('button', { class: 'link-button fork', type: 'button', hidden: true }, 'Fork from here');
+  button.title = 'A new session with the past up to the end of this turn';
+  button.addEventListener('click', () => fork(turn.id, button));
+  const head = h('header', {}, h('p', { class: 'said' }), h('p', { class: 'sums' }), button);
   return h(
     'article',
     { class: 'turn' },
@@ -40,7 +46,9 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
     .filter((message) => message.role === 'user')
     .map(textOf)
     .join('\n');
-  setText(head.firstChild, said || `Started by a ${turn.cause ?? 'message'}`);
+  const [saidNode, sums, button] = head.children;
+  button.hidden = turn.id === null || turn.status === 'running';
+  setText(saidNode, said || `Started by a ${turn.cause ?? 'message'}`);
   // Where the turn's own events are gone, its rows still know what it cost.
   const counted = total(turn.usage) || rows.reduce((sum, row) => sum + (row.tokens ?? 0), 0);
   const paid = total(turn.usage)
@@ -52,7 +60,7 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
     ? duration(Math.max(...rows.flatMap((row) => row.segments.map((segment) => segment.to))) - start)
     : '';
   setText(
-    head.lastChild,
+    sums,
     [
       turn.id,
       turn.status === 'running' ? 'working' : turn.reason,

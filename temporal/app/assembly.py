@@ -9,10 +9,12 @@ from datetime import timedelta
 import structlog
 from fastapi import FastAPI
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
     UnsandboxedWorkflowRunner,
     Worker,
+    WorkerDeploymentConfig,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
@@ -24,6 +26,7 @@ from activities.providers import Providers
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
+from temporal.app.telemetry import SILENT, Telemetry
 from temporal.app.toolset import load_catalogue
 from temporal.blobs import BlobStore, LocalBlobs
 from temporal.definitions import Definitions
@@ -48,9 +51,10 @@ class Parts:
     catalogue: Catalogue
     definitions: Definitions
     providers: Providers = field(default_factory=lambda: Providers(environment()))
+    telemetry: Telemetry = SILENT
 
 
-def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -> Parts:
+def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
     """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
     catalogue = load_catalogue(sources.tools)
     blobs = LocalBlobs(settings.blobs_root)
@@ -65,7 +69,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool) -
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
-    return Parts(settings, blobs, catalogue, definitions)
+    return Parts(settings, blobs, catalogue, definitions, telemetry=telemetry)
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
@@ -73,7 +77,17 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     settings = parts.settings
     throttle = timedelta(seconds=settings.heartbeat_throttle_s)
     handover = Handover()
-    models = ModelCalls(client, live, parts.blobs, parts.providers, parts.catalogue.digest, handover)
+    telemetry = parts.telemetry
+    models = ModelCalls(
+        client,
+        live,
+        parts.blobs,
+        parts.providers,
+        parts.catalogue.digest,
+        handover,
+        telemetry.metrics,
+        telemetry.asked,
+    )
     agents = Agents(parts.definitions, parts.catalogue)
     return Worker(
         client,
@@ -87,7 +101,10 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
         # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[_WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer)],
+        interceptors=[
+            _WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer, perdure_tell=telemetry.event),
+            *([telemetry.tracing] if telemetry.tracing else []),
+        ],
         # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,
@@ -96,6 +113,17 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         max_heartbeat_throttle_interval=throttle,
         default_heartbeat_throttle_interval=throttle,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior[settings.versioning.upper()],
     )
 
 
@@ -116,6 +144,8 @@ def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) 
         temporal_ui=temporal_ui,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
+        measures=parts.telemetry.metrics,
+        read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
     )
 
 

@@ -14,15 +14,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
     GetSystemInfoRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from temporal.agent_folders import SHIPPED, Reading
 from temporal.blobs import BlobError, LocalBlobs
@@ -98,6 +99,40 @@ async def workers(client: Client) -> Check:
     if both:
         return Check("ok", "workers", f"{len(both)} poll the task queue {TASK_QUEUE}")
     return Check("failed", "workers", f"none polls the task queue {TASK_QUEUE}", "perdure worker starts one")
+
+
+async def deployment(client: Client, name: str, build: str) -> Check:
+    """Whether sessions come to this build."""
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
+    try:
+        described = await client.workflow_service.describe_worker_deployment(request, timeout=_RPC)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return Check(
+            "warning", "deployment", f"the server knows none that is named {name}", "a worker of it makes it known"
+        )
+    info = described.worker_deployment_info
+    current = info.routing_config.current_deployment_version.build_id
+    ramping = info.routing_config.ramping_deployment_version.build_id
+    share = info.routing_config.ramping_version_percentage
+    found = [f"{name}: this is build {build}, current is {current or 'none'}"]
+    if ramping:
+        found.append(f"{ramping} gets {share:g} % of sessions")
+    old = [
+        version.deployment_version.build_id
+        for version in info.version_summaries
+        if version.status == WorkerDeploymentVersionStatus.WORKER_DEPLOYMENT_VERSION_STATUS_DRAINING
+    ]
+    if old:
+        found.append(f"sessions are still on {', '.join(old)}")
+    if build == current or (build == ramping and share > 0):
+        return Check("ok", "deployment", "; ".join(found))
+    advice = (
+        "no session comes to this build: "
+        f"temporal worker deployment set-current-version --deployment-name {name} --build-id {build}"
+    )
+    return Check("warning", "deployment", "; ".join(found), advice)
 
 
 def server_limits() -> Iterator[Check]:

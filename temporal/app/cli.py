@@ -11,9 +11,10 @@ import structlog
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from activities.tools import ToolLoadError
-from temporal.app import agents, chat, doctor, new, replay, sessions, traces
+from temporal.app import agents, chat, doctor, fork, new, replay, sessions, traces
 from temporal.app.bench.command import bench
 from temporal.app.bench.failure import BenchFailed
 from temporal.app.exit import leave
@@ -22,6 +23,7 @@ from temporal.app.refused import Refused, ServerDied
 from temporal.app.server import PortTaken, ServerFailed
 from temporal.app.sources import usual_sources
 from temporal.client import TemporalUnavailable
+from temporal.metrics import ExporterFailed
 from temporal.settings import SettingsInvalid
 
 app = typer.Typer(
@@ -32,6 +34,7 @@ app.add_typer(sessions.app, name="sessions")
 app.command()(chat.chat)
 app.command()(traces.trace)
 app.command()(replay.replay)
+app.command()(fork.fork)
 app.command()(doctor.doctor)
 app.command()(bench)
 
@@ -39,6 +42,7 @@ app.command()(bench)
 KNOWN = (
     AlreadyRunning,
     BenchFailed,
+    ExporterFailed,
     PortTaken,
     ServerDied,
     ServerFailed,
@@ -117,7 +121,7 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except KNOWN as problem:
-        Console(stderr=True).print(f"[bold red]error:[/] {problem}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(problem))}", highlight=False, soft_wrap=True)
         code = 1
     except Exception:
         traceback.print_exc(file=sys.stderr)

@@ -73,12 +73,14 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
 
 
 async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Check]:
-    looks: tuple[tuple[str, Awaitable[Check]], ...] = (
+    looks: list[tuple[str, Awaitable[Check]]] = [
         ("server", checkup.server(client)),
         ("retention", checkup.retention(client, settings.retention_days)),
         ("search attributes", checkup.search_attributes(client)),
         ("workers", checkup.workers(client)),
-    )
+    ]
+    if settings.deployment_name is not None and settings.build_id is not None:
+        looks.append(("deployment", checkup.deployment(client, settings.deployment_name, settings.build_id)))
     for name, look in looks:
         try:
             yield await look

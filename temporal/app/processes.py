@@ -16,15 +16,16 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.worker import Worker
 
+from activities import sdks
 from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
 from temporal.app.refused import ServerDied
 from temporal.app.server import DevServer, listen
 from temporal.app.sources import Sources
+from temporal.app.telemetry import telemetry
 from temporal.client import connect, ensure_search_attributes
 from temporal.live import MemoryLive
-from temporal.log import runtime
 from temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -55,15 +56,17 @@ async def run_dev(
             DevServer(settings.data_dir, temporal_port, ui_port, retention_days=settings.retention_days)
         )
         identity, previous = new_identity(settings.data_dir)
-        client = await connect(settings, address=server.address, identity=identity, runtime=runtime())
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=True))
+        client = await connect(settings, address=server.address, identity=identity, runtime=runtime)
         if previous is not None:
             # Before our own worker polls: an interrupted step goes on now, not after its heartbeat time-out.
             reaped = await reap(client, previous)
             log.info("reaped", attempts=reaped)
-        parts = assemble(settings, sources, demo_without_keys=True)
+        parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.providers.aclose)
+        sdks.load(parts.definitions.providers)
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         app = make_app(client, live, parts, server.ui_url)
@@ -80,11 +83,13 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
     """A worker on the cluster that `TEMPORAL_…` names, until a signal comes."""
     stopped = _stop_signal()
     async with AsyncExitStack() as stack:
-        client = await connect(settings, runtime=runtime())
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
+        client = await connect(settings, runtime=runtime)
         await ensure_search_attributes(client)
-        parts = assemble(settings, sources, demo_without_keys=False)
+        parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.providers.aclose)
+        sdks.load(parts.definitions.providers)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_working(make_worker(client, live, parts)))
         ready(client.service_client.config.target_host)
@@ -99,8 +104,9 @@ async def run_gateway(
     async with AsyncExitStack() as stack:
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
-        client = await connect(settings, runtime=runtime())
-        parts = assemble(settings, sources, demo_without_keys=False)
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=True))
+        client = await connect(settings, runtime=runtime)
+        parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.providers.aclose)
         app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, None)

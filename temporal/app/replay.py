@@ -1,6 +1,7 @@
 """`perdure replay`: would the code that is installed decide in recorded sessions as was decided then? A deploy gate.
 
 Exit codes: 0 nothing would break, 1 something would (or cannot be shown not to), 2 nothing could be replayed.
+With `--what-if`, it is another command, see `temporal.app.what_if`.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import orjson
 import typer
@@ -21,7 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from temporal.app.direct import DataDir, run
+from temporal.app import what_if as what_ifs
+from temporal.app.direct import DataDir, Tenant, run
 from temporal.app.recorded import active_since, found_by, in_folder
 from temporal.app.refused import Refused
 from temporal.app.replay_pool import replay_all
@@ -87,15 +89,46 @@ def replay(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result into this file as well.")] = None,
     data_dir: DataDir = None,
+    what_if: Annotated[
+        bool,
+        typer.Option("--what-if", help="Run one turn of each session again, with another definition or model."),
+    ] = False,
+    session: Annotated[
+        list[str] | None, typer.Option(help="With --what-if: a session by its id; may be repeated.")
+    ] = None,
+    turn: Annotated[
+        str | None, typer.Option(help="With --what-if: this turn; the last that has ended by default.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="With --what-if: another agent, by its name.")] = None,
+    model: Annotated[str | None, typer.Option(help="With --what-if: another role, or provider/model.")] = None,
+    agents: Annotated[
+        list[Path] | None, typer.Option("--agents", help="With --what-if: a folder of definitions; may be repeated.")
+    ] = None,
+    tools: Annotated[
+        list[str] | None, typer.Option("--tools", help="With --what-if: a module or file of tools; none is called.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="With --what-if: models below those of the definitions.")
+    ] = None,
+    tenant: Tenant = "default",
 ) -> None:
     """Replay recorded sessions against the installed code, and show those that would break."""
     try:
+        if what_if:
+            if folder is not None or processes is not None:
+                raise Refused("--what-if asks the sessions themselves, so --dir and --processes do not go with it")
+            if query is not None and since is not None:
+                raise Refused("--query and --since are two ways to say which sessions; give one")
+            found = active_since(_moment(since)) if since is not None else query
+            options = what_ifs.Options(
+                tuple(session or ()), found, turn, agent, model, agents, tools, models, tenant, data_dir
+            )
+            _what_if(options, json_file)
+        if any(option is not None for option in (session, turn, agent, model, agents, tools, models)):
+            raise Refused("--session, --turn, --agent, --model, --agents, --tools and --models go with --what-if")
         if sum(option is not None for option in (query, since, folder)) > 1:
             raise Refused("--query, --since and --dir are three ways to say what to replay; give one")
-        if json_file is not None and not json_file.absolute().parent.is_dir():
-            raise Refused(f"--json {json_file}: there is no such folder")
-        if json_file is not None and json_file.is_dir():
-            raise Refused(f"--json {json_file}: this is a folder")
+        _check_json(json_file)
         report = run(_replay(query, since, folder, processes or os.cpu_count() or 1, data_dir))
     except (Refused, TemporalUnavailable, SettingsInvalid) as problem:
         # As every command tells it, but 1 would say that something was replayed.
@@ -105,6 +138,22 @@ def replay(
         json_file.write_bytes(orjson.dumps(_as_json(report), option=orjson.OPT_INDENT_2) + b"\n")
     _show(report)
     raise typer.Exit(report.exit_code)
+
+
+def _what_if(options: what_ifs.Options, json_file: Path | None) -> NoReturn:
+    _check_json(json_file)
+    report = run(what_ifs.what_if(options))
+    if json_file is not None:
+        json_file.write_bytes(what_ifs.json_bytes(report))
+    what_ifs.show(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _check_json(json_file: Path | None) -> None:
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise Refused(f"--json {json_file}: there is no such folder")
+    if json_file is not None and json_file.is_dir():
+        raise Refused(f"--json {json_file}: this is a folder")
 
 
 async def _replay(

@@ -9,7 +9,7 @@
 
 Rule 1: everything but the model is the product's own: workflow, worker, definitions, tools, blobs, live plane.
 Rule 2: nothing waits in real time. Time passes by `perdure.later(days=3)`, and what failed is tried again at once.
-Rule 3: the worker keeps no session in memory. Each step of each test replays its history, as after a crash.
+Rule 3: a test that passes has been replayed: every run of every session, from its history.
 """
 
 import asyncio
@@ -27,8 +27,9 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporal.app.assembly import Parts, assemble, make_worker
 from temporal.app.sources import Sources
 from temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
-from temporal.app.testing_server import TestServer, now, skip
-from temporal.app.testing_session import Session, Turn
+from temporal.app.testing_replay import replay
+from temporal.app.testing_server import TestServer, now, rests, skip
+from temporal.app.testing_session import Session, Turn, end, message_of
 from temporal.app.testing_tools import StandIn, StandIns
 from temporal.app.testing_transcript import (
     Call,
@@ -41,7 +42,7 @@ from temporal.app.testing_transcript import (
     result,
     user,
 )
-from temporal.app.testing_worker import TASK_TIMEOUT, Point, Points, Workers
+from temporal.app.testing_worker import MortalWorker, Point, Points
 from temporal.client import connect
 from temporal.inputs import check_inputs
 from temporal.live import MemoryLive
@@ -71,6 +72,10 @@ __all__ = [
 
 _TENANT: Final = "test"
 _NOTHING: Final = object()
+CONTINUE_AS_NEW_AFTER: Final[int] = NewSession.model_fields["continue_as_new_after"].default
+_MIN_RUN_EVENTS: Final = 20
+#: Sessions that the worker keeps in memory. Few, for so many push the others out.
+_CACHED: Final = 4
 #: Real seconds that `later` gives the server.
 _PATIENCE_S: Final = 30
 
@@ -87,7 +92,7 @@ class Perdure:
         self._points = points
         self._stand_ins = StandIns(parts.catalogue, parts.blobs)
         points.stand_in = self._stand_ins.of
-        self._workers = Workers(lambda: make_worker(client, live, parts), points, self._at_work)
+        self._worker = MortalWorker(make_worker(client, live, parts), points, self._forget)
         self._loop = asyncio.get_running_loop()
         self._sessions: list[Session] = []
 
@@ -98,9 +103,19 @@ class Perdure:
         inputs: dict[str, Any] | None = None,
         user: str | None = None,
         metadata: dict[str, Any] | None = None,
+        message: str | None = None,
+        continue_as_new_after: int = CONTINUE_AS_NEW_AFTER,
     ) -> Session:
         """Starts a session of an agent, shipped or from the agents' folder. Raises `LookupError` where there is none,
-        and `InputProblem` where the inputs are not those that it takes."""
+        and `InputProblem` where the inputs are not those that it takes.
+
+        `message` comes with the start; its id is `first`: `await session.turn("first")`.
+
+        A session goes on in a fresh run when its history has `continue_as_new_after` events; give a small number, 20 at
+        least, to see that nothing is lost on the way. `session.runs()` tells the runs.
+        """
+        if continue_as_new_after < _MIN_RUN_EVENTS:
+            raise ValueError(f"continue_as_new_after must be at least {_MIN_RUN_EVENTS}, or no run gets anything done")
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError(
                 "the test and its fixture `perdure` run on two event loops: give asyncio_default_fixture_loop_scope "
@@ -119,23 +134,10 @@ class Perdure:
             inputs=check_inputs(known.definition, inputs or {}),
             user=user,
             metadata=metadata or {},
+            message=message_of(message, "first", known.digest) if message is not None else None,
+            continue_as_new_after=continue_as_new_after,
         )
-        workflow_id = f"{_TENANT}/{new.session_id}"
-        attributes = [
-            SearchAttributePair(AGENT, agent),
-            SearchAttributePair(STATUS, "idle"),
-            SearchAttributePair(TENANT, _TENANT),
-        ]
-        await self._client.start_workflow(
-            SessionWorkflow.run,
-            SessionInput(new=new),
-            id=workflow_id,
-            task_queue=TASK_QUEUE,
-            task_timeout=TASK_TIMEOUT,
-            search_attributes=TypedSearchAttributes(attributes),
-        )
-        handle: WorkflowHandle[SessionWorkflow, str] = self._client.get_workflow_handle(workflow_id)
-        session = Session(handle, self._live, self._parts.blobs, self.model, known.digest)
+        session = Session(self._client, await self._start(new), new, self._live, self._parts.blobs, self.model)
         self._sessions.append(session)
         return session
 
@@ -180,30 +182,61 @@ class Perdure:
 
     async def restart_worker(self) -> None:
         """A fresh worker at once. Calls that are at work are lost and tried again."""
-        await self._workers.replace()
+        await self._worker.restart()
 
-    def check(self) -> None:
-        """Raises `ScriptError` unless the script was used up, and `AssertionError` where a kill never came."""
+    async def check(self) -> None:
+        """Raises `ScriptError` unless the script was used up, and `AssertionError` where a kill never came or where a
+        session does not do again what its history says."""
         self.model.check()
         if self._points.armed is not None:
             raise AssertionError(f"the worker was to be killed at {self._points.armed}, and never came there")
+        await replay(self._client, [run for session in self._sessions for run in await session.runs()])
 
-    async def _at_work(self) -> bool:
-        return any([await self._points.at_work(session.workflow_id) for session in self._sessions])
+    async def _start(self, new: NewSession) -> WorkflowHandle[SessionWorkflow, str]:
+        attributes = [
+            SearchAttributePair(AGENT, new.agent),
+            SearchAttributePair(STATUS, "idle" if new.message is None else "working"),
+            SearchAttributePair(TENANT, new.tenant),
+        ]
+        started = await self._client.start_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=new),
+            id=f"{new.tenant}/{new.session_id}",
+            task_queue=TASK_QUEUE,
+            task_timeout=self._parts.settings.workflow_task_timeout,
+            search_attributes=TypedSearchAttributes(attributes),
+        )
+        # Without a run id: a session outlives its runs.
+        return self._client.get_workflow_handle_for(SessionWorkflow.run, started.id)
+
+    async def _forget(self) -> None:
+        """Has other sessions push all of ours out of the worker's memory, which is the SDK's only way."""
+        if not self._sessions:
+            return
+        await asyncio.gather(*(rests(session.handle) for session in self._sessions))
+        first = self._sessions[0].new
+        others = [first.model_copy(update={"session_id": uuid.uuid4().hex, "message": None}) for _ in range(_CACHED)]
+        handles = await asyncio.gather(*map(self._start, others))
+        await asyncio.gather(*map(rests, handles))
+        await asyncio.gather(*map(end, handles))
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        async with self._workers.running():
+        async with self._worker.running():
             yield
             for session in self._sessions:
-                await session.end()
+                await end(session.handle)
 
 
 @asynccontextmanager
 async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> AsyncIterator[Perdure]:
     """The kit for one test, on the running loop; `folder` takes its blobs. Raises `ToolLoadError`."""
     settings = Settings.load(
-        data_dir=folder, blob_dir=folder / "blobs", graceful_shutdown_s=0, heartbeat_throttle_s=0.1, cached_workflows=0
+        data_dir=folder,
+        blob_dir=folder / "blobs",
+        graceful_shutdown_s=0,
+        heartbeat_throttle_s=0.1,
+        cached_workflows=_CACHED,
     )
     points = Points(lambda _: None)
     model = ScriptedModel(lambda: points.reached("step.streaming"))

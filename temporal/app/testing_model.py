@@ -51,6 +51,7 @@ class _Reply:
     usage: Usage | None = None
     failure: ApplicationError | None = None
     hangs: bool = False
+    gate: asyncio.Event | None = None
 
     def __str__(self) -> str:
         if self.failure is not None:
@@ -71,6 +72,8 @@ class ScriptedModel:
         self._given: dict[tuple[str, str], _Reply] = {}
         #: Every call, oldest first, repeated ones too.
         self.asked: list[Asked] = []
+        #: Answers that stream at this moment.
+        self.streaming = 0
         self.problem: str | None = None
 
     def says(
@@ -81,12 +84,14 @@ class ScriptedModel:
         reasoning: str = "",
         stop: StopReason | None = None,
         usage: Usage | None = None,
+        gate: asyncio.Event | None = None,
     ) -> None:
         """The next answer: its text, tool calls as (name, arguments), reasoning before them.
 
         `stop` is why it ends, by itself `tool_calls` or `end`. `usage` counts tokens; by itself it is estimated.
+        With a `gate` the answer waits after its text until that is set: so you can do something in the middle of it.
         """
-        self._replies.append(_Reply(text, reasoning, tuple(calls), stop, usage))
+        self._replies.append(_Reply(text, reasoning, tuple(calls), stop, usage, gate=gate))
 
     def fails(self, status: int | None = None, message: str = "", *, retry_after: float = 0, after: str = "") -> None:
         """The next call fails as a provider's would that answers `status`; None: its stream breaks off.
@@ -120,6 +125,16 @@ class ScriptedModel:
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         reply = self._next(request, prompt, step_id)
+        self.streaming += 1
+        try:
+            async for event in self._play(reply, request, prompt, step_id):
+                yield event
+        finally:
+            self.streaming -= 1
+
+    async def _play(
+        self, reply: _Reply, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
         usage = reply.usage or _estimate(request, reply)
         yield Started(usage.model_copy(update={"output_tokens": 0, "reasoning_tokens": 0}))
         parts: list[Part] = []
@@ -130,6 +145,8 @@ class ScriptedModel:
             yield Delta(len(parts), "text", reply.text)
             parts.append(Text(text=reply.text))
         await self._streaming()
+        if reply.gate is not None:
+            await reply.gate.wait()
         if reply.failure is not None:
             raise reply.failure
         if reply.hangs:

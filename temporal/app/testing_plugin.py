@@ -96,7 +96,7 @@ async def perdure(
     if request.node.stash.get(_FAILED, True):
         return  # that the script was not used up follows from the failure
     try:
-        kit.check()
+        await kit.check()
     except AssertionError as problem:
         pytest.fail(str(problem), pytrace=False)
 

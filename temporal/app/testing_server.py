@@ -4,6 +4,7 @@ One process for all tests, on a free port of this machine. Rule: its clock is lo
 skipped; it goes on for every session at once, which is why a test ends its sessions.
 """
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -11,18 +12,22 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import EventType, IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import SleepRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from workflows.attributes import ALL
 
 _START_TIMEOUT_S = 30
 _LOOK_S = 0.01
+_PATIENCE_S = 30
+_NEXT_LOOK_S = 0.002
+_TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
 
 
 class TestServerMissing(Exception):
@@ -75,6 +80,15 @@ async def now(client: Client) -> datetime:
     """What the clock shows."""
     answer = await client.test_service.get_current_time(Empty())
     return answer.time.ToDatetime(UTC)
+
+
+async def rests(handle: WorkflowHandle[Any, Any]) -> None:
+    """Returns once no worker has anything to do for the workflow itself. This server's `describe` does not say so."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            if (await handle.fetch_history()).events[-1].event_type not in _TASK_OPEN:
+                return
+            await asyncio.sleep(_NEXT_LOOK_S)
 
 
 def _listens(port: int) -> bool:

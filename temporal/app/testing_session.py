@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from temporal.app.testing_model import ScriptedModel, ScriptError
 from temporal.app.testing_transcript import Transcript
 from temporal.blobs import BlobStore, unfold
-from temporal.live import MemoryLive
-from workflows.commands import Close, Configure, PageRequest, SendMessage, SnapshotPage, Stop
+from temporal.live import Frame, MemoryLive, Poke
+from workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage, Stop
+from workflows.definition import Limits
 from workflows.events import Event, StepFinished, TurnFinished
 from workflows.session import SessionWorkflow
 from workflows.types import Message, Text, ToolError, Usage
@@ -41,22 +42,22 @@ class Turn:
 class Session:
     def __init__(
         self,
+        client: Client,
         handle: WorkflowHandle[SessionWorkflow, str],
+        new: NewSession,
         live: MemoryLive,
         blobs: BlobStore,
         model: ScriptedModel,
-        digest: str,
     ) -> None:
-        self._handle = handle
+        #: The workflow, for what the kit has no word for: signals, queries, its history.
+        self.handle = handle
+        #: What it was started with.
+        self.new = new
+        self._client = client
         self._live = live
         self._blobs = blobs
         self._model = model
-        self._digest = digest
         self._events: list[Event] = []
-
-    @property
-    def workflow_id(self) -> str:
-        return self._handle.id
 
     async def say(self, text: str) -> Turn:
         """Says something as the user, and returns the turn of it once that has ended."""
@@ -65,14 +66,7 @@ class Session:
     async def send(self, text: str, message_id: str | None = None) -> str:
         """Says something and does not wait; returns the message's id. The same id again is the same message."""
         message_id = message_id or uuid.uuid4().hex
-        message = SendMessage(
-            message_id=message_id,
-            parts=(Text(text=text),),
-            content_sha256=text,
-            cursor=0,
-            digest=self._digest,
-        )
-        await self._handle.signal(SessionWorkflow.send_message, message)
+        await self.handle.signal(SessionWorkflow.send_message, message_of(text, message_id, self.new.digest))
         return message_id
 
     async def turn(self, message_id: str) -> Turn:
@@ -102,9 +96,9 @@ class Session:
     async def streamed(self, text: str) -> None:
         """Returns once the answer that streams holds `text`."""
         try:
-            async with asyncio.timeout(PATIENCE_S), self._live.watch(self._handle.id) as frames:
+            async with asyncio.timeout(PATIENCE_S), self._live.watch(self.handle.id) as frames:
                 while True:
-                    progress = self._live.progress(self._handle.id)
+                    progress = self._live.progress(self.handle.id)
                     if progress is not None and any(text in part.text for part in progress.parts):
                         return
                     await frames.get()
@@ -118,22 +112,28 @@ class Session:
         running = [event.turn_id for event in events if event.type == "turn.started" and event.turn_id not in ended]
         if not running:
             raise AssertionError("no turn runs that could be stopped")
-        await self._handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=running[-1]))
-        self._live.stop(self._handle.id)
+        await self.ask_to_stop(running[-1])
         found = await self._until(lambda events: _turn(events, running[-1]) is not None, "the end of a stopped turn")
         turn = _turn(found, running[-1])
         assert turn is not None
         return turn
 
-    async def configure(self, *, model: str | None = None, metadata: dict[str, Any] | None = None) -> None:
-        """Switches to another of the agent's models, or sets metadata."""
-        change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata)
-        await self._handle.signal(SessionWorkflow.configure, change)
+    async def ask_to_stop(self, turn_id: str | None = None, stop_id: str | None = None) -> None:
+        """Stops a turn, if not any that runs, and does not wait. The same id again is the same stop."""
+        await self.handle.signal(SessionWorkflow.stop, Stop(id=stop_id or uuid.uuid4().hex, turn_id=turn_id))
+        self._live.stop(self.handle.id)
+
+    async def configure(
+        self, *, model: str | None = None, metadata: dict[str, Any] | None = None, limits: Limits | None = None
+    ) -> None:
+        """Switches to another of the agent's models, sets metadata, or other limits than the agent's."""
+        change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata, limits=limits)
+        await self.handle.signal(SessionWorkflow.configure, change)
 
     async def close(self, reason: str = "closed") -> None:
         """Closes it for good; returns once it is."""
-        await self._handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason=reason))
-        self._live.stop(self._handle.id)
+        await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason=reason))
+        self._live.stop(self.handle.id)
         await self.until("session.closed")
 
     async def events(self) -> list[Event]:
@@ -141,7 +141,7 @@ class Session:
         more = True
         while more:
             after = self._events[-1].seq if self._events else 0
-            page = await self._handle.query(SessionWorkflow.events, after)
+            page = await self.handle.query(SessionWorkflow.events, after)
             self._events += [event for event in page.events if event.seq > after]
             more = page.more
         return list(self._events)
@@ -159,29 +159,50 @@ class Session:
 
     async def snapshot(self, request: PageRequest | None = None) -> SnapshotPage:
         """The session as a whole: status, cost, usage, model, limits; its messages a page at a time."""
-        return await self._handle.query(SessionWorkflow.snapshot, request or PageRequest())
+        return await self.handle.query(SessionWorkflow.snapshot, request or PageRequest())
 
-    async def end(self) -> None:
-        """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
-        try:
-            await self._handle.terminate(rpc_timeout=timedelta(seconds=5))
-        except RPCError as error:
-            # It closed by itself.
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+    async def runs(self) -> list[WorkflowHistory]:
+        """The history of each of its runs, the first one first; there are several once it has continued as new."""
+        found = [await self.handle.fetch_history()]
+        while before := found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
+            found.insert(0, await self._client.get_workflow_handle(self.handle.id, run_id=before).fetch_history())
+        return found
 
     async def _until(self, done: Callable[[list[Event]], bool], what: str) -> list[Event]:
         events: list[Event] = []
         try:
-            async with asyncio.timeout(PATIENCE_S), self._live.watch(self._handle.id) as frames:
+            async with asyncio.timeout(PATIENCE_S), self._live.watch(self.handle.id) as frames:
                 while True:
                     events = await self.events()
                     if done(events):
                         return events
-                    await frames.get()
+                    await _news(frames, events[-1].seq if events else 0)
         except TimeoutError:
             last = "".join(f"\n    {event!r}" for event in events[-5:])
             raise AssertionError(f"{what} did not come within {PATIENCE_S} s; the last events:{last}") from None
+
+
+def message_of(text: str, message_id: str, digest: str) -> SendMessage:
+    """As the gateway sends it, which has seen the definition `digest`."""
+    return SendMessage(message_id=message_id, parts=(Text(text=text),), content_sha256=text, cursor=0, digest=digest)
+
+
+async def _news(frames: "asyncio.Queue[Frame]", known: int) -> None:
+    """Returns once there may be events after `known`."""
+    while True:
+        frame = await frames.get()
+        if isinstance(frame, Poke) and (frame.seq == 0 or frame.seq > known):
+            return
+
+
+async def end(handle: WorkflowHandle[Any, Any]) -> None:
+    """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
+    try:
+        await handle.terminate(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        # It closed by itself.
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 def _turn_of(events: list[Event], message_id: str) -> Turn | None:

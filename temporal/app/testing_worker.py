@@ -1,44 +1,47 @@
 """A worker that can be killed at a named point, and whose failed attempts are tried again without waiting.
 
-What a kill is here: every call of an activity on the worker is cut at the point, none of them reports a result, the
-worker is shut down without grace, and a fresh one that remembers nothing takes its place. Unlike a process that was
-killed, the worker still tells Temporal that its attempts are lost, so nobody waits for a heartbeat time-out.
+What a kill is here: every call of an activity on the worker is cut at the point, none of them reports a result, and the
+worker forgets every session, so that each is replayed from its history. Unlike a process that was killed, the worker
+still tells Temporal that its attempts are lost, so nobody waits for a heartbeat time-out.
+
+Why it forgets and is not replaced: this test server never takes a session away from the worker that has it in memory. A
+worker without memory would be free of that, but the SDK drops tasks which meet one another while it forgets a session
+(one test in five then waited a second for a time-out), and it would be three times as slow.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import temporalio.client
 import temporalio.worker
 from temporalio import activity
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, OutboundInterceptor, QueryWorkflowInput, SignalWorkflowInput
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, OutboundInterceptor, QueryWorkflowInput, SignalWorkflowInput, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
-from temporal.app.testing_server import skip
+from temporal.app.testing_server import rests, skip
 from workflows.errors import WORKER_DIED
 
 #: `started`: a worker has the call and has done nothing yet. `streaming`: the answer has begun. `finished`: all is done,
 #: and Temporal does not know it yet, so it will be done again.
 Point = Literal["step.started", "step.streaming", "step.finished", "tool.started", "tool.finished"]
 
-#: Of a workflow task: one that is lost is back this soon.
-TASK_TIMEOUT = timedelta(seconds=1)
-
-_TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
-_CANCELLED_S = 0.05
-_STOP_S = 15
-_QUESTION_S = 0.25
-_QUESTIONS = 20
-_LOOK_S = 0.002
+_STOP_S: Final = 15
+_QUESTION_S: Final = 1
+_QUESTIONS: Final = 20
+#: An answer that comes after the end of its session is never taken in.
+_LOOKS_AT_ANSWERS: Final = 100
+_LOOK_S: Final = 0.002
 #: Looks at an attempt until the server has taken in that it failed.
-_LOOKS = 2_500
+_LOOKS: Final = 2_500
+#: Until the attempt after one that was killed.
+_AGAIN: Final = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True)
@@ -55,37 +58,40 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
 
     def __init__(self, stand_in: Callable[[str], Callable[..., Any] | None]) -> None:
         self.stand_in = stand_in
+        #: While the worker is dead the one is set, else the other.
         self.killed = asyncio.Event()
-        #: Set once the killed worker takes nothing new.
-        self.gone = asyncio.Event()
+        self.alive = asyncio.Event()
+        self.alive.set()
         self.client: Client | None = None
-        #: Held by every question and signal, and while a worker goes and another comes.
+        #: Held by every question and signal, and while a killed worker comes back.
         self.quiet = asyncio.Lock()
+        #: Calls that have an answer which the server may not have yet, by workflow.
+        self._answered: dict[str, set[str]] = {}
         self._trap: _Trap | None = None
         self._skips: set[asyncio.Task[None]] = set()
 
     def arm(self, point: Point, tool: str | None) -> None:
         self._trap = _Trap(point, tool)
 
+    def kill(self) -> None:
+        self.alive.clear()
+        self.killed.set()
+
     @property
     def armed(self) -> Point | None:
         return self._trap.point if self._trap else None
 
     async def reached(self, point: Point, tool: str | None = None) -> None:
-        """Does not return if the worker dies here, or is dying."""
+        """Does not return if the worker dies here, or is dead: the call is cut."""
         trap = self._trap
         if trap is not None and trap.point == point and trap.tool in (None, tool):
             self._trap = None
-            self.killed.set()
+            self.kill()
         if self.killed.is_set():
-            # The SDK cancels a call that is still there, and warns of one that is not; but only of an `async` function
-            # does it end the call by that.
-            await self.gone.wait()
-            await asyncio.sleep(_CANCELLED_S)
-            raise _died()
+            await asyncio.Event().wait()
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
-        return _OneAtATime(next, self)
+        return _NotWhileDead(next, self)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _Activity(next, self)
@@ -93,18 +99,31 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     def failed(self, info: activity.Info, error: BaseException) -> None:
         """Skips the time until the attempt after this one."""
         delay = _delay(info, error)
-        if delay is not None:
+        if delay is not None and delay != _AGAIN:
             task = asyncio.create_task(self._skip(info, delay))
             self._skips.add(task)
             task.add_done_callback(self._skips.discard)
 
-    async def at_work(self, workflow_id: str) -> bool:
-        """Whether a worker has a task of this workflow. `describe` does not say so on this server."""
-        assert self.client is not None
-        last = (await self.client.get_workflow_handle(workflow_id).fetch_history()).events[-1]
-        return last.event_type in _TASK_OPEN
+    async def answered(self, info: activity.Info) -> None:
+        """Returns when no question is under way; the next one waits until the server has this call's answer."""
+        async with self.quiet:
+            self._answered.setdefault(info.workflow_id or "", set()).add(info.activity_id)
+
+    async def settled(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """Returns once the server has every answer that was given, and has no task of the workflow open."""
+        waiting = self._answered.pop(handle.id, set())
+        for _ in range(_LOOKS_AT_ANSWERS):
+            if not waiting:
+                break
+            waiting &= _open_calls((await handle.fetch_history()).events)
+            await asyncio.sleep(_LOOK_S if waiting else 0)
+        await rests(handle)
 
     async def close(self) -> None:
+        """For when the sessions have ended. A skip that were cut off would leave the server's clock standing for good."""
+        self.alive.set()
+        if self._skips:
+            await asyncio.wait(self._skips, timeout=_STOP_S)
         for task in self._skips:
             task.cancel()
         await asyncio.gather(*self._skips, return_exceptions=True)
@@ -119,34 +138,35 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             if not pending:
                 return  # it was the last attempt
             if pending[0].attempt > info.attempt:
-                async with self.quiet:
-                    pass  # not while a worker goes, which would take the attempt with it
+                await self.alive.wait()
                 await skip(self.client, delay)
                 return
             await asyncio.sleep(_LOOK_S)
 
 
-class _OneAtATime(OutboundInterceptor):
-    """A worker without memory loses a question that meets another task of the same workflow, and a worker that goes
-    loses what it has. So they are kept apart, and a question that was lost nevertheless is asked again."""
+class _NotWhileDead(OutboundInterceptor):
+    """What meets a session that is just being forgotten could be lost with it.
+
+    And this server never answers a question that meets the task in which the session continues as new, and its clock
+    stands still ever after. So none is asked while there is a task, nor while the answer of a call brings one about.
+    """
 
     def __init__(self, next: OutboundInterceptor, points: Points) -> None:  # noqa: A002 - the SDK's name
         super().__init__(next)
         self._points = points
 
     async def query_workflow(self, input: QueryWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
+        assert self._points.client is not None
+        handle = self._points.client.get_workflow_handle(input.id, run_id=input.run_id)
         async with self._points.quiet:
             for _ in range(_QUESTIONS):
-                for _ in range(_LOOKS):
-                    if not await self._points.at_work(input.id):
-                        break
-                    await asyncio.sleep(_LOOK_S)
+                await self._points.settled(handle)
                 try:
                     async with asyncio.timeout(_QUESTION_S):
                         return await super().query_workflow(input)
                 except TimeoutError:
                     continue
-        return await super().query_workflow(input)
+            return await super().query_workflow(input)
 
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002 - the SDK's name
         async with self._points.quiet:
@@ -162,25 +182,56 @@ class _Activity(ActivityInboundInterceptor):
         info = activity.info()
         if info.is_local:
             return await super().execute_activity(input)
-        model = info.activity_type == "call_model"
-        name = None if model else info.activity_type
+        await self._points.alive.wait()
         try:
-            await self._points.reached("step.started" if model else "tool.started", name)
-            stand_in = None if name is None else self._points.stand_in(name)
-            output = await (super().execute_activity(input) if stand_in is None else stand_in(*input.args))
-            await self._points.reached("step.finished" if model else "tool.finished", name)
+            output = await self._until_cut(asyncio.create_task(self._attempt(input, info)))
         except BaseException as error:
-            died = _died() if self._points.gone.is_set() else None
-            self._points.failed(info, died or error)
-            if died is not None:
-                raise died from error
+            self._points.failed(info, error)
             raise
+        await self._points.answered(info)
         return output
 
+    async def _attempt(self, input: ExecuteActivityInput, info: activity.Info) -> Any:  # noqa: A002
+        model = info.activity_type == "call_model"
+        name = None if model else info.activity_type
+        await self._points.reached("step.started" if model else "tool.started", name)
+        stand_in = None if name is None else self._points.stand_in(name)
+        output = await (super().execute_activity(input) if stand_in is None else stand_in(*input.args))
+        await self._points.reached("step.finished" if model else "tool.finished", name)
+        return output
 
-def _died() -> ApplicationError:
-    """Its delay keeps the next attempt away from the worker that goes; it is skipped once another is there."""
-    return ApplicationError("the worker was killed", type=WORKER_DIED, next_retry_delay=timedelta(seconds=10))
+    async def _until_cut(self, attempt: "asyncio.Task[Any]") -> Any:
+        cut = asyncio.create_task(self._points.killed.wait())
+        try:
+            await asyncio.wait((attempt, cut), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The session's, or the end of the test. What the call makes of it is its own: it may still answer.
+            attempt.cancel()
+            await asyncio.wait((attempt, cut), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cut.cancel()
+        if attempt.done():
+            return attempt.result()
+        attempt.cancel()
+        await asyncio.gather(attempt, return_exceptions=True)
+        # The next attempt comes almost at once, on a clock that goes on, and waits for the worker to be back.
+        raise ApplicationError("the worker was killed", type=WORKER_DIED, next_retry_delay=_AGAIN)
+
+
+def _open_calls(events: Iterable[HistoryEvent]) -> set[str]:
+    """Ids of the calls that have no result yet."""
+    scheduled: dict[int, str] = {}
+    for event in events:
+        match event.WhichOneof("attributes"):
+            case "activity_task_scheduled_event_attributes":
+                scheduled[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id
+            case "activity_task_completed_event_attributes":
+                scheduled.pop(event.activity_task_completed_event_attributes.scheduled_event_id, None)
+            case "activity_task_canceled_event_attributes":
+                scheduled.pop(event.activity_task_canceled_event_attributes.scheduled_event_id, None)
+            case _:
+                pass
+    return set(scheduled.values())
 
 
 def _delay(info: activity.Info, error: BaseException) -> timedelta | None:
@@ -195,56 +246,37 @@ def _delay(info: activity.Info, error: BaseException) -> timedelta | None:
     return min(delay, policy.maximum_interval or 100 * policy.initial_interval)
 
 
-class Workers:
-    """One worker at a time, each made by `make`."""
+class MortalWorker:
+    """A worker that comes back from each kill with nothing in its memory."""
 
-    def __init__(self, make: Callable[[], Worker], points: Points, working: Callable[[], Awaitable[bool]]) -> None:
-        """`working` says whether a session's workflow is at work on this worker."""
-        self._working = working
-        self._make = make
+    def __init__(self, worker: Worker, points: Points, forget: Callable[[], Awaitable[None]]) -> None:
+        """`forget` pushes all sessions out of the worker's memory."""
+        self._worker = worker
         self._points = points
-        self._worker: Worker | None = None
-        self._run: asyncio.Task[None] | None = None
+        self._forget = forget
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self._start()
-        watch = asyncio.create_task(self._replace_killed())
+        run = asyncio.create_task(self._worker.run())
+        watch = asyncio.create_task(self._bring_back())
         try:
             yield
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            await self._stop()
+            # A worker that broke down must not hold up the run of pytest.
+            async with asyncio.timeout(_STOP_S):
+                await self._worker.shutdown()
+                await run
 
-    async def replace(self) -> None:
-        """A fresh worker in the place of the one that runs."""
-        async with self._points.quiet:
-            for _ in range(_LOOKS):
-                if not await self._working():
-                    break
-                await asyncio.sleep(_LOOK_S)
-            await self._stop()
-            self._points.killed.clear()
-            self._points.gone.clear()
-            self._start()
+    async def restart(self) -> None:
+        self._points.kill()
+        await self._points.alive.wait()
 
-    async def _replace_killed(self) -> None:
+    async def _bring_back(self) -> None:
         while True:
             await self._points.killed.wait()
-            await self.replace()
-
-    def _start(self) -> None:
-        self._worker = self._make()
-        self._run = asyncio.create_task(self._worker.run())
-
-    async def _stop(self) -> None:
-        assert self._worker is not None
-        assert self._run is not None
-        going = asyncio.create_task(self._worker.shutdown())
-        await asyncio.sleep(0)
-        self._points.gone.set()
-        # A worker that broke down must not hold up the run of pytest.
-        async with asyncio.timeout(_STOP_S):
-            await going
-            await self._run
+            async with self._points.quiet:
+                await self._forget()
+                self._points.killed.clear()
+                self._points.alive.set()

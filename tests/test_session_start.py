@@ -1,0 +1,43 @@
+"""How a session starts where two things come at once, or where its definition is gone: on the real dev server."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from temporal.app.server import DevServer
+from temporal.client import connect
+from temporal.settings import Settings
+from tests.session_lab import ONE_STEP, Lab, ends, kinds, message, open_lab
+from workflows.events import TurnFinished
+
+pytestmark = pytest.mark.server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
+    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
+    client = await connect(settings, address=temporal_server.address)
+    async with open_lab(client, folder, settings) as opened:
+        yield opened
+
+
+async def test_a_session_begins_with_its_start_whatever_came_at_once(lab: Lab) -> None:
+    """A signal can be there before the workflow's first line runs."""
+    talk = await lab.start(first="first", signal=message("second", "m2"))
+    events = await talk.until(lambda found: ends(found, 2))
+    assert kinds(events)[:3] == ["session.started", "message.queued", "turn.started"]
+    assert [one.id for one in await talk.transcript() if one.role == "user"] == ["first", "m2"]
+
+
+async def test_a_definition_that_nobody_knows_fails_the_turn_and_not_the_session(lab: Lab) -> None:
+    talk = await lab.start("plain", digest="0" * 64)
+    last = (await talk.turn("hi"))[-1]
+    assert isinstance(last, TurnFinished)
+    assert last.error is not None
+    assert (last.reason, last.error.type) == ("failed", "agent_unavailable")
+    assert last.error.message == "The definition 000000000000 of agent 'plain' is not known to this worker."
+    known = lab.parts.definitions.current("plain")
+    assert known is not None
+    assert kinds(await talk.turn("again", digest=known.digest)) == ONE_STEP

@@ -1,0 +1,38 @@
+"""Kills in the test kit while several calls are at work: all of them are made again, and the clock goes on."""
+
+import asyncio
+
+import pytest
+
+from temporal.app.testing import Perdure
+
+pytestmark = pytest.mark.server
+
+
+async def test_a_kill_cuts_two_sessions(perdure: Perdure) -> None:
+    gate = asyncio.Event()
+    perdure.model.says("held", gate=gate)
+    perdure.model.says("one two three")
+    held, killed = await perdure.session("assistant"), await perdure.session("assistant")
+    first = asyncio.create_task(held.say("a"))
+    while not perdure.model.streaming:
+        await asyncio.sleep(0.005)
+    perdure.kill_worker(at="step.streaming")
+    second = asyncio.create_task(killed.say("b"))
+    assert (await second).text == "one two three"
+    gate.set()
+    assert (await first).text == "held"
+    await perdure.later(days=2)
+
+
+async def test_a_kill_cuts_parallel_tools(perdure: Perdure) -> None:
+    stand_in = perdure.tool("calculator", lambda expression: "42")
+    perdure.model.says("", calls=[("calculator", {"expression": f"{n}+1"}) for n in range(3)])
+    perdure.model.says("done")
+    perdure.model.says("later")
+    session = await perdure.session("assistant")
+    perdure.kill_worker(at="tool.started")
+    assert (await session.say("sum it up")).text == "done"
+    assert len(stand_in.calls) >= 3
+    await perdure.later(days=2)
+    assert (await session.say("still there?")).text == "later"

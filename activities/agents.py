@@ -7,8 +7,10 @@ from activities.catalogue import Catalogue
 from temporal.definitions import Definitions
 from temporal.prices import price_of
 from workflows.contract import LoadAgentInput
-from workflows.definition import LoadedAgent
+from workflows.definition import AgentDefinition, LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
+from workflows.tool_definition import ClientTool
+from workflows.types import ToolSpec
 
 
 class Agents:
@@ -25,7 +27,7 @@ class Agents:
                 f"The definition {request.digest[:12]} of agent {request.name!r} is not known to this worker.",
                 type=AGENT_UNAVAILABLE,
             )
-        names = [tool.name for tool in definition.tools]
+        names = definition.worker_tools
         missing = [name for name in names if self._catalogue.spec(name) is None]
         if missing:
             raise ApplicationError(
@@ -36,7 +38,25 @@ class Agents:
         return LoadedAgent(
             digest=request.digest,
             definition=definition,
-            tools=self._catalogue.specs(names),
+            tools=self._specs(definition),
             prices=prices,
-            tools_digest=self._catalogue.digest(names),
+            # Of all of them, as a model call sees them; those that are not ours count as missing in both.
+            tools_digest=self._catalogue.digest([tool.name for tool in definition.tools]),
         )
+
+    def _specs(self, definition: AgentDefinition) -> tuple[ToolSpec, ...]:
+        """In the definition's order."""
+        specs = []
+        for tool in definition.tools:
+            if isinstance(tool, ClientTool):
+                specs.append(
+                    ToolSpec(name=tool.name, description=tool.description, input=tool.input, output=tool.output)
+                )
+            elif tool.task_queue is not None:
+                described = tool.input or {"type": "object"}
+                specs.append(
+                    ToolSpec(name=tool.name, description=tool.description or "", input=described, output=tool.output)
+                )
+            else:
+                specs += self._catalogue.specs([tool.name])
+        return tuple(specs)

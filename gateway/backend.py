@@ -29,13 +29,13 @@ from gateway.problems import Problem, from_rpc
 from gateway.visibility import searchable
 from temporal.settings import Settings
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import Close, Configure, EventsPage, NewSession, SendMessage, Stop
+from workflows.commands import Answer, Close, Configure, EventsPage, NewSession, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")
-Signal = SendMessage | Stop | Configure | Close
+Signal = SendMessage | Stop | Answer | Configure | Close
 
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
@@ -43,6 +43,7 @@ _PROBE_S: Final = 2.0
 _SIGNALS: Final[dict[type[Signal], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     Stop: SessionWorkflow.stop,
+    Answer: SessionWorkflow.answer,
     Configure: SessionWorkflow.configure,
     Close: SessionWorkflow.close,
 }

@@ -36,7 +36,8 @@ def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
         "models": {role: model.use for role, model in definition.models.items()},
         "inputs": definition.inputs,
         "tools": [
-            {"name": tool.name, "description": gateway.describe_tool(tool.name) or ""} for tool in definition.tools
+            {"name": tool.name, "description": tool.description or gateway.describe_tool(tool.name) or ""}
+            for tool in definition.tools
         ],
         "limits": definition.limits.model_dump(mode="json"),
         "demo": agent.demo,

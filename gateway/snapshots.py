@@ -24,10 +24,10 @@ async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, t
 async def snapshot_json(backend: Backend, blobs: BlobStore, session: str) -> dict[str, Any]:
     """The snapshot as CONTRACT section 2 has it."""
     page, messages = await read_snapshot(backend, session)
-    shown = page.model_dump(mode="json", exclude={"messages", "queued", "count"})
+    shown = page.model_dump(mode="json", exclude={"messages", "queued", "count", "questions"})
     return {
         **shown,
         "messages": [await message_json(message, blobs) for message in messages],
         "queued": [await message_json(message, blobs) for message in page.queued],
-        "questions": [],
+        "questions": [question.model_dump(mode="json", exclude_none=True) for question in page.questions],
     }

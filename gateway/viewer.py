@@ -9,7 +9,9 @@ from workflows.types import Message, Part
 #: Fields of ours that say nothing to a viewer.
 _PRIVATE = {"native", "blob", "args_raw"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
-_ABSENT = {"error", "attempts"}
+_ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
+
+_ABSENT_HERE = {"approval.resolved": _ABSENT | {"reason"}, "input.requested": _ABSENT | {"call_id"}}
 
 
 async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
@@ -37,7 +39,8 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
             dumped["result"] = _part_json(result)
         case _:
             dumped = event.model_dump(mode="json")
-    return {name: value for name, value in dumped.items() if value is not None or name not in _ABSENT}
+    absent = _ABSENT_HERE.get(event.type, _ABSENT)
+    return {name: value for name, value in dumped.items() if value is not None or name not in absent}
 
 
 def _part_json(part: Part) -> dict[str, Any]:

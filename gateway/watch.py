@@ -18,11 +18,12 @@ from itertools import islice
 import structlog
 
 from gateway.live_step import LiveStep
+from gateway.live_tools import LiveTools
 from gateway.problems import Problem
 from gateway.sse import Outgoing, StreamCut, encode
 from gateway.viewer import event_json
 from temporal.blobs import BlobStore
-from temporal.live import Frame, Live, Poke
+from temporal.live import Frame, Live, Poke, ToolProgress
 from workflows.commands import EventsPage
 from workflows.events import Event, StepFinished, StepStarted
 
@@ -122,6 +123,7 @@ class Watch:
         self._unsure = False
         self._working = page.working
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session))
+        self._tools = LiveTools(page.running)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -155,7 +157,7 @@ class Watch:
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for item in self._step.so_far():
+        for item in (*self._step.so_far(), *self._tools.so_far()):
             viewer.offer(item)
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
@@ -188,7 +190,8 @@ class Watch:
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
-        for item in self._step.take(frame):
+        told = self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame)
+        for item in told:
             self._broadcast(item)
         if self._step.waits:
             self._wake.set()
@@ -254,6 +257,8 @@ class Watch:
         self.cursor = event.seq
         self._keep(item)
         self._broadcast(item)
+        for progress in self._tools.follow(event):
+            self._broadcast(progress)
         match event:
             case StepStarted():
                 for frame in self._step.started(event.step_id):

@@ -164,7 +164,7 @@ class Definitions:
         return definition.model_copy(update={"models": replaced})
 
     def _salt(self, definition: AgentDefinition) -> str:
-        return "" if self._tools_digest is None else self._tools_digest([tool.name for tool in definition.tools])
+        return "" if self._tools_digest is None else self._tools_digest(definition.worker_tools)
 
     def _remember(self, known: Mapping[str, Known]) -> None:
         for one in known.values():

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from temporal.agent_folders import SHIPPED
 from temporal.agent_schema import DURATION, schema
-from workflows.definition import parse_duration
+from workflows.durations import parse_duration
 
 VALIDATOR = Draft202012Validator(schema())
 LEAST: dict[str, Any] = {"name": "a", "model": "m", "instructions": "x"}

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from workflows.definition import Limits, ModelDefinition
 from workflows.events import Event
-from workflows.types import Frozen, Id, Message, Part, SessionStatus, ToolSpec, Usage
+from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage
 
 PAGE_BYTES = 192 * 1024
 
@@ -51,6 +51,24 @@ class Close(Frozen):
     reason: str = "closed"
 
 
+class Answer(Frozen):
+    """Answers a question; only the first answer counts."""
+
+    id: Id
+    question_id: str
+    #: An approval, or False: no result will come.
+    approved: bool = True
+    reason: str | None = None
+    #: In place of the arguments that the model gave.
+    args: dict[str, JsonValue] | None = None
+    #: Allows all further calls of the tool in this session.
+    remember: bool = False
+    #: What an `input` question asked for; a big one is folded, see `workflows.types`.
+    result: JsonValue = None
+    blob: BlobRef | None = None
+    by: str | None = None
+
+
 class NewSession(Frozen):
     """What the gateway starts a session with."""
 
@@ -86,6 +104,22 @@ class Receipt(Frozen):
     cursor: int | None = None
 
 
+class QuestionState(Frozen):
+    """Answer to `question(question_id)`."""
+
+    #: While it is open.
+    question: Question | None
+    open: bool
+    #: False: the session has not asked this, or asked it long ago.
+    known: bool
+    #: `id` of the answer that counted; None while it is open, and where it was settled without one.
+    answer_id: str | None = None
+    #: JSON Schemas of the arguments and the result that it is about.
+    input: dict[str, JsonValue] | None = None
+    output: dict[str, JsonValue] | None = None
+    seq: int
+
+
 class EventsPage(Frozen):
     """Answer to `events(after)`: the events greater than `after`, oldest first."""
 
@@ -100,6 +134,8 @@ class EventsPage(Frozen):
     #: The step that started last, and whether it is still open.
     last_step: str | None
     step_open: bool
+    #: Tool calls that run.
+    running: tuple[str, ...] = ()
     #: There is more after the last one of this page.
     more: bool
 
@@ -134,6 +170,8 @@ class SnapshotPage(Frozen):
     messages: tuple[Message, ...]
     #: Messages of the transcript in all.
     count: int
+    #: Those that are open, the oldest first.
+    questions: tuple[Question, ...] = ()
 
 
 class PageRequest(Frozen):

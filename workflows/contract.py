@@ -11,10 +11,13 @@ from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
+from workflows.tool_definition import ToolUse
 from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
+#: A worker that is silent for longer is dead.
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 
 
 class LoadAgentInput(Frozen):
@@ -72,7 +75,18 @@ class ToolOutput(Frozen):
 
     output: JsonValue
     blob: BlobRef | None = None
-    attempt: int = 1
+    #: None where the worker is not ours and does not tell.
+    attempt: int | None = 1
+
+
+class TakeResultInput(Frozen):
+    """What another's worker returned."""
+
+    call_id: str
+    name: str
+    output: JsonValue
+    #: JSON Schema; None: anything.
+    result_schema: dict[str, JsonValue] | None
 
 
 @activity.defn(name="load_agent")
@@ -86,6 +100,18 @@ async def call_model(request: CallModelInput) -> StepOutput:
     """One model call: asks the session for its input, streams the answer to `Live`, returns the whole of it."""
     raise NotImplementedError
 
+
+@activity.defn(name="take_result")
+async def take_result(request: TakeResultInput) -> ToolOutput:
+    """Checks a result against its schema and puts a big one away. Fails with `invalid_result` or `result_too_large`."""
+    raise NotImplementedError
+
+
+#: Local: a check, and at times a write to the blob store.
+TAKE_RESULT = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
+)
 
 #: Local: a lookup in the worker's memory or the blob store.
 LOAD_AGENT = workflow.LocalActivityConfig(
@@ -104,7 +130,7 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
         activity_id=step_id,
         summary=summary,
         start_to_close_timeout=timedelta(minutes=30),
-        heartbeat_timeout=timedelta(seconds=6),
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(milliseconds=100),
@@ -115,16 +141,28 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
     )
 
 
-def tool_config(call_id: str, summary: str, timeout: timedelta, attempts: int) -> workflow.ActivityConfig:
-    """Options of one tool call; `timeout` holds for one attempt."""
-    return workflow.ActivityConfig(
-        activity_id=call_id,
+def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:
+    """Options of one tool call; its time-out holds for one attempt.
+
+    Perdure's workers heartbeat for their tools (`activities/tool_runner.py`), so a dead one is noticed in seconds. What
+    no worker of another task queue takes fails after a while; our own queue is that of the session itself, which waits.
+    """
+    remote = use.task_queue is not None
+    config = workflow.ActivityConfig(
+        activity_id=activity_id,
         summary=summary,
-        start_to_close_timeout=timeout,
-        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+        start_to_close_timeout=use.timeout,
+        heartbeat_timeout=use.heartbeat if remote else HEARTBEAT_TIMEOUT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=100),
-            maximum_interval=timedelta(seconds=30),
-            maximum_attempts=attempts,
+            initial_interval=use.retry.initial,
+            backoff_coefficient=use.retry.backoff,
+            maximum_interval=max(use.retry.maximum, use.retry.initial),
+            maximum_attempts=use.retry.attempts,
+            non_retryable_error_types=list(use.retry.non_retryable),
         ),
     )
+    if use.task_queue is not None:
+        config["task_queue"] = use.task_queue
+        config["schedule_to_start_timeout"] = use.queue_timeout
+    return config

@@ -28,6 +28,19 @@ UNKNOWN_TOOL: Final = "unknown_tool"
 TOOL_TIMEOUT: Final = "timeout"
 TOOL_STOPPED: Final = "stopped"
 TOOL_FAILED: Final = "tool_failed"
+#: Nobody allowed the call.
+DENIED: Final = "denied"
+#: A question that nobody answered in time.
+EXPIRED: Final = "expired"
+#: The call may have taken effect, or not; it is not repeated.
+OUTCOME_UNKNOWN: Final = "outcome_unknown"
+#: No worker took the call, so it never ran.
+NO_WORKER: Final = "no_worker"
+#: What the tool returned is not what its output schema says.
+INVALID_RESULT: Final = "invalid_result"
+RESULT_TOO_LARGE: Final = "result_too_large"
+#: The step asked for more calls than the limit allows.
+TOO_MANY_CALLS: Final = "too_many_calls"
 
 # A turn.
 BUDGET_EXCEEDED: Final = "budget_exceeded"

@@ -101,6 +101,47 @@ class ToolFinished(EventBase):
     duration_ms: float
 
 
+class ApprovalRequested(EventBase):
+    """A call waits until a person allows it."""
+
+    type: Literal["approval.requested"] = "approval.requested"
+    question_id: str
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+    expires_at: datetime | None = None
+
+
+class ApprovalResolved(EventBase):
+    type: Literal["approval.resolved"] = "approval.resolved"
+    question_id: str
+    call_id: str
+    approved: bool
+    reason: str | None = None
+    #: The user who answered, where one is known.
+    by: str | None = None
+
+
+class InputRequested(EventBase):
+    """A call's result has to come from outside: from the browser or app, or from a person."""
+
+    type: Literal["input.requested"] = "input.requested"
+    question_id: str
+    call_id: str | None = None
+    name: str
+    args: dict[str, JsonValue]
+    prompt: str | None = None
+    expires_at: datetime | None = None
+
+
+class InputReceived(EventBase):
+    """The answer; a long one in short, for `tool.finished` has the whole."""
+
+    type: Literal["input.received"] = "input.received"
+    question_id: str
+    value: JsonValue
+
+
 class AgentUpdated(EventBase):
     """The definition's digest that the session runs from now on."""
 
@@ -131,6 +172,10 @@ Event = Annotated[
     | StepFinished
     | ToolStarted
     | ToolFinished
+    | ApprovalRequested
+    | ApprovalResolved
+    | InputRequested
+    | InputReceived
     | AgentUpdated
     | ModelSwitched,
     Field(discriminator="type"),

@@ -64,13 +64,18 @@ def _template(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
-    names: dict[str, object] = {
+def names_in(state: SessionState, turn_id: str) -> dict[str, object]:
+    """What every template of a session may name."""
+    return {
         **state.new.inputs,
         "session": {"id": state.new.session_id, "agent": state.new.agent, "created_at": state.created_at.isoformat()},
         "user": {"id": state.new.user},
         "turn": {"id": turn_id, "number": int(turn_id[1:])},
     }
+
+
+def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
+    names = names_in(state, turn_id)
     pieces: list[str] = []
     length = 0
     try:

@@ -9,6 +9,7 @@ from workflows.commands import (
     ModelInputPage,
     ModelInputRequest,
     PageRequest,
+    QuestionState,
     Receipt,
     SnapshotPage,
     StepRecord,
@@ -17,8 +18,10 @@ from workflows.commands import (
     TraceStep,
 )
 from workflows.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.plan import running
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.state import SessionState
+from workflows.tool_definition import ClientTool
 from workflows.types import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
@@ -53,6 +56,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         working=state.status == "working",
         last_step=state.steps[-1].step_id if state.steps else None,
         step_open=state.turn is not None and state.turn.step is not None,
+        running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
         more=len(page) < len(wanted),
     )
 
@@ -84,6 +88,25 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         queued=queued,
         messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
         count=until,
+        questions=state.questions,
+    )
+
+
+def question(state: SessionState, question_id: str) -> QuestionState:
+    """A question as it is now, open or settled."""
+    settled = next((one for one in reversed(state.answered) if one.question_id == question_id), None)
+    found = next((one for one in state.questions if one.question_id == question_id), None)
+    use = state.loaded.use(found.name) if found and found.name and state.loaded else None
+    spec = state.loaded.spec(found.name) if found and found.name and state.loaded else None
+    described = use if isinstance(use, ClientTool) else spec
+    return QuestionState(
+        question=found,
+        open=found is not None,
+        known=found is not None or settled is not None,
+        answer_id=settled.answer_id if settled else None,
+        input=described.input if described else None,
+        output=described.output if described else None,
+        seq=state.seq,
     )
 
 

@@ -6,6 +6,7 @@ Rule 2: what must not be decided twice is in the state before anything is awaite
 Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, which would be retried for ever.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -13,8 +14,10 @@ from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows import queries
+from workflows.approvals import plan_calls
 from workflows.attributes import COST, STATUS
 from workflows.commands import (
+    Answer,
     Close,
     Configure,
     EventsPage,
@@ -22,6 +25,7 @@ from workflows.commands import (
     ModelInputRequest,
     NewSession,
     PageRequest,
+    QuestionState,
     Receipt,
     SendMessage,
     SnapshotPage,
@@ -43,11 +47,13 @@ from workflows.definition import LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
 from workflows.events import Events
 from workflows.prompt import PromptError, build_prompt
+from workflows.questions import Questions
 from workflows.signals import command_only
 from workflows.state import (
     Accepted,
     AgentFailed,
     AgentLoaded,
+    CallsPlanned,
     CloseRequested,
     CommandSeen,
     Configured,
@@ -65,14 +71,17 @@ from workflows.toolbox import Toolbox
 from workflows.turn import (
     AbandonTools,
     Action,
+    Ask,
     CallModel,
     CloseSession,
     Exit,
     FinishTurn,
     LoadAgent,
+    PlanCalls,
     Rest,
     RunTools,
     StartTurn,
+    Wait,
     next_action,
 )
 from workflows.types import Frozen, Message, ToolError
@@ -103,7 +112,8 @@ class SessionWorkflow:
         self._signals = 0
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
-        self._tools = Toolbox(self._append)
+        self._tools = Toolbox(lambda: self._state, self._append, self._note)
+        self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._describe()
         if start.new is not None:
             # Here and not in `run`, before which the handlers of signals run that are there from the beginning.
@@ -130,10 +140,20 @@ class SessionWorkflow:
             case StartTurn():
                 self._start_turn(action.message)
             case CallModel():
+                self._publish_status()
                 await self._call_model(action)
+            case PlanCalls():
+                self._note(CallsPlanned(plans=plan_calls(self._state, action.calls)))
+            case Ask():
+                self._questions.ask(action.calls)
+                self._publish_status()
             case RunTools():
-                await self._tools.run(action.calls, self._state.loaded, self._stopping)
+                self._publish_status()
+                self._tools.start(action.calls)
+            case Wait():
+                await self._wait(action)
             case AbandonTools():
+                self._questions.withdraw(action.calls)
                 self._tools.abandon(action.calls)
             case FinishTurn():
                 self._finish_turn(action)
@@ -166,6 +186,13 @@ class SessionWorkflow:
         turn = self._state.turn
         if self._first_time(command.id) and turn and command.turn_id in (None, turn.turn_id):
             self._note(StopRequested())
+
+    @workflow.signal
+    @command_only
+    def answer(self, command: Answer) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._questions.answer(command)
 
     @workflow.signal
     @command_only
@@ -202,6 +229,10 @@ class SessionWorkflow:
         return queries.model_input(self._state, request)
 
     @workflow.query
+    def question(self, question_id: str) -> QuestionState:
+        return queries.question(self._state, question_id)
+
+    @workflow.query
     def step_state(self, step_id: str) -> StepState:
         return queries.step_state(self._state, step_id)
 
@@ -227,6 +258,26 @@ class SessionWorkflow:
         self._note(AgentLoaded(agent=agent))
         if old is not None and old.digest != agent.digest:
             self._append("agent.updated", old=old.digest, new=agent.digest)
+
+    async def _wait(self, action: Wait) -> None:
+        """Until a call has its result, a question its answer, or the turn is stopped."""
+        if action.cancel:
+            await self._tools.cancel()
+            return
+        if not action.running:
+            self._publish_status()
+
+        def news() -> bool:
+            return next_action(self._state) != action or (not action.running and self._should_continue_as_new(action))
+
+        left = None if action.until is None else action.until - workflow.now()
+        if left is not None and left <= timedelta():
+            self._questions.expire(workflow.now())
+            return
+        try:
+            await workflow.wait_condition(news, timeout=left, timeout_summary="a question expires")
+        except TimeoutError:
+            self._questions.expire(workflow.now())
 
     def _start_turn(self, message: Message) -> None:
         turn_id = f"t{self._state.turns + 1}"
@@ -351,6 +402,8 @@ class SessionWorkflow:
         return True
 
     def _should_continue_as_new(self, action: Action) -> bool:
+        if not self._tools.idle:
+            return False
         info = workflow.info()
         length = info.get_current_history_length()
         if isinstance(action, CloseSession):

@@ -16,7 +16,11 @@ from workflows.commands import NewSession, StepRecord, View
 from workflows.definition import Limits, LoadedAgent, ModelDefinition
 from workflows.events import (
     AgentUpdated,
+    ApprovalRequested,
+    ApprovalResolved,
     Event,
+    InputReceived,
+    InputRequested,
     MessageAdded,
     MessageQueued,
     MessageRejected,
@@ -30,13 +34,15 @@ from workflows.events import (
     TurnFinished,
     TurnStarted,
 )
-from workflows.types import Frozen, Message, SessionStatus, StopReason, ToolCall, ToolError, Usage
+from workflows.plan import Plans, follow, open_questions, with_args
+from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage
 
 KEPT_TURNS = 200
 KEPT_EVENTS = 4_000
 KEPT_MESSAGE_IDS = 10_000
 KEPT_COMMAND_IDS = 1_000
 KEPT_AGENTS = 8
+KEPT_ANSWERS = 200
 
 
 class Seen(Frozen):
@@ -58,10 +64,20 @@ class Turn(Frozen):
     step: StepRecord | None = None
     #: Tool calls of the last step that have no result yet, in the model's order.
     calls: tuple[ToolCall, ...] = ()
+    #: Of those calls, by id.
+    plans: Plans = {}
     #: How the last step ended.
     stop: StopReason | None = None
     stopping: bool = False
     error: ToolError | None = None
+
+
+class Answered(Frozen):
+    """A question that is settled, so that whoever comes late is told so."""
+
+    question_id: str
+    #: Of the answer that counted; None where it was settled without one.
+    answer_id: str | None
 
 
 class SessionState(Frozen):
@@ -106,6 +122,10 @@ class SessionState(Frozen):
     cost_known: bool = True
     closing: str | None = None
     closed: bool = False
+    #: The last questions that were settled.
+    answered: tuple[Answered, ...] = ()
+    #: Tools whose calls a person allowed for the rest of the session.
+    allowed: tuple[str, ...] = ()
 
     @property
     def oldest(self) -> int:
@@ -116,7 +136,14 @@ class SessionState(Frozen):
     def status(self) -> SessionStatus:
         if self.closed:
             return "closed"
+        if self.questions:
+            return "waiting"
         return "working" if self.turn or self.inbox else "idle"
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Those that are open."""
+        return open_questions(self.turn.plans) if self.turn else ()
 
     @property
     def model_role(self) -> str:
@@ -184,6 +211,22 @@ class ToolsChanged(Frozen):
     pass
 
 
+class CallsPlanned(Frozen):
+    """What becomes of these calls, by id."""
+
+    plans: Plans
+
+
+class QuestionSettled(Frozen):
+    question_id: str
+    #: None where it was settled without an answer.
+    answer_id: str | None = None
+    #: In place of the model's own.
+    args: dict[str, JsonValue] | None = None
+    #: The tool whose calls are allowed from now on.
+    allow: str | None = None
+
+
 class StepOpened(Frozen):
     record: StepRecord
 
@@ -203,6 +246,8 @@ Note = (
     | AgentLoaded
     | AgentFailed
     | ToolsChanged
+    | CallsPlanned
+    | QuestionSettled
     | StepOpened
     | TurnBroken
 )
@@ -230,8 +275,10 @@ def apply(state: SessionState, change: Event | Note) -> SessionState:
 def _apply_event(state: SessionState, event: Event) -> SessionState:
     turn = state.turn
     match event:
-        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched() | ToolStarted():
+        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched():
             return state
+        case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
+            return _with(state, turn=_turn(turn, plans=follow(turn.plans, event))) if turn else state
         case MessageRejected(reason="conflict"):
             # Another message wanted this id; the one that has it may still wait for its turn.
             return state
@@ -253,7 +300,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case StepFinished() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return _finish_step(state, turn, event)
         case ToolFinished() if turn is not None and any(call.call_id == event.call_id for call in turn.calls):
-            state = _with(state, turn=_turn(turn, calls=tuple(c for c in turn.calls if c.call_id != event.call_id)))
+            calls = tuple(c for c in turn.calls if c.call_id != event.call_id)
+            state = _with(state, turn=_turn(turn, calls=calls, plans=follow(turn.plans, event)))
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
             return _say(state, message)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
@@ -301,11 +349,15 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return _with(state, digest=digest, stale=False, load_error=error)
         case ToolsChanged():
             return _with(state, stale=True)
+        case CallsPlanned() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, plans={**state.turn.plans, **note.plans}))
+        case QuestionSettled():
+            return _settle(state, note)
         case StepOpened() if state.turn is not None and state.turn.step is None:
             return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
         case TurnBroken() if state.turn is not None:
             return _with(state, turn=_turn(state.turn, error=note.error))
-        case StepOpened() | TurnBroken():
+        case StepOpened() | TurnBroken() | CallsPlanned():
             raise ValueError(f"{type(note).__name__} does not fit the session's turn")
         case _:
             assert_never(note)
@@ -318,6 +370,15 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
         del agents[next(iter(agents))]
     epoch = state.epoch + (state.loaded is not None)
     return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
+
+
+def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
+    settled = Answered(question_id=note.question_id, answer_id=note.answer_id)
+    turn = state.turn
+    if turn is not None and note.args is not None:
+        turn = _turn(turn, plans=with_args(turn.plans, note.question_id, note.args))
+    allowed = state.allowed if note.allow is None else tuple(dict.fromkeys((*state.allowed, note.allow)))
+    return _with(state, turn=turn, answered=(*state.answered, settled)[-KEPT_ANSWERS:], allowed=allowed)
 
 
 def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:

@@ -21,6 +21,8 @@ from activities.agents import Agents
 from activities.catalogue import Catalogue
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from activities.taking import Taking
+from activities.tool_runner import ToolRunner
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
@@ -82,12 +84,16 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         activities=[
             models.call_model,
             agents.load_agent,
+            Taking(parts.blobs).take_result,
             *parts.catalogue.activities(parts.blobs, asyncio.get_running_loop()),
         ],
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
         # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[_WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer)],
+        interceptors=[
+            _WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer),
+            ToolRunner(live, frozenset(parts.catalogue.names).__contains__),
+        ],
         # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,

@@ -1,0 +1,176 @@
+"""Tools as an agent's `tools:` names them: how a call is allowed, where it runs, and what its failure means.
+
+Rule: what a policy cannot mean is refused here, with the field's name, so that nothing is decided by silence later.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from workflows.durations import Duration
+from workflows.types import Frozen
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+Schema = dict[str, JsonValue]
+
+_YEAR = timedelta(days=365)
+_LEAST = timedelta(milliseconds=1)
+#: Keys of `tools:` that are no tool's name.
+KEYWORDS = ("agent", "mcp", "client")
+_LATER = ("agent", "mcp")
+
+
+class Retry(Frozen):
+    """When a failed attempt is followed by another. Failures that say they are final are never retried."""
+
+    #: How often a call is tried in all, the first time included.
+    attempts: int = Field(default=3, ge=1, le=100)
+    #: The pause before the second attempt; each further one is `backoff` times as long, up to `maximum`.
+    initial: Duration = Field(default=timedelta(milliseconds=100), ge=_LEAST, le=_YEAR)
+    backoff: float = Field(default=2, ge=1, le=100)
+    maximum: Duration = Field(default=timedelta(seconds=30), ge=_LEAST, le=_YEAR)
+    #: Types of errors that are final.
+    non_retryable: tuple[str, ...] = ()
+
+
+class Approval(Frozen):
+    """A person has to allow a call: each one, or those for which `when` is true.
+
+    In YAML also `always`, and `never` for none.
+    """
+
+    #: A template that is exactly one `{{ }}` and gives true or false; None: each call.
+    when: str | None = None
+    #: How long the question waits; None: until it is answered.
+    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+    #: What holds when nobody answered in time.
+    default: Literal["approve", "deny"] = "deny"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.default == "approve" and self.expires is None:
+            raise ValueError("default: only counts with expires, after which it holds")
+        return self
+
+
+def _read_approval(value: Any) -> Any:
+    match value:
+        case "never" | None:
+            return None
+        case "always":
+            return {}
+        case str():
+            raise ValueError("is always, never or {when: ...}")
+        case _:
+            return value
+
+
+SideEffects = Literal["none", "idempotent", "once"]
+
+
+class ToolUse(Frozen):
+    """A tool that is an activity. In YAML it is a name, or a name with options: `- find_order: {timeout: 30s}`."""
+
+    kind: Literal["activity"] = "activity"
+    name: Name
+    #: Of one attempt. Temporal takes none of zero, and a session carries it over in whole milliseconds.
+    timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
+    retry: Retry = Retry()
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
+    #: `none`, `idempotent`: a call may be tried again, under the same activity id. `once`: it never is; a call of which
+    #: nobody knows whether it took effect has the result `outcome_unknown`.
+    side_effects: SideEffects = "idempotent"
+    #: Of a `once` call whose outcome is unknown: tell the model, ask a person, or stop the turn.
+    on_unknown: Literal["tell", "ask", "stop"] = "tell"
+    #: Another of the agent's tools, called with the same arguments when this one has failed for good.
+    fallback: Name | None = None
+    #: Calls of this tool that run at the same time in one session.
+    parallel: int | None = Field(default=None, ge=1, le=1000)
+    #: Of a worker that is not Perdure's, in any language; its tools are described here.
+    task_queue: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    description: str | None = None
+    input: Schema | None = None
+    output: Schema | None = None
+    #: How long a call waits for a worker of `task_queue` to take it.
+    queue_timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
+    #: A worker of `task_queue` that is silent for longer is dead; its tool has to heartbeat.
+    heartbeat: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        elif isinstance(value, dict) and "name" not in value:
+            value = _named(value)
+        if isinstance(value, dict) and value.get("side_effects") == "once":
+            retry = value.get("retry", {})
+            if isinstance(retry, dict):
+                value = {**value, "retry": {"attempts": 1, **retry}}
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.side_effects == "once" and self.retry.attempts > 1:
+            raise ValueError("retry: a tool whose side effects happen once is never tried again; leave it away")
+        if self.side_effects != "once" and self.on_unknown != "tell":
+            raise ValueError("on_unknown: only counts with side_effects: once")
+        remote = ("description", "input", "output", "heartbeat", "queue_timeout")
+        if self.task_queue is None:
+            for field in remote:
+                if getattr(self, field) != type(self).model_fields[field].default:
+                    raise ValueError(f"{field}: only counts with task_queue; Perdure's own tools describe themselves")
+        elif self.input is None or self.description is None:
+            raise ValueError("task_queue: a tool of another worker needs its description and its input schema here")
+        elif self.input.get("type") != "object":
+            raise ValueError("input: is a JSON Schema of type: object")
+        if self.fallback == self.name:
+            raise ValueError("fallback: cannot be the tool itself")
+        return self
+
+
+class ClientTool(Frozen):
+    """A tool that the browser or app runs: the call is a question, and its answer is the result."""
+
+    kind: Literal["client"] = "client"
+    name: Name
+    description: str
+    input: Schema = {"type": "object"}
+    #: JSON Schema of the result; None: anything.
+    output: Schema | None = None
+    #: How long the call waits for its result; None: until it comes.
+    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.input.get("type") != "object":
+            raise ValueError("input: is a JSON Schema of type: object")
+        return self
+
+
+def _named(value: dict[Any, Any]) -> dict[Any, Any]:
+    """`{find_order: {timeout: 30s}}` → `{name: find_order, timeout: 30s}`"""
+    if len(value) != 1:
+        raise ValueError("a tool is a name, or one name with its options")
+    ((name, options),) = value.items()
+    if name in _LATER:
+        raise ValueError(f"{name}: tools of this kind are not carried out by this version")
+    if options is not None and (not isinstance(options, dict) or "name" in options):
+        raise ValueError(f"the options of {name} are a mapping, as in retry: {{attempts: 1}}")
+    return {"name": name, **(options or {})}
+
+
+def _entry(value: Any) -> Any:
+    """One entry of `tools:` with its kind told."""
+    if isinstance(value, dict) and "kind" not in value:
+        if list(value) == ["client"]:
+            options = value["client"]
+            if not isinstance(options, dict):
+                raise ValueError("client: is a mapping of name, description, input, output, expires")
+            return {"kind": "client", **options}
+        return {"kind": "activity", **(value if "name" in value else _named(value))}
+    return {"kind": "activity", "name": value} if isinstance(value, str) else value
+
+
+ToolEntry = Annotated[Annotated[ToolUse | ClientTool, Field(discriminator="kind")], BeforeValidator(_entry)]

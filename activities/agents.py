@@ -9,7 +9,8 @@ from temporal.prices import price_of
 from workflows.contract import LoadAgentInput
 from workflows.definition import AgentDefinition, LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
-from workflows.tool_definition import ClientTool
+from workflows.timers import SPECS
+from workflows.tool_definition import ClientTool, SessionTool
 from workflows.types import ToolSpec
 
 
@@ -48,7 +49,9 @@ class Agents:
         """In the definition's order."""
         specs = []
         for tool in definition.tools:
-            if isinstance(tool, ClientTool):
+            if isinstance(tool, SessionTool):
+                specs.append(SPECS[tool.name])
+            elif isinstance(tool, ClientTool):
                 specs.append(
                     ToolSpec(name=tool.name, description=tool.description, input=tool.input, output=tool.output)
                 )

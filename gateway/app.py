@@ -14,7 +14,7 @@ from starlette.responses import Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway import answers, catalog, health, messages, sessions, site, streams, traces
+from gateway import answers, catalog, health, messages, sessions, site, streams, timers, traces
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
@@ -93,7 +93,7 @@ def create_app(
         describe_tool=describe_tool,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, messages, answers, streams, traces, catalog, health, site):
+    for module in (sessions, messages, answers, timers, streams, traces, catalog, health, site):
         app.include_router(module.router)
     app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
     _handle_failures(app)

@@ -6,7 +6,7 @@ Rule 2: a query that nobody answers within its deadline means `no_worker` if Tem
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,13 +29,13 @@ from gateway.problems import Problem, from_rpc
 from gateway.visibility import searchable
 from temporal.settings import Settings
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import Answer, Close, Configure, EventsPage, NewSession, SendMessage, Stop
+from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, NewSession, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")
-Signal = SendMessage | Stop | Answer | Configure | Close
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
 
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
@@ -44,6 +44,7 @@ _SIGNALS: Final[dict[type[Signal], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     Stop: SessionWorkflow.stop,
     Answer: SessionWorkflow.answer,
+    CancelTimer: SessionWorkflow.cancel_timer,
     Configure: SessionWorkflow.configure,
     Close: SessionWorkflow.close,
 }
@@ -109,10 +110,16 @@ class Backend:
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
         """Asks a session. Raises Problem: `session_not_found`, `no_worker`, `temporal_unavailable`, `too_many`."""
+        return await self._asked(lambda handle: handle.query(method, arg), session)
+
+    async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
+        """The same with a query that takes nothing."""
+        return await self._asked(lambda handle: handle.query(method), session)
+
+    async def _asked(self, question: Callable[[WorkflowHandle[SessionWorkflow, str]], Awaitable[R]], session: str) -> R:
         try:
             async with asyncio.timeout(self._settings.query_timeout_s):
-                answer: R = await self._handle(session).query(method, arg)
-                return answer
+                return await question(self._handle(session))
         except TimeoutError:
             raise await self._silent() from None
         except RPCError as error:

@@ -36,7 +36,10 @@ def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
         "models": {role: model.use for role, model in definition.models.items()},
         "inputs": definition.inputs,
         "tools": [
-            {"name": tool.name, "description": tool.description or gateway.describe_tool(tool.name) or ""}
+            {
+                "name": tool.name,
+                "description": getattr(tool, "description", None) or gateway.describe_tool(tool.name) or "",
+            }
             for tool in definition.tools
         ],
         "limits": definition.limits.model_dump(mode="json"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from temporal.blobs import BlobStore, unfold
-from workflows.events import Event, MessageAdded, StepFinished, ToolFinished
+from workflows.events import Event, MessageAdded, StepFinished, TimerSet, ToolFinished
 from workflows.types import Message, Part
 
 #: Fields of ours that say nothing to a viewer.
@@ -37,6 +37,10 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
             if result.blob:
                 (result,) = await unfold(blobs, (result,))
             dumped["result"] = _part_json(result)
+        case TimerSet():
+            # CONTRACT's `at` is when it will fire; every other event's is when it happened.
+            dumped = event.model_dump(mode="json")
+            dumped["set_at"], dumped["at"] = dumped["at"], dumped.pop("due")
         case _:
             dumped = event.model_dump(mode="json")
     absent = _ABSENT_HERE.get(event.type, _ABSENT)

@@ -31,7 +31,7 @@ def tool_problems(
             case _:
                 pass
         for field in ("input", "output"):
-            schema = getattr(tool, field)
+            schema = getattr(tool, field, None)
             if schema is not None and (wrong := _schema_fault(schema)) is not None:
                 yield source.problem((*loc, field), wrong)
         if isinstance(tool, ToolUse) and tool.approval is not None and tool.approval.when is not None:

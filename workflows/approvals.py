@@ -9,7 +9,7 @@ from workflows.errors import DENIED, EXPIRED, OUTCOME_UNKNOWN, TOO_MANY_CALLS, T
 from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
 from workflows.state import SessionState, Turn
-from workflows.tool_definition import Approval, ClientTool
+from workflows.tool_definition import Approval, ClientTool, SessionTool
 from workflows.types import ToolCall, ToolError
 
 STOPPED = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
@@ -56,6 +56,8 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
     use = agent.use(call.name) if agent else None
     if agent is None or use is None or call.args_raw is not None:
         return Plan(do="run")
+    if isinstance(use, SessionTool):
+        return Plan(do="here")
     if isinstance(use, ClientTool):
         return Plan(do="ask", asks="input")
     if use.approval is not None and call.name not in state.allowed and _asks(use.approval, state, agent, turn, call):

@@ -69,6 +69,11 @@ class Answer(Frozen):
     by: str | None = None
 
 
+class CancelTimer(Frozen):
+    id: Id
+    timer_id: str
+
+
 class NewSession(Frozen):
     """What the gateway starts a session with."""
 
@@ -102,6 +107,21 @@ class Receipt(Frozen):
     #: Of the message with this id, if the session has it.
     content_sha256: str | None = None
     cursor: int | None = None
+
+
+class Timer(Frozen):
+    timer_id: str
+    due: datetime
+    note: str
+    #: Its time has come, and its turn is next.
+    fires: bool = False
+
+
+class TimersPage(Frozen):
+    """Answer to `timers`: those that have not fired."""
+
+    timers: tuple[Timer, ...]
+    seq: int
 
 
 class QuestionState(Frozen):

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from workflows.tool_definition import ClientTool, Name, ToolEntry, ToolUse
+from workflows.tool_definition import ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
 from workflows.types import Frozen, ToolSpec
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
@@ -102,7 +102,7 @@ class AgentDefinition(Frozen):
     def _consistent(self) -> Self:
         if self.model not in self.models:
             raise ValueError(f"model: {self.model!r} is not one of models: {', '.join(self.models)}")
-        names = [tool.name for tool in self.tools]
+        names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"tools: {name!r} is named twice")
@@ -141,9 +141,23 @@ class LoadedAgent(Frozen):
     prices: dict[str, Price] = {}
     #: Of the worker's tool specs, to notice that a newer worker describes its tools otherwise.
     tools_digest: str = ""
+    #: Tools that MCP servers have listed, by the name that the model knows.
+    mcp: dict[str, McpTool] = {}
+    #: MCP servers that could not be reached, so that their tools are missing, as people call them.
+    absent: tuple[str, ...] = ()
 
     def spec(self, name: str) -> ToolSpec | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def use(self, name: str) -> ToolUse | ClientTool | None:
-        return next((tool for tool in self.definition.tools if tool.name == name), None)
+    def use(self, name: str) -> ToolUse | ClientTool | SessionTool | None:
+        found = next((tool for tool in self.definition.tools if tool.name == name), None)
+        if found is not None and not isinstance(found, McpServer):
+            return found
+        listed = self.mcp_tool(name)
+        return None if listed is None else listed[0].policy(name)
+
+    def mcp_tool(self, name: str) -> tuple[McpServer, str] | None:
+        """The MCP server that carries this tool out, and what that server calls it."""
+        listed = self.mcp.get(name)
+        server = None if listed is None else self.definition.tools[listed.server]
+        return (server, listed.tool) if listed is not None and isinstance(server, McpServer) else None

@@ -41,6 +41,7 @@ INVALID_RESULT: Final = "invalid_result"
 RESULT_TOO_LARGE: Final = "result_too_large"
 #: The step asked for more calls than the limit allows.
 TOO_MANY_CALLS: Final = "too_many_calls"
+UNKNOWN_TIMER: Final = "unknown_timer"
 
 # A turn.
 BUDGET_EXCEEDED: Final = "budget_exceeded"

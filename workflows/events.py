@@ -142,6 +142,20 @@ class InputReceived(EventBase):
     value: JsonValue
 
 
+class TimerSet(EventBase):
+    """The agent wakes up by itself at `due`, if the session rests then, and else when it comes to rest."""
+
+    type: Literal["timer.set"] = "timer.set"
+    timer_id: str
+    due: datetime
+    note: str
+
+
+class TimerFired(EventBase):
+    type: Literal["timer.fired"] = "timer.fired"
+    timer_id: str
+
+
 class AgentUpdated(EventBase):
     """The definition's digest that the session runs from now on."""
 
@@ -176,6 +190,8 @@ Event = Annotated[
     | ApprovalResolved
     | InputRequested
     | InputReceived
+    | TimerSet
+    | TimerFired
     | AgentUpdated
     | ModelSwitched,
     Field(discriminator="type"),

@@ -24,7 +24,8 @@ Asks = Literal["approval", "input", "outcome"]
 
 class Plan(Frozen):
     #: `run`: as soon as there is room. `running`: an activity is open. `ask`: a question has to be put. `asked`: it is.
-    do: Literal["run", "running", "ask", "asked"]
+    #: `here`: the session itself carries it out.
+    do: Literal["run", "running", "ask", "asked", "here"]
     asks: Asks | None = None
     #: The open question.
     question: Question | None = None

@@ -18,6 +18,7 @@ from workflows.approvals import plan_calls
 from workflows.attributes import COST, STATUS
 from workflows.commands import (
     Answer,
+    CancelTimer,
     Close,
     Configure,
     EventsPage,
@@ -32,6 +33,8 @@ from workflows.commands import (
     StepRecord,
     StepState,
     Stop,
+    Timer,
+    TimersPage,
     TracePage,
 )
 from workflows.contract import (
@@ -61,12 +64,14 @@ from workflows.state import (
     SessionState,
     StepOpened,
     StopRequested,
+    TimerCancelled,
     ToolsChanged,
     TurnBroken,
     apply,
     begin,
 )
 from workflows.step import finished_step
+from workflows.timers import Timers
 from workflows.toolbox import Toolbox
 from workflows.turn import (
     AbandonTools,
@@ -79,12 +84,14 @@ from workflows.turn import (
     LoadAgent,
     PlanCalls,
     Rest,
+    RunHere,
     RunTools,
     StartTurn,
     Wait,
+    WakeUp,
     next_action,
 )
-from workflows.types import Frozen, Message, ToolError
+from workflows.types import Data, Frozen, Message, ToolError
 
 #: The server refuses a run's 10,001st signal.
 MAX_SIGNALS = 8_000
@@ -113,6 +120,7 @@ class SessionWorkflow:
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
         self._tools = Toolbox(lambda: self._state, self._append, self._note)
+        self._timers = Timers(lambda: self._state, self._append, self._note)
         self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._describe()
         if start.new is not None:
@@ -147,6 +155,9 @@ class SessionWorkflow:
             case Ask():
                 self._questions.ask(action.calls)
                 self._publish_status()
+            case RunHere():
+                for call in action.calls:
+                    self._tools.carry_out(call, self._timers.carry_out)
             case RunTools():
                 self._publish_status()
                 self._tools.start(action.calls)
@@ -159,8 +170,10 @@ class SessionWorkflow:
                 self._finish_turn(action)
             case CloseSession():
                 self._close(action.reason)
+            case WakeUp():
+                self._wake_up(action.timer)
             case Rest():
-                await workflow.wait_condition(lambda: not isinstance(next_action(self._state), Rest))
+                await self._rest(action)
             case Exit():
                 pass
 
@@ -193,6 +206,13 @@ class SessionWorkflow:
         self._signals += 1
         if self._first_time(command.id):
             self._questions.answer(command)
+
+    @workflow.signal
+    @command_only
+    def cancel_timer(self, command: CancelTimer) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._note(TimerCancelled(timer_id=command.timer_id))
 
     @workflow.signal
     @command_only
@@ -229,6 +249,10 @@ class SessionWorkflow:
         return queries.model_input(self._state, request)
 
     @workflow.query
+    def timers(self) -> TimersPage:
+        return TimersPage(timers=self._state.timers, seq=self._state.seq)
+
+    @workflow.query
     def question(self, question_id: str) -> QuestionState:
         return queries.question(self._state, question_id)
 
@@ -258,6 +282,27 @@ class SessionWorkflow:
         self._note(AgentLoaded(agent=agent))
         if old is not None and old.digest != agent.digest:
             self._append("agent.updated", old=old.digest, new=agent.digest)
+
+    async def _rest(self, action: Rest) -> None:
+        left = None if action.until is None else action.until - workflow.now()
+        if left is not None and left <= timedelta():
+            self._timers.mark_due(workflow.now())
+            return
+        try:
+            await workflow.wait_condition(
+                lambda: next_action(self._state) != action, timeout=left, timeout_summary="the next timer"
+            )
+        except TimeoutError:
+            self._timers.mark_due(workflow.now())
+
+    def _wake_up(self, timer: Timer) -> None:
+        turn_id = f"t{self._state.turns + 1}"
+        self._append("timer.fired", timer_id=timer.timer_id)
+        self._append("turn.started", turn_id=turn_id, cause="timer")
+        part = Data(name="timer", value={"timer_id": timer.timer_id, "due": timer.due.isoformat(), "note": timer.note})
+        message = Message(id=f"{timer.timer_id}.fired", role="user", parts=(part,), turn_id=turn_id, at=workflow.now())
+        self._append("message.added", message=message)
+        self._publish_status()
 
     async def _wait(self, action: Wait) -> None:
         """Until a call has its result, a question its answer, or the turn is stopped."""

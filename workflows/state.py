@@ -12,7 +12,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from workflows.commands import NewSession, StepRecord, View
+from workflows.commands import NewSession, StepRecord, Timer, View
 from workflows.definition import Limits, LoadedAgent, ModelDefinition
 from workflows.events import (
     AgentUpdated,
@@ -29,6 +29,8 @@ from workflows.events import (
     SessionStarted,
     StepFinished,
     StepStarted,
+    TimerFired,
+    TimerSet,
     ToolFinished,
     ToolStarted,
     TurnFinished,
@@ -126,6 +128,8 @@ class SessionState(Frozen):
     answered: tuple[Answered, ...] = ()
     #: Tools whose calls a person allowed for the rest of the session.
     allowed: tuple[str, ...] = ()
+    #: Those that have not fired, in the order in which they were set.
+    timers: tuple[Timer, ...] = ()
 
     @property
     def oldest(self) -> int:
@@ -227,6 +231,14 @@ class QuestionSettled(Frozen):
     allow: str | None = None
 
 
+class TimerDue(Frozen):
+    timer_id: str
+
+
+class TimerCancelled(Frozen):
+    timer_id: str
+
+
 class StepOpened(Frozen):
     record: StepRecord
 
@@ -248,6 +260,8 @@ Note = (
     | ToolsChanged
     | CallsPlanned
     | QuestionSettled
+    | TimerDue
+    | TimerCancelled
     | StepOpened
     | TurnBroken
 )
@@ -279,6 +293,11 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return state
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return _with(state, turn=_turn(turn, plans=follow(turn.plans, event))) if turn else state
+        case TimerSet():
+            timer = Timer(timer_id=event.timer_id, due=event.due, note=event.note)
+            return _with(state, timers=(*state.timers, timer))
+        case TimerFired():
+            return _without_timer(state, event.timer_id)
         case MessageRejected(reason="conflict"):
             # Another message wanted this id; the one that has it may still wait for its turn.
             return state
@@ -353,6 +372,14 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return _with(state, turn=_turn(state.turn, plans={**state.turn.plans, **note.plans}))
         case QuestionSettled():
             return _settle(state, note)
+        case TimerDue():
+            timers = tuple(
+                timer.model_copy(update={"fires": True}) if timer.timer_id == note.timer_id else timer
+                for timer in state.timers
+            )
+            return _with(state, timers=timers)
+        case TimerCancelled():
+            return _without_timer(state, note.timer_id)
         case StepOpened() if state.turn is not None and state.turn.step is None:
             return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
         case TurnBroken() if state.turn is not None:
@@ -370,6 +397,10 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
         del agents[next(iter(agents))]
     epoch = state.epoch + (state.loaded is not None)
     return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
+
+
+def _without_timer(state: SessionState, timer_id: str) -> SessionState:
+    return _with(state, timers=tuple(timer for timer in state.timers if timer.timer_id != timer_id))
 
 
 def _settle(state: SessionState, note: QuestionSettled) -> SessionState:

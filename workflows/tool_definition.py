@@ -3,6 +3,7 @@
 Rule: what a policy cannot mean is refused here, with the field's name, so that nothing is decided by silence later.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -18,7 +19,8 @@ _YEAR = timedelta(days=365)
 _LEAST = timedelta(milliseconds=1)
 #: Keys of `tools:` that are no tool's name.
 KEYWORDS = ("agent", "mcp", "client")
-_LATER = ("agent", "mcp")
+_LATER = ("agent",)
+_REFERENCE = re.compile(r"\$\{\w+\}")
 
 
 class Retry(Frozen):
@@ -104,11 +106,7 @@ class ToolUse(Frozen):
             value = {"name": value}
         elif isinstance(value, dict) and "name" not in value:
             value = _named(value)
-        if isinstance(value, dict) and value.get("side_effects") == "once":
-            retry = value.get("retry", {})
-            if isinstance(retry, dict):
-                value = {**value, "retry": {"attempts": 1, **retry}}
-        return value
+        return _tried_once(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -149,6 +147,103 @@ class ClientTool(Frozen):
         return self
 
 
+class SessionTool(Frozen):
+    """A tool that the session itself carries out."""
+
+    kind: Literal["session"] = "session"
+    name: Literal["wake_me", "cancel_wake_up"]
+
+
+class McpAddress(Frozen):
+    """Where an MCP server is. `${NAME}` in it comes from the environment of the worker that connects."""
+
+    #: Streamable HTTP.
+    url: str | None = None
+    headers: dict[str, str] = {}
+    #: A program of the worker's machine, spoken to over stdin and stdout: its path or name, and its arguments.
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.url is None) == (not self.command):
+            raise ValueError("url: an MCP server has a url, or a command and its arguments, not both")
+        if self.url is not None and not self.url.startswith(("http://", "https://", "${")):
+            raise ValueError("url: starts with http:// or https://")
+        if self.command and self.headers:
+            raise ValueError("headers: only count with url; a command takes env")
+        if self.url is not None and self.env:
+            raise ValueError("env: only counts with command; a url takes headers")
+        if any(map(_REFERENCE.search, self.command)):
+            raise ValueError("command: ${NAME} is filled in only in url, headers and env")
+        return self
+
+
+class McpServer(McpAddress):
+    """The tools of an MCP server, all under one policy. Which tools there are, the server says."""
+
+    kind: Literal["mcp"] = "mcp"
+    #: Its tools are called `{name}_{tool}`; None: as the server calls them.
+    name: Name | None = None
+    #: Of the server's tools, by its names; None: all.
+    allow: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
+    retry: Retry = Retry()
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
+    side_effects: SideEffects = "idempotent"
+    on_unknown: Literal["tell", "ask", "stop"] = "tell"
+    parallel: int | None = Field(default=None, ge=1, le=1000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return _tried_once(value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self.policy("tool")
+        return self
+
+    @property
+    def address(self) -> McpAddress:
+        return McpAddress(url=self.url, headers=self.headers, command=self.command, env=self.env)
+
+    @property
+    def label(self) -> str:
+        """What people call the server."""
+        return self.name or self.url or self.command[0]
+
+    def policy(self, name: str) -> ToolUse:
+        """How a call of one of its tools is allowed, and what its failure means."""
+        return ToolUse(
+            name=name,
+            timeout=self.timeout,
+            retry=self.retry,
+            approval=self.approval,
+            side_effects=self.side_effects,
+            on_unknown=self.on_unknown,
+            parallel=self.parallel,
+        )
+
+
+class McpTool(Frozen):
+    """A listed tool of an MCP server."""
+
+    #: The server's place among the definition's tools.
+    server: int
+    #: As the server calls it.
+    tool: str
+
+
+def _tried_once(value: Any) -> Any:
+    """`side_effects: once` means one attempt where nothing else is said."""
+    if isinstance(value, dict) and value.get("side_effects") == "once":
+        retry = value.get("retry", {})
+        if isinstance(retry, dict):
+            return {**value, "retry": {"attempts": 1, **retry}}
+    return value
+
+
 def _named(value: dict[Any, Any]) -> dict[Any, Any]:
     """`{find_order: {timeout: 30s}}` → `{name: find_order, timeout: 30s}`"""
     if len(value) != 1:
@@ -163,14 +258,23 @@ def _named(value: dict[Any, Any]) -> dict[Any, Any]:
 
 def _entry(value: Any) -> Any:
     """One entry of `tools:` with its kind told."""
+    if value in ("wake_me", "cancel_wake_up"):
+        return {"kind": "session", "name": value}
     if isinstance(value, dict) and "kind" not in value:
         if list(value) == ["client"]:
             options = value["client"]
             if not isinstance(options, dict):
                 raise ValueError("client: is a mapping of name, description, input, output, expires")
             return {"kind": "client", **options}
+        if list(value) == ["mcp"]:
+            options = value["mcp"]
+            if not isinstance(options, dict):
+                raise ValueError("mcp: is a mapping of url or command, and its options")
+            return {"kind": "mcp", **options}
         return {"kind": "activity", **(value if "name" in value else _named(value))}
     return {"kind": "activity", "name": value} if isinstance(value, str) else value
 
 
-ToolEntry = Annotated[Annotated[ToolUse | ClientTool, Field(discriminator="kind")], BeforeValidator(_entry)]
+ToolEntry = Annotated[
+    Annotated[ToolUse | ClientTool | McpServer | SessionTool, Field(discriminator="kind")], BeforeValidator(_entry)
+]

@@ -62,6 +62,11 @@ class Toolbox:
         for call in calls:
             self.settle(call, STOPPED)
 
+    def carry_out(self, call: ToolCall, do: Callable[[ToolCall], ToolOutput | ToolError]) -> None:
+        """Runs a call in the session itself."""
+        self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
+        self._finish(call, do(call), 0.0)
+
     def settle(self, call: ToolCall, outcome: ToolOutput | ToolError) -> None:
         """Gives a call that does not run its result."""
         plan = self._plans().get(call.call_id)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from workflows.commands import Timer
 from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
 from workflows.events import TurnEnd
 from workflows.plan import as_run, open_questions, running
@@ -33,6 +34,13 @@ class StartTurn:
 
 
 @dataclass(frozen=True)
+class WakeUp:
+    """Start the turn of a timer whose time has come."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True)
 class CallModel:
     step_id: str
     role: str
@@ -50,6 +58,13 @@ class PlanCalls:
 @dataclass(frozen=True)
 class Ask:
     """Put the questions of these calls."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class RunHere:
+    """Carry these calls out in the session itself."""
 
     calls: tuple[ToolCall, ...]
 
@@ -93,7 +108,9 @@ class CloseSession:
 
 @dataclass(frozen=True)
 class Rest:
-    """Nothing to do until a signal comes."""
+    """Nothing to do until a signal comes, or a timer's time."""
+
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -104,9 +121,11 @@ class Exit:
 Action = (
     LoadAgent
     | StartTurn
+    | WakeUp
     | CallModel
     | PlanCalls
     | Ask
+    | RunHere
     | RunTools
     | Wait
     | AbandonTools
@@ -128,7 +147,10 @@ def next_action(state: SessionState) -> Action:
         return LoadAgent(state.digest)
     if state.inbox:
         return StartTurn(state.inbox[0])
-    return Rest()
+    due = next((timer for timer in state.timers if timer.fires), None)
+    if due is not None:
+        return WakeUp(due)
+    return Rest(min((timer.due for timer in state.timers), default=None))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -173,6 +195,9 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     asking = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "ask")
     if asking:
         return Ask(asking)
+    here = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "here")
+    if here:
+        return RunHere(here)
     open_calls = running(turn.plans)
     ready = _with_room(state, turn, open_calls)
     if ready:

@@ -35,6 +35,7 @@ from temporal.settings import Settings, environment, has_key
 from workflows.commands import Prompt
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionWorkflow
+from workflows.timers import SPECS
 from workflows.types import Message
 
 #: Seconds between two looks at the definitions' files.
@@ -107,7 +108,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
 
 def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) -> FastAPI:
     def describe_tool(name: str) -> str | None:
-        spec = parts.catalogue.spec(name)
+        spec = parts.catalogue.spec(name) or SPECS.get(name)
         return spec.description if spec else None
 
     def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:

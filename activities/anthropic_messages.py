@@ -74,7 +74,7 @@ class AnthropicMessages:
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["output_config"] = {"effort": model.thinking}
         body["cache_control"] = {"type": "ephemeral"}
-        body["messages"] = [_turn(turn) for turn in turns(prompt.examples + messages, API)]
+        body["messages"] = [_turn(turn) for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens)]
         return body
 
     async def stream(

@@ -70,7 +70,7 @@ class OpenAIChat:
         history: list[JsonValue] = []
         if prompt.system.strip():
             history.append({"role": "system", "content": prompt.system})
-        for turn in turns(prompt.examples + messages, API):
+        for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens):
             history += _messages(turn)
         body["messages"] = history
         return body

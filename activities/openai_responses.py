@@ -69,7 +69,8 @@ class OpenAIResponses:
             ]
         if model.thinking != "off":
             body["reasoning"] = {"effort": model.thinking, "summary": "auto"}
-        body["input"] = [item for turn in turns(prompt.examples + messages, API) for item in _items(turn)]
+        shown = turns(prompt.examples + messages, API, prompt.tool_output_tokens)
+        body["input"] = [item for turn in shown for item in _items(turn)]
         return body
 
     async def stream(

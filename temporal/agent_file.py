@@ -25,8 +25,9 @@ from workflows.tool_definition import Name
 
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {
-    "": ("context", "idle_timeout", "schedules", "handlers"),
+    "": ("idle_timeout", "schedules", "handlers"),
     "models": ("fallback",),
+    "context": ("compact_at", "keep_recent", "summarizer"),
     "limits": ("working_time",),
 }
 _LATER_BUSY: Final = ("steer", "interrupt", "reject")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from workflows.definition import Limits, ModelDefinition
+from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
 from workflows.events import Event
 from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage
 
@@ -218,6 +218,7 @@ class Prompt(Frozen):
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    tool_output_tokens: int = TOOL_OUTPUT_TOKENS
 
 
 class ModelInputRequest(Frozen):

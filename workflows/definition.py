@@ -84,6 +84,17 @@ class Limits(Frozen):
         return self.turn.cost_usd is not None or self.session.cost_usd is not None
 
 
+#: Of a tool result that a model is shown where the definition says nothing else.
+TOOL_OUTPUT_TOKENS = 16_000
+
+
+class ContextPolicy(Frozen):
+    """What a model is shown of a conversation."""
+
+    #: About so many tokens of one tool result, its head and its tail; viewers and the trace have the whole.
+    tool_output_tokens: int = Field(default=TOOL_OUTPUT_TOKENS, ge=100, le=1_000_000, strict=True)
+
+
 class AgentDefinition(Frozen):
     name: Name
     description: str = ""
@@ -96,6 +107,7 @@ class AgentDefinition(Frozen):
     examples: tuple[Example, ...] = ()
     tools: tuple[ToolEntry, ...] = ()
     limits: Limits = Limits()
+    context: ContextPolicy = ContextPolicy()
     busy: Literal["queue"] = "queue"
 
     @model_validator(mode="after")
@@ -150,9 +162,9 @@ class LoadedAgent(Frozen):
         return next((tool for tool in self.tools if tool.name == name), None)
 
     def use(self, name: str) -> ToolUse | ClientTool | SessionTool | None:
-        found = next((tool for tool in self.definition.tools if tool.name == name), None)
-        if found is not None and not isinstance(found, McpServer):
-            return found
+        for tool in self.definition.tools:
+            if not isinstance(tool, McpServer) and tool.name == name:
+                return tool
         listed = self.mcp_tool(name)
         return None if listed is None else listed[0].policy(name)
 

@@ -51,6 +51,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         system=_render(state, agent, record.turn_id),
         examples=tuple(_example(state, agent)),
         tools=agent.tools,
+        tool_output_tokens=definition.context.tool_output_tokens,
     )
 
 

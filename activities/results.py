@@ -74,10 +74,11 @@ def check_result(value: object, schema: dict[str, JsonValue]) -> None:
     """Raises `BadResult` for the first place where `value` does not fit."""
     # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
     for error in Draft202012Validator(schema, registry=Registry()).iter_errors(value):
-        raise BadResult(_told(error))
+        raise BadResult(told(error))
 
 
-def _told(error: ValidationError) -> str:
+def told(error: ValidationError) -> str:
+    """Where a value does not fit its schema, and why."""
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
     return f"{place.removeprefix('.')}: {message}" if place else message

@@ -7,8 +7,6 @@ Rule 2: what a tool says in a heartbeat of its own is progress. It goes to the l
 import asyncio
 import math
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio import activity
@@ -25,15 +23,6 @@ from workflows.errors import WORKER_DIED
 
 HEARTBEAT_S: Final = 2.0
 _MAX_MESSAGE: Final = 500
-
-
-@dataclass
-class _Running:
-    #: What the tool last said of itself; an attempt that follows finds it.
-    details: tuple[Any, ...] = ()
-
-
-_running: ContextVar[_Running | None] = ContextVar("perdure_running", default=None)
 
 
 class ToolRunner(Interceptor):
@@ -59,15 +48,16 @@ class _Inbound(ActivityInboundInterceptor):
         self._is_tool = is_tool
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
-        super().init(_Outbound(outbound, self._live))
+        self._outbound = _Outbound(outbound, self._live)
+        super().init(self._outbound)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
         if not self._is_tool(info.activity_type) or info.workflow_id is None:
             return await super().execute_activity(input)
-        running = _Running(tuple(info.heartbeat_details))
-        token = _running.set(running)
-        beats = asyncio.create_task(_beat(running))
+        self._outbound.session = info.workflow_id
+        self._outbound.details = tuple(info.heartbeat_details)
+        beats = asyncio.create_task(self._beat())
         try:
             return await super().execute_activity(input)
         except (asyncio.CancelledError, CancelledError):
@@ -77,23 +67,33 @@ class _Inbound(ActivityInboundInterceptor):
             raise
         finally:
             beats.cancel()
-            _running.reset(token)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            # Not by `activity.heartbeat`: for a tool in a thread that waits for this loop, which would wait for itself.
+            self._outbound.beat()
 
 
 class _Outbound(ActivityOutboundInterceptor):
     def __init__(self, next: ActivityOutboundInterceptor, live: Live) -> None:  # noqa: A002 - the SDK's name
         super().__init__(next)
         self._live = live
+        #: Of the tool that runs; None: it is none.
+        self.session: str | None = None
+        #: What the tool last said of itself; an attempt that follows finds it.
+        self.details: tuple[Any, ...] = ()
 
     def heartbeat(self, *details: Any) -> None:
-        running = _running.get()
-        if running is not None and not (details and details[0] is running):
-            running.details = details
-            info = activity.info()
-            progress = read_progress(info.activity_id, details)
-            if progress is not None and info.workflow_id is not None:
-                self._live.tool_progress(info.workflow_id, progress)
-        super().heartbeat(*(running.details if running is not None else details))
+        self.details = details
+        if self.session is not None:
+            progress = read_progress(self.info().activity_id, details)
+            if progress is not None:
+                self._live.tool_progress(self.session, progress)
+        super().heartbeat(*details)
+
+    def beat(self) -> None:
+        super().heartbeat(*self.details)
 
 
 def read_progress(call_id: str, details: tuple[Any, ...]) -> ToolProgress | None:
@@ -112,10 +112,3 @@ def read_progress(call_id: str, details: tuple[Any, ...]) -> ToolProgress | None
     if message is None and fraction is None:
         return None
     return ToolProgress(call_id.removesuffix(".fallback"), message, fraction)
-
-
-async def _beat(running: _Running) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT_S)
-        # Marked as ours: nothing new is told.
-        activity.heartbeat(running)

@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
-from activities.docstrings import read_docstring
+from activities.docstrings import Docs, read_docstring
 from activities.results import BadResult, Results, read_results
-from temporal.blobs import BlobStore, fold_part
+from temporal.blobs import BlobStore, fold_part, unfold
 from workflows.contract import ToolOutput
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
 from workflows.tool_definition import Name
-from workflows.types import INLINE_LIMIT, ToolResult, ToolSpec, preview
+from workflows.toolbox import FOLDED_ARGS
+from workflows.types import INLINE_LIMIT, BlobRef, ToolCall, ToolResult, ToolSpec, preview
 
 #: Bytes of JSON that a result may have.
 MAX_RESULT: Final = 16 * 1024 * 1024
@@ -55,13 +57,15 @@ class Tool:
         definition = _definition(self.fn)
 
         async def call(args: dict[str, JsonValue]) -> ToolOutput:
-            given = self._check(args)
+            given = self._check(await whole_arguments(blobs, args))
             with _typed_failures():
                 value = await self.fn(**given)
             result, big = self._result(value)
             return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
 
         def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
+            if FOLDED_ARGS in args:
+                args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             given = self._check(args)
             with _typed_failures():
                 value = self.fn(**given)
@@ -87,6 +91,9 @@ class Tool:
         name = self.spec.name
         try:
             return sized_result(activity.info().activity_id, name, self.results.to_json(value))
+        except PydanticSerializationError as error:
+            message = f"{name} ran, but what it returned is not what it promises: it cannot be written as JSON: {error}"
+            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
         except BadResult as error:
             message = f"{name} ran, but what it returned is not what it promises: {error}"
             raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
@@ -123,8 +130,14 @@ def read_tool(fn: Callable[..., Any]) -> Tool:
     except UnsupportedParameter as error:
         raise ToolLoadError(f"{source}: tool {name!r}: {error}") from error
     results = read_results(fn)
-    spec = ToolSpec(name=name, description=docs.description, input=arguments.schema, output=results.schema)
+    spec = ToolSpec(name=name, description=_description(docs), input=arguments.schema, output=results.schema)
     return Tool(spec, source, fn, arguments, results)
+
+
+def _description(docs: Docs) -> str:
+    """With the errors that the tool declares, so that a model knows what may come of a call."""
+    errors = [f"- {kind}: {about}" if about else f"- {kind}" for kind, about in docs.errors.items()]
+    return "\n\n".join(filter(None, (docs.description, "\n".join(["It may fail with:", *errors]) if errors else "")))
 
 
 def _definition(fn: Callable[..., Any]) -> activity._Definition:
@@ -146,6 +159,29 @@ def _typed_failures() -> Iterator[None]:
     except Exception as error:
         kind = type(error).__name__
         raise ApplicationError(preview(str(error)) or kind, type=kind) from error
+
+
+async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments, read from the blob store where they were too long to travel."""
+    if list(args) != [FOLDED_ARGS]:
+        return args
+    try:
+        blob = BlobRef.model_validate(args[FOLDED_ARGS])
+    except ValidationError:
+        return args
+    info = activity.info()
+    call_id = info.activity_id.removesuffix(".fallback")
+    # A model may write anything: only the part that holds this very call is read.
+    if not blob.key.startswith(f"{info.workflow_id}/"):
+        return args
+    (part,) = await unfold(blobs, (ToolCall(call_id=call_id, name="", args={}, blob=blob),))
+    if not isinstance(part, ToolCall) or part.call_id != call_id:
+        return args
+    if part.blob is not None:
+        raise ApplicationError("the arguments of this call were lost", type=TOOL_FAILED, non_retryable=True)
+    if part.args_raw is not None:
+        raise ApplicationError("the arguments are not a JSON object", type=INVALID_ARGUMENTS, non_retryable=True)
+    return part.args
 
 
 def _workflow_id() -> str:

@@ -178,6 +178,8 @@ def _text_of(part: object) -> str:
             text = part.text
         case File():
             text = f"[file {part.name} ({part.media_type}): {part.uri}]"
+        case Data(name="timer", value={"note": str(note), "due": str(due)}):
+            text = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
         case Data():
             text = f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
         case _:

@@ -17,8 +17,9 @@ from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
 from gateway.context import By, Gateway, Here
 from gateway.problems import Problem, invalid
 from gateway.strict_json import StrictRoute
-from temporal.blobs import fold_part
+from temporal.blobs import BlobStore, fold_part
 from temporal.yaml_source import field_name
+from workflows import ask_user
 from workflows.commands import Answer, QuestionState
 from workflows.session import SessionWorkflow
 from workflows.types import Question, ToolResult
@@ -42,8 +43,8 @@ async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: He
             raise Problem("already_answered")
         await _known_session(gateway, session)
         raise invalid("question_id", "is no question of this session")
-    _check(body, question, state)
-    command = await _command(gateway, session, body, question, by.user)
+    check_answer(body, question, state)
+    command = await make_answer(gateway.blobs, session, body, question, by.user)
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
     after = await gateway.backend.query(session, SessionWorkflow.question, body.question_id)
@@ -58,7 +59,7 @@ async def _known_session(gateway: Gateway, session: str) -> None:
         raise Problem("session_closed")
 
 
-def _check(body: AnswerBody, question: Question, state: QuestionState) -> None:
+def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> None:
     """Raises Problem where the answer is none to this question."""
     given = body.model_fields_set
     if question.kind == "approval":
@@ -81,7 +82,9 @@ def _check(body: AnswerBody, question: Question, state: QuestionState) -> None:
         return
     if "result" not in given:
         raise invalid("result", "is required, or approved: false")
-    _fits("result", body.result, state.output)
+    # What fits a form is told by the call that made it.
+    form = question.name == ask_user.NAME and not question.question_id.endswith(".outcome")
+    _fits("result", body.result, ask_user.answer_schema(question.args or {}) if form else state.output)
 
 
 def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None) -> None:
@@ -93,9 +96,10 @@ def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None) -> None:
         raise invalid(field_name((field, *error.absolute_path)), message)
 
 
-async def _command(gateway: Gateway, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
+async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
+    """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
-    folded = await fold_part(gateway.blobs, session, result)
+    folded = await fold_part(blobs, session, result)
     assert isinstance(folded, ToolResult)
     return Answer(
         id=uuid.uuid4().hex,

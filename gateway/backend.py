@@ -8,7 +8,6 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -16,19 +15,14 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.problems import Problem, from_rpc
-from gateway.visibility import searchable
+from temporal.schedules import next_times
 from temporal.settings import Settings
-from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+from temporal.starting import Memo, session_attributes
 from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, NewSession, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
@@ -50,16 +44,6 @@ _SIGNALS: Final[dict[type[Signal], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
-    """What a session's memo holds, for lists and for telling the same create from another."""
-
-    body_sha256: str
-    created_at: str
-    title: str
-    demo: bool
-
-
 class Backend:
     """`session` is always a workflow id, `{tenant}/{session_id}`."""
 
@@ -69,14 +53,6 @@ class Backend:
 
     async def start(self, session: str, new: NewSession, memo: Memo, summary: str, details: str) -> bool:
         """Starts a session. False where one with this id exists or existed."""
-        attributes: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(AGENT, new.agent),
-            SearchAttributePair(STATUS, "working" if new.message else "idle"),
-            SearchAttributePair(TENANT, new.tenant),
-            SearchAttributePair(COST, 0.0),
-        ]
-        if new.user is not None:
-            attributes.append(SearchAttributePair(USER, searchable(new.user)))
         async with self._deadline():
             try:
                 await self._client.start_workflow(
@@ -87,8 +63,8 @@ class Backend:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     task_timeout=self._settings.workflow_task_timeout,
-                    memo={name: getattr(memo, name) for name in Memo.__slots__},
-                    search_attributes=TypedSearchAttributes(attributes),
+                    memo=memo.values(),
+                    search_attributes=session_attributes(new, works=new.message is not None),
                     static_summary=summary,
                     static_details=details,
                 )
@@ -170,6 +146,11 @@ class Backend:
             found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
             await found.fetch_next_page()
         return list(found.current_page or ()), found.next_page_token
+
+    async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
+        """When a schedule is due next; nothing where it is not in place, or paused."""
+        async with self._deadline():
+            return await next_times(self._client, schedule_id)
 
     async def check_ready(self) -> None:
         """Raises Problem unless Temporal answers and a worker polls for sessions."""

@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from gateway.auth import Principal
-from gateway.backend import Memo
 from gateway.bodies import (
     ConfigureSession,
     CreateSession,
@@ -32,6 +31,7 @@ from gateway.strict_json import StrictRoute
 from gateway.visibility import Status
 from temporal.blobs import fold
 from temporal.definitions import InputProblem, check_inputs
+from temporal.starting import Memo
 from workflows.commands import Configure, NewSession, PageRequest, SendMessage, SnapshotPage
 from workflows.definition import AgentDefinition, Limits
 from workflows.queries import last_words

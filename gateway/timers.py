@@ -33,6 +33,8 @@ async def cancel_timer(
     """Cancels a timer: it will not fire."""
     session = by.workflow_id(session_id)
     page = await gateway.backend.ask(session, SessionWorkflow.timers)
+    if page.closed:
+        raise Problem("session_closed")
     if not any(timer.timer_id == timer_id for timer in page.timers):
         raise Problem("timer_not_found")
     await gateway.backend.signal(session, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))

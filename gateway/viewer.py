@@ -11,7 +11,13 @@ _PRIVATE = {"native", "blob", "args_raw"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
 _ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
 
-_ABSENT_HERE = {"approval.resolved": _ABSENT | {"reason"}, "input.requested": _ABSENT | {"call_id"}}
+_ABSENT_HERE = {
+    "approval.resolved": _ABSENT | {"reason"},
+    "input.requested": _ABSENT | {"call_id"},
+    "tool.started": _ABSENT | {"session_id"},
+    "tool.finished": _ABSENT | {"usage", "cost_usd"},
+    "agent.updated": _ABSENT | {"agent"},
+}
 
 
 async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from itertools import islice
 
 import structlog
 
+from gateway.live_children import Follow, LiveChildren
 from gateway.live_step import LiveStep
 from gateway.live_tools import LiveTools
 from gateway.problems import Problem
@@ -100,10 +101,12 @@ class Watch:
         blobs: BlobStore,
         ask: AskEvents,
         length: AskLength,
+        follow: Follow,
         *,
         patience: Patience,
     ) -> None:
-        """`page` is the last one that its first viewer was given: the watch goes on from there."""
+        """`page` is the last one that its first viewer was given: the watch goes on from there. `follow` gives the
+        streams of sub-agents' sessions."""
         self.session = session
         self.viewers: set[Viewer] = set()
         self.cursor = page.seq
@@ -124,6 +127,7 @@ class Watch:
         self._working = page.working
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session))
         self._tools = LiveTools(page.running)
+        self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -151,13 +155,14 @@ class Watch:
     def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
+        self._children.stop()
 
     def _let_in(self, viewer: Viewer) -> None:
         """Live frames from here on, first what the open step has streamed so far; not while the viewer is ahead."""
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for item in (*self._step.so_far(), *self._tools.so_far()):
+        for item in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
             viewer.offer(item)
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
@@ -259,6 +264,7 @@ class Watch:
         self._broadcast(item)
         for progress in self._tools.follow(event):
             self._broadcast(progress)
+        self._children.follow(event)
         match event:
             case StepStarted():
                 for frame in self._step.started(event.step_id):
@@ -360,7 +366,9 @@ class Watches:
             return watch
         if page is None or page.seq != cursor:
             return None
-        watch = Watch(session, page, self._live, self._blobs, self._ask, self._length, patience=self._patience)
+        watch = Watch(
+            session, page, self._live, self._blobs, self._ask, self._length, self.follow, patience=self._patience
+        )
         self._watches[session] = watch
         return watch
 

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from temporal.inputs import input_faults
 from temporal.prices import price_of
+from temporal.schedule_check import schedule_problems
 from temporal.template_check import BUILT_IN, Fault, template_faults
 from temporal.tool_check import tool_problems
 from temporal.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
@@ -25,7 +26,7 @@ from workflows.tool_definition import Name
 
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {
-    "": ("idle_timeout", "schedules", "handlers"),
+    "": ("idle_timeout", "handlers"),
     "models": ("fallback",),
     "context": ("compact_at", "keep_recent", "summarizer"),
     "limits": ("working_time",),
@@ -174,6 +175,7 @@ def _check(
         known = frozenset(definition.inputs) | BUILT_IN
         problems += [_in_text(instructions, fault) for fault in template_faults(instructions.text, known)]
     problems += tool_problems(source, definition, tool_names)
+    problems += schedule_problems(source, definition)
     if definition.limits.cap_costs:
         # A shared role that this agent does not name may stay unknown: the session refuses it where it is chosen.
         for role in dict.fromkeys([definition.model, *own_models]):

@@ -5,15 +5,12 @@ Rule: what can be known before a session runs is refused with its file, line and
 
 from collections.abc import Iterator
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from pydantic import JsonValue
-
+from temporal.schema_check import input_fault, schema_fault
 from temporal.template_check import BUILT_IN, template_faults
 from temporal.yaml_source import DefinitionProblem, Source
 from workflows.conditions import expression_of
 from workflows.definition import AgentDefinition
-from workflows.tool_definition import ClientTool, ToolUse
+from workflows.tool_definition import AgentTool, ClientTool, McpServer, ToolUse, name_of
 
 
 def tool_problems(
@@ -26,28 +23,26 @@ def tool_problems(
             case ToolUse(task_queue=None) if tool_names is not None and tool.name not in tool_names:
                 there = ", ".join(sorted(tool_names)) or "none"
                 yield source.problem(loc, f"no worker tool is named {tool.name!r}; there are: {there}")
-            case ToolUse(task_queue=str()) | ClientTool() if tool_names is not None and tool.name in tool_names:
+            case ToolUse(task_queue=str()) | ClientTool() | AgentTool() if (
+                tool_names is not None and tool.name in tool_names
+            ):
                 yield source.problem(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
             case _:
                 pass
-        for field in ("input", "output"):
+        for field, fault_of in (("input", input_fault), ("output", schema_fault)):
             schema = getattr(tool, field, None)
-            if schema is not None and (wrong := _schema_fault(schema)) is not None:
-                yield source.problem((*loc, field), wrong)
-        if isinstance(tool, ToolUse) and tool.approval is not None and tool.approval.when is not None:
+            if schema is not None and (fault := fault_of(schema)) is not None:
+                yield source.problem((*loc, field, *fault[0]), f"{name_of(tool)}: {fault[1]}")
+        if (
+            isinstance(tool, ToolUse | AgentTool | McpServer)
+            and tool.approval is not None
+            and tool.approval.when is not None
+        ):
             when = tool.approval.when
             place = (*loc, "approval", "when")
             if expression_of(when) is None:
                 yield source.problem(place, "is exactly one {{ }} that gives true or false")
                 continue
             known = frozenset(definition.inputs) | BUILT_IN | {"args"}
-            for fault in template_faults(when, known):
-                yield source.problem(place, fault.message)
-
-
-def _schema_fault(schema: dict[str, JsonValue]) -> str | None:
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        return f"not a JSON Schema: {error.message[:300]}"
-    return None
+            for wrong in template_faults(when, known):
+                yield source.problem(place, wrong.message)

@@ -7,9 +7,10 @@ Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the d
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.demo import Demo
 from activities.providers import Providers
@@ -27,6 +29,7 @@ from temporal.app.sources import Sources
 from temporal.live import MemoryLive
 from temporal.settings import Settings
 from workflows.attributes import AGENT, STATUS, TENANT
+from workflows.commands import Answer as Answered
 from workflows.commands import Close, Configure, EventsPage, NewSession, PageRequest, Prompt, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.definition import ModelDefinition
@@ -44,6 +47,18 @@ AGENTS = {
     "capped": "limits: {turn: {cost_usd: 0.001}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 100}}}",
     "short": "limits: {turn: {steps: 2}}\nmodels: {main: {use: demo/stage}}\ntools: [add]",
     "broken": "instructions: '{{ user.name }}'",
+    "boss": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, agent: {name: helper}, agent: {name: one}, agent: {name: slow, timeout: 1s}, "
+    "agent: {name: plain, description: Asks, approval: always}, agent: {name: expert, handoff: true}]",
+    "helper": "inputs: {topic: {type: string, default: none}}\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, hang, book: {approval: always}, wake_me]",
+    "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
+    "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
+    "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
+    "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",
 }
 
 
@@ -205,6 +220,11 @@ class Talk:
     def stage(self) -> Stage:
         return self.lab.stage
 
+    def child(self, call_id: str) -> "Talk":
+        """The session in which a sub-agent answers this call."""
+        workflow_id = f"{self.handle.id}~{call_id}"
+        return Talk(self.lab, self.lab.client.get_workflow_handle_for(SessionWorkflow.run, workflow_id))
+
     async def send(self, text: str, message_id: str = "", *, digest: str | None = None) -> str:
         self._sent += 1
         message_id = message_id or f"m{self._sent}"
@@ -217,6 +237,11 @@ class Talk:
         if told:
             self.lab.live.stop(self.handle.id)
 
+    async def answer(self, question_id: str, *, answer_id: str = "", **fields: Any) -> None:
+        """Answers as the gateway does."""
+        answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
+        await self.handle.signal(SessionWorkflow.answer, answer)
+
     async def close(self) -> None:
         await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
         self.lab.live.stop(self.handle.id)
@@ -224,8 +249,19 @@ class Talk:
     async def configure(self, **changes: Any) -> None:
         await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
 
+    async def ask(self, query: Any, argument: Any) -> Any:
+        """The answer to a query. The test server at times forgets one that comes together with a signal."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return await self.handle.query(query, argument, rpc_timeout=timedelta(seconds=1))
+                except RPCError as error:
+                    if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                        raise
+
     async def page(self, after: int = 0) -> EventsPage:
-        return await self.handle.query(SessionWorkflow.events, after)
+        page: EventsPage = await self.ask(SessionWorkflow.events, after)
+        return page
 
     async def events(self, after: int = 0) -> list[Event]:
         found: list[Event] = []
@@ -309,11 +345,19 @@ def check(events: list[Event]) -> None:
 
 
 @asynccontextmanager
-async def open_lab(client: Client, folder: Path, settings: Settings, stage: Stage | None = None) -> AsyncIterator[Lab]:
-    """A worker with all parts on `client`'s server; its data goes to `folder`."""
+async def open_lab(
+    client: Client,
+    folder: Path,
+    settings: Settings,
+    stage: Stage | None = None,
+    *,
+    more_agents: Mapping[str, str] = {},
+    more_tools: Sequence[Path] = (),
+) -> AsyncIterator[Lab]:
+    """A worker with all parts on `client`'s server; its data goes to `folder`. `more_agents` are lines by name."""
     agents = folder / "agents"
     agents.mkdir(parents=True, exist_ok=True)
-    for name, lines in AGENTS.items():
+    for name, lines in {**AGENTS, **more_agents}.items():
         fields = [f"name: {name}", "model: main", lines]
         if "models:" not in lines:
             fields.append("models: {main: {use: demo/instant}, other: {use: demo/quick}}")
@@ -322,11 +366,15 @@ async def open_lab(client: Client, folder: Path, settings: Settings, stage: Stag
         (agents / f"{name}.yaml").write_text("\n".join(fields))
     tools = folder / "lab_tools.py"
     tools.write_text("from tests.session_lab import add, book, hang, refuse\n")
-    parts = assemble(settings, Sources(agents=(agents,), tools=(str(tools),)), demo_without_keys=True)
+    modules = (str(tools), *map(str, more_tools))
+    parts = assemble(settings, Sources(agents=(agents,), tools=modules), demo_without_keys=True)
     assert not parts.definitions.problems, parts.definitions.problems
     await parts.definitions.publish()
     stage = stage or Stage()
     parts = replace(parts, providers=Wires(stage))
     live = MemoryLive(asyncio.get_running_loop())
-    async with make_worker(client, live, parts):
-        yield Lab(client, live, parts, stage)
+    try:
+        async with make_worker(client, live, parts):
+            yield Lab(client, live, parts, stage)
+    finally:
+        await parts.mcp.aclose()

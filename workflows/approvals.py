@@ -27,7 +27,7 @@ def plan_calls(state: SessionState, calls: tuple[ToolCall, ...]) -> Plans:
     plans: Plans = {}
     for number, call in enumerate(calls, 1):
         if number > limit:
-            message = f"One step may ask for {limit} calls, and this was the {number}th: it did not run. Ask again."
+            message = f"One step may ask for {limit} calls, and this was number {number}: it did not run. Ask again."
             plans[call.call_id] = Plan(do="run", refused=ToolError(type=TOO_MANY_CALLS, message=message))
         else:
             plans[call.call_id] = _plan(state, state.turn, call)
@@ -69,7 +69,7 @@ def _asks(approval: Approval, state: SessionState, agent: LoadedAgent, turn: Tur
     # Arguments that are too big to be here cannot be looked at.
     if approval.when is None or call.blob is not None:
         return True
-    names = names_in(state, turn.turn_id)
+    names = names_in(state, turn.turn_id, agent)
     spent = {"session": state.cost_usd, "turn": turn.cost_usd}
     for name, cost in spent.items():
         part = names[name]

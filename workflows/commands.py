@@ -74,8 +74,19 @@ class CancelTimer(Frozen):
     timer_id: str
 
 
+class Parent(Frozen):
+    """The call that a sub-agent's session answers."""
+
+    session_id: str
+    call_id: str
+    #: Sessions above this one.
+    depth: int
+    #: Dollars that it may spend; None: its own limits alone hold.
+    cap_usd: float | None = None
+
+
 class NewSession(Frozen):
-    """What the gateway starts a session with."""
+    """What the gateway, or a session that calls a sub-agent, starts a session with."""
 
     tenant: Id
     session_id: Id
@@ -85,6 +96,8 @@ class NewSession(Frozen):
     user: str | None = None
     metadata: dict[str, JsonValue] = {}
     message: SendMessage | None = None
+    #: Set for a sub-agent's session, which closes by itself once it has answered.
+    parent: Parent | None = None
     #: History events after which the session continues as new at its next rest point.
     continue_as_new_after: int = 1500
 
@@ -104,6 +117,8 @@ class Receipt(Frozen):
     turn_id: str | None
     #: Messages that wait for a turn.
     queued: int = 0
+    #: The agent that the session was started with; another may have taken it over.
+    started_as: str = ""
     #: Of the message with this id, if the session has it.
     content_sha256: str | None = None
     cursor: int | None = None
@@ -122,6 +137,8 @@ class TimersPage(Frozen):
 
     timers: tuple[Timer, ...]
     seq: int
+    #: Closed, or told to close.
+    closed: bool = False
 
 
 class QuestionState(Frozen):
@@ -156,6 +173,8 @@ class EventsPage(Frozen):
     step_open: bool
     #: Tool calls that run.
     running: tuple[str, ...] = ()
+    #: Of those, the sessions of sub-agents, by call id.
+    sub_sessions: dict[str, str] = {}
     #: There is more after the last one of this page.
     more: bool
 
@@ -192,6 +211,10 @@ class SnapshotPage(Frozen):
     count: int
     #: Those that are open, the oldest first.
     questions: tuple[Question, ...] = ()
+    #: The session whose call this one answers.
+    parent: Parent | None = None
+    #: Sessions of sub-agents that run, by call id.
+    sub_sessions: dict[str, str] = {}
 
 
 class PageRequest(Frozen):

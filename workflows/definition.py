@@ -8,7 +8,8 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from workflows.tool_definition import ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
+from workflows.schedule_definition import Schedules
+from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
 from workflows.types import Frozen, ToolSpec
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
@@ -109,6 +110,7 @@ class AgentDefinition(Frozen):
     limits: Limits = Limits()
     context: ContextPolicy = ContextPolicy()
     busy: Literal["queue"] = "queue"
+    schedules: Schedules = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -142,6 +144,14 @@ class AgentDefinition(Frozen):
         """Names of the tools that Perdure's own workers must have; the others are described by the definition."""
         return tuple(tool.name for tool in self.tools if isinstance(tool, ToolUse) and tool.task_queue is None)
 
+    @property
+    def agent_tools(self) -> tuple[AgentTool, ...]:
+        return tuple(tool for tool in self.tools if isinstance(tool, AgentTool))
+
+    @property
+    def uses_mcp(self) -> bool:
+        return any(isinstance(tool, McpServer) for tool in self.tools)
+
 
 class LoadedAgent(Frozen):
     """A definition made ready to run; everything in it is recorded in the session's history."""
@@ -157,11 +167,15 @@ class LoadedAgent(Frozen):
     mcp: dict[str, McpTool] = {}
     #: MCP servers that could not be reached, so that their tools are missing, as people call them.
     absent: tuple[str, ...] = ()
+    #: Digests of the agents that its tools name, by name.
+    agents: dict[str, str] = {}
+    #: Of what MCP servers listed, to notice that they list something else.
+    mcp_digest: str = ""
 
     def spec(self, name: str) -> ToolSpec | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def use(self, name: str) -> ToolUse | ClientTool | SessionTool | None:
+    def use(self, name: str) -> ToolUse | ClientTool | AgentTool | SessionTool | None:
         for tool in self.definition.tools:
             if not isinstance(tool, McpServer) and tool.name == name:
                 return tool

@@ -90,6 +90,8 @@ class ToolStarted(EventBase):
     call_id: str
     name: str
     args: dict[str, JsonValue]
+    #: Of the session in which a sub-agent answers this call.
+    session_id: str | None = None
 
 
 class ToolFinished(EventBase):
@@ -99,6 +101,10 @@ class ToolFinished(EventBase):
     result: ToolResult
     attempts: int | None = None
     duration_ms: float
+    #: What a sub-agent spent, which counts as this session's; None: the call ran no model.
+    usage: Usage | None = None
+    #: Dollars; with `usage`, None when a price is unknown.
+    cost_usd: float | None = None
 
 
 class ApprovalRequested(EventBase):
@@ -162,6 +168,8 @@ class AgentUpdated(EventBase):
     type: Literal["agent.updated"] = "agent.updated"
     old: str
     new: str
+    #: The agent that has taken the session over.
+    agent: str | None = None
 
 
 class ModelSwitched(EventBase):

@@ -31,6 +31,8 @@ class Plan(Frozen):
     question: Question | None = None
     #: `tool.started` was told.
     started: bool = False
+    #: Of the sub-agent that answers.
+    session_id: str | None = None
     #: What a person made of the arguments.
     args: dict[str, JsonValue] | None = None
     #: Why the call does not run after all; its result then.
@@ -77,7 +79,8 @@ def follow(plans: Plans, event: PlanEvent) -> Plans:
             plan = plans.get(event.call_id)
             if plan is None:
                 return plans
-            return _change(plans, event.call_id, do="running" if plan.do == "run" else plan.do, started=True)
+            do = "running" if plan.do == "run" else plan.do
+            return _change(plans, event.call_id, do=do, started=True, session_id=event.session_id)
         case ToolFinished():
             return {call_id: plan for call_id, plan in plans.items() if call_id != event.call_id}
         case _:

@@ -33,11 +33,12 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         seq=state.seq,
         closed=state.closed or state.closing is not None,
         status=state.status,
-        agent=state.new.agent,
+        agent=state.agent,
         digest=state.digest,
         pinned=state.pinned,
         turn_id=state.turn.turn_id if state.turn else None,
         queued=len(state.inbox),
+        started_as=state.new.agent,
         content_sha256=seen.content_sha256 if seen else None,
         cursor=seen.cursor if seen else None,
     )
@@ -57,6 +58,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         last_step=state.steps[-1].step_id if state.steps else None,
         step_open=state.turn is not None and state.turn.step is not None,
         running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
+        sub_sessions=state.sub_sessions,
         more=len(page) < len(wanted),
     )
 
@@ -69,7 +71,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
-        agent=state.new.agent,
+        agent=state.agent,
         digest=state.digest,
         pinned=state.pinned,
         model=state.model_role,
@@ -78,7 +80,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         turn_id=state.turn.turn_id if state.turn else None,
         user=state.new.user,
         metadata=state.metadata,
-        inputs=state.new.inputs,
+        inputs=state.inputs_of(state.agent),
         limits=state.effective_limits,
         usage=state.usage,
         cost_usd=state.cost_usd if state.cost_known else None,
@@ -89,6 +91,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
         count=until,
         questions=state.questions,
+        parent=state.new.parent,
+        sub_sessions=state.sub_sessions,
     )
 
 

@@ -16,13 +16,14 @@ from workflows.contract import ToolOutput
 from workflows.definition import LoadedAgent
 from workflows.plan import Plan
 from workflows.state import Note, QuestionSettled, SessionState
-from workflows.tool_definition import ClientTool, ToolUse
+from workflows.tool_definition import AgentTool, ClientTool, ToolUse
 from workflows.toolbox import Toolbox
 from workflows.types import Question, ToolCall, ToolError
 
 
 class Questions:
-    """`state` gives the session's state; `append` adds an event to it, `note` a note; `tools` takes results."""
+    """`state` gives the session's state; `append` adds an event to it, `note` a note; `tools` takes results; `now` gives
+    the session's time."""
 
     def __init__(
         self,
@@ -30,11 +31,13 @@ class Questions:
         append: Callable[..., None],
         note: Callable[[Note], None],
         tools: Toolbox,
+        now: Callable[[], datetime] = workflow.now,
     ) -> None:
         self._state = state
         self._append = append
         self._note = note
         self._tools = tools
+        self._now = now
 
     def ask(self, calls: tuple[ToolCall, ...]) -> None:
         """Puts the question of each of these calls."""
@@ -136,12 +139,12 @@ class Questions:
         return None
 
     def _until(self, time: timedelta | None) -> datetime | None:
-        return None if time is None else workflow.now() + time
+        return None if time is None else self._now() + time
 
 
-def _use(agent: LoadedAgent | None, name: str) -> ToolUse | None:
+def _use(agent: LoadedAgent | None, name: str) -> ToolUse | AgentTool | None:
     use = agent.use(name) if agent else None
-    return use if isinstance(use, ToolUse) else None
+    return use if isinstance(use, ToolUse | AgentTool) else None
 
 
 def _approval_time(agent: LoadedAgent | None, name: str) -> timedelta | None:

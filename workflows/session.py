@@ -10,12 +10,17 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
+from temporalio.common import (
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows import queries
 from workflows.approvals import plan_calls
-from workflows.attributes import COST, STATUS
+from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
 from workflows.commands import (
     Answer,
     CancelTimer,
@@ -39,12 +44,15 @@ from workflows.commands import (
 )
 from workflows.contract import (
     LOAD_AGENT,
+    TOOLS_CHANGED,
     LoadAgentInput,
     StepOutput,
+    ToolsChangedInput,
     call_model,
     call_of,
     load_agent,
     model_config,
+    tools_changed,
 )
 from workflows.definition import LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
@@ -60,6 +68,7 @@ from workflows.state import (
     CloseRequested,
     CommandSeen,
     Configured,
+    Handoff,
     Note,
     SessionState,
     StepOpened,
@@ -71,6 +80,7 @@ from workflows.state import (
     begin,
 )
 from workflows.step import finished_step
+from workflows.sub_agents import SubAgents, answer_of
 from workflows.timers import Timers
 from workflows.toolbox import Toolbox
 from workflows.turn import (
@@ -87,6 +97,7 @@ from workflows.turn import (
     RunHere,
     RunTools,
     StartTurn,
+    TakeOver,
     Wait,
     WakeUp,
     next_action,
@@ -119,7 +130,8 @@ class SessionWorkflow:
         self._signals = 0
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
-        self._tools = Toolbox(lambda: self._state, self._append, self._note)
+        agents = SubAgents(lambda: self._state, self._note, self._start_child)
+        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents)
         self._timers = Timers(lambda: self._state, self._append, self._note)
         self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._describe()
@@ -130,12 +142,13 @@ class SessionWorkflow:
                 self._accept(start.new.message)
 
     @workflow.run
-    async def run(self, start: SessionInput) -> str:
+    async def run(self, start: SessionInput) -> Any:
+        """Returns why the session was closed; a sub-agent's, a `SubAnswer`."""
         while True:
             action = next_action(self._state)
             if isinstance(action, Exit):
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                return self._state.closing or "closed"
+                return answer_of(self._state) if self._state.new.parent else self._state.closing or "closed"
             if self._should_continue_as_new(action):
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(SessionInput(carried=self._state))
@@ -147,6 +160,7 @@ class SessionWorkflow:
                 await self._load_agent(action)
             case StartTurn():
                 self._start_turn(action.message)
+                await self._look_for_tools()
             case CallModel():
                 self._publish_status()
                 await self._call_model(action)
@@ -166,12 +180,15 @@ class SessionWorkflow:
             case AbandonTools():
                 self._questions.withdraw(action.calls)
                 self._tools.abandon(action.calls)
+            case TakeOver():
+                self._take_over(action.handoff)
             case FinishTurn():
                 self._finish_turn(action)
             case CloseSession():
                 self._close(action.reason)
             case WakeUp():
                 self._wake_up(action.timer)
+                await self._look_for_tools()
             case Rest():
                 await self._rest(action)
             case Exit():
@@ -199,6 +216,7 @@ class SessionWorkflow:
         turn = self._state.turn
         if self._first_time(command.id) and turn and command.turn_id in (None, turn.turn_id):
             self._note(StopRequested())
+            self._tell_model()
 
     @workflow.signal
     @command_only
@@ -229,6 +247,7 @@ class SessionWorkflow:
         self._signals += 1
         if self._first_time(command.id):
             self._note(CloseRequested(reason=command.reason))
+            self._tell_model()
 
     # Queries. None of them mutates anything; all are pure functions of the state.
 
@@ -250,7 +269,8 @@ class SessionWorkflow:
 
     @workflow.query
     def timers(self) -> TimersPage:
-        return TimersPage(timers=self._state.timers, seq=self._state.seq)
+        closed = self._state.closed or self._state.closing is not None
+        return TimersPage(timers=self._state.timers, seq=self._state.seq, closed=closed)
 
     @workflow.query
     def question(self, question_id: str) -> QuestionState:
@@ -268,7 +288,7 @@ class SessionWorkflow:
 
     async def _load_agent(self, action: LoadAgent) -> None:
         old = self._state.loaded
-        request = LoadAgentInput(name=self._state.new.agent, digest=action.digest)
+        request = LoadAgentInput(name=self._state.agent, digest=action.digest)
         try:
             agent: LoadedAgent = await workflow.execute_local_activity(load_agent, request, **LOAD_AGENT)
         except FailureError as failure:
@@ -303,6 +323,20 @@ class SessionWorkflow:
         message = Message(id=f"{timer.timer_id}.fired", role="user", parts=(part,), turn_id=turn_id, at=workflow.now())
         self._append("message.added", message=message)
         self._publish_status()
+
+    async def _look_for_tools(self) -> None:
+        """A turn has the tools that MCP servers list at its beginning. What they list is told only where it is new."""
+        loaded = self._state.loaded
+        if loaded is None or not loaded.definition.uses_mcp:
+            return
+        request = ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest)
+        try:
+            changed: bool = await workflow.execute_local_activity(tools_changed, request, **TOOLS_CHANGED)
+        except FailureError as failure:
+            workflow.logger.warning("tools_unknown", extra={"digest": loaded.digest, "error": str(failure)})
+            return
+        if changed:
+            self._note(ToolsChanged())
 
     async def _wait(self, action: Wait) -> None:
         """Until a call has its result, a question its answer, or the turn is stopped."""
@@ -387,6 +421,50 @@ class SessionWorkflow:
         self._append("step.started", step_id=action.step_id, model=model)
         return record
 
+    async def _start_child(
+        self, workflow_id: str, new: NewSession, demo: bool
+    ) -> "workflow.ChildWorkflowHandle[Any, Any]":
+        """Starts a sub-agent's session, as the gateway starts any other."""
+        info = workflow.info()
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(AGENT, new.agent),
+            SearchAttributePair(STATUS, "working"),
+            SearchAttributePair(TENANT, new.tenant),
+            SearchAttributePair(COST, 0.0),
+        ]
+        user = info.typed_search_attributes.get(USER)
+        if user is not None:
+            attributes.append(SearchAttributePair(USER, user))
+        assert new.message is not None
+        said = Message(id=new.message.message_id, role="user", parts=new.message.parts, at=workflow.now())
+        title = queries.last_words(said)[:60]
+        return await workflow.start_child_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=new),
+            id=workflow_id,
+            task_timeout=info.task_timeout,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            # It is told to close, and ends as every session does.
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
+            memo={
+                "body_sha256": "",
+                "created_at": workflow.now().isoformat().replace("+00:00", "Z"),
+                "title": title,
+                "demo": demo,
+                "parent": self._state.new.session_id,
+            },
+            search_attributes=TypedSearchAttributes(attributes),
+            static_summary=f"{new.agent}: {title}",
+        )
+
+    def _take_over(self, handoff: Handoff) -> None:
+        assert self._state.loaded is not None
+        agent = handoff.agent
+        old = self._state.loaded.digest
+        self._append("agent.updated", old=old, new=agent.digest, agent=agent.definition.name)
+        workflow.upsert_search_attributes([AGENT.value_set(agent.definition.name)])
+
     def _finish_turn(self, action: FinishTurn) -> None:
         turn = self._state.turn
         assert turn is not None
@@ -413,6 +491,12 @@ class SessionWorkflow:
         poke = workflow.extern_functions().get("perdure_poke")
         if poke is not None and not workflow.unsafe.is_replaying():
             poke(workflow.info().workflow_id, self._state.seq)
+
+    def _tell_model(self) -> None:
+        """A sub-agent's model call hears of a stop at once; of any other session, from the gateway."""
+        stop = workflow.extern_functions().get("perdure_stop")
+        if self._state.new.parent is not None and stop is not None and not workflow.unsafe.is_replaying():
+            stop(workflow.info().workflow_id)
 
     def _offer(self, step_id: str) -> None:
         """Leaves the state for the call, which need not ask for it if it runs in this process."""

@@ -13,7 +13,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from workflows.commands import NewSession, StepRecord, Timer, View
-from workflows.definition import Limits, LoadedAgent, ModelDefinition
+from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
 from workflows.events import (
     AgentUpdated,
     ApprovalRequested,
@@ -54,6 +54,13 @@ class Seen(Frozen):
     cursor: int
 
 
+class Handoff(Frozen):
+    """Another agent takes the session over as soon as the calls of the step have their results."""
+
+    agent: LoadedAgent
+    inputs: dict[str, JsonValue]
+
+
 class Turn(Frozen):
     turn_id: str
     number: int
@@ -72,6 +79,7 @@ class Turn(Frozen):
     stop: StopReason | None = None
     stopping: bool = False
     error: ToolError | None = None
+    handoff: Handoff | None = None
 
 
 class Answered(Frozen):
@@ -130,6 +138,12 @@ class SessionState(Frozen):
     allowed: tuple[str, ...] = ()
     #: Those that have not fired, in the order in which they were set.
     timers: tuple[Timer, ...] = ()
+    #: The agent that took the session over last.
+    taken_by: str | None = None
+    #: Inputs of agents that took it over, by name.
+    taken_inputs: dict[str, dict[str, JsonValue]] = {}
+    #: `seq` of when that was; what callers knew of the session before does not tell its definition.
+    taken_at: int = 0
 
     @property
     def oldest(self) -> int:
@@ -150,6 +164,21 @@ class SessionState(Frozen):
         return open_questions(self.turn.plans) if self.turn else ()
 
     @property
+    def agent(self) -> str:
+        """Name of the agent that runs."""
+        return self.taken_by or self.new.agent
+
+    def inputs_of(self, agent: str) -> dict[str, JsonValue]:
+        """What the agent of this name is given."""
+        return self.taken_inputs.get(agent, self.new.inputs)
+
+    @property
+    def sub_sessions(self) -> dict[str, str]:
+        """Sessions of sub-agents that run, by call id."""
+        plans = self.turn.plans if self.turn else {}
+        return {call_id: plan.session_id for call_id, plan in plans.items() if plan.session_id is not None}
+
+    @property
     def model_role(self) -> str:
         """The role that answers; `configure`'s, unless a newer definition has no such role."""
         if self.loaded is None:
@@ -163,7 +192,13 @@ class SessionState(Frozen):
 
     @property
     def effective_limits(self) -> Limits:
-        return self.limits or (self.loaded.definition.limits if self.loaded else Limits())
+        limits = self.limits or (self.loaded.definition.limits if self.loaded else Limits())
+        most = self.new.parent.cap_usd if self.new.parent else None
+        if most is None:
+            return limits
+        own = limits.session.cost_usd
+        capped: SessionLimits = limits.session.model_copy(update={"cost_usd": most if own is None else min(own, most)})
+        return limits.model_copy(update={"session": capped})
 
     @property
     def view(self) -> View:
@@ -239,6 +274,10 @@ class TimerCancelled(Frozen):
     timer_id: str
 
 
+class HandoffAgreed(Frozen):
+    handoff: Handoff
+
+
 class StepOpened(Frozen):
     record: StepRecord
 
@@ -262,6 +301,7 @@ Note = (
     | QuestionSettled
     | TimerDue
     | TimerCancelled
+    | HandoffAgreed
     | StepOpened
     | TurnBroken
 )
@@ -289,6 +329,8 @@ def apply(state: SessionState, change: Event | Note) -> SessionState:
 def _apply_event(state: SessionState, event: Event) -> SessionState:
     turn = state.turn
     match event:
+        case AgentUpdated(agent=str()) if turn is not None and turn.handoff is not None:
+            return _take_over(state, turn, turn.handoff)
         case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched():
             return state
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
@@ -320,13 +362,16 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return _finish_step(state, turn, event)
         case ToolFinished() if turn is not None and any(call.call_id == event.call_id for call in turn.calls):
             calls = tuple(c for c in turn.calls if c.call_id != event.call_id)
-            state = _with(state, turn=_turn(turn, calls=calls, plans=follow(turn.plans, event)))
+            turn = _turn(turn, calls=calls, plans=follow(turn.plans, event))
+            state = _with(state, turn=turn)
+            if event.usage is not None:
+                state = _spend(state, turn, event.usage, event.cost_usd)
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
             return _say(state, message)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
             return _prune(_with(state, turn=None))
         case SessionClosed():
-            return _with(state, closed=True)
+            return _with(state, closed=True, timers=())
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
@@ -339,7 +384,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             seen = {**state.seen, note.message.id: Seen(content_sha256=note.content_sha256, cursor=note.cursor)}
             if len(seen) > KEPT_MESSAGE_IDS:
                 del seen[next(iter(seen))]
-            digest = note.digest if note.digest and not state.pinned else state.digest
+            fresh = note.digest and not state.pinned and note.cursor >= state.taken_at
+            digest = note.digest if note.digest and fresh else state.digest
             # A definition that could not be loaded is tried again with every message.
             return _with(state, inbox=(*state.inbox, note.message), seen=seen, digest=digest, load_error=None)
         case StopRequested():
@@ -380,11 +426,13 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return _with(state, timers=timers)
         case TimerCancelled():
             return _without_timer(state, note.timer_id)
+        case HandoffAgreed() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, handoff=note.handoff))
         case StepOpened() if state.turn is not None and state.turn.step is None:
             return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
         case TurnBroken() if state.turn is not None:
             return _with(state, turn=_turn(state.turn, error=note.error))
-        case StepOpened() | TurnBroken() | CallsPlanned():
+        case StepOpened() | TurnBroken() | CallsPlanned() | HandoffAgreed():
             raise ValueError(f"{type(note).__name__} does not fit the session's turn")
         case _:
             assert_never(note)
@@ -397,6 +445,36 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
         del agents[next(iter(agents))]
     epoch = state.epoch + (state.loaded is not None)
     return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
+
+
+def _take_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionState:
+    name = handoff.agent.definition.name
+    return _with(
+        _load(state, handoff.agent),
+        turn=_turn(turn, handoff=None),
+        digest=handoff.agent.digest,
+        pinned=False,
+        taken_by=name,
+        taken_inputs={**state.taken_inputs, name: handoff.inputs},
+        taken_at=state.seq,
+        # A person allowed them to the other agent.
+        allowed=(),
+    )
+
+
+def _spend(state: SessionState, turn: Turn, usage: Usage, cost_usd: float | None) -> SessionState:
+    known = turn.cost_usd is not None and cost_usd is not None
+    return _with(
+        state,
+        turn=_turn(
+            turn,
+            usage=turn.usage + usage,
+            cost_usd=(turn.cost_usd or 0) + (cost_usd or 0) if known else None,
+        ),
+        usage=state.usage + usage,
+        cost_usd=state.cost_usd + (cost_usd or 0),
+        cost_known=state.cost_known and cost_usd is not None,
+    )
 
 
 def _without_timer(state: SessionState, timer_id: str) -> SessionState:
@@ -413,7 +491,6 @@ def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
 
 
 def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
-    known = turn.cost_usd is not None and event.cost_usd is not None
     calls = tuple(part for part in event.message.parts if isinstance(part, ToolCall))
     turn = _turn(
         turn,
@@ -421,16 +498,8 @@ def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessio
         # A model that says it calls tools and names none would be asked again and again.
         stop="end" if event.stop == "tool_calls" and not calls else event.stop,
         calls=calls,
-        usage=turn.usage + event.usage,
-        cost_usd=(turn.cost_usd or 0) + (event.cost_usd or 0) if known else None,
     )
-    state = _with(
-        state,
-        turn=turn,
-        usage=state.usage + event.usage,
-        cost_usd=state.cost_usd + (event.cost_usd or 0),
-        cost_known=state.cost_known and event.cost_usd is not None,
-    )
+    state = _spend(state, turn, event.usage, event.cost_usd)
     return _say(state, event.message) if event.message.parts else state
 
 

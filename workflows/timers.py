@@ -107,18 +107,19 @@ def read_wake_up(args: dict[str, JsonValue], now: datetime) -> tuple[datetime, s
     if len(note) > MAX_NOTE:
         return _wrong(f"note: has {len(note)} characters; at most {MAX_NOTE} may be")
     at, after = args.get("at"), args.get("after")
+    given = "at" if at is not None else "after"
     if (at is None) == (after is None):
         return _wrong("at, after: give exactly one of the two")
     try:
         due = _time(at) if at is not None else now + parse_duration(after)
     except ValueError as error:
-        return _wrong(f"{'at' if at is not None else 'after'}: {error}")
+        return _wrong(f"{given}: {error}")
     except OverflowError:
-        return _wrong("after: is longer than any clock can tell")
+        return _wrong(f"{given}: is further away than any clock can tell")
     if due <= now:
-        return _wrong(f"at: {due.isoformat()} is not in the future; now it is {now.isoformat()}")
+        return _wrong(f"{given}: {due.isoformat()} is not in the future; now it is {now.isoformat()}")
     if due - now > LONGEST:
-        return _wrong(f"{'at' if at is not None else 'after'}: is more than ten years away")
+        return _wrong(f"{given}: is more than ten years away")
     return due, note
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
+from workflows import ask_user
 from workflows.durations import Duration
 from workflows.types import Frozen
 
@@ -19,7 +20,6 @@ _YEAR = timedelta(days=365)
 _LEAST = timedelta(milliseconds=1)
 #: Keys of `tools:` that are no tool's name.
 KEYWORDS = ("agent", "mcp", "client")
-_LATER = ("agent",)
 _REFERENCE = re.compile(r"\$\{\w+\}")
 
 
@@ -110,10 +110,7 @@ class ToolUse(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.side_effects == "once" and self.retry.attempts > 1:
-            raise ValueError("retry: a tool whose side effects happen once is never tried again; leave it away")
-        if self.side_effects != "once" and self.on_unknown != "tell":
-            raise ValueError("on_unknown: only counts with side_effects: once")
+        _check_once(self)
         remote = ("description", "input", "output", "heartbeat", "queue_timeout")
         if self.task_queue is None:
             for field in remote:
@@ -152,6 +149,30 @@ class SessionTool(Frozen):
 
     kind: Literal["session"] = "session"
     name: Literal["wake_me", "cancel_wake_up"]
+
+
+class AgentTool(Frozen):
+    """A tool that is another agent: it answers as a session of its own, or takes this session over."""
+
+    kind: Literal["agent"] = "agent"
+    #: The agent's; the model calls the tool so, too.
+    name: Name
+    #: What the model is told; None: what the agent's definition says.
+    description: str | None = None
+    #: The part of what the turn and the session may still cost that one call may spend; without caps it means nothing.
+    share: float = Field(default=0.5, gt=0, le=1)
+    #: The other agent goes on with the conversation in this one's place.
+    handoff: bool = False
+    #: How long its answer may take, the time that it waits for people included; None: for ever.
+    timeout: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for field in ("share", "timeout"):
+            if self.handoff and getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(f"{field}: does not count with handoff: true, where no other session runs")
+        return self
 
 
 class McpAddress(Frozen):
@@ -201,7 +222,7 @@ class McpServer(McpAddress):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self.policy("tool")
+        _check_once(self)
         return self
 
     @property
@@ -235,6 +256,13 @@ class McpTool(Frozen):
     tool: str
 
 
+def _check_once(policy: "ToolUse | McpServer") -> None:
+    if policy.side_effects == "once" and policy.retry.attempts > 1:
+        raise ValueError("retry: a tool whose side effects happen once is never tried again; leave it away")
+    if policy.side_effects != "once" and policy.on_unknown != "tell":
+        raise ValueError("on_unknown: only counts with side_effects: once")
+
+
 def _tried_once(value: Any) -> Any:
     """`side_effects: once` means one attempt where nothing else is said."""
     if isinstance(value, dict) and value.get("side_effects") == "once":
@@ -249,9 +277,7 @@ def _named(value: dict[Any, Any]) -> dict[Any, Any]:
     if len(value) != 1:
         raise ValueError("a tool is a name, or one name with its options")
     ((name, options),) = value.items()
-    if name in _LATER:
-        raise ValueError(f"{name}: tools of this kind are not carried out by this version")
-    if options is not None and (not isinstance(options, dict) or "name" in options):
+    if options is not None and (not isinstance(options, dict) or {"name", "kind"} & options.keys()):
         raise ValueError(f"the options of {name} are a mapping, as in retry: {{attempts: 1}}")
     return {"name": name, **(options or {})}
 
@@ -260,15 +286,30 @@ def _entry(value: Any) -> Any:
     """One entry of `tools:` with its kind told."""
     if value in ("wake_me", "cancel_wake_up"):
         return {"kind": "session", "name": value}
+    if value == ask_user.NAME:
+        value = {ask_user.NAME: None}
     if isinstance(value, dict) and "kind" not in value:
+        if list(value) == [ask_user.NAME]:
+            described = {"description": ask_user.DESCRIPTION, "input": ask_user.INPUT, "output": {"type": "object"}}
+            options = _named(value)
+            if options.keys() & described.keys():
+                raise ValueError(f"{ask_user.NAME}: describes itself; its only option is expires")
+            return {"kind": "client", **described, **options}
         if list(value) == ["client"]:
             options = value["client"]
-            if not isinstance(options, dict):
+            if not isinstance(options, dict) or "kind" in options:
                 raise ValueError("client: is a mapping of name, description, input, output, expires")
+            if options.get("name") == ask_user.NAME:
+                raise ValueError(f"client: {ask_user.NAME!r} is built in; it goes into tools by its name alone")
             return {"kind": "client", **options}
+        if list(value) == ["agent"]:
+            options = value["agent"]
+            if not isinstance(options, dict) or "kind" in options:
+                raise ValueError("agent: is a mapping of name, description, share, handoff, timeout, approval")
+            return {"kind": "agent", **options}
         if list(value) == ["mcp"]:
             options = value["mcp"]
-            if not isinstance(options, dict):
+            if not isinstance(options, dict) or "kind" in options:
                 raise ValueError("mcp: is a mapping of url or command, and its options")
             return {"kind": "mcp", **options}
         return {"kind": "activity", **(value if "name" in value else _named(value))}
@@ -276,5 +317,11 @@ def _entry(value: Any) -> Any:
 
 
 ToolEntry = Annotated[
-    Annotated[ToolUse | ClientTool | McpServer | SessionTool, Field(discriminator="kind")], BeforeValidator(_entry)
+    Annotated[ToolUse | ClientTool | AgentTool | McpServer | SessionTool, Field(discriminator="kind")],
+    BeforeValidator(_entry),
 ]
+
+
+def name_of(tool: ToolUse | ClientTool | AgentTool | McpServer | SessionTool) -> str:
+    """What people call an entry of `tools:`."""
+    return f"mcp {tool.label}" if isinstance(tool, McpServer) else tool.name

@@ -9,12 +9,28 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 from workflows.approvals import STOPPED, UNKNOWN
-from workflows.errors import INVALID_ARGUMENTS, NO_WORKER, TOOL_FAILED, TOOL_TIMEOUT, WORKER_DIED
+from workflows.errors import (
+    INVALID_ARGUMENTS,
+    INVALID_RESULT,
+    MCP_LOST,
+    NO_WORKER,
+    RESULT_TOO_LARGE,
+    TOOL_FAILED,
+    TOOL_TIMEOUT,
+    WORKER_DIED,
+)
 from workflows.tool_definition import ToolUse
 from workflows.types import ToolError, preview
 
-#: Types of failures after which the fallback of a tool is not tried: it did not fail, nobody knows, or it was asked wrongly.
-FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: It did not fail, nobody knows, or it was asked wrongly.
+_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: It ran, and only its result is of no use.
+_RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
+
+
+def is_final(error: ToolError, use: ToolUse) -> bool:
+    """Whether the tool's fallback is not tried after this failure."""
+    return error.type in _FINAL or (use.side_effects == "once" and error.type in _RAN)
 
 
 def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
@@ -24,8 +40,12 @@ def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
     match cause:
         case ApplicationError(type=type_) if type_ == WORKER_DIED:
             return UNKNOWN if once else _error(TOOL_FAILED, "The worker that ran this call was lost.", retryable=True)
+        case ApplicationError(type=type_) if type_ == MCP_LOST and once:
+            return UNKNOWN
         case ApplicationError():
-            return _error(cause.type or TOOL_FAILED, preview(cause.message), retryable=not cause.non_retryable)
+            kind = cause.type or TOOL_FAILED
+            final = cause.non_retryable or kind in use.retry.non_retryable
+            return _error(kind, preview(cause.message), retryable=not final)
         case TemporalTimeout(type=TimeoutType.SCHEDULE_TO_START):
             queue = use.task_queue or "its task queue"
             return _error(NO_WORKER, f"No worker of {queue} took this call, so it did not run.", retryable=True)

@@ -8,12 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic_core import to_json
+
 from workflows.commands import Timer
 from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
 from workflows.events import TurnEnd
 from workflows.plan import as_run, open_questions, running
 from workflows.pricing import worst_case
-from workflows.state import SessionState, Turn
+from workflows.state import Handoff, SessionState, Turn
 from workflows.tool_definition import ToolUse
 from workflows.types import Message, ToolCall, ToolError
 
@@ -96,6 +98,13 @@ class AbandonTools:
 
 
 @dataclass(frozen=True)
+class TakeOver:
+    """Let the agent go on to which a call has handed the session over."""
+
+    handoff: Handoff
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     reason: TurnEnd
     error: ToolError | None = None
@@ -129,6 +138,7 @@ Action = (
     | RunTools
     | Wait
     | AbandonTools
+    | TakeOver
     | FinishTurn
     | CloseSession
     | Rest
@@ -147,13 +157,18 @@ def next_action(state: SessionState) -> Action:
         return LoadAgent(state.digest)
     if state.inbox:
         return StartTurn(state.inbox[0])
-    due = next((timer for timer in state.timers if timer.fires), None)
+    due = min((timer for timer in state.timers if timer.fires), key=lambda timer: timer.due, default=None)
     if due is not None:
         return WakeUp(due)
+    if state.new.parent is not None and state.turns and not state.timers:
+        return CloseSession("answered")
     return Rest(min((timer.due for timer in state.timers), default=None))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
+    if turn.handoff is not None and not turn.calls:
+        # Also where the turn is being stopped: its call has been told that the other agent takes over.
+        return TakeOver(turn.handoff)
     if turn.stopping:
         return _give_up(turn) or FinishTurn("stopped")
     if turn.error is not None:
@@ -240,6 +255,7 @@ def reserve(state: SessionState) -> float | None:
         return None
     # The inputs, too: instructions hold them where they are rendered.
     prompt_bytes = len(state.loaded.model_dump_json().encode()) + len(state.new.model_dump_json().encode())
+    prompt_bytes += sum(len(to_json(inputs)) for inputs in state.taken_inputs.values())
     tokens = (state.transcript_bytes + prompt_bytes) // BYTES_PER_TOKEN
     return worst_case(price, tokens, state.model.max_output_tokens)
 

@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 
 from activities.tools import ToolLoadError
-from temporal.app import agents, chat, doctor, new, replay, sessions, traces
+from temporal.app import agents, chat, doctor, new, replay, sessions, tools, traces
 from temporal.app.bench.command import bench
 from temporal.app.bench.failure import BenchFailed
 from temporal.app.exit import leave
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(agents.app, name="agents")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(tools.app, name="tools")
 app.command()(chat.chat)
 app.command()(traces.trace)
 app.command()(replay.replay)

@@ -27,6 +27,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporal.app.assembly import Parts, assemble, make_worker
 from temporal.app.sources import Sources
 from temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
+from temporal.app.testing_questions import AnswerRefused
 from temporal.app.testing_server import TestServer, now, skip
 from temporal.app.testing_session import Session, Turn
 from temporal.app.testing_tools import StandIn, StandIns
@@ -52,6 +53,7 @@ from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
 __all__ = [
+    "AnswerRefused",
     "Asked",
     "Call",
     "Perdure",
@@ -135,7 +137,7 @@ class Perdure:
             search_attributes=TypedSearchAttributes(attributes),
         )
         handle: WorkflowHandle[SessionWorkflow, str] = self._client.get_workflow_handle(workflow_id)
-        session = Session(handle, self._live, self._parts.blobs, self.model, known.digest)
+        session = Session(handle, self._live, self._parts.blobs, self.model, known.digest, self.now)
         self._sessions.append(session)
         return session
 
@@ -215,6 +217,7 @@ async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> As
     await server.prepare(client)
     kit = Perdure(client, MemoryLive(asyncio.get_running_loop()), parts, model, points)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(parts.mcp.aclose)
         stack.push_async_callback(points.close)
         await stack.enter_async_context(kit._running())
         yield kit

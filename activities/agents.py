@@ -1,20 +1,45 @@
-"""The activity `load_agent`: a definition by its digest, with the tool schemas and prices that this worker knows."""
+"""The activity `load_agent`: a definition by its digest, with the tool schemas and prices that this worker knows.
 
+Rule: an MCP server that is away costs the agent that server's tools, which the model is told, and nothing else.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.catalogue import Catalogue
+from activities.mcp_connections import McpUnavailable
+from activities.mcp_listing import Listings, McpStarting, describe
+from activities.sub_agents import agent_spec
 from temporal.definitions import Definitions
 from temporal.prices import price_of
-from workflows.contract import LoadAgentInput
-from workflows.definition import LoadedAgent
+from workflows.contract import LoadAgentInput, ToolsChangedInput
+from workflows.definition import AgentDefinition, LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
+from workflows.timers import SPECS
+from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, SessionTool, ToolUse
+from workflows.types import ToolSpec
+
+#: Seconds that one attempt waits for a server that never gave a list; the activity has ten.
+LISTING_S: Final = 7.0
+#: Programs are slow to start the first time.
+_ATTEMPTS_THAT_WAIT: Final = 3
+
+log = structlog.get_logger(__name__)
 
 
 class Agents:
-    def __init__(self, definitions: Definitions, catalogue: Catalogue) -> None:
+    def __init__(self, definitions: Definitions, catalogue: Catalogue, listings: Listings) -> None:
         self._definitions = definitions
         self._catalogue = catalogue
+        self._listings = listings
 
     @activity.defn(name="load_agent")
     async def load_agent(self, request: LoadAgentInput) -> LoadedAgent:
@@ -25,7 +50,7 @@ class Agents:
                 f"The definition {request.digest[:12]} of agent {request.name!r} is not known to this worker.",
                 type=AGENT_UNAVAILABLE,
             )
-        names = [tool.name for tool in definition.tools]
+        names = definition.worker_tools
         missing = [name for name in names if self._catalogue.spec(name) is None]
         if missing:
             raise ApplicationError(
@@ -33,10 +58,115 @@ class Agents:
                 type=AGENT_UNAVAILABLE,
             )
         prices = {role: price for role, model in definition.models.items() if (price := price_of(model))}
+        # An attempt that is not the last leaves a server that is still starting more time.
+        listed = await self._listed(definition, waits=activity.info().attempt < _ATTEMPTS_THAT_WAIT)
+        # First, for the specs need them.
+        others = self._agents(definition)
+        specs, mcp = self._specs(definition, listed)
         return LoadedAgent(
             digest=request.digest,
             definition=definition,
-            tools=self._catalogue.specs(names),
+            tools=specs,
             prices=prices,
-            tools_digest=self._catalogue.digest(names),
+            # Of all of them, as a model call sees them; those that are not ours count as missing in both.
+            tools_digest=self._catalogue.digest([spec.name for spec in specs]),
+            mcp=mcp,
+            absent=listed.absent,
+            agents=others,
+            mcp_digest=listed.digest,
         )
+
+    @activity.defn(name="tools_changed")
+    async def tools_changed(self, request: ToolsChangedInput) -> bool:
+        """Raises ApplicationError `agent_unavailable`: no such digest."""
+        definition = await self._definitions.by_digest(request.digest)
+        if definition is None:
+            raise ApplicationError(
+                f"The definition {request.digest[:12]} is not known to this worker.", type=AGENT_UNAVAILABLE
+            )
+        return (await self._listed(definition, waits=False)).digest != request.mcp_digest
+
+    def _agents(self, definition: AgentDefinition) -> dict[str, str]:
+        """Digests of the agents that the definition's tools name. Raises ApplicationError where one is not known."""
+        known = {tool.name: self._definitions.current(tool.name) for tool in definition.agent_tools}
+        missing = [name for name, other in known.items() if other is None]
+        if missing:
+            raise ApplicationError(
+                f"Agent {definition.name!r} has other agents as its tools that are not known: {', '.join(missing)}.",
+                type=AGENT_UNAVAILABLE,
+            )
+        return {name: other.digest for name, other in known.items() if other is not None}
+
+    async def _listed(self, definition: AgentDefinition, *, waits: bool) -> "_Listed":
+        """What the MCP servers of a definition list. `waits`: one that still starts is an error, to try again."""
+        servers = {index: tool for index, tool in enumerate(definition.tools) if isinstance(tool, McpServer)}
+        answers = await asyncio.gather(
+            *(self._listings.tools(server.address, LISTING_S) for server in servers.values()), return_exceptions=True
+        )
+        specs: dict[int, dict[str, ToolSpec]] = {}
+        absent: list[str] = []
+        for (index, server), answer in zip(servers.items(), answers, strict=True):
+            if isinstance(answer, McpStarting) and waits:
+                raise ApplicationError(f"The MCP server {server.label} has not answered yet.", type=AGENT_UNAVAILABLE)
+            if isinstance(answer, McpStarting | McpUnavailable):
+                log.warning("mcp.absent", server=server.label, problem=str(answer) or "it has not answered yet")
+                absent.append(server.label)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                specs[index] = describe(server, answer)
+        return _Listed(specs, tuple(absent))
+
+    def _specs(self, definition: AgentDefinition, listed: "_Listed") -> tuple[tuple[ToolSpec, ...], dict[str, McpTool]]:
+        """In the definition's order, and which of them MCP servers have. Raises ApplicationError where two have a name."""
+        specs: list[ToolSpec] = []
+        mcp: dict[str, McpTool] = {}
+        for index, tool in enumerate(definition.tools):
+            match tool:
+                case SessionTool():
+                    specs.append(SPECS[tool.name])
+                case ClientTool():
+                    specs.append(
+                        ToolSpec(name=tool.name, description=tool.description, input=tool.input, output=tool.output)
+                    )
+                case AgentTool():
+                    other = self._definitions.current(tool.name)
+                    assert other is not None
+                    specs.append(agent_spec(tool, other.definition))
+                case McpServer():
+                    for name, spec in listed.specs.get(index, {}).items():
+                        specs.append(spec)
+                        mcp[spec.name] = McpTool(server=index, tool=name)
+                case ToolUse(task_queue=str()):
+                    described = tool.input or {"type": "object"}
+                    about = tool.description or ""
+                    specs.append(ToolSpec(name=tool.name, description=about, input=described, output=tool.output))
+                case ToolUse():
+                    specs += self._catalogue.specs([tool.name])
+                case _:
+                    assert_never(tool)
+        for name, count in Counter(spec.name for spec in specs).items():
+            if count > 1:
+                message = (
+                    f"Agent {definition.name!r} has {count} tools named {name!r}, at least one of an MCP server: "
+                    "give that server a name of its own, which goes before its tools' names, or leave the tool out of allow."
+                )
+                raise ApplicationError(message, type=AGENT_UNAVAILABLE, non_retryable=True)
+        return tuple(specs), mcp
+
+
+@dataclass(frozen=True)
+class _Listed:
+    #: By the server's place among the tools, and by its own names.
+    specs: dict[int, dict[str, ToolSpec]]
+    absent: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Empty where no server is asked at all."""
+        if not self.specs and not self.absent:
+            return ""
+        told = [
+            [index, name, spec.model_dump(mode="json")] for index, of in self.specs.items() for name, spec in of.items()
+        ]
+        return hashlib.sha256(json.dumps([told, self.absent], sort_keys=True).encode()).hexdigest()

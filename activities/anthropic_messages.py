@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from activities import failures
 from activities.clients import TIMEOUT, Clients, read_out, resolve
+from activities.schemas import fit_all
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
@@ -67,16 +68,27 @@ class AnthropicMessages:
         if prompt.system.strip():
             body["system"] = prompt.system
         if prompt.tools:
+            fitted = fit_all(prompt.tools, "anthropic" if self._asks_anthropic(model.base_url) else "plain")
             body["tools"] = [
-                {"name": tool.name, "description": tool.description, "input_schema": tool.input}
-                for tool in prompt.tools
+                {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "input_schema": fit.schema,
+                    **({"strict": True} if fit.strict else {}),
+                }
+                for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
         if model.thinking != "off":
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["output_config"] = {"effort": model.thinking}
         body["cache_control"] = {"type": "ephemeral"}
-        body["messages"] = [_turn(turn) for turn in turns(prompt.examples + messages, API)]
+        body["messages"] = [_turn(turn) for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens)]
         return body
+
+    def _asks_anthropic(self, base_url: str | None) -> bool:
+        """Others that speak this API may know nothing of strict tools."""
+        url = base_url or self._environment.get("ANTHROPIC_BASE_URL")
+        return not url or url.removeprefix("https://").partition("/")[0] == "api.anthropic.com"
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str

@@ -105,7 +105,7 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
     return Arguments(schema, adapter, unpack)
 
 
-class _SchemaGenerator(GenerateJsonSchema):
+class SchemaGenerator(GenerateJsonSchema):
     """Leaves out titles, which only repeat the name of their field."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
@@ -137,7 +137,7 @@ def _hint(fn: Callable[..., Any], parameter: inspect.Parameter) -> Any:
 
 
 def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    schema = adapter.json_schema(schema_generator=_SchemaGenerator)
+    schema = adapter.json_schema(schema_generator=SchemaGenerator)
     reference = schema.get("$ref")
     if isinstance(reference, str):
         # A type that contains itself is given by reference; models want to see an object at the top.

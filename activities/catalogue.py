@@ -22,6 +22,7 @@ from temporalio import activity
 
 from activities.tools import Tool, ToolLoadError, is_tool, read_tool
 from temporal.blobs import BlobStore
+from temporal.schema_check import field_of, input_fault
 from workflows import contract
 from workflows.types import ToolSpec
 
@@ -42,6 +43,10 @@ class Catalogue:
         reserved = {*_KEYWORDS, *(activity._Definition.must_from_callable(stub).name for stub in _stubs())}
         for tool in map(read_tool, functions):
             name = tool.spec.name
+            fault = input_fault(tool.spec.input)
+            if fault is not None:
+                place, what = fault
+                raise ToolLoadError(f"{tool.source}: tool {name!r}: {field_of(place)}: {what}")
             if name in reserved:
                 raise ToolLoadError(f"{tool.source}: tool {name!r}: the name is reserved, choose another")
             other = self._tools.setdefault(name, tool)

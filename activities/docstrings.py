@@ -4,8 +4,9 @@ Only words are taken from a docstring. Types come from the hints alone, so the t
 """
 
 import inspect
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import griffe
 
@@ -23,6 +24,8 @@ class Docs:
     description: str
     #: By parameter; for a class, by attribute.
     parameters: Mapping[str, str]
+    #: By type of error, in the order of the docstring.
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_docstring(documented: object) -> Docs:
@@ -30,6 +33,7 @@ def read_docstring(documented: object) -> Docs:
     text = inspect.getdoc(documented) or ""
     prose: list[str] = []
     parameters: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for section in griffe.parse_auto(griffe.Docstring(text), per_style_options=_QUIET):
         match section:
             case griffe.DocstringSectionText():
@@ -39,6 +43,15 @@ def read_docstring(documented: object) -> Docs:
                 prose.append(f"{section.title}:\n{section.value.contents}")
             case griffe.DocstringSectionParameters() | griffe.DocstringSectionAttributes():
                 parameters |= {item.name: " ".join(item.description.split()) for item in section.value}
+            case griffe.DocstringSectionRaises():
+                errors |= {_error_type(item): " ".join(item.description.split()) for item in section.value}
             case _:
                 pass
-    return Docs(description="\n\n".join(prose).strip(), parameters=parameters)
+    return Docs(description="\n\n".join(prose).strip(), parameters=parameters, errors=errors)
+
+
+def _error_type(item: griffe.DocstringRaise) -> str:
+    """`ApplicationError(type="sold_out")` and `sold_out` are both `sold_out`."""
+    written = str(item.annotation)
+    named = re.search(r"""["'`](\w+)["'`]""", written)
+    return named[1] if named else written

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
@@ -22,6 +23,7 @@ from temporalio.service import RPCError
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
 from activities.providers import Providers
+from activities.schemas import without_nulls
 from activities.wire import Answer, Delta, Started, Wire
 from temporal.blobs import BlobStore, fold
 from temporal.handover import Handover
@@ -33,7 +35,7 @@ from workflows.contract import CallModelInput, Partial, StepOutput
 from workflows.pricing import cost
 from workflows.session import SessionWorkflow
 from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Message, Part, Timing, Usage
+from workflows.types import Message, Part, Timing, ToolCall, Usage
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5
@@ -229,7 +231,18 @@ class _Attempt:
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.progress.writer.write(item)
                     case Answer():
-                        self.answer = item
+                        self.answer = self._without_nulls(item)
+
+    def _without_nulls(self, answer: Answer) -> Answer:
+        """Strict mode makes a model send null for an optional argument; tools are called as if it were not there."""
+        specs = {tool.name: tool for tool in self.conversation.prompt.tools}
+        parts = [
+            part.model_copy(update={"args": without_nulls(part.args, specs[part.name].input)})
+            if isinstance(part, ToolCall) and part.name in specs
+            else part
+            for part in answer.parts
+        ]
+        return replace(answer, parts=tuple(parts))
 
     def estimated_usage(self) -> Usage:
         """Of an answer that was cut short, whose bill the provider never told."""

@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from activities import failures
 from activities.clients import TIMEOUT
 from activities.openai_clients import OpenAIClients
+from activities.schemas import fit_all
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
@@ -58,19 +59,25 @@ class OpenAIChat:
             "stream_options": {"include_usage": True},
         }
         if prompt.tools:
+            fitted = fit_all(prompt.tools, "openai" if self._clients.are_openais(model.base_url) else "plain")
             body["tools"] = [
                 {
                     "type": "function",
-                    "function": {"name": tool.name, "description": tool.description, "parameters": tool.input},
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": fit.schema,
+                        **({"strict": True} if fit.strict else {}),
+                    },
                 }
-                for tool in prompt.tools
+                for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
         if model.thinking != "off":
             body["reasoning_effort"] = model.thinking
         history: list[JsonValue] = []
         if prompt.system.strip():
             history.append({"role": "system", "content": prompt.system})
-        for turn in turns(prompt.examples + messages, API):
+        for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens):
             history += _messages(turn)
         body["messages"] = history
         return body

@@ -22,6 +22,7 @@ from pydantic import JsonValue
 from activities import failures
 from activities.clients import TIMEOUT, read_out
 from activities.openai_clients import OpenAIClients
+from activities.schemas import fit_all
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
@@ -56,20 +57,22 @@ class OpenAIResponses:
         if prompt.system.strip():
             body["instructions"] = prompt.system
         if prompt.tools:
+            fitted = fit_all(prompt.tools, "openai" if self._clients.are_openais(model.base_url) else "plain")
             body["tools"] = [
                 {
                     "type": "function",
                     "name": tool.name,
                     "description": tool.description,
-                    "parameters": tool.input,
-                    # Else the API takes only schemas without optional fields.
-                    "strict": False,
+                    "parameters": fit.schema,
+                    # Else the API takes it as true.
+                    "strict": fit.strict,
                 }
-                for tool in prompt.tools
+                for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
         if model.thinking != "off":
             body["reasoning"] = {"effort": model.thinking, "summary": "auto"}
-        body["input"] = [item for turn in turns(prompt.examples + messages, API) for item in _items(turn)]
+        shown = turns(prompt.examples + messages, API, prompt.tool_output_tokens)
+        body["input"] = [item for turn in shown for item in _items(turn)]
         return body
 
     async def stream(

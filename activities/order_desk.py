@@ -1,5 +1,6 @@
 """The order desk of the shipped `support` agent: a fixed table to try an agent on, with no system behind it."""
 
+import hashlib
 from datetime import date
 from typing import Annotated, Literal
 
@@ -10,6 +11,8 @@ from temporalio.exceptions import ApplicationError
 from workflows.types import Frozen
 
 ORDER_NOT_FOUND = "order_not_found"
+NOT_REFUNDABLE = "not_refundable"
+REFUND_TOO_HIGH = "refund_too_high"
 
 
 class OrderLine(Frozen):
@@ -122,6 +125,43 @@ async def find_order(
     Args:
         order_id: The number on the order confirmation: A, a dash and four digits.
     """
+    return _order(order_id)
+
+
+class Refund(Frozen):
+    #: The same for each try at the same call, so that a payment system could tell a repeat.
+    refund_id: str
+    order_id: str
+    amount: float
+    currency: Literal["EUR"] = "EUR"
+
+
+@activity.defn
+async def issue_refund(
+    order_id: Annotated[str, Field(min_length=1, max_length=40, examples=["A-1002"])],
+    amount: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)],
+    reason: Annotated[str, Field(max_length=500)] = "",
+) -> Refund:
+    """Give money back for an order, by the way in which it was paid.
+
+    Args:
+        order_id: The number on the order confirmation: A, a dash and four digits.
+        amount: Euros; at most the order's total.
+        reason: Why, in a few words, for the books.
+    """
+    order = _order(order_id)
+    if order.status in ("processing", "cancelled"):
+        message = f"order {order.order_id} is {order.status}, so there is nothing to give back"
+        raise ApplicationError(message, type=NOT_REFUNDABLE, non_retryable=True)
+    if amount > float(order.total):
+        message = f"order {order.order_id} came to {order.total} {order.currency}; more cannot be given back"
+        raise ApplicationError(message, type=REFUND_TOO_HIGH, non_retryable=True)
+    info = activity.info()
+    key = hashlib.sha256(f"{info.workflow_id} {info.activity_id}".encode()).hexdigest()[:8].upper()
+    return Refund(refund_id=f"R-{key}", order_id=order.order_id, amount=amount)
+
+
+def _order(order_id: str) -> Order:
     wanted = order_id.strip().upper()
     for order in _ORDERS:
         if order.order_id == wanted:

@@ -12,20 +12,25 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
-from activities.docstrings import read_docstring
-from temporal.blobs import BlobStore, fold_part
+from activities.docstrings import Docs, read_docstring
+from activities.results import BadResult, Results, read_results
+from temporal.blobs import BlobStore, fold_part, unfold
 from workflows.contract import ToolOutput
-from workflows.definition import Name
-from workflows.errors import INVALID_ARGUMENTS, TOOL_FAILED
-from workflows.types import INLINE_LIMIT, ToolResult, ToolSpec, preview
+from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
+from workflows.tool_definition import Name
+from workflows.toolbox import FOLDED_ARGS
+from workflows.types import INLINE_LIMIT, BlobRef, ToolCall, ToolResult, ToolSpec, preview
+
+#: Bytes of JSON that a result may have.
+MAX_RESULT: Final = 16 * 1024 * 1024
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -41,6 +46,7 @@ class Tool:
     source: str
     fn: Callable[..., Any]
     arguments: Arguments
+    results: Results
 
     def activity(self, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
         """The activity to register on a worker that runs on `loop`; big results go to `blobs`.
@@ -49,27 +55,28 @@ class Tool:
         offers to threads (heartbeats, cancellation) works inside.
         """
         definition = _definition(self.fn)
-        name = self.spec.name
 
         async def call(args: dict[str, JsonValue]) -> ToolOutput:
-            given = self._check(args)
+            given = self._check(await whole_arguments(blobs, args))
             with _typed_failures():
                 value = await self.fn(**given)
-            result, big = _result(name, value)
+            result, big = self._result(value)
             return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
 
         def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
+            if FOLDED_ARGS in args:
+                args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             given = self._check(args)
             with _typed_failures():
                 value = self.fn(**given)
-            result, big = _result(name, value)
+            result, big = self._result(value)
             if not big:
                 return _output(result)
             # The store belongs to the worker's loop: its cache and its connections are not for threads.
             folding = asyncio.run_coroutine_threadsafe(fold_part(blobs, _workflow_id(), result), loop)
             return _output(folding.result())
 
-        wrap = activity.defn(name=name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
+        wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
     def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
@@ -78,6 +85,28 @@ class Tool:
         except BadArguments as error:
             message = f"{self.spec.name} was not called, because its arguments are wrong. {error}."
             raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None
+
+    def _result(self, value: object) -> tuple[ToolResult, bool]:
+        """What the function returned, as JSON, and whether it is too big to travel as it is."""
+        name = self.spec.name
+        try:
+            return sized_result(activity.info().activity_id, name, self.results.to_json(value))
+        except PydanticSerializationError as error:
+            message = f"{name} ran, but what it returned is not what it promises: it cannot be written as JSON: {error}"
+            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+        except BadResult as error:
+            message = f"{name} ran, but what it returned is not what it promises: {error}"
+            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+
+
+def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult, bool]:
+    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it."""
+    result = ToolResult(call_id=call_id, name=name, output=output)
+    size = len(result.model_dump_json().encode())
+    if size > MAX_RESULT:
+        message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
+        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
+    return result, size > INLINE_LIMIT
 
 
 def is_tool(value: object) -> bool:
@@ -100,7 +129,15 @@ def read_tool(fn: Callable[..., Any]) -> Tool:
         arguments = read_arguments(fn, docs)
     except UnsupportedParameter as error:
         raise ToolLoadError(f"{source}: tool {name!r}: {error}") from error
-    return Tool(ToolSpec(name=name, description=docs.description, input=arguments.schema), source, fn, arguments)
+    results = read_results(fn)
+    spec = ToolSpec(name=name, description=_description(docs), input=arguments.schema, output=results.schema)
+    return Tool(spec, source, fn, arguments, results)
+
+
+def _description(docs: Docs) -> str:
+    """With the errors that the tool declares, so that a model knows what may come of a call."""
+    errors = [f"- {kind}: {about}" if about else f"- {kind}" for kind, about in docs.errors.items()]
+    return "\n\n".join(filter(None, (docs.description, "\n".join(["It may fail with:", *errors]) if errors else "")))
 
 
 def _definition(fn: Callable[..., Any]) -> activity._Definition:
@@ -124,16 +161,27 @@ def _typed_failures() -> Iterator[None]:
         raise ApplicationError(preview(str(error)) or kind, type=kind) from error
 
 
-def _result(name: str, value: object) -> tuple[ToolResult, bool]:
-    """What the function returned, as JSON, and whether it is too big to travel as it is."""
+async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments, read from the blob store where they were too long to travel."""
+    if list(args) != [FOLDED_ARGS]:
+        return args
     try:
-        result = ToolResult(call_id=activity.info().activity_id, name=name, output=to_jsonable_python(value))
-        size = len(result.model_dump_json().encode())
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        message = f"{name} ran, but what it returned cannot be written as JSON: {reason}"
-        raise ApplicationError(preview(message), type=TOOL_FAILED, non_retryable=True) from None
-    return result, size > INLINE_LIMIT
+        blob = BlobRef.model_validate(args[FOLDED_ARGS])
+    except ValidationError:
+        return args
+    info = activity.info()
+    call_id = info.activity_id.removesuffix(".fallback")
+    # A model may write anything: only the part that holds this very call is read.
+    if not blob.key.startswith(f"{info.workflow_id}/"):
+        return args
+    (part,) = await unfold(blobs, (ToolCall(call_id=call_id, name="", args={}, blob=blob),))
+    if not isinstance(part, ToolCall) or part.call_id != call_id:
+        return args
+    if part.blob is not None:
+        raise ApplicationError("the arguments of this call were lost", type=TOOL_FAILED, non_retryable=True)
+    if part.args_raw is not None:
+        raise ApplicationError("the arguments are not a JSON object", type=INVALID_ARGUMENTS, non_retryable=True)
+    return part.args
 
 
 def _workflow_id() -> str:
@@ -146,5 +194,10 @@ def _workflow_id() -> str:
 
 
 def _output(part: object) -> ToolOutput:
+    return output_of(part, activity.info().attempt)
+
+
+def output_of(part: object, attempt: int | None) -> ToolOutput:
+    """A tool result, folded or not, as an activity returns it."""
     assert isinstance(part, ToolResult)
-    return ToolOutput(output=part.output, blob=part.blob, attempt=activity.info().attempt)
+    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt)

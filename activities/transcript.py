@@ -16,8 +16,10 @@ from typing import Final
 import pydantic_core
 from pydantic import JsonValue
 
+from workflows.definition import TOOL_OUTPUT_TOKENS
 from workflows.errors import TOOL_STOPPED
-from workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult
+from workflows.turn import BYTES_PER_TOKEN
+from workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult, preview
 
 #: What every provider takes as the id of a call.
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -55,9 +57,11 @@ class AssistantTurn:
 Turn = UserTurn | AssistantTurn
 
 
-def turns(messages: Iterable[Message], api: str) -> tuple[Turn, ...]:
-    """What the provider behind `api` is shown of `messages`; begins with a user turn."""
-    building = _Building(api)
+def turns(messages: Iterable[Message], api: str, result_tokens: int = TOOL_OUTPUT_TOKENS) -> tuple[Turn, ...]:
+    """What the provider behind `api` is shown of `messages`; begins with a user turn.
+
+    Of a tool result of more than about `result_tokens` it is shown the head and the tail."""
+    building = _Building(api, result_tokens)
     for message in messages:
         if message.role == "assistant":
             building.assistant(message)
@@ -92,6 +96,7 @@ def encodable(text: str) -> str:
 @dataclass(slots=True)
 class _Building:
     api: str
+    result_tokens: int
     turns: list[Turn] = field(default_factory=list)
     #: Our call id → the provider's, for the calls of the last assistant turn.
     open_calls: dict[str, str] = field(default_factory=dict)
@@ -150,7 +155,7 @@ class _Building:
 
     def close_user(self) -> None:
         """Ends the user turn that is being gathered, if there is anything that a model must see."""
-        results = tuple(_result(wire_id, self.results.get(ours)) for ours, wire_id in self.open_calls.items())
+        results = tuple(self._result(wire_id, self.results.get(ours)) for ours, wire_id in self.open_calls.items())
         texts = tuple(self.texts)
         if self.has_user and not results and not texts:
             texts = ("(an empty message)",)
@@ -158,13 +163,13 @@ class _Building:
             self.turns.append(UserTurn(results, texts))
         self.open_calls, self.results, self.texts, self.has_user = {}, {}, [], False
 
-
-def _result(wire_id: str, result: ToolResult | None) -> Result:
-    if result is None:
-        missing = ToolError(type=TOOL_STOPPED, message="This call was stopped before it had a result.")
-        return Result(wire_id, compact(missing.model_dump()), is_error=True)
-    output = result.output
-    return Result(wire_id, output if isinstance(output, str) else compact(output), result.is_error)
+    def _result(self, wire_id: str, result: ToolResult | None) -> Result:
+        if result is None:
+            missing = ToolError(type=TOOL_STOPPED, message="This call was stopped before it had a result.")
+            return Result(wire_id, compact(missing.model_dump()), is_error=True)
+        output = result.output
+        text = output if isinstance(output, str) else compact(output)
+        return Result(wire_id, preview(text, self.result_tokens * BYTES_PER_TOKEN // 2), result.is_error)
 
 
 def _text_of(part: object) -> str:
@@ -173,6 +178,8 @@ def _text_of(part: object) -> str:
             text = part.text
         case File():
             text = f"[file {part.name} ({part.media_type}): {part.uri}]"
+        case Data(name="timer", value={"note": str(note), "due": str(due)}):
+            text = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
         case Data():
             text = f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
         case _:

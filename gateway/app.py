@@ -14,7 +14,7 @@ from starlette.responses import Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway import catalog, forks, health, messages, metrics, sessions, site, streams, traces
+from gateway import answers, catalog, forks, health, messages, metrics, sessions, site, streams, timers, traces
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
@@ -101,7 +101,7 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, forks, messages, streams, traces, catalog, health, metrics, site):
+    for module in (sessions, forks, messages, answers, timers, streams, traces, catalog, health, metrics, site):
         app.include_router(module.router)
     app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
     _handle_failures(app)

@@ -6,9 +6,8 @@ Rule 2: a query that nobody answers within its deadline means `no_worker` if Tem
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -16,26 +15,21 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.problems import Problem, from_rpc
-from gateway.visibility import searchable
+from temporal.schedules import next_times
 from temporal.settings import Settings
-from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import Close, Configure, EventsPage, SendMessage, Stop
+from temporal.starting import Memo, session_attributes
+from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")
-Signal = SendMessage | Stop | Configure | Close
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
 
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
@@ -45,19 +39,11 @@ _REPLAY_FAILED: Final = "[TMPRL1100]"
 _SIGNALS: Final[dict[type[Signal], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     Stop: SessionWorkflow.stop,
+    Answer: SessionWorkflow.answer,
+    CancelTimer: SessionWorkflow.cancel_timer,
     Configure: SessionWorkflow.configure,
     Close: SessionWorkflow.close,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Memo:
-    """What a session's memo holds, for lists and for telling the same create from another."""
-
-    body_sha256: str
-    created_at: str
-    title: str
-    demo: bool
 
 
 class Backend:
@@ -72,14 +58,6 @@ class Backend:
         new = start.carried.new if start.carried is not None else start.new
         assert new is not None
         works = new.message is not None or start.message is not None
-        attributes: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(AGENT, new.agent),
-            SearchAttributePair(STATUS, "working" if works else "idle"),
-            SearchAttributePair(TENANT, new.tenant),
-            SearchAttributePair(COST, 0.0),
-        ]
-        if new.user is not None:
-            attributes.append(SearchAttributePair(USER, searchable(new.user)))
         async with self._deadline():
             try:
                 await self._client.start_workflow(
@@ -90,8 +68,8 @@ class Backend:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     task_timeout=self._settings.workflow_task_timeout,
-                    memo={name: getattr(memo, name) for name in Memo.__slots__},
-                    search_attributes=TypedSearchAttributes(attributes),
+                    memo=memo.values(),
+                    search_attributes=session_attributes(new, works=works),
                     static_summary=summary,
                     static_details=details,
                 )
@@ -113,10 +91,16 @@ class Backend:
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
         """Asks a session. Raises Problem: `session_not_found`, `no_worker`, `temporal_unavailable`, `too_many`."""
+        return await self._asked(lambda handle: handle.query(method, arg), session)
+
+    async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
+        """The same with a query that takes nothing."""
+        return await self._asked(lambda handle: handle.query(method), session)
+
+    async def _asked(self, question: Callable[[WorkflowHandle[SessionWorkflow, str]], Awaitable[R]], session: str) -> R:
         try:
             async with asyncio.timeout(self._settings.query_timeout_s):
-                answer: R = await self._handle(session).query(method, arg)
-                return answer
+                return await question(self._handle(session))
         except TimeoutError:
             raise await self._silent() from None
         except WorkflowQueryFailedError as error:
@@ -171,6 +155,11 @@ class Backend:
             found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
             await found.fetch_next_page()
         return list(found.current_page or ()), found.next_page_token
+
+    async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
+        """When a schedule is due next; nothing where it is not in place, or paused."""
+        async with self._deadline():
+            return await next_times(self._client, schedule_id)
 
     async def check_ready(self) -> None:
         """Raises Problem unless Temporal answers and a worker polls for sessions."""

@@ -145,6 +145,20 @@ class ForkSession(Frozen):
     text: LongText | None = None
 
 
+class AnswerBody(Frozen):
+    question_id: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    #: Of an approval; false for any other question means that no result will come.
+    approved: bool | None = Field(default=None, strict=True)
+    #: What a client tool gives back: any JSON that fits its output schema.
+    result: JsonValue = None
+    #: Told to the model when something is not allowed.
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
+    #: In place of the arguments that the model gave.
+    args: SmallObject | None = None
+    #: Allows all further calls of this tool in this session.
+    remember: bool | None = Field(default=None, strict=True)
+
+
 class StopTurn(Frozen):
     #: Stops only this turn; left out: whichever runs.
     turn_id: Id | None = None
@@ -158,6 +172,13 @@ class SessionCreated(Frozen):
 
 class SessionNamed(Frozen):
     session_id: str
+
+
+class QuestionAnswered(Frozen):
+    session_id: str
+    question_id: str
+    #: A cursor from before the answer's first event.
+    seq: int
 
 
 class MessageAccepted(Frozen):

@@ -1,12 +1,19 @@
 """Routes of agents: the definitions that serve now."""
 
-from typing import Annotated, Any
+import asyncio
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 
 from gateway.context import By, Gateway, Here
+from gateway.json_bytes import rfc3339
 from gateway.problems import Problem
 from temporal.definitions import Known
+from temporal.schedules import deliveries
+from workflows.tool_definition import name_of
+
+#: Of each schedule that are shown.
+NEXT_TIMES: Final = 3
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
@@ -21,10 +28,16 @@ async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
 
 @router.get("/{name}")
 async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by: By) -> dict[str, Any]:
+    """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
     agent = gateway.definitions.current(name)
     if agent is None:
         raise Problem("agent_not_found")
-    return _agent_json(gateway, agent)
+    times = await asyncio.gather(*(gateway.backend.next_times(one.schedule_id) for one in deliveries(agent.definition)))
+    schedules = [
+        {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
+        for schedule, due in zip(_schedules_json(agent), times, strict=True)
+    ]
+    return {**_agent_json(gateway, agent), "schedules": schedules}
 
 
 def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
@@ -36,9 +49,18 @@ def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
         "models": {role: model.use for role, model in definition.models.items()},
         "inputs": definition.inputs,
         "tools": [
-            {"name": tool.name, "description": gateway.describe_tool(tool.name) or ""} for tool in definition.tools
+            {
+                "name": name_of(tool),
+                "description": getattr(tool, "description", None) or gateway.describe_tool(name_of(tool)) or "",
+            }
+            for tool in definition.tools
         ],
         "limits": definition.limits.model_dump(mode="json"),
+        "schedules": _schedules_json(agent),
         "demo": agent.demo,
         "digest": agent.digest,
     }
+
+
+def _schedules_json(agent: Known) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json", exclude={"inputs"}) for one in agent.definition.schedules]

@@ -3,7 +3,8 @@
 Rule 1: it can be repeated, also after it failed half-way. A session that is erased and one that never was are the same:
 erasing either succeeds.
 Rule 2: runs go oldest first: the others are found from the latest one, so that one is deleted last.
-Rule 3: blobs go after the runs, for a run that still works writes more.
+Rule 3: its sub-agents' sessions go before it, for they are found by its runs.
+Rule 4: blobs go after the runs, for a run that still works writes more.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from temporalio.service import RPCError
 
 from gateway.backend import Backend
 from gateway.problems import Problem, from_rpc
-from gateway.runs import RPC_TIMEOUT, run_exists, runs_of, unless_not_found
+from gateway.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
 from temporal.blobs import BlobStore
 
 #: Seconds for a session to end once it was told to close: its turn is stopped first.
@@ -54,12 +55,19 @@ class Eraser:
         try:
             await self._end(session, closing, terminate)
             runs = await runs_of(self._client, session)
+            below = [
+                await self.erase(child, terminate=terminate) for child in await children_of(self._client, session, runs)
+            ]
             for run in runs:
                 await self._delete(session, run)
             complete = await self._gone(session, runs)
         except RPCError as error:
             raise from_rpc(error) from error
-        return Erased(len(runs), await self._blobs.delete_prefix(session), complete)
+        return Erased(
+            len(runs) + sum(child.runs for child in below),
+            await self._blobs.delete_prefix(session) + sum(child.blobs for child in below),
+            complete and all(child.complete for child in below),
+        )
 
     async def _end(self, session: str, closing: Callable[[], None], terminate: bool) -> None:
         handle = self._client.get_workflow_handle(session)

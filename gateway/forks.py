@@ -162,17 +162,17 @@ async def choose(
 
     The same agent: what a message to the session would make it run now. A role that was set stays, as far as there is
     one of that name."""
-    if agent is None or agent == state.new.agent:
-        known = None if state.pinned else definitions.current(state.new.agent)
+    if agent is None or agent == state.agent:
+        known = None if state.pinned else definitions.current(state.agent)
         digest = known.digest if known is not None else state.digest
         definition = known.definition if known is not None else await _definition(definitions, state)
-        choice = Choice(state.new.agent, digest, definition, state.pinned, state.new.inputs, role or state.role)
+        choice = Choice(state.agent, digest, definition, state.pinned, state.inputs_of(state.agent), role or state.role)
     else:
         known = definitions.current(agent)
         if known is None:
             names = ", ".join(definitions.names()) or "none"
             raise invalid("agent", f"is not known; there are: {names}")
-        inputs = inputs_for(known.definition, state.new.inputs)
+        inputs = inputs_for(known.definition, state.inputs_of(state.agent))
         choice = Choice(agent, known.digest, known.definition, False, inputs, role)
     if role is not None and (choice.definition is None or role not in choice.definition.models):
         there = ", ".join(choice.definition.models) if choice.definition else "unknown"

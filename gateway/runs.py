@@ -1,8 +1,10 @@
 """All runs of a session: each continue-as-new begins another one under the same workflow id."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -22,6 +24,26 @@ async def runs_of(client: Client, session: str) -> list[str]:
         run = await _before(client.get_workflow_handle(session, run_id=run))
     listed = [found.run_id async for found in client.list_workflows(f"WorkflowId = '{session}'")]
     return [*(run for run in reversed(listed) if run not in chain), *reversed(chain)]
+
+
+async def children_of(client: Client, session: str, runs: Iterable[str]) -> list[str]:
+    """Workflow ids of the sessions that these runs of a session started. Raises `RPCError`.
+
+    The histories know also those that the visibility store does not show yet; the store those whose history is gone.
+    """
+    found: dict[str, None] = {}
+    for run in runs:
+        try:
+            async for event in client.get_workflow_handle(session, run_id=run).fetch_history_events(
+                rpc_timeout=RPC_TIMEOUT
+            ):
+                if event.event_type == EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+                    found[event.start_child_workflow_execution_initiated_event_attributes.workflow_id] = None
+        except RPCError as error:
+            unless_not_found(error)
+    async for listed in client.list_workflows(f"ParentWorkflowId = '{session}'"):
+        found[listed.id] = None
+    return list(found)
 
 
 async def run_exists(client: Client, session: str, run: str) -> bool:

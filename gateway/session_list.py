@@ -66,4 +66,6 @@ async def _entry(execution: WorkflowExecution) -> dict[str, Any]:
         "cost_usd": attributes.get(COST, 0.0),
         "title": memo.get("title", ""),
         "demo": bool(memo.get("demo", False)),
+        # The session whose call this one answers.
+        **({"parent": parent} if (parent := memo.get("parent")) else {}),
     }

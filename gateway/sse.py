@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.json_bytes import to_json
-from temporal.live import StepDelta, StepProgress
+from temporal.live import StepDelta, StepProgress, ToolProgress
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +82,15 @@ def encode_progress(progress: StepProgress) -> Outgoing:
         parts.append(shown)
     payload = {"step_id": progress.step_id, "attempt": progress.attempt, "n": progress.n, "parts": parts}
     return encode("step.snapshot", payload, turn_id=_turn_of(progress.step_id))
+
+
+def encode_tool_progress(progress: ToolProgress) -> Outgoing:
+    payload: dict[str, Any] = {"call_id": progress.call_id}
+    if progress.message is not None:
+        payload["message"] = progress.message
+    if progress.fraction is not None:
+        payload["fraction"] = progress.fraction
+    return encode("tool.progress", payload, turn_id=_turn_of(progress.call_id))
 
 
 def _turn_of(step_id: str) -> str:

@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gateway.backend import Backend, Memo
+from gateway.backend import Backend
 from gateway.bodies import content_sha256
 from gateway.json_bytes import rfc3339
 from temporal.blobs import BlobStore, fold
+from temporal.starting import Memo
 from workflows.commands import SendMessage
 from workflows.queries import last_words
 from workflows.session import SessionInput

@@ -171,6 +171,8 @@ class TraceReader:
             match event:
                 case ToolStarted():
                     tools[event.call_id] = _call(event) | {"args": event.args, "started_at": rfc3339(event.at)}
+                    if event.session_id is not None:
+                        tools[event.call_id]["session_id"] = event.session_id
                 case ToolFinished():
                     shown = await event_json(event, self._blobs)
                     outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}

@@ -3,13 +3,21 @@
 from typing import Any
 
 from temporal.blobs import BlobStore, unfold
-from workflows.events import Event, MessageAdded, StepFinished, ToolFinished
+from workflows.events import Event, MessageAdded, StepFinished, TimerSet, ToolFinished
 from workflows.types import Message, Part
 
 #: Fields of ours that say nothing to a viewer.
 _PRIVATE = {"native", "blob", "args_raw"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
-_ABSENT = {"error", "attempts"}
+_ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
+
+_ABSENT_HERE = {
+    "approval.resolved": _ABSENT | {"reason"},
+    "input.requested": _ABSENT | {"call_id"},
+    "tool.started": _ABSENT | {"session_id"},
+    "tool.finished": _ABSENT | {"usage", "cost_usd"},
+    "agent.updated": _ABSENT | {"agent"},
+}
 
 
 async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
@@ -35,9 +43,14 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
             if result.blob:
                 (result,) = await unfold(blobs, (result,))
             dumped["result"] = _part_json(result)
+        case TimerSet():
+            # CONTRACT's `at` is when it will fire; every other event's is when it happened.
+            dumped = event.model_dump(mode="json")
+            dumped["set_at"], dumped["at"] = dumped["at"], dumped.pop("due")
         case _:
             dumped = event.model_dump(mode="json")
-    return {name: value for name, value in dumped.items() if value is not None or name not in _ABSENT}
+    absent = _ABSENT_HERE.get(event.type, _ABSENT)
+    return {name: value for name, value in dumped.items() if value is not None or name not in absent}
 
 
 def _part_json(part: Part) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import re
 from typing import Final, Literal
 
+from temporal.starting import searchable
 from workflows.attributes import AGENT, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
 
-_UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 
 
@@ -25,12 +25,6 @@ def visibility_query(tenant: str, *, agent: str | None, status: Status | None, u
     return " AND ".join(clauses)
 
 
-def searchable(value: str) -> str:
-    """`value` as a search attribute holds it: without the characters that Temporal's SQL stores do not find again, or
-    stumble over."""
-    return _UNSEARCHABLE.sub(lambda match: f"%{ord(match[0]):02X}", value)
-
-
 def readable(value: str) -> str:
-    """The inverse of `searchable`."""
+    """The inverse of `temporal.starting.searchable`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)

@@ -17,12 +17,14 @@ from itertools import islice
 
 import structlog
 
+from gateway.live_children import Follow, LiveChildren
 from gateway.live_step import LiveStep
+from gateway.live_tools import LiveTools
 from gateway.problems import Problem
 from gateway.sse import Outgoing, StreamCut, encode
 from gateway.viewer import event_json
 from temporal.blobs import BlobStore
-from temporal.live import Frame, Live, Poke
+from temporal.live import Frame, Live, Poke, ToolProgress
 from temporal.metrics import UNMEASURED, Metrics
 from workflows.commands import EventsPage
 from workflows.events import Event, StepFinished, StepStarted
@@ -103,11 +105,13 @@ class Watch:
         blobs: BlobStore,
         ask: AskEvents,
         length: AskLength,
+        follow: Follow,
         *,
         patience: Patience,
         metrics: Metrics,
     ) -> None:
-        """`page` is the last one that its first viewer was given: the watch goes on from there."""
+        """`page` is the last one that its first viewer was given: the watch goes on from there. `follow` gives the
+        streams of sub-agents' sessions."""
         self.session = session
         self.viewers: set[Viewer] = set()
         self.cursor = page.seq
@@ -127,6 +131,8 @@ class Watch:
         self._unsure = False
         self._working = page.working
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
+        self._tools = LiveTools(page.running)
+        self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -154,13 +160,14 @@ class Watch:
     def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
+        self._children.stop()
 
     def _let_in(self, viewer: Viewer) -> None:
         """Live frames from here on, first what the open step has streamed so far; not while the viewer is ahead."""
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for item in self._step.so_far():
+        for item in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
             viewer.offer(item)
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
@@ -193,7 +200,8 @@ class Watch:
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
-        for item in self._step.take(frame):
+        told = self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame)
+        for item in told:
             self._broadcast(item)
         if self._step.waits:
             self._wake.set()
@@ -259,6 +267,9 @@ class Watch:
         self.cursor = event.seq
         self._keep(item)
         self._broadcast(item)
+        for progress in self._tools.follow(event):
+            self._broadcast(progress)
+        self._children.follow(event)
         match event:
             case StepStarted():
                 for frame in self._step.started(event.step_id):
@@ -372,6 +383,7 @@ class Watches:
             self._blobs,
             self._ask,
             self._length,
+            self.follow,
             patience=self._patience,
             metrics=self._metrics,
         )

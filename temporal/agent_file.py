@@ -17,15 +17,18 @@ from pydantic_core import ErrorDetails
 
 from temporal.inputs import input_faults
 from temporal.prices import price_of
+from temporal.schedule_check import schedule_problems
 from temporal.template_check import BUILT_IN, Fault, template_faults
+from temporal.tool_check import tool_problems
 from temporal.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
-from workflows.definition import AgentDefinition, ModelDefinition, Name
+from workflows.definition import AgentDefinition, ModelDefinition
+from workflows.tool_definition import Name
 
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {
-    "": ("context", "idle_timeout", "schedules", "handlers"),
+    "": ("idle_timeout", "handlers"),
     "models": ("fallback",),
-    "tools": ("approval", "side_effects", "task_queue", "description", "input", "output"),
+    "context": ("compact_at", "keep_recent", "summarizer"),
     "limits": ("working_time",),
 }
 _LATER_BUSY: Final = ("steer", "interrupt", "reject")
@@ -137,6 +140,9 @@ def _validate(source: Source, values: dict[str, Any]) -> AgentDefinition:
 
 def _problem(source: Source, below: Loc, detail: ErrorDetails) -> DefinitionProblem:
     loc: Loc = (*below, *detail["loc"])
+    if len(loc) > 2 and loc[0] == "tools":
+        # pydantic names the kind of tool between its number and its field.
+        loc = (*loc[:2], *loc[3:])
     message = detail["msg"].removeprefix("Value error, ")
     field = loc[-1] if loc else ""
     match detail["type"]:
@@ -168,12 +174,8 @@ def _check(
     if instructions is not None:
         known = frozenset(definition.inputs) | BUILT_IN
         problems += [_in_text(instructions, fault) for fault in template_faults(instructions.text, known)]
-    for index, tool in enumerate(definition.tools):
-        if tool_names is not None and tool.name not in tool_names:
-            there = ", ".join(sorted(tool_names)) or "none"
-            problems.append(
-                source.problem(("tools", index), f"no worker tool is named {tool.name!r}; there are: {there}")
-            )
+    problems += tool_problems(source, definition, tool_names)
+    problems += schedule_problems(source, definition)
     if definition.limits.cap_costs:
         # A shared role that this agent does not name may stay unknown: the session refuses it where it is chosen.
         for role in dict.fromkeys([definition.model, *own_models]):

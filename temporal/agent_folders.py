@@ -12,6 +12,7 @@ from typing import Final
 
 import workflows
 from temporal.agent_file import load_agent_file, load_models
+from temporal.agent_links import without_broken_links
 from temporal.yaml_source import DefinitionProblem
 from workflows.definition import AgentDefinition, ModelDefinition
 
@@ -65,7 +66,9 @@ class AgentFolders:
             for file in _shared_files(folder):
                 below |= self._models(file, reading)
             taken |= self._folder(folder, below | above, good or {}, reading)
-        reading.serving = {name: found for name, found in taken.items() if found is not None}
+        known = {name: found for name, found in taken.items() if found is not None}
+        reading.serving, broken = without_broken_links(known)
+        reading.problems += broken
         return reading
 
     def is_stale(self, reading: Reading) -> bool:

@@ -3,7 +3,7 @@
 Rule 1: a definition that is refused is listed in `problems`; the others serve (`temporal.agent_folders` says how).
 Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
 Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
-model where it stands in, and, by a salt, the specs of its tools.
+model where it stands in, and, by a salt, the specs of its tools and the other agents that they are.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from temporal.agent_links import links_digest
 from temporal.blobs import BlobMissing, BlobStore
 from temporal.inputs import InputProblem, check_inputs, inputs_schema
 from temporal.yaml_source import DefinitionProblem
@@ -48,6 +49,8 @@ class Known:
     definition: AgentDefinition
     digest: str
     file: Path
+    #: Stands in the digest for the specs of its tools and the other agents that it names.
+    salt: str = ""
 
     @property
     def demo(self) -> bool:
@@ -86,6 +89,11 @@ class Definitions:
         self._reading = self._folders.read()
         self._known = self._made_ready(self._reading)
         self._remember(self._known)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What is read: folders, and files that are given as such."""
+        return self._folders.folders
 
     @property
     def problems(self) -> tuple[DefinitionProblem, ...]:
@@ -154,11 +162,15 @@ class Definitions:
                     log.warning("definition.refused", problem=str(problem))
 
     def _made_ready(self, reading: Reading) -> dict[str, Known]:
-        return {name: self._ready(definition, file) for name, (definition, file) in reading.serving.items()}
+        ready = {name: self._on_demo(definition) for name, (definition, _) in reading.serving.items()}
+        alone = {name: digest(definition, self._salt(definition)) for name, definition in ready.items()}
+        # Agents may hand over to each other in a circle, so each counts what the others are by themselves.
+        links = {name: links_digest(name, alone, ready) for name in ready}
+        return {name: self._known_as(ready[name], links[name], file) for name, (_, file) in reading.serving.items()}
 
-    def _ready(self, definition: AgentDefinition, file: Path) -> Known:
-        ready = self._on_demo(definition)
-        return Known(ready, digest(ready, self._salt(ready)), file)
+    def _known_as(self, definition: AgentDefinition, links: str, file: Path) -> Known:
+        salt = self._salt(definition) + links
+        return Known(definition, digest(definition, salt), file, salt)
 
     def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
         replaced = {
@@ -170,7 +182,7 @@ class Definitions:
         return definition.model_copy(update={"models": replaced})
 
     def _salt(self, definition: AgentDefinition) -> str:
-        return "" if self._tools_digest is None else self._tools_digest([tool.name for tool in definition.tools])
+        return "" if self._tools_digest is None else self._tools_digest(definition.worker_tools)
 
     def _remember(self, known: Mapping[str, Known]) -> None:
         for one in known.values():
@@ -181,7 +193,7 @@ class Definitions:
 
     async def _publish(self, known: Mapping[str, Known]) -> None:
         for one in known.values():
-            await self._blobs.put(_key(one.digest), _canonical(one.definition, self._salt(one.definition)))
+            await self._blobs.put(_key(one.digest), _canonical(one.definition, one.salt))
 
 
 def _canonical(definition: AgentDefinition, salt: str) -> bytes:

@@ -69,8 +69,18 @@ class StepProgress:
         return StepProgress(self.step_id, self.attempt, self.n, parts)
 
 
+@dataclass(frozen=True, slots=True)
+class ToolProgress:
+    """How far a tool call is, as its tool tells; each one replaces the last."""
+
+    call_id: str
+    message: str | None = None
+    #: From 0 to 1.
+    fraction: float | None = None
+
+
 #: A `StepProgress` says: replace what you have of this step.
-Frame = Poke | StepDelta | StepProgress
+Frame = Poke | StepDelta | StepProgress | ToolProgress
 
 
 class Live(Protocol):
@@ -87,6 +97,9 @@ class Live(Protocol):
 
     def end(self, session: str, step_id: str, attempt: int) -> None:
         """The attempt streams no more."""
+
+    def tool_progress(self, session: str, progress: ToolProgress) -> None:
+        """What a tool that runs tells of itself. Thread-safe, for tools run in threads."""
 
     def progress(self, session: str) -> StepProgress | None:
         """What the step that streams now has streamed so far."""
@@ -111,11 +124,7 @@ class MemoryLive:
         self._streaming: dict[str, StepProgress] = {}
 
     def poke(self, session: str, seq: int = 0) -> None:
-        if session in self._watchers:
-            try:
-                self._loop.call_soon_threadsafe(self._send, session, Poke(seq))
-            except RuntimeError:
-                pass  # the loop is closed: this process is ending, and so are its viewers
+        self._from_any_thread(session, Poke(seq))
 
     def begin(self, session: str, step_id: str, attempt: int) -> None:
         progress = StepProgress(step_id, attempt)
@@ -133,6 +142,9 @@ class MemoryLive:
         # An attempt that was given up may end when the next one streams already.
         if progress is not None and (progress.step_id, progress.attempt) == (step_id, attempt):
             del self._streaming[session]
+
+    def tool_progress(self, session: str, progress: ToolProgress) -> None:
+        self._from_any_thread(session, progress)
 
     def progress(self, session: str) -> StepProgress | None:
         return self._streaming.get(session)
@@ -165,6 +177,13 @@ class MemoryLive:
             self._stops[session].discard(event)
             if not self._stops[session]:
                 del self._stops[session]
+
+    def _from_any_thread(self, session: str, frame: Frame) -> None:
+        if session in self._watchers:
+            try:
+                self._loop.call_soon_threadsafe(self._send, session, frame)
+            except RuntimeError:
+                pass  # the loop is closed: this process is ending, and so are its viewers
 
     def _send(self, session: str, frame: Frame) -> None:
         for queue in self._watchers.get(session, ()):

@@ -93,7 +93,7 @@ class Metrics:
         """`event` follows the state `before`; `stop_at` is when the turn was last told to stop, if it was."""
         match event:
             case TurnFinished():
-                self._turns.add(1, {"agent": before.new.agent, "reason": event.reason})
+                self._turns.add(1, {"agent": before.agent, "reason": event.reason})
                 if event.reason == "stopped" and stop_at is not None:
                     self._stop_delay.record(_not_negative((event.at - stop_at).total_seconds()))
             case StepFinished():

@@ -101,12 +101,12 @@ class Tracing(Interceptor):
     def event(self, session: str, before: SessionState, event: Event, stop_at: datetime | None) -> None:
         if not isinstance(event, TurnFinished) or event.turn_id is None:
             return
-        name = f"invoke_agent {before.new.agent}"
+        name = f"invoke_agent {before.agent}"
         started = before.events[before.turn_starts[-1] - before.oldest].at
         attributes = _of_session(session, event.turn_id) | _usage(event.usage)
         attributes |= {
             "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.name": before.new.agent,
+            "gen_ai.agent.name": before.agent,
             "perdure.reason": event.reason,
         }
         if before.last_model is not None:

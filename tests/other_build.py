@@ -7,6 +7,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from temporalio import workflow
@@ -21,7 +22,7 @@ PATCH = "pause-before-turns"
 @workflow.defn(name="SessionWorkflow")
 class Unguarded(SessionWorkflow):
     @workflow.run
-    async def run(self, start: SessionInput) -> str:
+    async def run(self, start: SessionInput) -> Any:
         return await super().run(start)
 
     async def _carry_out(self, action: Action) -> None:
@@ -43,7 +44,7 @@ class Patched(Unguarded):
         super().__init__(start)
 
     @workflow.run
-    async def run(self, start: SessionInput) -> str:
+    async def run(self, start: SessionInput) -> Any:
         return await super().run(start)
 
     async def _pause(self) -> None:

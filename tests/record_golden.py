@@ -240,6 +240,52 @@ async def add(a: int, b: int, c: int = 0) -> int:
     return a + b + c
 '''
 
+
+async def sub_agent(lab: Lab) -> Talk:
+    """One that answers, one that fails, and one that is stopped in mid-answer."""
+    talk = await lab.start("boss")
+    ask: Play = Play("", [("helper", {"message": "Count."})])
+    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    lab.stage.plays = [ask, Play("One, two."), Play("It counted.")]
+    await talk.turn("let it count")
+    lab.stage.plays = [ask, Play(error=final), Play("It failed.")]
+    await talk.turn("again")
+    lab.stage.plays = [ask, Play("One", gate=asyncio.Event())]
+    await talk.send("and again")
+    await talk.child("t3.s1.c1").streamed("One")
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 3))
+    return talk
+
+
+async def handoff(lab: Lab) -> Talk:
+    """To an agent that lacks an input, to it with all that it wants, and back."""
+    talk = await lab.start("boss")
+    lab.stage.plays = [
+        Play("", [("expert", {"message": "Help."})]),
+        Play("", [("expert", {"message": "Help.", "level": "high"}), ("add", {"a": 1, "b": 2})]),
+        Play("I help."),
+    ]
+    await talk.turn("an expert, please")
+    lab.stage.plays = [Play("", [("boss", {"message": "Done."})]), Play("Back.")]
+    await talk.turn("thanks")
+    return talk
+
+
+async def timer(lab: Lab) -> Talk:
+    """Two, the first of which fires; a turn comes in between, and starts the wait anew."""
+    talk = await lab.start("helper")
+    wake: list[tuple[str, dict[str, Any]]] = [
+        ("wake_me", {"after": "2s", "note": "look"}),
+        ("wake_me", {"after": "30d", "note": "look again"}),
+    ]
+    lab.stage.plays = [Play("", wake), Play("I will look.")]
+    await talk.turn("look in a moment")
+    await talk.turn("thanks")
+    await talk.until(lambda events: "timer.fired" in kinds(events) and ends(events, 3))
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -255,6 +301,9 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     folded,
     worker_restart,
     other_version,
+    sub_agent,
+    handoff,
+    timer,
 )
 
 

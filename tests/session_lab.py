@@ -7,7 +7,7 @@ Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the d
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -28,6 +28,7 @@ from temporal.app.sources import Sources
 from temporal.live import MemoryLive
 from temporal.settings import Settings
 from workflows.attributes import AGENT, STATUS, TENANT
+from workflows.commands import Answer as Answered
 from workflows.commands import Close, Configure, EventsPage, NewSession, PageRequest, Prompt, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
 from workflows.definition import ModelDefinition
@@ -40,6 +41,22 @@ PATIENCE_S = 30
 
 #: Where the agents and tools of all tests are that run sessions: `agents`, `tools.py`.
 _HERE: Final = Path(__file__).parent
+
+#: Agents that call each other, as lines by name.
+_TREE: Final = {
+    "boss": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, agent: {name: helper}, agent: {name: one}, agent: {name: slow, timeout: 1s}, "
+    "agent: {name: plain, description: Asks, approval: always}, agent: {name: expert, handoff: true}]",
+    "helper": "inputs: {topic: {type: string, default: none}}\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, hang, book: {approval: always}, wake_me]",
+    "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
+    "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
+    "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
+    "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",
+}
 
 ONE_STEP = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
 
@@ -169,6 +186,11 @@ class Talk:
     def stage(self) -> Stage:
         return self.lab.stage
 
+    def child(self, call_id: str) -> "Talk":
+        """The session in which a sub-agent answers this call."""
+        workflow_id = f"{self.handle.id}~{call_id}"
+        return Talk(self.lab, self.lab.client.get_workflow_handle_for(SessionWorkflow.run, workflow_id))
+
     async def send(self, text: str, message_id: str = "", *, digest: str | None = None) -> str:
         self._sent += 1
         message_id = message_id or f"m{self._sent}"
@@ -180,12 +202,27 @@ class Talk:
         await self.handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=turn_id))
         self.lab.live.stop(self.handle.id)
 
+    async def answer(self, question_id: str, *, answer_id: str = "", **fields: Any) -> None:
+        """Answers as the gateway does."""
+        answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
+        await self.handle.signal(SessionWorkflow.answer, answer)
+
     async def close(self) -> None:
         await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
         self.lab.live.stop(self.handle.id)
 
     async def configure(self, **changes: Any) -> None:
         await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
+
+    async def ask(self, query: Any, argument: Any) -> Any:
+        """The answer to a query. The test server at times forgets one that comes together with a signal."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return await self.handle.query(query, argument, rpc_timeout=timedelta(seconds=1))
+                except RPCError as error:
+                    if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                        raise
 
     async def page(self, after: int = 0) -> EventsPage:
         # As a gateway's watch does: the SDK loses a question that meets the end of a run, and it is asked again.
@@ -278,21 +315,41 @@ def check(events: list[Event]) -> None:
         assert set(started.values()) <= {1}
 
 
-def _parts(folder: Path, settings: Settings) -> Parts:
-    folder.mkdir(parents=True, exist_ok=True)
-    sources = Sources(agents=(_HERE / "agents",), tools=(str(_HERE / "tools.py"),))
+def _parts(folder: Path, settings: Settings, more_agents: Mapping[str, str], more_tools: Sequence[Path]) -> Parts:
+    agents = folder / "agents"
+    agents.mkdir(parents=True, exist_ok=True)
+    for name, lines in {**_TREE, **more_agents}.items():
+        fields = [f"name: {name}", "model: main", lines]
+        if "models:" not in lines:
+            fields.append("models: {main: {use: demo/instant}, other: {use: demo/quick}}")
+        if "instructions:" not in lines:
+            fields.append("instructions: Be brief.")
+        (agents / f"{name}.yaml").write_text("\n".join(fields))
+    sources = Sources(agents=(_HERE / "agents", agents), tools=(str(_HERE / "tools.py"), *map(str, more_tools)))
     parts = assemble(settings, sources, demo_without_keys=True)
     assert not parts.definitions.problems, parts.definitions.problems
     return parts
 
 
 @asynccontextmanager
-async def open_lab(client: Client, folder: Path, settings: Settings) -> AsyncIterator[Lab]:
-    """A worker with all parts on `client`'s server; `folder` is made if it is missing, and is the caller's."""
-    parts = _parts(folder, settings)
+async def open_lab(
+    client: Client,
+    folder: Path,
+    settings: Settings,
+    stage: Stage | None = None,
+    *,
+    more_agents: Mapping[str, str] = {},
+    more_tools: Sequence[Path] = (),
+) -> AsyncIterator[Lab]:
+    """A worker with all parts on `client`'s server; `folder` is made if it is missing, and is the caller's.
+    `more_agents` are lines by name."""
+    parts = _parts(folder, settings, more_agents, more_tools)
     await parts.definitions.publish()
-    stage = Stage()
+    stage = stage or Stage()
     parts = replace(parts, providers=Wires(stage))
     live = MemoryLive(asyncio.get_running_loop())
-    async with make_worker(client, live, parts):
-        yield Lab(client, live, parts, stage)
+    try:
+        async with make_worker(client, live, parts):
+            yield Lab(client, live, parts, stage)
+    finally:
+        await parts.mcp.aclose()

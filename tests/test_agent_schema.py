@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from temporal.agent_folders import SHIPPED
 from temporal.agent_schema import DURATION, schema
-from workflows.definition import parse_duration
+from workflows.durations import parse_duration
 
 VALIDATOR = Draft202012Validator(schema())
 LEAST: dict[str, Any] = {"name": "a", "model": "m", "instructions": "x"}
@@ -28,6 +29,12 @@ def test_the_shipped_agents_fit(file: Any) -> None:
         {},
         {"instructions": {"file": "a.md"}},
         {"tools": ["find_order", {"calculator": None}, {"fetch_url": {"timeout": "1.5m", "retry": {"attempts": 2}}}]},
+        {"tools": [{"pay": {"approval": "always", "side_effects": "once", "on_unknown": "ask"}}, "wake_me"]},
+        {"tools": [{"pay": {"approval": {"when": "{{ args.sum > 1 }}", "expires": "7d", "default": "approve"}}}]},
+        {"tools": [{"find_stock": {"task_queue": "stock", "description": "x", "input": {"type": "object"}}}]},
+        {"tools": [{"client": {"name": "pick", "description": "x", "output": {"type": "string"}, "expires": "1h"}}]},
+        {"tools": [{"mcp": {"url": "http://localhost/mcp", "allow": ["search"], "approval": "never"}}]},
+        {"limits": {"turn": {"calls_per_step": 4}, "session": {"parallel_calls": 2}}},
     ],
 )
 def test_what_people_write_fits(fields: dict[str, Any]) -> None:
@@ -39,7 +46,13 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
     [
         {"idle_timeout": "3d"},
         {"instructions": {"text": "x"}},
-        {"tools": [{"mcp": {"url": "x"}}]},
+        {"tools": [{"agent": {"name": "x", "share": 2}}]},
+        {"tools": [{"mcp": {"kind": "mcp", "url": "http://x"}}]},
+        {"tools": [{"client": {"name": "pick"}}]},
+        {"tools": [{"client": {"name": "pick", "description": "x"}, "pay": {}}]},
+        {"tools": [{"pay": {"approval": "sometimes"}}]},
+        {"tools": [{"pay": {"approval": {"when": "{{ true }}", "expires": "soon"}}}]},
+        {"tools": [{"pay": {"name": "x"}}]},
         {"tools": [{"a": {}, "b": {}}]},
         {"tools": [{"a": {"timeout": "soon"}}]},
         {"busy": "steer"},
@@ -47,6 +60,12 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
 )
 def test_what_is_refused_does_not_fit(fields: dict[str, Any]) -> None:
     assert not VALIDATOR.is_valid(LEAST | fields)
+
+
+def test_durations_are_written_as_people_write_them() -> None:
+    written = json.dumps(schema())
+    assert '"duration"' not in written
+    assert '"PT' not in written
 
 
 @pytest.mark.parametrize("text", ["30s", "1.5m", "250ms", "2h", "3d", "3", "s", "3 s", "3w", "-3s", ""])

@@ -36,6 +36,7 @@ from workflows.types import (
 API = "anthropic.messages"
 MODEL = ModelDefinition(use="anthropic/claude-sonnet-5-5")
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})
+STRICT = {**TOOL.input, "required": [], "additionalProperties": False}
 SIGNED = Reasoning(
     text="Hmm.",
     native=Native(api=API, block={"type": "thinking", "thinking": "Hmm.", "signature": signature("Hmm.")}),
@@ -72,7 +73,7 @@ def test_the_whole_body() -> None:
         "max_tokens": 9,
         "stream": True,
         "system": "Be brief.",
-        "tools": [{"name": "find_order", "description": "Finds.", "input_schema": TOOL.input}],
+        "tools": [{"name": "find_order", "description": "Finds.", "input_schema": STRICT, "strict": True}],
         "thinking": {"type": "adaptive", "display": "summarized"},
         "output_config": {"effort": "high"},
         "cache_control": {"type": "ephemeral"},

@@ -166,3 +166,68 @@ def test_a_refused_message_is_not_sent_again(node: Node) -> None:
     output([asked, error.status, error.code, error.message]);
     """
     assert node(script) == [1, 409, "session_closed", "It is closed."]
+
+
+CLIENT_TOOLS = """
+const asked = { question_id: 't1.s1.c1.input', call_id: 't1.s1.c1', name: 'pick', args: { from: 'x' } };
+const facts = [{ type: 'turn.started' }, { type: 'tool.started', ...asked }, { type: 'input.requested', ...asked }];
+const events = facts.map((fact, index) => ({ seq: index + 1, at: '2026-01-01T00:00:00Z', turn_id: 't1', ...fact }));
+const sent = [];
+let ran = 0;
+const live = { close() {} };
+const done = () => (live.close(), output({ sent, ran }));
+const fetch = async (url, { method, body, signal }) => {
+  if (url.endsWith('/events')) {
+    const frames = events.map((event) => `id: ${event.seq}\\nevent: ${event.type}\\ndata: ${JSON.stringify(event)}\\n\\n`);
+    const start = (controller) => {
+      controller.enqueue(new TextEncoder().encode(frames.join('')));
+      signal.addEventListener('abort', () => controller.error(new Error('aborted')));
+    };
+    return new Response(new ReadableStream({ start }));
+  }
+  if (method === 'GET') {
+    if (!input.open) setTimeout(done);
+    return new Response(JSON.stringify({ questions: input.open ? [asked] : [] }));
+  }
+  sent.push(JSON.parse(body));
+  const status = input.statuses.shift();
+  if (!input.statuses.length) setTimeout(done);
+  return new Response('{"code": "x", "detail": "result.hex: is missing"}', { status });
+};
+const pick = async (args, { callId }) => {
+  ran += 1;
+  if (input.fails) throw new Error('no camera');
+  return { from: args.from, callId };
+};
+Object.assign(live, new client.PerdureClient({ fetch }).watch('s', { onView() {}, onState() {}, tools: { pick } }));
+"""
+PICKED = {"question_id": "t1.s1.c1.input", "result": {"from": "x", "callId": "t1.s1.c1"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent", "ran"),
+    [
+        ({"open": True, "statuses": [202]}, [PICKED], 1),
+        ({"open": True, "statuses": [409]}, [PICKED], 1),
+        ({"open": False, "statuses": []}, [], 0),
+        (
+            {"open": True, "statuses": [202], "fails": True},
+            [{"question_id": "t1.s1.c1.input", "approved": False, "reason": "no camera"}],
+            1,
+        ),
+        (
+            {"open": True, "statuses": [422, 202]},
+            [
+                PICKED,
+                {
+                    "question_id": "t1.s1.c1.input",
+                    "approved": False,
+                    "reason": "The app's answer was refused: result.hex: is missing",
+                },
+            ],
+            1,
+        ),
+    ],
+)
+def test_an_app_s_function_answers_a_client_tool(node: Node, given: Event, sent: list[Event], ran: int) -> None:
+    assert node(CLIENT_TOOLS, given) == {"sent": sent, "ran": ran}

@@ -14,7 +14,11 @@ from temporalio import activity
 
 from activities.agents import Agents
 from activities.builtin_tools import current_time
+from activities.delivery import Deliveries
+from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls
+from activities.sub_agents import SubAgentCalls
+from activities.taking import Taking
 from activities.tools import read_tool
 from temporal.blobs import LocalBlobs
 from workflows import contract, events
@@ -32,7 +36,16 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
 
 @pytest.mark.parametrize(
     ("stub", "implementation"),
-    [(contract.load_agent, Agents.load_agent), (contract.call_model, ModelCalls.call_model)],
+    [
+        (contract.load_agent, Agents.load_agent),
+        (contract.call_model, ModelCalls.call_model),
+        (contract.take_result, Taking.take_result),
+        (contract.open_agent, SubAgentCalls.open_agent),
+        (contract.take_answer, SubAgentCalls.take_answer),
+        (contract.call_mcp_tool, McpServers.call_mcp_tool),
+        (contract.tools_changed, Agents.tools_changed),
+        (contract.deliver_message, Deliveries.deliver_message),
+    ],
 )
 def test_a_stub_is_what_implements_it(stub: Callable[..., Any], implementation: Callable[..., Any]) -> None:
     name, arguments, result = signature(implementation)
@@ -42,7 +55,16 @@ def test_a_stub_is_what_implements_it(stub: Callable[..., Any], implementation: 
 
 async def test_every_stub_is_implemented_and_every_tool_gives_what_the_session_takes(tmp_path: Path) -> None:
     stubs = {name for name, value in vars(contract).items() if activity._Definition.from_callable(value)}
-    assert stubs == {"load_agent", "call_model"}
+    assert stubs == {
+        "load_agent",
+        "call_model",
+        "take_result",
+        "open_agent",
+        "take_answer",
+        "call_mcp_tool",
+        "tools_changed",
+        "deliver_message",
+    }
     tool = read_tool(current_time).activity(LocalBlobs(tmp_path), asyncio.get_running_loop())
     assert signature(tool) == ("current_time", [dict[str, JsonValue]], ToolOutput)
 
@@ -60,7 +82,7 @@ def test_every_note_is_in_the_union() -> None:
     records = {
         value for value in vars(state).values() if isinstance(value, type) and value.__module__ == state.__name__
     }
-    assert records - set(get_args(Note)) == {state.Seen, state.Turn, state.SessionState}
+    assert records - set(get_args(Note)) == {state.Seen, state.Handoff, state.Turn, state.Answered, state.SessionState}
 
 
 @pytest.mark.parametrize("package", ["workflows", "activities", "gateway", "temporal"])

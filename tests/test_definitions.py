@@ -39,7 +39,7 @@ def touch(file: Path, text: str) -> None:
 
 
 def test_the_shipped_agents_are_right(tmp_path: Path) -> None:
-    tools = frozenset(["current_time", "calculator", "fetch_url", "find_order"])
+    tools = frozenset(["current_time", "calculator", "fetch_url", "find_order", "issue_refund"])
     shipped = definitions(tmp_path, SHIPPED, tool_names=tools)
     assert shipped.problems == ()
     assert shipped.names() == ("assistant", "support")

@@ -213,7 +213,10 @@ async def test_limits_are_changed_one_by_one(http: httpx2.AsyncClient) -> None:
     await http.patch(f"/v1/sessions/{session}/limits", json={"turn": {"cost_usd": None}})
 
     found = await snapshot(http, session)
-    assert found["limits"] == {"turn": {**whole["turn"], "cost_usd": None}, "session": {"cost_usd": 1.5}}
+    assert found["limits"] == {
+        "turn": {**whole["turn"], "cost_usd": None},
+        "session": {**whole["session"], "cost_usd": 1.5},
+    }
     for body, field in (
         ({"session": {"cost_usd": -1}}, "session.cost_usd"),
         ({"turn": {"working_time": "5m"}}, "turn.working_time"),

@@ -20,6 +20,7 @@ from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCa
 
 API = "openai.chat"
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})
+STRICT = {**TOOL.input, "required": [], "additionalProperties": False}
 LOCAL: dict[str, Any] = {"use": "openai-chat/llama3.2", "base_url": "http://127.0.0.1:11434/v1"}
 
 
@@ -51,7 +52,7 @@ def test_the_whole_body() -> None:
         "tools": [
             {
                 "type": "function",
-                "function": {"name": "find_order", "description": "Finds.", "parameters": TOOL.input},
+                "function": {"name": "find_order", "description": "Finds.", "parameters": STRICT, "strict": True},
             }
         ],
         "reasoning_effort": "low",

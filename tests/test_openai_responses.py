@@ -22,6 +22,7 @@ from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCa
 
 API = "openai.responses"
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})
+STRICT = {**TOOL.input, "required": [], "additionalProperties": False}
 
 
 def message(role: Role, *parts: Part, stopped: bool | None = None) -> Message:
@@ -67,8 +68,8 @@ def test_the_whole_body() -> None:
                 "type": "function",
                 "name": "find_order",
                 "description": "Finds.",
-                "parameters": TOOL.input,
-                "strict": False,
+                "parameters": STRICT,
+                "strict": True,
             }
         ],
         "reasoning": {"effort": "low", "summary": "auto"},

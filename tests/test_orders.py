@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -11,15 +12,20 @@ from hypothesis import strategies as st
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from tests.core import AT, Story, agent, failed
-from workflows.commands import StepRecord
-from workflows.contract import StepOutput
-from workflows.definition import Limits, TurnLimits
+from workflows.approvals import UNKNOWN, plan_calls
+from workflows.commands import Answer, NewSession, StepRecord
+from workflows.contract import StepOutput, ToolOutput
+from workflows.definition import Limits, SessionLimits, TurnLimits
 from workflows.events import Event
+from workflows.plan import Plan
+from workflows.questions import Questions
 from workflows.state import (
     AgentFailed,
     AgentLoaded,
+    CallsPlanned,
     CloseRequested,
     Configured,
+    Note,
     SessionState,
     StepOpened,
     StopRequested,
@@ -27,16 +33,21 @@ from workflows.state import (
     TurnBroken,
 )
 from workflows.step import finished_step
+from workflows.sub_agents import SubAgents
+from workflows.toolbox import Toolbox
 from workflows.turn import (
     AbandonTools,
+    Ask,
     CallModel,
     CloseSession,
     Exit,
     FinishTurn,
     LoadAgent,
+    PlanCalls,
     Rest,
     RunTools,
     StartTurn,
+    Wait,
     next_action,
 )
 from workflows.types import Part, Text, Timing, ToolCall, ToolResult, Usage
@@ -44,10 +55,46 @@ from workflows.types import Part, Text, Timing, ToolCall, ToolResult, Usage
 DIGESTS = ("d1", "d2", "broken")
 COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]
 OUTCOMES = st.sampled_from(
-    ["text", "text", "tools", "tools", "both", "nothing", "pause", "stopped", "empty", "fail", "other tools"]
+    [
+        "text",
+        "tools",
+        "asks",
+        "asks",
+        "once",
+        "once",
+        "both",
+        "nothing",
+        "pause",
+        "stopped",
+        "empty",
+        "fail",
+        "other tools",
+    ]
 )
-#: None: whatever is open goes on.
-MOVES = st.lists(st.sampled_from([None] * 25 + COMMANDS), min_size=20, max_size=60)
+ANSWERS = ["approve", "deny", "edit", "remember", "give", "decline", "late", "time passes"]
+#: None: whatever is open goes on. `finish`: a tool that runs does, whatever else there is to do.
+MOVES = st.lists(st.sampled_from([None] * 25 + COMMANDS + ANSWERS + ["finish"] * 3), min_size=20, max_size=60)
+AN_HOUR = timedelta(hours=1)
+TOOLS: list[Any] = [
+    "add",
+    {"pay": {"approval": {"expires": "90m"}}},
+    {"check": {"approval": {"when": "{{ args.n > 1 }}", "expires": "30m", "default": "approve"}, "parallel": 1}},
+    {"send": {"side_effects": "once", "on_unknown": "ask"}},
+    {"break": {"side_effects": "once", "on_unknown": "stop"}},
+    {"client": {"name": "pick", "description": "x", "expires": "2h"}},
+]
+#: What a step asks for, by its outcome. A step may ask for five.
+CALLED = {
+    "tools": ("add", "add"),
+    "both": ("add", "add"),
+    "asks": ("pay", "check", "add", "check", "pick", "add"),
+    "once": ("send", "break", "send", "nowhere"),
+}
+LIMITS = Limits(turn=TurnLimits(calls_per_step=5), session=SessionLimits(parallel_calls=2))
+
+
+async def alone(workflow_id: str, new: NewSession, demo: bool) -> Any:
+    raise NotImplementedError("no agent here calls another")
 
 
 class Tiny:
@@ -56,14 +103,22 @@ class Tiny:
         self.events: list[Event] = list(self.story.state.events)
         self.sent: list[str] = []
         self.record: StepRecord | None = None
-        self.calls: tuple[ToolCall, ...] = ()
+        #: Those that run.
+        self.calls: dict[str, ToolCall] = {}
         self.load: str | None = None
+        self.now = AT
+        self.tools = Toolbox(
+            lambda: self.state, self.event, self._note, SubAgents(lambda: self.state, self._note, alone)
+        )
+        self.questions = Questions(lambda: self.state, self.event, self._note, self.tools, lambda: self.now)
+        #: Every question that was asked.
+        self.asked: list[str] = []
 
     @property
     def state(self) -> SessionState:
         return self.story.state
 
-    def event(self, kind: str, **fields: Any) -> None:
+    def event(self, kind: str, /, **fields: Any) -> None:
         self.events.append(self.story.event(kind, **fields))
 
     def command(self, name: str) -> None:
@@ -94,24 +149,52 @@ class Tiny:
                 self.story.note(Configured(limits=Limits(turn=TurnLimits(cost_usd=0.0021))))
             case "pin":
                 self.story.note(Configured(digest="d2"))
+            case "finish":
+                if self.calls:
+                    self._finish(next(iter(self.calls)), "text")
+            case "time passes":
+                # The main loop may be busy elsewhere for as long.
+                self.now += AN_HOUR
+            case _:
+                self._reply(name)
+
+    def _reply(self, name: str) -> None:
+        open_now = self.state.questions
+        if name == "late":
+            settled = self.state.answered[:1]
+            command = Answer(id=f"a{self.state.seq}", question_id=settled[0].question_id if settled else "none")
+        elif not open_now:
+            return
+        else:
+            # Whatever kind it is: what does not fit is kept out by the gateway, and must do no harm here.
+            command = Answer(
+                id=f"a{self.state.seq}",
+                question_id=open_now[len(self.events) % len(open_now)].question_id,
+                approved=name not in ("deny", "decline"),
+                args={"n": 9} if name == "edit" else None,
+                remember=name == "remember",
+                result="given" if name == "give" else None,
+            )
+        before = self.state
+        self.questions.answer(command)
+        self.questions.answer(command.model_copy(update={"id": "again"}))
+        if name == "late":
+            assert self.state == before
 
     def go_on(self, outcome: str) -> bool:
         """Finishes what is open, or else does what comes next; False when there is nothing to do."""
         if self.record is not None:
             self._answer(self.record, outcome)
-        elif self.calls:
-            # The last called is the first to answer.
-            self._result(self.calls[-1], stopped=outcome == "fail")
-            self.calls = self.calls[:-1]
         elif self.load is not None:
             known = self.load != "broken"
-            self.story.note(AgentLoaded(agent=agent(self.load)) if known else AgentFailed(error=failed()))
+            loaded = agent(self.load, tools=TOOLS, limits=LIMITS)
+            self.story.note(AgentLoaded(agent=loaded) if known else AgentFailed(error=failed()))
             self.load = None
         else:
-            return self._act()
+            return self._act(outcome)
         return True
 
-    def _act(self) -> bool:
+    def _act(self, outcome: str) -> bool:
         state = self.state
         match next_action(state):
             case Rest() | Exit():
@@ -124,14 +207,34 @@ class Tiny:
                 self.event("message.added", message=message.model_copy(update={"turn_id": turn_id}))
             case CallModel() as action:
                 self._open(action)
+            case PlanCalls(calls=calls):
+                self._note(CallsPlanned(plans=plan_calls(state, calls)))
+            case Ask(calls=calls):
+                self.questions.ask(calls)
+                self.asked += [question.question_id for question in self.state.questions]
             case RunTools(calls=calls):
                 for call in calls:
-                    self.event("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-                self.calls = calls
+                    if not self._plan(call.call_id).started:
+                        self.event("tool.started", call_id=call.call_id, name=call.name, args=call.args)
+                    self.calls[call.call_id] = call
+                assert len(self.calls) <= max(2, state.effective_limits.session.parallel_calls)
+                assert sum(call.name == "check" for call in self.calls.values()) <= 1
+            case Wait(running=running, cancel=True):
+                assert running == frozenset(self.calls)
+                for call_id in list(self.calls):
+                    self._finish(call_id, outcome)
+            case Wait(running=running, until=until):
+                assert running == frozenset(self.calls)
+                if until is not None and until <= self.now:
+                    self.questions.expire(self.now)
+                elif self.calls:
+                    # The last called is the first to answer.
+                    self._finish(list(self.calls)[-1], outcome)
+                else:
+                    return False
             case AbandonTools(calls=calls):
-                for call in calls:
-                    self.event("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-                    self._result(call, stopped=True)
+                self.questions.withdraw(calls)
+                self.tools.abandon(calls)
             case FinishTurn(reason=reason, error=error):
                 assert state.turn is not None
                 turn = state.turn
@@ -171,10 +274,28 @@ class Tiny:
         if outcome == "other tools":
             self.story.note(ToolsChanged())
 
-    def _result(self, call: ToolCall, *, stopped: bool) -> None:
-        output = failed("stopped").model_dump() if stopped else 3
-        result = ToolResult(call_id=call.call_id, name=call.name, output=output, is_error=stopped)
-        self.event("tool.finished", call_id=call.call_id, name=call.name, result=result, duration_ms=1)
+    def _finish(self, call_id: str, outcome: str) -> None:
+        """A call that runs ends as `workflows/toolbox.py` has it; what fails is lost."""
+        call = self.calls.pop(call_id)
+        turn = self.state.turn
+        assert turn is not None
+        goes_on = not turn.stopping and turn.error is None
+        if outcome not in ("fail", "once"):
+            self.tools.settle(call, ToolOutput(output=3))
+        elif goes_on and call.name == "send":
+            plan = turn.plans[call_id].model_copy(update={"do": "ask", "asks": "outcome"})
+            self._note(CallsPlanned(plans={call_id: plan}))
+        else:
+            if goes_on and call.name == "break":
+                self._note(TurnBroken(error=UNKNOWN))
+            self.tools.settle(call, UNKNOWN)
+
+    def _plan(self, call_id: str) -> Plan:
+        assert self.state.turn is not None
+        return self.state.turn.plans[call_id]
+
+    def _note(self, note: Note) -> None:
+        self.story.note(note)
 
 
 def _outcome(record: StepRecord, name: str) -> StepOutput | ActivityError:
@@ -190,19 +311,21 @@ def _outcome(record: StepRecord, name: str) -> StepOutput | ActivityError:
         )
         error.__cause__ = ApplicationError("down", type="model_overloaded")
         return error
-    calls = tuple(ToolCall(call_id=f"{record.step_id}.c{number}", name="add", args={"n": number}) for number in (1, 2))
+    calls = tuple(
+        ToolCall(call_id=f"{record.step_id}.c{number}", name=tool, args={"n": number})
+        for number, tool in enumerate(CALLED.get(name, ()), 1)
+    )
     text = (Text(text=name),)
-    known: dict[str, tuple[Part, ...]] = {"tools": calls, "both": (*text, *calls), "empty": (), "nothing": ()}
+    known: dict[str, tuple[Part, ...]] = {"both": (*text, *calls), "empty": (), "nothing": ()}
     stop = {
-        "tools": "tool_calls",
-        "both": "tool_calls",
+        **dict.fromkeys(CALLED, "tool_calls"),
         "nothing": "tool_calls",
         "pause": "pause",
         "stopped": "stopped",
     }
     return StepOutput.model_validate(
         {
-            "parts": known.get(name, text),
+            "parts": known.get(name, calls or text),
             "model": "demo",
             "usage": Usage(input_tokens=1, output_tokens=1),
             "cost_usd": 0.001,
@@ -241,9 +364,13 @@ def test_what_always_holds(moves: list[str | None], outcomes: list[str]) -> None
             tiny.command(move)
         survives(tiny.state)
     # Whatever has happened, the session comes to rest, and every message that was not refused has had its turn.
-    for _ in range(1000):
-        if not tiny.go_on("text"):
+    for number in range(1000):
+        if tiny.go_on("text"):
+            continue
+        if not tiny.state.questions:
             break
+        assert tiny.state.status == "waiting"
+        tiny.command(ANSWERS[number % len(ANSWERS)])
     else:
         raise AssertionError("never at rest")
     added = once(Counter(event.message.id for event in tiny.events if event.type == "message.added"))
@@ -271,4 +398,15 @@ def check(tiny: Tiny) -> None:
     called = once(Counter(part.call_id for part in parts if isinstance(part, ToolCall)))
     assert called == once(Counter(part.call_id for part in parts if isinstance(part, ToolResult))) == set(finished)
     once(Counter(message.id for message in messages))
+    asked = once(count(events, "approval.requested", "question_id"))
+    assert asked == once(count(events, "approval.resolved", "question_id"))
+    wanted = once(count(events, "input.requested", "question_id"))
+    assert once(count(events, "input.received", "question_id")) <= wanted
+    assert once(Counter(one.question_id for one in tiny.state.answered)) == asked | wanted
+    assert set(tiny.asked) == asked | wanted
+    started_at = {event.call_id: event for event in events if event.type == "tool.started"}
+    for event in events:
+        if event.type == "approval.resolved" and not event.approved:
+            # What was not allowed did not run: it is told as started and finished in one go.
+            assert started_at[event.call_id].seq > event.seq
     assert tiny.state.events == tuple(events[tiny.state.oldest - 1 :])

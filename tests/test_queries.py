@@ -130,6 +130,9 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "demo": True,
         "queued": (),
         "count": 2,
+        "questions": (),
+        "parent": None,
+        "sub_sessions": {},
     }
     assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript)
 

@@ -20,7 +20,7 @@ class Sleepy(SessionWorkflow):
     """The session, but for a timer that no history has."""
 
     @workflow.run
-    async def run(self, start: SessionInput) -> str:
+    async def run(self, start: SessionInput) -> Any:
         await workflow.sleep(1)
         return await super().run(start)
 
@@ -50,6 +50,7 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
         "folded",
         "worker_restart",
         "other_version",
+        "timer",
     }
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}
     assert kinds >= {

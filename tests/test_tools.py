@@ -209,8 +209,8 @@ async def test_a_result_that_is_no_json_is_a_final_failure(bench: Bench, value: 
         return value
 
     kind, message, final = await bench.failure(give)
-    assert (kind, final) == ("tool_failed", True)
-    assert message.startswith("give ran, but what it returned cannot be written as JSON: ")
+    assert (kind, final) == ("invalid_result", True)
+    assert message.startswith("give ran, but what it returned is not what it promises: it cannot be written as JSON: ")
 
 
 async def test_an_endless_result_is_a_final_failure(bench: Bench) -> None:
@@ -220,7 +220,7 @@ async def test_an_endless_result_is_a_final_failure(bench: Bench) -> None:
         value.append(value)
         return value
 
-    assert (await bench.failure(give))[0] == "tool_failed"
+    assert (await bench.failure(give))[0] == "invalid_result"
 
 
 async def test_bound_methods_are_tools_too(bench: Bench) -> None:

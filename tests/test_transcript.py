@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
@@ -164,3 +165,18 @@ def test_arguments_that_are() -> None:
 def test_half_an_emoji_is_replaced() -> None:
     assert encodable("é\ud83d") == "é?"
     assert encodable("é😀") == "é😀"
+
+
+@pytest.mark.parametrize(("wire", "model", "complaint"), WIRES)
+def test_of_a_long_result_the_model_sees_head_and_tail(wire: Any, model: ModelDefinition, complaint: Any) -> None:
+    call = ToolCall(call_id="t1.s1.c1", name="read", args={})
+    long = "first " + "x" * 100_000 + " last"
+    result = ToolResult(call_id=call.call_id, name="read", output=long)
+    said = (message("user", Text(text="read")), message("assistant", call), message("tool", result))
+    body = wire.request(Prompt(model=model, system="", tool_output_tokens=400), said)
+    sent = json.dumps(body)
+    assert "first xxx" in sent
+    assert "xxx last" in sent
+    assert "characters left out" in sent
+    assert len(sent) < 3_000
+    assert long in json.dumps(wire.request(Prompt(model=model, system="", tool_output_tokens=50_000), said))

@@ -1,21 +1,35 @@
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.core import Story, agent, call, failed
+from tests.core import AT, Story, agent, call, failed
 from workflows.definition import Limits, Price, SessionLimits, TurnLimits
-from workflows.state import AgentFailed, CloseRequested, Configured, StopRequested, ToolsChanged, TurnBroken
+from workflows.plan import Plan
+from workflows.state import (
+    AgentFailed,
+    CallsPlanned,
+    CloseRequested,
+    Configured,
+    QuestionSettled,
+    StopRequested,
+    ToolsChanged,
+    TurnBroken,
+)
 from workflows.turn import (
     AbandonTools,
     Action,
+    Ask,
     CallModel,
     CloseSession,
     Exit,
     FinishTurn,
     LoadAgent,
+    PlanCalls,
     Rest,
     RunTools,
     StartTurn,
+    Wait,
     next_action,
     reserve,
 )
@@ -43,8 +57,47 @@ def stepped(stop: StopReason = "end", *, cost: float | None = 0.25, **fields: An
     return story.answered(Text(text="x"), stop=stop, cost=cost)
 
 
-def tools() -> Story:
-    return ready().turn().called({"a": 1}, {"a": 2})
+def tools(*, parallel_calls: int = 32, **fields: Any) -> Story:
+    limits = Limits(session=SessionLimits(parallel_calls=parallel_calls))
+    return Story.new().loaded(agent(limits=limits, **fields)).turn().called({"a": 1}, {"a": 2})
+
+
+def planned(story: Story, count: int = 2, *, ask: int = 0) -> Story:
+    """With a plan for the first `count` calls, of which the first `ask` have to ask."""
+    plan = Plan(do="ask", asks="approval")
+    plans = {c.call_id: plan if n < ask else Plan(do="run") for n, c in enumerate(CALLS[:count])}
+    return story.note(CallsPlanned(plans=plans))
+
+
+def asking(until: datetime | None = None) -> Story:
+    """The first call waits for an approval."""
+    story = planned(tools(), ask=1)
+    question = {"question_id": "t1.s1.c1.approval", "call_id": "t1.s1.c1", "name": "add", "args": {"a": 1}}
+    story.event("approval.requested", **question, expires_at=until)
+    return story
+
+
+def running(story: Story, number: int) -> Story:
+    call = CALLS[number - 1]
+    story.event("tool.started", call_id=call.call_id, name="add", args=call.args)
+    return story
+
+
+def allowed(**args: int) -> Story:
+    """The first call may run, and the second runs."""
+    story = running(asking(), 2)
+    question_id = "t1.s1.c1.approval"
+    story.note(QuestionSettled(question_id=question_id, answer_id="a1", args=dict(args) or None))
+    story.event("approval.resolved", question_id=question_id, call_id="t1.s1.c1", approved=True)
+    return story
+
+
+def only_running() -> Story:
+    return running(planned(tools()), 1).result("t1.s1.c2")
+
+
+def waits(call_id: str, *, until: datetime) -> Wait:
+    return Wait(frozenset([call_id]), ("t1.s1.c1.approval",), until)
 
 
 def answered_tools() -> Story:
@@ -78,11 +131,27 @@ def actions() -> list[tuple[str, Story, Action]]:
         ("so does one that was cut at its limit", stepped("max_tokens"), FinishTurn("done")),
         ("and a refusal", stepped("refusal"), FinishTurn("done")),
         ("a pause goes on", stepped("pause"), model(stepped("pause"), "t1.s2")),
-        ("tool calls are run", tools(), RunTools(CALLS)),
-        ("those without a result", tools().result("t1.s1.c1"), RunTools(CALLS[1:])),
+        ("tool calls are planned", tools(), PlanCalls(CALLS)),
+        ("and run", planned(tools()), RunTools(CALLS)),
+        ("only those without a result", planned(tools()).result("t1.s1.c1"), RunTools(CALLS[1:])),
+        ("a call without a plan gets one first", planned(tools(), 1), PlanCalls(CALLS[1:])),
+        ("what has to ask asks first", planned(tools(), ask=1), Ask(CALLS[:1])),
+        ("then the others run", asking(), RunTools(CALLS[1:])),
+        ("and both are waited for", running(asking(), 2), Wait(frozenset(["t1.s1.c2"]), ("t1.s1.c1.approval",))),
+        ("until the question's time is over", running(asking(AT), 2), waits("t1.s1.c2", until=AT)),
+        ("what was allowed runs while another runs", allowed(), RunTools(CALLS[:1])),
+        ("with the arguments that a person gave", allowed(a=7), RunTools((call("t1.s1.c1", a=7),))),
+        ("as many run as the session lets", planned(tools(parallel_calls=1)), RunTools(CALLS[:1])),
+        ("the others wait", running(planned(tools(parallel_calls=1)), 1), Wait(frozenset(["t1.s1.c1"]))),
+        ("as many as the tool lets", planned(tools(tools=[{"add": {"parallel": 1}}])), RunTools(CALLS[:1])),
+        ("a stop ends what runs last", running(planned(tools()), 1).note(STOP), AbandonTools(CALLS[1:])),
+        ("and waits for it", only_running().note(STOP), Wait(frozenset(["t1.s1.c1"]), cancel=True)),
+        ("a stop takes questions back", asking().note(STOP), AbandonTools(CALLS)),
+        ("so does what breaks the turn", asking().note(BROKEN), AbandonTools(CALLS)),
+        ("while it breaks, what runs ends", only_running().note(BROKEN), Wait(frozenset(["t1.s1.c1"]), cancel=True)),
         ("their results are told to the model", answered_tools(), model(answered_tools(), "t1.s2")),
         ("other tools are loaded between steps", answered_tools().note(ToolsChanged()), LoadAgent("d1")),
-        ("but not before tools that wait", tools().note(ToolsChanged()), RunTools(CALLS)),
+        ("but not before tools that wait", planned(tools()).note(ToolsChanged()), RunTools(CALLS)),
         ("a newer definition waits for the next turn", newer_in_turn(), LoadAgent("d1")),
         ("a stop ends the turn", first_noted(STOP), FinishTurn("stopped")),
         ("calls that never ran are told so", tools().note(STOP), AbandonTools(CALLS)),

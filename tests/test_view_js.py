@@ -43,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     shutil.copy(PAGES / "view.js", folder / "view.mjs")
 
     def run(script: str, given: Any) -> Any:
-        start = "import { emptyView, reduce, withFacts } from './view.mjs';\nconst output = (value) => "
+        start = "import { emptyView, openQuestions, reduce, withFacts } from './view.mjs';\nconst output = (value) => "
         program = f"{start}process.stdout.write(JSON.stringify(value));\nconst input = {json.dumps(given)};\n{script}"
         (folder / "main.mjs").write_text(program)
         done = subprocess.run([binary, "main.mjs"], cwd=folder, capture_output=True, text=True, timeout=30, check=False)
@@ -329,3 +329,122 @@ def test_the_reducer_changes_nothing_that_it_is_given(node: Node) -> None:
     output(input.reduce((view, event) => freeze(reduce(view, freeze(event))), freeze(emptyView())));
     """
     assert node(freeze, story.events) == last(node, story)
+
+
+ARGS = {"amount": 250}
+ASKED = {"call_id": "t1.s1.c1", "name": "refund", "args": ARGS}
+APPROVAL = {"question_id": "t1.s1.c1.approval", **ASKED}
+
+
+def asked() -> Story:
+    story = Story().opening().answer({**tool_call("t1.s1.c1", "refund"), "args": ARGS}, stop="tool_calls")
+    return story.fact("approval.requested", **APPROVAL, expires_at="2026-01-08T00:00:00Z")
+
+
+def tool_of(view: dict[str, Any]) -> dict[str, Any]:
+    tool: dict[str, Any] = view["turns"][0]["tools"]["t1.s1.c1"]
+    return tool
+
+
+def states(node: Node, story: Story) -> list[Any]:
+    """Of session, call and its questions, from the first question on."""
+    views = node(REDUCE, story.events)[5:]
+    return [
+        (v["status"], tool_of(v)["state"], [one["state"] for one in tool_of(v).get("questions", [])]) for v in views
+    ]
+
+
+def test_an_approval_with_other_arguments(node: Node) -> None:
+    story = asked().fact(
+        "approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True, by="ada"
+    )
+    story.fact("tool.started", **{**ASKED, "args": {"amount": 20}})
+    story.fact("tool.finished", **ASKED, result=tool_result("t1.s1.c1", "refund", "ok"), duration_ms=1)
+    assert states(node, story) == [
+        ("waiting", "asking", ["open"]),
+        ("working", "allowed", ["approved"]),
+        ("working", "running", ["approved"]),
+        ("working", "done", ["approved"]),
+    ]
+    tool = tool_of(last(node, story))
+    assert (tool["edited"], tool["args"], tool["questions"][0]["args"]) == (True, {"amount": 20}, ARGS)
+    assert (tool["questions"][0]["by"], tool["questions"][0]["asked_at"]) == ("ada", "2026-01-01T00:00:06Z")
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("Too much", "denied"), (None, "denied"), ("expired", "expired"), ("stopped", "stopped")]
+)
+def test_a_call_that_was_not_allowed(node: Node, reason: str | None, state: str) -> None:
+    story = asked().fact(
+        "approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=False, reason=reason
+    )
+    failed = tool_result("t1.s1.c1", "refund", {"type": "denied", "message": "no", "retryable": False}, is_error=True)
+    story.fact("tool.started", **ASKED).fact("tool.finished", **ASKED, result=failed, duration_ms=0)
+    view = last(node, story)
+    assert (tool_of(view)["state"], tool_of(view)["edited"]) == ("failed", False)
+    assert [(one["state"], one["reason"]) for one in tool_of(view)["questions"]] == [(state, reason)]
+
+
+@pytest.mark.parametrize(
+    ("output", "state"),
+    [({"hex": "#fff"}, None), ("denied", "declined"), ("expired", "expired"), ("stopped", "stopped")],
+)
+def test_what_a_client_tool_asks_is_settled_by_its_answer_or_its_result(
+    node: Node, output: Any, state: str | None
+) -> None:
+    story = Story().opening().answer(tool_call("t1.s1.c1", "refund"), stop="tool_calls").fact("tool.started", **ASKED)
+    story.fact("input.requested", question_id="t1.s1.c1.input", **ASKED, prompt="Which?")
+    assert states(node, story)[-1] == ("waiting", "asking", ["open"])
+    if state is None:
+        story.fact("input.received", question_id="t1.s1.c1.input", value=output)
+    error = {"type": output, "message": "x", "retryable": False}
+    result = tool_result("t1.s1.c1", "refund", error if state else output, is_error=state is not None)
+    view = last(node, story.fact("tool.finished", **ASKED, result=result, duration_ms=0))
+    (question,) = tool_of(view)["questions"]
+    assert (question["state"], question["prompt"]) == (state or "answered", "Which?")
+    assert (view["status"], question.get("value")) == ("working", None if state else output)
+
+
+def test_several_questions_are_open_until_the_last_is_answered(node: Node) -> None:
+    other = {"question_id": "t1.s1.c2.approval", "call_id": "t1.s1.c2", "name": "refund", "args": {}}
+    story = asked().fact("approval.requested", **other)
+    story.fact("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True)
+    script = REDUCE.replace(
+        "output(views)", "output(views.map((v) => [v.status, openQuestions(v).map((q) => q.call_id)]))"
+    )
+    assert node(script, story.events)[5:] == [
+        ["waiting", ["t1.s1.c1"]],
+        ["waiting", ["t1.s1.c1", "t1.s1.c2"]],
+        ["waiting", ["t1.s1.c2"]],
+    ]
+
+
+def test_a_session_snapshot_holds_the_open_questions(node: Node) -> None:
+    assistant = {**USER, "id": "a9", "role": "assistant", "parts": [{**tool_call("t1.s1.c1", "refund"), "args": ARGS}]}
+    whole = session_snapshot(
+        90, USER, assistant, status="waiting", turn_id="t1", questions=[{**APPROVAL, "kind": "approval"}]
+    )
+    fresh = node(REDUCE, [whole])[-1]
+    (question,) = tool_of(fresh)["questions"]
+    assert (fresh["status"], tool_of(fresh)["state"], question["kind"], question["args"]) == (
+        "waiting",
+        "asking",
+        "approval",
+        ARGS,
+    )
+    known = node(REDUCE, [*asked().events, whole])[-1]
+    assert tool_of(known)["questions"][0]["asked_at"] == "2026-01-01T00:00:06Z"
+    gone = node(REDUCE, [*asked().events, {**whole, "questions": [], "status": "working"}])[-1]
+    assert [one["state"] for one in tool_of(gone)["questions"]] == ["answered"]
+
+
+def test_progress_is_the_last_of_a_running_call(node: Node) -> None:
+    def progress(fraction: float) -> Event:
+        return {"type": "tool.progress", "call_id": "t1.s1.c1", "fraction": fraction}
+
+    story = Story().opening().answer(tool_call("t1.s1.c1", "refund"), stop="tool_calls").fact("tool.started", **ASKED)
+    story.events += [progress(0.2), progress(0.4)]
+    assert tool_of(last(node, story))["progress"] == {"message": None, "fraction": 0.4}
+    story.fact("tool.finished", **ASKED, result=tool_result("t1.s1.c1", "refund", 1), duration_ms=1)
+    story.events.append(progress(0.6))
+    assert tool_of(last(node, story))["progress"] is None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.visibility import readable, searchable, visibility_query
+from gateway.visibility import readable, visibility_query
+from temporal.starting import searchable
 
 
 def test_filters_are_joined() -> None:

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from workflows.definition import Limits, ModelDefinition
+from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
 from workflows.events import Event
-from workflows.types import Frozen, Id, Message, Part, SessionStatus, ToolSpec, Usage
+from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage
 
 PAGE_BYTES = 192 * 1024
 
@@ -51,6 +51,40 @@ class Close(Frozen):
     reason: str = "closed"
 
 
+class Answer(Frozen):
+    """Answers a question; only the first answer counts."""
+
+    id: Id
+    question_id: str
+    #: An approval, or False: no result will come.
+    approved: bool = True
+    reason: str | None = None
+    #: In place of the arguments that the model gave.
+    args: dict[str, JsonValue] | None = None
+    #: Allows all further calls of the tool in this session.
+    remember: bool = False
+    #: What an `input` question asked for; a big one is folded, see `workflows.types`.
+    result: JsonValue = None
+    blob: BlobRef | None = None
+    by: str | None = None
+
+
+class CancelTimer(Frozen):
+    id: Id
+    timer_id: str
+
+
+class Parent(Frozen):
+    """The call that a sub-agent's session answers."""
+
+    session_id: str
+    call_id: str
+    #: Sessions above this one.
+    depth: int
+    #: Dollars that it may spend; None: its own limits alone hold.
+    cap_usd: float | None = None
+
+
 class ForkedFrom(Frozen):
     """The session, and the turn of it, up to which a fork has its past from there."""
 
@@ -59,7 +93,7 @@ class ForkedFrom(Frozen):
 
 
 class NewSession(Frozen):
-    """What the gateway starts a session with."""
+    """What the gateway, or a session that calls a sub-agent, starts a session with."""
 
     tenant: Id
     session_id: Id
@@ -69,6 +103,8 @@ class NewSession(Frozen):
     user: str | None = None
     metadata: dict[str, JsonValue] = {}
     message: SendMessage | None = None
+    #: Set for a sub-agent's session, which closes by itself once it has answered.
+    parent: Parent | None = None
     #: History events after which the session continues as new at its next rest point.
     continue_as_new_after: int = 1500
     forked_from: ForkedFrom | None = None
@@ -89,9 +125,44 @@ class Receipt(Frozen):
     turn_id: str | None
     #: Messages that wait for a turn.
     queued: int = 0
+    #: The agent that the session was started with; another may have taken it over.
+    started_as: str = ""
     #: Of the message with this id, if the session has it.
     content_sha256: str | None = None
     cursor: int | None = None
+
+
+class Timer(Frozen):
+    timer_id: str
+    due: datetime
+    note: str
+    #: Its time has come, and its turn is next.
+    fires: bool = False
+
+
+class TimersPage(Frozen):
+    """Answer to `timers`: those that have not fired."""
+
+    timers: tuple[Timer, ...]
+    seq: int
+    #: Closed, or told to close.
+    closed: bool = False
+
+
+class QuestionState(Frozen):
+    """Answer to `question(question_id)`."""
+
+    #: While it is open.
+    question: Question | None
+    open: bool
+    #: False: the session has not asked this, or asked it long ago.
+    known: bool
+    #: `id` of the answer that counted; None while it is open, and where it was settled without one.
+    answer_id: str | None = None
+    #: JSON Schemas of the arguments and the result that it is about.
+    input: dict[str, JsonValue] | None = None
+    output: dict[str, JsonValue] | None = None
+    seq: int
 
 
 class EventsPage(Frozen):
@@ -108,6 +179,10 @@ class EventsPage(Frozen):
     #: The step that started last, and whether it is still open.
     last_step: str | None
     step_open: bool
+    #: Tool calls that run.
+    running: tuple[str, ...] = ()
+    #: Of those, the sessions of sub-agents, by call id.
+    sub_sessions: dict[str, str] = {}
     #: There is more after the last one of this page.
     more: bool
 
@@ -144,6 +219,12 @@ class SnapshotPage(Frozen):
     messages: tuple[Message, ...]
     #: Messages of the transcript in all.
     count: int
+    #: Those that are open, the oldest first.
+    questions: tuple[Question, ...] = ()
+    #: The session whose call this one answers.
+    parent: Parent | None = None
+    #: Sessions of sub-agents that run, by call id.
+    sub_sessions: dict[str, str] = {}
 
 
 class PageRequest(Frozen):
@@ -170,6 +251,7 @@ class Prompt(Frozen):
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    tool_output_tokens: int = TOOL_OUTPUT_TOKENS
 
 
 class ModelInputRequest(Frozen):

@@ -3,7 +3,7 @@
 `activities/` implements them under the same names and types (a test compares the two); workflow code calls only these.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 from temporalio import activity, workflow
@@ -11,10 +11,16 @@ from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
+from workflows.schedule_definition import Schedule
+from workflows.tool_definition import McpAddress, ToolUse
 from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
+#: A scheduled message that could not be delivered so long after its time is given up; the next one comes at its own.
+DELIVERED_WITHIN = timedelta(hours=1)
+#: A worker that is silent for longer is dead.
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 
 
 class LoadAgentInput(Frozen):
@@ -72,7 +78,87 @@ class ToolOutput(Frozen):
 
     output: JsonValue
     blob: BlobRef | None = None
-    attempt: int = 1
+    #: None where the worker is not ours and does not tell.
+    attempt: int | None = 1
+
+
+class TakeResultInput(Frozen):
+    """What another's worker returned."""
+
+    call_id: str
+    name: str
+    output: JsonValue
+    #: JSON Schema; None: anything.
+    result_schema: dict[str, JsonValue] | None
+
+
+class CallMcpToolInput(Frozen):
+    """One call of an MCP server's tool."""
+
+    server: McpAddress
+    #: What people call the server.
+    label: str
+    #: What the model calls the tool, and what the server does.
+    name: str
+    tool: str
+    args: dict[str, JsonValue]
+
+
+class ToolsChangedInput(Frozen):
+    """Whether the MCP servers of a definition list other tools than a session has."""
+
+    digest: str
+    mcp_digest: str
+
+
+class Delivery(Frozen):
+    """What a schedule delivers each time: all that there is to know of it."""
+
+    schedule_id: str
+    tenant: str
+    agent: str
+    schedule: Schedule
+
+
+class DeliverMessageInput(Frozen):
+    delivery: Delivery
+    #: When the message was due, which tells it from the schedule's others.
+    due: datetime
+
+
+class OpenAgentInput(Frozen):
+    """A call of another agent: for a session of its own, or to take the session over."""
+
+    name: str
+    digest: str
+    call_id: str
+    args: dict[str, JsonValue]
+    #: Holds the call's part where the arguments are too long to travel.
+    blob: BlobRef | None = None
+    #: The session's own inputs, which stand in for what a hand-off's call leaves out.
+    inputs: dict[str, JsonValue] = {}
+    #: Workflow id of the session that shall answer; None: a hand-off.
+    child: str | None = None
+
+
+class OpenedAgent(Frozen):
+    """What another agent is given."""
+
+    inputs: dict[str, JsonValue]
+    #: The message; big ones folded, in the child's name.
+    parts: tuple[Part, ...]
+    content_sha256: str
+    #: Its model is the demo model.
+    demo: bool
+
+
+class TakeAnswerInput(Frozen):
+    """What a sub-agent said, long parts folded in its own name."""
+
+    call_id: str
+    name: str
+    session_id: str
+    parts: tuple[Part, ...]
 
 
 @activity.defn(name="load_agent")
@@ -87,11 +173,72 @@ async def call_model(request: CallModelInput) -> StepOutput:
     raise NotImplementedError
 
 
+@activity.defn(name="take_result")
+async def take_result(request: TakeResultInput) -> ToolOutput:
+    """Checks a result against its schema and puts a big one away. Fails with `invalid_result` or `result_too_large`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="open_agent")
+async def open_agent(request: OpenAgentInput) -> OpenedAgent:
+    """Checks what a call gives another agent. Fails with `invalid_arguments`, or `agent_unavailable`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="take_answer")
+async def take_answer(request: TakeAnswerInput) -> ToolOutput:
+    """A sub-agent's long answer as a call's result, put away in the caller's name. Fails with `result_too_large`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="call_mcp_tool")
+async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput:
+    """Calls an MCP server's tool. Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="tools_changed")
+async def tools_changed(request: ToolsChangedInput) -> bool:
+    """Whether MCP servers list other tools now. Fails with `agent_unavailable` where the definition is not known."""
+    raise NotImplementedError
+
+
+@activity.defn(name="deliver_message")
+async def deliver_message(request: DeliverMessageInput) -> str:
+    """Sends a scheduled message to its session, once however often it is tried. Returns the session's id.
+
+    Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good.
+    """
+    raise NotImplementedError
+
+
+#: Local: a check, and at times a write to the blob store.
+TAKE_RESULT = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
+)
+
 #: Local: a lookup in the worker's memory or the blob store.
 LOAD_AGENT = workflow.LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
     retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
 )
+
+
+#: Local: asks servers for their lists, and waits for none of them for long.
+TOOLS_CHANGED = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(maximum_attempts=1)
+)
+
+
+def delivery_config(summary: str) -> workflow.ActivityConfig:
+    """Options of the delivery of a scheduled message: a worker that died over it is found out by the time-out."""
+    return workflow.ActivityConfig(
+        summary=summary,
+        start_to_close_timeout=timedelta(seconds=30),
+        schedule_to_close_timeout=DELIVERED_WITHIN,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    )
 
 
 def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
@@ -104,7 +251,7 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
         activity_id=step_id,
         summary=summary,
         start_to_close_timeout=timedelta(minutes=30),
-        heartbeat_timeout=timedelta(seconds=6),
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(milliseconds=100),
@@ -115,16 +262,28 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
     )
 
 
-def tool_config(call_id: str, summary: str, timeout: timedelta, attempts: int) -> workflow.ActivityConfig:
-    """Options of one tool call; `timeout` holds for one attempt."""
-    return workflow.ActivityConfig(
-        activity_id=call_id,
+def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:
+    """Options of one tool call; its time-out holds for one attempt.
+
+    Perdure's workers heartbeat for their tools (`activities/tool_runner.py`), so a dead one is noticed in seconds. What
+    no worker of another task queue takes fails after a while; our own queue is that of the session itself, which waits.
+    """
+    remote = use.task_queue is not None
+    config = workflow.ActivityConfig(
+        activity_id=activity_id,
         summary=summary,
-        start_to_close_timeout=timeout,
-        cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+        start_to_close_timeout=use.timeout,
+        heartbeat_timeout=use.heartbeat if remote else HEARTBEAT_TIMEOUT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=100),
-            maximum_interval=timedelta(seconds=30),
-            maximum_attempts=attempts,
+            initial_interval=use.retry.initial,
+            backoff_coefficient=use.retry.backoff,
+            maximum_interval=max(use.retry.maximum, use.retry.initial),
+            maximum_attempts=use.retry.attempts,
+            non_retryable_error_types=list(use.retry.non_retryable),
         ),
     )
+    if use.task_queue is not None:
+        config["task_queue"] = use.task_queue
+        config["schedule_to_start_timeout"] = use.queue_timeout
+    return config

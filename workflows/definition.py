@@ -4,39 +4,13 @@
 looked up (tool schemas, prices) beside it, so that workflow code never looks anything up itself.
 """
 
-import re
-from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from workflows.schedule_definition import Schedules
+from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
 from workflows.types import Frozen, ToolSpec
-
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
-_UNIT = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def parse_duration(value: Any) -> Any:
-    """`30s`, `5m`, `2h`, `3d`, `250ms` → timedelta. Anything else is an error that says so."""
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration is a number and a unit: 30s, 5m, 2h, 3d")
-    try:
-        return timedelta(**{_UNIT[match[2]]: float(match[1])})
-    except OverflowError:
-        raise ValueError(f"{value} is longer than any clock can tell") from None
-
-
-def format_duration(value: timedelta) -> str:
-    """The inverse of `parse_duration`, in milliseconds where seconds do not do."""
-    seconds = value.total_seconds()
-    return f"{int(seconds)}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
 
@@ -84,36 +58,6 @@ class ModelDefinition(Frozen):
         return self.use.partition("/")[2]
 
 
-class Retry(Frozen):
-    #: How often a call is tried in all, the first time included.
-    attempts: int = Field(default=3, ge=1, le=100)
-
-
-class ToolUse(Frozen):
-    """One entry of `tools:`. In YAML it is a name, or a name with options: `- find_order: {timeout: 30s}`."""
-
-    name: Name
-    #: Of one attempt. Temporal takes none of zero, and a session carries it over in whole milliseconds.
-    timeout: Duration = Field(default=timedelta(seconds=60), ge=timedelta(milliseconds=1), le=timedelta(days=365))
-    retry: Retry = Retry()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, dict) and "name" not in value:
-            if len(value) != 1:
-                raise ValueError("a tool is a name, or one name with its options")
-            ((name, options),) = value.items()
-            if name in ("agent", "mcp", "client"):
-                raise ValueError(f"{name}: tools of this kind are not carried out by this version")
-            if options is not None and (not isinstance(options, dict) or "name" in options):
-                raise ValueError(f"the options of {name} are a mapping of timeout, retry: {{timeout: 30s}}")
-            return {"name": name, **(options or {})}
-        return value
-
-
 class Example(Frozen):
     user: str
     assistant: str
@@ -121,11 +65,15 @@ class Example(Frozen):
 
 class TurnLimits(Frozen):
     steps: int = Field(default=25, ge=1, le=1000, strict=True)
+    #: Tool calls that one step may ask for; the others get an error as their result.
+    calls_per_step: int = Field(default=64, ge=1, le=1000, strict=True)
     cost_usd: float | None = Field(default=None, ge=0, strict=True)
 
 
 class SessionLimits(Frozen):
     cost_usd: float | None = Field(default=None, ge=0, strict=True)
+    #: Tool calls that run at the same time.
+    parallel_calls: int = Field(default=32, ge=1, le=1000, strict=True)
 
 
 class Limits(Frozen):
@@ -135,6 +83,17 @@ class Limits(Frozen):
     @property
     def cap_costs(self) -> bool:
         return self.turn.cost_usd is not None or self.session.cost_usd is not None
+
+
+#: Of a tool result that a model is shown where the definition says nothing else.
+TOOL_OUTPUT_TOKENS = 16_000
+
+
+class ContextPolicy(Frozen):
+    """What a model is shown of a conversation."""
+
+    #: About so many tokens of one tool result, its head and its tail; viewers and the trace have the whole.
+    tool_output_tokens: int = Field(default=TOOL_OUTPUT_TOKENS, ge=100, le=1_000_000, strict=True)
 
 
 class AgentDefinition(Frozen):
@@ -147,22 +106,51 @@ class AgentDefinition(Frozen):
     model: str
     instructions: str
     examples: tuple[Example, ...] = ()
-    tools: tuple[ToolUse, ...] = ()
+    tools: tuple[ToolEntry, ...] = ()
     limits: Limits = Limits()
+    context: ContextPolicy = ContextPolicy()
     busy: Literal["queue"] = "queue"
+    schedules: Schedules = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.model not in self.models:
             raise ValueError(f"model: {self.model!r} is not one of models: {', '.join(self.models)}")
-        names = [tool.name for tool in self.tools]
+        names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"tools: {name!r} is named twice")
+        for tool in self.tools:
+            if isinstance(tool, ToolUse) and tool.fallback is not None:
+                self._check_fallback(tool.name, tool.fallback)
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 raise ValueError(f"inputs: {name!r} is a built-in name")
         return self
+
+    def _check_fallback(self, name: str, fallback: str) -> None:
+        other = next((tool for tool in self.tools if tool.name == fallback), None)
+        if not isinstance(other, ToolUse):
+            raise ValueError(
+                f"tools: the fallback {fallback!r} of {name!r} is not one of the tools that run on workers"
+            )
+        if other.approval is not None or other.side_effects == "once":
+            raise ValueError(
+                f"tools: the fallback {fallback!r} of {name!r} runs unasked, so it can neither need an approval nor be `once`"
+            )
+
+    @property
+    def worker_tools(self) -> tuple[str, ...]:
+        """Names of the tools that Perdure's own workers must have; the others are described by the definition."""
+        return tuple(tool.name for tool in self.tools if isinstance(tool, ToolUse) and tool.task_queue is None)
+
+    @property
+    def agent_tools(self) -> tuple[AgentTool, ...]:
+        return tuple(tool for tool in self.tools if isinstance(tool, AgentTool))
+
+    @property
+    def uses_mcp(self) -> bool:
+        return any(isinstance(tool, McpServer) for tool in self.tools)
 
 
 class LoadedAgent(Frozen):
@@ -175,9 +163,27 @@ class LoadedAgent(Frozen):
     prices: dict[str, Price] = {}
     #: Of the worker's tool specs, to notice that a newer worker describes its tools otherwise.
     tools_digest: str = ""
+    #: Tools that MCP servers have listed, by the name that the model knows.
+    mcp: dict[str, McpTool] = {}
+    #: MCP servers that could not be reached, so that their tools are missing, as people call them.
+    absent: tuple[str, ...] = ()
+    #: Digests of the agents that its tools name, by name.
+    agents: dict[str, str] = {}
+    #: Of what MCP servers listed, to notice that they list something else.
+    mcp_digest: str = ""
 
     def spec(self, name: str) -> ToolSpec | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def use(self, name: str) -> ToolUse | None:
-        return next((tool for tool in self.definition.tools if tool.name == name), None)
+    def use(self, name: str) -> ToolUse | ClientTool | AgentTool | SessionTool | None:
+        for tool in self.definition.tools:
+            if not isinstance(tool, McpServer) and tool.name == name:
+                return tool
+        listed = self.mcp_tool(name)
+        return None if listed is None else listed[0].policy(name)
+
+    def mcp_tool(self, name: str) -> tuple[McpServer, str] | None:
+        """The MCP server that carries this tool out, and what that server calls it."""
+        listed = self.mcp.get(name)
+        server = None if listed is None else self.definition.tools[listed.server]
+        return (server, listed.tool) if listed is not None and isinstance(server, McpServer) else None

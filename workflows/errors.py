@@ -28,6 +28,32 @@ UNKNOWN_TOOL: Final = "unknown_tool"
 TOOL_TIMEOUT: Final = "timeout"
 TOOL_STOPPED: Final = "stopped"
 TOOL_FAILED: Final = "tool_failed"
+#: Nobody allowed the call.
+DENIED: Final = "denied"
+#: A question that nobody answered in time.
+EXPIRED: Final = "expired"
+#: The call may have taken effect, or not; it is not repeated.
+OUTCOME_UNKNOWN: Final = "outcome_unknown"
+#: No worker took the call, so it never ran.
+NO_WORKER: Final = "no_worker"
+#: What the tool returned is not what its output schema says.
+INVALID_RESULT: Final = "invalid_result"
+RESULT_TOO_LARGE: Final = "result_too_large"
+#: The step asked for more calls than the limit allows.
+TOO_MANY_CALLS: Final = "too_many_calls"
+UNKNOWN_TIMER: Final = "unknown_timer"
+#: A sub-agent did not come to an answer.
+AGENT_FAILED: Final = "agent_failed"
+#: Sub-agents call sub-agents only so far.
+TOO_DEEP: Final = "too_deep"
+#: Another agent takes the session over already.
+HANDOFF_REFUSED: Final = "handoff_refused"
+#: An MCP server could not be reached, so the call never ran.
+MCP_UNAVAILABLE: Final = "mcp_unavailable"
+#: The connection to an MCP server broke during the call.
+MCP_LOST: Final = "mcp_lost"
+#: The server wants an answer from a person in a way that cannot be given.
+INPUT_NOT_SUPPORTED: Final = "input_not_supported"
 
 # A turn.
 BUDGET_EXCEEDED: Final = "budget_exceeded"
@@ -40,3 +66,11 @@ INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 UNKNOWN_STEP: Final = "unknown_step"
 #: A dead worker's attempt, failed at the next start so that it is tried again at once.
 WORKER_DIED: Final = "worker_died"
+
+# A scheduled message.
+#: The session that it is for is another agent's.
+SESSION_TAKEN: Final = "session_taken"
+#: Its inputs are not what the agent takes now.
+INPUTS_INVALID: Final = "inputs_invalid"
+#: All sessions of its name are closed.
+SESSIONS_CLOSED: Final = "sessions_closed"

@@ -90,6 +90,8 @@ class ToolStarted(EventBase):
     call_id: str
     name: str
     args: dict[str, JsonValue]
+    #: Of the session in which a sub-agent answers this call.
+    session_id: str | None = None
 
 
 class ToolFinished(EventBase):
@@ -99,6 +101,65 @@ class ToolFinished(EventBase):
     result: ToolResult
     attempts: int | None = None
     duration_ms: float
+    #: What a sub-agent spent, which counts as this session's; None: the call ran no model.
+    usage: Usage | None = None
+    #: Dollars; with `usage`, None when a price is unknown.
+    cost_usd: float | None = None
+
+
+class ApprovalRequested(EventBase):
+    """A call waits until a person allows it."""
+
+    type: Literal["approval.requested"] = "approval.requested"
+    question_id: str
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+    expires_at: datetime | None = None
+
+
+class ApprovalResolved(EventBase):
+    type: Literal["approval.resolved"] = "approval.resolved"
+    question_id: str
+    call_id: str
+    approved: bool
+    reason: str | None = None
+    #: The user who answered, where one is known.
+    by: str | None = None
+
+
+class InputRequested(EventBase):
+    """A call's result has to come from outside: from the browser or app, or from a person."""
+
+    type: Literal["input.requested"] = "input.requested"
+    question_id: str
+    call_id: str | None = None
+    name: str
+    args: dict[str, JsonValue]
+    prompt: str | None = None
+    expires_at: datetime | None = None
+
+
+class InputReceived(EventBase):
+    """The answer; a long one in short, for `tool.finished` has the whole."""
+
+    type: Literal["input.received"] = "input.received"
+    question_id: str
+    value: JsonValue
+
+
+class TimerSet(EventBase):
+    """The agent wakes up by itself at `due`, if the session rests then, and else when it comes to rest."""
+
+    type: Literal["timer.set"] = "timer.set"
+    timer_id: str
+    due: datetime
+    note: str
+
+
+class TimerFired(EventBase):
+    type: Literal["timer.fired"] = "timer.fired"
+    timer_id: str
 
 
 class AgentUpdated(EventBase):
@@ -107,6 +168,8 @@ class AgentUpdated(EventBase):
     type: Literal["agent.updated"] = "agent.updated"
     old: str
     new: str
+    #: The agent that has taken the session over.
+    agent: str | None = None
 
 
 class ModelSwitched(EventBase):
@@ -131,6 +194,12 @@ Event = Annotated[
     | StepFinished
     | ToolStarted
     | ToolFinished
+    | ApprovalRequested
+    | ApprovalResolved
+    | InputRequested
+    | InputReceived
+    | TimerSet
+    | TimerFired
     | AgentUpdated
     | ModelSwitched,
     Field(discriminator="type"),

@@ -67,6 +67,13 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
                 "cost_known": True,
                 "closing": None,
                 "closed": False,
+                # What was asked, allowed and planned in the session stays with it.
+                "answered": (),
+                "allowed": (),
+                "timers": (),
+                "taken_by": None,
+                "taken_inputs": {},
+                "taken_at": 0,
             }
         ),
         transcript,

@@ -48,9 +48,10 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     definition = agent.definition
     return Prompt(
         model=definition.models[record.role],
-        system=_render(state, agent, record.turn_id),
+        system=_render(state, agent, record.turn_id) + _absent(agent),
         examples=tuple(_example(state, agent)),
         tools=agent.tools,
+        tool_output_tokens=definition.context.tool_output_tokens,
     )
 
 
@@ -64,13 +65,21 @@ def _template(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
-    names: dict[str, object] = {
-        **state.new.inputs,
-        "session": {"id": state.new.session_id, "agent": state.new.agent, "created_at": state.created_at.isoformat()},
+def names_in(state: SessionState, turn_id: str, agent: LoadedAgent | None) -> dict[str, object]:
+    """What every template of a session may name, in the definition of `agent`."""
+    # What ran before another agent took over goes by the name that the session was started with.
+    taken = agent is not None and agent.definition.name in state.taken_inputs
+    name = agent.definition.name if agent is not None and taken else state.new.agent
+    return {
+        **state.inputs_of(name),
+        "session": {"id": state.new.session_id, "agent": name, "created_at": state.created_at.isoformat()},
         "user": {"id": state.new.user},
         "turn": {"id": turn_id, "number": int(turn_id[1:])},
     }
+
+
+def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
+    names = names_in(state, turn_id, agent)
     pieces: list[str] = []
     length = 0
     try:
@@ -92,6 +101,13 @@ def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
     if length > MAX_SYSTEM_CHARACTERS:
         raise PromptError(f"The instructions render to more than {MAX_SYSTEM_CHARACTERS} characters.")
     return "".join(pieces).strip()
+
+
+def _absent(agent: LoadedAgent) -> str:
+    """A model that knows what is missing does not promise it."""
+    if not agent.absent:
+        return ""
+    return f"\n\nThe tools of these servers cannot be reached at the moment: {', '.join(agent.absent)}."
 
 
 def _example(state: SessionState, agent: LoadedAgent) -> list[Message]:

@@ -14,6 +14,7 @@ from workflows.commands import (
     PageRequest,
     PastPage,
     PastRequest,
+    QuestionState,
     Receipt,
     SnapshotPage,
     StepRecord,
@@ -24,8 +25,10 @@ from workflows.commands import (
 from workflows.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
 from workflows.past import TurnRuns, UnknownTurn, last_finished
 from workflows.past import past as past_of
+from workflows.plan import running
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.state import SessionState
+from workflows.tool_definition import ClientTool
 from workflows.types import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
@@ -40,11 +43,12 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         seq=state.seq,
         closed=state.closed or state.closing is not None,
         status=state.status,
-        agent=state.new.agent,
+        agent=state.agent,
         digest=state.digest,
         pinned=state.pinned,
         turn_id=state.turn.turn_id if state.turn else None,
         queued=len(state.inbox),
+        started_as=state.new.agent,
         content_sha256=seen.content_sha256 if seen else None,
         cursor=seen.cursor if seen else None,
     )
@@ -63,6 +67,8 @@ def events(state: SessionState, after: int) -> EventsPage:
         working=state.status == "working",
         last_step=state.steps[-1].step_id if state.steps else None,
         step_open=state.turn is not None and state.turn.step is not None,
+        running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
+        sub_sessions=state.sub_sessions,
         more=len(page) < len(wanted),
     )
 
@@ -75,7 +81,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
-        agent=state.new.agent,
+        agent=state.agent,
         digest=state.digest,
         pinned=state.pinned,
         model=state.model_role,
@@ -84,7 +90,7 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         turn_id=state.turn.turn_id if state.turn else None,
         user=state.new.user,
         metadata=state.metadata,
-        inputs=state.new.inputs,
+        inputs=state.inputs_of(state.agent),
         limits=state.effective_limits,
         usage=state.usage,
         cost_usd=state.cost_usd if state.cost_known else None,
@@ -95,6 +101,27 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         queued=queued,
         messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
         count=until,
+        questions=state.questions,
+        parent=state.new.parent,
+        sub_sessions=state.sub_sessions,
+    )
+
+
+def question(state: SessionState, question_id: str) -> QuestionState:
+    """A question as it is now, open or settled."""
+    settled = next((one for one in reversed(state.answered) if one.question_id == question_id), None)
+    found = next((one for one in state.questions if one.question_id == question_id), None)
+    use = state.loaded.use(found.name) if found and found.name and state.loaded else None
+    spec = state.loaded.spec(found.name) if found and found.name and state.loaded else None
+    described = use if isinstance(use, ClientTool) else spec
+    return QuestionState(
+        question=found,
+        open=found is not None,
+        known=found is not None or settled is not None,
+        answer_id=settled.answer_id if settled else None,
+        input=described.input if described else None,
+        output=described.output if described else None,
+        seq=state.seq,
     )
 
 

@@ -6,17 +6,25 @@ Rule 2: what must not be decided twice is in the state before anything is awaite
 Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, which would be retried for ever.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
+from temporalio.common import (
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from workflows import queries
-from workflows.attributes import COST, STATUS
+from workflows.approvals import plan_calls
+from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
 from workflows.commands import (
+    Answer,
+    CancelTimer,
     Close,
     Configure,
     EventsPage,
@@ -26,60 +34,78 @@ from workflows.commands import (
     PageRequest,
     PastPage,
     PastRequest,
+    QuestionState,
     Receipt,
     SendMessage,
     SnapshotPage,
     StepRecord,
     StepState,
     Stop,
+    Timer,
+    TimersPage,
     TracePage,
 )
 from workflows.contract import (
     LOAD_AGENT,
+    TOOLS_CHANGED,
     LoadAgentInput,
     StepOutput,
+    ToolsChangedInput,
     call_model,
     call_of,
     load_agent,
     model_config,
+    tools_changed,
 )
 from workflows.definition import LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
 from workflows.events import Events
 from workflows.prompt import PromptError, build_prompt
+from workflows.questions import Questions
 from workflows.signals import command_only
 from workflows.state import (
     Accepted,
     AgentFailed,
     AgentLoaded,
+    CallsPlanned,
     CloseRequested,
     CommandSeen,
     Configured,
+    Handoff,
     Note,
     SessionState,
     StepOpened,
     StopRequested,
+    TimerCancelled,
     ToolsChanged,
     TurnBroken,
     apply,
     begin,
 )
 from workflows.step import finished_step
+from workflows.sub_agents import SubAgents, answer_of
+from workflows.timers import Timers
 from workflows.toolbox import Toolbox
 from workflows.turn import (
     AbandonTools,
     Action,
+    Ask,
     CallModel,
     CloseSession,
     Exit,
     FinishTurn,
     LoadAgent,
+    PlanCalls,
     Rest,
+    RunHere,
     RunTools,
     StartTurn,
+    TakeOver,
+    Wait,
+    WakeUp,
     next_action,
 )
-from workflows.types import Frozen, Message, ToolError
+from workflows.types import Data, Frozen, Message, ToolError
 
 #: The server refuses a run's 10,001st signal.
 MAX_SIGNALS = 8_000
@@ -113,7 +139,10 @@ class SessionWorkflow:
         self._held = workflow.info().continued_run_id is not None and _version_changed()
         #: When the turn was told to stop, for those who measure; nothing here depends on it.
         self._stop_at: datetime | None = None
-        self._tools = Toolbox(self._append)
+        agents = SubAgents(lambda: self._state, self._note, self._start_child)
+        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents)
+        self._timers = Timers(lambda: self._state, self._append, self._note)
+        self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._describe()
         if start.new is not None:
             # Here and not in `run`, before which the handlers of signals run that are there from the beginning.
@@ -124,12 +153,13 @@ class SessionWorkflow:
             self._accept(start.message)
 
     @workflow.run
-    async def run(self, start: SessionInput) -> str:
+    async def run(self, start: SessionInput) -> Any:
+        """Returns why the session was closed; a sub-agent's, a `SubAnswer`."""
         while True:
             action = next_action(self._state)
             if isinstance(action, Exit):
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                return self._state.closing or "closed"
+                return answer_of(self._state) if self._state.new.parent else self._state.closing or "closed"
             if self._should_continue_as_new(action):
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 # Whatever the reason, the new run begins on the version that is current then. Unversioned, it is nothing.
@@ -144,18 +174,37 @@ class SessionWorkflow:
                 await self._load_agent(action)
             case StartTurn():
                 self._start_turn(action.message)
+                await self._look_for_tools()
             case CallModel():
+                self._publish_status()
                 await self._call_model(action)
+            case PlanCalls():
+                self._note(CallsPlanned(plans=plan_calls(self._state, action.calls)))
+            case Ask():
+                self._questions.ask(action.calls)
+                self._publish_status()
+            case RunHere():
+                for call in action.calls:
+                    self._tools.carry_out(call, self._timers.carry_out)
             case RunTools():
-                await self._tools.run(action.calls, self._state.loaded, self._stopping)
+                self._publish_status()
+                self._tools.start(action.calls)
+            case Wait():
+                await self._wait(action)
             case AbandonTools():
+                self._questions.withdraw(action.calls)
                 self._tools.abandon(action.calls)
+            case TakeOver():
+                self._take_over(action.handoff)
             case FinishTurn():
                 self._finish_turn(action)
             case CloseSession():
                 self._close(action.reason)
+            case WakeUp():
+                self._wake_up(action.timer)
+                await self._look_for_tools()
             case Rest():
-                await workflow.wait_condition(lambda: not isinstance(next_action(self._state), Rest) or self._moves())
+                await self._rest(action)
             case Exit():
                 pass
 
@@ -181,6 +230,21 @@ class SessionWorkflow:
         turn = self._state.turn
         if self._first_time(command.id) and turn and command.turn_id in (None, turn.turn_id):
             self._note(StopRequested())
+            self._tell_model()
+
+    @workflow.signal
+    @command_only
+    def answer(self, command: Answer) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._questions.answer(command)
+
+    @workflow.signal
+    @command_only
+    def cancel_timer(self, command: CancelTimer) -> None:
+        self._signals += 1
+        if self._first_time(command.id):
+            self._note(TimerCancelled(timer_id=command.timer_id))
 
     @workflow.signal
     @command_only
@@ -197,6 +261,7 @@ class SessionWorkflow:
         self._signals += 1
         if self._first_time(command.id):
             self._note(CloseRequested(reason=command.reason))
+            self._tell_model()
 
     # Queries. None of them mutates anything; all are pure functions of the state.
 
@@ -217,6 +282,15 @@ class SessionWorkflow:
         return queries.model_input(self._state, request)
 
     @workflow.query
+    def timers(self) -> TimersPage:
+        closed = self._state.closed or self._state.closing is not None
+        return TimersPage(timers=self._state.timers, seq=self._state.seq, closed=closed)
+
+    @workflow.query
+    def question(self, question_id: str) -> QuestionState:
+        return queries.question(self._state, question_id)
+
+    @workflow.query
     def step_state(self, step_id: str) -> StepState:
         return queries.step_state(self._state, step_id)
 
@@ -232,7 +306,7 @@ class SessionWorkflow:
 
     async def _load_agent(self, action: LoadAgent) -> None:
         old = self._state.loaded
-        request = LoadAgentInput(name=self._state.new.agent, digest=action.digest)
+        request = LoadAgentInput(name=self._state.agent, digest=action.digest)
         try:
             agent: LoadedAgent = await workflow.execute_local_activity(load_agent, request, **LOAD_AGENT)
         except FailureError as failure:
@@ -246,6 +320,63 @@ class SessionWorkflow:
         self._note(AgentLoaded(agent=agent))
         if old is not None and old.digest != agent.digest:
             self._append("agent.updated", old=old.digest, new=agent.digest)
+
+    async def _rest(self, action: Rest) -> None:
+        left = None if action.until is None else action.until - workflow.now()
+        if left is not None and left <= timedelta():
+            self._timers.mark_due(workflow.now())
+            return
+        try:
+            await workflow.wait_condition(
+                lambda: next_action(self._state) != action or self._moves(),
+                timeout=left,
+                timeout_summary="the next timer",
+            )
+        except TimeoutError:
+            self._timers.mark_due(workflow.now())
+
+    def _wake_up(self, timer: Timer) -> None:
+        turn_id = f"t{self._state.turns + 1}"
+        self._append("timer.fired", timer_id=timer.timer_id)
+        self._append("turn.started", turn_id=turn_id, cause="timer")
+        part = Data(name="timer", value={"timer_id": timer.timer_id, "due": timer.due.isoformat(), "note": timer.note})
+        message = Message(id=f"{timer.timer_id}.fired", role="user", parts=(part,), turn_id=turn_id, at=workflow.now())
+        self._append("message.added", message=message)
+        self._publish_status()
+
+    async def _look_for_tools(self) -> None:
+        """A turn has the tools that MCP servers list at its beginning. What they list is told only where it is new."""
+        loaded = self._state.loaded
+        if loaded is None or not loaded.definition.uses_mcp:
+            return
+        request = ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest)
+        try:
+            changed: bool = await workflow.execute_local_activity(tools_changed, request, **TOOLS_CHANGED)
+        except FailureError as failure:
+            workflow.logger.warning("tools_unknown", extra={"digest": loaded.digest, "error": str(failure)})
+            return
+        if changed:
+            self._note(ToolsChanged())
+
+    async def _wait(self, action: Wait) -> None:
+        """Until a call has its result, a question its answer, or the turn is stopped."""
+        if action.cancel:
+            await self._tools.cancel()
+            return
+        if not action.running:
+            self._publish_status()
+
+        def news() -> bool:
+            return next_action(self._state) != action or (not action.running and self._should_continue_as_new(action))
+
+        left = None if action.until is None else action.until - workflow.now()
+        if left is not None and left <= timedelta():
+            self._questions.expire(workflow.now())
+            return
+        try:
+            await workflow.wait_condition(news, timeout=left, timeout_summary="a question expires")
+        except TimeoutError:
+            self._questions.expire(workflow.now())
 
     def _start_turn(self, message: Message) -> None:
         turn_id = f"t{self._state.turns + 1}"
@@ -310,6 +441,50 @@ class SessionWorkflow:
         self._append("step.started", step_id=action.step_id, model=model)
         return record
 
+    async def _start_child(
+        self, workflow_id: str, new: NewSession, demo: bool
+    ) -> "workflow.ChildWorkflowHandle[Any, Any]":
+        """Starts a sub-agent's session, as the gateway starts any other."""
+        info = workflow.info()
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(AGENT, new.agent),
+            SearchAttributePair(STATUS, "working"),
+            SearchAttributePair(TENANT, new.tenant),
+            SearchAttributePair(COST, 0.0),
+        ]
+        user = info.typed_search_attributes.get(USER)
+        if user is not None:
+            attributes.append(SearchAttributePair(USER, user))
+        assert new.message is not None
+        said = Message(id=new.message.message_id, role="user", parts=new.message.parts, at=workflow.now())
+        title = queries.last_words(said)[:60]
+        return await workflow.start_child_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=new),
+            id=workflow_id,
+            task_timeout=info.task_timeout,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            # It is told to close, and ends as every session does.
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
+            memo={
+                "body_sha256": "",
+                "created_at": workflow.now().isoformat().replace("+00:00", "Z"),
+                "title": title,
+                "demo": demo,
+                "parent": self._state.new.session_id,
+            },
+            search_attributes=TypedSearchAttributes(attributes),
+            static_summary=f"{new.agent}: {title}",
+        )
+
+    def _take_over(self, handoff: Handoff) -> None:
+        assert self._state.loaded is not None
+        agent = handoff.agent
+        old = self._state.loaded.digest
+        self._append("agent.updated", old=old, new=agent.digest, agent=agent.definition.name)
+        workflow.upsert_search_attributes([AGENT.value_set(agent.definition.name)])
+
     def _finish_turn(self, action: FinishTurn) -> None:
         turn = self._state.turn
         assert turn is not None
@@ -339,6 +514,12 @@ class SessionWorkflow:
         tell = workflow.extern_functions().get("perdure_tell")
         if tell is not None and not workflow.unsafe.is_replaying():
             tell(workflow.info().workflow_id, before, event, self._stop_at)
+
+    def _tell_model(self) -> None:
+        """A sub-agent's model call hears of a stop at once; of any other session, from the gateway."""
+        stop = workflow.extern_functions().get("perdure_stop")
+        if self._state.new.parent is not None and stop is not None and not workflow.unsafe.is_replaying():
+            stop(workflow.info().workflow_id)
 
     def _offer(self, step_id: str) -> None:
         """Leaves the state for the call, which need not ask for it if it runs in this process."""
@@ -375,6 +556,8 @@ class SessionWorkflow:
         return True
 
     def _should_continue_as_new(self, action: Action) -> bool:
+        if not self._tools.idle:
+            return False
         info = workflow.info()
         length = info.get_current_history_length()
         if isinstance(action, CloseSession):

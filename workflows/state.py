@@ -12,11 +12,15 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from workflows.commands import NewSession, StepRecord, View
-from workflows.definition import Limits, LoadedAgent, ModelDefinition
+from workflows.commands import NewSession, StepRecord, Timer, View
+from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
 from workflows.events import (
     AgentUpdated,
+    ApprovalRequested,
+    ApprovalResolved,
     Event,
+    InputReceived,
+    InputRequested,
     MessageAdded,
     MessageQueued,
     MessageRejected,
@@ -25,18 +29,22 @@ from workflows.events import (
     SessionStarted,
     StepFinished,
     StepStarted,
+    TimerFired,
+    TimerSet,
     ToolFinished,
     ToolStarted,
     TurnFinished,
     TurnStarted,
 )
-from workflows.types import Frozen, Message, SessionStatus, StopReason, ToolCall, ToolError, Usage
+from workflows.plan import Plans, follow, open_questions, with_args
+from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage
 
 KEPT_TURNS = 200
 KEPT_EVENTS = 4_000
 KEPT_MESSAGE_IDS = 10_000
 KEPT_COMMAND_IDS = 1_000
 KEPT_AGENTS = 8
+KEPT_ANSWERS = 200
 
 
 class Seen(Frozen):
@@ -44,6 +52,13 @@ class Seen(Frozen):
 
     content_sha256: str
     cursor: int
+
+
+class Handoff(Frozen):
+    """Another agent takes the session over as soon as the calls of the step have their results."""
+
+    agent: LoadedAgent
+    inputs: dict[str, JsonValue]
 
 
 class Turn(Frozen):
@@ -58,10 +73,21 @@ class Turn(Frozen):
     step: StepRecord | None = None
     #: Tool calls of the last step that have no result yet, in the model's order.
     calls: tuple[ToolCall, ...] = ()
+    #: Of those calls, by id.
+    plans: Plans = {}
     #: How the last step ended.
     stop: StopReason | None = None
     stopping: bool = False
     error: ToolError | None = None
+    handoff: Handoff | None = None
+
+
+class Answered(Frozen):
+    """A question that is settled, so that whoever comes late is told so."""
+
+    question_id: str
+    #: Of the answer that counted; None where it was settled without one.
+    answer_id: str | None
 
 
 class SessionState(Frozen):
@@ -106,6 +132,18 @@ class SessionState(Frozen):
     cost_known: bool = True
     closing: str | None = None
     closed: bool = False
+    #: The last questions that were settled.
+    answered: tuple[Answered, ...] = ()
+    #: Tools whose calls a person allowed for the rest of the session.
+    allowed: tuple[str, ...] = ()
+    #: Those that have not fired, in the order in which they were set.
+    timers: tuple[Timer, ...] = ()
+    #: The agent that took the session over last.
+    taken_by: str | None = None
+    #: Inputs of agents that took it over, by name.
+    taken_inputs: dict[str, dict[str, JsonValue]] = {}
+    #: `seq` of when that was; what callers knew of the session before does not tell its definition.
+    taken_at: int = 0
 
     @property
     def oldest(self) -> int:
@@ -116,7 +154,29 @@ class SessionState(Frozen):
     def status(self) -> SessionStatus:
         if self.closed:
             return "closed"
+        if self.questions:
+            return "waiting"
         return "working" if self.turn or self.inbox else "idle"
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Those that are open."""
+        return open_questions(self.turn.plans) if self.turn else ()
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent that runs."""
+        return self.taken_by or self.new.agent
+
+    def inputs_of(self, agent: str) -> dict[str, JsonValue]:
+        """What the agent of this name is given."""
+        return self.taken_inputs.get(agent, self.new.inputs)
+
+    @property
+    def sub_sessions(self) -> dict[str, str]:
+        """Sessions of sub-agents that run, by call id."""
+        plans = self.turn.plans if self.turn else {}
+        return {call_id: plan.session_id for call_id, plan in plans.items() if plan.session_id is not None}
 
     @property
     def model_role(self) -> str:
@@ -132,7 +192,13 @@ class SessionState(Frozen):
 
     @property
     def effective_limits(self) -> Limits:
-        return self.limits or (self.loaded.definition.limits if self.loaded else Limits())
+        limits = self.limits or (self.loaded.definition.limits if self.loaded else Limits())
+        most = self.new.parent.cap_usd if self.new.parent else None
+        if most is None:
+            return limits
+        own = limits.session.cost_usd
+        capped: SessionLimits = limits.session.model_copy(update={"cost_usd": most if own is None else min(own, most)})
+        return limits.model_copy(update={"session": capped})
 
     @property
     def view(self) -> View:
@@ -184,6 +250,34 @@ class ToolsChanged(Frozen):
     pass
 
 
+class CallsPlanned(Frozen):
+    """What becomes of these calls, by id."""
+
+    plans: Plans
+
+
+class QuestionSettled(Frozen):
+    question_id: str
+    #: None where it was settled without an answer.
+    answer_id: str | None = None
+    #: In place of the model's own.
+    args: dict[str, JsonValue] | None = None
+    #: The tool whose calls are allowed from now on.
+    allow: str | None = None
+
+
+class TimerDue(Frozen):
+    timer_id: str
+
+
+class TimerCancelled(Frozen):
+    timer_id: str
+
+
+class HandoffAgreed(Frozen):
+    handoff: Handoff
+
+
 class StepOpened(Frozen):
     record: StepRecord
 
@@ -203,6 +297,11 @@ Note = (
     | AgentLoaded
     | AgentFailed
     | ToolsChanged
+    | CallsPlanned
+    | QuestionSettled
+    | TimerDue
+    | TimerCancelled
+    | HandoffAgreed
     | StepOpened
     | TurnBroken
 )
@@ -230,8 +329,17 @@ def apply(state: SessionState, change: Event | Note) -> SessionState:
 def _apply_event(state: SessionState, event: Event) -> SessionState:
     turn = state.turn
     match event:
-        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched() | ToolStarted():
+        case AgentUpdated(agent=str()) if turn is not None and turn.handoff is not None:
+            return _take_over(state, turn, turn.handoff)
+        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched():
             return state
+        case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
+            return _with(state, turn=_turn(turn, plans=follow(turn.plans, event))) if turn else state
+        case TimerSet():
+            timer = Timer(timer_id=event.timer_id, due=event.due, note=event.note)
+            return _with(state, timers=(*state.timers, timer))
+        case TimerFired():
+            return _without_timer(state, event.timer_id)
         case MessageRejected(reason="conflict"):
             # Another message wanted this id; the one that has it may still wait for its turn.
             return state
@@ -253,13 +361,17 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case StepFinished() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             return _finish_step(state, turn, event)
         case ToolFinished() if turn is not None and any(call.call_id == event.call_id for call in turn.calls):
-            state = _with(state, turn=_turn(turn, calls=tuple(c for c in turn.calls if c.call_id != event.call_id)))
+            calls = tuple(c for c in turn.calls if c.call_id != event.call_id)
+            turn = _turn(turn, calls=calls, plans=follow(turn.plans, event))
+            state = _with(state, turn=turn)
+            if event.usage is not None:
+                state = _spend(state, turn, event.usage, event.cost_usd)
             message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
             return say(state, message)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
             return _prune(_with(state, turn=None))
         case SessionClosed():
-            return _with(state, closed=True)
+            return _with(state, closed=True, timers=())
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
@@ -272,7 +384,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             seen = {**state.seen, note.message.id: Seen(content_sha256=note.content_sha256, cursor=note.cursor)}
             if len(seen) > KEPT_MESSAGE_IDS:
                 del seen[next(iter(seen))]
-            digest = note.digest if note.digest and not state.pinned else state.digest
+            fresh = note.digest and not state.pinned and note.cursor >= state.taken_at
+            digest = note.digest if note.digest and fresh else state.digest
             # A definition that could not be loaded is tried again with every message.
             return _with(state, inbox=(*state.inbox, note.message), seen=seen, digest=digest, load_error=None)
         case StopRequested():
@@ -301,11 +414,25 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return _with(state, digest=digest, stale=False, load_error=error)
         case ToolsChanged():
             return _with(state, stale=True)
+        case CallsPlanned() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, plans={**state.turn.plans, **note.plans}))
+        case QuestionSettled():
+            return _settle(state, note)
+        case TimerDue():
+            timers = tuple(
+                timer.model_copy(update={"fires": True}) if timer.timer_id == note.timer_id else timer
+                for timer in state.timers
+            )
+            return _with(state, timers=timers)
+        case TimerCancelled():
+            return _without_timer(state, note.timer_id)
+        case HandoffAgreed() if state.turn is not None:
+            return _with(state, turn=_turn(state.turn, handoff=note.handoff))
         case StepOpened() if state.turn is not None and state.turn.step is None:
             return _with(state, turn=_turn(state.turn, step=note.record), steps=(*state.steps, note.record))
         case TurnBroken() if state.turn is not None:
             return _with(state, turn=_turn(state.turn, error=note.error))
-        case StepOpened() | TurnBroken():
+        case StepOpened() | TurnBroken() | CallsPlanned() | HandoffAgreed():
             raise ValueError(f"{type(note).__name__} does not fit the session's turn")
         case _:
             assert_never(note)
@@ -320,8 +447,50 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
     return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
 
 
+def _take_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionState:
+    name = handoff.agent.definition.name
+    return _with(
+        _load(state, handoff.agent),
+        turn=_turn(turn, handoff=None),
+        digest=handoff.agent.digest,
+        pinned=False,
+        taken_by=name,
+        taken_inputs={**state.taken_inputs, name: handoff.inputs},
+        taken_at=state.seq,
+        # A person allowed them to the other agent.
+        allowed=(),
+    )
+
+
+def _spend(state: SessionState, turn: Turn, usage: Usage, cost_usd: float | None) -> SessionState:
+    known = turn.cost_usd is not None and cost_usd is not None
+    return _with(
+        state,
+        turn=_turn(
+            turn,
+            usage=turn.usage + usage,
+            cost_usd=(turn.cost_usd or 0) + (cost_usd or 0) if known else None,
+        ),
+        usage=state.usage + usage,
+        cost_usd=state.cost_usd + (cost_usd or 0),
+        cost_known=state.cost_known and cost_usd is not None,
+    )
+
+
+def _without_timer(state: SessionState, timer_id: str) -> SessionState:
+    return _with(state, timers=tuple(timer for timer in state.timers if timer.timer_id != timer_id))
+
+
+def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
+    settled = Answered(question_id=note.question_id, answer_id=note.answer_id)
+    turn = state.turn
+    if turn is not None and note.args is not None:
+        turn = _turn(turn, plans=with_args(turn.plans, note.question_id, note.args))
+    allowed = state.allowed if note.allow is None else tuple(dict.fromkeys((*state.allowed, note.allow)))
+    return _with(state, turn=turn, answered=(*state.answered, settled)[-KEPT_ANSWERS:], allowed=allowed)
+
+
 def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
-    known = turn.cost_usd is not None and event.cost_usd is not None
     calls = tuple(part for part in event.message.parts if isinstance(part, ToolCall))
     turn = _turn(
         turn,
@@ -329,16 +498,8 @@ def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessio
         # A model that says it calls tools and names none would be asked again and again.
         stop="end" if event.stop == "tool_calls" and not calls else event.stop,
         calls=calls,
-        usage=turn.usage + event.usage,
-        cost_usd=(turn.cost_usd or 0) + (event.cost_usd or 0) if known else None,
     )
-    state = _with(
-        state,
-        turn=turn,
-        usage=state.usage + event.usage,
-        cost_usd=state.cost_usd + (event.cost_usd or 0),
-        cost_known=state.cost_known and event.cost_usd is not None,
-    )
+    state = _spend(state, turn, event.usage, event.cost_usd)
     return say(state, event.message) if event.message.parts else state
 
 

@@ -1,74 +1,217 @@
-"""Running the tool calls of one step: in parallel, each with exactly one result, whatever happens to it.
+"""Running tool calls: in parallel, each with exactly one result, whatever happens to it.
 
-Rule: a failure is data. Nothing here raises; what a tool raised, or why it never ran, becomes its result.
+Rule 1: a failure is data. Nothing here raises; what a tool raised, or why it never ran, becomes its result.
+Rule 2: a call that was given up has its result, and what comes of its activity later is dropped.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from pydantic import JsonValue
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
-from temporalio.exceptions import TimeoutError as TemporalTimeout
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
-from workflows.contract import ToolOutput, tool_config
+from workflows.approvals import STOPPED, UNKNOWN
+from workflows.contract import (
+    TAKE_RESULT,
+    CallMcpToolInput,
+    TakeResultInput,
+    ToolOutput,
+    call_mcp_tool,
+    take_result,
+    tool_config,
+)
 from workflows.definition import LoadedAgent
-from workflows.errors import INVALID_ARGUMENTS, TOOL_FAILED, TOOL_STOPPED, TOOL_TIMEOUT, UNKNOWN_TOOL
-from workflows.types import ToolCall, ToolError, ToolResult, preview
+from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, OUTCOME_UNKNOWN, TOOL_FAILED, UNKNOWN_TOOL
+from workflows.plan import Plan
+from workflows.state import CallsPlanned, Note, SessionState, TurnBroken
+from workflows.sub_agents import Errand, SubAgents
+from workflows.tool_definition import AgentTool, McpServer, ToolUse
+from workflows.tool_failures import as_data, is_final
+from workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, preview
 
-STOPPED = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
 FOLDED_ARGS = "$perdure_blob"
+#: How long a cancelled tool has for its last word.
+LAST_WORD: Final = timedelta(seconds=5)
 
 
 class Toolbox:
-    """`append` adds an event to the session."""
+    """`state` gives the session's state; `append` adds an event to it, `note` a note; `agents` calls other agents."""
 
-    def __init__(self, append: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        state: Callable[[], SessionState],
+        append: Callable[..., None],
+        note: Callable[[Note], None],
+        agents: SubAgents,
+    ) -> None:
+        self._state = state
         self._append = append
-        self._open: dict[str, workflow.ActivityHandle[Any]] = {}
+        self._note = note
+        self._agents = agents
+        #: By call id.
+        self._open: dict[str, _Open] = {}
 
-    async def run(self, calls: tuple[ToolCall, ...], agent: LoadedAgent | None, stopping: Callable[[], bool]) -> None:
-        """Returns when each of `calls` has its result in the session; cancels what is open once `stopping`."""
+    @property
+    def idle(self) -> bool:
+        """No call's activity is open, but for those that were given up."""
+        return not self._open
+
+    def start(self, calls: tuple[ToolCall, ...]) -> None:
+        """Starts these calls, as they are."""
+        plans = self._plans()
         for call in calls:
-            self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-        results = asyncio.gather(*(self._run(call, agent) for call in calls))
-        await workflow.wait_condition(lambda: results.done() or stopping())
-        for handle in self._open.values():
-            handle.cancel()
-        await results
+            if not plans[call.call_id].started:
+                session = None if plans[call.call_id].refused else self._agents.session_of(call)
+                self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args, session_id=session)
+        for call in calls:
+            opened = _Open(call, workflow.time())
+            self._open[call.call_id] = opened
+            opened.task = asyncio.create_task(self._run(opened, plans[call.call_id]))
 
     def abandon(self, calls: tuple[ToolCall, ...]) -> None:
-        """Gives calls that never ran a result that says so."""
+        """Gives calls that do not run a result that says that they were stopped."""
         for call in calls:
+            plan = self._plans().get(call.call_id)
+            # Nobody has said yet what became of it, and now nobody will.
+            self.settle(call, UNKNOWN if plan is not None and plan.asks == "outcome" else STOPPED)
+
+    def carry_out(self, call: ToolCall, do: Callable[[ToolCall], ToolOutput | ToolError]) -> None:
+        """Runs a call in the session itself."""
+        self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
+        self._finish(call, do(call), 0.0)
+
+    def settle(self, call: ToolCall, outcome: ToolOutput | ToolError) -> None:
+        """Gives a call that does not run its result."""
+        plan = self._plans().get(call.call_id)
+        if plan is None or not plan.started:
             self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-            self._finish(call, STOPPED, 0.0)
+        self._finish(call, outcome, 0.0)
 
-    async def _run(self, call: ToolCall, agent: LoadedAgent | None) -> None:
-        started = workflow.time()
-        outcome: ToolOutput | ToolError | None = _refused(call, agent)
-        if outcome is None and agent is not None:
-            outcome = await self._execute(call, agent)
-        self._finish(call, outcome or STOPPED, (workflow.time() - started) * 1000)
+    async def cancel(self) -> None:
+        """Ends what runs; returns when each call has its result."""
+        last_word = LAST_WORD
+        for opened in self._open.values():
+            opened.errand.stopping = True
+            if opened.handle is not None:
+                opened.handle.cancel()
+            if opened.errand.usage is not None:
+                last_word = self._agents.last_word
+        # Called only here, for each id costs a session two events.
+        if workflow.patched("tools-last-word"):
+            try:
+                await workflow.wait_condition(lambda: not self._open, timeout=last_word)
+            except TimeoutError:
+                pass
+        else:
+            # The SDK's cancellation is a step of the loop behind.
+            await asyncio.sleep(0)
+        for opened in list(self._open.values()):
+            use = self._use(opened.call.name)
+            once = use is not None and use.side_effects == "once"
+            self._close(opened, UNKNOWN if once else STOPPED)
 
-    async def _execute(self, call: ToolCall, agent: LoadedAgent) -> ToolOutput | ToolError:
-        use = agent.use(call.name)
-        assert use is not None
+    async def _run(self, opened: "_Open", plan: Plan) -> None:
+        call = opened.call
+        agent = self._state().loaded
+        outcome: ToolOutput | ToolError | None = plan.refused or _refused(call, agent)
+        other = agent.use(call.name) if agent else None
+        if outcome is None and isinstance(other, AgentTool):
+            outcome = await self._agents.carry_out(call, other, opened.errand)
+        elif outcome is None:
+            use = self._use(call.name)
+            assert use is not None
+            outcome = await self._execute(opened, use, call.call_id)
+            if isinstance(outcome, ToolError) and self._goes_on(opened):
+                if use.fallback is not None and not is_final(outcome, use):
+                    outcome = await self._fall_back(opened, use.fallback, outcome)
+                elif outcome.type == OUTCOME_UNKNOWN and self._ask_what_became(call, use):
+                    self._open.pop(call.call_id, None)
+                    return
+        self._close(opened, outcome)
+
+    async def _execute(self, opened: "_Open", use: ToolUse, activity_id: str) -> ToolOutput | ToolError:
+        call = opened.call
         args: dict[str, JsonValue] = {FOLDED_ARGS: call.blob.model_dump()} if call.blob else call.args
-        config = tool_config(call.call_id, _summary(call), use.timeout, use.retry.attempts)
-        handle: workflow.ActivityHandle[ToolOutput] = workflow.start_activity(
-            call.name, args, result_type=ToolOutput, **config
-        )
-        self._open[call.call_id] = handle
+        agent = self._state().loaded
+        mcp = agent.mcp_tool(use.name) if agent else None
+        # The activity's type does not tell the tool of an MCP server.
+        config = tool_config(activity_id, _summary(call, use.name if mcp else None), use)
         try:
-            return await handle
+            if use.task_queue is not None:
+                if call.blob is not None:
+                    message = (
+                        f"The arguments are too long for {call.name}: at most {INLINE_LIMIT} bytes of JSON may be."
+                    )
+                    return ToolError(type=INVALID_ARGUMENTS, message=message)
+                # Undecoded: what is no JSON would fail the session's own task, again and again.
+                opened.handle = workflow.start_activity(use.name, args, result_type=RawValue, **config)
+                return await self._take(call, use, await opened.handle)
+            if mcp is not None:
+                opened.handle = workflow.start_activity(call_mcp_tool, _mcp_call(use, *mcp, args), **config)
+            else:
+                opened.handle = workflow.start_activity(use.name, args, result_type=ToolOutput, **config)
+            output: ToolOutput = await opened.handle
+            return output
         except ActivityError as failure:
-            return _as_data(failure)
-        finally:
-            del self._open[call.call_id]
+            return as_data(failure, use)
 
-    def _finish(self, call: ToolCall, outcome: ToolOutput | ToolError, milliseconds: float) -> None:
+    async def _take(self, call: ToolCall, use: ToolUse, raw: RawValue | None) -> ToolOutput | ToolError:
+        """The result of another's worker, checked and, if it is big, put away."""
+        try:
+            # None: its function returns nothing.
+            output = None if raw is None else workflow.payload_converter().from_payload(raw.payload)
+            request = TakeResultInput(call_id=call.call_id, name=call.name, output=output, result_schema=use.output)
+        except Exception:
+            # A converter fails in whatever way it likes.
+            return ToolError(type=INVALID_RESULT, message=f"{call.name} ran, but what it returned is no JSON.")
+        try:
+            taken: ToolOutput = await workflow.execute_local_activity(take_result, request, **TAKE_RESULT)
+        except FailureError as failure:
+            cause = failure.cause if isinstance(failure, ActivityError) else failure
+            if isinstance(cause, ApplicationError):
+                return ToolError(type=cause.type or TOOL_FAILED, message=preview(cause.message))
+            return ToolError(type=TOOL_FAILED, message=str(cause))
+        return taken
+
+    async def _fall_back(self, opened: "_Open", name: str, failed: ToolError) -> ToolOutput | ToolError:
+        use = self._use(name)
+        if use is None:
+            return failed
+        outcome = await self._execute(opened, use, f"{opened.call.call_id}.fallback")
+        if isinstance(outcome, ToolOutput):
+            return outcome
+        message = f"{failed.message} The fallback {name} failed, too: {outcome.message}"
+        return failed.model_copy(update={"message": preview(message)})
+
+    def _goes_on(self, opened: "_Open") -> bool:
+        """Whether the call still counts: it was not given up, and its turn is not being ended."""
+        turn = self._state().turn
+        return opened.call.call_id in self._open and turn is not None and not turn.stopping and turn.error is None
+
+    def _ask_what_became(self, call: ToolCall, use: ToolUse) -> bool:
+        """Whether the definition lets somebody else say what became of a call; then that is under way."""
+        turn = self._state().turn
+        assert turn is not None
+        if use.on_unknown == "stop":
+            self._note(TurnBroken(error=UNKNOWN))
+        if use.on_unknown != "ask":
+            return False
+        plan = turn.plans[call.call_id].model_copy(update={"do": "ask", "asks": "outcome"})
+        self._note(CallsPlanned(plans={call.call_id: plan}))
+        return True
+
+    def _close(self, opened: "_Open", outcome: ToolOutput | ToolError) -> None:
+        if self._open.pop(opened.call.call_id, None) is not None:
+            self._finish(opened.call, outcome, (workflow.time() - opened.started) * 1000, opened.errand)
+
+    def _finish(
+        self, call: ToolCall, outcome: ToolOutput | ToolError, milliseconds: float, errand: Errand | None = None
+    ) -> None:
         failed = isinstance(outcome, ToolError)
         result = ToolResult(
             call_id=call.call_id,
@@ -84,7 +227,30 @@ class Toolbox:
             result=result,
             attempts=None if isinstance(outcome, ToolError) else outcome.attempt,
             duration_ms=round(milliseconds, 3),
+            usage=errand.usage if errand else None,
+            cost_usd=errand.cost_usd if errand else None,
         )
+
+    def _use(self, name: str) -> ToolUse | None:
+        agent = self._state().loaded
+        use = agent.use(name) if agent else None
+        return use if isinstance(use, ToolUse) else None
+
+    def _plans(self) -> dict[str, Plan]:
+        turn = self._state().turn
+        return turn.plans if turn else {}
+
+
+class _Open:
+    """A call that runs."""
+
+    def __init__(self, call: ToolCall, started: float) -> None:
+        self.call = call
+        self.started = started
+        self.handle: workflow.ActivityHandle[Any] | None = None
+        self.errand = Errand()
+        #: Held here, for nobody else does.
+        self.task: asyncio.Task[None] | None = None
 
 
 def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
@@ -97,19 +263,11 @@ def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
     return None
 
 
-def _as_data(failure: ActivityError) -> ToolError:
-    cause = failure.cause
-    if isinstance(cause, ApplicationError):
-        return ToolError(
-            type=cause.type or TOOL_FAILED, message=preview(cause.message), retryable=not cause.non_retryable
-        )
-    if isinstance(cause, TemporalTimeout):
-        return ToolError(type=TOOL_TIMEOUT, message="The tool did not answer in time.", retryable=True)
-    if isinstance(cause, CancelledError):
-        return STOPPED
-    return ToolError(type=TOOL_FAILED, message=str(cause or failure))
+def _mcp_call(use: ToolUse, server: McpServer, tool: str, args: dict[str, JsonValue]) -> CallMcpToolInput:
+    return CallMcpToolInput(server=server.address, label=server.label, name=use.name, tool=tool, args=args)
 
 
-def _summary(call: ToolCall) -> str:
+def _summary(call: ToolCall, tool: str | None = None) -> str:
     text = ", ".join(f"{name}={value!r}" for name, value in call.args.items())
+    text = f"{tool}: {text}" if tool else text
     return text if len(text) <= 120 else f"{text[:119]}…"

@@ -4,12 +4,19 @@
 Because the answer depends on the state alone, a session can continue as new between any two actions.
 """
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 
+from pydantic_core import to_json
+
+from workflows.commands import Timer
 from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
 from workflows.events import TurnEnd
+from workflows.plan import as_run, open_questions, running
 from workflows.pricing import worst_case
-from workflows.state import SessionState, Turn
+from workflows.state import Handoff, SessionState, Turn
+from workflows.tool_definition import ToolUse
 from workflows.types import Message, ToolCall, ToolError
 
 #: Bytes of JSON a token is worth, low on purpose: an estimate that decides over money errs upwards.
@@ -29,6 +36,13 @@ class StartTurn:
 
 
 @dataclass(frozen=True)
+class WakeUp:
+    """Start the turn of a timer whose time has come."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True)
 class CallModel:
     step_id: str
     role: str
@@ -37,8 +51,43 @@ class CallModel:
 
 
 @dataclass(frozen=True)
-class RunTools:
+class PlanCalls:
+    """Decide which of these calls run and which have to ask."""
+
     calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Put the questions of these calls."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class RunHere:
+    """Carry these calls out in the session itself."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """Start these calls, with the arguments that they have here."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Calls run, or questions are open, or both."""
+
+    running: frozenset[str]
+    questions: tuple[str, ...] = ()
+    #: When the first of the questions is answered by itself.
+    until: datetime | None = None
+    #: The running calls shall end.
+    cancel: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +95,13 @@ class AbandonTools:
     """Give these calls a result that says they were stopped: each call has exactly one."""
 
     calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """Let the agent go on to which a call has handed the session over."""
+
+    handoff: Handoff
 
 
 @dataclass(frozen=True)
@@ -61,7 +117,9 @@ class CloseSession:
 
 @dataclass(frozen=True)
 class Rest:
-    """Nothing to do until a signal comes."""
+    """Nothing to do until a signal comes, or a timer's time."""
+
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +127,23 @@ class Exit:
     """The session is closed and the workflow ends."""
 
 
-Action = LoadAgent | StartTurn | CallModel | RunTools | AbandonTools | FinishTurn | CloseSession | Rest | Exit
+Action = (
+    LoadAgent
+    | StartTurn
+    | WakeUp
+    | CallModel
+    | PlanCalls
+    | Ask
+    | RunHere
+    | RunTools
+    | Wait
+    | AbandonTools
+    | TakeOver
+    | FinishTurn
+    | CloseSession
+    | Rest
+    | Exit
+)
 
 
 def next_action(state: SessionState) -> Action:
@@ -83,18 +157,26 @@ def next_action(state: SessionState) -> Action:
         return LoadAgent(state.digest)
     if state.inbox:
         return StartTurn(state.inbox[0])
-    return Rest()
+    due = min((timer for timer in state.timers if timer.fires), key=lambda timer: timer.due, default=None)
+    if due is not None:
+        return WakeUp(due)
+    if state.new.parent is not None and state.turns and not state.timers:
+        return CloseSession("answered")
+    return Rest(min((timer.due for timer in state.timers), default=None))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
+    if turn.handoff is not None and not turn.calls:
+        # Also where the turn is being stopped: its call has been told that the other agent takes over.
+        return TakeOver(turn.handoff)
     if turn.stopping:
-        return AbandonTools(turn.calls) if turn.calls else FinishTurn("stopped")
+        return _give_up(turn) or FinishTurn("stopped")
     if turn.error is not None:
-        return AbandonTools(turn.calls) if turn.calls else FinishTurn("failed", turn.error)
+        return _give_up(turn) or FinishTurn("failed", turn.error)
     if state.load_error is not None:
         return FinishTurn("failed", state.load_error)
     if turn.calls:
-        return RunTools(turn.calls)
+        return _next_of_calls(state, turn)
     if turn.stop not in (None, "tool_calls", "pause"):
         return FinishTurn("done")
     if state.stale and state.loaded is not None:
@@ -112,6 +194,52 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     )
 
 
+def _give_up(turn: Turn) -> Action | None:
+    """What is left to do before a turn can end early; None where each call has its result."""
+    open_calls = running(turn.plans)
+    idle = tuple(call for call in turn.calls if call.call_id not in open_calls)
+    if idle:
+        return AbandonTools(idle)
+    return Wait(open_calls, cancel=True) if open_calls else None
+
+
+def _next_of_calls(state: SessionState, turn: Turn) -> Action:
+    undecided = tuple(call for call in turn.calls if call.call_id not in turn.plans)
+    if undecided:
+        return PlanCalls(undecided)
+    asking = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "ask")
+    if asking:
+        return Ask(asking)
+    here = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "here")
+    if here:
+        return RunHere(here)
+    open_calls = running(turn.plans)
+    ready = _with_room(state, turn, open_calls)
+    if ready:
+        return RunTools(ready)
+    questions = open_questions(turn.plans)
+    times = [question.expires_at for question in questions if question.expires_at is not None]
+    return Wait(open_calls, tuple(question.question_id for question in questions), min(times, default=None))
+
+
+def _with_room(state: SessionState, turn: Turn, open_calls: frozenset[str]) -> tuple[ToolCall, ...]:
+    """The calls that may start now: in the model's order, as many as the limits let run at the same time."""
+    room = state.effective_limits.session.parallel_calls - len(open_calls)
+    by_tool = Counter(call.name for call in turn.calls if call.call_id in open_calls)
+    ready: list[ToolCall] = []
+    for call in turn.calls:
+        plan = turn.plans[call.call_id]
+        if plan.do != "run" or len(ready) >= room:
+            continue
+        use = state.loaded.use(call.name) if state.loaded else None
+        most = use.parallel if isinstance(use, ToolUse) else None
+        if most is not None and by_tool[call.name] >= most:
+            continue
+        by_tool[call.name] += 1
+        ready.append(as_run(call, plan))
+    return tuple(ready)
+
+
 def needs_agent(state: SessionState) -> bool:
     if state.load_error is not None:
         return False
@@ -127,6 +255,7 @@ def reserve(state: SessionState) -> float | None:
         return None
     # The inputs, too: instructions hold them where they are rendered.
     prompt_bytes = len(state.loaded.model_dump_json().encode()) + len(state.new.model_dump_json().encode())
+    prompt_bytes += sum(len(to_json(inputs)) for inputs in state.taken_inputs.values())
     tokens = (state.transcript_bytes + prompt_bytes) // BYTES_PER_TOKEN
     return worst_case(price, tokens, state.model.max_output_tokens)
 

@@ -85,6 +85,19 @@ class ToolResult(Frozen):
     blob: BlobRef | None = None
 
 
+class Question(Frozen):
+    """What a session waits for from outside. It is answered by `question_id`, once."""
+
+    question_id: str
+    kind: Literal["approval", "input", "budget"]
+    call_id: str | None = None
+    name: str | None = None
+    args: dict[str, JsonValue] | None = None
+    prompt: str | None = None
+    #: When it is answered by itself; None: never.
+    expires_at: datetime | None = None
+
+
 class File(Frozen):
     type: Literal["file"] = "file"
     uri: str
@@ -167,6 +180,8 @@ class ToolSpec(Frozen):
     description: str
     #: JSON Schema of the arguments, always of `type: object`.
     input: dict[str, JsonValue]
+    #: JSON Schema of the result; None: anything.
+    output: dict[str, JsonValue] | None = None
 
 
 def preview(text: str, keep: int = 1024) -> str:

@@ -102,7 +102,7 @@ async function watch(sessionId) {
       page.view = view;
       if (event.type === 'turn.finished') page.stopping = null;
       if (['turn.finished', 'message.queued', 'agent.updated'].includes(event.type)) refreshFacts(live);
-      if (['turn.started', 'turn.finished', 'session.closed'].includes(event.type)) sidebar.refreshSoon();
+      if (/^(turn|approval|input|session\.closed)/.test(event.type)) sidebar.refreshSoon();
       if (event.type === 'message.added') outbox.drop([event.message.id]);
       if (event.type === 'session.snapshot') outbox.drop(event.messages.map((message) => message.id));
       draw();
@@ -252,6 +252,7 @@ function currentEntry() {
 }
 
 const actions = {
+  answer: (question, body, options) => client.answer(page.sessionId, question.question_id, body, options),
   retry: (messageId) => outbox.retry(messageId).then(() => page.live || watch(page.sessionId)),
   discard: (messageId) => {
     const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);

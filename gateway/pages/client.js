@@ -6,15 +6,20 @@
  *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
  *   await client.send(session_id, { text: 'Hello', messageId: newId() });
  *
+ * What a session asks is in the view (`openQuestions(view)`) and is answered by `answer`. Client tools can answer by themselves:
+ *
+ *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
+ *
  * Rule 1: whoever sends makes the id, so everything that is sent can be sent again until the server has answered.
  * Rule 2: nothing but `session.closed` ends a stream; whatever else breaks it, it comes back and goes on where it was.
  * The view that `watch` keeps is described in `view.js`.
  */
 
 // This file is served as /client.js, the others are below /pages/.
-import { emptyView, reduce, withFacts } from './pages/view.js';
+import { ClientTools } from './pages/client_tools.js';
+import { emptyView, openQuestions, reduce, withFacts } from './pages/view.js';
 
-export { emptyView, reduce, withFacts };
+export { emptyView, openQuestions, reduce, withFacts };
 
 const RETRIED = new Set([408, 429, 502, 503, 504]);
 
@@ -22,7 +27,9 @@ const RETRIED = new Set([408, 429, 502, 503, 504]);
 export class PerdureError extends Error {
   constructor(status, problem = {}, retryAfter = null) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
-    Object.assign(this, { name: 'PerdureError', status, code: problem.code ?? null, retryAfter });
+    // `errors`: of a 422, [{field, message}].
+    const { code = null, errors = [] } = problem;
+    Object.assign(this, { name: 'PerdureError', status, code, errors, retryAfter });
   }
 
   get retryable() {
@@ -60,6 +67,16 @@ export class PerdureClient {
     return retrying(() => this.call('POST', `${path(sessionId)}/stop`, { body }), { tries: 5 });
   }
 
+  /**
+   * Answers an open question. `answer`: {approved, reason?, args?, remember?} for an approval, {result} for what a client tool
+   * asks, or {approved: false, reason?} where no result will come. Throws with code `already_answered` (409) for whoever
+   * comes second, and names the field that does not fit in `errors` (422).
+   */
+  answer(sessionId, questionId, answer, { signal, onRetry } = {}) {
+    const body = { question_id: questionId, ...answer };
+    return retrying(() => this.call('POST', `${path(sessionId)}/answers`, { body, signal }), { signal, onRetry });
+  }
+
   agents = () => this.call('GET', '/v1/agents');
   session = (sessionId) => this.call('GET', path(sessionId));
   close = (sessionId) => this.call('DELETE', path(sessionId));
@@ -78,9 +95,14 @@ export class PerdureClient {
     return new SessionStream({ url, after, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
   }
 
-  /** `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something. */
-  watch(sessionId, { onView, onState }) {
+  /**
+   * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
+   * `tools`: functions by the names of client tools; see `client_tools.js` for what holds of them.
+   */
+  watch(sessionId, { onView: draw, onState, tools = {} }) {
     const live = { view: emptyView() };
+    const clientTools = new ClientTools(this, sessionId, tools);
+    const onView = (view, event) => (clientTools.look(view), draw(view, event));
     live.stream = this.stream(sessionId, {
       onState,
       onEvent: (event) => {
@@ -95,7 +117,7 @@ export class PerdureClient {
       const snapshot = await this.session(sessionId);
       onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
     };
-    live.close = () => live.stream.close();
+    live.close = () => (clientTools.close(), live.stream.close());
     return live;
   }
 

@@ -27,6 +27,15 @@ export function duration(ms) {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
+/** How long a question still waits, in words. */
+export function expiresIn(iso, now = Date.now()) {
+  const minutes = Math.floor((Date.parse(iso) - now) / 60_000);
+  if (minutes < 1) return minutes < 0 ? 'expires now' : 'expires in less than a minute';
+  const [count, unit] =
+    minutes < 60 ? [minutes, 'minute'] : minutes < 48 * 60 ? [Math.round(minutes / 60), 'hour'] : [Math.round(minutes / 1440), 'day'];
+  return `expires in ${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 /** The text of a message's text parts. */
 export function textOf(message) {
   return (message?.parts ?? [])
@@ -70,6 +79,28 @@ export function outcome(turn) {
       return { bad: false, text: 'Set aside until something comes in.' };
     default:
       return null;
+  }
+}
+
+/** What became of a question, in words. */
+export function becameOf({ state, kind, reason, by }, edited = false) {
+  const who = by ? ` by ${by}` : '';
+  switch (state) {
+    case 'open':
+      return kind === 'approval' ? 'Waits for an approval' : 'Waits for an answer';
+    case 'approved':
+      if (reason === 'expired') return 'Allowed, for nobody answered in time';
+      return `Approved${who}${edited ? ', with changed arguments' : ''}`;
+    case 'denied':
+      return reason ? `Denied${who}: ${reason}` : `Denied${who}`;
+    case 'answered':
+      return 'Answered';
+    case 'declined':
+      return 'Declined';
+    case 'expired':
+      return 'Nobody answered in time';
+    default:
+      return 'Taken back: the turn was stopped';
   }
 }
 

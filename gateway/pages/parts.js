@@ -6,9 +6,10 @@
 import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
 import { link, renderMarkdown } from './markdown.js';
+import { drawQuestions } from './questions.js';
 
-/** Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. */
-export function drawParts(container, message, tools = {}, { unfold = false } = {}) {
+/** Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. `answer`: see `questions.js`. */
+export function drawParts(container, message, tools = {}, { unfold = false, answer = null } = {}) {
   const last = message.parts.length - 1;
   const items = message.parts
     .map((part, index) => ({
@@ -17,6 +18,7 @@ export function drawParts(container, message, tools = {}, { unfold = false } = {
       growing: message.live === true && index === last,
       tool: tools[part.call_id],
       unfold,
+      answer,
     }))
     .filter(({ part }) => part.type !== 'tool_result' && (part.type !== 'reasoning' || part.text));
   keyed(container, items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
@@ -31,7 +33,12 @@ function make({ part, unfold }) {
       return h('details', { class: 'reasoning', open: unfold }, label, h('div', { class: 'md faint' }));
     }
     case 'tool_call':
-      return h('details', { class: 'tool', open: unfold }, h('summary'), h('div', { class: 'tool-body' }));
+      return h(
+        'div',
+        { class: 'tool-call' },
+        h('details', { class: 'tool', open: unfold }, h('summary'), h('div', { class: 'tool-body' })),
+        h('div', { class: 'questions' }),
+      );
     case 'file':
       return h(
         'p',
@@ -41,6 +48,9 @@ function make({ part, unfold }) {
         h('span', { class: 'faint' }, part.media_type),
       );
     default:
+      if (part.type === 'data' && part.name === 'timer' && typeof part.value?.note === 'string') {
+        return h('p', { class: 'file woke' }, icon('clock'), h('span', { class: 'faint' }, 'Woke up:'), part.value.note);
+      }
       return h('pre', { tabindex: 0 }, h('code', {}, pretty(part.value ?? part)));
   }
 }
@@ -58,41 +68,63 @@ function update(node, item) {
     node.classList.toggle('busy', growing);
     renderMarkdown(node.lastChild, part.text);
   } else if (part.type === 'tool_call') {
-    drawTool(node, part, tool, growing);
+    drawTool(node.firstChild, part, tool, growing);
+    drawQuestions(node.lastChild, tool, item.answer);
   }
 }
 
 const STATES = {
   writing: { word: 'Preparing', mark: null },
   waiting: { word: 'Waiting', mark: 'clock' },
+  asking: { word: 'Waits for an answer', mark: 'clock' },
+  allowed: { word: 'Allowed', mark: 'clock' },
   running: { word: 'Running', mark: null },
   done: { word: 'Done', mark: 'check' },
   failed: { word: 'Failed', mark: 'cross' },
+  unrun: { word: 'Did not run', mark: 'cross' },
 };
+
+/** A call that somebody did not allow has failed without having run. */
+function unrun(tool) {
+  const refused = tool?.questions?.some((one) => one.kind === 'approval' && one.state !== 'open' && one.state !== 'approved');
+  return tool?.state === 'failed' && refused ? 'unrun' : null;
+}
 
 function drawTool(node, part, tool, growing) {
   const state = tool?.state ?? (growing || part.args === undefined ? 'writing' : 'waiting');
-  const { word, mark } = STATES[state];
-  const input =
+  const { word, mark } = STATES[unrun(tool) ?? state];
+  const written =
     part.args_raw ??
     part.args_text ??
     (part.args && Object.keys(part.args).length ? part.args : (tool?.args ?? part.args));
-  const took = [duration(tool?.duration_ms), tool?.attempts > 1 && `${tool.attempts} attempts`]
+  const input = tool?.edited ? tool.args : written;
+  const { message, fraction } = (state === 'running' && tool.progress) || {};
+  const took = [tool?.duration_ms ? duration(tool.duration_ms) : '', tool?.attempts > 1 && `${tool.attempts} attempts`]
     .filter(Boolean)
     .join(', ');
   node.dataset.state = state;
-  node.firstChild.replaceChildren(
+  const shown = [
     h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
     h('span', { class: 'tool-name' }, part.name || tool?.name || 'Tool'),
-    h('span', { class: 'tool-hint' }, oneLine(input)),
+    h('span', { class: message ? 'tool-hint said' : 'tool-hint' }, message ?? oneLine(input)),
+    fraction != null && h('progress', { max: 1, value: fraction, 'aria-label': 'Progress' }),
     h('span', { class: 'tool-state' }, took ? `${word}, ${took}` : word),
     icon('chevron'),
-  );
-  node.lastChild.replaceChildren(...section('Input', input ?? {}), ...output(tool));
+  ];
+  node.firstChild.replaceChildren(...shown.filter(Boolean));
+  const changed = tool?.edited ? section('Input as the model wrote it', written ?? {}) : [];
+  node.lastChild.replaceChildren(...subSession(tool), ...section('Input', input ?? {}), ...changed, ...output(tool));
+}
+
+/** Another agent answers in a session of its own, with a page of its own. */
+function subSession(tool) {
+  if (!tool?.session_id) return [];
+  const href = `/sessions/${encodeURIComponent(tool.session_id)}`;
+  return [h('p', { class: 'small' }, h('a', { href }, 'The session of this agent'))];
 }
 
 function output(tool) {
-  if (!tool?.result) return tool?.progress?.message ? [h('p', { class: 'faint' }, tool.progress.message)] : [];
+  if (!tool?.result) return [];
   const { output: value, is_error: failed } = tool.result;
   if (!failed || typeof value?.message !== 'string') return section('Output', value);
   const kind = h('code', {}, value.type);

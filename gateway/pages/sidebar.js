@@ -75,6 +75,8 @@ function update(node, entry) {
   dot.dataset.status = entry.status;
   node.firstChild.title = STATUS[entry.status] ?? entry.status;
   setText(title, entry.title || 'New chat');
-  setText(meta, [entry.agent, cost(entry.cost_usd), when(entry.created_at)].join(' · '));
-  setText(status, STATUS[entry.status] ?? entry.status);
+  const waits = entry.status === 'waiting' && STATUS.waiting;
+  setText(meta, [waits, entry.agent, cost(entry.cost_usd), when(entry.created_at)].filter(Boolean).join(' · '));
+  node.firstChild.dataset.status = entry.status;
+  setText(status, waits ? '' : (STATUS[entry.status] ?? entry.status));
 }

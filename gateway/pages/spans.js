@@ -3,14 +3,14 @@
  *
  * Rule: all times come from the events; only what still runs is drawn up to `now`.
  */
-import { duration, total } from './format.js';
+import { becameOf, duration, total } from './format.js';
 
 /** Pauses shorter than this, in milliseconds, are the engine's own pace and not worth a bar. */
 const SHORTEST_WAIT = 60;
 
 /**
  * `traced`: steps of the trace by message id, for turns whose events are no longer kept.
- * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool', label, note, stepId, state, tokens, cost, segments}, and
+ * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, cost, segments}, and
  * segments {from, to, kind, title}, all times in milliseconds since 1970.
  */
 export function rowsOf(turn, traced, now) {
@@ -22,7 +22,7 @@ export function rowsOf(turn, traced, now) {
     const tools = Object.entries(turn.tools).filter(([callId]) => callId.startsWith(`${step.step_id}.`));
     return [
       modelRow(step, turn, now),
-      ...tools.map(([callId, tool]) => toolRow(callId, tool, step, traced, now)).filter(Boolean),
+      ...tools.flatMap(([callId, tool]) => callRows(callId, tool, step, traced, now)),
     ];
   });
   for (const row of rows) spans.push({ from: row.segments[0].from, to: row.segments.at(-1).to });
@@ -67,6 +67,25 @@ function modelRow(step, turn, now) {
   };
 }
 
+/** A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else. */
+function callRows(callId, tool, step, traced, now) {
+  const questions = tool.questions ?? [];
+  const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
+  const isClient = questions[0]?.kind === 'input' && !questions[0].question_id.endsWith('.outcome');
+  const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
+  return [...asks, own].filter(Boolean);
+}
+
+function askRow(question, tool, step, now) {
+  const from = Date.parse(question.asked_at);
+  const to = question.state === 'open' ? now : Date.parse(question.settled_at ?? question.asked_at);
+  const words = becameOf(question, tool.edited);
+  const segments = [{ from, to, kind: 'ask', title: `${words}: ${duration(to - from)}` }];
+  const label = question.kind === 'approval' ? `${question.name}?` : question.name;
+  const shared = { key: question.question_id, kind: 'ask', stepId: step.step_id, segments };
+  return { ...shared, label, note: words, title: `${question.name}: ${words}`, state: 'done' };
+}
+
 function toolRow(callId, tool, step, traced, now) {
   const kept = traced.size
     ? [...traced.values()].flatMap((one) => one.tools ?? []).find((one) => one.call_id === callId)
@@ -79,7 +98,10 @@ function toolRow(callId, tool, step, traced, now) {
   const kind = tool.state === 'running' ? 'call running' : tool.state === 'failed' ? 'call failed' : 'call';
   const segments = [{ from, to, kind, title: `${tool.name}: ${duration(to - from)}` }];
   const tries = attempts > 1 ? `${attempts} attempts` : '';
-  return { key: callId, kind: 'tool', label: tool.name, tries, stepId: step.step_id, state: tool.state, segments };
+  const said = tool.state === 'running' ? tool.progress : null;
+  const share = said?.fraction == null ? '' : `${Math.round(said.fraction * 100)} %`;
+  const note = [share, said?.message].filter(Boolean).join(' ');
+  return { key: callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
 }
 
 const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value != null));

@@ -2,10 +2,11 @@
 import { h, icon, keyed, setText } from './dom.js';
 import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from './format.js';
 import { drawParts } from './parts.js';
+import { tickExpiry } from './questions.js';
 
 /**
  * `outbox`: messages of this page that the session has not shown yet, {messageId, text, state, error}.
- * `actions`: {retry(messageId), discard(messageId)}.
+ * `actions`: {retry(messageId), discard(messageId), answer}; `answer` as in `questions.js`.
  */
 export function drawTranscript(container, view, outbox, actions) {
   const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
@@ -27,7 +28,7 @@ export function drawTranscript(container, view, outbox, actions) {
   keyed(container, [...turns, ...pending], {
     key: ({ kind, id }) => `${kind} ${id}`,
     make: ({ kind }) => (kind === 'turn' ? makeTurn() : h('div', { class: 'pending' })),
-    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item.turn) : drawPending(node, item.entry, actions)),
+    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item.turn, actions) : drawPending(node, item.entry, actions)),
   });
 }
 
@@ -44,18 +45,19 @@ function makeTurn() {
   );
 }
 
-function drawTurn(node, turn) {
+function drawTurn(node, turn, { answer }) {
   // A turn that did not change keeps its object, and then there is nothing to do.
   if (node.drawnTurn === turn) return;
   node.drawnTurn = turn;
   const [messages, dots, result, footer] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
-  node.classList.toggle('running', running);
-  dots.hidden = !running || !isSilent(turn);
+  const asks = running && Object.values(turn.tools).some((tool) => tool.state === 'asking');
+  node.classList.toggle('running', running && !asks);
+  dots.hidden = !running || asks || !isSilent(turn);
   keyed(
     messages,
-    turn.messages.map((message) => ({ message, turn })),
+    turn.messages.map((message) => ({ message, turn, answer })),
     {
       key: ({ message }) => message.key,
       make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
@@ -67,13 +69,15 @@ function drawTurn(node, turn) {
   footer.dataset.since = (running && turn.started_at) || '';
   const spent = [cost(turn.cost_usd), tokens(total(turn.usage)), duration(between(turn.started_at, turn.finished_at))];
   const counted = total(turn.usage) > 0 || turn.finished_at;
-  setText(footer, running ? workingSince(turn.started_at) : counted ? spent.filter(Boolean).join(' · ') : '');
+  const now = asks ? 'Waits for an answer' : workingSince(turn.started_at);
+  setText(footer, running ? now : counted ? spent.filter(Boolean).join(' · ') : '');
 }
 
 /** Lets the clocks of running turns go on; call it about once a second. */
 export function tick(container) {
   for (const footer of container.querySelectorAll('.running > .turn-footer'))
     setText(footer, workingSince(footer.dataset.since));
+  tickExpiry(container);
 }
 
 function workingSince(iso) {
@@ -86,12 +90,12 @@ function makeAnswer() {
   return h('div', { class: 'answer' }, again, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
 }
 
-function drawAnswer(node, { message, turn }) {
+function drawAnswer(node, { message, turn, answer }) {
   const [again, parts, note] = node.children;
   const retried = message.live && message.attempt > 1;
   again.hidden = !retried;
   setText(again, retried ? `The connection to the model broke; attempt ${message.attempt}` : '');
-  drawParts(parts, message, turn.tools);
+  drawParts(parts, message, turn.tools, { answer });
   const why = stopNote(message);
   note.hidden = !why;
   setText(note, why ?? '');

@@ -11,7 +11,10 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasonin
  * What `reduce` starts from. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:
  * turns: {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at, messages, tools}
  * messages: the contract's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
- * tools: by call_id {state: 'running'|'done'|'failed', name, args, result, started_at, duration_ms, attempts, progress}
+ * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed', name, args, result, started_at, duration_ms,
+ *   attempts, progress, edited, questions}; `edited`: it runs with other arguments than the model's
+ * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, asked_at,
+ *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
  * queued: [{id, message}] in order; `message` is null until `withFacts` knows it
  * gap: not null when something is missing, until a snapshot or the missing event comes; `watch` then reconnects.
  */
@@ -20,11 +23,17 @@ export function emptyView() {
   return { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, ...lists, gap: null };
 }
 
+/** The questions that wait for an answer, oldest first. */
+export function openQuestions(view) {
+  const tools = view.turns.filter((turn) => turn.status === 'running').flatMap((turn) => Object.values(turn.tools));
+  return tools.flatMap((tool) => (tool.questions ?? []).filter((question) => question.state === 'open'));
+}
+
 /** The view after one event of the stream. Repeated events and fragments of finished steps change nothing. */
 export function reduce(view, event) {
   if (event.type === 'session.snapshot') return fromSnapshot(view, event);
   if (event.type === 'step.delta' || event.type === 'step.snapshot') return reduceStep(view, event);
-  if (event.type === 'tool.progress') return patchTool(view, event, (progress) => ({ progress }));
+  if (event.type === 'tool.progress') return reduceProgress(view, event);
   if (!Number.isInteger(event.seq) || event.seq <= view.seq) return view;
   // The same gap twice means that the server has nothing in between: then go on without it.
   if (event.seq > view.seq + 1 && view.gap !== event.seq) return { ...view, gap: view.gap ?? event.seq };
@@ -85,12 +94,70 @@ function reduceFact(view, event) {
     case 'model.switched':
       return patchStep(view, event, (step) => step && { ...step, model: event.to, switched: event });
     case 'tool.started':
-      return patchTool(view, event, ({ name, args, at }) => ({ state: 'running', name, args, started_at: at }));
+      return patchTool(view, event, startedTool);
     case 'tool.finished':
-      return patchTool(view, event, finishedTool);
+      return rested(patchTool(view, event, finishedTool));
+    case 'approval.requested':
+    case 'input.requested':
+      return rested(patchTool(view, event, (_, tool) => asking(tool, questionOf(event))));
+    case 'approval.resolved':
+    case 'input.received':
+      return rested(settle(view, event));
     default:
       return view;
   }
+}
+
+function questionOf({ type, question_id, call_id, name, args, prompt = null, expires_at = null, at = null }) {
+  const kind = type.startsWith('approval') ? 'approval' : 'input';
+  return { question_id, call_id, kind, state: 'open', name, args, prompt, expires_at, asked_at: at };
+}
+
+function asking(tool, question) {
+  const before = (tool.questions ?? []).filter(({ question_id: id }) => id !== question.question_id);
+  const { name, args } = question;
+  return { name, args: tool.args ?? args, state: 'asking', progress: null, questions: [...before, question] };
+}
+
+/** An answer has come; `input.received` does not name the call, but the question's id does. */
+function settle(view, event) {
+  const { question_id: id, at, reason = null, by = null, value } = event;
+  const call_id = event.call_id ?? id.slice(0, id.lastIndexOf('.'));
+  const state = event.type === 'input.received' ? 'answered' : resolved(event);
+  return patchTool(view, { ...event, call_id }, (_, tool) => ({
+    state: state === 'approved' ? 'allowed' : tool.state,
+    questions: settled(tool, (question) =>
+      question.question_id === id ? { ...question, state, reason, by, value, settled_at: at } : question,
+    ),
+  }));
+}
+
+function resolved({ approved, reason }) {
+  if (approved) return 'approved';
+  return reason === 'expired' || reason === 'stopped' ? reason : 'denied';
+}
+
+/** What an open question has become, told by its call's result alone. */
+function ended({ output, is_error: failed }) {
+  if (!failed) return 'answered';
+  return { stopped: 'stopped', expired: 'expired' }[output?.type] ?? 'declined';
+}
+
+const settled = (tool, change) =>
+  (tool.questions ?? []).map((question) => (question.state === 'open' ? change(question) : question));
+
+/** A session waits as long as any question is open. */
+function rested(view) {
+  if (!['working', 'waiting'].includes(view.status)) return view;
+  return { ...view, status: openQuestions(view).length ? 'waiting' : 'working' };
+}
+
+function reduceProgress(view, { call_id, message = null, fraction = null }) {
+  const turn = view.turns.find(({ id }) => id === turnOf(call_id));
+  // After a snapshot it is progress that tells of a call that it runs.
+  const state = turn?.tools[call_id]?.state ?? 'running';
+  if (turn?.status !== 'running' || state !== 'running') return view;
+  return patchTool(view, { call_id }, () => ({ state, progress: { message, fraction } }));
 }
 
 function finishTurn(view, turnId, { reason, error = null, usage, cost_usd, at }) {
@@ -156,17 +223,46 @@ function fromSnapshot(view, snapshot) {
       const results = message.parts.filter((part) => part.type === 'tool_result');
       const tools = { ...turn.tools };
       for (const result of results)
-        tools[result.call_id] = { ...tools[result.call_id], ...finishedTool({ ...result, result }) };
+        tools[result.call_id] = {
+          ...tools[result.call_id],
+          ...finishedTool({ ...result, result }, tools[result.call_id]),
+        };
       return message.role === 'tool' ? { ...turn, tools } : upsert({ ...turn, tools }, { ...message, key: message.id });
     });
   }
-  if (session.turn_id) place(session.turn_id, (turn) => ({ ...turn, status: 'running' }));
+  if (session.turn_id) place(session.turn_id, (turn) => ({ ...turn, status: 'running', tools: asked(turn, questions) }));
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
 }
 
-const finishedTool = ({ name, result, duration_ms, attempts, at }) => ({
+/** The turn's tools with the questions that a snapshot holds; one that it no longer holds was answered unseen. */
+function asked(turn, questions = []) {
+  const open = new Set(questions.map((question) => question.question_id));
+  const tools = Object.entries(turn.tools).map(([callId, tool]) => {
+    const known = settled(tool, (one) => (open.has(one.question_id) ? one : { ...one, state: 'answered' }));
+    return [callId, tool.questions ? { ...tool, state: tool.result ? tool.state : undefined, questions: known } : tool];
+  });
+  const next = Object.fromEntries(tools);
+  for (const { kind, ...question } of questions) {
+    const known = next[question.call_id]?.questions?.find((one) => one.question_id === question.question_id);
+    const made = { ...questionOf({ ...question, type: kind }), asked_at: known?.asked_at ?? null };
+    const tool = next[question.call_id] ?? {};
+    next[question.call_id] = { ...tool, ...asking(tool, made) };
+  }
+  return next;
+}
+
+function startedTool({ name, args, at }, tool) {
+  const model = tool.questions?.[0]?.args;
+  const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
+  return { state: 'running', name, args, edited, started_at: at };
+}
+
+const finishedTool = ({ name, result, duration_ms, attempts, at }, tool = {}) => ({
   ...{ name, result, state: result.is_error ? 'failed' : 'done', progress: null },
   ...(at && { duration_ms, attempts, finished_at: at }),
+  ...(tool.questions && {
+    questions: settled(tool, (question) => ({ ...question, state: ended(result), settled_at: at ?? null })),
+  }),
 });
 
 const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
@@ -192,7 +288,8 @@ function patchStep(view, { step_id, turn_id }, change, sums = () => ({})) {
 
 function patchTool(view, event, change) {
   return patchTurn(view, event.turn_id ?? turnOf(event.call_id), (turn) => {
-    const tool = { ...turn.tools[event.call_id], ...change(event) };
+    const known = turn.tools[event.call_id] ?? {};
+    const tool = { ...known, ...change(event, known) };
     return { ...turn, tools: { ...turn.tools, [event.call_id]: tool } };
   });
 }

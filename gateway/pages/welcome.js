@@ -1,5 +1,6 @@
 /** What a new chat shows before its first message: the agent, what it can do, and a form for its inputs. */
 import { h } from './dom.js';
+import { checkJson, valueOf } from './fields.js';
 import { pretty } from './format.js';
 
 /** Draws into `container`; `onPick(name)` when another agent is chosen. */
@@ -34,12 +35,7 @@ export function readInputs(container) {
   if (!form.reportValidity()) return null;
   const values = {};
   for (const field of form.querySelectorAll('[data-type]')) {
-    const type = field.dataset.type;
-    if (type === 'boolean') values[field.name] = field.checked;
-    else if (field.value === '') continue;
-    else if (type === 'number' || type === 'integer') values[field.name] = Number(field.value);
-    else if (type === 'string') values[field.name] = field.value;
-    else values[field.name] = JSON.parse(field.value);
+    if (field.dataset.type === 'boolean' || field.value !== '') values[field.name] = valueOf(field);
   }
   return values;
 }
@@ -109,13 +105,4 @@ function makeField(schema, shared) {
   const area = h('textarea', { ...shared, rows: 3, placeholder: 'JSON', oninput: checkJson, data: { type: 'json' } });
   area.value = given === undefined ? '' : pretty(given);
   return area;
-}
-
-function checkJson({ target }) {
-  try {
-    if (target.value) JSON.parse(target.value);
-    target.setCustomValidity('');
-  } catch (error) {
-    target.setCustomValidity(`This is not JSON: ${error.message}`);
-  }
 }

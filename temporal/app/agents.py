@@ -13,7 +13,9 @@ from rich.table import Table
 
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.agent_schema import schema
+from temporal.app.terminal import one_line
 from workflows.definition import AgentDefinition
+from workflows.tool_definition import name_of
 
 app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
 
@@ -54,6 +56,10 @@ def list_agents(agents: _Folders = None, models: _Models = None) -> None:
         shown = "shipped" if file.parent == SHIPPED else str(file)
         table.add_row(definition.name, definition.description, *_columns(definition), shown)
     Console().print(table)
+    for name, (definition, _) in sorted(reading.serving.items()):
+        for schedule in definition.schedules:
+            said = one_line(schedule.message, 60)
+            typer.echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
     _tell_problems(reading)
 
 
@@ -78,5 +84,5 @@ def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
         caps.append(f"${limits.turn.cost_usd:.2f} a turn")
     if limits.session.cost_usd is not None:
         caps.append(f"${limits.session.cost_usd:.2f} a session")
-    tools = ", ".join(tool.name for tool in definition.tools) or "none"
+    tools = ", ".join(name_of(tool) for tool in definition.tools) or "none"
     return definition.models[definition.model].use, tools, ", ".join(caps)

@@ -21,8 +21,13 @@ from temporalio.worker import (
 
 from activities.agents import Agents
 from activities.catalogue import Catalogue
+from activities.delivery import Deliveries
+from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from activities.sub_agents import SubAgentCalls
+from activities.taking import Taking
+from activities.tool_runner import ToolRunner
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
@@ -35,7 +40,9 @@ from temporal.live import Live
 from temporal.settings import Settings, environment, has_key
 from workflows.commands import Prompt
 from workflows.contract import TASK_QUEUE
+from workflows.scheduled import DeliverMessage
 from workflows.session import SessionWorkflow
+from workflows.timers import SPECS
 from workflows.types import Message
 
 #: Seconds between two looks at the definitions' files.
@@ -50,8 +57,14 @@ class Parts:
     blobs: BlobStore
     catalogue: Catalogue
     definitions: Definitions
+    mcp: McpServers
     providers: Providers = field(default_factory=lambda: Providers(environment()))
     telemetry: Telemetry = SILENT
+
+    async def aclose(self) -> None:
+        """Ends what was opened on the way: connections, and programs that serve tools."""
+        await self.mcp.aclose()
+        await self.providers.aclose()
 
 
 def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
@@ -69,7 +82,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
-    return Parts(settings, blobs, catalogue, definitions, telemetry=telemetry)
+    return Parts(settings, blobs, catalogue, definitions, McpServers(environment(), blobs), telemetry=telemetry)
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
@@ -88,22 +101,41 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         telemetry.metrics,
         telemetry.asked,
     )
-    agents = Agents(parts.definitions, parts.catalogue)
+    agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
+    sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
+    loop = asyncio.get_running_loop()
+
+    def stop(session: str) -> None:
+        # Workflow code runs on threads of its own.
+        loop.call_soon_threadsafe(live.stop, session)
+
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[SessionWorkflow],
+        workflows=[SessionWorkflow, DeliverMessage],
         activities=[
             models.call_model,
             agents.load_agent,
+            agents.tools_changed,
+            Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+            parts.mcp.call_mcp_tool,
+            Taking(parts.blobs).take_result,
+            sub_agents.open_agent,
+            sub_agents.take_answer,
             *parts.catalogue.activities(parts.blobs, asyncio.get_running_loop()),
         ],
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
         # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[
-            _WaysOut(perdure_poke=live.poke, perdure_offer=handover.offer, perdure_tell=telemetry.event),
+            _WaysOut(
+                perdure_poke=live.poke,
+                perdure_offer=handover.offer,
+                perdure_tell=telemetry.event,
+                perdure_stop=stop,
+            ),
             *([telemetry.tracing] if telemetry.tracing else []),
+            ToolRunner(live, frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__),
         ],
         # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
@@ -129,7 +161,7 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 
 def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) -> FastAPI:
     def describe_tool(name: str) -> str | None:
-        spec = parts.catalogue.spec(name)
+        spec = parts.catalogue.spec(name) or SPECS.get(name)
         return spec.description if spec else None
 
     def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:

@@ -2,7 +2,8 @@
 
 Rule 1: ids of sessions and messages are made here, so that what is sent again after a lost answer happens once.
 Rule 2: a stream that breaks is taken up at the last event's `seq`. Only what was asked first may fail for good.
-Rule 3: Ctrl-C while an answer streams stops the turn; at the prompt, and the second time, it leaves.
+Rule 3: Ctrl-C while an answer streams stops the turn; at the prompt, and the second time, it leaves. At a question it leaves,
+too, and the question stays open.
 """
 
 import json
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from temporal.app.chat_questions import answer_to
 from temporal.app.chat_view import ChatView
 from temporal.app.direct import checked_id
 from temporal.app.refused import Refused
@@ -70,6 +72,10 @@ def events_in(lines: Iterator[str]) -> Iterator[tuple[str, int | None, dict[str,
         fields = {}
 
 
+class Left(Exception):
+    """Whoever was asked went away; the question stays open."""
+
+
 class Conversation:
     """One session as this terminal sees it. `cursor` is the `seq` up to which it has been shown."""
 
@@ -77,7 +83,7 @@ class Conversation:
         """`turn` is the one that runs already."""
         self.session = session
         self.closed = False
-        self.view = ChatView()
+        self.view = ChatView(rewrites=console.is_terminal)
         self._path = f"/v1/sessions/{session}"
         self._http = http
         self._console = console
@@ -85,6 +91,8 @@ class Conversation:
         #: What is waited for: the turn, and until it has one, the message.
         self._turn = turn
         self._message: str | None = None
+        #: Seen to be asked and not seen to be settled, by their ids.
+        self._questions: dict[str, dict[str, Any]] = {}
 
     def say(self, text: str) -> None:
         """Sends a message and shows what happens until its turn has ended."""
@@ -104,13 +112,41 @@ class Conversation:
         stopping = False
         while self._waits:
             try:
+                if self._questions:
+                    self._ask()
                 self._stream()
+            except Left:
+                raise KeyboardInterrupt from None
             except KeyboardInterrupt:
                 if stopping:
                     raise
                 stopping = True
                 self._say("(stopping; once more to leave)", "yellow")
                 self._patiently("POST", f"{self._path}/stop", {})
+
+    def expect(self, questions: list[dict[str, Any]]) -> None:
+        """The questions that are open, of a snapshot."""
+        self._questions = {question["question_id"]: question for question in questions}
+
+    def _ask(self) -> None:
+        """Puts the questions that are still open to whoever sits here. Raises `Left`."""
+        asked, self._questions = self._questions, {}
+        answer = self._patiently("GET", self._path, None)
+        open_ids = {question["question_id"] for question in answer.json().get("questions", ())}
+        for question_id, question in asked.items():
+            while question_id in open_ids:
+                self._show(self.view.question(question))
+                try:
+                    body = answer_to(question, input, lambda words: self._say(words, ""))
+                except (EOFError, KeyboardInterrupt):
+                    self._say("\n(the question stays open)", "dim")
+                    raise Left from None
+                given = self._patiently("POST", f"{self._path}/answers", {"question_id": question_id, **body})
+                if given.status_code != 202:
+                    second = given.status_code == 409
+                    self._say("(somebody else has answered already)" if second else _told(given), "yellow")
+                if given.status_code != 422:
+                    break
 
     @property
     def _waits(self) -> bool:
@@ -130,7 +166,7 @@ class Conversation:
                         for kind, seq, data in events_in(response.iter_lines()):
                             failures = 0
                             self._take(kind, seq, data)
-                            if not self._waits:
+                            if self._questions or not self._waits:
                                 return
                     elif response.status_code < 500 and response.status_code != 429:
                         response.read()
@@ -141,7 +177,7 @@ class Conversation:
             failures += 1
 
     def _take(self, kind: str, seq: int | None, data: dict[str, Any]) -> None:
-        _show(self._console, self.view.take(kind, data))
+        self._show(self.view.take(kind, data))
         self._cursor = max(self._cursor, seq or 0)
         match kind:
             case "message.added" if data["message"]["id"] == self._message:
@@ -150,8 +186,11 @@ class Conversation:
                 self._message = None
             case "turn.finished" if data["turn_id"] == self._turn:
                 self._turn = None
+            case "approval.requested" | "input.requested":
+                self._questions[data["question_id"]] = {**data, "kind": kind.partition(".")[0]}
             case "session.snapshot":
                 self._cursor = data["seq"]
+                self.expect(data["questions"])
                 self._wait_as_of(data)
             case "session.closed":
                 self.closed = True
@@ -164,7 +203,7 @@ class Conversation:
         if self._turn != snapshot["turn_id"]:
             self._turn = None
 
-    def _patiently(self, method: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+    def _patiently(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
         """Sends until somebody answers; what is sent twice happens once."""
         failures = 0
         while True:
@@ -184,7 +223,10 @@ class Conversation:
         time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
 
     def _say(self, words: str, style: str) -> None:
-        _show(self._console, self.view.note(words, style))
+        self._show(self.view.note(words, style))
+
+    def _show(self, text: Text) -> None:
+        _show(self._console, text)
 
 
 def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
@@ -206,6 +248,7 @@ def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversatio
     console.print(f"{snapshot['agent']}, session {session}, {snapshot['status']}", style="dim")
     conversation = Conversation(http, console, session, snapshot["seq"], snapshot["turn_id"])
     conversation.closed = snapshot["status"] == "closed"
+    conversation.expect(snapshot["questions"])
     _show(console, conversation.view.transcript(snapshot["messages"][-_LAST:]))
     return conversation
 

@@ -1,7 +1,7 @@
 """What a terminal chat shows: a fold of a session's events and live frames into text. Pure.
 
 Rule 1: what was printed stays printed. A step's parts grow; where a snapshot or the finished message says otherwise
-than what is there, the answer is printed anew, with a word on why.
+than what is there, the answer is printed anew, with a word on why. Only progress is written over, where a terminal can.
 Rule 2: each `take` returns what to print next, line feeds and all; the view remembers whether a line is open.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from temporal.app.chat_questions import headline
 from temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
 _STYLES: Final = {"text": "", "reasoning": "dim italic"}
@@ -31,6 +32,12 @@ Event = Mapping[str, Any]
 class ChatView:
     #: Messages that are on the screen already, because they were typed here.
     typed: set[str] = field(default_factory=set)
+    #: The screen is a terminal, which goes back to the start of a line.
+    rewrites: bool = False
+    #: Names of the tools that run, and what they said last.
+    _tools: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: The line holds progress, which the next text takes the place of.
+    _passing: bool = False
     _step: str | None = None
     #: What is printed of the step that streams, by the number of the part.
     _printed: dict[int, str] = field(default_factory=dict)
@@ -53,7 +60,12 @@ class ChatView:
                 return self._line(f"(waits for its turn, {event['position']} in the queue)", "dim")
             case "message.rejected":
                 return self._line(f"(a message was not taken: {event['reason']})", "yellow")
+            case "tool.progress":
+                return self._progress(event)
+            case "approval.resolved":
+                return self._line(_resolved(event), "dim")
             case "tool.started":
+                self._tools[event["call_id"]] = (event["name"], "")
                 return self._line(f"⚙ {plain(event['name'])}({arguments(event['args'])})", "magenta")
             case "tool.finished":
                 return self._tool(event)
@@ -77,6 +89,11 @@ class ChatView:
         for message in messages:
             shown.append_text(self._message(message))
         return shown
+
+    def question(self, question: Event) -> Text:
+        """What is asked, before it is asked."""
+        until = f", until {question['expires_at'][:16].replace('T', ' ')} UTC" if question.get("expires_at") else ""
+        return self._line(f"{headline(question)}{until}", "bold yellow")
 
     def note(self, words: str, style: str = "dim") -> Text:
         """A line of our own."""
@@ -137,7 +154,22 @@ class ChatView:
                     pass
         return shown
 
+    def _progress(self, frame: Event) -> Text:
+        name, before = self._tools.get(frame["call_id"], ("", ""))
+        share = "" if frame.get("fraction") is None else f"{frame['fraction']:.0%}"
+        words = one_line(" ".join(word for word in (share, frame.get("message") or "") if word), 70)
+        if not name or words == before:
+            return Text()
+        self._tools[frame["call_id"]] = (name, words)
+        line = f"  {plain(name)}: {words}"
+        if not self.rewrites:
+            return self._line(line, "dim")
+        shown = self._close_line().append(line, style="dim")
+        self._open = self._passing = True
+        return shown
+
     def _tool(self, event: Event) -> Text:
+        self._tools.pop(event["call_id"], None)
         return self._close_line().append_text(self._outcome(event["result"], f" in {duration(event['duration_ms'])}"))
 
     def _outcome(self, part: Event, took: str) -> Text:
@@ -160,6 +192,14 @@ class ChatView:
         return self._close_line().append(f"{words}\n", style=style)
 
     def _close_line(self) -> Text:
-        shown = Text("\n" if self._open else "")
-        self._open = False
+        shown = Text("\x1b[1G\x1b[K" if self._passing else "\n" if self._open else "")
+        self._open = self._passing = False
         return shown
+
+
+def _resolved(event: Event) -> str:
+    who = f" by {plain(event['by'])}" if event.get("by") else ""
+    if event["approved"]:
+        return f"(allowed{who})" if event.get("reason") != "expired" else "(allowed, for nobody answered in time)"
+    why = f": {one_line(event['reason'], 300)}" if event.get("reason") else ""
+    return f"(not allowed{who}{why})"

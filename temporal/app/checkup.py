@@ -8,7 +8,7 @@ Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guess
 import asyncio
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from temporal.agent_folders import SHIPPED, Reading
 from temporal.blobs import BlobError, LocalBlobs
 from temporal.client import attribute_type, missing_search_attributes
 from temporal.prices import price_of
+from temporal.schedules import deliveries, ours, placed
 from temporal.settings import has_key
 from workflows.attributes import ALL
 from workflows.contract import TASK_QUEUE
@@ -39,6 +40,7 @@ State = Literal["ok", "warning", "failed", "unknown"]
 _RPC: Final = timedelta(seconds=10)
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
+_SCHEDULE: Final = "temporal schedule"
 _VARIABLES: Final[Mapping[str, str]] = {
     "anthropic": "ANTHROPIC_API_KEY",
     "openai": "OPENAI_API_KEY",
@@ -133,6 +135,35 @@ async def deployment(client: Client, name: str, build: str) -> Check:
         f"temporal worker deployment set-current-version --deployment-name {name} --build-id {build}"
     )
     return Check("warning", "deployment", "; ".join(found), advice)
+
+
+async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
+    """Those of these definitions, and those whose agent none of them is. Raises RPCError."""
+    wanted = {one.schedule_id: one for definition, _ in reading.serving.values() for one in deliveries(definition)}
+    for schedule_id, delivery in wanted.items():
+        there = await placed(client, schedule_id)
+        if there is None:
+            advice = "a worker places it within seconds"
+            yield Check("failed", "schedule", f"{schedule_id} is not in place", advice)
+        elif there[0] != delivery:
+            yield Check("failed", "schedule", f"{schedule_id} is not what its definition says", "a worker mends it")
+        elif there[1].schedule.state.paused:
+            yield Check(
+                "warning", "schedule", f"{schedule_id} is paused", f"{_SCHEDULE} toggle --unpause {_named(schedule_id)}"
+            )
+        else:
+            due = there[1].info.next_action_times
+            following = f", next at {due[0]:%Y-%m-%d %H:%M} UTC" if due else ""
+            yield Check("ok", "schedule", f"{schedule_id} is in place{following}")
+    async for schedule_id, agent in ours(client):
+        if schedule_id not in wanted:
+            found = f"{schedule_id} is of an agent {agent}, and no definition here has it"
+            advice = f"leave it if other workers serve that agent, else: {_SCHEDULE} delete {_named(schedule_id)}"
+            yield Check("warning", "schedule", found, advice)
+
+
+def _named(schedule_id: str) -> str:
+    return f"--schedule-id {schedule_id}"
 
 
 def server_limits() -> Iterator[Check]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from activities.tools import ToolLoadError
-from temporal.app import agents, chat, doctor, fork, new, replay, sessions, traces
+from temporal.app import agents, chat, doctor, fork, new, replay, sessions, tools, traces
 from temporal.app.bench.command import bench
 from temporal.app.bench.failure import BenchFailed
 from temporal.app.exit import leave
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(agents.app, name="agents")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(tools.app, name="tools")
 app.command()(chat.chat)
 app.command()(traces.trace)
 app.command()(replay.replay)

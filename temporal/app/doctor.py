@@ -57,6 +57,9 @@ def line(check: Check) -> Text:
 
 
 async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
+    catalogue = load_catalogue(sources.tools)
+    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
+    reading = folders.read()
     try:
         client = await connect(settings)
     except TemporalUnavailable as error:
@@ -64,9 +67,11 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
     else:
         async for check in _of_temporal(client, settings):
             yield check
-    catalogue = load_catalogue(sources.tools)
-    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
-    reading = folders.read()
+        try:
+            async for check in checkup.schedules(client, reading):
+                yield check
+        except RPCError as error:
+            yield checkup.refused("schedules", error)
     for check in (*checkup.definitions(reading), *checkup.keys(reading), *checkup.prices(reading)):
         yield check
     yield await checkup.blob_store(settings.blobs_root)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from temporal.app.fake_replies import signature
 from temporal.app.fake_responses import encrypted
+from temporal.app.fake_tools import anthropic_tools, openai_tools
 
 _ITEM_FIELDS: Final = {
     "message": {"type", "id", "role", "content", "status", "phase"},
@@ -31,6 +32,7 @@ def responses_complaint(body: dict[str, Any]) -> str | None:
 
 
 def _anthropic(body: dict[str, Any]) -> Iterator[str]:
+    yield from anthropic_tools(body.get("tools") or [])
     if not isinstance(body.get("max_tokens"), int):
         yield "max_tokens: field required"
     messages = body.get("messages") or []
@@ -71,6 +73,7 @@ def _anthropic(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _chat(body: dict[str, Any]) -> Iterator[str]:
+    yield from openai_tools([tool["function"] for tool in body.get("tools") or ()])
     messages = body.get("messages") or []
     if not messages:
         yield "messages: array too short"
@@ -91,6 +94,7 @@ def _chat(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _responses(body: dict[str, Any]) -> Iterator[str]:
+    yield from openai_tools(body.get("tools") or [])
     items = body.get("input") or []
     if not items:
         yield "input: one of input, previous_response_id, prompt or conversation must be given"

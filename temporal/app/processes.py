@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import sdks
@@ -26,6 +28,7 @@ from temporal.app.sources import Sources
 from temporal.app.telemetry import telemetry
 from temporal.client import connect, ensure_search_attributes
 from temporal.live import MemoryLive
+from temporal.schedules import ScheduleKeeper
 from temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -65,10 +68,11 @@ async def run_dev(
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_definitions(parts))
-        stack.push_async_callback(parts.providers.aclose)
+        stack.push_async_callback(parts.aclose)
         sdks.load(parts.definitions.providers)
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
+        await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, server.ui_url)
         failed = await stack.enter_async_context(_serving(app, listener))
         ready(f"http://{host}:{port}", server.ui_url, parts)
@@ -88,10 +92,11 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         await ensure_search_attributes(client)
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
-        stack.push_async_callback(parts.providers.aclose)
+        stack.push_async_callback(parts.aclose)
         sdks.load(parts.definitions.providers)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_working(make_worker(client, live, parts)))
+        await stack.enter_async_context(_schedules(client, parts))
         ready(client.service_client.config.target_host)
         await stopped.wait()
 
@@ -108,7 +113,7 @@ async def run_gateway(
         client = await connect(settings, runtime=runtime)
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
-        stack.push_async_callback(parts.providers.aclose)
+        stack.push_async_callback(parts.aclose)
         app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, None)
         failed = await stack.enter_async_context(_serving(app, listener))
         ready(f"http://{host}:{port}")
@@ -126,12 +131,24 @@ def _stop_signal() -> asyncio.Event:
 @asynccontextmanager
 async def _definitions(parts: Parts) -> AsyncIterator[None]:
     await parts.definitions.publish()
-    watching = asyncio.create_task(parts.definitions.watch(DEFINITIONS_CHECK_S))
+    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
+        yield
+
+
+def _schedules(client: Client, parts: Parts) -> AbstractAsyncContextManager[None]:
+    """Not waited for: a server that has no schedules still serves sessions."""
+    keeper = ScheduleKeeper(client, parts.definitions, parts.settings.data_dir / "schedules.json")
+    return _in_background(keeper.keep(DEFINITIONS_CHECK_S))
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

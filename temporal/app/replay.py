@@ -31,7 +31,7 @@ from temporal.app.terminal import plain
 from temporal.app.verdicts import Outcome, Recorded, Setup, Verdict
 from temporal.client import TemporalUnavailable, connect
 from temporal.settings import Settings, SettingsInvalid
-from workflows.definition import parse_duration
+from workflows.durations import parse_duration
 
 _DEFAULT_SINCE: Final = "7d"
 #: Where no person looks on, lines are as long as they are.

@@ -7,15 +7,22 @@ from typing import assert_never
 from rich.text import Text as Line
 
 from temporal.app.terminal import arguments, dollars, one_line, result, tokens
-from workflows.commands import SnapshotPage
+from workflows.commands import SnapshotPage, Timer
 from workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolResult
 
 _WIDTH = 200
 
 
-def session_lines(page: SnapshotPage, messages: Sequence[Message], turns: int) -> Iterator[Line]:
-    """The facts of the session, then its last `turns` turns and what waits behind them."""
+def session_lines(
+    page: SnapshotPage, messages: Sequence[Message], turns: int, timers: Sequence[Timer] = ()
+) -> Iterator[Line]:
+    """The facts of the session and its timers, then its last `turns` turns and what waits behind them."""
     yield from _facts(page)
+    for timer in timers:
+        due = f"{timer.due:%Y-%m-%d %H:%M:%S} UTC"
+        yield Line.assemble(
+            (f"{'wakes up':<9}", "dim"), f"{due}: {one_line(timer.note, _WIDTH)} ", (timer.timer_id, "dim")
+        )
     known = list(dict.fromkeys(message.turn_id for message in messages))
     shown = set(known[-turns:]) if turns else set()
     left_out = len(known) - len(shown)
@@ -70,6 +77,8 @@ def _part(part: Part) -> Line | None:
             return Line(f"{part.name}: {outcome}", style="red" if part.is_error else "")
         case File():
             return Line(f"file {one_line(part.name)} ({part.media_type})")
+        case Data(name="timer", value={"note": str(note)}):
+            return Line(f"woke up: {one_line(note, _WIDTH)}", style="dim")
         case Data():
             return Line(f"data {one_line(part.name)}")
         case _:

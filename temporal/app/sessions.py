@@ -81,8 +81,9 @@ def show(
     async def work() -> None:
         to = await reach(tenant, None)
         page, messages = await read_snapshot(to.backend, to.workflow_id(session))
+        set_timers = (await to.backend.ask(to.workflow_id(session), SessionWorkflow.timers)).timers
         console = Console(highlight=False, soft_wrap=True)
-        for line in session_lines(page, messages, turns):
+        for line in session_lines(page, messages, turns, set_timers):
             console.print(line)
 
     run(work())

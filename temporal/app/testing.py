@@ -27,6 +27,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporal.app.assembly import Parts, assemble, make_worker
 from temporal.app.sources import Sources
 from temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
+from temporal.app.testing_questions import AnswerRefused
 from temporal.app.testing_replay import replay
 from temporal.app.testing_server import TestServer, now, rests, skip
 from temporal.app.testing_session import Session, Turn, end, message_of
@@ -53,6 +54,7 @@ from workflows.contract import TASK_QUEUE
 from workflows.session import SessionInput, SessionWorkflow
 
 __all__ = [
+    "AnswerRefused",
     "Asked",
     "Call",
     "Perdure",
@@ -248,6 +250,7 @@ async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> As
     await server.prepare(client)
     kit = Perdure(client, MemoryLive(asyncio.get_running_loop()), parts, model, points)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(parts.mcp.aclose)
         stack.push_async_callback(points.close)
         await stack.enter_async_context(kit._running())
         yield kit

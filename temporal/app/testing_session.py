@@ -2,15 +2,17 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from temporal.app.testing_model import ScriptedModel, ScriptError
+from temporal.app.testing_questions import Answers, open_questions, waits
+from temporal.app.testing_server import now
 from temporal.app.testing_transcript import Transcript
 from temporal.blobs import BlobStore, unfold
 from temporal.live import Frame, MemoryLive, Poke
@@ -18,7 +20,7 @@ from workflows.commands import Close, Configure, NewSession, PageRequest, SendMe
 from workflows.definition import Limits
 from workflows.events import Event, StepFinished, TurnFinished
 from workflows.session import SessionWorkflow
-from workflows.types import Message, Text, ToolError, Usage
+from workflows.types import Message, Question, Text, ToolError, Usage
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30
@@ -26,17 +28,23 @@ PATIENCE_S: Final = 30
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn that has ended."""
+    """A turn that has ended, or waits for answers."""
 
     #: What the model said last; empty where it said nothing.
     text: str
-    #: `done`, `stopped`, `budget`, `max_steps`, `failed`, …
+    #: `done`, `stopped`, `budget`, `max_steps`, `failed`, …; `waiting` while questions are open.
     reason: str
     error: ToolError | None
     #: Dollars, by the prices of the models that the agent names; None where one is unknown.
     cost_usd: float | None
     usage: Usage
     events: tuple[Event, ...]
+    #: What it waits for.
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self.questions)
 
 
 class Session:
@@ -58,9 +66,10 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
+        self._answers = Answers(handle, blobs, self._until)
 
     async def say(self, text: str) -> Turn:
-        """Says something as the user, and returns the turn of it once that has ended."""
+        """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""
         return await self.turn(await self.send(text))
 
     async def send(self, text: str, message_id: str | None = None) -> str:
@@ -69,23 +78,56 @@ class Session:
         await self.handle.signal(SessionWorkflow.send_message, message_of(text, message_id, self.new.digest))
         return message_id
 
-    async def turn(self, message_id: str) -> Turn:
-        """The turn of a message, once it has ended. Raises `ScriptError` if the model had nothing to say, and
-        `AssertionError` if the message was rejected."""
+    async def turn(self, message_id: str | None = None) -> Turn:
+        """The turn of a message, by itself the last one, once it has ended or waits for an answer and nothing of it runs.
+        Raises `ScriptError` if the model had nothing to say, and `AssertionError` if the message was rejected."""
+        at = await now(self._client)
 
         def rejected(event: Event) -> bool:
             return event.type == "message.rejected" and event.message_id == message_id
 
         def over(events: list[Event]) -> bool:
-            return _turn_of(events, message_id) is not None or any(map(rejected, events))
+            return _turn_of(events, message_id, at) is not None or any(map(rejected, events))
 
-        events = await self._until(over, f"the end of the turn of message {message_id}")
-        turn = _turn_of(events, message_id)
+        what = "the end of the last turn" if message_id is None else f"the end of the turn of message {message_id}"
+        events = await self._until(over, what)
+        turn = _turn_of(events, message_id, at)
         if self._model.problem is not None:
             raise ScriptError(self._model.problem)
         if turn is None:
             raise AssertionError(f"the message was rejected: {[event for event in events if rejected(event)][-1]!r}")
         return turn
+
+    async def questions(self) -> tuple[Question, ...]:
+        """The open ones, oldest first."""
+        return open_questions(await self.events(), await now(self._client))
+
+    async def approve(
+        self,
+        which: str | None = None,
+        *,
+        args: dict[str, Any] | None = None,
+        remember: bool | None = None,
+        by: str | None = None,
+    ) -> Turn:
+        """Allows a call, with other arguments than the model's if `args` is given, and returns the turn as it goes on.
+
+        `which` is the tool's name or the question's id, where more than one is open; `remember` allows the tool for the
+        rest of the session; `by` is the user who answers. Raises `LookupError` where that is not exactly one open
+        question, and `AnswerRefused` where the answer does not fit it."""
+        return await self._answer(which, by, approved=True, args=args, remember=remember)
+
+    async def deny(self, which: str | None = None, *, reason: str | None = None, by: str | None = None) -> Turn:
+        """Does not allow a call, or declines what a client tool asks; else as `approve`."""
+        return await self._answer(which, by, approved=False, reason=reason)
+
+    async def answer(self, result: Any, which: str | None = None, *, by: str | None = None) -> Turn:
+        """Answers as a client tool: `result` is its result; else as `approve`."""
+        return await self._answer(which, by, result=result)
+
+    async def _answer(self, which: str | None, by: str | None, **answer: Any) -> Turn:
+        await self._answers.give(await self.questions(), which, by, **answer)
+        return await self.turn()
 
     async def until(self, kind: str, count: int = 1) -> list[Event]:
         """All events, once there are `count` of this type: `tool.started`."""
@@ -205,19 +247,29 @@ async def end(handle: WorkflowHandle[Any, Any]) -> None:
             raise
 
 
-def _turn_of(events: list[Event], message_id: str) -> Turn | None:
-    """The turn of a message, if it has ended."""
-    for event in events:
+def _turn_of(events: list[Event], message_id: str | None, at: datetime) -> Turn | None:
+    """The turn of a message, or the last one, if it has ended or waits."""
+    for event in reversed(events):
+        if event.type == "turn.started" and message_id is None:
+            return _turn(events, event.turn_id, at)
         if event.type == "message.added" and event.message.id == message_id:
-            return _turn(events, event.turn_id)
+            return _turn(events, event.turn_id, at)
     return None
 
 
-def _turn(events: list[Event], turn_id: str | None) -> Turn | None:
+def _turn(events: list[Event], turn_id: str | None, now: datetime | None = None) -> Turn | None:
+    """As it ended; with `now`, also as it waits."""
     own = tuple(event for event in events if event.turn_id == turn_id)
     end = next((event for event in own if isinstance(event, TurnFinished)), None)
+    steps = [event for event in own if isinstance(event, StepFinished)]
+    text = "".join(part.text for part in steps[-1].message.parts if isinstance(part, Text)) if steps else ""
     if end is None:
-        return None
-    said = [event.message for event in own if isinstance(event, StepFinished)]
-    text = "".join(part.text for part in said[-1].parts if isinstance(part, Text)) if said else ""
+        asked = waits(own, now) if now is not None else ()
+        costs = [step.cost_usd for step in steps]
+        cost = sum(one for one in costs if one is not None) if None not in costs else None
+        return Turn(text, "waiting", None, cost, _sum(step.usage for step in steps), own, asked) if asked else None
     return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own)
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    return sum(usages, start=Usage())

@@ -60,9 +60,9 @@ class Definer:
             if loaded is None:
                 raise Problem("validation", "The session no longer keeps the definition that the turn ran with.")
         else:
-            name = self._agent or after.new.agent
+            name = self._agent or after.agent
             loaded = await self._load(self._definitions, name)
-            if name != after.new.agent:
+            if name != after.agent:
                 inputs = inputs_for(loaded.definition, after.new.inputs)
                 before = before.model_copy(
                     update={"new": after.new.model_copy(update={"agent": name, "inputs": inputs})}

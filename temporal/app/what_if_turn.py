@@ -33,14 +33,20 @@ from workflows.state import Accepted, AgentLoaded, Note, SessionState, StepOpene
 from workflows.step import finished_step
 from workflows.turn import (
     AbandonTools,
+    Ask,
     CallModel,
     CloseSession,
     Exit,
     FinishTurn,
     LoadAgent,
+    PlanCalls,
     Rest,
+    RunHere,
     RunTools,
     StartTurn,
+    TakeOver,
+    Wait,
+    WakeUp,
     next_action,
 )
 from workflows.types import Message, Timing, ToolCall, ToolError, ToolResult
@@ -178,7 +184,8 @@ class _Turn:
                     self.append("message.added", message=action.message.model_copy(update={"turn_id": turn_id}))
                 case CallModel():
                     await self._call_model(action)
-                case RunTools() | AbandonTools():
+                case PlanCalls() | AbandonTools():
+                    # Whoever would have to be asked, and wherever they run: the recorded turn has their results.
                     self._answer(action.calls)
                 case FinishTurn():
                     turn = self.state.turn
@@ -191,8 +198,19 @@ class _Turn:
                         cost_usd=turn.cost_usd,
                     )
                     return
-                case LoadAgent() | CloseSession() | Rest() | Exit():
-                    # Its definition is loaded, and a message waits.
+                case (
+                    LoadAgent()
+                    | CloseSession()
+                    | Rest()
+                    | Exit()
+                    | WakeUp()
+                    | Ask()
+                    | RunHere()
+                    | RunTools()
+                    | Wait()
+                    | TakeOver()
+                ):
+                    # Its definition is loaded, a message waits, and no call is left to be planned for.
                     raise AssertionError(f"a session with a message to run wants {action}")
                 case _:
                     assert_never(action)

@@ -1,0 +1,198 @@
+"""The activity `call_mcp_tool`: one call of an MCP server's tool.
+
+Rule 1: Temporal owns retries and time-outs. What fails leaves as a typed `ApplicationError`.
+Rule 2: `mcp_unavailable` means that the tool did not run; once a call is under way, a broken connection is `mcp_lost`,
+after which nobody knows.
+Rule 3: a server's word is checked: arguments against its own input schema, results against its output schema.
+"""
+
+from collections.abc import Mapping
+from contextvars import copy_context
+from typing import Any, NoReturn
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError as Misfit
+from mcp import Client
+from mcp.shared.dispatcher import ProgressFnT
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CONNECTION_CLOSED,
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    URL_ELICITATION_REQUIRED,
+    CallToolResult,
+    InputRequiredResult,
+    Tool,
+)
+from pydantic import JsonValue, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.mcp_connections import Connections, McpUnavailable
+from activities.mcp_listing import Listings
+from activities.mcp_results import read_result, text_of
+from activities.results import BadResult, told
+from activities.tools import output_of, sized_result, whole_arguments
+from temporal.blobs import BlobStore, fold_part
+from workflows.contract import CallMcpToolInput, ToolOutput
+from workflows.errors import (
+    INPUT_NOT_SUPPORTED,
+    INVALID_ARGUMENTS,
+    INVALID_RESULT,
+    MCP_LOST,
+    MCP_UNAVAILABLE,
+    TOOL_FAILED,
+    UNKNOWN_TOOL,
+)
+from workflows.types import preview
+
+#: The server does not know the session, the version or the route: it is another one than before, and nothing ran.
+_OTHER_SERVER = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
+#: The SDK's words where the protocol has no code of its own.
+_SESSION_GONE = "Session terminated"
+_NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
+_HTTP_ERROR = "Server returned an error response"
+_WANTS_INPUT = (MISSING_REQUIRED_CLIENT_CAPABILITY, URL_ELICITATION_REQUIRED)
+
+
+class McpServers:
+    """The MCP servers that a worker knows: what tools they have, and calls of them."""
+
+    def __init__(self, environment: Mapping[str, str], blobs: BlobStore) -> None:
+        """`environment` fills in `${NAME}` of addresses; big results and files go to `blobs`."""
+        self._connections = Connections(environment)
+        self.listings = Listings(self._connections)
+        self.blobs = blobs
+
+    async def aclose(self) -> None:
+        await self.listings.aclose()
+        await self._connections.aclose()
+
+    @activity.defn(name="call_mcp_tool")
+    async def call_mcp_tool(self, request: CallMcpToolInput) -> ToolOutput:
+        """Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
+        `invalid_result`, `result_too_large`, `input_not_supported`."""
+        info = activity.info()
+        args = await whole_arguments(self.blobs, request.args)
+        try:
+            tool = await self.listings.tool(request.server, request.tool)
+        except McpUnavailable as away:
+            raise _unavailable(request, away) from None
+        if tool is None:
+            _fail(f"The server {request.label} no longer has a tool {request.tool!r}.", UNKNOWN_TOOL)
+        check_arguments(request.name, args, tool)
+        result = await self._call(request, args)
+        if isinstance(result, InputRequiredResult):
+            _fail(f"{request.label} asks for input in the middle of a call, and gets none here.", INPUT_NOT_SUPPORTED)
+        if result.is_error:
+            _fail(preview(text_of(result)), TOOL_FAILED)
+        workflow_id = info.workflow_id or "default/none"
+        try:
+            returned = read_result(result, lambda sha256: f"{workflow_id}/{sha256}")
+        except BadResult as bad:
+            _fail(f"{request.name} ran, but returned {bad}", INVALID_RESULT)
+        part, big = sized_result(info.activity_id, request.name, returned.output)
+        for sha256, data in returned.files.items():
+            await self.blobs.put(f"{workflow_id}/{sha256}", data)
+        return output_of(await fold_part(self.blobs, workflow_id, part) if big else part, info.attempt)
+
+    async def _call(
+        self, request: CallMcpToolInput, args: dict[str, JsonValue]
+    ) -> CallToolResult | InputRequiredResult:
+        try:
+            async with self._connections.to(request.server) as client:
+                return await _ask(client, request.tool, args)
+        except McpUnavailable as away:
+            raise _unavailable(request, away) from None
+        except MCPError as error:
+            if _is_other_server(error):
+                self._connections.forget(request.server)
+            raise _typed(request, error) from None
+        except RuntimeError as error:
+            # The SDK's word for structured content that does not fit the tool's output schema.
+            cause = error.__cause__
+            why = told(cause) if isinstance(cause, Misfit) else str(error).partition("\n")[0]
+            _fail(f"{request.name} ran, but what it returned does not fit its output schema: {why}", INVALID_RESULT)
+        except ValidationError:
+            _fail(f"{request.name} ran, but what it returned is no result of an MCP tool.", INVALID_RESULT)
+        except Exception as error:
+            raise _lost(request, type(error).__name__) from None
+
+
+async def _ask(client: Client, tool: str, args: dict[str, JsonValue]) -> CallToolResult | InputRequiredResult:
+    progress = _progress()
+    try:
+        return await client.session.call_tool(tool, args, progress_callback=progress, allow_input_required=True)
+    except MCPError as error:
+        if error.code != HEADER_MISMATCH:
+            raise
+    # The server wants some arguments in headers, too; which ones, its list says.
+    await client.list_tools()
+    return await client.session.call_tool(tool, args, progress_callback=progress, allow_input_required=True)
+
+
+def _progress() -> ProgressFnT:
+    # A kept connection reads what comes in a task of its own, which is no activity.
+    here = copy_context()
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        fraction = progress / total if total else None
+        here.copy().run(activity.heartbeat, {"message": message, "fraction": fraction})
+
+    return tell
+
+
+def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
+    """Raises ApplicationError `invalid_arguments`, which names the fields."""
+    validator = Draft202012Validator(tool.input_schema, registry=Registry())
+    try:
+        wrong = [told(error) for error in validator.iter_errors(args)]
+    except Unresolvable:
+        # The server knows what it meant, and checks by itself.
+        return
+    if wrong:
+        shown = "; ".join(wrong[:10])
+        _fail(f"{name} was not called, because its arguments are wrong. {shown}.", INVALID_ARGUMENTS)
+
+
+def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
+    said = preview(error.message)
+    match error.code:
+        case _ if _is_other_server(error):
+            return _unavailable(request, McpUnavailable(f"it answers {said!r}"))
+        case code if code in _WANTS_INPUT or error.message.startswith(_NO_WAY_BACK):
+            message = f"{request.label} wants an answer from a person, and gets none here: {said}"
+            return ApplicationError(message, type=INPUT_NOT_SUPPORTED, non_retryable=True)
+        case code if code == CONNECTION_CLOSED:
+            return _lost(request, "it was closed")
+        case code if code == INVALID_PARAMS:
+            return ApplicationError(f"{request.label}: {said}", type=INVALID_ARGUMENTS, non_retryable=True)
+        case code if code == INTERNAL_ERROR and error.message == _HTTP_ERROR:
+            return _lost(request, "it answered with an HTTP error")
+        case _:
+            return ApplicationError(f"{request.label}: {said}", type=TOOL_FAILED, non_retryable=True)
+
+
+def _is_other_server(error: MCPError) -> bool:
+    return error.code in _OTHER_SERVER or (error.code == INVALID_REQUEST and error.message == _SESSION_GONE)
+
+
+def _unavailable(request: CallMcpToolInput, away: McpUnavailable) -> ApplicationError:
+    message = f"The server {request.label} cannot be reached, so {request.name} did not run: {away}."
+    return ApplicationError(message, type=MCP_UNAVAILABLE, non_retryable=away.final)
+
+
+def _lost(request: CallMcpToolInput, why: str) -> ApplicationError:
+    message = f"The connection to {request.label} broke while {request.name} ran ({why})."
+    return ApplicationError(message, type=MCP_LOST)
+
+
+def _fail(message: str, kind: str) -> NoReturn:
+    raise ApplicationError(message, type=kind, non_retryable=True) from None

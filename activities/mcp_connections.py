@@ -1,0 +1,269 @@
+"""Connections to MCP servers: one for each call over HTTP, one process that is kept for each program.
+
+Rule 1: a connection that broke, or whose server no longer answers, is never used again; the next call has a new one.
+Rule 2: what an address takes from the environment is filled in here, and stands in no error and no log.
+Rule 3: the SDK's streams belong to the task that opened them, so a kept connection has a task of its own.
+"""
+
+import asyncio
+import os
+import ssl
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context
+from typing import Any, Final
+
+import anyio
+import httpx2
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import DiscoverResult, Implementation
+
+from activities.clients import resolve
+from activities.failures import MissingVariable
+from activities.tools import MAX_RESULT
+from workflows.tool_definition import McpAddress
+
+#: Seconds for a server to take a connection, or a program to start and say hello.
+CONNECT_S: Final = 20.0
+#: Seconds for a kept program to show that it is alive, after a call of its was given up.
+ALIVE_S: Final = 2.0
+_ENDED_S: Final = 10.0
+#: Base64 makes a third more, JSON a little.
+_MAX_EVENT: Final = 2 * MAX_RESULT
+_INFO: Final = Implementation(name="perdure", version="0")
+
+
+class McpUnavailable(Exception):
+    """The server could not be reached, so that nothing was asked of it. The message is for people.
+
+    `final`: trying again changes nothing.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class Connections:
+    """`environment` fills in `${NAME}` of addresses."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        #: By address, written as JSON.
+        self._programs: dict[str, _Program] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        #: What a server said of itself, so that the next connection need not ask.
+        self._discovered: dict[str, DiscoverResult] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    @asynccontextmanager
+    async def to(self, address: McpAddress) -> AsyncIterator[Client]:
+        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does."""
+        if address.url is None:
+            program = await self._program(address)
+            try:
+                yield program.client
+            except BaseException as error:
+                # It may hang, or wait for an answer that nobody gives.
+                program.suspect = program.suspect or not isinstance(error, MCPError)
+                raise
+            return
+        async with self._over_http(address) as client:
+            yield client
+
+    def forget(self, address: McpAddress) -> None:
+        """The server may be another one now: the next connection asks it anew what it speaks."""
+        self._discovered.pop(address.model_dump_json(), None)
+
+    async def aclose(self) -> None:
+        for key in list(self._programs):
+            self._end(key)
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=_ENDED_S)
+
+    @asynccontextmanager
+    async def _over_http(self, address: McpAddress) -> AsyncGenerator[Client]:
+        try:
+            url = resolve(address.url or "", self._environment)
+            headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
+        except MissingVariable as missing:
+            raise _missing(missing) from None
+        refused: list[int] = []
+
+        async def note(response: httpx2.Response) -> None:
+            if response.status_code >= 400:
+                refused.append(response.status_code)
+
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        key = address.model_dump_json()
+        known = self._discovered.get(key)
+        mode = known.supported_versions[0] if known is not None else "auto"
+        opened = False
+        try:
+            # A call may be silent for long, and its own time-out holds; only connecting has one here.
+            timeout = httpx2.Timeout(None, connect=CONNECT_S, pool=CONNECT_S)
+            async with httpx2.AsyncClient(
+                headers=headers, timeout=timeout, verify=self._tls, event_hooks={"response": [note]}
+            ) as http:
+                transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_EVENT)
+                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known) as client:
+                    deadline.reschedule(None)
+                    found = client.session.discover_result
+                    if found is not None and known is None:
+                        self._discovered[key] = found.model_copy(
+                            update={"supported_versions": [client.protocol_version]}
+                        )
+                    opened = True
+                    yield client
+        except Exception as error:
+            leaf = _leaf(error)
+            if isinstance(leaf, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
+                raise McpUnavailable("no connection to it could be made") from None
+            if not opened:
+                raise McpUnavailable(*_refusal(leaf, refused)) from None
+            if isinstance(leaf, MCPError) and any(status in (401, 403, 407) for status in refused):
+                raise McpUnavailable(f"it refuses the credentials (HTTP {refused[-1]})", final=True) from None
+            raise leaf from None
+
+    async def _program(self, address: McpAddress) -> "_Program":
+        key = address.model_dump_json()
+        program = self._programs.get(key)
+        if program is not None and (program.ended.is_set() or (program.suspect and not await program.answers())):
+            if self._programs.get(key) is program:
+                self._end(key)
+            # Another call may have made one meanwhile.
+            program = self._programs.get(key)
+        if program is None:
+            try:
+                env = {name: resolve(value, self._environment) for name, value in address.env.items()}
+            except MissingVariable as missing:
+                raise _missing(missing) from None
+            program = self._programs[key] = _Program(address.command, env)
+        try:
+            await program.ready()
+        except McpUnavailable:
+            if self._programs.get(key) is program:
+                self._end(key)
+            raise
+        return program
+
+    def _end(self, key: str) -> None:
+        task = self._programs.pop(key).end()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+class _Program:
+    """A server that is a process of ours. It is started at once, by a task that holds it until its end."""
+
+    def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
+        self.ended = asyncio.Event()
+        #: A call of it was given up.
+        self.suspect = False
+        self._over = asyncio.Event()
+        self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+        # It outlives the call that needs it first, and must not be taken for a part of it.
+        self._task = asyncio.create_task(self._hold(command, env), context=Context())
+
+    @property
+    def client(self) -> Client:
+        return self._open.result()
+
+    async def ready(self) -> None:
+        """Returns once it can be called. Raises `McpUnavailable`."""
+        await asyncio.shield(self._open)
+
+    async def answers(self) -> bool:
+        try:
+            async with asyncio.timeout(ALIVE_S):
+                await self.client.list_tools(cache_mode="bypass")
+        except (TimeoutError, MCPError):
+            return False
+        self.suspect = False
+        return True
+
+    def end(self) -> asyncio.Task[None]:
+        self._over.set()
+        return self._task
+
+    async def _hold(self, command: tuple[str, ...], env: dict[str, str]) -> None:
+        parameters = StdioServerParameters(command=command[0], args=list(command[1:]), env=env)
+        try:
+            with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - not a file
+                # What the program says of itself belongs to whoever runs the worker.
+                transport = _watched(stdio_client(parameters, errlog=sys.__stderr__ or nowhere), self.ended)
+                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, "auto", None) as client:
+                    deadline.reschedule(None)
+                    self._open.set_result(client)
+                    await self._over.wait()
+        except Exception as error:
+            if not self._open.done():
+                self._open.set_exception(McpUnavailable(*_refusal(_leaf(error), [])))
+        finally:
+            self.ended.set()
+            if not self._open.done():
+                self._open.set_exception(McpUnavailable("it was being closed"))
+            # Nobody may be waiting for it.
+            self._open.exception()
+
+
+@asynccontextmanager
+async def _watched(
+    inner: AbstractAsyncContextManager[tuple[Any, Any]], ended: asyncio.Event
+) -> AsyncGenerator[tuple[Any, Any]]:
+    """A transport that tells when the other side is gone; the SDK tells only those who ask it something."""
+    async with inner as (read, write):
+        forward, received = anyio.create_memory_object_stream[Any](0)
+
+        async def pump() -> None:
+            # Told before the session hears it, so that whoever is told by the session finds it here.
+            async with forward:
+                try:
+                    async for item in read:
+                        await forward.send(item)
+                except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    pass
+                finally:
+                    ended.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pump)
+            try:
+                yield received, write
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+def _client(transport: Any, mode: str, known: DiscoverResult | None) -> Client:
+    return Client(transport, mode=mode, prior_discover=known, client_info=_INFO, cache=None)
+
+
+def _missing(missing: MissingVariable) -> McpUnavailable:
+    return McpUnavailable(f"the environment variable {missing} that its address needs is not set", final=True)
+
+
+def _refusal(error: BaseException, refused: list[int]) -> tuple[str]:
+    """What people are told of a server that takes no connection. Never the error's own words: they may name the address."""
+    if refused:
+        return (f"it refuses the connection (HTTP {refused[-1]})",)
+    match error:
+        case TimeoutError():
+            return ("it did not answer in time",)
+        case FileNotFoundError() | PermissionError():
+            return ("its program cannot be started",)
+        case MCPError():
+            return (f"it does not take the connection: {error.message[:200]}",)
+        case _:
+            return (f"the connection failed ({type(error).__name__})",)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The SDK's task groups wrap what went wrong."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,84 @@
+"""A tool's result: the JSON Schema that its return type gives, and the check of what it returned.
+
+Rule: a result that does not fit is an error that says where, never passed on as if it were right.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from pydantic import JsonValue, TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+from referencing import Registry
+
+from activities.arguments import SchemaGenerator
+
+_MAX_MESSAGE: Final = 300
+
+
+class BadResult(Exception):
+    """What was returned does not fit; the message says where, in words for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    #: JSON Schema of what the function returns; None: anything.
+    schema: dict[str, JsonValue] | None
+    _adapter: TypeAdapter[Any] | None = None
+
+    def to_json(self, value: object) -> JsonValue:
+        """`value` as JSON. Raises `BadResult` where it does not fit the schema or cannot be written as JSON."""
+        try:
+            # The return type's own serializer knows its aliases; a value of another type is seen by the schema.
+            written = (
+                to_jsonable_python(value)
+                if self._adapter is None
+                else self._adapter.dump_python(value, mode="json", warnings=False, by_alias=True)
+            )
+        except (PydanticSerializationError, ValueError, RecursionError, AttributeError, TypeError) as error:
+            raise BadResult(f"it cannot be written as JSON: {str(error).partition(chr(10))[0]}") from None
+        if self.schema is not None:
+            check_result(written, self.schema)
+        return typing.cast(JsonValue, written)
+
+
+def read_results(fn: Callable[..., Any]) -> Results:
+    """What `fn` says that it returns. A type that JSON Schema cannot tell is taken as anything."""
+    hint = inspect.signature(fn).return_annotation
+    if hint is inspect.Signature.empty:
+        return Results(None)
+    try:
+        hint = typing.get_type_hints(inspect.unwrap(fn), include_extras=True)["return"]
+        if hint in (Any, object):
+            return Results(None)
+        adapter: TypeAdapter[Any] = TypeAdapter(hint)
+        schema = adapter.json_schema(mode="serialization", schema_generator=SchemaGenerator)
+    except (
+        PydanticUserError,
+        PydanticSchemaGenerationError,
+        PydanticUndefinedAnnotation,
+        NameError,
+        TypeError,
+        SyntaxError,
+    ):
+        return Results(None)
+    return Results(schema, adapter)
+
+
+def check_result(value: object, schema: dict[str, JsonValue]) -> None:
+    """Raises `BadResult` for the first place where `value` does not fit."""
+    # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(value):
+        raise BadResult(told(error))
+
+
+def told(error: ValidationError) -> str:
+    """Where a value does not fit its schema, and why."""
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
+    return f"{place.removeprefix('.')}: {message}" if place else message

@@ -1,0 +1,114 @@
+"""The route of answers: approvals, results of client tools, and what else a session asks.
+
+The question is looked at first, so that a bad answer is refused with the field's name; then the session is signalled;
+then it is asked whose answer counted, for two people may answer at once.
+"""
+
+import uuid
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from jsonschema import Draft202012Validator
+from pydantic import JsonValue
+from referencing import Registry
+
+from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
+from gateway.context import By, Gateway, Here
+from gateway.problems import Problem, invalid
+from gateway.strict_json import StrictRoute
+from temporal.blobs import BlobStore, fold_part
+from temporal.yaml_source import field_name
+from workflows import ask_user
+from workflows.commands import Answer, QuestionState
+from workflows.session import SessionWorkflow
+from workflows.types import Question, ToolResult
+
+_MAX_MESSAGE: Final = 300
+
+router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["questions"], route_class=StrictRoute)
+
+
+@router.post("/answers", status_code=202, response_model=QuestionAnswered)
+async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: Here, by: By) -> JSONResponse:
+    """Answers an open question; the first answer counts, and whoever comes later is told so (409).
+
+    An approval takes `approved`, with `reason`, changed `args` and `remember` if wanted. What a client tool asks takes
+    `result`, or `approved: false` where there will be none."""
+    session = by.workflow_id(session_id)
+    state = await gateway.backend.query(session, SessionWorkflow.question, body.question_id)
+    question = state.question
+    if question is None:
+        if state.known:
+            raise Problem("already_answered")
+        await _known_session(gateway, session)
+        raise invalid("question_id", "is no question of this session")
+    check_answer(body, question, state)
+    command = await make_answer(gateway.blobs, session, body, question, by.user)
+    await gateway.backend.signal(session, command)
+    gateway.live.poke(session)
+    after = await gateway.backend.query(session, SessionWorkflow.question, body.question_id)
+    if after.answer_id != command.id:
+        raise Problem("already_answered")
+    return JSONResponse({"session_id": session_id, "question_id": body.question_id, "seq": state.seq}, 202)
+
+
+async def _known_session(gateway: Gateway, session: str) -> None:
+    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
+    if receipt.closed:
+        raise Problem("session_closed")
+
+
+def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> None:
+    """Raises Problem where the answer is none to this question."""
+    given = body.model_fields_set
+    if question.kind == "approval":
+        if body.approved is None:
+            raise invalid("approved", "is required: true or false")
+        if "result" in given:
+            raise invalid("result", "an approval takes none")
+        if body.args is not None:
+            if not body.approved:
+                raise invalid("args", "only count with approved: true")
+            _fits("args", body.args, state.input)
+        if body.remember and not body.approved:
+            raise invalid("remember", "only counts with approved: true")
+        return
+    if "args" in given or "remember" in given:
+        raise invalid("args" if "args" in given else "remember", "only an approval takes this")
+    if body.approved is False:
+        if "result" in given:
+            raise invalid("result", "cannot be given with approved: false")
+        return
+    if "result" not in given:
+        raise invalid("result", "is required, or approved: false")
+    # What fits a form is told by the call that made it.
+    form = question.name == ask_user.NAME and not question.question_id.endswith(".outcome")
+    _fits("result", body.result, ask_user.answer_schema(question.args or {}) if form else state.output)
+
+
+def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None) -> None:
+    if schema is None:
+        return
+    # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
+    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(value):
+        message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
+        raise invalid(field_name((field, *error.absolute_path)), message)
+
+
+async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
+    """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
+    result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
+    folded = await fold_part(blobs, session, result)
+    assert isinstance(folded, ToolResult)
+    return Answer(
+        id=uuid.uuid4().hex,
+        question_id=body.question_id,
+        approved=body.approved is not False,
+        reason=body.reason,
+        args=body.args,
+        remember=bool(body.remember),
+        result=folded.output,
+        blob=folded.blob,
+        by=user,
+    )

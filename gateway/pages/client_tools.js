@@ -1,0 +1,78 @@
+/**
+ * Client tools that an app runs by itself: their questions are answered with what the app's functions return.
+ *
+ * Rule 1: a function runs only for a question that is open now, and once a page: `tool(args, {callId, questionId, signal})`.
+ * Rule 2: pages that were loaded anew, and other pages of the same session, run it again; the first answer counts. So it should
+ * do no harm the second time. `signal` aborts it when the question is settled elsewhere.
+ * Rule 3: what it throws, and a result that does not fit the tool's output schema, declines the call with that reason.
+ */
+import { openQuestions } from './view.js';
+
+const MOST = 2000;
+const PAUSE_MS = 2000;
+
+export class ClientTools {
+  #running = new Map();
+
+  constructor(client, sessionId, tools) {
+    Object.assign(this, { client, sessionId, tools });
+  }
+
+  /** Starts what `view` newly asks, and ends what it no longer asks. */
+  look(view) {
+    this.view = view;
+    const open = openQuestions(view).filter((question) => this.#isOurs(question));
+    const asked = new Set(open.map((question) => question.question_id));
+    for (const [id, abort] of this.#running) if (!asked.has(id)) abort.abort();
+    for (const question of open) if (!this.#running.has(question.question_id)) this.#run(question);
+  }
+
+  close() {
+    this.tools = {};
+    for (const abort of this.#running.values()) abort.abort();
+  }
+
+  /** What became of a call that was lost is nothing that the app's function could tell. */
+  #isOurs({ kind, name, question_id: id }) {
+    return kind === 'input' && Object.hasOwn(this.tools, name) && !id.endsWith('.outcome');
+  }
+
+  async #run({ question_id: id, call_id: callId, name, args }) {
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#running.set(id, abort);
+    try {
+      // Events that are read again tell of questions that were answered long ago.
+      const { questions } = await this.client.session(this.sessionId);
+      if (!questions.some((question) => question.question_id === id) || signal.aborted) return;
+      await this.#answer(id, await this.#result(name, args, { callId, questionId: id, signal }), signal);
+    } catch (error) {
+      if (!signal.aborted && error.retryable !== false) setTimeout(() => this.#again(id), PAUSE_MS);
+    }
+  }
+
+  /** The server did not answer, and the question may still be open. */
+  #again(id) {
+    this.#running.delete(id);
+    this.look(this.view);
+  }
+
+  async #result(name, args, context) {
+    try {
+      return { result: (await this.tools[name](args, context)) ?? null };
+    } catch (error) {
+      return declined(error?.message ?? String(error));
+    }
+  }
+
+  async #answer(id, answer, signal) {
+    try {
+      await this.client.answer(this.sessionId, id, answer, { signal });
+    } catch (error) {
+      if (error.status !== 422) throw error;
+      await this.client.answer(this.sessionId, id, declined(`The app's answer was refused: ${error.message}`), { signal });
+    }
+  }
+}
+
+const declined = (reason) => ({ approved: false, reason: reason.slice(0, MOST) || 'The app failed.' });

@@ -1,0 +1,157 @@
+/**
+ * Values of JSON as people read and write them: a table of names and values, and forms that give them back.
+ *
+ * Rule: a form gives values of the types that it was made for, or says at the field what is wrong and gives null.
+ */
+import { h } from './dom.js';
+import { pretty } from './format.js';
+
+/** Longer texts are folded. */
+const LONG = 280;
+const CHOICES_IN_SIGHT = 4;
+
+let made = 0;
+
+/** An object as rows of names and values. */
+export function table(values) {
+  const rows = Object.entries(values ?? {}).map(([name, value]) =>
+    h('div', {}, h('dt', {}, words(name)), h('dd', {}, shown(value))),
+  );
+  return rows.length ? h('dl', { class: 'values' }, rows) : h('p', { class: 'faint' }, 'No arguments');
+}
+
+/** A form over an object's own values. → {node, read()}; `read` gives the object, or null where something is wrong. */
+export function valuesForm(values) {
+  const entries = Object.entries(values);
+  // Nothing to go by: then the whole of it.
+  if (!entries.length) {
+    const area = jsonArea('{}');
+    return { node: row('arguments', area), read: () => (usable([area]) ? JSON.parse(area.value || '{}') : null) };
+  }
+  const fields = entries.map(([name, value]) => [name, valueField(value)]);
+  const read = () =>
+    usable(fields.map(([, field]) => field))
+      ? Object.fromEntries(fields.map(([name, field]) => [name, valueOf(field)]))
+      : null;
+  return { node: h('div', { class: 'fields' }, fields.map(([name, field]) => row(name, field))), read };
+}
+
+/** The form of `ask_user`: `fields` as the model gave them, [{name, label, type, options, required}]; none: one text. */
+export function askForm(fields, prompt) {
+  const known = (Array.isArray(fields) ? fields : []).filter((field) => typeof field?.name === 'string');
+  if (!known.length) {
+    const area = h('textarea', { rows: 2, required: true, 'aria-label': prompt || 'Answer', name: 'answer' });
+    area.dataset.type = 'string';
+    return { node: h('div', { class: 'fields' }, area), read: () => (usable([area]) ? { answer: area.value } : null) };
+  }
+  const asked = known.map((field) => ({ field, ...askField(field) }));
+  const read = () => {
+    if (!asked.every(({ inputs }) => usable(inputs))) return null;
+    const given = asked.map(({ field, value }) => [field.name, value()]).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(given);
+  };
+  return { node: h('div', { class: 'fields' }, asked.map(({ node }) => node)), read };
+}
+
+/** Says at the field, where `path` (`args.amount`) names one, what is wrong; → whether there is such a field. */
+export function complain(form, path, message) {
+  const name = path.split(/[.[]/)[1];
+  const field = [...form.querySelectorAll('[name]')].find((one) => one.name === name || one.dataset.name === name);
+  if (!field) return false;
+  field.setCustomValidity(message);
+  field.addEventListener('input', () => field.setCustomValidity(''), { once: true });
+  field.reportValidity();
+  return true;
+}
+
+/** What a field holds, by its `data-type`. */
+export function valueOf(field) {
+  const { type } = field.dataset;
+  if (type === 'boolean') return field.checked;
+  if (type === 'number' || type === 'integer') return Number(field.value);
+  return type === 'string' ? field.value : JSON.parse(field.value);
+}
+
+export function checkJson({ target }) {
+  try {
+    if (target.value) JSON.parse(target.value);
+    target.setCustomValidity('');
+  } catch (error) {
+    target.setCustomValidity(`This is not JSON: ${error.message}`);
+  }
+}
+
+function askField({ name, label, type = 'text', options = [], required = false }) {
+  const shared = { name, required };
+  const text = label || words(name);
+  const one = (field, value) => ({ node: row(text, field, required), inputs: [field], value });
+  if (type === 'boolean') return choices(text, name, ['Yes', 'No'], required, (picked) => picked === 'Yes');
+  if (type === 'choice' && options.length) {
+    if (options.length <= CHOICES_IN_SIGHT) return choices(text, name, options, required, (picked) => picked);
+    const list = [h('option', { value: '' }, ''), ...options.map((option) => h('option', { value: option }, option))];
+    const select = h('select', shared, list);
+    return one(select, () => select.value || undefined);
+  }
+  const kind = { number: 'number', date: 'date' }[type] ?? 'text';
+  const field = h('input', { ...shared, type: kind, step: kind === 'number' ? 'any' : null, autocomplete: 'off' });
+  return one(field, () => (field.value === '' ? undefined : kind === 'number' ? Number(field.value) : field.value));
+}
+
+function choices(label, name, options, required, read) {
+  const group = `choice-${made++}`;
+  const inputs = options.map((option) => {
+    const input = h('input', { type: 'radio', name: group, value: option, required });
+    input.dataset.name = name;
+    return input;
+  });
+  const picks = inputs.map((input, index) => h('label', { class: 'pick' }, input, ' ', options[index]));
+  const node = h('fieldset', { class: 'choices' }, h('legend', {}, label, mark(required)), h('div', {}, picks));
+  const value = () => {
+    const picked = inputs.find((input) => input.checked);
+    return picked && read(picked.value);
+  };
+  return { node, inputs, value };
+}
+
+function valueField(value) {
+  if (typeof value === 'boolean') return h('input', { type: 'checkbox', checked: value, data: { type: 'boolean' } });
+  if (typeof value === 'number')
+    return h('input', { type: 'number', step: 'any', required: true, value, data: { type: 'number' } });
+  if (typeof value !== 'string') return jsonArea(pretty(value));
+  if (value.length <= 60 && !value.includes('\n'))
+    return h('input', { type: 'text', value, autocomplete: 'off', data: { type: 'string' } });
+  const area = h('textarea', { rows: 4, data: { type: 'string' } });
+  area.value = value;
+  return area;
+}
+
+function jsonArea(text) {
+  const rows = Math.min(10, text.split('\n').length + 1);
+  const props = { rows, required: true, spellcheck: 'false', oninput: checkJson, data: { type: 'json' } };
+  const area = h('textarea', { ...props, class: 'json' });
+  area.value = text;
+  return area;
+}
+
+function row(name, field, required = false) {
+  field.id = `field-${made++}`;
+  field.name ||= name;
+  return h('div', { class: 'row' }, h('label', { for: field.id }, words(name), mark(required)), field);
+}
+
+const mark = (required) => (required ? h('span', { class: 'required', 'aria-hidden': 'true' }, ' *') : null);
+const words = (name) => name.replaceAll('_', ' ');
+const usable = (fields) => fields.every((field) => field.reportValidity());
+
+function shown(value) {
+  if (typeof value === 'object' && value !== null) return folded(pretty(value), true);
+  return typeof value === 'string' ? folded(value, false) : String(value);
+}
+
+function folded(text, code) {
+  const whole = code ? h('pre', { tabindex: 0 }, h('code', {}, text)) : h('span', { class: 'long' }, text);
+  if (text.length <= LONG && text.split('\n').length <= 8) return whole;
+  const start = text.slice(0, LONG / 2).split('\n').slice(0, 3).join('\n');
+  const size = `${text.length.toLocaleString('en')} characters`;
+  return h('details', { class: 'folded' }, h('summary', {}, h('span', { class: 'long' }, `${start}…`), h('small', {}, size)), whole);
+}

@@ -1,0 +1,176 @@
+/**
+ * The questions of a tool call, at the call: a card to answer an open one, a line that tells what became of another.
+ *
+ * Rule 1: what became of a question is told by the session's events alone; a card only sends.
+ * Rule 2: a card keeps its nodes as long as its question is open, so nothing typed into it is lost.
+ */
+import { h, keyed } from './dom.js';
+import { askForm, complain, table, valuesForm } from './fields.js';
+import { becameOf, expiresIn, fullTime } from './format.js';
+
+const TAKEN = 'Somebody else has answered already.';
+
+/** `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page only shows. */
+export function drawQuestions(container, tool, answer = null) {
+  const items = (tool?.questions ?? []).map((question) => ({ question, edited: tool.edited, answer }));
+  keyed(container, items, { key: ({ question }) => question.question_id, make: makeSlot, update });
+}
+
+/** Lets the times until questions expire go on. */
+export function tickExpiry(container) {
+  for (const node of container.querySelectorAll('.expiry')) node.textContent = expiresIn(node.dataset.at);
+}
+
+function makeSlot() {
+  return h('div', { class: 'asked' });
+}
+
+function update(node, { question, edited, answer }) {
+  if (question.state === 'open' && answer) {
+    if (!node.card) node.replaceChildren((node.card = makeCard(node, question, answer)));
+    return;
+  }
+  const focused = node.hadFocus || node.contains(document.activeElement);
+  node.settle?.();
+  node.card = null;
+  const line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, becameOf(question, edited));
+  const value = question.state === 'answered' && isObject(question.value) ? table(question.value) : null;
+  node.replaceChildren(...[line, value].filter(Boolean));
+  drawNote(node);
+  if (focused) line.focus({ preventScroll: true });
+}
+
+function drawNote(slot) {
+  if (slot.note && !slot.card) slot.append(h('p', { class: 'note', role: 'status' }, slot.note));
+}
+
+function makeCard(slot, question, answer) {
+  const { question_id: id, kind, name, args, prompt, expires_at: expires } = question;
+  const heading = `question-${id}`;
+  const parts = kind === 'approval' ? approval(args) : id.endsWith('.outcome') ? lost(args) : input(question);
+  const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
+  const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
+  const said = h('p', { class: 'card-state', role: 'status' });
+  const set = h('fieldset', { class: 'card-body' }, parts.nodes);
+  const form = h('form', { class: 'card', novalidate: true, 'aria-labelledby': heading }, h('header', {}, title, until), set, said);
+  form.dataset.question = id;
+
+  async function send(body) {
+    if (body === null || set.disabled) return;
+    slot.hadFocus = form.contains(document.activeElement);
+    const abort = new AbortController();
+    const say = (words, bad = false) => ((said.textContent = words), said.classList.toggle('bad', bad));
+    set.disabled = true;
+    say('Sending');
+    let lost = false;
+    const onRetry = () => ((lost = true), say('The server does not answer, trying again'));
+    // An answer that was lost on the way may be the very one that has counted; another is waited for, to tell who was second.
+    slot.settle = () => lost && abort.abort();
+    try {
+      await answer(question, body, { signal: abort.signal, onRetry });
+      say('Sent');
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      if (error.code === 'already_answered') {
+        slot.note = lost ? null : TAKEN;
+        say(slot.note ?? 'This has been answered.', true);
+        return drawNote(slot);
+      }
+      set.disabled = false;
+      const [first] = error.errors ?? [];
+      say(first ? `${first.field}: ${first.message}` : `Not sent. ${error.message} You can try again.`, true);
+      if (first) complain(form, first.field, first.message);
+    }
+  }
+  form.addEventListener('submit', (event) => (event.preventDefault(), send(parts.yes())));
+  parts.no.addEventListener('click', () => send(parts.declined()));
+  return form;
+}
+
+/** May it run? With its arguments as they are, or changed. */
+function approval(args) {
+  const holder = h('div', { class: 'arguments' }, table(args));
+  const yes = h('button', { type: 'submit', class: 'button primary' }, 'Approve');
+  const no = h('button', { type: 'button', class: 'button danger' }, 'Deny');
+  const edit = h('button', { type: 'button', class: 'button plain', 'aria-pressed': 'false' }, 'Edit');
+  const reason = reasonField('Reason, if you deny');
+  const remember = h('input', { type: 'checkbox' });
+  const always = h('label', { class: 'remember' }, remember, ' Allow this tool for the rest of this session');
+  let form = null;
+  edit.addEventListener('click', () => {
+    form = form ? null : valuesForm(args);
+    holder.replaceChildren(form ? form.node : table(args));
+    edit.setAttribute('aria-pressed', String(form !== null));
+    edit.textContent = form ? 'Undo the changes' : 'Edit';
+    yes.textContent = form ? 'Approve with these' : 'Approve';
+    if (form) holder.querySelector('input, textarea')?.focus();
+  });
+  return {
+    nodes: [holder, h('div', { class: 'actions' }, yes, no, reason, edit), always],
+    no,
+    yes: () => {
+      const given = form ? form.read() : args;
+      if (given === null) return null;
+      const changed = JSON.stringify(given) !== JSON.stringify(args);
+      return { approved: true, ...(changed && { args: given }), ...(remember.checked && { remember: true }) };
+    },
+    declined: () => withReason(reason),
+  };
+}
+
+/** What a client tool asks: a form where it is `ask_user`, else any JSON. */
+function input({ name, args, prompt }) {
+  const form = name === 'ask_user' ? askForm(args.fields, prompt) : null;
+  if (!form) return anything([h('code', {}, name), ' needs an answer'], [table(args)], 'Decline', 'Reason, if you decline');
+  const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
+  const yes = h('button', { type: 'submit', class: 'button primary' }, 'Send');
+  return {
+    title: [prompt || 'A question for you'],
+    nodes: [form.node, h('div', { class: 'actions' }, yes, no)],
+    no,
+    yes: () => {
+      const result = form.read();
+      return result && { result };
+    },
+    declined: () => ({ approved: false }),
+  };
+}
+
+/** What became of a call that was lost. */
+function lost(args) {
+  const why = h('p', {}, 'The connection was lost while it ran, so nobody knows whether it took effect. Find out, and give its result.');
+  return anything(['What became of this call?'], [why, table(args)], 'Leave it unknown', null);
+}
+
+function anything(title, nodes, decline, hint) {
+  const area = h('textarea', { rows: 3, required: true, name: 'result', 'aria-label': 'Result', placeholder: 'Text or JSON', spellcheck: 'false' });
+  const no = h('button', { type: 'button', class: 'button plain' }, decline);
+  const reason = hint && reasonField(hint);
+  const yes = h('button', { type: 'submit', class: 'button primary' }, 'Send');
+  return {
+    title,
+    nodes: [...nodes, h('div', { class: 'fields' }, area), h('div', { class: 'actions' }, yes, no, reason)],
+    no,
+    yes: () => (area.reportValidity() ? { result: jsonOrText(area.value) } : null),
+    declined: () => (reason ? withReason(reason) : { approved: false }),
+  };
+}
+
+const reasonField = (hint) =>
+  h('input', { type: 'text', class: 'reason', 'aria-label': hint, placeholder: hint, maxlength: 2000, autocomplete: 'off', onkeydown: noSubmit });
+
+/** Enter in the reason of a no must not say yes. */
+function noSubmit(event) {
+  if (event.key === 'Enter') event.preventDefault();
+}
+
+const withReason = ({ value }) => ({ approved: false, ...(value.trim() && { reason: value.trim() }) });
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function jsonOrText(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,148 @@
+"""Questions at the prompt of `perdure chat`: what is typed → what is answered; and the command against `perdure dev`."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from temporal.app.chat_questions import answer_to, headline
+from temporal.app.chat_view import ChatView
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from tests.conftest import Dev
+from tests.session_client import Sessions
+from tests.test_chat_cli import Chat
+
+AGENT = """
+name: assistant
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Help.
+tools:
+  - calculator: {approval: {when: "{{ args.expression != '1+1' }}", expires: 3d}}
+  - ask_user
+"""
+FIELDS = [
+    {"name": "age", "type": "number", "required": True},
+    {"name": "size", "type": "choice", "options": ["S", "L"], "required": True},
+    {"name": "gift", "label": "A gift?", "type": "boolean"},
+    {"name": "note", "type": "text"},
+]
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    return {"assistant.yaml": AGENT}
+
+
+def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[str, Any]:
+    lines: Iterator[str] = iter(typed)
+    question = {"question_id": "t1.s1.c1.x", "kind": kind, "name": name, "args": args}
+    answer = answer_to(question, lambda prompt: next(lines), lambda words: None)
+    assert list(lines) == []
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (["what", "y"], {"approved": True}),
+        (["a"], {"approved": True, "remember": True}),
+        (["n", ""], {"approved": False}),
+        (["no", " too much "], {"approved": False, "reason": "too much"}),
+        (["e", "", "five", "5", "[1]"], {"approved": True, "args": {"who": "ada", "sum": 5, "more": [1]}}),
+    ],
+)
+def test_an_approval(typed: list[str], answer: dict[str, Any]) -> None:
+    assert answered("approval", "pay", {"who": "ada", "sum": 3, "more": {}}, *typed) == answer
+
+
+def test_forms_and_other_client_tools() -> None:
+    form = {"prompt": "Who?", "fields": FIELDS}
+    assert answered("input", "ask_user", form, "old", "36", "XL", "l", "n", "") == {
+        "result": {"age": 36, "size": "L", "gift": False}
+    }
+    assert answered("input", "ask_user", {"prompt": "Why?"}, "", "Because.") == {"result": {"answer": "Because."}}
+    assert answered("input", "pick", {}, '{"hex": "#fff"}') == {"result": {"hex": "#fff"}}
+    assert answered("input", "pick", {}, "plain words") == {"result": "plain words"}
+    assert answered("input", "pick", {}, "/decline not here") == {"approved": False, "reason": "not here"}
+    assert headline({"kind": "input", "name": "ask_user", "prompt": "Who?\x1b[2J"}) == "? Who?[2J"
+
+
+def test_progress_is_written_over_where_a_terminal_can() -> None:
+    started = {"call_id": "c", "name": "scan", "args": {}}
+    finished = {
+        "call_id": "c",
+        "name": "scan",
+        "result": {"name": "scan", "output": 1, "is_error": False},
+        "duration_ms": 5,
+    }
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("tool.started", started),
+        ("tool.progress", {"call_id": "c", "message": "page 1", "fraction": 0.25}),
+        ("tool.progress", {"call_id": "c", "message": "page 1", "fraction": 0.25}),
+        ("tool.progress", {"call_id": "c", "message": "page 2", "fraction": None}),
+        ("tool.finished", finished),
+        ("tool.progress", {"call_id": "c", "message": "late"}),
+    ]
+    end = "✓ scan in 5 ms: 1\n"
+    piped, terminal = ChatView(), ChatView(rewrites=True)
+    assert "".join(piped.take(*event).plain for event in events) == (
+        f"⚙ scan()\n  scan: 25% page 1\n  scan: page 2\n{end}"
+    )
+    assert "".join(terminal.take(*event).plain for event in events) == (
+        f"⚙ scan()\n  scan: 25% page 1\x1b[1G\x1b[K  scan: page 2\x1b[1G\x1b[K{end}"
+    )
+
+
+@pytest.mark.server
+async def test_left_open_and_answered_later(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    form = ("ask_user", {"prompt": "Whose sum is it?"})
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}), form)), Reply(text="It is 42."))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("six times seven?")
+        await chat.until("? calculator asks to run, until ")
+        await chat.until("expression: 6*7")
+        await chat.until("allow it?")
+        chat.process.send_signal(signal.SIGINT)
+        await chat.until("(the question stays open)")
+        assert await chat.end() == 0
+    session = chat.session
+    assert (await Sessions(http).snapshot(session))["status"] == "waiting"
+
+    async with Chat(tmp_path, dev.url, session) as again:
+        await again.until("allow it?")
+        await again.type("y")
+        await again.until("? Whose sum is it?")
+        await again.until("answer >")
+        await again.type("Mine")
+        await again.until("It is 42.")
+        await again.until("> ")
+        assert await again.end() == 0
+    assert "(allowed)" in again.output
+    assert "42" in str(provider.calls[-1].body)
+    assert "Mine" in str(provider.calls[-1].body)
+
+
+@pytest.mark.server
+async def test_somebody_else_was_first(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.reset()
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="Not then."))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("six times seven?")
+        await chat.until("allow it?")
+        (question,) = (await Sessions(http).snapshot(chat.session))["questions"]
+        body = {"question_id": question["question_id"], "approved": False, "reason": "Closed today"}
+        assert (await http.post(f"/v1/sessions/{chat.session}/answers", json=body)).status_code == 202
+        await chat.type("y")
+        await chat.until("(somebody else has answered already)")
+        await chat.until("(not allowed: Closed today)")
+        await chat.until("Not then.")
+        assert await chat.end() == 0

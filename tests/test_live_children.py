@@ -1,0 +1,183 @@
+"""Sub-agents over real HTTP: what their caller's viewers see, a kill in mid-answer, and that erasing takes them along."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from gateway.live_children import KEPT, LiveChildren
+from gateway.runs import run_exists, runs_of
+from gateway.sse import Outgoing, encode
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from tests.conftest import Dev
+from tests.session_client import Frame, Sessions
+
+pytestmark = pytest.mark.server
+
+_HEAD = "model: main\nmodels: {main: {use: anthropic/claude-haiku-5-5}}\ninstructions: Be brief."
+LONG = Reply(text=" ".join(f"word{n}" for n in range(60)), gap=0.03)
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    return {
+        "boss.yaml": f"name: boss\n{_HEAD}\ntools: [agent: {{name: helper, description: Helps}}]",
+        "helper.yaml": f"name: helper\n{_HEAD}\ntools: [current_time: {{approval: always}}]",
+    }
+
+
+@pytest.fixture(autouse=True)
+def _fresh(provider: FakeProvider) -> None:
+    provider.reset()
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def temporal(dev: Dev) -> Client:
+    return await Client.connect(f"127.0.0.1:{dev.temporal_port}")
+
+
+async def listed(sessions: Sessions, agent: str) -> list[dict[str, Any]]:
+    answer = await sessions.http.get(f"/v1/sessions?agent={agent}")
+    found: list[dict[str, Any]] = answer.json()["sessions"]
+    return found
+
+
+ASK = Reply(text="", tools=(("helper", {"message": "x " * 20_000}),))
+
+
+def blobs(dev: Dev, session: str) -> list[Path]:
+    folder = dev.data_dir / "blobs" / "default" / session
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def nested(frames: list[Frame]) -> list[dict[str, Any]]:
+    return [frame.data["event"] for frame in frames if frame.type == "agent.event"]
+
+
+def told(frames: list[Frame]) -> str:
+    """What the sub-agent's answer is, by its live frames alone."""
+    text = ""
+    for event in nested(frames):
+        if event["type"] == "step.snapshot":
+            text = "".join(part["text"] for part in event["parts"])
+        elif event["type"] == "step.delta":
+            text += event["delta"]
+    return text
+
+
+async def test_viewers_see_it_nested_also_late_ones(provider: FakeProvider, sessions: Sessions) -> None:
+    provider.script(ASK, LONG, Reply(text="Done."))
+    session = await sessions.create(agent="boss", message="ask it")
+    async with sessions.view(session) as early:
+        await early.until("agent.event", 8)
+        async with sessions.view(session) as late:
+            await late.until("turn.finished")
+            await early.until("turn.finished")
+    for viewer in (early, late):
+        events = nested(viewer.frames)
+        assert [event["seq"] for event in events if "seq" in event][:4] == [1, 2, 3, 4]
+        assert events[0]["type"] == "session.started"
+        assert LONG.text.startswith(told(viewer.frames)[:200])
+        assert told(viewer.frames)
+        assert all(frame.seq is None for frame in viewer.frames if frame.type == "agent.event")
+        kinds = [frame.type for frame in viewer.frames]
+        first = kinds.index("agent.event")
+        last = len(kinds) - 1 - kinds[::-1].index("agent.event")
+        assert kinds.index("tool.started") < first
+        assert last < kinds.index("tool.finished")
+    started = next(frame.data for frame in early.frames if frame.type == "tool.started")
+    child = started["session_id"]
+    assert child == f"{session}~{started['call_id']}"
+    page = (await sessions.http.get(f"/v1/sessions/{child}")).json()
+    assert page["parent"] == {"session_id": session, "call_id": started["call_id"]}
+    assert page["status"] == "closed"
+
+
+async def test_its_question_reaches_the_callers_viewers_and_is_answered_at_its_own_session(
+    provider: FakeProvider, sessions: Sessions
+) -> None:
+    time = Reply(text="", tools=(("current_time", {}),))
+    provider.script(ASK, time, Reply(text="Noon."), Reply(text="It is noon."))
+    session = await sessions.create(agent="boss", message="ask it")
+    async with sessions.view(session) as viewer:
+        async with asyncio.timeout(60):
+            while not any(event["type"] == "approval.requested" for event in nested(viewer.frames)):
+                await viewer.more(len(viewer.frames))
+        page = (await sessions.http.get(f"/v1/sessions/{session}")).json()
+        assert (page["status"], page["questions"]) == ("working", [])
+        (question,) = page["sub_questions"]
+        answer = await sessions.http.post(
+            f"/v1/sessions/{question['session_id']}/answers",
+            json={"question_id": question["question_id"], "approved": True},
+        )
+        assert answer.status_code == 202
+        await viewer.until("turn.finished")
+    page = (await sessions.http.get(f"/v1/sessions/{session}")).json()
+    assert "sub_questions" not in page
+
+
+async def test_a_kill_in_its_answer_loses_nothing(dev: Dev, provider: FakeProvider, sessions: Sessions) -> None:
+    provider.script(ASK, LONG, LONG, Reply(text="Done."))
+    session = await sessions.create(agent="boss", message="ask it")
+    async with sessions.view(session) as viewer:
+        await viewer.until("agent.event", 8)
+    await dev.kill()
+    await dev.start()
+    async with sessions.view(session) as again:
+        frames = await again.until("turn.finished")
+    results = [frame.data["result"] for frame in frames if frame.type == "tool.finished"]
+    assert [result["output"]["text"] for result in results] == [LONG.text]
+
+
+async def test_erasing_takes_them_along(dev: Dev, provider: FakeProvider, sessions: Sessions, temporal: Client) -> None:
+    provider.script(ASK, Reply(text="y " * 20_000), Reply(text="Done."), ASK, LONG)
+    session = await sessions.create(agent="boss", message="ask it")
+    async with sessions.view(session) as viewer:
+        await viewer.until("turn.finished")
+        await sessions.http.post(f"/v1/sessions/{session}/messages", json={"text": "and again"})
+        await viewer.until("agent.event", len(nested(viewer.frames)) + 8)
+    children = [f"{session}~t1.s1.c1", f"{session}~t2.s1.c1"]
+    found = {child: await runs_of(temporal, f"default/{child}") for child in children}
+    assert all(found.values())
+    assert blobs(dev, children[0])
+    async with asyncio.timeout(60):
+        # The list is a moment behind.
+        while session not in [one.get("parent") for one in await listed(sessions, "helper")]:
+            pass
+    assert all("parent" not in one for one in await listed(sessions, "boss"))
+
+    answer = await sessions.http.delete(f"/v1/sessions/{session}?erase=true")
+    assert answer.status_code == 200
+    for child, runs in found.items():
+        assert [await run_exists(temporal, f"default/{child}", run) for run in runs] == [False] * len(runs)
+        assert (await sessions.http.get(f"/v1/sessions/{child}")).status_code == 404
+    for name in (session, *children):
+        assert blobs(dev, name) == []
+
+
+async def test_what_a_late_one_is_told_is_bounded() -> None:
+    many = [encode("message.queued", {"seq": n, "message_id": "m"}, n) for n in range(1, KEPT + 51)]
+    over = asyncio.Event()
+    told: list[Outgoing] = []
+
+    async def follow(session: str, after: int | None) -> Any:
+        for item in many:
+            yield item
+        over.set()
+        await asyncio.Event().wait()
+
+    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, told.append)
+    await over.wait()
+    assert len(told) == len(many)
+    assert len(children.so_far()) == KEPT
+    children.stop()

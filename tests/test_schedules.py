@@ -1,0 +1,443 @@
+"""Schedules of definitions, on the real Temporal: placed, due, changed, gone; and what is refused when one is read."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleHandle, WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.testing import ActivityEnvironment
+from typer.testing import CliRunner
+
+from activities.delivery import Deliveries, message_id_of
+from temporal.agent_file import load_agent_file
+from temporal.app.cli import app
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.server import DevServer
+from temporal.blobs import LocalBlobs
+from temporal.client import connect, ensure_search_attributes
+from temporal.definitions import Definitions
+from temporal.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
+from temporal.settings import Settings
+from tests.conftest import Dev
+from tests.session_client import PATIENCE_S, Sessions, texts
+from workflows.contract import DeliverMessageInput, Delivery
+from workflows.schedule_definition import Times, cron_times
+
+pytestmark = pytest.mark.server
+
+HEAD = "models: {m: {use: anthropic/claude-sonnet-5-5}}\nmodel: m\ninstructions: Be brief.\n"
+WEEKLY = "Write the weekly report"
+
+
+def agent(name: str, *schedules: str, more: str = "") -> str:
+    listed = f"schedules: [{', '.join(schedules)}]\n" if schedules else ""
+    return f"name: {name}\n{HEAD}{listed}{more}"
+
+
+def schedule(session: str, message: str = WEEKLY, cron: str = "0 9 1 1 *", more: str = "") -> str:
+    """Due once a year where nobody triggers it."""
+    return f'{{cron: "{cron}", session: {session}, message: "{message}"{more}}}'
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    inputs = "inputs: {team: {type: string}}\n"
+    named = schedule("daily-1", more=", timezone: Europe/Berlin, inputs: {team: red}, user: ann")
+    return {
+        "reporter.yaml": agent("reporter", schedule("weekly"), schedule("weekly", "Once more")),
+        "teams.yaml": agent("teams", named, more=inputs),
+    }
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def temporal(dev: Dev) -> Client:
+    return await connect(Settings.load(data_dir=dev.data_dir), address=f"127.0.0.1:{dev.temporal_port}")
+
+
+@pytest.fixture
+def sessions(http: httpx2.AsyncClient, provider: FakeProvider) -> Sessions:
+    provider.reset()
+    return Sessions(http)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def handle(temporal: Client, schedule_id: str) -> ScheduleHandle:
+    """Of a schedule that is or will be in place."""
+
+    async def is_placed() -> bool:
+        return await placed(temporal, schedule_id) is not None
+
+    await until(is_placed)
+    return temporal.get_schedule_handle(schedule_id)
+
+
+async def due(temporal: Client, weekly: ScheduleHandle) -> str:
+    """Makes a schedule due now; returns the session that has its message."""
+    before = (await weekly.describe()).info.recent_actions
+
+    async def another_second() -> bool:
+        # Temporal tells the times of a schedule apart by the second.
+        return not before or int(before[-1].scheduled_at.timestamp()) < int(time.time())
+
+    async def was_due() -> bool:
+        return len((await weekly.describe()).info.recent_actions) > len(before)
+
+    await until(another_second)
+    await weekly.trigger()
+    await until(was_due)
+    started = (await weekly.describe()).info.recent_actions[-1].action
+    assert isinstance(started, ScheduleActionExecutionStartWorkflow)
+    return str(await temporal.get_workflow_handle(started.workflow_id, result_type=str).result())
+
+
+async def gone(temporal: Client, schedule_id: str) -> None:
+    async def is_gone() -> bool:
+        return await placed(temporal, schedule_id) is None
+
+    await until(is_gone)
+
+
+async def said(http: httpx2.AsyncClient, session: str, count: int) -> list[str]:
+    """What users said in a session, as soon as it rests and they have said `count` things."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            answer = await http.get(f"/v1/sessions/{session}")
+            if answer.status_code == 200:
+                found = answer.json()
+                users = [text for role, text in texts(found["messages"]) if role == "user"]
+                if len(users) >= count and found["status"] in ("idle", "closed"):
+                    return users
+            await asyncio.sleep(0.1)
+
+
+async def test_a_schedule_speaks_to_its_session_each_time_it_is_due(
+    temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    weekly = await handle(temporal, "default/perdure/reporter/weekly")
+
+    assert await due(temporal, weekly) == "weekly"
+    assert await said(http, "weekly", 1) == [WEEKLY]
+    assert await due(temporal, weekly) == "weekly"
+    assert await due(temporal, await handle(temporal, "default/perdure/reporter/weekly/2")) == "weekly"
+
+    assert await said(http, "weekly", 3) == [WEEKLY, WEEKLY, "Once more"]
+    found = (await sessions.snapshot("weekly"))["messages"]
+    assert [message["role"] for message in found] == ["user", "assistant"] * 3
+
+
+async def test_a_session_is_made_with_inputs_and_user_and_is_listed(
+    temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    await due(temporal, await handle(temporal, "default/perdure/teams/daily-1"))
+    await said(http, "daily-1", 1)
+
+    found = await sessions.snapshot("daily-1")
+    assert (found["agent"], found["inputs"], found["user"]) == ("teams", {"team": "red"}, "ann")
+
+    async def anns() -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = (await http.get("/v1/sessions?user=ann")).json()["sessions"]
+        return answer
+
+    async def is_listed() -> bool:
+        return bool(await anns())
+
+    await until(is_listed)
+    assert [(one["session_id"], one["title"], one["agent"]) for one in await anns()] == [("daily-1", WEEKLY, "teams")]
+    agent = (await http.get("/v1/agents/teams")).json()
+    (shown,) = agent["schedules"]
+    assert (shown["cron"], shown["timezone"], shown["session"]) == ("0 9 1 1 *", "Europe/Berlin", "daily-1")
+    following = [datetime.fromisoformat(at) for at in shown["next"]]
+    assert [(at.month, at.day, at.hour) for at in following] == [(1, 1, 8)] * 3
+
+
+async def test_a_closed_session_is_followed_by_another(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    (dev.data_dir / "agents" / "closing.yaml").write_text(agent("closing", schedule("nightly")))
+    nightly = await handle(temporal, "default/perdure/closing/nightly")
+    assert await due(temporal, nightly) == "nightly"
+    await said(http, "nightly", 1)
+    assert (await http.delete("/v1/sessions/nightly")).status_code == 202
+
+    assert await due(temporal, nightly) == "nightly-2"
+    assert await due(temporal, nightly) == "nightly-2"
+
+    assert await said(http, "nightly-2", 2) == [WEEKLY, WEEKLY]
+    assert await said(http, "nightly", 1) == [WEEKLY]
+
+
+async def test_another_agents_session_is_left_alone_and_the_failure_is_seen(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    await sessions.create(session_id="taken")
+    (dev.data_dir / "agents" / "other.yaml").write_text(agent("other", schedule("taken")))
+
+    with pytest.raises(WorkflowFailureError) as failed:
+        await due(temporal, await handle(temporal, "default/perdure/other/taken"))
+
+    assert isinstance(failed.value.cause, ActivityError)
+    assert isinstance(failed.value.cause.cause, ApplicationError)
+    assert failed.value.cause.cause.type == "session_taken"
+    assert (await sessions.snapshot("taken"))["messages"] == []
+
+
+async def test_an_edit_changes_it_and_removal_takes_it_away(dev: Dev, temporal: Client) -> None:
+    file = dev.data_dir / "agents" / "edited.yaml"
+    file.write_text(agent("edited", schedule("s", "one"), schedule("t")))
+    first = await handle(temporal, "default/perdure/edited/s")
+    await handle(temporal, "default/perdure/edited/t")
+    await first.pause(note="not now")
+
+    file.write_text(agent("edited", schedule("s", "two", cron="30 8 * * 1-5")))
+    await gone(temporal, "default/perdure/edited/t")
+    found = await placed(temporal, "default/perdure/edited/s")
+    assert found is not None
+    assert found[0] is not None
+    assert (found[0].schedule.message, found[0].schedule.cron) == ("two", "30 8 * * 1-5")
+    assert found[1].schedule.spec.calendars[0].comment == "30 8 * * 1-5"
+    assert found[1].schedule.state.paused
+    file.unlink()
+    await gone(temporal, "default/perdure/edited/s")
+
+
+async def test_killed_between_being_due_and_being_delivered(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    """What was due while nobody was there is said afterwards; what was taken away meanwhile goes."""
+    file = dev.data_dir / "agents" / "leaving.yaml"
+    file.write_text(agent("leaving", schedule("leaving")))
+    (dev.data_dir / "agents" / "staying.yaml").write_text(agent("staying", schedule("staying")))
+    await handle(temporal, "default/perdure/leaving/leaving")
+    staying = await handle(temporal, "default/perdure/staying/staying")
+    await recorded(dev.data_dir / "schedules.json", "default/perdure/leaving/leaving")
+    # The main process alone: Temporal goes on.
+    await dev.kill()
+    await staying.trigger()
+    file.unlink()
+    await dev.start()
+
+    assert await said(http, "staying", 1) == [WEEKLY]
+    await gone(await connected(dev), "default/perdure/leaving/leaving")
+
+
+async def recorded(record: Path, schedule_id: str) -> None:
+    def read() -> str:
+        return record.read_text() if record.exists() else ""
+
+    async def has_it() -> bool:
+        return schedule_id in await asyncio.to_thread(read)
+
+    await until(has_it)
+
+
+async def connected(dev: Dev) -> Client:
+    return await connect(Settings.load(data_dir=dev.data_dir), address=f"127.0.0.1:{dev.temporal_port}")
+
+
+# ---- the keeper alone, and the activity
+
+
+class Deployment:
+    """One process's definitions and what keeps their schedules."""
+
+    def __init__(self, client: Client, root: Path, *folders: Path) -> None:
+        self.blobs = LocalBlobs(root / "blobs")
+        self.definitions = Definitions(folders, blobs=self.blobs)
+        self.keeper = ScheduleKeeper(client, self.definitions, root / "schedules.json")
+
+    async def changed(self) -> None:
+        await self.definitions.refresh()
+        await self.keeper.place()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def other(temporal_server: DevServer) -> Client:
+    client = await connect(Settings.load(), address=temporal_server.address)
+    await ensure_search_attributes(client)
+    return client
+
+
+async def listed(client: Client, *wanted: str) -> None:
+    """Once visibility shows these among the schedules that are ours."""
+
+    async def shown() -> bool:
+        return set(wanted) <= {schedule_id async for schedule_id, _ in ours(client)}
+
+    await until(shown)
+
+
+async def there(client: Client, *schedule_ids: str) -> list[bool]:
+    return [await placed(client, schedule_id) is not None for schedule_id in schedule_ids]
+
+
+async def test_deployments_of_one_namespace_leave_each_other_alone(other: Client, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, name in ((first, "one"), (second, "two")):
+        folder.mkdir()
+        (folder / f"{name}.yaml").write_text(agent(name, schedule(f"{name}-s")))
+    one, two = "default/perdure/one/one-s", "default/perdure/two/two-s"
+    both = Deployment(other, tmp_path / "a", first, second)
+    # At once, as when several workers start.
+    await asyncio.gather(
+        both.keeper.place(), both.keeper.place(), Deployment(other, tmp_path / "b", second).keeper.place()
+    )
+    await listed(other, one, two)
+
+    # With fewer folders, on the same data directory or on another.
+    await Deployment(other, tmp_path / "a", second).keeper.place()
+    await Deployment(other, tmp_path / "c", first).keeper.place()
+    assert await there(other, one, two) == [True, True]
+
+    # While any definition is refused nothing counts as gone.
+    (first / "one.yaml").unlink()
+    (second / "three.yaml").write_text("name: three")
+    await both.changed()
+    assert await there(other, one, two) == [True, True]
+    (second / "three.yaml").unlink()
+    await both.changed()
+    assert await there(other, one, two) == [False, True]
+
+
+async def test_a_schedule_of_somebody_else_is_not_touched(other: Client, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(agent("mine", schedule("m")))
+    (delivery,) = deliveries(Definitions([tmp_path], blobs=LocalBlobs(tmp_path)).current("mine").definition)  # type: ignore[union-attr]
+    theirs = delivery.model_copy(update={"schedule": delivery.schedule.model_copy(update={"message": "theirs"})})
+    await other.create_schedule(delivery.schedule_id, temporal_schedule(theirs))
+
+    deployment = Deployment(other, tmp_path / "data", tmp_path)
+    await deployment.keeper.place()
+    assert await placed_message(other, delivery.schedule_id) == "theirs"
+
+
+async def placed_message(client: Client, schedule_id: str) -> str:
+    found = await placed(client, schedule_id)
+    assert found is not None
+    assert found[0] is not None
+    return found[0].schedule.message
+
+
+async def test_a_try_that_is_repeated_says_nothing_twice(
+    dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    definitions = Definitions([dev.data_dir / "agents"], blobs=LocalBlobs(dev.data_dir / "blobs"))
+    known = definitions.current("reporter")
+    assert known is not None
+    written = deliveries(known.definition)[0]
+    once = written.model_copy(update={"schedule": written.schedule.model_copy(update={"session": "once"})})
+    activity = Deliveries(
+        await connected(dev), definitions, LocalBlobs(dev.data_dir / "blobs"), Settings.load(data_dir=dev.data_dir)
+    )
+    at = datetime(2026, 3, 6, 9, tzinfo=UTC)
+
+    async def deliver(at: datetime, delivery: Delivery = once) -> str:
+        request = DeliverMessageInput(delivery=delivery, due=at)
+        return await ActivityEnvironment().run(activity.deliver_message, request)
+
+    assert await deliver(at) == await deliver(at) == "once"
+    assert await deliver(at + timedelta(weeks=1)) == "once"
+    assert await said(http, "once", 2) == [WEEKLY, WEEKLY]
+    assert (await sessions.snapshot("once"))["messages"][0]["id"] == message_id_of(once.schedule_id, at)
+    assert (await http.delete("/v1/sessions/once")).status_code == 202
+    # It was said before the session was closed.
+    assert await deliver(at) == "once"
+    with pytest.raises(ApplicationError, match="unknown") as failed:
+        await deliver(at, once.model_copy(update={"agent": "unknown"}))
+    assert (failed.value.type, failed.value.non_retryable) == ("agent_unavailable", False)
+
+
+async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: Path) -> None:
+    """Those that are in place, and those of agents that it does not know."""
+    await listed(temporal, "default/perdure/reporter/weekly", "default/perdure/teams/daily-1")
+    (tmp_path / "reporter.yaml").write_text((dev.data_dir / "agents" / "reporter.yaml").read_text())
+    (tmp_path / "new.yaml").write_text(agent("new", schedule("n")))
+    given = ["doctor", "--agents", str(tmp_path), "--data-dir", str(dev.data_dir)]
+    environment = {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}"}
+    result = await asyncio.to_thread(CliRunner().invoke, app, given, env=environment)
+
+    told = {line.split()[2]: line.split()[0] for line in result.stdout.splitlines() if line[8:].startswith("schedule:")}
+    assert told.items() >= {
+        ("default/perdure/reporter/weekly", "ok"),
+        ("default/perdure/reporter/weekly/2", "ok"),
+        ("default/perdure/new/n", "failed"),
+        ("default/perdure/teams/daily-1", "warning"),
+    }
+    assert result.exit_code == 1
+
+
+# ---- what is read
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "message"),
+    [
+        ('{cron: "0 25 * * *", session: s, message: m}', "cron", "the hour '25' is no number from 0 to 23"),
+        ('{cron: "* * * *", session: s, message: m}', "cron", "a cron expression has five fields"),
+        ('{cron: "0 0 30 2 *", session: s, message: m}', "cron", "'0 0 30 2 *' is never due"),
+        ('{cron: "0 0 * * FUNDAY", session: s, message: m}', "cron", "the day of week 'FUNDAY' is no"),
+        ('{cron: "@daily", session: s, message: m}', "cron", "a cron expression has five fields"),
+        ('{cron: "0 9 * * *", session: a/b, message: m}', "session", "string should match"),
+        ('{cron: "0 9 * * *", session: s, message: " "}', "message", "is empty"),
+        ('{cron: "0 9 * * *", session: s, message: m, timezone: Mars/Base}', "timezone", "'Mars/Base' is no time zone"),
+        ('{cron: "0 9 * * *", session: s, message: m, timezone: ../UTC}', "timezone", "'../UTC' is no time zone"),
+        ('{cron: "0 9 * * *", session: s, message: m, colour: red}', "colour", "there is no such field"),
+        ('{cron: "0 9 * * *", session: s, message: m, inputs: {x: 1}}', "inputs.x", "x takes no such input"),
+        ('{cron: "0 9 * * *", session: s}', "message", "is required"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_file_line_and_field(
+    tmp_path: Path, line: str, field: str, message: str
+) -> None:
+    file = tmp_path / "x.yaml"
+    good = schedule("good")
+    file.write_text(f"name: x\n{HEAD}schedules:\n  - {good}\n  - {line}\n")
+
+    (problem,) = load_agent_file(file, {}, None).problems
+
+    assert (problem.file, problem.line, problem.field) == (file, 7, f"schedules[1].{field}")
+    assert problem.message.startswith(message), problem.message
+
+
+def test_inputs_that_an_agent_requires_are_required_of_its_schedules(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(agent("x", schedule("s"), more="inputs: {team: {type: string}}\n"))
+    assert [(problem.field, problem.message) for problem in load_agent_file(file, {}, None).problems] == [
+        ("schedules[0].inputs.team", "is required")
+    ]
+
+
+EVERY = {"minutes": (0,), "hours": (9,), "days": tuple(range(1, 32)), "months": tuple(range(1, 13))}
+
+
+@pytest.mark.parametrize(
+    ("cron", "times"),
+    [
+        ("0 9 * * MON", [{"weekdays": (1,)}]),
+        ("0 9 * * 5-7", [{"weekdays": (0, 5, 6)}]),
+        ("*/20 9 * jan,6-8/2 *", [{"minutes": (0, 20, 40), "months": (1, 6, 8), "weekdays": tuple(range(7))}]),
+        ("50/3 9 */10 * 1", [{"minutes": (50, 53, 56, 59), "days": (1, 11, 21, 31), "weekdays": (1,)}]),
+        # The first of the month, and each Monday.
+        ("0 9 1 * Mon", [{"days": (1,), "weekdays": tuple(range(7))}, {"weekdays": (1,)}]),
+    ],
+)
+def test_an_expression_means_what_cron_means(cron: str, times: list[dict[str, tuple[int, ...]]]) -> None:
+    assert cron_times(cron) == tuple(Times.model_validate(EVERY | one) for one in times)
+
+
+def test_they_are_listed_with_their_agents(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(agent("x", schedule("s", more=", timezone: Europe/Berlin")))
+    result = CliRunner().invoke(app, ["agents", "list", "--agents", str(tmp_path)])
+    assert f"x tells s at 0 9 1 1 * Europe/Berlin: {WEEKLY}" in result.stdout

@@ -1,0 +1,74 @@
+"""Which timer fires when: a property of the pure core, and continue-as-new with a timer set on a real server."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from temporal.app.server import DevServer
+from temporal.client import connect, ensure_search_attributes
+from temporal.settings import Settings
+from tests.core import AT, Story, agent
+from tests.session_lab import Lab, Play, ends, kinds, open_lab
+from workflows.commands import Timer
+from workflows.state import AgentLoaded, TimerDue
+from workflows.turn import Rest, StartTurn, WakeUp, next_action
+
+MINUTES = st.lists(st.integers(1, 50), min_size=1, max_size=8)
+
+
+@given(minutes=MINUTES, now=st.integers(0, 60), message=st.booleans())
+def test_those_that_are_due_fire_in_the_order_of_their_times_after_what_people_said(
+    minutes: list[int], now: int, message: bool
+) -> None:
+    story = Story.new()
+    story.note(AgentLoaded(agent=agent()))
+    timers = tuple(
+        Timer(timer_id=f"w{number}", due=AT + timedelta(minutes=minute), note="x")
+        for number, minute in enumerate(minutes)
+    )
+    story.state = story.state.model_copy(update={"timers": timers})
+    assert next_action(story.state) == Rest(min(timer.due for timer in timers))
+    for timer in timers:
+        if timer.due <= AT + timedelta(minutes=now):
+            story.note(TimerDue(timer_id=timer.timer_id))
+    if message:
+        story.accepted(id="m1")
+        assert isinstance(next_action(story.state), StartTurn)
+        story.state = story.state.model_copy(update={"inbox": ()})
+    fired: list[Timer] = []
+    while isinstance(action := next_action(story.state), WakeUp):
+        fired.append(action.timer)
+        story.event("timer.fired", timer_id=action.timer.timer_id)
+    assert [timer.timer_id for timer in fired] == [
+        timer.timer_id
+        for timer in sorted(timers, key=lambda timer: timer.due)
+        if timer.due <= AT + timedelta(minutes=now)
+    ]
+    left = [timer.due for timer in timers if timer.due > AT + timedelta(minutes=now)]
+    assert action == Rest(min(left, default=None))
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    settings = Settings.load(data_dir=tmp_path_factory.mktemp("timers"), graceful_shutdown_s=0)
+    client = await connect(settings, address=temporal_server.address)
+    await ensure_search_attributes(client)
+    async with open_lab(client, settings.data_dir / "lab", settings) as opened:
+        yield opened
+
+
+@pytest.mark.server
+async def test_a_timer_outlives_the_run_in_which_it_was_set(lab: Lab) -> None:
+    lab.stage.plays = [Play("", [("wake_me", {"after": "3s", "note": "look"})]), Play("Set.")]
+    talk = await lab.start("helper", continue_as_new_after=50)
+    first = (await talk.handle.describe()).run_id
+    await talk.turn("wake me")
+    for number in range(4):
+        await talk.turn(f"turn {number}")
+    events = await talk.until(lambda events: "timer.fired" in kinds(events) and ends(events, 6))
+    assert kinds(events).count("timer.fired") == 1
+    assert (await talk.handle.describe()).run_id != first

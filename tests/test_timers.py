@@ -1,0 +1,101 @@
+"""Timers that an agent sets for itself: days pass on the virtual clock, and it does what it said."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from temporal.app.testing import Perdure
+from workflows.timers import read_wake_up
+from workflows.types import ToolError
+
+pytestmark = pytest.mark.server
+
+NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("args", "due"),
+    [
+        ({"after": "3d"}, NOW + timedelta(days=3)),
+        ({"after": "90m"}, NOW + timedelta(minutes=90)),
+        ({"at": "2026-03-07T09:00:00+01:00"}, datetime(2026, 3, 7, 8, tzinfo=UTC)),
+        ({"at": "2026-03-07T09:00"}, datetime(2026, 3, 7, 9, tzinfo=UTC)),
+    ],
+)
+def test_when_it_wakes_up(args: dict[str, JsonValue], due: datetime) -> None:
+    assert read_wake_up({**args, "note": "look"}, NOW) == (due, "look")
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ({"note": "x"}, "at, after: give exactly one"),
+        ({"note": "x", "at": "2026-03-07", "after": "1d"}, "at, after: give exactly one"),
+        ({"note": " ", "after": "1d"}, "note: is required"),
+        ({"after": "1d"}, "note: is required"),
+        ({"note": "x" * 3000, "after": "1d"}, "note: has 3000 characters"),
+        ({"note": "x", "after": "soon"}, "after: a duration is a number and a unit"),
+        ({"note": "x", "after": 3}, "after: a duration is a number and a unit"),
+        ({"note": "x", "after": "99999999d"}, "after: is further away than any clock"),
+        ({"note": "x", "after": "4000d"}, "after: is more than ten years away"),
+        ({"note": "x", "at": "Friday"}, "at: is no RFC 3339 time"),
+        ({"note": "x", "at": 5}, "at: is an RFC 3339 time"),
+        ({"note": "x", "at": "2026-03-06T12:00:00Z"}, "at: 2026-03-06T12:00:00+00:00 is not in the future"),
+        ({"note": "x", "at": "9999-12-31T23:59:00-23:00"}, "at: is further away than any clock"),
+        ({"note": "x", "after": "0s"}, "after: 2026-03-06T12:00:00+00:00 is not in the future"),
+        ({"note": "x", "after": "1d", "when": 1}, "when: is no argument"),
+    ],
+)
+def test_what_is_wrong_is_named(args: dict[str, JsonValue], named: str) -> None:
+    error = read_wake_up(args, NOW)
+    assert isinstance(error, ToolError)
+    assert error.type == "invalid_arguments"
+    assert error.message.startswith(named), error.message
+
+
+def wake(after: str, note: str) -> tuple[str, dict[str, Any]]:
+    return "wake_me", {"after": after, "note": note}
+
+
+async def test_it_wakes_up_on_time_and_only_once(perdure: Perdure) -> None:
+    perdure.model.says("I will look on Friday.", calls=[wake("3d", "look at the parcel")])
+    perdure.model.says("See you on Friday.")
+    perdure.model.says("The parcel is there.")
+    session = await perdure.session("assistant")
+    assert (await session.say("Remind me of the parcel")).text == "See you on Friday."
+
+    await perdure.later(days=2)
+    assert "timer.fired" not in [event.type for event in await session.events()]
+    await perdure.later(days=2)
+
+    kinds = [event.type for event in await session.events()]
+    assert kinds[kinds.index("timer.fired") :] == [
+        "timer.fired",
+        "turn.started",
+        "message.added",
+        "step.started",
+        "step.finished",
+        "turn.finished",
+    ]
+    assert "look at the parcel" in str(perdure.model.asked[-1])
+    await perdure.later(days=30)
+    assert [event.type for event in await session.events()] == kinds
+
+
+async def test_a_cancelled_timer_does_not_fire(perdure: Perdure) -> None:
+    perdure.model.says("", calls=[wake("1d", "first"), wake("2d", "second")])
+    perdure.model.says("Set.")
+    perdure.model.says(
+        "", calls=[("cancel_wake_up", {"timer_id": "t1.s1.c1.timer"}), ("cancel_wake_up", {"timer_id": "x"})]
+    )
+    perdure.model.says("Cancelled.")
+    perdure.model.says("The second.")
+    session = await perdure.session("assistant")
+    await session.say("wake me twice")
+    await session.say("not the first time")
+    await perdure.later(days=3)
+
+    fired = [event.timer_id for event in await session.events() if event.type == "timer.fired"]
+    assert fired == ["t1.s1.c2.timer"]

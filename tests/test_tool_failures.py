@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+from workflows.tool_definition import ToolUse
+from workflows.tool_failures import as_data, is_final
+from workflows.types import ToolError
+
+
+def failure(cause: BaseException | None) -> ActivityError:
+    error = ActivityError(
+        "Activity task failed",
+        scheduled_event_id=1,
+        started_event_id=2,
+        identity="w",
+        activity_type="pay",
+        activity_id="t1.s1.c1",
+        retry_state=None,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def timed_out(kind: TimeoutType) -> TemporalTimeout:
+    return TemporalTimeout("timed out", type=kind, last_heartbeat_details=[])
+
+
+OWN = ApplicationError("sold out", type="sold_out")
+FINAL = ApplicationError("sold out", type="sold_out", non_retryable=True)
+LOST = ApplicationError("the worker was shut down while this ran", type="worker_died")
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "once", "retryable"),
+    [
+        (OWN, "sold_out", "sold_out", True),
+        (FINAL, "sold_out", "sold_out", False),
+        (ApplicationError("no type"), "tool_failed", "tool_failed", True),
+        (ApplicationError("x", type="declared_final"), "declared_final", "declared_final", False),
+        (LOST, "tool_failed", "outcome_unknown", True),
+        (timed_out(TimeoutType.START_TO_CLOSE), "timeout", "outcome_unknown", True),
+        (timed_out(TimeoutType.HEARTBEAT), "timeout", "outcome_unknown", True),
+        (timed_out(TimeoutType.SCHEDULE_TO_CLOSE), "timeout", "outcome_unknown", True),
+        # It never ran.
+        (timed_out(TimeoutType.SCHEDULE_TO_START), "no_worker", "no_worker", True),
+        (CancelledError("cancelled"), "stopped", "outcome_unknown", False),
+        (RuntimeError("odd"), "tool_failed", "tool_failed", False),
+        (None, "tool_failed", "tool_failed", False),
+    ],
+)
+def test_each_failure_has_a_type(cause: BaseException | None, kind: str, once: str, retryable: bool) -> None:
+    use = ToolUse.model_validate({"pay": {"retry": {"non_retryable": ["declared_final"]}}})
+    told = as_data(failure(cause), use)
+    assert (told.type, told.retryable) == (kind, retryable)
+    assert told.message
+    only_once = use.model_copy(update={"side_effects": "once"})
+    assert as_data(failure(cause), only_once).type == once
+
+
+def test_an_unknown_outcome_is_never_told_as_one_that_may_be_tried_again() -> None:
+    use = ToolUse.model_validate({"pay": {"side_effects": "once"}})
+    told = as_data(failure(timed_out(TimeoutType.HEARTBEAT)), use)
+    assert told.retryable is False
+    assert "may have taken effect or not" in told.message
+
+
+def test_a_long_message_is_told_in_short() -> None:
+    told = as_data(failure(ApplicationError("x" * 100_000)), ToolUse(name="pay"))
+    assert len(told.message) < 3000
+
+
+@pytest.mark.parametrize(
+    ("kind", "idempotent", "once"),
+    [
+        ("timeout", False, False),
+        ("sold_out", False, False),
+        ("no_worker", False, False),
+        ("invalid_arguments", True, True),
+        ("stopped", True, True),
+        ("outcome_unknown", True, True),
+        # It took effect, so another tool must not do it again.
+        ("invalid_result", False, True),
+        ("result_too_large", False, True),
+    ],
+)
+def test_after_some_failures_no_fallback_is_tried(kind: str, idempotent: bool, once: bool) -> None:
+    def final(**fields: Any) -> bool:
+        return is_final(ToolError(type=kind, message="x"), ToolUse.model_validate({"name": "pay", **fields}))
+
+    assert (final(), final(side_effects="once")) == (idempotent, once)

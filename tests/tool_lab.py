@@ -1,0 +1,87 @@
+"""Agents whose tools are those of `tool_shop`, for the session lab, and what tests of tools ask of a session's events."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.session_lab import Play, Talk, ends
+from workflows.events import Event, ToolFinished
+from workflows.types import ToolError, ToolResult
+
+SHOP = Path(__file__).parent / "tool_shop.py"
+MODELS = "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}"
+ASKING = """
+tools:
+  - add: {approval: always}
+  - gather
+  - record: {approval: {when: "{{ args.before != '' }}"}}
+  - charge: {approval: {expires: 3d}, side_effects: once}
+  - rescue: {approval: {expires: 2d, default: approve}}
+  - client: {name: pick, description: "Picks a day", output: {type: string, format: date}}
+  - client: {name: hurry, description: "Picks at once", expires: 1h}
+"""
+CALLING = """
+limits: {turn: {calls_per_step: 30}, session: {parallel_calls: 20}}
+tools:
+  - charge: {side_effects: once, timeout: 400ms, fallback: rescue}
+  - ship: {side_effects: once, timeout: 400ms, on_unknown: ask}
+  - launch: {side_effects: once, timeout: 400ms, on_unknown: stop}
+  - record: {timeout: 400ms, retry: {attempts: 2, initial: 10ms}}
+  - fail: {retry: {attempts: 3, initial: 10ms, backoff: 1, maximum: 40ms, non_retryable: [final]}, fallback: rescue}
+  - rescue
+  - lie: {fallback: measure}
+  - flood: {side_effects: once, fallback: measure}
+  - measure
+  - measure_thread
+  - gather: {parallel: 3}
+  - nap
+  - add
+  - tell
+  - tell_thread
+  - silent
+  - last_word
+  - last_word_thread
+  - sulk: {fallback: rescue}
+  - stubborn
+  - obstinate: {side_effects: once, on_unknown: stop}
+"""
+AGENTS = {"asking": f"{MODELS}\n{ASKING}", "calling": f"{MODELS}\n{CALLING}"}
+
+Call = tuple[str, dict[str, Any]]
+
+
+def results(events: list[Event]) -> dict[str, ToolResult]:
+    """By call id. Each call has exactly one."""
+    found = [event for event in events if isinstance(event, ToolFinished)]
+    assert len({event.call_id for event in found}) == len(found)
+    return {event.call_id: event.result for event in found}
+
+
+def error(result: ToolResult) -> ToolError:
+    assert result.is_error, result.output
+    return ToolError.model_validate(result.output)
+
+
+async def turn(talk: Talk, *calls: Call) -> list[Event]:
+    """A turn whose first step asks for these calls; its events."""
+    talk.stage.plays = [Play("", calls), Play("done")]
+    return await talk.turn("do it")
+
+
+async def outcome(talk: Talk, *call: Any) -> ToolResult:
+    """The result of one call, in a turn of its own."""
+    name, args = call
+    (found,) = results(await turn(talk, (name, args))).values()
+    return found
+
+
+async def begin(talk: Talk, *calls: Call, done: str = "tool.started") -> list[Event]:
+    """Starts such a turn; its events, as soon as there are as many of type `done` as calls."""
+    talk.stage.plays = [Play("", calls), Play("done")]
+    after = (await talk.page(2**31)).seq
+    await talk.send("do it")
+    return await talk.until(lambda events: sum(event.type == done for event in events) >= len(calls), after)
+
+
+async def end(talk: Talk, count: int = 1) -> list[Event]:
+    """All events, once `count` turns have ended."""
+    return await talk.until(lambda events: ends(events, count))

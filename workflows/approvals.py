@@ -1,0 +1,81 @@
+"""Who has to be asked before a tool call runs: the policies of a definition, decided once for each call. Pure.
+
+Rule: where a condition cannot be decided, a person decides. A call that could not run anyway is not asked about.
+"""
+
+from workflows.conditions import ConditionError, is_true
+from workflows.definition import LoadedAgent
+from workflows.errors import DENIED, EXPIRED, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
+from workflows.plan import Plan, Plans
+from workflows.prompt import names_in
+from workflows.state import SessionState, Turn
+from workflows.tool_definition import Approval, ClientTool, SessionTool
+from workflows.types import ToolCall, ToolError
+
+STOPPED = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
+UNKNOWN = ToolError(
+    type=OUTCOME_UNKNOWN,
+    message="The connection to this call was lost after it had begun. It may have taken effect or not, and it was not "
+    "repeated. Do not say that it succeeded, and do not call it again before you have found out.",
+)
+
+
+def plan_calls(state: SessionState, calls: tuple[ToolCall, ...]) -> Plans:
+    """The plan of each of `calls`, which are those of a step that has none yet."""
+    assert state.turn is not None
+    limit = state.effective_limits.turn.calls_per_step
+    plans: Plans = {}
+    for number, call in enumerate(calls, 1):
+        if number > limit:
+            message = f"One step may ask for {limit} calls, and this was number {number}: it did not run. Ask again."
+            plans[call.call_id] = Plan(do="run", refused=ToolError(type=TOO_MANY_CALLS, message=message))
+        else:
+            plans[call.call_id] = _plan(state, state.turn, call)
+    return plans
+
+
+def denied(reason: str | None) -> ToolError:
+    """The result of a call that a person did not allow."""
+    told = f" The reason given: {reason}" if reason else ""
+    return ToolError(type=DENIED, message=f"A person did not allow this call, and it did not run.{told}")
+
+
+def expired(what: str) -> ToolError:
+    """The result of a call whose question nobody answered. `what` did not come: `approval`, `answer`."""
+    return ToolError(type=EXPIRED, message=f"No {what} came in time, so this call has no result.")
+
+
+def declined(reason: str | None) -> ToolError:
+    """The result of a call that the app or a person would not carry out."""
+    told = f" The reason given: {reason}" if reason else ""
+    return ToolError(type=DENIED, message=f"This was declined, so there is no result.{told}")
+
+
+def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
+    agent = state.loaded
+    use = agent.use(call.name) if agent else None
+    if agent is None or use is None or call.args_raw is not None:
+        return Plan(do="run")
+    if isinstance(use, SessionTool):
+        return Plan(do="here")
+    if isinstance(use, ClientTool):
+        return Plan(do="ask", asks="input")
+    if use.approval is not None and call.name not in state.allowed and _asks(use.approval, state, agent, turn, call):
+        return Plan(do="ask", asks="approval")
+    return Plan(do="run")
+
+
+def _asks(approval: Approval, state: SessionState, agent: LoadedAgent, turn: Turn, call: ToolCall) -> bool:
+    # Arguments that are too big to be here cannot be looked at.
+    if approval.when is None or call.blob is not None:
+        return True
+    names = names_in(state, turn.turn_id, agent)
+    spent = {"session": state.cost_usd, "turn": turn.cost_usd}
+    for name, cost in spent.items():
+        part = names[name]
+        assert isinstance(part, dict)
+        names[name] = {**part, "cost_usd": cost}
+    try:
+        return is_true(approval.when, {**names, "args": call.args})
+    except ConditionError:
+        return True

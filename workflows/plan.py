@@ -1,0 +1,118 @@
+"""What becomes of the open tool calls of a step: which run, which wait for a person or an app. Pure.
+
+A plan is made once for each call (`workflows/approvals.py`), changed only by events, and gone with the call's result.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, assert_never
+
+from pydantic import JsonValue
+
+from workflows.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputReceived,
+    InputRequested,
+    ToolFinished,
+    ToolStarted,
+)
+from workflows.types import Frozen, Question, ToolCall, ToolError
+
+#: Why a call has to ask: may it run; what is its result; what became of it.
+Asks = Literal["approval", "input", "outcome"]
+
+
+class Plan(Frozen):
+    #: `run`: as soon as there is room. `running`: an activity is open. `ask`: a question has to be put. `asked`: it is.
+    #: `here`: the session itself carries it out.
+    do: Literal["run", "running", "ask", "asked", "here"]
+    asks: Asks | None = None
+    #: The open question.
+    question: Question | None = None
+    #: `tool.started` was told.
+    started: bool = False
+    #: Of the sub-agent that answers.
+    session_id: str | None = None
+    #: What a person made of the arguments.
+    args: dict[str, JsonValue] | None = None
+    #: Why the call does not run after all; its result then.
+    refused: ToolError | None = None
+
+
+Plans = dict[str, Plan]
+PlanEvent = ApprovalRequested | ApprovalResolved | InputRequested | InputReceived | ToolStarted | ToolFinished
+
+
+def follow(plans: Plans, event: PlanEvent) -> Plans:
+    """The plans after `event`."""
+    match event:
+        case ApprovalRequested():
+            question = Question(
+                question_id=event.question_id,
+                kind="approval",
+                call_id=event.call_id,
+                name=event.name,
+                args=event.args,
+                expires_at=event.expires_at,
+            )
+            return _change(plans, event.call_id, do="asked", question=question)
+        case InputRequested():
+            if event.call_id is None:
+                return plans
+            question = Question(
+                question_id=event.question_id,
+                kind="input",
+                call_id=event.call_id,
+                name=event.name,
+                args=event.args,
+                prompt=event.prompt,
+                expires_at=event.expires_at,
+            )
+            return _change(plans, event.call_id, do="asked", question=question)
+        case ApprovalResolved():
+            # What was denied has its result next.
+            return _change(plans, event.call_id, do="run" if event.approved else "asked", asks=None, question=None)
+        case InputReceived():
+            asking = (call_id for call_id, plan in plans.items() if _asks(plan, event.question_id))
+            return _change(plans, next(asking, ""), question=None)
+        case ToolStarted():
+            plan = plans.get(event.call_id)
+            if plan is None:
+                return plans
+            do = "running" if plan.do == "run" else plan.do
+            return _change(plans, event.call_id, do=do, started=True, session_id=event.session_id)
+        case ToolFinished():
+            return {call_id: plan for call_id, plan in plans.items() if call_id != event.call_id}
+        case _:
+            assert_never(event)
+
+
+def open_questions(plans: Mapping[str, Plan]) -> tuple[Question, ...]:
+    return tuple(plan.question for plan in plans.values() if plan.question is not None)
+
+
+def with_args(plans: Plans, question_id: str, args: dict[str, JsonValue]) -> Plans:
+    """The plans with other arguments for the call that asks this question."""
+    asking = (call_id for call_id, plan in plans.items() if _asks(plan, question_id))
+    return _change(plans, next(asking, ""), args=args)
+
+
+def running(plans: Mapping[str, Plan]) -> frozenset[str]:
+    """Ids of the calls whose activity is open."""
+    return frozenset(call_id for call_id, plan in plans.items() if plan.do == "running")
+
+
+def as_run(call: ToolCall, plan: Plan) -> ToolCall:
+    """The call with the arguments that it runs with."""
+    if plan.args is None:
+        return call
+    return call.model_copy(update={"args": plan.args, "args_raw": None, "blob": None})
+
+
+def _asks(plan: Plan, question_id: str) -> bool:
+    return plan.question is not None and plan.question.question_id == question_id
+
+
+def _change(plans: Plans, call_id: str, **changes: object) -> Plans:
+    plan = plans.get(call_id)
+    return plans if plan is None else {**plans, call_id: plan.model_copy(update=changes)}

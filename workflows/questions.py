@@ -1,0 +1,157 @@
+"""What a session asks of people and apps: the questions of tool calls, their answers, and what holds without one.
+
+Rule 1: a question is settled once. The first answer counts, whoever comes later does nothing.
+Rule 2: whatever becomes of a question, its call gets exactly one result.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from temporalio import workflow
+
+from workflows.approvals import UNKNOWN, declined, denied, expired
+from workflows.commands import Answer
+from workflows.contract import ToolOutput
+from workflows.definition import LoadedAgent
+from workflows.plan import Plan
+from workflows.state import Note, QuestionSettled, SessionState
+from workflows.tool_definition import AgentTool, ClientTool, ToolUse
+from workflows.toolbox import Toolbox
+from workflows.types import Question, ToolCall, ToolError
+
+
+class Questions:
+    """`state` gives the session's state; `append` adds an event to it, `note` a note; `tools` takes results; `now` gives
+    the session's time."""
+
+    def __init__(
+        self,
+        state: Callable[[], SessionState],
+        append: Callable[..., None],
+        note: Callable[[Note], None],
+        tools: Toolbox,
+        now: Callable[[], datetime] = workflow.now,
+    ) -> None:
+        self._state = state
+        self._append = append
+        self._note = note
+        self._tools = tools
+        self._now = now
+
+    def ask(self, calls: tuple[ToolCall, ...]) -> None:
+        """Puts the question of each of these calls."""
+        turn = self._state().turn
+        assert turn is not None
+        for call in calls:
+            plan = turn.plans[call.call_id]
+            fields = {"call_id": call.call_id, "name": call.name, "args": call.args}
+            match plan.asks:
+                case "approval":
+                    at = self._until(_approval_time(self._state().loaded, call.name))
+                    self._append("approval.requested", question_id=f"{call.call_id}.approval", expires_at=at, **fields)
+                case "input":
+                    self._append("tool.started", **fields)
+                    at = self._until(_input_time(self._state().loaded, call.name))
+                    prompt = call.args.get("prompt")
+                    words = prompt if isinstance(prompt, str) else None
+                    self._append(
+                        "input.requested", question_id=f"{call.call_id}.input", expires_at=at, prompt=words, **fields
+                    )
+                case "outcome":
+                    prompt = (
+                        f"The connection to {call.name} was lost while it ran, so nobody knows whether it took effect. "
+                        "Find out, and give its result; or decline, and the model is told that it is unknown."
+                    )
+                    self._append("input.requested", question_id=f"{call.call_id}.outcome", prompt=prompt, **fields)
+                case None:
+                    raise ValueError(f"{call.call_id} has nothing to ask")
+                case _:
+                    assert_never(plan.asks)
+
+    def answer(self, command: Answer) -> None:
+        """The first answer to an open question settles it; any other does nothing."""
+        found = self._open(command.question_id)
+        if found is None:
+            return
+        call, plan, question = found
+        allow = call.name if command.remember and command.approved else None
+        args = command.args if command.approved and question.kind == "approval" else None
+        self._note(QuestionSettled(question_id=question.question_id, answer_id=command.id, args=args, allow=allow))
+        if question.kind == "approval":
+            self._resolve(call, question, command.approved, command.reason, command.by)
+            return
+        if command.approved:
+            self._append("input.received", question_id=question.question_id, value=command.result)
+            self._tools.settle(call, ToolOutput(output=command.result, blob=command.blob, attempt=None))
+        else:
+            self._tools.settle(call, UNKNOWN if plan.asks == "outcome" else declined(command.reason))
+
+    def expire(self, now: datetime) -> None:
+        """Settles the questions whose time is over."""
+        for question in self._state().questions:
+            found = self._open(question.question_id)
+            if found is None or question.expires_at is None or question.expires_at > now:
+                continue
+            call = found[0]
+            self._note(QuestionSettled(question_id=question.question_id))
+            if question.kind == "approval":
+                use = _use(self._state().loaded, call.name)
+                approved = use is not None and use.approval is not None and use.approval.default == "approve"
+                self._resolve(call, question, approved, "expired", None)
+            else:
+                self._tools.settle(call, expired("answer"))
+
+    def withdraw(self, calls: tuple[ToolCall, ...]) -> None:
+        """Takes back the questions of calls that are being stopped; their results come from whoever stops them."""
+        for question in self._state().questions:
+            if question.call_id not in {call.call_id for call in calls}:
+                continue
+            self._note(QuestionSettled(question_id=question.question_id))
+            if question.kind == "approval":
+                self._append(
+                    "approval.resolved",
+                    question_id=question.question_id,
+                    call_id=question.call_id,
+                    approved=False,
+                    reason="stopped",
+                )
+
+    def _resolve(self, call: ToolCall, question: Question, approved: bool, reason: str | None, by: str | None) -> None:
+        self._append(
+            "approval.resolved",
+            question_id=question.question_id,
+            call_id=call.call_id,
+            approved=approved,
+            reason=reason,
+            by=by,
+        )
+        if not approved:
+            error: ToolError = expired("approval") if reason == "expired" else denied(reason)
+            self._tools.settle(call, error)
+
+    def _open(self, question_id: str) -> tuple[ToolCall, Plan, Question] | None:
+        turn = self._state().turn
+        for call in turn.calls if turn else ():
+            plan = turn.plans.get(call.call_id) if turn else None
+            if plan is not None and plan.question is not None and plan.question.question_id == question_id:
+                return call, plan, plan.question
+        return None
+
+    def _until(self, time: timedelta | None) -> datetime | None:
+        return None if time is None else self._now() + time
+
+
+def _use(agent: LoadedAgent | None, name: str) -> ToolUse | AgentTool | None:
+    use = agent.use(name) if agent else None
+    return use if isinstance(use, ToolUse | AgentTool) else None
+
+
+def _approval_time(agent: LoadedAgent | None, name: str) -> timedelta | None:
+    use = _use(agent, name)
+    return use.approval.expires if use is not None and use.approval is not None else None
+
+
+def _input_time(agent: LoadedAgent | None, name: str) -> timedelta | None:
+    use = agent.use(name) if agent else None
+    return use.expires if isinstance(use, ClientTool) else None

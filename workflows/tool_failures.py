@@ -1,0 +1,65 @@
+"""Why a tool call failed, as data: Temporal's failure of an activity to what the model and viewers are told. Pure.
+
+Rule: a call of a `once` tool that had begun and did not tell its end has the type `outcome_unknown`, never another.
+"""
+
+from typing import Final
+
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+from workflows.approvals import STOPPED, UNKNOWN
+from workflows.errors import (
+    INVALID_ARGUMENTS,
+    INVALID_RESULT,
+    MCP_LOST,
+    NO_WORKER,
+    RESULT_TOO_LARGE,
+    TOOL_FAILED,
+    TOOL_TIMEOUT,
+    WORKER_DIED,
+)
+from workflows.tool_definition import ToolUse
+from workflows.types import ToolError, preview
+
+#: It did not fail, nobody knows, or it was asked wrongly.
+_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: It ran, and only its result is of no use.
+_RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
+
+
+def is_final(error: ToolError, use: ToolUse) -> bool:
+    """Whether the tool's fallback is not tried after this failure."""
+    return error.type in _FINAL or (use.side_effects == "once" and error.type in _RAN)
+
+
+def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
+    """The error that is the call's result."""
+    cause = failure.cause
+    once = use.side_effects == "once"
+    match cause:
+        case ApplicationError(type=type_) if type_ == WORKER_DIED:
+            return UNKNOWN if once else _error(TOOL_FAILED, "The worker that ran this call was lost.", retryable=True)
+        case ApplicationError(type=type_) if type_ == MCP_LOST and once:
+            return UNKNOWN
+        case ApplicationError():
+            kind = cause.type or TOOL_FAILED
+            final = cause.non_retryable or kind in use.retry.non_retryable
+            return _error(kind, preview(cause.message), retryable=not final)
+        case TemporalTimeout(type=TimeoutType.SCHEDULE_TO_START):
+            queue = use.task_queue or "its task queue"
+            return _error(NO_WORKER, f"No worker of {queue} took this call, so it did not run.", retryable=True)
+        case TemporalTimeout() if once:
+            return UNKNOWN
+        case TemporalTimeout(type=TimeoutType.HEARTBEAT):
+            return _error(TOOL_TIMEOUT, "The worker that ran this call fell silent.", retryable=True)
+        case TemporalTimeout():
+            return _error(TOOL_TIMEOUT, "The tool did not answer in time.", retryable=True)
+        case CancelledError():
+            return UNKNOWN if once else STOPPED
+        case _:
+            return _error(TOOL_FAILED, str(cause or failure))
+
+
+def _error(kind: str, message: str, *, retryable: bool = False) -> ToolError:
+    return ToolError(type=kind, message=message, retryable=retryable)

@@ -139,9 +139,7 @@ async def test_a_kill_in_its_answer_loses_nothing(dev: Dev, provider: FakeProvid
     assert [result["output"]["text"] for result in results] == [LONG.text]
 
 
-async def test_erasing_takes_them_along(
-    dev: Dev, provider: FakeProvider, sessions: Sessions, temporal: Client
-) -> None:
+async def test_erasing_takes_them_along(dev: Dev, provider: FakeProvider, sessions: Sessions, temporal: Client) -> None:
     provider.script(ASK, Reply(text="y " * 20_000), Reply(text="Done."), ASK, LONG)
     session = await sessions.create(agent="boss", message="ask it")
     async with sessions.view(session) as viewer:

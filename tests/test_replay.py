@@ -44,6 +44,8 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
         "configure",
         "continue_as_new",
         "close",
+        "sub_agent",
+        "handoff",
         "timer",
     }
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}

@@ -108,7 +108,11 @@ class Tiny:
         self.load: str | None = None
         self.now = AT
         self.tools = Toolbox(
-            lambda: self.state, self.event, self._note, SubAgents(lambda: self.state, self._note, alone)
+            lambda: self.state,
+            self.event,
+            self._note,
+            SubAgents(lambda: self.state, self._note, alone),
+            last_word=True,
         )
         self.questions = Questions(lambda: self.state, self.event, self._note, self.tools, lambda: self.now)
         #: Every question that was asked.

@@ -55,6 +55,7 @@ def test_a_receipt() -> None:
         pinned=False,
         turn_id=None,
         queued=1,
+        started_as="plain",
         content_sha256="hi",
         cursor=6,
     )

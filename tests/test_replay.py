@@ -50,6 +50,8 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
         "folded",
         "worker_restart",
         "other_version",
+        "sub_agent",
+        "handoff",
         "timer",
     }
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}

@@ -94,7 +94,7 @@ async def test_wrong_arguments_name_the_field_and_start_nothing(lab: Lab) -> Non
 async def test_two_run_at_the_same_time_with_a_share_each(lab: Lab) -> None:
     talk = await lab.start("boss")
     gate = asyncio.Event()
-    both = [("helper", {"message": "a"}), ("helper", {"message": "b"})]
+    both: list[tuple[str, dict[str, Any]]] = [("helper", {"message": "a"}), ("helper", {"message": "b"})]
     lab.stage.plays = [Play("", both), Play("waits", gate=gate), Play("waits", gate=gate), Play("Both.")]
     await talk.send("both")
     children = [talk.child("t1.s1.c1"), talk.child("t1.s1.c2")]

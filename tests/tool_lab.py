@@ -1,10 +1,22 @@
 """Agents whose tools are those of `tool_shop`, for the session lab, and what tests of tools ask of a session's events."""
 
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.session_lab import Play, Talk, ends
-from workflows.events import Event, ToolFinished
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.testing import WorkflowEnvironment
+
+from temporal.codec import data_converter
+from temporal.settings import Settings
+from tests.session_lab import Lab, Play, Talk, check, ends, open_lab
+from workflows.attributes import ALL
+from workflows.events import ApprovalRequested, ApprovalResolved, Event, ToolFinished
 from workflows.types import ToolError, ToolResult
 
 SHOP = Path(__file__).parent / "tool_shop.py"
@@ -74,14 +86,43 @@ async def outcome(talk: Talk, *call: Any) -> ToolResult:
     return found
 
 
-async def begin(talk: Talk, *calls: Call, done: str = "tool.started") -> list[Event]:
-    """Starts such a turn; its events, as soon as there are as many of type `done` as calls."""
+async def begin(talk: Talk, *calls: Call, done: str = "tool.started", count: int = 0) -> list[Event]:
+    """Starts such a turn; its events, as soon as there are `count` of type `done`, or as many as calls."""
     talk.stage.plays = [Play("", calls), Play("done")]
     after = (await talk.page(2**31)).seq
     await talk.send("do it")
-    return await talk.until(lambda events: sum(event.type == done for event in events) >= len(calls), after)
+    return await talk.until(lambda events: sum(event.type == done for event in events) >= (count or len(calls)), after)
 
 
 async def end(talk: Talk, count: int = 1) -> list[Event]:
     """All events, once `count` turns have ended."""
     return await talk.until(lambda events: ends(events, count))
+
+
+async def whole(talk: Talk) -> None:
+    """Closes a session, and checks what holds for each: every call has its result, every approval its answer."""
+    if not (await talk.page(2**31)).closed:
+        await talk.close()
+    await talk.handle.result()
+    events = await talk.events()
+    check(events)
+    resolved = [event.question_id for event in events if isinstance(event, ApprovalResolved)]
+    assert sorted(resolved) == sorted(event.question_id for event in events if isinstance(event, ApprovalRequested))
+
+
+@asynccontextmanager
+async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta], Awaitable[None]], Lab]]:
+    """A lab on a server whose clock skips, and what moves it on; it stands still while a tool runs."""
+    program = shutil.which("temporal-test-server", path=Path(sys.executable).parent)
+    assert program is not None
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=program, data_converter=data_converter(folder / "blobs")
+    ) as environment:
+        known = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
+        client = environment.client
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=known)
+        )
+        settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
+        async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as lab:
+            yield environment.sleep, lab

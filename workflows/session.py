@@ -126,6 +126,8 @@ class SessionInput(Frozen):
 class SessionWorkflow:
     @workflow.init
     def __init__(self, start: SessionInput) -> None:
+        # First of all: asked after a local activity, a patch may be replayed at another place than it was recorded.
+        last_word = workflow.patched("tools-last-word")
         if start.carried is not None:
             self._state = start.carried
         elif start.new is not None:
@@ -140,7 +142,7 @@ class SessionWorkflow:
         #: When the turn was told to stop, for those who measure; nothing here depends on it.
         self._stop_at: datetime | None = None
         agents = SubAgents(lambda: self._state, self._note, self._start_child)
-        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents)
+        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents, last_word=last_word)
         self._timers = Timers(lambda: self._state, self._append, self._note)
         self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._describe()

@@ -48,11 +48,15 @@ class Toolbox:
         append: Callable[..., None],
         note: Callable[[Note], None],
         agents: SubAgents,
+        *,
+        last_word: bool,
     ) -> None:
+        """`last_word`: what is cancelled is waited for; runs of an earlier version did not."""
         self._state = state
         self._append = append
         self._note = note
         self._agents = agents
+        self._last_word = last_word
         #: By call id.
         self._open: dict[str, _Open] = {}
 
@@ -101,8 +105,7 @@ class Toolbox:
                 opened.handle.cancel()
             if opened.errand.usage is not None:
                 last_word = self._agents.last_word
-        # Called only here, for each id costs a session two events.
-        if workflow.patched("tools-last-word"):
+        if self._last_word:
             try:
                 await workflow.wait_condition(lambda: not self._open, timeout=last_word)
             except TimeoutError:

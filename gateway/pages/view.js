@@ -251,10 +251,10 @@ function asked(turn, questions = []) {
   return next;
 }
 
-function startedTool({ name, args, at }, tool) {
+function startedTool({ name, args, at, session_id }, tool) {
   const model = tool.questions?.[0]?.args;
   const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
-  return { state: 'running', name, args, edited, started_at: at };
+  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }) };
 }
 
 const finishedTool = ({ name, result, duration_ms, attempts, at }, tool = {}) => ({

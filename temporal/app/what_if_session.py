@@ -4,6 +4,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents import Agents
 from activities.catalogue import Catalogue
+from activities.mcp_calls import McpServers
 from activities.providers import Providers
 from activities.tools import ToolLoadError
 from gateway.forks import inputs_for, read_past
@@ -17,6 +18,7 @@ from temporal.app.what_if_turn import Models, Recording, rerun
 from temporal.blobs import BlobStore, unfold
 from temporal.definitions import SHIPPED, DefinitionProblem, Definitions
 from temporal.prices import price_of
+from temporal.settings import environment
 from workflows.contract import LoadAgentInput
 from workflows.definition import LoadedAgent, ModelDefinition
 from workflows.past import last_finished, past
@@ -31,6 +33,7 @@ class Definer:
     def __init__(self, sources: Sources | None, blobs: BlobStore, agent: str | None, model: str | None) -> None:
         self._agent = agent
         self._model = model
+        self._blobs = blobs
         self._definitions: Definitions | None = None
         if sources is not None:
             try:
@@ -75,10 +78,14 @@ class Definer:
         known = definitions.current(name)
         if known is None:
             raise invalid("agent", f"{name} is not known; there are: {', '.join(definitions.names()) or 'none'}")
+        servers = McpServers(environment(), self._blobs)
         try:
-            return await Agents(definitions, self._catalogue).load_agent(LoadAgentInput(name=name, digest=known.digest))
+            agents = Agents(definitions, self._catalogue, servers.listings)
+            return await agents.load_agent(LoadAgentInput(name=name, digest=known.digest))
         except ApplicationError as error:
             raise Problem("validation", error.message) from error
+        finally:
+            await servers.aclose()
 
     def _with_model(self, loaded: LoadedAgent, role: str | None) -> tuple[str | None, LoadedAgent]:
         models = loaded.definition.models

@@ -1,0 +1,157 @@
+"""Answers over real HTTP: what is refused and why, whose answer counts, and what viewers see meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from temporal.app.fake_provider import FakeProvider
+from tests.conftest import Dev
+from tests.session_client import Sessions, told
+from tests.shop_dev import answer, call, ended, results, shop
+from tests.tool_shop import written
+
+pytestmark = pytest.mark.server
+
+FIRST = "t1.s1.c1"
+ASKED = f"{FIRST}.approval"
+WANTED = f"{FIRST}.input"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dev(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], provider: FakeProvider
+) -> AsyncIterator[Dev]:
+    running = shop(tmp_path_factory.mktemp("dev"), environment, provider)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+async def asked(sessions: Sessions, *calls: tuple[str, dict[str, Any]], kind: str = "approval.requested") -> str:
+    session = await call(sessions, *calls)
+    async with sessions.view(session) as viewer:
+        await viewer.until(kind)
+    return session
+
+
+async def test_approved_with_other_arguments(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("measure", {"text": "abc"}), ("measure", {"text": "free"}))
+    found = await sessions.snapshot(session)
+    assert found["status"] == "waiting"
+    (question,) = found["questions"]
+    assert (question["question_id"], question["kind"], question["args"]) == (ASKED, "approval", {"text": "abc"})
+
+    wrong = await answer(http, session, ASKED, approved=True, args={"text": 7})
+    assert told(wrong) == (422, "invalid_request")
+    assert wrong.json()["errors"][0]["field"] == "args.text"
+    given = await answer(http, session, ASKED, approved=True, args={"text": "abcdef"})
+    assert given.status_code == 202
+    assert results(await ended(sessions, session)) == {FIRST: 6, "t1.s1.c2": 4}
+    assert told(await answer(http, session, ASKED, approved=False)) == (409, "already_answered")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "approved"),
+        ({"approved": "yes"}, "approved"),
+        ({"approved": True, "result": 1}, "result"),
+        ({"approved": False, "args": {"text": "x"}}, "args"),
+        ({"approved": False, "remember": True}, "remember"),
+        ({"approved": True, "args": {}}, "args"),
+        ({"approved": True, "why": "x"}, "why"),
+    ],
+)
+async def test_what_is_no_answer_is_refused_by_its_field(
+    http: httpx2.AsyncClient, sessions: Sessions, body: dict[str, Any], field: str
+) -> None:
+    session = await asked(sessions, ("measure", {"text": "abc"}))
+    refused = await answer(http, session, ASKED, **body)
+    assert told(refused)[0] == 422
+    assert refused.json()["errors"][0]["field"] == field
+    assert (await sessions.snapshot(session))["status"] == "waiting"
+    assert (await answer(http, session, ASKED, approved=False, reason="no")).status_code == 202
+    assert results(await ended(sessions, session))[FIRST]["type"] == "denied"
+
+
+async def test_an_unknown_question_or_session(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await sessions.create("shop")
+    refused = await answer(http, session, ASKED, approved=True)
+    assert told(refused)[0] == 422
+    assert refused.json()["errors"][0]["field"] == "question_id"
+    assert told(await answer(http, "nobody", ASKED, approved=True)) == (404, "session_not_found")
+
+
+async def test_of_two_at_once_one_counts(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("measure", {"text": "abc"}))
+    both = await asyncio.gather(*(answer(http, session, ASKED, approved=True, reason=str(n)) for n in range(2)))
+    assert sorted(one.status_code for one in both) == [202, 409]
+    winner = next(n for n, one in enumerate(both) if one.status_code == 202)
+    viewer = await ended(sessions, session)
+    (resolved,) = [frame.data for frame in viewer.frames if frame.type == "approval.resolved"]
+    assert resolved["reason"] == str(winner)
+
+
+async def test_what_an_app_gives_is_checked(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("pick", {"prompt": "When?"}), kind="input.requested")
+    (question,) = (await sessions.snapshot(session))["questions"]
+    assert (question["kind"], question["name"], question["prompt"]) == ("input", "pick", "When?")
+    wrong = await answer(http, session, WANTED, result={"days": [1, "two"]})
+    assert told(wrong)[0] == 422
+    assert wrong.json()["errors"][0]["field"] == "result.days[1]"
+    assert told(await answer(http, session, WANTED))[0] == 422
+    assert told(await answer(http, session, WANTED, approved=False, result={"days": []}))[0] == 422
+    assert (await answer(http, session, WANTED, result={"days": [1, 2]})).status_code == 202
+    assert results(await ended(sessions, session)) == {FIRST: {"days": [1, 2]}}
+
+
+async def test_a_big_result_of_an_app_is_whole_for_viewers(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("pick", {}), kind="input.requested")
+    days = list(range(30_000))
+    assert (await answer(http, session, WANTED, result={"days": days})).status_code == 202
+    assert results(await ended(sessions, session)) == {FIRST: {"days": days}}
+
+
+async def test_an_app_declines(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("pick", {}), kind="input.requested")
+    assert (await answer(http, session, WANTED, approved=False, reason="no calendar")).status_code == 202
+    told_to_model = results(await ended(sessions, session))[FIRST]
+    assert (told_to_model["type"], "no calendar" in told_to_model["message"]) == ("denied", True)
+
+
+async def test_a_late_viewer_gets_a_tool_s_last_progress(sessions: Sessions, tmp_path: Path) -> None:
+    session = await call(sessions, ("tell", {"ledger": str(tmp_path), "until": "go"}))
+    async with sessions.view(session) as early:
+        await early.until("tool.started")
+        await written(tmp_path, "told")
+        await early.until("tool.progress")
+        async with sessions.view(session) as late:
+            frames = await late.until("tool.progress")
+            (tmp_path / "go").touch()
+        await early.until("turn.finished")
+    (progress,) = [frame.data for frame in frames if frame.type == "tool.progress"]
+    assert progress == {**progress, "call_id": FIRST, "message": "writing", "fraction": 0.75}
+    order = [frame.type for frame in early.frames if frame.type.startswith("tool.")]
+    assert (order[0], order[-1]) == ("tool.started", "tool.finished")
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_a_question_outlives_the_process(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, how: str
+) -> None:
+    session = await asked(sessions, ("measure", {"text": "abc"}))
+    await (dev.stop() if how == "stopped" else dev.kill(group=True))
+    await dev.start()
+    assert [q["question_id"] for q in (await sessions.snapshot(session))["questions"]] == [ASKED]
+    assert (await answer(http, session, ASKED, approved=True)).status_code == 202
+    assert results(await ended(sessions, session)) == {FIRST: 3}

@@ -1,0 +1,94 @@
+"""Questions that wait: for days, until they expire, and across the runs of a session, on a server whose clock skips."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.session_lab import Lab, Talk, kinds
+from tests.tool_lab import begin, end, error, results, skipping_lab, whole
+from workflows.commands import PageRequest
+from workflows.events import ApprovalRequested, ApprovalResolved
+from workflows.session import SessionWorkflow
+
+pytestmark = pytest.mark.server
+
+ADD = ("add", {"a": 1, "b": 2})
+ASKED = "t1.s1.c1.approval"
+Later = Callable[[timedelta], Awaitable[None]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Later, Lab]]:
+    async with skipping_lab(tmp_path_factory.mktemp("lab")) as found:
+        yield found
+
+
+@pytest.fixture
+def later(place: tuple[Later, Lab]) -> Later:
+    return place[0]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def talk(place: tuple[Later, Lab]) -> AsyncIterator[Talk]:
+    talk = await place[1].start("asking", continue_as_new_after=50)
+    yield talk
+    await whole(talk)
+
+
+async def open_questions(talk: Talk) -> int:
+    page = await talk.ask(SessionWorkflow.snapshot, PageRequest())
+    assert page.status == ("waiting" if page.questions else "idle")
+    return len(page.questions)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"), [(("charge", {"ledger": "/nowhere"}), "expired"), (("rescue", {"kinds": []}), None)]
+)
+async def test_a_question_expires_with_its_default(later: Later, talk: Talk, call: Any, kind: str | None) -> None:
+    events = await begin(talk, call, done="approval.requested")
+    (asked,) = [event for event in events if isinstance(event, ApprovalRequested)]
+    assert asked.expires_at is not None
+    days = 3 if kind else 2
+    assert asked.expires_at - asked.at == timedelta(days=days)
+    await later(timedelta(days=days, seconds=-60))
+    assert await open_questions(talk) == 1
+    await later(timedelta(seconds=120))
+    (found,) = results(await end(talk)).values()
+    assert (error(found).type if kind else found.output) == (kind or "rescued")
+    (resolved,) = [event for event in await talk.events() if isinstance(event, ApprovalResolved)]
+    assert (resolved.approved, resolved.reason, resolved.by) == (kind is None, "expired", None)
+
+
+async def test_it_waits_for_days(later: Later, talk: Talk) -> None:
+    await begin(talk, ADD, done="approval.requested")
+    await later(timedelta(days=60))
+    await talk.answer(ASKED)
+    assert [one.output for one in results(await end(talk)).values()] == [3]
+
+
+async def test_it_outlives_the_run_that_asked(later: Later, talk: Talk) -> None:
+    await begin(talk, ADD, ("charge", {"ledger": "/nowhere"}), done="approval.requested")
+    first = (await talk.handle.describe()).run_id
+    for number in range(40):
+        await talk.configure(metadata={"n": number})
+    async with asyncio.timeout(30):
+        while (await talk.handle.describe()).run_id == first:
+            await talk.page()
+    assert await open_questions(talk) == 2
+    await talk.answer(ASKED)
+    await talk.until(lambda events: "tool.finished" in kinds(events))
+    await later(timedelta(days=3, minutes=1))
+    first_result, other = results(await end(talk)).values()
+    assert (first_result.output, error(other).type) == (3, "expired")
+
+
+async def test_an_app_that_is_not_there_is_not_waited_for(later: Later, talk: Talk) -> None:
+    await begin(talk, ("hurry", {}), done="input.requested")
+    await later(timedelta(hours=1, minutes=1))
+    (found,) = results(await end(talk)).values()
+    failed = error(found)
+    assert (failed.type, failed.message) == ("expired", "No answer came in time, so this call has no result.")

@@ -1,0 +1,136 @@
+"""Processes killed at every point of a call: no effect of a `once` tool twice, and exactly one result for each call."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from temporal.app.fake_provider import FakeProvider
+from tests.conftest import Dev
+from tests.session_client import Sessions
+from tests.shop_dev import answer, call, ended, results, shop
+from tests.tool_shop import entries, words, written
+
+pytestmark = pytest.mark.server
+
+#: What a tool waits for, and what it has written when the kill comes: before its effect, and before it reports.
+POINTS = {"running": ({"before": "go"}, "begun"), "done, and not told": ({"after": "go"}, "effect")}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dev(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], provider: FakeProvider
+) -> AsyncIterator[Dev]:
+    quick = {**environment, "PERDURE_GRACEFUL_SHUTDOWN_S": "0.5"}
+    running = shop(tmp_path_factory.mktemp("dev"), quick, provider)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+@dataclass
+class Tally:
+    """What became of interrupted calls."""
+
+    calls: int = 0
+    unknown: int = 0
+    effects_twice: int = 0
+    other_ids: int = 0
+
+
+async def interrupt(dev: Dev, sessions: Sessions, folder: Path, *, kills: int, in_flight: int) -> Tally:
+    """Kills `dev` `kills` times with `in_flight` calls under way, half of them of a `once` tool, at differing points."""
+    tally = Tally()
+    for number in range(kills):
+        ledger = folder / f"kill{number}"
+        ledger.mkdir()
+        waits, word = list(POINTS.values())[number % len(POINTS)]
+        args = {"ledger": str(ledger), **waits}
+        names = [("charge", "record")[n % 2] for n in range(in_flight)]
+        begun = [await call(sessions, (name, args)) for name in names]
+        await written(ledger, word, in_flight)
+        await dev.kill(group=number % 2 == 0)
+        (ledger / "go").touch()
+        await dev.start()
+        for name, session in zip(names, begun, strict=True):
+            (result,) = results(await ended(sessions, session)).values()
+            told = entries(ledger, session)
+            effects = [call_id for call_id, _, word in told if word == "effect"]
+            tally.calls += 1
+            tally.other_ids += len({call_id for call_id, _, _ in told}) - 1
+            if name == "charge":
+                tally.unknown += isinstance(result, dict) and result["type"] == "outcome_unknown"
+                tally.effects_twice += len(effects) > 1
+            else:
+                assert result == "done"
+    return tally
+
+
+async def test_killed_at_each_point_of_many_calls(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
+    tally = await interrupt(dev, sessions, tmp_path, kills=3, in_flight=6)
+    assert tally == Tally(calls=18, unknown=9, effects_twice=0, other_ids=0)
+
+
+async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
+    """The model has asked for it, and nothing has begun: it may have run by then, or runs after the restart."""
+    session = await call(sessions, ("charge", {"ledger": str(tmp_path)}))
+    async with sessions.view(session) as viewer:
+        await viewer.until("step.started")
+        await dev.kill(group=True)
+    await dev.start()
+    (result,) = results(await ended(sessions, session)).values()
+    effects = words(tmp_path)["effect"]
+    assert effects <= 1
+    assert result == "done" if effects == 0 else True
+    assert result == "done" or result["type"] == "outcome_unknown"
+
+
+async def test_shut_down_in_mid_call(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
+    args: dict[str, Any] = {"ledger": str(tmp_path), "after": "go"}
+    session = await call(sessions, ("charge", args), ("record", args))
+    await written(tmp_path, "effect", 2)
+    await dev.stop()
+    (tmp_path / "go").touch()
+    await dev.start()
+    found = results(await ended(sessions, session))
+    assert found["t1.s1.c1"]["type"] == "outcome_unknown"
+    assert found["t1.s1.c2"] == "done"
+    assert words(tmp_path)["effect"] == 3
+
+
+async def test_killed_and_a_person_says_what_became_of_it(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, tmp_path: Path
+) -> None:
+    session = await call(sessions, ("ship", {"ledger": str(tmp_path), "after": "go"}))
+    await written(tmp_path, "effect")
+    await dev.kill()
+    await dev.start()
+    async with sessions.view(session) as viewer:
+        await viewer.until("input.requested")
+    given = await answer(http, session, "t1.s1.c1.outcome", result="sent on Monday")
+    assert given.status_code == 202, given.text
+    assert results(await ended(sessions, session)) == {"t1.s1.c1": "sent on Monday"}
+    assert words(tmp_path)["effect"] == 1
+
+
+async def test_killed_while_another_call_waits_for_a_person(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, tmp_path: Path
+) -> None:
+    session = await call(sessions, ("measure", {"text": "abc"}), ("charge", {"ledger": str(tmp_path), "after": "go"}))
+    await written(tmp_path, "effect")
+    await asyncio.gather(dev.kill(group=True))
+    await dev.start()
+    assert (await answer(http, session, "t1.s1.c1.approval", approved=True)).status_code == 202
+    found = results(await ended(sessions, session))
+    assert (found["t1.s1.c1"], found["t1.s1.c2"]["type"]) == (3, "outcome_unknown")
+    assert words(tmp_path)["effect"] == 1

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.session_lab import Lab, Play, Talk, ends, kinds
-from tests.tool_lab import begin, end, error, results, skipping_lab, turn, whole
+from tests.tool_lab import Call, begin, end, error, results, skipping_lab, turn, whole
 from tests.tool_shop import entries, written
 from workflows.commands import PageRequest, QuestionState
 from workflows.events import ApprovalResolved, Event, InputReceived, TurnFinished
@@ -16,7 +16,7 @@ from workflows.types import ToolResult
 
 pytestmark = pytest.mark.server
 
-ADD = ("add", {"a": 1, "b": 2})
+ADD: Call = ("add", {"a": 1, "b": 2})
 FIRST = "t1.s1.c1"
 ASKED = f"{FIRST}.approval"
 
@@ -125,7 +125,7 @@ async def test_what_is_remembered_is_not_asked_again(talk: Talk) -> None:
 
 
 async def test_what_needs_no_approval_runs_while_another_waits_and_the_other_way(talk: Talk, tmp_path: Path) -> None:
-    gather = ("gather", {"ledger": str(tmp_path), "until": "go"})
+    gather: Call = ("gather", {"ledger": str(tmp_path), "until": "go"})
     talk.stage.plays = [Play("", [ADD, gather]), Play("done")]
     await talk.send("do it")
     await written(tmp_path, "in")
@@ -138,9 +138,10 @@ async def test_what_needs_no_approval_runs_while_another_waits_and_the_other_way
 
 
 async def test_only_a_true_condition_asks(talk: Talk, tmp_path: Path) -> None:
-    free, asks = {"ledger": str(tmp_path)}, {"ledger": str(tmp_path), "before": "go"}
-    missing = ("record", {})
-    await begin(talk, ("record", {**free, "before": ""}), ("record", asks), missing, done="tool.finished", count=1)
+    free, asks = {"ledger": str(tmp_path), "before": ""}, {"ledger": str(tmp_path), "before": "go"}
+    missing = {"ledger": str(tmp_path)}
+    calls = [("record", args) for args in (free, asks, missing)]
+    await begin(talk, *calls, done="tool.finished", count=1)
     # A condition that cannot be decided asks, too.
     await talk.until(lambda events: kinds(events).count("approval.requested") == 2)
     assert entries(tmp_path)[0][0] == FIRST

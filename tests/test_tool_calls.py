@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -189,7 +190,7 @@ async def test_what_may_be_repeated_is_under_the_same_id(talk: Talk, ledger: str
     [({"result": "sent"}, "sent", None), ({"approved": False, "reason": "no idea"}, None, "outcome_unknown")],
 )
 async def test_a_person_says_what_became_of_it(
-    talk: Talk, ledger: str, answer: dict[str, object], result: str | None, kind: str | None
+    talk: Talk, ledger: str, answer: dict[str, Any], result: str | None, kind: str | None
 ) -> None:
     events = await begin(talk, ("ship", {"ledger": ledger, "after": "never"}), done="input.requested")
     (asked,) = [event for event in events if event.type == "input.requested"]

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
 
 from gateway.auth import Principal
 from gateway.backend import Backend
@@ -25,7 +26,11 @@ from temporal.app.server import NAMESPACE, DevServer
 from temporal.app.toolset import load_catalogue
 from temporal.codec import data_converter
 from temporal.settings import Settings
+from tests.remote_worker import bad_stock, find_stock
 from tests.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
+from tests.tool_lab import AGENTS as SHOP_AGENTS
+from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, turn
+from tests.tool_shop import written
 from tests.versions import UNVERSIONED, make_current
 from workflows.definition import Limits, TurnLimits
 from workflows.session import SessionWorkflow
@@ -286,6 +291,63 @@ async def timer(lab: Lab) -> Talk:
     return talk
 
 
+async def approval(lab: Lab) -> Talk:
+    """Allowed with other arguments, denied, answered before it expires; and one that is taken back."""
+    talk = await lab.start("asking")
+    add = ("add", {"a": 1, "b": 2})
+    await begin(talk, add, add, ("rescue", {"kinds": []}), done="approval.requested")
+    await talk.answer("t1.s1.c1.approval", args={"a": 5, "b": 5}, remember=True)
+    await talk.answer("t1.s1.c3.approval")
+    await talk.answer("t1.s1.c2.approval", approved=False, reason="no")
+    await end(talk)
+    await turn(talk, add)
+    await begin(talk, ("rescue", {"kinds": []}), done="approval.requested")
+    await talk.stop()
+    await end(talk, 3)
+    return talk
+
+
+async def client_tool(lab: Lab) -> Talk:
+    talk = await lab.start("asking")
+    await begin(talk, ("pick", {"prompt": "When?"}), ("hurry", {}), done="input.requested")
+    await talk.answer("t1.s1.c1.input", result="2026-03-06")
+    await talk.answer("t1.s1.c2.input", approved=False)
+    await end(talk)
+    return talk
+
+
+async def once_unknown(lab: Lab) -> Talk:
+    """Told to the model, asked of a person, and the end of the turn."""
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        args = {"ledger": ledger, "after": "never"}
+        await turn(talk, ("charge", args))
+        await begin(talk, ("ship", args), done="input.requested")
+        await talk.answer("t2.s1.c1.outcome", result="sent")
+        await end(talk, 2)
+        await turn(talk, ("launch", args))
+    return talk
+
+
+async def remote_tool(lab: Lab) -> Talk:
+    """One that works, one whose result does not fit, and one that nobody runs."""
+    talk = await lab.start("python")
+    async with Worker(lab.client, task_queue="python", activities=[find_stock, bad_stock]):
+        await turn(talk, ("find_stock", {"product": "lamp"}), ("bad_stock", {}))
+    await turn(talk, ("lost_stock", {}))
+    return talk
+
+
+async def stop_tool_last_word(lab: Lab) -> Talk:
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        await begin(talk, ("last_word", {"ledger": ledger}), ("sulk", {"ledger": ledger}))
+        await written(Path(ledger), "begun", 2)
+        await talk.stop()
+        await end(talk)
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -304,6 +366,11 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     sub_agent,
     handoff,
     timer,
+    approval,
+    client_tool,
+    once_unknown,
+    remote_tool,
+    stop_tool_last_word,
 )
 
 
@@ -318,7 +385,8 @@ async def record(folder: Path) -> list[Path]:
             client = await Client.connect(
                 server.address, namespace=NAMESPACE, data_converter=data_converter(None), identity="golden"
             )
-            async with open_lab(client, Path(data) / "lab", settings) as lab:
+            agents = {**SHOP_AGENTS, **REMOTE_AGENTS}
+            async with open_lab(client, Path(data) / "lab", settings, more_agents=agents, more_tools=[SHOP]) as lab:
                 for scene in missing:
                     lab.stage.plays.clear()
                     talk = await scene(lab)

@@ -52,7 +52,7 @@ async def test_approved_with_other_arguments(http: httpx2.AsyncClient, sessions:
     assert (question["question_id"], question["kind"], question["args"]) == (ASKED, "approval", {"text": "abc"})
 
     wrong = await answer(http, session, ASKED, approved=True, args={"text": 7})
-    assert told(wrong) == (422, "invalid_request")
+    assert told(wrong) == (422, "validation")
     assert wrong.json()["errors"][0]["field"] == "args.text"
     given = await answer(http, session, ASKED, approved=True, args={"text": "abcdef"})
     assert given.status_code == 202

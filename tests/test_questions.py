@@ -138,9 +138,10 @@ async def test_what_needs_no_approval_runs_while_another_waits_and_the_other_way
 
 
 async def test_only_a_true_condition_asks(talk: Talk, tmp_path: Path) -> None:
-    free, asks = {"ledger": str(tmp_path)}, {"ledger": str(tmp_path), "before": "go"}
-    missing: Call = ("record", {})
-    await begin(talk, ("record", {**free, "before": ""}), ("record", asks), missing, done="tool.finished", count=1)
+    free, asks = {"ledger": str(tmp_path), "before": ""}, {"ledger": str(tmp_path), "before": "go"}
+    missing = {"ledger": str(tmp_path)}
+    calls = [("record", args) for args in (free, asks, missing)]
+    await begin(talk, *calls, done="tool.finished", count=1)
     # A condition that cannot be decided asks, too.
     await talk.until(lambda events: kinds(events).count("approval.requested") == 2)
     assert entries(tmp_path)[0][0] == FIRST

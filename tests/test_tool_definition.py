@@ -58,7 +58,7 @@ def test_what_is_written_is_read_and_read_again(written: Any, expected: Any) -> 
         ({"pay": {"name": "x"}}, "the options of pay are a mapping"),
         ({"pay": {"kind": "client"}}, "the options of pay are a mapping"),
         ({"pay": {}, "find": {}}, "a tool is a name, or one name with its options"),
-        ({"agent": {"name": "x"}}, "agent: "),
+        ({"agent": "x"}, "agent"),
         ({"client": "x"}, "client: is a mapping"),
         ({"client": {"kind": "activity", "name": "x"}}, "client: is a mapping"),
         ({"client": {"name": "x"}}, "description"),

@@ -58,7 +58,23 @@ tools:
 """
 AGENTS = {"asking": f"{MODELS}\n{ASKING}", "calling": f"{MODELS}\n{CALLING}"}
 
-Call = tuple[str, dict[str, Any]]
+STOCK = "{type: object, properties: {product: {type: string}, pieces: {type: integer}}, required: [product, pieces]}"
+HAS = "description: Stock, input: {type: object}"
+REMOTE = f"""{MODELS}
+tools:
+  - find_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
+  - bad_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
+  - all_stock: {{task_queue: QUEUE, {HAS}, output: {{type: array}}}}
+  - raw_stock: {{task_queue: QUEUE, {HAS}}}
+  - no_stock: {{task_queue: QUEUE, {HAS}, fallback: find_stock}}
+  - move_stock: {{task_queue: QUEUE, {HAS}, side_effects: once, heartbeat: 1s}}
+  - lost_stock: {{task_queue: nobody, {HAS}, queue_timeout: 1s}}
+"""
+#: By the task queue of their tools.
+REMOTE_AGENTS = {name: REMOTE.replace("QUEUE", name) for name in ("python", "typescript")}
+
+#: A tool's name and arguments.
+Call = tuple[str, Any]
 
 
 def results(events: list[Event]) -> dict[str, ToolResult]:

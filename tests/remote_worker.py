@@ -1,0 +1,62 @@
+"""A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs the Temporal SDK and nothing else."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+Args = dict[str, Any]
+
+
+@activity.defn
+async def find_stock(args: Args) -> Args:
+    return {"product": args["product"], "pieces": 7}
+
+
+@activity.defn
+async def bad_stock(args: Args) -> Args:
+    return {"pieces": "many"}
+
+
+@activity.defn
+async def all_stock(args: Args) -> list[int]:
+    return list(range(args["count"]))
+
+
+@activity.defn
+async def raw_stock(args: Args) -> bytes:
+    return b"\x00\xff"
+
+
+@activity.defn
+async def no_stock(args: Args) -> None:
+    raise ApplicationError("sold out", type="sold_out", non_retryable=True)
+
+
+@activity.defn
+async def move_stock(args: Args) -> str:
+    book = Path(args["ledger"])
+    with (book / "moved.txt").open("a") as moved:
+        moved.write(f"{activity.info().activity_id}\n")
+    while not (book / "go").exists():
+        activity.heartbeat("moving")
+        await asyncio.sleep(0.1)
+    return "moved"
+
+
+async def main(address: str, queue: str) -> None:
+    client = await Client.connect(address)
+    tools = [find_stock, bad_stock, all_stock, raw_stock, no_stock, move_stock]
+    async with Worker(client, task_queue=queue, activities=tools):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,174 @@
+"""Tools on workers that are not Perdure's: a Python process that has the SDK alone, and one in TypeScript."""
+
+import asyncio
+import importlib.metadata
+import os
+import re
+import signal
+import subprocess
+import venv
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from temporal.app.server import DevServer
+from temporal.blobs import unfold
+from temporal.client import connect
+from temporal.settings import Settings
+from tests.conftest import missing
+from tests.session_lab import PATIENCE_S, Lab, Talk, check, open_lab
+from tests.tool_lab import REMOTE_AGENTS, begin, end, error, outcome, results
+from tests.tool_shop import there
+
+pytestmark = pytest.mark.server
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python with an environment of its own, which has the Temporal SDK and what that needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for name in _needed("temporalio"):
+        distribution = importlib.metadata.distribution(name)
+        for file in distribution.files or ():
+            top = file.parts[0]
+            link = packages / top
+            if top not in ("..", "__pycache__") and not link.exists():
+                link.symlink_to(Path(str(distribution.locate_file(top))))
+    python = str(folder / "bin" / "python")
+    look = (
+        "import importlib.util as u, temporalio; print([u.find_spec(n) for n in ('workflows', 'pydantic', 'gateway')])"
+    )
+    found = subprocess.run([python, "-I", "-c", look], capture_output=True, text=True, cwd=folder, check=True)
+    assert found.stdout.strip() == "[None, None, None]"
+    return python
+
+
+def _needed(name: str) -> Iterator[str]:
+    yield name
+    for requirement in importlib.metadata.requires(name) or ():
+        if "extra ==" not in requirement and "python_full_version <" not in requirement:
+            yield from _needed(re.split(r"[^A-Za-z0-9_.-]", requirement)[0])
+
+
+@asynccontextmanager
+async def worker(*command: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Such a worker, once it polls."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while b"ready" not in (line := await process.stdout.readline()):
+                assert line, "the worker did not start"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
+    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
+    client = await connect(settings, address=temporal_server.address)
+    async with open_lab(client, folder, settings, more_agents=REMOTE_AGENTS) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def python_worker(temporal_server: DevServer, bare_python: str) -> AsyncIterator[None]:
+    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "python")
+    async with worker(*command, cwd=Path(bare_python).parent):
+        yield
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def talk(lab: Lab) -> AsyncIterator[Talk]:
+    lab.stage.plays.clear()
+    talk = await lab.start("python")
+    yield talk
+    check(await talk.events())
+    await talk.close()
+
+
+async def test_a_tool_of_another_s_worker(python_worker: None, talk: Talk) -> None:
+    found = await outcome(talk, "find_stock", {"product": "lamp"})
+    assert found.output == {"product": "lamp", "pieces": 7}
+    (finished,) = [event for event in await talk.events() if event.type == "tool.finished"]
+    assert finished.attempts is None
+
+
+async def test_its_result_is_checked(python_worker: None, talk: Talk) -> None:
+    failed = error(await outcome(talk, "bad_stock", {}))
+    assert failed.type == "invalid_result"
+    assert failed.message.startswith("bad_stock ran, but what it returned does not fit its output schema: ")
+
+
+async def test_a_big_result_is_put_away(python_worker: None, lab: Lab, talk: Talk) -> None:
+    found = await outcome(talk, "all_stock", {"count": 20_000})
+    assert found.blob is not None
+    (whole,) = await unfold(lab.parts.blobs, (found,))
+    assert whole.model_dump()["output"] == list(range(20_000))
+
+
+async def test_what_is_no_json_is_told_and_breaks_nothing(python_worker: None, talk: Talk) -> None:
+    failed = error(await outcome(talk, "raw_stock", {}))
+    assert (failed.type, failed.message) == ("invalid_result", "raw_stock ran, but what it returned is no JSON.")
+
+
+async def test_long_arguments_are_told_and_not_sent(python_worker: None, talk: Talk) -> None:
+    failed = error(await outcome(talk, "find_stock", {"product": "x" * 100_000}))
+    assert failed.type == "invalid_arguments"
+
+
+async def test_its_failure_is_data(python_worker: None, talk: Talk) -> None:
+    found = await outcome(talk, "no_stock", {"product": "lamp"})
+    assert (found.name, found.output) == ("no_stock", {"product": "lamp", "pieces": 7})
+
+
+async def test_where_no_worker_is_nothing_hangs(talk: Talk) -> None:
+    failed = error(await outcome(talk, "lost_stock", {}))
+    assert (failed.type, failed.retryable) == ("no_worker", True)
+    assert "so it did not run" in str(talk.stage.requests[-1][-1])
+
+
+async def test_its_worker_is_killed_in_mid_call(
+    temporal_server: DevServer, bare_python: str, lab: Lab, tmp_path: Path
+) -> None:
+    """On a queue of its own; the heartbeats end, and nobody knows what became of it."""
+    talk = await lab.start("typescript")
+    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "typescript")
+    async with worker(*command, cwd=tmp_path) as process:
+        await begin(talk, ("move_stock", {"ledger": str(tmp_path)}))
+        moved = tmp_path / "moved.txt"
+        async with asyncio.timeout(PATIENCE_S):
+            await there(str(tmp_path), moved.name)
+        process.send_signal(signal.SIGKILL)
+        (found,) = results(await end(talk)).values()
+    assert error(found).type == "outcome_unknown"
+    assert moved.read_text() == "t1.s1.c1\n"
+
+
+async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node: str) -> None:
+    clients = HERE / "clients"
+    if not (clients / "node_modules" / "@temporalio" / "worker").exists():
+        missing("@temporalio/worker")
+    talk = await lab.start("typescript")
+    command: Any = (node, "stock_worker.mjs", temporal_server.address, "typescript")
+    async with worker(*command, cwd=clients):
+        found = await outcome(talk, "find_stock", {"product": "lamp"})
+        assert found.output == {"product": "lamp", "pieces": 9}
+        rescued = await outcome(talk, "no_stock", {"product": "lamp"})
+        assert rescued.output == {"product": "lamp", "pieces": 9}
+    check(await talk.events())

@@ -59,7 +59,7 @@ class Agents:
             )
         prices = {role: price for role, model in definition.models.items() if (price := price_of(model))}
         # An attempt that is not the last leaves a server that is still starting more time.
-        listed = await self._listed(definition, waits=activity.info().attempt < _ATTEMPTS_THAT_WAIT)
+        listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
         # First, for the specs need them.
         others = self._agents(definition)
         specs, mcp = self._specs(definition, listed)
@@ -170,3 +170,8 @@ class _Listed:
             [index, name, spec.model_dump(mode="json")] for index, of in self.specs.items() for name, spec in of.items()
         ]
         return hashlib.sha256(json.dumps([told, self.absent], sort_keys=True).encode()).hexdigest()
+
+
+def _attempt() -> int:
+    """Outside of a worker, where a definition is only looked at, there is one."""
+    return activity.info().attempt if activity.in_activity() else 1

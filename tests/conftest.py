@@ -75,6 +75,7 @@ class Command:
         """`folder` is where it runs; `environment` goes on top of ours; `program` is `perdure` unless given."""
         self._folder = folder
         self._program = program or [Path(sys.executable).parent / "perdure"]
+        self.environment = environment
         self._environment = {**os.environ, **environment}
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None

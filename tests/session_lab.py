@@ -215,7 +215,8 @@ class Talk:
         await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
 
     async def ask(self, query: Any, argument: Any) -> Any:
-        """The answer to a query. The test server at times forgets one that comes together with a signal."""
+        """The answer to a query. The test server at times forgets one that comes together with a signal, and the SDK one
+        that meets the end of a run; like a gateway's watch, this asks again."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
@@ -225,14 +226,8 @@ class Talk:
                         raise
 
     async def page(self, after: int = 0) -> EventsPage:
-        # As a gateway's watch does: the SDK loses a question that meets the end of a run, and it is asked again.
-        for _ in range(10):
-            try:
-                return await self.handle.query(SessionWorkflow.events, after, rpc_timeout=timedelta(seconds=5))
-            except RPCError as error:
-                if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED):
-                    raise
-        raise TimeoutError("no answer in ten times")
+        page: EventsPage = await self.ask(SessionWorkflow.events, after)
+        return page
 
     async def events(self, after: int = 0) -> list[Event]:
         found: list[Event] = []

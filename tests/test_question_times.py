@@ -76,8 +76,9 @@ async def test_it_outlives_the_run_that_asked(later: Later, talk: Talk) -> None:
     for number in range(40):
         await talk.configure(metadata={"n": number})
     async with asyncio.timeout(30):
+        # A question that met the run's end would leave this server's clock standing.
         while (await talk.handle.describe()).run_id == first:
-            await talk.page()
+            pass
     assert await open_questions(talk) == 2
     await talk.answer(ASKED)
     await talk.until(lambda events: "tool.finished" in kinds(events))

@@ -97,7 +97,7 @@ def planted(folder: Path) -> Path:
     copy = folder / "changed"
     shutil.copytree(source, copy / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
     session = copy / "workflows" / "session.py"
-    head = "    async def run(self, start: SessionInput) -> str:\n"
+    head = "    async def run(self, start: SessionInput) -> Any:\n"
     text = session.read_text()
     assert text.count(head) == 1
     session.write_text(text.replace(head, f"{head}        await workflow.sleep(1)\n"))

@@ -29,7 +29,9 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 
 
 async def trace(dev: Dev, *arguments: str) -> Result:
+    # Where the provider is decides what it is sent: only its own address takes strict tools.
     environment = {
+        **dev.environment,
         "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
         "PERDURE_DATA_DIR": str(dev.data_dir),
         "COLUMNS": "240",

@@ -22,7 +22,9 @@ from workflows.attributes import STATUS
 from workflows.errors import WORKER_DIED
 
 #: Idle sessions have no activity; asking them all would cost 2 ms each.
-_CANDIDATES: Final = f"WorkflowType = 'SessionWorkflow' AND ExecutionStatus = 'Running' AND {STATUS.name} IN ('working', 'waiting')"
+_CANDIDATES: Final = (
+    f"WorkflowType = 'SessionWorkflow' AND ExecutionStatus = 'Running' AND {STATUS.name} IN ('working', 'waiting')"
+)
 _AT_ONCE = 16
 
 

@@ -162,7 +162,7 @@ async def test_a_server_that_dies_and_comes_back(servers: McpServers) -> None:
     async with http_server() as server:
         address = McpAddress(url=server.url)
         assert (await calls.failure(address, "die"))[0] == "mcp_lost"
-        kind = "mcp_lost"
+        kind: str | None = "mcp_lost"
         async with asyncio.timeout(30):
             # One that is dying may still take a connection.
             while kind == "mcp_lost":

@@ -32,7 +32,7 @@ _WARM_UP: Final = 20
 
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
     await plant.provider.answer(text="Yes.")
-    sizes = (20, 40, 60) if quick else (100, 200, 300, 400, 500)
+    sizes = (10, 20, 30) if quick else (100, 200, 300, 400, 500)
 
     async def session() -> None:
         handle = await plant.session(message=True)

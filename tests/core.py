@@ -9,7 +9,17 @@ from pydantic import JsonValue
 from workflows.commands import NewSession, StepRecord
 from workflows.definition import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price
 from workflows.events import Event, Events
-from workflows.state import Accepted, AgentLoaded, Note, SessionState, StepOpened, apply, begin
+from workflows.notes import (
+    Accepted,
+    AgentLoaded,
+    Note,
+    StepOpened,
+)
+from workflows.state import (
+    SessionState,
+    apply,
+    begin,
+)
 from workflows.types import Message, Part, StopReason, Text, Timing, ToolCall, ToolError, ToolResult, Usage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,8 +5,11 @@ import pytest
 from tests.core import Story, agent, call
 from workflows.approvals import declined, denied, expired, plan_calls
 from workflows.definition import Limits, TurnLimits
+from workflows.notes import (
+    CallsPlanned,
+    QuestionSettled,
+)
 from workflows.plan import Plan
-from workflows.state import CallsPlanned, QuestionSettled
 from workflows.types import BlobRef, ToolCall
 
 RUN, ASK = Plan(do="run"), Plan(do="ask", asks="approval")

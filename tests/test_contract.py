@@ -21,9 +21,8 @@ from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tools import read_tool
 from temporal.blobs import LocalBlobs
-from workflows import contract, events
+from workflows import contract, events, notes
 from workflows.contract import ToolOutput
-from workflows.state import Note
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,12 +76,10 @@ def test_every_event_is_in_the_union() -> None:
 
 
 def test_every_note_is_in_the_union() -> None:
-    from workflows import state
-
     records = {
-        value for value in vars(state).values() if isinstance(value, type) and value.__module__ == state.__name__
+        value for value in vars(notes).values() if isinstance(value, type) and value.__module__ == notes.__name__
     }
-    assert records - set(get_args(Note)) == {state.Seen, state.Handoff, state.Turn, state.Answered, state.SessionState}
+    assert records - set(get_args(notes.Note)) == {notes.Handoff}
 
 
 @pytest.mark.parametrize("package", ["workflows", "activities", "gateway", "temporal"])

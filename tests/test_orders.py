@@ -17,22 +17,24 @@ from workflows.commands import Answer, NewSession, StepRecord
 from workflows.contract import StepOutput, ToolOutput
 from workflows.definition import Limits, SessionLimits, TurnLimits
 from workflows.events import Event
-from workflows.plan import Plan
-from workflows.questions import Questions
-from workflows.state import (
+from workflows.notes import (
     AgentFailed,
     AgentLoaded,
     CallsPlanned,
     CloseRequested,
     Configured,
     Note,
-    SessionState,
     StepOpened,
     StopRequested,
     ToolsChanged,
     TurnBroken,
 )
-from workflows.step import finished_step
+from workflows.plan import Plan
+from workflows.questions import Questions
+from workflows.state import (
+    SessionState,
+)
+from workflows.step import finished_step, opened_step
 from workflows.sub_agents import SubAgents
 from workflows.toolbox import Toolbox
 from workflows.turn import (
@@ -251,17 +253,7 @@ class Tiny:
 
     def _open(self, action: CallModel) -> None:
         state = self.state
-        assert state.turn is not None
-        assert state.loaded is not None
-        self.record = StepRecord(
-            step_id=action.step_id,
-            turn_id=state.turn.turn_id,
-            digest=state.loaded.digest,
-            role=action.role,
-            model=state.loaded.definition.models[action.role].use,
-            view=state.view,
-            reserved_usd=action.reserved_usd,
-        )
+        self.record = opened_step(state, action)
         self.story.note(StepOpened(record=self.record))
         self.event("step.started", step_id=action.step_id, model=self.record.model)
 

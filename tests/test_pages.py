@@ -6,34 +6,22 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
+from tests.browsing import WAIT_MS, open_browser, say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 WORDS = [f"word{number}" for number in range(100)]
 LONG = Reply(text=" ".join(WORDS), gap=0.03)
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-WAIT_MS = 30_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        context = await running.new_context()
-        context.set_default_timeout(WAIT_MS)
+    async with open_browser(chromium) as context:
         yield context
-        await running.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,11 +41,6 @@ async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> Asy
     await opened.close()
     assert errors == []
     assert [url for url in strangers if not url.startswith((dev.url, "data:"))] == []
-
-
-async def say(page: Page, text: str) -> None:
-    await page.get_by_role("textbox").fill(text)
-    await page.keyboard.press("Enter")
 
 
 async def test_an_answer_streams_and_is_shown_once(page: Page, provider: FakeProvider) -> None:

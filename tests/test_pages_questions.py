@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page, Route, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from tests.test_pages import QUIET, WAIT_MS, say
+from tests.browsing import WAIT_MS, open_browser, say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -43,12 +43,8 @@ def definitions() -> dict[str, str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        context = await running.new_context()
-        context.set_default_timeout(WAIT_MS)
+    async with open_browser(chromium) as context:
         yield context
-        await running.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -14,8 +14,13 @@ from tests.core import Story, agent, user
 from workflows import queries
 from workflows import state as state_module
 from workflows.commands import PAGE_BYTES, PastPage, PastRequest
+from workflows.notes import (
+    CloseRequested,
+)
 from workflows.past import TurnRuns, UnknownTurn, last_finished, past, retold
-from workflows.state import CloseRequested, SessionState
+from workflows.state import (
+    SessionState,
+)
 from workflows.turn import LoadAgent, Rest, next_action
 from workflows.types import BlobRef, Message, Text, Usage
 

@@ -13,8 +13,14 @@ from workflows.commands import (
     View,
 )
 from workflows.events import Event
+from workflows.notes import (
+    CloseRequested,
+    StopRequested,
+)
 from workflows.prompt import build_prompt, prompt_sha256
-from workflows.state import CloseRequested, SessionState, StopRequested
+from workflows.state import (
+    SessionState,
+)
 from workflows.types import Frozen, Message, Text, ToolResult
 
 KIB = 1024

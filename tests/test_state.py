@@ -8,20 +8,22 @@ from tests.core import AT, Story, agent, call, failed, user
 from workflows import state as module
 from workflows.definition import Limits, TurnLimits
 from workflows.events import Events
-from workflows.state import (
+from workflows.notes import (
     Accepted,
     AgentFailed,
     CloseRequested,
     CommandSeen,
     Configured,
     Note,
-    Seen,
-    SessionState,
     StepOpened,
     StopRequested,
     ToolsChanged,
-    Turn,
     TurnBroken,
+)
+from workflows.state import (
+    Seen,
+    SessionState,
+    Turn,
     apply,
 )
 from workflows.types import BlobRef, Message, Reasoning, Text, ToolResult, Usage

@@ -14,7 +14,10 @@ from temporal.settings import Settings
 from tests.core import AT, Story, agent
 from tests.session_lab import Lab, Play, ends, kinds, open_lab
 from workflows.commands import Timer
-from workflows.state import AgentLoaded, TimerDue
+from workflows.notes import (
+    AgentLoaded,
+    TimerDue,
+)
 from workflows.turn import Rest, StartTurn, WakeUp, next_action
 
 MINUTES = st.lists(st.integers(1, 50), min_size=1, max_size=8)

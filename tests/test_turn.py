@@ -5,8 +5,7 @@ import pytest
 
 from tests.core import AT, Story, agent, call, failed
 from workflows.definition import Limits, Price, SessionLimits, TurnLimits
-from workflows.plan import Plan
-from workflows.state import (
+from workflows.notes import (
     AgentFailed,
     CallsPlanned,
     CloseRequested,
@@ -16,6 +15,7 @@ from workflows.state import (
     ToolsChanged,
     TurnBroken,
 )
+from workflows.plan import Plan
 from workflows.turn import (
     AbandonTools,
     Action,

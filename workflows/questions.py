@@ -14,8 +14,14 @@ from workflows.approvals import UNKNOWN, declined, denied, expired
 from workflows.commands import Answer
 from workflows.contract import ToolOutput
 from workflows.definition import LoadedAgent
+from workflows.notes import (
+    Note,
+    QuestionSettled,
+)
 from workflows.plan import Plan
-from workflows.state import Note, QuestionSettled, SessionState
+from workflows.state import (
+    SessionState,
+)
 from workflows.tool_definition import AgentTool, ClientTool, ToolUse
 from workflows.toolbox import Toolbox
 from workflows.types import Question, ToolCall, ToolError

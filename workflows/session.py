@@ -60,10 +60,7 @@ from workflows.contract import (
 from workflows.definition import LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
 from workflows.events import Events
-from workflows.prompt import PromptError, build_prompt
-from workflows.questions import Questions
-from workflows.signals import command_only
-from workflows.state import (
+from workflows.notes import (
     Accepted,
     AgentFailed,
     AgentLoaded,
@@ -73,16 +70,21 @@ from workflows.state import (
     Configured,
     Handoff,
     Note,
-    SessionState,
     StepOpened,
     StopRequested,
     TimerCancelled,
     ToolsChanged,
     TurnBroken,
+)
+from workflows.prompt import PromptError, build_prompt
+from workflows.questions import Questions
+from workflows.signals import command_only
+from workflows.state import (
+    SessionState,
     apply,
     begin,
 )
-from workflows.step import finished_step
+from workflows.step import finished_step, opened_step
 from workflows.sub_agents import SubAgents, answer_of
 from workflows.timers import Timers
 from workflows.toolbox import Toolbox
@@ -418,18 +420,8 @@ class SessionWorkflow:
 
     def _open_step(self, action: CallModel) -> StepRecord | None:
         state = self._state
-        assert state.turn is not None
-        assert state.loaded is not None
-        model = state.loaded.definition.models[action.role].use
-        record = StepRecord(
-            step_id=action.step_id,
-            turn_id=state.turn.turn_id,
-            digest=state.loaded.digest,
-            role=action.role,
-            model=model,
-            view=state.view,
-            reserved_usd=action.reserved_usd,
-        )
+        record = opened_step(state, action)
+        model = record.model
         try:
             build_prompt(state, record)
         except PromptError as problem:

@@ -1,4 +1,4 @@
-"""How an open model call ends: what the activity returned, or failed with, as a `step.finished` event. Pure."""
+"""How a model call opens, and how it ends: what the activity returned, or failed with, as a `step.finished` event. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,8 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from workflows.commands import StepRecord
 from workflows.contract import Partial, StepOutput
 from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED
+from workflows.state import SessionState
+from workflows.turn import CallModel
 from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage, preview
 
 
@@ -22,6 +24,21 @@ class FinishedStep:
     #: The answer was cut short by a stop.
     stopped: bool = False
     tools_digest: str = ""
+
+
+def opened_step(state: SessionState, action: CallModel) -> StepRecord:
+    """What is kept of a step that opens now: `action` is what the state asks for."""
+    assert state.turn is not None
+    assert state.loaded is not None
+    return StepRecord(
+        step_id=action.step_id,
+        turn_id=state.turn.turn_id,
+        digest=state.loaded.digest,
+        role=action.role,
+        model=state.loaded.definition.models[action.role].use,
+        view=state.view,
+        reserved_usd=action.reserved_usd,
+    )
 
 
 def finished_step(

@@ -42,7 +42,14 @@ from workflows.errors import (
     TOOL_TIMEOUT,
 )
 from workflows.events import TurnEnd, TurnFinished
-from workflows.state import Handoff, HandoffAgreed, Note, SessionState
+from workflows.notes import (
+    Handoff,
+    HandoffAgreed,
+    Note,
+)
+from workflows.state import (
+    SessionState,
+)
 from workflows.tool_definition import AgentTool
 from workflows.types import INLINE_LIMIT, Frozen, Part, Text, ToolCall, ToolError, Usage, preview
 

@@ -14,7 +14,14 @@ from temporalio import workflow
 from workflows.contract import ToolOutput
 from workflows.durations import parse_duration
 from workflows.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
-from workflows.state import Note, SessionState, TimerCancelled, TimerDue
+from workflows.notes import (
+    Note,
+    TimerCancelled,
+    TimerDue,
+)
+from workflows.state import (
+    SessionState,
+)
 from workflows.types import ToolCall, ToolError, ToolSpec
 
 MAX_TIMERS: Final = 100

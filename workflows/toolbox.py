@@ -26,8 +26,15 @@ from workflows.contract import (
 )
 from workflows.definition import LoadedAgent
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, OUTCOME_UNKNOWN, TOOL_FAILED, UNKNOWN_TOOL
+from workflows.notes import (
+    CallsPlanned,
+    Note,
+    TurnBroken,
+)
 from workflows.plan import Plan
-from workflows.state import CallsPlanned, Note, SessionState, TurnBroken
+from workflows.state import (
+    SessionState,
+)
 from workflows.sub_agents import Errand, SubAgents
 from workflows.tool_definition import AgentTool, McpServer, ToolUse
 from workflows.tool_failures import as_data, is_final

@@ -13,9 +13,10 @@ from pydantic_core import to_json
 from workflows.commands import Timer
 from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
 from workflows.events import TurnEnd
+from workflows.notes import Handoff
 from workflows.plan import as_run, open_questions, running
 from workflows.pricing import worst_case
-from workflows.state import Handoff, SessionState, Turn
+from workflows.state import SessionState, Turn
 from workflows.tool_definition import ToolUse
 from workflows.types import Message, ToolCall, ToolError
 

@@ -27,10 +27,20 @@ from workflows.commands import Prompt, StepRecord
 from workflows.contract import Partial, StepOutput
 from workflows.definition import LoadedAgent
 from workflows.events import Events
+from workflows.notes import (
+    Accepted,
+    AgentLoaded,
+    Note,
+    StepOpened,
+    TurnBroken,
+)
 from workflows.pricing import cost
 from workflows.prompt import PromptError, build_prompt
-from workflows.state import Accepted, AgentLoaded, Note, SessionState, StepOpened, TurnBroken, apply
-from workflows.step import finished_step
+from workflows.state import (
+    SessionState,
+    apply,
+)
+from workflows.step import finished_step, opened_step
 from workflows.turn import (
     AbandonTools,
     Ask,
@@ -217,18 +227,7 @@ class _Turn:
 
     async def _call_model(self, action: CallModel) -> None:
         state = self.state
-        assert state.turn is not None
-        assert state.loaded is not None
-        model = state.loaded.definition.models[action.role]
-        record = StepRecord(
-            step_id=action.step_id,
-            turn_id=state.turn.turn_id,
-            digest=state.loaded.digest,
-            role=action.role,
-            model=model.use,
-            view=state.view,
-            reserved_usd=action.reserved_usd,
-        )
+        record = opened_step(state, action)
         try:
             prompt = build_prompt(state, record)
         except PromptError as problem:

@@ -67,6 +67,7 @@ class _Inbound(ActivityInboundInterceptor):
             raise
         finally:
             beats.cancel()
+            self._live.tool_ended(info.workflow_id, info.activity_id.removesuffix(".fallback"))
 
     async def _beat(self) -> None:
         while True:

@@ -101,6 +101,9 @@ class Live(Protocol):
     def tool_progress(self, session: str, progress: ToolProgress) -> None:
         """What a tool that runs tells of itself. Thread-safe, for tools run in threads."""
 
+    def tool_ended(self, session: str, call_id: str) -> None:
+        """The tool runs no more; what it told is void."""
+
     def progress(self, session: str) -> StepProgress | None:
         """What the step that streams now has streamed so far."""
 
@@ -122,6 +125,8 @@ class MemoryLive:
         self._watchers: defaultdict[str, set[asyncio.Queue[Frame]]] = defaultdict(set)
         self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._streaming: dict[str, StepProgress] = {}
+        #: The last word of each tool that runs, by session and call.
+        self._tools: dict[str, dict[str, ToolProgress]] = {}
 
     def poke(self, session: str, seq: int = 0) -> None:
         self._from_any_thread(session, Poke(seq))
@@ -144,7 +149,14 @@ class MemoryLive:
             del self._streaming[session]
 
     def tool_progress(self, session: str, progress: ToolProgress) -> None:
-        self._from_any_thread(session, progress)
+        try:
+            self._loop.call_soon_threadsafe(self._tell, session, progress)
+        except RuntimeError:
+            pass  # as for a poke
+
+    def tool_ended(self, session: str, call_id: str) -> None:
+        # Behind what the tool told before, which may still be on its way to the loop.
+        self._loop.call_soon(self._forget, session, call_id)
 
     def progress(self, session: str) -> StepProgress | None:
         return self._streaming.get(session)
@@ -155,6 +167,8 @@ class MemoryLive:
         progress = self._streaming.get(session)
         if progress is not None:
             queue.put_nowait(progress.copy())
+        for told in self._tools.get(session, {}).values():
+            queue.put_nowait(told)
         self._watchers[session].add(queue)
         try:
             yield queue
@@ -177,6 +191,21 @@ class MemoryLive:
             self._stops[session].discard(event)
             if not self._stops[session]:
                 del self._stops[session]
+
+    def _tell(self, session: str, progress: ToolProgress) -> None:
+        self._send(session, progress)
+        told = self._tools.setdefault(session, {})
+        before = told.get(progress.call_id)
+        if before is not None and progress.message is None:
+            # A tool that tells only a share has its last message still.
+            progress = ToolProgress(progress.call_id, before.message, progress.fraction)
+        told[progress.call_id] = progress
+
+    def _forget(self, session: str, call_id: str) -> None:
+        told = self._tools.get(session, {})
+        told.pop(call_id, None)
+        if not told:
+            self._tools.pop(session, None)
 
     def _from_any_thread(self, session: str, frame: Frame) -> None:
         if session in self._watchers:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from temporal.live import Frame, LivePart, MemoryLive, Poke, StepDelta, StepProgress
+from temporal.live import Frame, LivePart, MemoryLive, Poke, StepDelta, StepProgress, ToolProgress
 
 
 def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1, part: int = 0) -> StepDelta:
@@ -112,3 +112,15 @@ async def test_a_stop_is_told_to_all_who_listen_then() -> None:
         one.clear()
         live.stop("a/1")
         assert one.is_set()
+
+
+async def test_who_comes_late_is_told_the_last_word_of_a_tool_that_runs() -> None:
+    live = MemoryLive(asyncio.get_running_loop())
+    live.tool_progress("s", ToolProgress("t1.s1.c1", "writing", 0.5))
+    live.tool_progress("s", ToolProgress("t1.s1.c1", None, 0.75))
+    live.tool_progress("s", ToolProgress("t1.s1.c2", "over", None))
+    live.tool_ended("s", "t1.s1.c2")
+    await asyncio.sleep(0)
+    async with live.watch("s") as frames:
+        assert frames.get_nowait() == ToolProgress("t1.s1.c1", "writing", 0.75)
+        assert frames.empty()

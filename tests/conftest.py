@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from temporal.app.bench.child import free_port
 from temporal.app.exit import leave
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.server import DevServer
@@ -143,12 +143,11 @@ class Dev(Command):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Ports that nothing listens on now, and that no outgoing connection gets while what is on them starts again."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,13 +1,15 @@
 """What a session asks of people and apps: one answer counts, and each call has its result."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from temporal.app.server import DevServer
 from tests.session_lab import Lab, Play, Talk, ends, kinds
-from tests.tool_lab import Call, begin, end, error, results, skipping_lab, turn, whole
+from tests.tool_lab import Call, begin, end, error, results, shop_lab, turn, whole
 from tests.tool_shop import entries, written
 from workflows.commands import PageRequest, QuestionState
 from workflows.events import ApprovalResolved, Event, InputReceived, TurnFinished
@@ -22,8 +24,8 @@ ASKED = f"{FIRST}.approval"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    async with skipping_lab(tmp_path_factory.mktemp("lab")) as (_, opened):
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    async with shop_lab(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 
@@ -87,6 +89,22 @@ async def test_a_person_s_arguments_count(talk: Talk) -> None:
     assert (await only(talk)).output == 22
     (started,) = [event for event in await talk.events() if event.type == "tool.started"]
     assert started.args == {"a": 20, "b": 2}
+
+
+async def test_it_outlives_the_run_that_asked(talk: Talk) -> None:
+    await begin(talk, ADD, ("charge", {"ledger": "/nowhere"}), done="approval.requested")
+    first = (await talk.handle.describe()).run_id
+    for number in range(40):
+        await talk.configure(metadata={"n": number})
+    async with asyncio.timeout(30):
+        while (await talk.handle.describe()).run_id == first:
+            pass
+    assert await status(talk) == ("waiting", 2)
+    await talk.answer(ASKED)
+    await talk.until(lambda events: "tool.finished" in kinds(events))
+    await talk.answer("t1.s1.c2.approval", approved=False)
+    first_result, other = results(await end(talk)).values()
+    assert (first_result.output, error(other).type) == (3, "denied")
 
 
 async def test_several_ask_at_once_and_each_is_answered_alone(talk: Talk) -> None:

@@ -11,11 +11,9 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
 from temporal.app.server import DevServer
-from temporal.client import connect
 from temporal.live import ToolProgress
-from temporal.settings import Settings
-from tests.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds, open_lab
-from tests.tool_lab import AGENTS, SHOP, begin, end, error, outcome, results, turn
+from tests.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds
+from tests.tool_lab import begin, end, error, outcome, results, shop_lab, turn
 from tests.tool_shop import entries, words, written
 from workflows.events import TurnFinished
 
@@ -24,10 +22,7 @@ pytestmark = pytest.mark.server
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as opened:
+    async with shop_lab(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 

@@ -13,6 +13,8 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from temporal.app.server import DevServer
+from temporal.client import connect
 from temporal.codec import data_converter
 from temporal.settings import Settings
 from tests.session_lab import Lab, Play, Talk, check, ends, open_lab
@@ -127,9 +129,22 @@ async def whole(talk: Talk) -> None:
     assert sorted(resolved) == sorted(event.question_id for event in events if isinstance(event, ApprovalRequested))
 
 
+def _settings(folder: Path) -> Settings:
+    return Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
+
+
+@asynccontextmanager
+async def shop_lab(server: DevServer, folder: Path) -> AsyncIterator[Lab]:
+    """A lab whose agents have the tools of `tool_shop`."""
+    settings = _settings(folder)
+    client = await connect(settings, address=server.address)
+    async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as lab:
+        yield lab
+
+
 @asynccontextmanager
 async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta], Awaitable[None]], Lab]]:
-    """A lab on a server whose clock skips, and what moves it on; it stands still while a tool runs."""
+    """Such a lab on a server whose clock skips, and what moves it on; it stands still while a tool runs."""
     program = shutil.which("temporal-test-server", path=Path(sys.executable).parent)
     assert program is not None
     async with await WorkflowEnvironment.start_time_skipping(
@@ -140,8 +155,7 @@ async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta]
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=known)
         )
-        settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
-        async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as lab:
+        async with open_lab(client, folder, _settings(folder), more_agents=AGENTS, more_tools=[SHOP]) as lab:
 
             async def later(span: timedelta) -> None:
                 try:

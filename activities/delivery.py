@@ -22,7 +22,8 @@ from temporal.starting import Memo, session_attributes
 from workflows.commands import NewSession, Receipt, SendMessage
 from workflows.contract import TASK_QUEUE, DeliverMessageInput, Delivery
 from workflows.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 from workflows.types import Text
 
 #: Sessions of one name that are looked at for one that is open.

@@ -25,7 +25,8 @@ from temporal.settings import Settings
 from temporal.starting import Memo, session_attributes
 from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")

@@ -32,7 +32,8 @@ from workflows.commands import ForkedFrom, NewSession, PastRequest
 from workflows.definition import AgentDefinition
 from workflows.events import Event, MessageAdded, SessionStarted, StepFinished, ToolFinished
 from workflows.past import retold
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 from workflows.state import SessionState
 from workflows.types import BlobRef, File, Message, Part, Text
 

@@ -31,7 +31,8 @@ from gateway.visibility import Status
 from temporal.definitions import InputProblem, check_inputs
 from workflows.commands import Configure, NewSession, PageRequest, SnapshotPage
 from workflows.definition import AgentDefinition, Limits
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 

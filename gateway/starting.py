@@ -11,7 +11,7 @@ from temporal.blobs import BlobStore, fold
 from temporal.starting import Memo
 from workflows.commands import SendMessage
 from workflows.queries import last_words
-from workflows.session import SessionInput
+from workflows.runs import SessionInput
 from workflows.types import Message, Part, Text
 
 

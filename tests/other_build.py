@@ -13,7 +13,8 @@ import pytest
 from temporalio import workflow
 
 from temporal.app import assembly, cli
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 from workflows.turn import Action, StartTurn
 
 PATCH = "pause-before-turns"

@@ -33,7 +33,8 @@ from workflows.commands import Close, Configure, EventsPage, NewSession, PageReq
 from workflows.contract import TASK_QUEUE
 from workflows.definition import ModelDefinition
 from workflows.events import Event
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 from workflows.types import Message, Part, StopReason, Text, ToolCall, Usage
 
 #: Seconds after which a test that waits gives up.

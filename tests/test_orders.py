@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from tests.core import AT, Story, agent, failed
 from workflows.approvals import UNKNOWN, plan_calls
-from workflows.commands import Answer, NewSession, StepRecord
+from workflows.commands import Answer, StepRecord
 from workflows.contract import StepOutput, ToolOutput
 from workflows.definition import Limits, SessionLimits, TurnLimits
 from workflows.events import Event
@@ -95,10 +95,6 @@ CALLED = {
 LIMITS = Limits(turn=TurnLimits(calls_per_step=5), session=SessionLimits(parallel_calls=2))
 
 
-async def alone(workflow_id: str, new: NewSession, demo: bool) -> Any:
-    raise NotImplementedError("no agent here calls another")
-
-
 class Tiny:
     def __init__(self) -> None:
         self.story = Story.new()
@@ -113,7 +109,7 @@ class Tiny:
             lambda: self.state,
             self.event,
             self._note,
-            SubAgents(lambda: self.state, self._note, alone),
+            SubAgents(lambda: self.state, self._note),
             last_word=True,
         )
         self.questions = Questions(lambda: self.state, self.event, self._note, self.tools, lambda: self.now)

@@ -10,7 +10,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from temporal.codec import data_converter
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.json"))
 

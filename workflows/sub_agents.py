@@ -6,7 +6,7 @@ Rule 2: it is told to close, never cancelled or terminated: its last event is `s
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -16,6 +16,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from workflows.approvals import STOPPED
+from workflows.children import start_child
 from workflows.commands import Close, NewSession, Parent, SendMessage
 from workflows.contract import (
     LOAD_AGENT,
@@ -83,17 +84,12 @@ class Errand:
     cost_usd: float | None = None
 
 
-#: Starts a session below this one: workflow id, what it is started with, whether its model is the demo model.
-StartChild = Callable[[str, NewSession, bool], Awaitable["workflow.ChildWorkflowHandle[Any, Any]"]]
-
-
 class SubAgents:
     """`state` gives the session's state; `note` adds a note to it."""
 
-    def __init__(self, state: Callable[[], SessionState], note: Callable[[Note], None], start: StartChild) -> None:
+    def __init__(self, state: Callable[[], SessionState], note: Callable[[Note], None]) -> None:
         self._state = state
         self._note = note
-        self._start = start
         #: Dollars set aside for sub-agents that run, by call id.
         self._reserved: dict[str, float] = {}
 
@@ -136,7 +132,9 @@ class SubAgents:
         if cap is not None:
             self._reserved[call.call_id] = cap
         try:
-            handle = await self._start(workflow_id, self._new(call, use, session_id, opened, cap), opened.demo)
+            handle = await start_child(
+                workflow_id, self._new(call, use, session_id, opened, cap), opened.demo, state.new.session_id
+            )
             errand.usage, errand.cost_usd = Usage(), cap
             return await self._result(call, use, errand, handle, session_id)
         except FailureError as failure:

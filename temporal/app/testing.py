@@ -51,7 +51,8 @@ from temporal.settings import Settings
 from workflows.attributes import AGENT, STATUS, TENANT
 from workflows.commands import NewSession
 from workflows.contract import TASK_QUEUE
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 
 __all__ = [
     "AnswerRefused",

@@ -25,7 +25,8 @@ from temporal.client import connect
 from temporal.settings import Settings
 from workflows.commands import NewSession, SendMessage
 from workflows.contract import TASK_QUEUE
-from workflows.session import SessionInput, SessionWorkflow
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
 from workflows.types import Text
 
 Kind = Literal["perdure", "bare"]

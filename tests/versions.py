@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ from tests.session_client import PATIENCE_S, Sessions
 DEPLOYMENT = "perdure"
 #: As the current build: workers without one carry on what begins.
 UNVERSIONED = ""
+#: It takes about a second.
+_PROPAGATION_S = 10
 Code = Literal["ours", "unguarded", "patched"]
 
 #: A tool that is at work until the file that it is given exists.
@@ -153,14 +155,20 @@ async def make_current(client: Client, deployment: str, build: str) -> None:
 
 
 async def _propagated(client: Client, deployment: str) -> None:
+    """Returns once all of the server knows what is current.
+
+    At times the server never says so although it does (temporalio/temporal, issue 11842), so this waits only so long; a
+    test waits for what it needs in any case.
+    """
     request = DescribeWorkerDeploymentRequest(namespace=NAMESPACE, deployment_name=deployment)
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            told = await client.workflow_service.describe_worker_deployment(request)
-            state = told.worker_deployment_info.routing_config_update_state
-            if state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS:
-                return
-            await asyncio.sleep(0.05)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PROPAGATION_S):
+            while True:
+                told = await client.workflow_service.describe_worker_deployment(request)
+                state = told.worker_deployment_info.routing_config_update_state
+                if state != RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS:
+                    return
+                await asyncio.sleep(0.05)
 
 
 async def _when_known(ask: Any) -> None:

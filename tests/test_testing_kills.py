@@ -41,3 +41,8 @@ async def test_a_kill_cuts_parallel_tools(perdure: Perdure) -> None:
     assert len(stand_in.calls) >= 3
     await perdure.later(days=2)
     assert (await session.say("still there?")).text == "later"
+
+
+async def test_a_point_that_is_none_is_refused(perdure: Perdure) -> None:
+    with pytest.raises(ValueError, match=r"no point 'finished'.*tool\.finished"):
+        perdure.kill_worker(at="finished")  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ from temporal.app.testing_transcript import (
     result,
     user,
 )
-from temporal.app.testing_worker import MortalWorker, Point, Points
+from temporal.app.testing_worker import POINTS, MortalWorker, Point, Points
 from temporal.client import connect
 from temporal.inputs import check_inputs
 from temporal.live import MemoryLive
@@ -178,9 +178,12 @@ class Perdure:
         """The worker dies when it next comes to the point `at`, and a fresh one takes its place; what that means is
         told in `temporal.app.testing_worker`. `tool` is the one that is waited for, if not any.
 
-        `started`: nothing is done yet. `step.streaming`: the answer has begun. `finished`: all is done, and Temporal
-        does not know it yet, so that it is done again.
+        `step.started`, `tool.started`: nothing is done yet. `step.streaming`: the answer has begun. `step.finished`,
+        `tool.finished`: all is done, and Temporal does not know it yet, so that it is done again, but for a tool that is
+        called `once`. Raises `ValueError` for any other point.
         """
+        if at not in POINTS:
+            raise ValueError(f"there is no point {at!r}; there are: {', '.join(POINTS)}")
         self._points.arm(at, tool)
 
     async def restart_worker(self) -> None:

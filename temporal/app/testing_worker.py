@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import temporalio.client
 import temporalio.worker
@@ -31,6 +31,7 @@ from workflows.errors import WORKER_DIED
 #: `started`: a worker has the call and has done nothing yet. `streaming`: the answer has begun. `finished`: all is done,
 #: and Temporal does not know it yet, so it will be done again.
 Point = Literal["step.started", "step.streaming", "step.finished", "tool.started", "tool.finished"]
+POINTS: Final = get_args(Point)
 
 _STOP_S: Final = 15
 _QUESTION_S: Final = 1

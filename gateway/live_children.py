@@ -23,9 +23,10 @@ log = structlog.get_logger(__name__)
 
 #: Sub-agents of one session that are followed at the same time.
 MOST: Final = 32
-#: Of each, what one who comes late is told: so many events, and so many bytes of them.
+#: Of each, what one who comes late is told: so many events, and so many bytes of them; a level further down, an eighth.
 KEPT: Final = 200
 KEPT_BYTES: Final = 512 * 1024
+_LESS_BELOW: Final = 8
 #: Seconds before a sub-agent is asked again that is not there yet, or cannot be reached.
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -97,10 +98,15 @@ class _Child:
 
     task: asyncio.Task[None]
 
-    def __init__(self, call_id: str, session_id: str) -> None:
+    def __init__(self, call_id: str, session_id: str, above: "_Child | None" = None) -> None:
+        """`above` is the sub-agent that called it; None: the session itself did."""
         self.call_id = call_id
         self.session_id = session_id
         self.cursor: int | None = None
+        self._above = above
+        #: Sub-agents of its own that run, by call id: its frames tell of them, but its stream does not tell them again.
+        self._below: dict[str, _Child] = {}
+        self._room: int = above._room // _LESS_BELOW if above else KEPT_BYTES
         self._kept: deque[Outgoing] = deque()
         self._bytes = 0
         #: What the step that is open has streamed.
@@ -109,8 +115,11 @@ class _Child:
     def take(self, item: Outgoing) -> Outgoing:
         """The frame that tells viewers of `item`."""
         told = orjson.loads(item.data)
-        wrapped = self._wrap(item.type, told)
-        match item.type:
+        self._note(item.type, told)
+        return self._wrap(item.type, told)
+
+    def _note(self, kind: str, told: dict[str, Any]) -> None:
+        match kind:
             case "step.snapshot":
                 parts = [LivePart(part["type"], part["text"], part.get("name")) for part in told["parts"]]
                 self._step = StepProgress(told["step_id"], told["attempt"], told["n"], parts)
@@ -118,12 +127,20 @@ class _Child:
                 self._add(told)
             case "step.finished":
                 self._step = None
+            case "tool.finished":
+                self._below.pop(told["call_id"], None)
+            case "agent.event":
+                child = self._below.get(told["call_id"])
+                if child is None and len(self._below) < MOST:
+                    child = self._below[told["call_id"]] = _Child(told["call_id"], told["session_id"], self)
+                if child is not None:
+                    child._note(told["event"]["type"], told["event"])
             case _:
                 pass
-        if item.seq is not None or item.type == "session.snapshot":
-            self.cursor = item.seq if item.seq is not None else told["seq"]
-            self._keep(wrapped)
-        return wrapped
+        # One further down is told again from its start, to this process as to any other, when the stream between breaks.
+        if kind == "session.snapshot" or told.get("seq", 0) > (self.cursor or 0):
+            self.cursor = told["seq"]
+            self._keep(self._wrap(kind, told))
 
     def so_far(self) -> list[Outgoing]:
         found = list(self._kept)
@@ -135,7 +152,7 @@ class _Child:
                 parts.append({"type": part.kind, "text": part.text, **named})
             told = {"step_id": step.step_id, "attempt": step.attempt, "n": step.n, "parts": parts}
             found.append(self._wrap("step.snapshot", told))
-        return found
+        return [*found, *(item for child in self._below.values() for item in child.so_far())]
 
     def _add(self, told: dict[str, Any]) -> None:
         step = self._step
@@ -151,9 +168,11 @@ class _Child:
     def _keep(self, item: Outgoing) -> None:
         self._kept.append(item)
         self._bytes += len(item.frame)
-        while len(self._kept) > KEPT or self._bytes > KEPT_BYTES:
+        while len(self._kept) > KEPT or self._bytes > self._room:
             self._bytes -= len(self._kept.popleft().frame)
 
     def _wrap(self, kind: str, told: dict[str, Any]) -> Outgoing:
         payload = {"call_id": self.call_id, "session_id": self.session_id, "event": {**told, "type": kind}}
+        if self._above is not None:
+            return self._above._wrap("agent.event", payload)
         return encode("agent.event", payload, turn_id=self.call_id.partition(".")[0])

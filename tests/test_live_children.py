@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -180,4 +181,46 @@ async def test_what_a_late_one_is_told_is_bounded() -> None:
     await over.wait()
     assert len(told) == len(many)
     assert len(children.so_far()) == KEPT
+    children.stop()
+
+
+async def test_a_late_one_is_told_what_goes_on_further_down() -> None:
+    below = {"call_id": "t1.s1.c1", "session_id": "s~t1.s1.c1~t1.s1.c1"}
+    delta = {"step_id": "t1.s1", "attempt": 1, "part": 0, "kind": "text", "type": "step.delta"}
+    inner = [
+        {"type": "session.started", "seq": 1},
+        {**delta, "n": 0, "delta": "Once "},
+        {**delta, "n": 1, "delta": "upon"},
+        # Told once more, as when the stream between broke.
+        {"type": "session.started", "seq": 1},
+    ]
+    items = [encode("tool.started", {"seq": 1}, 1), *(encode("agent.event", {**below, "event": one}) for one in inner)]
+    end = encode("tool.finished", {"seq": 2, "call_id": "t1.s1.c1"}, 2)
+    over, go_on = asyncio.Event(), asyncio.Event()
+
+    async def follow(session: str, after: int | None) -> Any:
+        for item in items:
+            yield item
+        over.set()
+        await go_on.wait()
+        yield end
+        over.set()
+        await asyncio.Event().wait()
+
+    def so_far() -> list[Any]:
+        events = [orjson.loads(item.data)["event"] for item in children.so_far()]
+        return [event["event"] if event["type"] == "agent.event" else event for event in events]
+
+    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, lambda item: None)
+    await over.wait()
+    parts = [{"type": "text", "text": "Once upon"}]
+    assert so_far() == [
+        {"type": "tool.started", "seq": 1},
+        {"type": "session.started", "seq": 1},
+        {"type": "step.snapshot", "step_id": "t1.s1", "attempt": 1, "n": 2, "parts": parts},
+    ]
+    over.clear()
+    go_on.set()
+    await over.wait()
+    assert [event["type"] for event in so_far()] == ["tool.started", "tool.finished"]
     children.stop()

@@ -4,11 +4,13 @@
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
-import { PerdureClient, emptyView, newId } from '/client.js';
-import { byId, h, icon, scheduler, setText } from './dom.js';
-import { cost, temporalLink, textOf } from './format.js';
+import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
+import { unwrapped } from './below.js';
+import { byId, icon, scheduler, setText } from './dom.js';
+import { textOf } from './format.js';
 import { Outbox } from './outbox.js';
 import { Sidebar } from './sidebar.js';
+import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
 import { drawWelcome, readInputs } from './welcome.js';
 
@@ -102,7 +104,7 @@ async function watch(sessionId) {
       page.view = view;
       if (event.type === 'turn.finished') page.stopping = null;
       if (['turn.finished', 'message.queued', 'agent.updated'].includes(event.type)) refreshFacts(live);
-      if (/^(turn|approval|input|session\.closed)/.test(event.type)) sidebar.refreshSoon();
+      if (/^(turn|approval|input|session\.closed)/.test(unwrapped(event).event.type)) sidebar.refreshSoon();
       if (event.type === 'message.added') outbox.drop([event.message.id]);
       if (event.type === 'session.snapshot') outbox.drop(event.messages.map((message) => message.id));
       draw();
@@ -161,15 +163,10 @@ function drawPage() {
   const working = runningTurn() !== undefined || view.status === 'working';
   welcome.hidden = sessionId !== null;
   drawTranscript(transcript, view, waiting, actions);
-  setText(byId('agent-name'), name);
-  const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
-  document.title = title ? `${title} · Perdure` : 'Perdure';
-  byId('demo').hidden = !(sessionId ? (view.session.demo ?? agentNamed(name)?.demo) : agent?.demo);
-  setText(byId('cost'), sessionId && view.seq > 0 ? cost(view.cost_usd) : '');
-  drawLink('inspector', sessionId && view.seq > 0 && `/sessions/${encodeURIComponent(sessionId)}`);
-  drawLink('temporal', temporalLink(page.temporalUi, view.session.workflow_id));
-  drawModels(agentNamed(name));
-  drawConnection();
+  const { temporalUi, connection } = page;
+  // For a new chat, what was picked.
+  const known = sessionId ? agentNamed(name) : agent;
+  drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection });
   byId('stop').hidden = !working;
   byId('stop').disabled = page.stopping !== null;
   drawComposer();
@@ -189,18 +186,6 @@ function drawComposer() {
   byId('send').disabled = box.disabled || !box.value.trim();
 }
 
-function drawConnection() {
-  const { name, error } = page.connection ?? {};
-  const words = {
-    waiting: 'Reconnecting…',
-    failed: error?.status === 404 ? 'This session is not here any more' : error?.message,
-  };
-  const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && page.wasLost);
-  page.wasLost = lost;
-  setText(byId('connection'), lost ? (words[name] ?? words.waiting) : '');
-  byId('connection').dataset.state = lost ? name : '';
-}
-
 function drawNewChat() {
   const pick = (name) => {
     page.agent = agentNamed(name);
@@ -209,28 +194,6 @@ function drawNewChat() {
     byId('agent').focus();
   };
   drawWelcome(welcome, page.agents, page.agent, pick);
-}
-
-function drawModels(agent) {
-  const roles = Array.isArray(agent?.models)
-    ? agent.models.map((model) => model.name ?? model)
-    : Object.keys(agent?.models ?? {});
-  const shown = page.sessionId !== null && roles.length > 1 && !page.view.closed;
-  byId('model-choice').hidden = !shown;
-  if (!shown) return;
-  const select = byId('model');
-  const current = page.view.session.model ?? agent.model;
-  if (select.dataset.roles !== roles.join()) {
-    select.replaceChildren(...roles.map((role) => h('option', { value: role }, role)));
-    select.dataset.roles = roles.join();
-  }
-  if (document.activeElement !== select) select.value = current;
-}
-
-function drawLink(id, href) {
-  const link = byId(id);
-  link.hidden = !href;
-  if (href) link.href = href;
 }
 
 function currentEntry() {
@@ -244,7 +207,8 @@ function currentEntry() {
   return {
     session_id: sessionId,
     agent: agent ?? first?.create?.agent,
-    status: view.status,
+    status: openBelow(view).length ? 'waiting' : view.status,
+    parent: view.session.parent?.session_id,
     created_at: made,
     cost_usd: view.cost_usd,
     title,
@@ -252,7 +216,10 @@ function currentEntry() {
 }
 
 const actions = {
-  answer: (question, body, options) => client.answer(page.sessionId, question.question_id, body, options),
+  // What a sub-agent asks is answered at its own session.
+  answer: ({ session_id: id = page.sessionId, question_id: question }, body, options) =>
+    client.answer(id, question, body, options),
+  readBelow: (way) => page.live.readBelow(way),
   retry: (messageId) => outbox.retry(messageId).then(() => page.live || watch(page.sessionId)),
   discard: (messageId) => {
     const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);

@@ -6,7 +6,8 @@
  *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
  *   await client.send(session_id, { text: 'Hello', messageId: newId() });
  *
- * What a session asks is in the view (`openQuestions(view)`) and is answered by `answer`. Client tools can answer by themselves:
+ * What a session asks is in the view (`openQuestions(view)`) and is answered by `answer`; what its sub-agents ask
+ * (`openBelow(view)`) is answered at the question's own `session_id`. Client tools can answer by themselves:
  *
  *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
  *
@@ -16,10 +17,12 @@
  */
 
 // This file is served as /client.js, the others are below /pages/.
+import { openBelow } from './pages/below.js';
 import { ClientTools } from './pages/client_tools.js';
+import { SubSessions } from './pages/sub_sessions.js';
 import { emptyView, openQuestions, reduce, withFacts } from './pages/view.js';
 
-export { emptyView, openQuestions, reduce, withFacts };
+export { emptyView, openBelow, openQuestions, reduce, withFacts };
 
 const RETRIED = new Set([408, 429, 502, 503, 504]);
 
@@ -103,21 +106,23 @@ export class PerdureClient {
     const live = { view: emptyView() };
     const clientTools = new ClientTools(this, sessionId, tools);
     const onView = (view, event) => (clientTools.look(view), draw(view, event));
-    live.stream = this.stream(sessionId, {
-      onState,
-      onEvent: (event) => {
-        const before = live.view;
-        live.view = reduce(before, event);
-        if (live.view.gap !== null && live.view.gap !== before.gap) live.stream.resync(live.view.seq || null);
-        else if (live.view !== before) onView(live.view, event);
-      },
-    });
+    const take = (event) => {
+      const before = live.view;
+      live.view = reduce(before, event);
+      if (live.view.gap !== null && live.view.gap !== before.gap) live.stream.resync(live.view.seq || null);
+      else if (live.view !== before) onView(live.view, event);
+    };
+    const below = new SubSessions(this, take, () => live.view);
+    const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
+    live.stream = this.stream(sessionId, { onState, onEvent });
+    /** Takes all that a sub-agent which is over did into the view; `way`: see `below.js`. */
+    live.readBelow = (way) => below.read(way);
     /** Takes what only the snapshot says (model, demo, queued texts) into the view. */
     live.refresh = async () => {
       const snapshot = await this.session(sessionId);
       onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
     };
-    live.close = () => (clientTools.close(), live.stream.close());
+    live.close = () => (clientTools.close(), below.close(), live.stream.close());
     return live;
   }
 

@@ -1,11 +1,13 @@
 /**
  * Client tools that an app runs by itself: their questions are answered with what the app's functions return.
  *
- * Rule 1: a function runs only for a question that is open now, and once a page: `tool(args, {callId, questionId, signal})`.
+ * Rule 1: a function runs only for a question that is open now, here or of a sub-agent, and once a page:
+ * `tool(args, {callId, questionId, sessionId, signal})`.
  * Rule 2: pages that were loaded anew, and other pages of the same session, run it again; the first answer counts. So it should
  * do no harm the second time. `signal` aborts it when the question is settled elsewhere.
  * Rule 3: what it throws, and a result that does not fit the tool's output schema, declines the call with that reason.
  */
+import { openBelow, questionKey } from './below.js';
 import { openQuestions } from './view.js';
 
 const MOST = 2000;
@@ -21,10 +23,10 @@ export class ClientTools {
   /** Starts what `view` newly asks, and ends what it no longer asks. */
   look(view) {
     this.view = view;
-    const open = openQuestions(view).filter((question) => this.#isOurs(question));
-    const asked = new Set(open.map((question) => question.question_id));
-    for (const [id, abort] of this.#running) if (!asked.has(id)) abort.abort();
-    for (const question of open) if (!this.#running.has(question.question_id)) this.#run(question);
+    const open = [...openQuestions(view), ...openBelow(view)].filter((question) => this.#isOurs(question));
+    const asked = new Set(open.map(questionKey));
+    for (const [key, abort] of this.#running) if (!asked.has(key)) abort.abort();
+    for (const question of open) if (!this.#running.has(questionKey(question))) this.#run(question);
   }
 
   close() {
@@ -37,23 +39,25 @@ export class ClientTools {
     return kind === 'input' && Object.hasOwn(this.tools, name) && !id.endsWith('.outcome');
   }
 
-  async #run({ question_id: id, call_id: callId, name, args }) {
+  async #run(question) {
+    const { question_id: id, call_id: callId, name, args, session_id: sessionId = this.sessionId } = question;
     const abort = new AbortController();
     const { signal } = abort;
-    this.#running.set(id, abort);
+    this.#running.set(questionKey(question), abort);
     try {
       // Events that are read again tell of questions that were answered long ago.
-      const { questions } = await this.client.session(this.sessionId);
-      if (!questions.some((question) => question.question_id === id) || signal.aborted) return;
-      await this.#answer(id, await this.#result(name, args, { callId, questionId: id, signal }), signal);
+      const { questions } = await this.client.session(sessionId);
+      if (!questions.some((one) => one.question_id === id) || signal.aborted) return;
+      const result = await this.#result(name, args, { callId, questionId: id, sessionId, signal });
+      await this.#answer(sessionId, id, result, signal);
     } catch (error) {
-      if (!signal.aborted && error.retryable !== false) setTimeout(() => this.#again(id), PAUSE_MS);
+      if (!signal.aborted && error.retryable !== false) setTimeout(() => this.#again(question), PAUSE_MS);
     }
   }
 
   /** The server did not answer, and the question may still be open. */
-  #again(id) {
-    this.#running.delete(id);
+  #again(question) {
+    this.#running.delete(questionKey(question));
     this.look(this.view);
   }
 
@@ -65,12 +69,12 @@ export class ClientTools {
     }
   }
 
-  async #answer(id, answer, signal) {
+  async #answer(sessionId, id, answer, signal) {
     try {
-      await this.client.answer(this.sessionId, id, answer, { signal });
+      await this.client.answer(sessionId, id, answer, { signal });
     } catch (error) {
       if (error.status !== 422) throw error;
-      await this.client.answer(this.sessionId, id, declined(`The app's answer was refused: ${error.message}`), { signal });
+      await this.client.answer(sessionId, id, declined(`The app's answer was refused: ${error.message}`), { signal });
     }
   }
 }

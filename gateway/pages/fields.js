@@ -53,6 +53,16 @@ export function askForm(fields, prompt) {
   return { node: h('div', { class: 'fields' }, asked.map(({ node }) => node)), read };
 }
 
+/** The form of a flat JSON Schema, as MCP servers ask by it; null where it is not flat. */
+export function schemaForm({ properties = {}, required = [] }, prompt) {
+  const fields = Object.entries(properties).map(([name, of]) => ({
+    ...{ name, label: of.title, type: typeOf(of), required: required.includes(name) },
+    options: of.enum ?? of.oneOf?.map((choice) => choice.const),
+  }));
+  if (!fields.every(({ type }) => type)) return null;
+  return fields.length ? askForm(fields, prompt) : { node: h('div', {}), read: () => ({}) };
+}
+
 /** Says at the field, where `path` (`args.amount`) names one, what is wrong; → whether there is such a field. */
 export function complain(form, path, message) {
   const name = path.split(/[.[]/)[1];
@@ -79,6 +89,12 @@ export function checkJson({ target }) {
   } catch (error) {
     target.setCustomValidity(`This is not JSON: ${error.message}`);
   }
+}
+
+function typeOf({ type, format, enum: values, oneOf }) {
+  if (type === 'string' && (values || oneOf)) return 'choice';
+  if (type === 'string') return format === 'date' ? 'date' : 'text';
+  return { integer: 'number', number: 'number', boolean: 'boolean' }[type] ?? null;
 }
 
 function askField({ name, label, type = 'text', options = [], required = false }) {
@@ -120,16 +136,21 @@ function valueField(value) {
   if (typeof value !== 'string') return jsonArea(pretty(value));
   if (value.length <= 60 && !value.includes('\n'))
     return h('input', { type: 'text', value, autocomplete: 'off', data: { type: 'string' } });
-  const area = h('textarea', { rows: 4, data: { type: 'string' } });
-  area.value = value;
-  return area;
+  const rows = Math.min(12, Math.max(4, value.split('\n').length + 1, Math.ceil(value.length / 70)));
+  return beginning(h('textarea', { rows, data: { type: 'string' } }), value);
 }
 
 function jsonArea(text) {
-  const rows = Math.min(10, text.split('\n').length + 1);
+  const rows = Math.min(12, text.split('\n').length + 1);
   const props = { rows, required: true, spellcheck: 'false', oninput: checkJson, data: { type: 'json' } };
   const area = h('textarea', { ...props, class: 'json' });
+  return beginning(area, text);
+}
+
+/** A long text is read from its beginning. */
+function beginning(area, text) {
   area.value = text;
+  area.setSelectionRange(0, 0);
   return area;
 }
 
@@ -149,7 +170,7 @@ function shown(value) {
 }
 
 function folded(text, code) {
-  const whole = code ? h('pre', { tabindex: 0 }, h('code', {}, text)) : h('span', { class: 'long' }, text);
+  const whole = code ? h('pre', { tabindex: 0 }, h('code', {}, text)) : h('span', { class: 'long', tabindex: text.length > LONG ? 0 : null }, text);
   if (text.length <= LONG && text.split('\n').length <= 8) return whole;
   const start = text.slice(0, LONG / 2).split('\n').slice(0, 3).join('\n');
   const size = `${text.length.toLocaleString('en')} characters`;

@@ -4,10 +4,14 @@
  * Rule: the timeline comes from the session's events, live; prompts, which are big, are asked for one step at a time.
  */
 import { PerdureClient, emptyView } from '/client.js';
+import { unknownBelow, unwrapped } from './below.js';
 import { byId, h, scheduler, setText } from './dom.js';
 import { STATUS, cost, fullTime, temporalLink } from './format.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
+
+/** Sub-agents whose waits are shown in the timeline; older ones are a click away. */
+const MOST_READ = 50;
 
 const sessionId = decodeURIComponent(location.pathname.split('/').filter(Boolean).at(-1));
 const client = new PerdureClient();
@@ -19,6 +23,9 @@ const page = {
   step: null,
   error: null,
   traced: new Map(),
+  /** Sessions of sub-agents that have been read, or are being read. */
+  read: new Set(),
+  reading: false,
 };
 const draw = scheduler(drawPage);
 
@@ -50,7 +57,21 @@ function onView(view, event) {
   if (['turn.finished', 'agent.updated'].includes(event.type)) refresh();
   const stepId = event.step_id ?? event.call_id?.split('.').slice(0, 2).join('.');
   if (page.selected && stepId === page.selected && /finished$|^step.started/.test(event.type)) load(page.selected);
+  if (!/^(step\.(delta|snapshot)|tool\.progress)$/.test(unwrapped(event).event.type)) readSubAgents();
   draw();
+}
+
+/** One after the other: browsers open few connections to a server, and each of these holds one. */
+async function readSubAgents() {
+  if (page.reading) return;
+  page.reading = true;
+  const next = () => unknownBelow(page.view).find((way) => !page.read.has(way.at(-1).session_id));
+  for (let way = next(); way && page.read.size < MOST_READ; way = next()) {
+    page.read.add(way.at(-1).session_id);
+    // One that is not here any more has nothing to tell.
+    await page.live.readBelow(way).catch(() => {});
+  }
+  page.reading = false;
 }
 
 function refresh() {
@@ -152,7 +173,8 @@ function drawPage() {
   if (!selected) return;
   const turn = view.turns.find((one) => one.messages.some((message) => message.step_id === selected));
   const message = turn?.messages.find((one) => one.step_id === selected);
-  drawDetail(byId('detail'), { stepId: selected, step, message, tools: turn?.tools, error }, () => pick(null));
+  const given = { stepId: selected, step, message, tools: turn?.tools, error, readBelow };
+  drawDetail(byId('detail'), given, () => pick(null));
 }
 
 function drawConnection() {
@@ -178,6 +200,7 @@ function drawFacts() {
     ['Created', fullTime(session.created_at)],
     ['User', session.user ?? ''],
     ['Session', sessionId],
+    ['Called by', session.parent && `${session.parent.session_id}, ${session.parent.call_id}`],
     ['Forked from', session.forked_from && `${session.forked_from.session_id}, ${session.forked_from.turn_id}`],
   ].filter(([, value]) => value);
   const drawn = JSON.stringify(rows);
@@ -187,12 +210,14 @@ function drawFacts() {
   byId('facts').replaceChildren(...rows.map(fact));
 }
 
-/** The value of a fact; a session that another was forked from is a link. */
+/** The value of a fact; a session that this one comes from is a link. */
 function shown(name, value) {
-  if (name !== 'Forked from') return value;
-  return h('a', { href: `/sessions/${encodeURIComponent(page.view.session.forked_from.session_id)}` }, value);
+  const { parent, forked_from: forked } = page.view.session;
+  const other = { 'Called by': parent, 'Forked from': forked }[name];
+  return other ? h('a', { href: `/sessions/${encodeURIComponent(other.session_id)}` }, value) : value;
 }
 
+const readBelow = (way) => page.live.readBelow(way);
 const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
 const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('step');
 

@@ -6,10 +6,15 @@
 import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
 import { link, renderMarkdown } from './markdown.js';
+import { questionsBelow } from './below.js';
 import { drawQuestions } from './questions.js';
+import { drawSubAgent, spentBelow } from './sub_agents.js';
 
-/** Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. `answer`: see `questions.js`. */
-export function drawParts(container, message, tools = {}, { unfold = false, answer = null } = {}) {
+/**
+ * Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. `answer`: see `questions.js`;
+ * `told`: what a snapshot says that sub-agents ask; `below`: see `sub_agents.js`.
+ */
+export function drawParts(container, message, tools = {}, { unfold = false, answer = null, told = null, below = null } = {}) {
   const last = message.parts.length - 1;
   const items = message.parts
     .map((part, index) => ({
@@ -19,6 +24,8 @@ export function drawParts(container, message, tools = {}, { unfold = false, answ
       tool: tools[part.call_id],
       unfold,
       answer,
+      told,
+      below,
     }))
     .filter(({ part }) => part.type !== 'tool_result' && (part.type !== 'reasoning' || part.text));
   keyed(container, items, { key: ({ part, index }) => `${index} ${part.type}`, make, update });
@@ -58,7 +65,7 @@ function make({ part, unfold }) {
 function update(node, item) {
   const { part, growing, tool } = item;
   const drawn = node.drawnItem;
-  if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool) return;
+  if (drawn && drawn.part === part && drawn.growing === growing && drawn.tool === tool && drawn.told === item.told) return;
   node.drawnItem = item;
   if (part.type === 'text') {
     renderMarkdown(node, part.text);
@@ -68,8 +75,10 @@ function update(node, item) {
     node.classList.toggle('busy', growing);
     renderMarkdown(node.lastChild, part.text);
   } else if (part.type === 'tool_call') {
-    drawTool(node.firstChild, part, tool, growing);
-    drawQuestions(node.lastChild, tool, item.answer);
+    // Further down they are shown at the call of this session that they hold up, where they can be answered.
+    const asked = item.answer ? questionsBelow(tool, item.told ?? []) : [];
+    drawTool(node.firstChild, item, asked.some((one) => one.state === 'open'));
+    drawQuestions(node.lastChild, tool, item.answer, asked);
   }
 }
 
@@ -90,8 +99,10 @@ function unrun(tool) {
   return tool?.state === 'failed' && refused ? 'unrun' : null;
 }
 
-function drawTool(node, part, tool, growing) {
-  const state = tool?.state ?? (growing || part.args === undefined ? 'writing' : 'waiting');
+function drawTool(node, item, isAsked) {
+  const { part, tool, growing } = item;
+  const known = tool?.state ?? (growing || part.args === undefined ? 'writing' : 'waiting');
+  const state = known === 'running' && (isAsked || asksWithin(tool.agent)) ? 'asking' : known;
   const { word, mark } = STATES[unrun(tool) ?? state];
   const written =
     part.args_raw ??
@@ -99,28 +110,28 @@ function drawTool(node, part, tool, growing) {
     (part.args && Object.keys(part.args).length ? part.args : (tool?.args ?? part.args));
   const input = tool?.edited ? tool.args : written;
   const { message, fraction } = (state === 'running' && tool.progress) || {};
-  const took = [tool?.duration_ms ? duration(tool.duration_ms) : '', tool?.attempts > 1 && `${tool.attempts} attempts`]
+  const tries = tool?.attempts > 1 && `${tool.attempts} attempts`;
+  const took = [tool?.duration_ms ? duration(tool.duration_ms) : '', tries, tool?.session_id && spentBelow(tool)]
     .filter(Boolean)
     .join(', ');
   node.dataset.state = state;
   const shown = [
     h('span', { class: 'state-mark' }, mark ? icon(mark) : h('span', { class: 'spinner' })),
     h('span', { class: 'tool-name' }, part.name || tool?.name || 'Tool'),
-    h('span', { class: message ? 'tool-hint said' : 'tool-hint' }, message ?? oneLine(input)),
+    h('span', { class: message ? 'tool-hint said' : 'tool-hint' }, message ?? oneLine(tool?.session_id ? (input?.message ?? input) : input)),
     fraction != null && h('progress', { max: 1, value: fraction, 'aria-label': 'Progress' }),
     h('span', { class: 'tool-state' }, took ? `${word}, ${took}` : word),
     icon('chevron'),
   ];
   node.firstChild.replaceChildren(...shown.filter(Boolean));
+  if (tool?.session_id) return drawSubAgent(node, { ...tool, call_id: part.call_id }, input, { ...item, drawParts });
   const changed = tool?.edited ? section('Input as the model wrote it', written ?? {}) : [];
-  node.lastChild.replaceChildren(...subSession(tool), ...section('Input', input ?? {}), ...changed, ...output(tool));
+  node.lastChild.replaceChildren(...section('Input', input ?? {}), ...changed, ...output(tool));
 }
 
-/** Another agent answers in a session of its own, with a page of its own. */
-function subSession(tool) {
-  if (!tool?.session_id) return [];
-  const href = `/sessions/${encodeURIComponent(tool.session_id)}`;
-  return [h('p', { class: 'small' }, h('a', { href }, 'The session of this agent'))];
+/** A question is open of it, or of one further down. */
+function asksWithin(agent) {
+  return agent?.turns.some((turn) => Object.values(turn.tools).some((tool) => tool.state === 'asking' || asksWithin(tool.agent)));
 }
 
 function output(tool) {

@@ -4,16 +4,26 @@
  * Rule 1: what became of a question is told by the session's events alone; a card only sends.
  * Rule 2: a card keeps its nodes as long as its question is open, so nothing typed into it is lost.
  */
+import { questionKey } from './below.js';
 import { h, keyed } from './dom.js';
-import { askForm, complain, table, valuesForm } from './fields.js';
+import { askForm, complain, schemaForm, table, valuesForm } from './fields.js';
 import { becameOf, expiresIn, fullTime } from './format.js';
 
 const TAKEN = 'Somebody else has answered already.';
 
-/** `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page only shows. */
-export function drawQuestions(container, tool, answer = null) {
-  const items = (tool?.questions ?? []).map((question) => ({ question, edited: tool.edited, answer }));
-  keyed(container, items, { key: ({ question }) => question.question_id, make: makeSlot, update });
+/**
+ * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page only shows. `below`: what
+ * sub-agents ask meanwhile (`below.js`).
+ */
+export function drawQuestions(container, tool, answer = null, below = []) {
+  // What was settled before anybody looked is told inside, where that agent asked it.
+  const held = below.filter((one) => one.state === 'open' || container.keyedNodes?.has(questionKey(one)));
+  const items = [...(tool?.questions ?? []), ...held].map((question) => ({
+    question,
+    edited: question.agents ? question.edited : tool.edited,
+    answer,
+  }));
+  keyed(container, items, { key: ({ question }) => questionKey(question), make: makeSlot, update });
 }
 
 /** Lets the times until questions expire go on. */
@@ -30,10 +40,13 @@ function update(node, { question, edited, answer }) {
     if (!node.card) node.replaceChildren((node.card = makeCard(node, question, answer)));
     return;
   }
+  const asked = askerOf(question);
+  const became = asked ? `${asked}, ${question.name}: ${becameOf(question, edited)}` : becameOf(question, edited);
+  if (node.firstChild?.textContent === became && !node.card) return;
   const focused = node.hadFocus || node.contains(document.activeElement);
   node.settle?.();
   node.card = null;
-  const line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, becameOf(question, edited));
+  const line = h('p', { class: 'settled', tabindex: -1, data: { state: question.state } }, became);
   const value = question.state === 'answered' && isObject(question.value) ? table(question.value) : null;
   node.replaceChildren(...[line, value].filter(Boolean));
   drawNote(node);
@@ -46,13 +59,14 @@ function drawNote(slot) {
 
 function makeCard(slot, question, answer) {
   const { question_id: id, kind, name, args, prompt, expires_at: expires } = question;
-  const heading = `question-${id}`;
-  const parts = kind === 'approval' ? approval(args) : id.endsWith('.outcome') ? lost(args) : input(question);
+  const heading = `question-${question.session_id ?? ''}-${id}`;
+  const parts = kind === 'approval' ? approval(args, question.agents) : id.endsWith('.outcome') ? lost(args) : input(question);
   const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
+  const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
   const said = h('p', { class: 'card-state', role: 'status' });
   const set = h('fieldset', { class: 'card-body' }, parts.nodes);
-  const form = h('form', { class: 'card', novalidate: true, 'aria-labelledby': heading }, h('header', {}, title, until), set, said);
+  const form = h('form', { class: 'card', novalidate: true, 'aria-labelledby': heading }, h('header', {}, asker, title, until), set, said);
   form.dataset.question = id;
 
   async function send(body) {
@@ -88,14 +102,15 @@ function makeCard(slot, question, answer) {
 }
 
 /** May it run? With its arguments as they are, or changed. */
-function approval(args) {
+function approval(args, agents) {
   const holder = h('div', { class: 'arguments' }, table(args));
   const yes = h('button', { type: 'submit', class: 'button primary' }, 'Approve');
   const no = h('button', { type: 'button', class: 'button danger' }, 'Deny');
   const edit = h('button', { type: 'button', class: 'button plain', 'aria-pressed': 'false' }, 'Edit');
   const reason = reasonField('Reason, if you deny');
   const remember = h('input', { type: 'checkbox' });
-  const always = h('label', { class: 'remember' }, remember, ' Allow this tool for the rest of this session');
+  const how = agents ? ' Allow this tool for the rest of its work' : ' Allow this tool for the rest of this session';
+  const always = h('label', { class: 'remember' }, remember, how);
   let form = null;
   edit.addEventListener('click', () => {
     form = form ? null : valuesForm(args);
@@ -118,10 +133,11 @@ function approval(args) {
   };
 }
 
-/** What a client tool asks: a form where it is `ask_user`, else any JSON. */
-function input({ name, args, prompt }) {
-  const form = name === 'ask_user' ? askForm(args.fields, prompt) : null;
-  if (!form) return anything([h('code', {}, name), ' needs an answer'], [table(args)], 'Decline', 'Reason, if you decline');
+/** What a client tool or the server of a tool asks: a form where it is `ask_user` or has a schema, else any JSON. */
+function input({ name, args, prompt, output }) {
+  const form = output ? schemaForm(output, prompt) : name === 'ask_user' ? askForm(args.fields, prompt) : null;
+  const title = output ? [prompt] : [h('code', {}, name), ' needs an answer'];
+  if (!form) return anything(title, [table(args)], 'Decline', output ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
   const yes = h('button', { type: 'submit', class: 'button primary' }, 'Send');
   return {
@@ -164,6 +180,8 @@ function noSubmit(event) {
   if (event.key === 'Enter') event.preventDefault();
 }
 
+/** The sub-agent that asks, with those between it and this session. */
+const askerOf = ({ agents }) => agents?.join(' › ');
 const withReason = ({ value }) => ({ approved: false, ...(value.trim() && { reason: value.trim() }) });
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 

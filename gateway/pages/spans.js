@@ -3,6 +3,7 @@
  *
  * Rule: all times come from the events; only what still runs is drawn up to `now`.
  */
+import { questionKey, questionsBelow } from './below.js';
 import { becameOf, duration, total } from './format.js';
 
 /** Pauses shorter than this, in milliseconds, are the engine's own pace and not worth a bar. */
@@ -10,8 +11,8 @@ const SHORTEST_WAIT = 60;
 
 /**
  * `traced`: steps of the trace by message id, for turns whose events are no longer kept.
- * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, cost, segments}, and
- * segments {from, to, kind, title}, all times in milliseconds since 1970.
+ * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, cost, session, segments},
+ * `session`: of the sub-agent that answers a call, and segments {from, to, kind, title}, all times in milliseconds since 1970.
  */
 export function rowsOf(turn, traced, now) {
   const steps = turn.messages
@@ -67,13 +68,17 @@ function modelRow(step, turn, now) {
   };
 }
 
-/** A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else. */
+/**
+ * A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else. What a sub-agent waits
+ * for is below its call, as far as it is known.
+ */
 function callRows(callId, tool, step, traced, now) {
   const questions = tool.questions ?? [];
+  const below = questionsBelow(tool).filter((one) => one.asked_at);
   const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
   const isClient = questions[0]?.kind === 'input' && !questions[0].question_id.endsWith('.outcome');
   const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
-  return [...asks, own].filter(Boolean);
+  return [...asks, own, ...below.map((one) => askRow(one, one, step, now))].filter(Boolean);
 }
 
 function askRow(question, tool, step, now) {
@@ -81,16 +86,17 @@ function askRow(question, tool, step, now) {
   const to = question.state === 'open' ? now : Date.parse(question.settled_at ?? question.asked_at);
   const words = becameOf(question, tool.edited);
   const segments = [{ from, to, kind: 'ask', title: `${words}: ${duration(to - from)}` }];
-  const label = question.kind === 'approval' ? `${question.name}?` : question.name;
-  const shared = { key: question.question_id, kind: 'ask', stepId: step.step_id, segments };
-  return { ...shared, label, note: words, title: `${question.name}: ${words}`, state: 'done' };
+  const name = [...(question.agents?.slice(1) ?? []), question.name].join(' › ');
+  const label = question.kind === 'approval' ? `${name}?` : name;
+  const shared = { key: questionKey(question), kind: 'ask', stepId: step.step_id, segments };
+  return { ...shared, label, note: words, title: `${name}: ${words}`, deep: Boolean(question.agents), state: 'done' };
 }
 
 function toolRow(callId, tool, step, traced, now) {
   const kept = traced.size
     ? [...traced.values()].flatMap((one) => one.tools ?? []).find((one) => one.call_id === callId)
     : null;
-  const { started_at: startedAt, duration_ms: took, attempts } = { ...kept, ...definedOf(tool) };
+  const { started_at: startedAt, duration_ms: took, attempts, session_id: session } = { ...kept, ...definedOf(tool) };
   const known = startedAt ?? step.finished_at;
   if (!known) return null;
   const from = Date.parse(known);
@@ -101,7 +107,9 @@ function toolRow(callId, tool, step, traced, now) {
   const said = tool.state === 'running' ? tool.progress : null;
   const share = said?.fraction == null ? '' : `${Math.round(said.fraction * 100)} %`;
   const note = [share, said?.message].filter(Boolean).join(' ');
-  return { key: callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
+  const spent = tool.usage && { tokens: total(tool.usage), cost: tool.cost_usd, priced: true };
+  const shared = { key: callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
+  return { ...shared, session, ...spent };
 }
 
 const definedOf = (tool) => Object.fromEntries(Object.entries(tool).filter(([, value]) => value != null));

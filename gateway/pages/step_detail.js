@@ -15,9 +15,9 @@ const SAME = {
 
 /**
  * Draws the step into `container`. `step`: the trace's record, null until it has come; `message`, `tools`: the answer as
- * the session's events tell it, newer than the record while the step runs.
+ * the session's events tell it, newer than the record while the step runs. `readBelow`: reads a sub-agent (`sub_agents.js`).
  */
-export function drawDetail(container, { stepId, step, message, tools, error }, close) {
+export function drawDetail(container, { stepId, step, message, tools, error, readBelow }, close) {
   const known = container.drawnStep === stepId && container.firstChild;
   if (!known) {
     const button = h(
@@ -43,7 +43,7 @@ export function drawDetail(container, { stepId, step, message, tools, error }, c
   head.querySelector('p').textContent = `Step ${stepId}`;
   facts.replaceChildren(...factsOf({ ...shown, ...withoutNull(step) }));
   const parts = answer.lastChild;
-  if (shown?.parts?.length) drawParts(parts, shown, { ...toolsOf(step), ...tools }, { unfold: true });
+  if (shown?.parts?.length) drawParts(parts, shown, { ...toolsOf(step), ...tools }, { unfold: true, below: { way: [], read: readBelow } });
   else if (!parts.children.length || !parts.keyedNodes)
     parts.replaceChildren(h('p', { class: 'faint' }, shown?.live ? 'Nothing yet.' : 'Nothing was said.'));
   if (error) prompt.replaceChildren(h('p', { class: 'tool-error' }, error));

@@ -88,11 +88,12 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
   keyed(
     list,
     rows.map((row) => ({ ...row, start, length, selected: row.stepId !== null && row.stepId === selected, pick })),
-    { key: ({ key }) => key, make: makeRow, update: drawRow },
+    // A row that learns of its session is made anew, with a link.
+    { key: ({ key, session }) => `${key} ${session ?? ''}`, make: makeRow, update: drawRow },
   );
 }
 
-function makeRow({ stepId, kind, pick }) {
+function makeRow({ stepId, kind, pick, session, label, deep }) {
   const cells = [
     h(
       'span',
@@ -109,7 +110,8 @@ function makeRow({ stepId, kind, pick }) {
     stepId === null
       ? h('div', { class: 'row' }, cells)
       : h('button', { class: 'row', type: 'button', data: { step: stepId }, onclick: () => pick(stepId) }, cells);
-  return h('li', { data: { kind } }, inner);
+  const link = session && h('a', { class: 'sub-link', href: `/sessions/${encodeURIComponent(session)}` }, `Session of ${label}`);
+  return h('li', { class: deep && 'deep', data: { kind } }, inner, link);
 }
 
 function drawRow(node, row) {
@@ -143,6 +145,6 @@ function drawRow(node, row) {
     },
   );
   const took = row.segments.at(-1).to - row.segments[0].from;
-  const counts = row.kind === 'model' && row.tokens !== null ? `${tokens(row.tokens)} · ${cost(row.cost)}` : '';
+  const counts = row.tokens != null ? `${tokens(row.tokens)} · ${cost(row.cost)}` : '';
   setText(numbers, row.kind === 'wait' ? '' : [counts, duration(took)].filter(Boolean).join(' · '));
 }

@@ -1,4 +1,5 @@
 /** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
+import { questionsBelow } from './below.js';
 import { h, icon, keyed, setText } from './dom.js';
 import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from './format.js';
 import { drawParts } from './parts.js';
@@ -6,7 +7,7 @@ import { tickExpiry } from './questions.js';
 
 /**
  * `outbox`: messages of this page that the session has not shown yet, {messageId, text, state, error}.
- * `actions`: {retry(messageId), discard(messageId), answer}; `answer` as in `questions.js`.
+ * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)}; `answer` as in `questions.js`, `way` as in `below.js`.
  */
 export function drawTranscript(container, view, outbox, actions) {
   const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
@@ -23,12 +24,13 @@ export function drawTranscript(container, view, outbox, actions) {
     .map((entry) =>
       refused.has(entry.messageId) ? { ...entry, state: 'failed', error: refused.get(entry.messageId) } : { ...entry },
     );
+  const told = view.session.sub_questions;
   const turns = view.turns.map((turn) => ({ kind: 'turn', id: turn.id ?? 'next', turn }));
   const pending = [...queued, ...waiting].map((entry) => ({ kind: 'pending', id: entry.messageId, entry }));
   keyed(container, [...turns, ...pending], {
     key: ({ kind, id }) => `${kind} ${id}`,
     make: ({ kind }) => (kind === 'turn' ? makeTurn() : h('div', { class: 'pending' })),
-    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item.turn, actions) : drawPending(node, item.entry, actions)),
+    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item.turn, told, actions) : drawPending(node, item.entry, actions)),
   });
 }
 
@@ -45,19 +47,20 @@ function makeTurn() {
   );
 }
 
-function drawTurn(node, turn, { answer }) {
+function drawTurn(node, turn, told, { answer, readBelow }) {
   // A turn that did not change keeps its object, and then there is nothing to do.
-  if (node.drawnTurn === turn) return;
-  node.drawnTurn = turn;
+  if (node.drawnTurn === turn && (node.drawnTold === told || turn.status !== 'running')) return;
+  Object.assign(node, { drawnTurn: turn, drawnTold: told });
   const [messages, dots, result, footer] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
-  const asks = running && Object.values(turn.tools).some((tool) => tool.state === 'asking');
+  const asks = running && Object.values(turn.tools).some((tool) => tool.state === 'asking' || asksBelow(tool, told));
   node.classList.toggle('running', running && !asks);
   dots.hidden = !running || asks || !isSilent(turn);
+  const options = { answer, told, below: { way: [], read: readBelow } };
   keyed(
     messages,
-    turn.messages.map((message) => ({ message, turn, answer })),
+    turn.messages.map((message) => ({ message, turn, options })),
     {
       key: ({ message }) => message.key,
       make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
@@ -90,18 +93,20 @@ function makeAnswer() {
   return h('div', { class: 'answer' }, again, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
 }
 
-function drawAnswer(node, { message, turn, answer }) {
+function drawAnswer(node, { message, turn, options }) {
   const [again, parts, note] = node.children;
   const retried = message.live && message.attempt > 1;
   again.hidden = !retried;
   setText(again, retried ? `The connection to the model broke; attempt ${message.attempt}` : '');
-  drawParts(parts, message, turn.tools, { answer });
+  drawParts(parts, message, turn.tools, options);
   const why = stopNote(message);
   note.hidden = !why;
   setText(note, why ?? '');
   // Screen readers wait until the answer is whole instead of reading fragments.
   node.setAttribute('aria-busy', message.live ? 'true' : 'false');
 }
+
+const asksBelow = (tool, told) => questionsBelow(tool, told).some((one) => one.state === 'open');
 
 /** Nothing on the page moves by itself: no text grows and no tool runs. */
 function isSilent(turn) {

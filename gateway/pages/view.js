@@ -4,6 +4,8 @@
  * Rule 1: `reduce(view, event)` changes nothing that it is given; what did not change keeps its object.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
+import { stillOpen } from './below.js';
+import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './calls.js';
 
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
@@ -12,7 +14,8 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasonin
  * turns: {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at, messages, tools}
  * messages: the contract's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed', name, args, result, started_at, duration_ms,
- *   attempts, progress, edited, questions}; `edited`: it runs with other arguments than the model's
+ *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
+ *   model's; `session_id`: of the sub-agent that answers it, `agent`: that one's own view, as far as it is known, then what it spent
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
  * queued: [{id, message}] in order; `message` is null until `withFacts` knows it
@@ -34,6 +37,7 @@ export function reduce(view, event) {
   if (event.type === 'session.snapshot') return fromSnapshot(view, event);
   if (event.type === 'step.delta' || event.type === 'step.snapshot') return reduceStep(view, event);
   if (event.type === 'tool.progress') return reduceProgress(view, event);
+  if (event.type === 'agent.event') return reduceAgent(view, event);
   if (!Number.isInteger(event.seq) || event.seq <= view.seq) return view;
   // The same gap twice means that the server has nothing in between: then go on without it.
   if (event.seq > view.seq + 1 && view.gap !== event.seq) return { ...view, gap: view.gap ?? event.seq };
@@ -43,7 +47,8 @@ export function reduce(view, event) {
 /** Takes what only `GET /v1/sessions/{id}` says; its transcript stays aside, for events alone make the turns. */
 export function withFacts(view, { messages, queued = [], questions, seq, status, usage, cost_usd, ...session }) {
   const known = new Map(queued.map((message) => [message.id, message]));
-  const facts = { ...view, session: { ...view.session, ...session } };
+  // What nobody asks any more is left out of a snapshot.
+  const facts = { ...view, session: { ...view.session, sub_questions: [], ...session } };
   facts.queued = view.queued.map((entry) =>
     entry.message ? entry : { ...entry, message: known.get(entry.id) ?? null },
   );
@@ -58,7 +63,7 @@ function reduceFact(view, event) {
     case 'session.closed':
       return { ...view, status: 'closed', closed: { reason: event.reason, at: event.at } };
     case 'agent.updated':
-      return { ...view, session: { ...view.session, digest: event.new } };
+      return { ...view, session: { ...view.session, digest: event.new, ...(event.agent && { agent: event.agent }) } };
     case 'message.added': {
       const queued = view.queued.filter((entry) => entry.id !== event.message.id);
       return patchTurn({ ...view, queued }, turnId, (turn) =>
@@ -96,55 +101,44 @@ function reduceFact(view, event) {
     case 'tool.started':
       return patchTool(view, event, startedTool);
     case 'tool.finished':
-      return rested(patchTool(view, event, finishedTool));
+      return rested(finishCall(view, event));
     case 'approval.requested':
     case 'input.requested':
-      return rested(patchTool(view, event, (_, tool) => asking(tool, questionOf(event))));
+      return rested(patchTool(view, event, askingTool));
     case 'approval.resolved':
     case 'input.received':
-      return rested(settle(view, event));
+      return rested(answered(view, event));
     default:
       return view;
   }
 }
 
-function questionOf({ type, question_id, call_id, name, args, prompt = null, expires_at = null, at = null }) {
-  const kind = type.startsWith('approval') ? 'approval' : 'input';
-  return { question_id, call_id, kind, state: 'open', name, args, prompt, expires_at, asked_at: at };
+/** `input.received` does not name the call, but the question's id does. */
+function answered(view, event) {
+  const { question_id: id } = event;
+  return patchTool(view, { ...event, call_id: event.call_id ?? id.slice(0, id.lastIndexOf('.')) }, answeredTool);
 }
 
-function asking(tool, question) {
-  const before = (tool.questions ?? []).filter(({ question_id: id }) => id !== question.question_id);
-  const { name, args } = question;
-  return { name, args: tool.args ?? args, state: 'asking', progress: null, questions: [...before, question] };
+/** What a sub-agent spent counts here, too. */
+function finishCall(view, event) {
+  const next = patchTool(view, event, finishedTool);
+  if (!event.usage) return next;
+  const sums = (whole) => ({ usage: added(whole.usage, event.usage), cost_usd: plus(whole.cost_usd, event.cost_usd) });
+  return { ...patchTurn(next, event.turn_id ?? turnOf(event.call_id), (turn) => ({ ...turn, ...sums(turn) })), ...sums(next) };
 }
 
-/** An answer has come; `input.received` does not name the call, but the question's id does. */
-function settle(view, event) {
-  const { question_id: id, at, reason = null, by = null, value } = event;
-  const call_id = event.call_id ?? id.slice(0, id.lastIndexOf('.'));
-  const state = event.type === 'input.received' ? 'answered' : resolved(event);
-  return patchTool(view, { ...event, call_id }, (_, tool) => ({
-    state: state === 'approved' ? 'allowed' : tool.state,
-    questions: settled(tool, (question) =>
-      question.question_id === id ? { ...question, state, reason, by, value, settled_at: at } : question,
-    ),
-  }));
+/** One event of a sub-agent, into its own view at the call that it answers; what it asks is no question of this session. */
+function reduceAgent(view, { call_id, session_id, event }) {
+  const turn = view.turns.find(({ id }) => id === turnOf(call_id));
+  const tool = turn?.tools[call_id];
+  if (!turn) return view;
+  const agent = reduce(tool?.agent ?? emptyView(), event);
+  const asked = view.session.sub_questions;
+  const left = stillOpen(asked, { type: 'agent.event', call_id, session_id, event });
+  const next = left === asked ? view : { ...view, session: { ...view.session, sub_questions: left } };
+  if (agent === tool?.agent && tool.session_id) return next;
+  return patchTool(next, { call_id }, () => ({ state: tool?.state ?? 'running', session_id, agent }));
 }
-
-function resolved({ approved, reason }) {
-  if (approved) return 'approved';
-  return reason === 'expired' || reason === 'stopped' ? reason : 'denied';
-}
-
-/** What an open question has become, told by its call's result alone. */
-function ended({ output, is_error: failed }) {
-  if (!failed) return 'answered';
-  return { stopped: 'stopped', expired: 'expired' }[output?.type] ?? 'declined';
-}
-
-const settled = (tool, change) =>
-  (tool.questions ?? []).map((question) => (question.state === 'open' ? change(question) : question));
 
 /** A session waits as long as any question is open. */
 function rested(view) {
@@ -214,7 +208,7 @@ function withDelta(parts, { part, kind, delta, name }) {
 function fromSnapshot(view, snapshot) {
   const { messages, queued = [], seq, status, usage, cost_usd, questions, type, ...session } = snapshot;
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
-  let next = { ...emptyView(), seq, status, usage, cost_usd, session: { ...view.session, ...session } };
+  let next = { ...emptyView(), seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
   const place = (id, change) =>
     (next = patchTurn(next, id, change, known.get(id) ?? { ...newTurn(id), status: 'finished' }));
@@ -230,40 +224,9 @@ function fromSnapshot(view, snapshot) {
       return message.role === 'tool' ? { ...turn, tools } : upsert({ ...turn, tools }, { ...message, key: message.id });
     });
   }
-  if (session.turn_id) place(session.turn_id, (turn) => ({ ...turn, status: 'running', tools: asked(turn, questions) }));
+  if (session.turn_id) place(session.turn_id, (turn) => ({ ...turn, status: 'running', tools: askedTools(turn, questions) }));
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
 }
-
-/** The turn's tools with the questions that a snapshot holds; one that it no longer holds was answered unseen. */
-function asked(turn, questions = []) {
-  const open = new Set(questions.map((question) => question.question_id));
-  const tools = Object.entries(turn.tools).map(([callId, tool]) => {
-    const known = settled(tool, (one) => (open.has(one.question_id) ? one : { ...one, state: 'answered' }));
-    return [callId, tool.questions ? { ...tool, state: tool.result ? tool.state : undefined, questions: known } : tool];
-  });
-  const next = Object.fromEntries(tools);
-  for (const { kind, ...question } of questions) {
-    const known = next[question.call_id]?.questions?.find((one) => one.question_id === question.question_id);
-    const made = { ...questionOf({ ...question, type: kind }), asked_at: known?.asked_at ?? null };
-    const tool = next[question.call_id] ?? {};
-    next[question.call_id] = { ...tool, ...asking(tool, made) };
-  }
-  return next;
-}
-
-function startedTool({ name, args, at, session_id }, tool) {
-  const model = tool.questions?.[0]?.args;
-  const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
-  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }) };
-}
-
-const finishedTool = ({ name, result, duration_ms, attempts, at }, tool = {}) => ({
-  ...{ name, result, state: result.is_error ? 'failed' : 'done', progress: null },
-  ...(at && { duration_ms, attempts, finished_at: at }),
-  ...(tool.questions && {
-    questions: settled(tool, (question) => ({ ...question, state: ended(result), settled_at: at ?? null })),
-  }),
-});
 
 const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };

@@ -1,0 +1,87 @@
+/**
+ * What becomes of one tool call, and of what it asks: pure functions of a call as `view.js` describes it and of one event.
+ *
+ * Rule: a question is settled once; what comes later does not change what became of it.
+ */
+
+/** The call while its tool runs. A sub-agent answers it in the session `session_id`. */
+export function startedTool({ name, args, at, session_id }, tool) {
+  const model = tool.questions?.[0]?.args;
+  const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
+  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }) };
+}
+
+/** The call with its result; with `usage` and `cost_usd` where another agent answered it. */
+export function finishedTool({ name, result, duration_ms, attempts, at, usage, cost_usd }, tool = {}) {
+  const session = result.output?.session_id;
+  return {
+    ...{ name, result, state: result.is_error ? 'failed' : 'done', progress: null },
+    ...(at && { duration_ms, attempts, finished_at: at }),
+    ...(usage && { usage, cost_usd }),
+    // A snapshot tells of no start; that of a sub-agent is told by its result, if its session's id is made of the call's.
+    ...(!at && typeof session === 'string' && session.endsWith(`~${result.call_id}`) && { session_id: session }),
+    ...(tool.questions && {
+      questions: settled(tool, (question) => ({ ...question, state: ended(result), settled_at: at ?? null })),
+    }),
+  };
+}
+
+/** The call with a new question. */
+export function askingTool(event, tool) {
+  return asking(tool, questionOf(event));
+}
+
+/** The call after one of its questions was answered. */
+export function answeredTool(event, tool) {
+  const { question_id: id, at, reason = null, by = null, value } = event;
+  const state = event.type === 'input.received' ? 'answered' : resolved(event);
+  return {
+    state: state === 'approved' ? 'allowed' : tool.state,
+    questions: settled(tool, (question) =>
+      question.question_id === id ? { ...question, state, reason, by, value, settled_at: at } : question,
+    ),
+  };
+}
+
+/** The turn's tools with the questions that a snapshot holds; one that it no longer holds was answered unseen. */
+export function askedTools(turn, questions = []) {
+  const open = new Set(questions.map((question) => question.question_id));
+  const tools = Object.entries(turn.tools).map(([callId, tool]) => {
+    const known = settled(tool, (one) => (open.has(one.question_id) ? one : { ...one, state: 'answered' }));
+    return [callId, tool.questions ? { ...tool, state: tool.result ? tool.state : undefined, questions: known } : tool];
+  });
+  const next = Object.fromEntries(tools);
+  for (const { kind, ...question } of questions) {
+    const known = next[question.call_id]?.questions?.find((one) => one.question_id === question.question_id);
+    const made = { ...questionOf({ ...question, type: kind }), asked_at: known?.asked_at ?? null };
+    const tool = next[question.call_id] ?? {};
+    next[question.call_id] = { ...tool, ...asking(tool, made) };
+  }
+  return next;
+}
+
+/** A question as views hold it, of the event that asked it. */
+export function questionOf({ type, question_id, call_id, name, args, prompt = null, output, expires_at = null, at = null }) {
+  const kind = type.startsWith('approval') ? 'approval' : 'input';
+  return { question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at };
+}
+
+function asking(tool, question) {
+  const before = (tool.questions ?? []).filter(({ question_id: id }) => id !== question.question_id);
+  const { name, args } = question;
+  return { name, args: tool.args ?? args, state: 'asking', progress: null, questions: [...before, question] };
+}
+
+function resolved({ approved, reason }) {
+  if (approved) return 'approved';
+  return reason === 'expired' || reason === 'stopped' ? reason : 'denied';
+}
+
+/** What an open question has become, told by its call's result alone. */
+function ended({ output, is_error: failed }) {
+  if (!failed) return 'answered';
+  return { stopped: 'stopped', expired: 'expired' }[output?.type] ?? 'declined';
+}
+
+const settled = (tool, change) =>
+  (tool.questions ?? []).map((question) => (question.state === 'open' ? change(question) : question));

@@ -1,0 +1,56 @@
+/** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
+import { byId, h, setText } from './dom.js';
+import { cost, temporalLink, textOf } from './format.js';
+
+/**
+ * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
+ * `connection`: the stream's state, as `client.js` gives it.
+ */
+export function drawTopbar({ view, sessionId, name, agent, temporalUi, connection }) {
+  const known = sessionId !== null && view.seq > 0;
+  const { parent, demo } = view.session;
+  setText(byId('agent-name'), name);
+  const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
+  document.title = title ? `${title} · Perdure` : 'Perdure';
+  byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
+  setText(byId('cost'), known ? cost(view.cost_usd) : '');
+  drawLink('above', known && parent && `#session=${encodeURIComponent(parent.session_id)}`);
+  drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
+  drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));
+  drawModels(sessionId, view, agent);
+  drawConnection(connection ?? {});
+}
+
+function drawConnection({ name, error }) {
+  const node = byId('connection');
+  const words = {
+    waiting: 'Reconnecting…',
+    failed: error?.status === 404 ? 'This session is not here any more' : error?.message,
+  };
+  const lost = name === 'waiting' || name === 'failed' || (name === 'connecting' && node.wasLost);
+  node.wasLost = lost;
+  setText(node, lost ? (words[name] ?? words.waiting) : '');
+  node.dataset.state = lost ? name : '';
+}
+
+function drawModels(sessionId, view, agent) {
+  const roles = Array.isArray(agent?.models)
+    ? agent.models.map((model) => model.name ?? model)
+    : Object.keys(agent?.models ?? {});
+  const shown = sessionId !== null && roles.length > 1 && !view.closed;
+  byId('model-choice').hidden = !shown;
+  if (!shown) return;
+  const select = byId('model');
+  const current = view.session.model ?? agent.model;
+  if (select.dataset.roles !== roles.join()) {
+    select.replaceChildren(...roles.map((role) => h('option', { value: role }, role)));
+    select.dataset.roles = roles.join();
+  }
+  if (document.activeElement !== select) select.value = current;
+}
+
+function drawLink(id, href) {
+  const link = byId(id);
+  link.hidden = !href;
+  if (href) link.href = href;
+}

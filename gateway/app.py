@@ -14,7 +14,7 @@ from starlette.responses import Response
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway import answers, catalog, forks, health, messages, metrics, sessions, site, streams, timers, traces
+from gateway import answers, catalog, files, forks, health, messages, metrics, sessions, site, streams, timers, traces
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
@@ -23,7 +23,7 @@ from gateway.context import DescribeTool, Gateway, ReadMetrics, RebuildRequest
 from gateway.erase import Eraser
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
-from gateway.watch import Watches
+from gateway.watches import Watches
 from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.live import Live
@@ -62,7 +62,7 @@ def create_app(
         live=live,
         blobs=blobs,
         ask=backend.events,
-        length=backend.history_length,
+        look=backend.look,
         snapshot=snapshot,
         viewer_queue=settings.viewer_queue,
         metrics=measures,
@@ -101,7 +101,7 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, forks, messages, answers, timers, streams, traces, catalog, health, metrics, site):
+    for module in (sessions, forks, messages, answers, timers, files, streams, traces, catalog, health, metrics, site):
         app.include_router(module.router)
     app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
     _handle_failures(app)

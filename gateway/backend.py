@@ -20,6 +20,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.problems import Problem, from_rpc
+from gateway.remote_progress import Look, read_look
 from temporal.schedules import next_times
 from temporal.settings import Settings
 from temporal.starting import Memo, session_attributes
@@ -142,11 +143,10 @@ class Backend:
             return False
         return True
 
-    async def history_length(self, session: str) -> tuple[str, int]:
-        """The current run and the length of its history: what changes when anything happens. Needs no worker."""
+    async def look(self, session: str) -> Look:
+        """What Temporal itself knows of it, without a worker."""
         async with self._deadline():
-            description = await self._handle(session).describe()
-        return description.run_id, description.history_length
+            return await read_look(await self._handle(session).describe(), self._client.data_converter)
 
     async def list(
         self, query: str, page_size: int, token: bytes | None

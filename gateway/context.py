@@ -10,7 +10,7 @@ from starlette.requests import Request
 from gateway.auth import Authenticate, Principal
 from gateway.backend import Backend
 from gateway.erase import Eraser
-from gateway.watch import Watches
+from gateway.watches import Watches
 from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.live import Live

@@ -10,7 +10,7 @@ Rule 4: a viewer that has been told more than its watch knows yet gets live fram
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -21,11 +21,12 @@ from gateway.live_children import Follow, LiveChildren
 from gateway.live_step import LiveStep
 from gateway.live_tools import LiveTools
 from gateway.problems import Problem
+from gateway.remote_progress import AskLook, RemoteProgress
 from gateway.sse import Outgoing, StreamCut, encode
 from gateway.viewer import event_json
 from temporal.blobs import BlobStore
 from temporal.live import Frame, Live, Poke, ToolProgress
-from temporal.metrics import UNMEASURED, Metrics
+from temporal.metrics import Metrics
 from workflows.commands import EventsPage
 from workflows.events import Event, StepFinished, StepStarted
 
@@ -36,8 +37,6 @@ TAIL = 2_000
 TAIL_BYTES = 8 * 1024 * 1024
 
 AskEvents = Callable[[str, int], Awaitable[EventsPage]]
-#: The length of a session's current history, with its run: what changes when anything happens.
-AskLength = Callable[[str], Awaitable[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Watch:
         live: Live,
         blobs: BlobStore,
         ask: AskEvents,
-        length: AskLength,
+        look: AskLook,
         follow: Follow,
         *,
         patience: Patience,
@@ -124,7 +123,6 @@ class Watch:
         self._live = live
         self._blobs = blobs
         self._ask = ask
-        self._length = length
         self._wake = asyncio.Event()
         #: The highest `seq` that a poke told; and whether one came, or a viewer, that did not tell how far to ask.
         self._poked = 0
@@ -132,10 +130,12 @@ class Watch:
         self._working = page.working
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
         self._tools = LiveTools(page.running)
+        self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
         self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
+            asyncio.create_task(self._guard(self._remote.run())),
         ]
 
     @property
@@ -230,11 +230,11 @@ class Watch:
                 log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
 
     async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
-        """Returns on a poke, or when the history is not as long as it was; then with what it is now."""
+        """Returns on a poke, or when the history is not as long as it was, or of another run; then with what it is now."""
         while not self.closed and not await self._woken():
-            now = await self._length(self.session)
-            if now != seen:
-                return now
+            look = await self._remote.look()
+            if (look.run_id, look.length) != seen:
+                return look.run_id, look.length
         return seen
 
     async def _woken(self) -> bool:
@@ -269,6 +269,7 @@ class Watch:
         self._broadcast(item)
         for progress in self._tools.follow(event):
             self._broadcast(progress)
+        self._remote.follow(event)
         self._children.follow(event)
         match event:
             case StepStarted():
@@ -294,113 +295,3 @@ class Watch:
 
 async def encoded(event: Event, blobs: BlobStore) -> Outgoing:
     return encode(event.type, await event_json(event, blobs), event.seq, event.turn_id)
-
-
-class Watches:
-    """All watches of this gateway. `snapshot` gives a session in whole, as `session.snapshot` shows it."""
-
-    def __init__(
-        self,
-        live: Live,
-        blobs: BlobStore,
-        ask: AskEvents,
-        length: AskLength,
-        snapshot: Callable[[str], Awaitable[dict[str, object]]],
-        viewer_queue: int,
-        *,
-        patience: Patience = Patience(),
-        metrics: Metrics = UNMEASURED,
-    ) -> None:
-        self._live = live
-        self._blobs = blobs
-        self._ask = ask
-        self._length = length
-        self._snapshot = snapshot
-        self._viewer_queue = viewer_queue
-        self._patience = patience
-        self._metrics = metrics
-        self._watches: dict[str, Watch] = {}
-        self._viewers = 0
-        self._shut = False
-
-    async def follow(self, session: str, after: int | None) -> AsyncGenerator[Outgoing]:
-        """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
-
-        Raises Problem before the first item where the session cannot be asked, and StreamCut where the reader has to
-        come again.
-        """
-        cursor = after or 0
-        page: EventsPage | None = None
-        while not self._shut:
-            watch = self._watch(session, page, cursor)
-            # A cursor may be one that the session never had, so one that is ahead of the watch is looked at first.
-            if watch is not None and watch.reaches_back_to <= cursor and (page or cursor <= watch.cursor):
-                missed = watch.since(cursor)
-                if not missed:
-                    break
-                for event in missed:
-                    cursor = event.seq or cursor
-                    yield event
-                continue
-            page = await self._ask(session, cursor)
-            if cursor > page.seq or page.oldest > cursor + 1:
-                whole = await self._snapshot(session)
-                cursor, page = int(str(whole["seq"])), None
-                yield encode("session.snapshot", whole)
-                continue
-            for fact in page.events:
-                cursor = fact.seq
-                yield await encoded(fact, self._blobs)
-            if page.closed and not page.more:
-                return
-        else:
-            raise StreamCut
-        viewer = Viewer(cursor, self._viewer_queue, self._metrics.viewer_cut)
-        watch.join(viewer)
-        self._count(+1)
-        try:
-            while (item := await viewer.read()) is not None:
-                yield item
-        finally:
-            watch.viewers.discard(viewer)
-            self._count(-1)
-            if not watch.viewers:
-                watch.stop()
-                if self._watches.get(session) is watch:
-                    del self._watches[session]
-
-    def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
-        """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""
-        watch = self._watches.get(session)
-        if watch is not None and not watch.broken:
-            return watch
-        if page is None or page.seq != cursor:
-            return None
-        watch = Watch(
-            session,
-            page,
-            self._live,
-            self._blobs,
-            self._ask,
-            self._length,
-            self.follow,
-            patience=self._patience,
-            metrics=self._metrics,
-        )
-        self._watches[session] = watch
-        return watch
-
-    def _count(self, change: int) -> None:
-        self._viewers += change
-        self._metrics.viewers(self._viewers)
-
-    @property
-    def viewers(self) -> int:
-        return self._viewers
-
-    def cut(self) -> None:
-        """Drops all viewers; for a process that stops."""
-        self._shut = True
-        for watch in self._watches.values():
-            for viewer in watch.viewers:
-                viewer.cut()

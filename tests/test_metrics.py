@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.live_step import MEASURED_EACH
-from gateway.watch import Watches
+from gateway.watches import Watches
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
 from temporal.app.server import DevServer
@@ -316,7 +316,7 @@ def watching(session: Session, folder: Path, metrics: Metrics, viewer_queue: int
         live=session.live,
         blobs=LocalBlobs(folder),
         ask=session.ask,
-        length=session.length,
+        look=session.look,
         snapshot=session.snapshot,
         viewer_queue=viewer_queue,
         metrics=metrics,

@@ -7,21 +7,25 @@ import re
 import signal
 import subprocess
 import venv
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 
+from gateway.backend import Backend
+from gateway.snapshots import snapshot_json
+from gateway.watches import Watches
 from temporal.app.server import DevServer
 from temporal.blobs import unfold
 from temporal.client import connect
 from temporal.settings import Settings
 from tests.conftest import missing
 from tests.session_lab import PATIENCE_S, Lab, Talk, check, open_lab
-from tests.tool_lab import REMOTE_AGENTS, begin, end, error, outcome, results
+from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
 from tests.tool_shop import there
 
 pytestmark = pytest.mark.server
@@ -82,7 +86,7 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("lab")
     settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
     client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings, more_agents=REMOTE_AGENTS) as opened:
+    async with open_lab(client, folder, settings, more_agents=REMOTE_AGENTS, more_tools=[SHOP]) as opened:
         yield opened
 
 
@@ -160,7 +164,86 @@ async def test_its_worker_is_killed_in_mid_call(
     assert moved.read_text() == "t1.s1.c1\n"
 
 
-async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node: str) -> None:
+def watches(lab: Lab) -> Watches:
+    """The watches of a gateway."""
+    backend = Backend(lab.client, lab.parts.settings)
+    return Watches(
+        live=lab.live,
+        blobs=lab.parts.blobs,
+        ask=backend.events,
+        look=backend.look,
+        snapshot=lambda session: snapshot_json(backend, lab.parts.blobs, session),
+        viewer_queue=1000,
+    )
+
+
+class Reader:
+    """Somebody who reads a session's stream from `after` on."""
+
+    def __init__(self, gateway: Watches, talk: Talk, after: int | None = None) -> None:
+        self.told: list[dict[str, Any]] = []
+        self._more = asyncio.Event()
+        self._task = asyncio.create_task(self._read(gateway, talk.handle.id, after))
+
+    async def _read(self, gateway: Watches, session: str, after: int | None) -> None:
+        async with aclosing(gateway.follow(session, after)) as items:
+            async for item in items:
+                self.told.append({"type": item.type, **orjson.loads(item.data)})
+                self._more.set()
+
+    def progress(self, call_id: str) -> list[dict[str, Any]]:
+        return [one for one in self.told if one["type"] == "tool.progress" and one["call_id"] == call_id]
+
+    async def until(self, done: Callable[[list[dict[str, Any]]], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not done(self.told):
+                self._more.clear()
+                await self._more.wait()
+
+    async def until_shelf(self, name: str) -> None:
+        await self.until(lambda told: any(one.get("message") == name for one in told))
+
+    async def go(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def test_viewers_see_how_far_it_is(python_worker: None, lab: Lab, talk: Talk, tmp_path: Path) -> None:
+    """In a step with a tool of ours, which is heard of once."""
+    ledger, shelf = str(tmp_path), tmp_path / "shelf"
+    shelf.write_text("shelf 1")
+    gateway = watches(lab)
+    early = Reader(gateway, talk)
+    await early.until(bool)
+    await begin(talk, ("count_stock", {"ledger": ledger}), ("tell", {"ledger": ledger, "until": "go"}))
+    await early.until_shelf("shelf 1")
+    (tmp_path / "next").write_text("shelf 2")
+    (tmp_path / "next").rename(shelf)
+    await early.until_shelf("shelf 2")
+    late = Reader(gateway, talk)
+    await late.until_shelf("shelf 2")
+    (tmp_path / "go").touch()
+    await end(talk)
+    for reader in (early, late):
+        await reader.until(lambda told: told[-1]["type"] == "turn.finished")
+        await reader.go()
+        types = [one["type"] for one in reader.told if one.get("call_id") == "t1.s1.c1"]
+        assert (types[0], types[-1], types.count("tool.finished")) == ("tool.started", "tool.finished", 1)
+    assert [one["message"] for one in early.progress("t1.s1.c1")] == ["shelf 1", "shelf 2"]
+    assert late.progress("t1.s1.c1") == early.progress("t1.s1.c1")[1:]
+    assert early.progress("t1.s1.c1")[0] == {
+        "type": "tool.progress",
+        "call_id": "t1.s1.c1",
+        "message": "shelf 1",
+        "fraction": 0.5,
+    }
+    # What comes before `tool.started` is out is told as one.
+    told = [(one["message"], one.get("fraction")) for one in early.progress("t1.s1.c2")]
+    every = [("reading", None), ("writing", 0.5), ("writing", 0.75)]
+    assert told == every[-len(told) :]
+
+
+async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node: str, tmp_path: Path) -> None:
     clients = HERE / "clients"
     if not (clients / "node_modules" / "@temporalio" / "worker").exists():
         missing("@temporalio/worker")
@@ -171,4 +254,12 @@ async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node
         assert found.output == {"product": "lamp", "pieces": 9}
         rescued = await outcome(talk, "no_stock", {"product": "lamp"})
         assert rescued.output == {"product": "lamp", "pieces": 9}
+        (tmp_path / "shelf").write_text("shelf 1")
+        await begin(talk, ("count_stock", {"ledger": str(tmp_path)}))
+        # Whoever comes first is told, too, where it is.
+        reader = Reader(watches(lab), talk)
+        await reader.until_shelf("shelf 1")
+        (tmp_path / "go").touch()
+        await end(talk, 3)
+        await reader.go()
     check(await talk.events())

@@ -1,32 +1,190 @@
+"""What a worker does around its tools, on a real Temporal server: it heartbeats for them, and hurries after a stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
-from activities.tool_runner import read_progress
-from temporal.live import ToolProgress
+from activities import tool_runner
+from activities.tool_runner import ToolRunner
+from temporal.app.server import DevServer
+from temporal.client import connect
+from temporal.live import MemoryLive
+from temporal.settings import Settings
+from tests.session_lab import Lab, Play, Talk, check, open_lab
+from tests.tool_lab import MODELS, SHOP, begin, end, error, outcome, results
+from tests.tool_shop import words, written
+from workflows.commands import Stop
+from workflows.session import SessionWorkflow
+
+pytestmark = pytest.mark.server
+
+AGENTS = {
+    "calling": f"{MODELS}\ntools: [gather, last_word, last_word_thread, sulk, agent: {{name: called}}, "
+    "resume: {retry: {initial: 10ms}}]",
+    "called": f"{MODELS}\ntools: [last_word]",
+}
 
 
-@pytest.mark.parametrize(
-    ("details", "message", "fraction"),
-    [
-        (("reading",), "reading", None),
-        ((0.5,), None, 0.5),
-        (("reading", 0.5), "reading", 0.5),
-        (({"message": "reading", "fraction": 0.5},), "reading", 0.5),
-        (({"message": "reading", "page": 7},), "reading", None),
-        ((7,), None, 1.0),
-        ((-1,), None, 0.0),
-        (("x" * 10_000,), "x" * 500, None),
-    ],
-)
-def test_a_heartbeat_tells_how_far_it_is(details: tuple[Any, ...], message: str | None, fraction: float | None) -> None:
-    assert read_progress("t1.s1.c1", details) == ToolProgress("t1.s1.c1", message, fraction)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """Whatever its tools say themselves reaches the server once, and then never."""
+    folder = tmp_path_factory.mktemp("lab")
+    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=3600)
+    client = await connect(settings, address=temporal_server.address)
+    async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as opened:
+        yield opened
 
 
-@pytest.mark.parametrize("details", [(), ("",), (None,), (True,), (float("nan"),), ({"page": 7},), ([1, 2],)])
-def test_what_is_not_for_people_is_not_told(details: tuple[Any, ...]) -> None:
-    assert read_progress("t1.s1.c1", details) is None
+@pytest_asyncio.fixture(loop_scope="session")
+async def talk(lab: Lab) -> AsyncIterator[Talk]:
+    lab.stage.plays.clear()
+    talk = await lab.start("calling")
+    yield talk
+    check(await talk.events())
+    await talk.close()
 
 
-def test_a_fallback_tells_of_the_call() -> None:
-    assert read_progress("t1.s1.c1.fallback", (0.5,)) == ToolProgress("t1.s1.c1", None, 0.5)
+@pytest.fixture
+def ledger(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+@pytest.fixture
+def mute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No heartbeat comes that nobody asked for, so no cancellation does."""
+    monkeypatch.setattr(tool_runner, "HEARTBEAT_S", 3600.0)
+
+
+async def signal_stop(talk: Talk, turn_id: str | None = None) -> None:
+    """A stop that the live plane does not tell."""
+    await talk.handle.signal(SessionWorkflow.stop, Stop(id="stop", turn_id=turn_id))
+
+
+async def endings(talk: Talk) -> list[str]:
+    """How the session's activities ended, but for those that ended well."""
+    ends = (
+        EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+        EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    )
+    history = await talk.handle.fetch_history()
+    return [EventType.Name(one.event_type)[25:] for one in history.events if one.event_type in ends]
+
+
+@pytest.mark.usefixtures("mute")
+@pytest.mark.parametrize("tool", ["last_word", "last_word_thread"])
+async def test_a_stop_reaches_a_tool_without_a_heartbeat(talk: Talk, ledger: str, tool: str) -> None:
+    await begin(talk, (tool, {"ledger": ledger}))
+    await written(Path(ledger), "begun")
+    await talk.stop()
+    (found,) = results(await end(talk)).values()
+    assert (found.output, words(Path(ledger))) == ("half of it is done", {"begun": 1})
+
+
+@pytest.mark.usefixtures("mute")
+async def test_what_it_is_taken_for_is_the_same_as_ever(talk: Talk, ledger: str) -> None:
+    """A tool that lets itself be cancelled, and one that fails: neither is tried again."""
+    await begin(talk, ("gather", {"ledger": ledger, "until": "never"}), ("sulk", {"ledger": ledger}))
+    await written(Path(ledger), "in")
+    await written(Path(ledger), "begun")
+    await talk.stop()
+    found = results(await end(talk))
+    assert [error(found[call]).type for call in ("t1.s1.c1", "t1.s1.c2")] == ["stopped", "sulking"]
+    assert words(Path(ledger)) == {"in": 1, "begun": 1}
+    assert sorted(await endings(talk)) == ["CANCELED", "FAILED"]
+
+
+@pytest.mark.usefixtures("mute")
+async def test_the_live_plane_may_be_first(talk: Talk, ledger: str) -> None:
+    await begin(talk, ("gather", {"ledger": ledger, "until": "never"}))
+    await written(Path(ledger), "in")
+    talk.lab.live.stop(talk.handle.id)
+    await signal_stop(talk)
+    (found,) = results(await end(talk)).values()
+    assert (error(found).type, await endings(talk)) == ("stopped", ["CANCELED"])
+
+
+async def test_the_live_plane_may_be_silent(talk: Talk, ledger: str) -> None:
+    await begin(talk, ("gather", {"ledger": ledger, "until": "never"}))
+    await written(Path(ledger), "in")
+    await signal_stop(talk)
+    (found,) = results(await end(talk)).values()
+    assert (error(found).type, await endings(talk)) == ("stopped", ["CANCELED"])
+
+
+async def test_a_stop_of_another_turn_ends_nothing(talk: Talk, ledger: str) -> None:
+    await begin(talk, ("gather", {"ledger": ledger, "until": "go"}))
+    await written(Path(ledger), "in")
+    await signal_stop(talk, "t7")
+    talk.lab.live.stop(talk.handle.id)
+    # The session has come by it, and each heartbeat has been answered that a cancellation would have come with.
+    await talk.configure(metadata={"seen": True})
+    await talk.until(lambda events: True)
+    (Path(ledger) / "go").touch()
+    (found,) = results(await end(talk)).values()
+    assert (found.output, await endings(talk)) == ("ok", [])
+
+
+@pytest.mark.usefixtures("mute")
+async def test_a_sub_agent_s_tool_hears_it_too(talk: Talk, ledger: str) -> None:
+    talk.stage.plays = [Play("", [("called", {"message": "go"})]), Play("", [("last_word", {"ledger": ledger})])]
+    await talk.send("let it do it")
+    await written(Path(ledger), "begun")
+    await talk.stop()
+    await end(talk)
+    child = talk.child("t1.s1.c1")
+    (found,) = results(await end(child)).values()
+    assert found.output == "half of it is done"
+
+
+async def test_the_next_attempt_finds_what_was_told_last(talk: Talk) -> None:
+    assert (await outcome(talk, "resume", {})).output == "from page 3"
+
+
+class Talker(ActivityInboundInterceptor):
+    """A tool that tells of each page, and fails."""
+
+    def __init__(self) -> None:
+        pass
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        self._outbound = outbound
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        for page in range(100):
+            self._outbound.heartbeat(page)
+        raise ApplicationError("torn")
+
+
+class Wire(ActivityOutboundInterceptor):
+    """What goes to the server."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+
+    def info(self) -> activity.Info:
+        return activity.info()
+
+    def heartbeat(self, *details: Any) -> None:
+        self.sent.append(details)
+
+
+@pytest.mark.parametrize(("throttle_s", "sent"), [(3600, [(0,), (99,)]), (0, [(page,) for page in range(100)])])
+async def test_the_server_is_not_told_of_every_page(throttle_s: float, sent: list[tuple[int]]) -> None:
+    wire = Wire()
+    runner = ToolRunner(MemoryLive(asyncio.get_running_loop()), lambda name: True, throttle_s)
+    inbound = runner.intercept_activity(Talker())
+    inbound.init(wire)
+    call = ExecuteActivityInput(fn=print, args=[], executor=None, headers={})
+    with pytest.raises(ApplicationError):
+        await ActivityEnvironment().run(inbound.execute_activity, call)
+    assert wire.sent == sent

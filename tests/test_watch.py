@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.watch import Patience, Watches
+from gateway.watch import Patience
+from gateway.watches import Watches
 from temporal.live import StepDelta
 from tests.core import Story
 from tests.watching import DONE, SESSION, SOON, TURN, Session, Viewer, play

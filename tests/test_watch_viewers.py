@@ -7,7 +7,7 @@ import pytest
 
 from gateway import watch as module
 from gateway.sse import StreamCut, encode
-from gateway.watch import Watches
+from gateway.watches import Watches
 from tests.virtual_time import run
 from tests.watching import SESSION, SOON, TURN, Session, Viewer, play
 from workflows import state as state_module

@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 
 from gateway.problems import Code, Problem
+from gateway.remote_progress import Look
 from gateway.sse import Outgoing, StreamCut
-from gateway.watch import Patience, Watches
+from gateway.watch import Patience
+from gateway.watches import Watches
 from temporal.blobs import LocalBlobs
-from temporal.live import Frame, MemoryLive, Poke, StepDelta
+from temporal.live import Frame, MemoryLive, Poke, StepDelta, ToolProgress
 from tests.core import Story
 from tests.virtual_time import run
 from workflows import queries
@@ -57,6 +59,10 @@ class Session:
         self.asking = 0
         self.most_asking = 0
         self.snapshots = 0
+        self.looks = 0
+        #: The calls that Perdure's workers have, and those that others have, with what these told last.
+        self.own: set[str] = set()
+        self.remote: dict[str, ToolProgress | None] = {}
         self.attempt = 0
         #: The fragments of each attempt at each step.
         self.said: dict[tuple[str, int], list[str]] = {}
@@ -81,10 +87,11 @@ class Session:
             self.asking -= 1
         return EventsPage.model_validate_json(page.model_dump_json())
 
-    async def length(self, session: str) -> tuple[str, int]:
+    async def look(self, session: str) -> Look:
+        self.looks += 1
         await asyncio.sleep(0.002)
         self._check(session)
-        return "run", self.seq
+        return Look("run", self.seq, frozenset(self.own), dict(self.remote))
 
     async def snapshot(self, session: str) -> dict[str, object]:
         await asyncio.sleep(self.delay)
@@ -179,7 +186,7 @@ def watches(session: Session, folder: Path, *, viewer_queue: int = 1000, patienc
         live=session.live,
         blobs=LocalBlobs(folder),
         ask=session.ask,
-        length=session.length,
+        look=session.look,
         snapshot=session.snapshot,
         viewer_queue=viewer_queue,
         patience=patience,
@@ -234,6 +241,8 @@ class Told:
                 self.attempt, self.n = data["attempt"], data["n"] + 1
                 self.short[-1] += data["delta"]
                 self._compare()
+            case "tool.progress":
+                self.short[-1] = f"~{data['call_id']} {data.get('message')}"
             case _:
                 assert item.seq == self.cursor + 1
                 self.cursor = item.seq

@@ -20,7 +20,7 @@ from activities.mcp_listing import Listings, McpStarting, describe
 from activities.sub_agents import agent_spec
 from temporal.definitions import Definitions
 from temporal.prices import price_of
-from workflows.contract import LoadAgentInput, ToolsChangedInput
+from workflows.contract import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
 from workflows.definition import AgentDefinition, LoadedAgent
 from workflows.errors import AGENT_UNAVAILABLE
 from workflows.timers import SPECS
@@ -75,6 +75,11 @@ class Agents:
             agents=others,
             mcp_digest=listed.digest,
         )
+
+    @activity.defn(name="current_agent")
+    async def current_agent(self, request: CurrentAgentInput) -> str | None:
+        known = self._definitions.current(request.name)
+        return known.digest if known else None
 
     @activity.defn(name="tools_changed")
     async def tools_changed(self, request: ToolsChangedInput) -> bool:

@@ -171,6 +171,6 @@ class _Found:
             (match.end() for word in words(self.tool) for match in re.finditer(word, self.text.lower())), default=0
         )
         rest = re.sub(
-            r"^\W*(?:(?:the|a|an|of|for|with|to|on|is|about|tool)\b\W*)*", "", self.text[last:], flags=re.IGNORECASE
+            r"^\W*(?:(?:the|a|an|of|for|me|with|to|on|is|about|tool)\b\W*)*", "", self.text[last:], flags=re.IGNORECASE
         )
         return (rest.strip(" .?!") or self.text.strip())[:200]

@@ -51,6 +51,9 @@ _MEMORY: Final = re.compile(
     r"|i (?:said|wrote|told you|asked you)|remember|recall|my name|who am i|what(?:'s| is| was| are) my)\b",
     re.IGNORECASE,
 )
+_ASK_ME: Final = re.compile(
+    r"\bask me (?:a question|about|for|how|if|my|what|when|where|whether|which|who)\b", re.IGNORECASE
+)
 
 #: What most tools' names begin with, and people leave out.
 _VERBS: Final = frozenset(["add", "create", "fetch", "find", "get", "issue", "list", "look", "make", "read", "show"])
@@ -112,6 +115,8 @@ def _implied(name: str, text: str) -> bool:
             return expression(text) is not None or bool(re.search(r"\bcalculate\b", text, re.IGNORECASE))
         case "fetch_url":
             return bool(URL.search(text))
+        case "ask_user":
+            return bool(_ASK_ME.search(text))
         case _:
             return False
 

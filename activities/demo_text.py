@@ -112,6 +112,8 @@ def tool_report(results: list[dict[str, Any]]) -> str:
     lines: list[str] = []
     for result in results:
         output = result["output"]
+        if result.get("changed_args"):
+            lines.append(f"A person changed what {result['name']} was given: {_short(result['changed_args'], 400)}")
         if result["is_error"]:
             error = output if isinstance(output, dict) else {"message": output}
             kind = f" ({error['type']})" if error.get("type") else ""

@@ -7,26 +7,20 @@ Rule 3: a server's word is checked: arguments against its own input schema, resu
 """
 
 from collections.abc import Mapping
-from contextvars import copy_context
 from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as Misfit
-from mcp import Client
-from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
-    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     UNSUPPORTED_PROTOCOL_VERSION,
-    URL_ELICITATION_REQUIRED,
     CallToolResult,
-    InputRequiredResult,
     Tool,
 )
 from pydantic import JsonValue, ValidationError
@@ -36,13 +30,17 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.mcp_connections import Connections, McpUnavailable
+from activities.mcp_conversation import converse
 from activities.mcp_listing import Listings
+from activities.mcp_questions import Declined, Dialogue, NotAskable
 from activities.mcp_results import read_result, text_of
 from activities.results import BadResult, told
 from activities.tools import output_of, sized_result, whole_arguments
-from temporal.blobs import BlobStore, fold_part
-from workflows.contract import CallMcpToolInput, ToolOutput
+from temporal.blobs import BlobStore, fold_part, unfold
+from temporal.files import put_file
+from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
+    DENIED,
     INPUT_NOT_SUPPORTED,
     INVALID_ARGUMENTS,
     INVALID_RESULT,
@@ -51,7 +49,8 @@ from workflows.errors import (
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
-from workflows.types import preview
+from workflows.server_input import ServerAnswer, ServerAsks
+from workflows.types import ToolResult, preview
 
 #: The server does not know the session, the version or the route: it is another one than before, and nothing ran.
 _OTHER_SERVER = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
@@ -59,7 +58,6 @@ _OTHER_SERVER = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 _SESSION_GONE = "Session terminated"
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
 _HTTP_ERROR = "Server returned an error response"
-_WANTS_INPUT = (MISSING_REQUIRED_CLIENT_CAPABILITY, URL_ELICITATION_REQUIRED)
 
 
 class McpServers:
@@ -76,9 +74,12 @@ class McpServers:
         await self._connections.aclose()
 
     @activity.defn(name="call_mcp_tool")
-    async def call_mcp_tool(self, request: CallMcpToolInput) -> ToolOutput:
-        """Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
-        `invalid_result`, `result_too_large`, `input_not_supported`."""
+    async def call_mcp_tool(self, request: CallMcpToolInput) -> ToolOutput | ServerAsks:
+        """What the tool gave, or what a person has to be asked before it gives anything.
+
+        Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
+        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`.
+        """
         info = activity.info()
         args = await whole_arguments(self.blobs, request.args)
         try:
@@ -88,9 +89,12 @@ class McpServers:
         if tool is None:
             _fail(f"The server {request.label} no longer has a tool {request.tool!r}.", UNKNOWN_TOOL)
         check_arguments(request.name, args, tool)
-        result = await self._call(request, args)
-        if isinstance(result, InputRequiredResult):
-            _fail(f"{request.label} asks for input in the middle of a call, and gets none here.", INPUT_NOT_SUPPORTED)
+        dialogue = Dialogue(await self._whole_answers(request))
+        result = await self._call(request, args, dialogue)
+        if isinstance(result, ServerAsks):
+            return result
+        if result.is_error and dialogue.refused is not None:
+            raise _not_askable(request, dialogue.refused)
         if result.is_error:
             _fail(preview(text_of(result)), TOOL_FAILED)
         workflow_id = info.workflow_id or "default/none"
@@ -98,20 +102,41 @@ class McpServers:
             returned = read_result(result, lambda sha256: f"{workflow_id}/{sha256}")
         except BadResult as bad:
             _fail(f"{request.name} ran, but returned {bad}", INVALID_RESULT)
-        part, big = sized_result(info.activity_id, request.name, returned.output)
-        for sha256, data in returned.files.items():
-            await self.blobs.put(f"{workflow_id}/{sha256}", data)
+        part, big = sized_result(call_of_activity(info.activity_id), request.name, returned.output)
+        for sha256, (data, media_type) in returned.files.items():
+            await put_file(self.blobs, workflow_id, sha256, data, media_type)
         return output_of(await fold_part(self.blobs, workflow_id, part) if big else part, info.attempt)
 
+    async def _whole_answers(self, request: CallMcpToolInput) -> CallMcpToolInput:
+        """The same with answers that were too big to travel."""
+        so_far = request.so_far
+        if so_far is None or all(answer.blob is None for answer in so_far.answers):
+            return request
+        answers: list[ServerAnswer] = []
+        for answer in so_far.answers:
+            part = ToolResult(call_id="", name="", output=answer.content, blob=answer.blob)
+            (whole,) = await unfold(self.blobs, (part,))
+            assert isinstance(whole, ToolResult)
+            answers.append(answer.model_copy(update={"content": whole.output}))
+        return request.model_copy(update={"so_far": so_far.model_copy(update={"answers": tuple(answers)})})
+
     async def _call(
-        self, request: CallMcpToolInput, args: dict[str, JsonValue]
-    ) -> CallToolResult | InputRequiredResult:
+        self, request: CallMcpToolInput, args: dict[str, JsonValue], dialogue: Dialogue
+    ) -> CallToolResult | ServerAsks:
         try:
-            async with self._connections.to(request.server) as client:
-                return await _ask(client, request.tool, args)
+            async with self._connections.to(request.server, dialogue.on_open_connection) as client:
+                return await converse(client, request, args, dialogue)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
+        except NotAskable as wanted:
+            raise _not_askable(request, str(wanted)) from None
+        except Declined:
+            _fail(f"{request.label} needs something done first, and a person declined it.", DENIED)
+        except ApplicationError:
+            raise
         except MCPError as error:
+            if dialogue.refused is not None:
+                raise _not_askable(request, dialogue.refused) from None
             if _is_other_server(error):
                 self._connections.forget(request.server)
             raise _typed(request, error) from None
@@ -124,29 +149,8 @@ class McpServers:
             _fail(f"{request.name} ran, but what it returned is no result of an MCP tool.", INVALID_RESULT)
         except Exception as error:
             raise _lost(request, type(error).__name__) from None
-
-
-async def _ask(client: Client, tool: str, args: dict[str, JsonValue]) -> CallToolResult | InputRequiredResult:
-    progress = _progress()
-    try:
-        return await client.session.call_tool(tool, args, progress_callback=progress, allow_input_required=True)
-    except MCPError as error:
-        if error.code != HEADER_MISMATCH:
-            raise
-    # The server wants some arguments in headers, too; which ones, its list says.
-    await client.list_tools()
-    return await client.session.call_tool(tool, args, progress_callback=progress, allow_input_required=True)
-
-
-def _progress() -> ProgressFnT:
-    # A kept connection reads what comes in a task of its own, which is no activity.
-    here = copy_context()
-
-    async def tell(progress: float, total: float | None, message: str | None) -> None:
-        fraction = progress / total if total else None
-        here.copy().run(activity.heartbeat, {"message": message, "fraction": fraction})
-
-    return tell
+        finally:
+            dialogue.over.set()
 
 
 def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
@@ -167,9 +171,8 @@ def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
     match error.code:
         case _ if _is_other_server(error):
             return _unavailable(request, McpUnavailable(f"it answers {said!r}"))
-        case code if code in _WANTS_INPUT or error.message.startswith(_NO_WAY_BACK):
-            message = f"{request.label} wants an answer from a person, and gets none here: {said}"
-            return ApplicationError(message, type=INPUT_NOT_SUPPORTED, non_retryable=True)
+        case code if code == MISSING_REQUIRED_CLIENT_CAPABILITY or error.message.startswith(_NO_WAY_BACK):
+            return _not_askable(request, said)
         case code if code == CONNECTION_CLOSED:
             return _lost(request, "it was closed")
         case code if code == INVALID_PARAMS:
@@ -182,6 +185,11 @@ def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
 
 def _is_other_server(error: MCPError) -> bool:
     return error.code in _OTHER_SERVER or (error.code == INVALID_REQUEST and error.message == _SESSION_GONE)
+
+
+def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
+    message = f"{request.label} wants to know something while {request.name} runs, and gets no answer: {why}"
+    return ApplicationError(preview(message), type=INPUT_NOT_SUPPORTED, non_retryable=True)
 
 
 def _unavailable(request: CallMcpToolInput, away: McpUnavailable) -> ApplicationError:

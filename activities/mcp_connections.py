@@ -3,24 +3,34 @@
 Rule 1: a connection that broke, or whose server no longer answers, is never used again; the next call has a new one.
 Rule 2: what an address takes from the environment is filled in here, and stands in no error and no log.
 Rule 3: the SDK's streams belong to the task that opened them, so a kept connection has a task of its own.
+Rule 4: what a server asks on a connection is for the one call that is under way there. It does not say whose it is, so
+where several are, none is asked.
 """
 
 import asyncio
 import os
 import ssl
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import Context
 from typing import Any, Final
 
 import anyio
 import httpx2
 from mcp import Client
+from mcp.client.session import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp_types import DiscoverResult, Implementation
+from mcp_types import (
+    INVALID_REQUEST,
+    DiscoverResult,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
+    Implementation,
+)
 
 from activities.clients import resolve
 from activities.failures import MissingVariable
@@ -35,6 +45,8 @@ _ENDED_S: Final = 10.0
 #: Base64 makes a third more, JSON a little.
 _MAX_EVENT: Final = 2 * MAX_RESULT
 _INFO: Final = Implementation(name="perdure", version="0")
+#: Answers what a server asks on the open connection.
+Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 
 
 class McpUnavailable(Exception):
@@ -61,19 +73,25 @@ class Connections:
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
-    async def to(self, address: McpAddress) -> AsyncIterator[Client]:
-        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does."""
+    async def to(self, address: McpAddress, asker: Asker | None = None) -> AsyncIterator[Client]:
+        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does.
+
+        `asker` answers what the server asks meanwhile; without one, it is told that nobody is there.
+        """
         if address.url is None:
             program = await self._program(address)
             try:
-                yield program.client
+                with program.askers.asked_of(asker):
+                    yield program.client
             except BaseException as error:
                 # It may hang, or wait for an answer that nobody gives.
                 program.suspect = program.suspect or not isinstance(error, MCPError)
                 raise
             return
-        async with self._over_http(address) as client:
-            yield client
+        askers = _Askers()
+        with askers.asked_of(asker):
+            async with self._over_http(address, askers) as client:
+                yield client
 
     def forget(self, address: McpAddress) -> None:
         """The server may be another one now: the next connection asks it anew what it speaks."""
@@ -86,7 +104,7 @@ class Connections:
             await asyncio.wait(self._ending, timeout=_ENDED_S)
 
     @asynccontextmanager
-    async def _over_http(self, address: McpAddress) -> AsyncGenerator[Client]:
+    async def _over_http(self, address: McpAddress, askers: "_Askers") -> AsyncGenerator[Client]:
         try:
             url = resolve(address.url or "", self._environment)
             headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
@@ -111,7 +129,7 @@ class Connections:
                 headers=headers, timeout=timeout, verify=self._tls, event_hooks={"response": [note]}
             ) as http:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_EVENT)
-                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known) as client:
+                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known, askers) as client:
                     deadline.reschedule(None)
                     found = client.session.discover_result
                     if found is not None and known is None:
@@ -165,6 +183,7 @@ class _Program:
         self.ended = asyncio.Event()
         #: A call of it was given up.
         self.suspect = False
+        self.askers = _Askers()
         self._over = asyncio.Event()
         self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         # It outlives the call that needs it first, and must not be taken for a part of it.
@@ -197,7 +216,8 @@ class _Program:
             with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - not a file
                 # What the program says of itself belongs to whoever runs the worker.
                 transport = _watched(stdio_client(parameters, errlog=sys.__stderr__ or nowhere), self.ended)
-                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, "auto", None) as client:
+                connected = _client(transport, "auto", None, self.askers)
+                async with asyncio.timeout(CONNECT_S) as deadline, connected as client:
                     deadline.reschedule(None)
                     self._open.set_result(client)
                     await self._over.wait()
@@ -239,8 +259,40 @@ async def _watched(
                 tasks.cancel_scope.cancel()
 
 
-def _client(transport: Any, mode: str, known: DiscoverResult | None) -> Client:
-    return Client(transport, mode=mode, prior_discover=known, client_info=_INFO, cache=None)
+class _Askers:
+    """Those who can be asked on a connection: the calls that are under way there."""
+
+    def __init__(self) -> None:
+        self._calls: list[Asker] = []
+
+    @contextmanager
+    def asked_of(self, asker: Asker | None) -> Iterator[None]:
+        if asker is None:
+            yield
+            return
+        self._calls.append(asker)
+        try:
+            yield
+        finally:
+            self._calls.remove(asker)
+
+    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        if len(self._calls) == 1:
+            return await self._calls[0](params)
+        why = "several calls are under way, and it does not say for which" if self._calls else "no call is under way"
+        return ErrorData(code=INVALID_REQUEST, message=f"Nobody can be asked: {why}")
+
+
+def _client(transport: Any, mode: str, known: DiscoverResult | None, askers: _Askers) -> Client:
+    # Whether somebody can be asked is told on connecting, so it is told always.
+    return Client(
+        transport,
+        mode=mode,
+        prior_discover=known,
+        client_info=_INFO,
+        cache=None,
+        elicitation_callback=askers,
+    )
 
 
 def _missing(missing: MissingVariable) -> McpUnavailable:

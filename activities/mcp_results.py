@@ -30,8 +30,8 @@ from activities.results import BadResult
 @dataclass
 class Returned:
     output: JsonValue
-    #: Bytes by the sha256 that the output names them by.
-    files: dict[str, bytes] = field(default_factory=dict)
+    #: Bytes and what they are said to be, by the sha256 that the output names them by.
+    files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
 
 def read_result(result: CallToolResult, uri: Callable[[str], str]) -> Returned:
@@ -82,5 +82,5 @@ def _file(data: str, media_type: str, returned: Returned, uri: Callable[[str], s
     except (binascii.Error, ValueError):
         raise BadResult(f"content of type {media_type} that is not base64") from None
     sha256 = hashlib.sha256(raw).hexdigest()
-    returned.files[sha256] = raw
+    returned.files[sha256] = (raw, media_type)
     return {"media_type": media_type, "bytes": len(raw), "uri": uri(sha256)}

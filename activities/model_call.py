@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
+from activities.misfits import with_misfits
 from activities.providers import Providers
 from activities.schemas import without_nulls
 from activities.wire import Answer, Delta, Started, Wire
@@ -231,18 +232,19 @@ class _Attempt:
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.progress.writer.write(item)
                     case Answer():
-                        self.answer = self._without_nulls(item)
+                        self.answer = self._checked(item)
 
-    def _without_nulls(self, answer: Answer) -> Answer:
+    def _checked(self, answer: Answer) -> Answer:
         """Strict mode makes a model send null for an optional argument; tools are called as if it were not there."""
-        specs = {tool.name: tool for tool in self.conversation.prompt.tools}
+        tools = self.conversation.prompt.tools
+        specs = {tool.name: tool for tool in tools}
         parts = [
             part.model_copy(update={"args": without_nulls(part.args, specs[part.name].input)})
             if isinstance(part, ToolCall) and part.name in specs
             else part
             for part in answer.parts
         ]
-        return replace(answer, parts=tuple(parts))
+        return replace(answer, parts=with_misfits(parts, tools))
 
     def estimated_usage(self) -> Usage:
         """Of an answer that was cut short, whose bill the provider never told."""

@@ -23,7 +23,7 @@ from activities.arguments import Arguments, BadArguments, UnsupportedParameter, 
 from activities.docstrings import Docs, read_docstring
 from activities.results import BadResult, Results, read_results
 from temporal.blobs import BlobStore, fold_part, unfold
-from workflows.contract import ToolOutput
+from workflows.contract import ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
 from workflows.tool_definition import Name
 from workflows.toolbox import FOLDED_ARGS
@@ -170,7 +170,7 @@ async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[
     except ValidationError:
         return args
     info = activity.info()
-    call_id = info.activity_id.removesuffix(".fallback")
+    call_id = call_of_activity(info.activity_id)
     # A model may write anything: only the part that holds this very call is read.
     if not blob.key.startswith(f"{info.workflow_id}/"):
         return args

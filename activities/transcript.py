@@ -169,7 +169,13 @@ class _Building:
             return Result(wire_id, compact(missing.model_dump()), is_error=True)
         output = result.output
         text = output if isinstance(output, str) else compact(output)
-        return Result(wire_id, preview(text, self.result_tokens * BYTES_PER_TOKEN // 2), result.is_error)
+        shown = preview(text, self.result_tokens * BYTES_PER_TOKEN // 2)
+        if result.changed_args is not None:
+            # Else the model takes the result for that of the call which it wrote.
+            shown = (
+                f"[A person changed this call's arguments before it ran. It ran with: {result.changed_args}]\n{shown}"
+            )
+        return Result(wire_id, shown, result.is_error)
 
 
 def _text_of(part: object) -> str:

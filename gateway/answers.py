@@ -12,17 +12,19 @@ from fastapi.responses import JSONResponse
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
-from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
+from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath, canonical
 from gateway.context import By, Gateway, Here
 from gateway.problems import Problem, invalid
 from gateway.strict_json import StrictRoute
+from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore, fold_part
 from temporal.yaml_source import field_name
 from workflows import ask_user
 from workflows.commands import Answer, QuestionState
 from workflows.session import SessionWorkflow
-from workflows.types import Question, ToolResult
+from workflows.types import INLINE_LIMIT, Question, ToolCall, ToolResult
 
 _MAX_MESSAGE: Final = 300
 
@@ -43,7 +45,8 @@ async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: He
             raise Problem("already_answered")
         await _known_session(gateway, session)
         raise invalid("question_id", "is no question of this session")
-    check_answer(body, question, state)
+    args = await arguments_of(question, gateway.blobs)
+    check_answer(body, question.model_copy(update={"args": args}), state)
     command = await make_answer(gateway.blobs, session, body, question, by.user)
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
@@ -70,6 +73,9 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
         if body.args is not None:
             if not body.approved:
                 raise invalid("args", "only count with approved: true")
+            size = len(canonical(body.args))
+            if state.inline_only and size > INLINE_LIMIT:
+                raise invalid("args", f"has {size} bytes of JSON; this tool's worker takes at most {INLINE_LIMIT}")
             _fits("args", body.args, state.input)
         if body.remember and not body.approved:
             raise invalid("remember", "only counts with approved: true")
@@ -83,7 +89,8 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     if "result" not in given:
         raise invalid("result", "is required, or approved: false")
     # What fits a form is told by the call that made it.
-    form = question.name == ask_user.NAME and not question.question_id.endswith(".outcome")
+    outcome = question.question_id.endswith(".outcome")
+    form = question.name == ask_user.NAME and not outcome and question.output is None
     _fits("result", body.result, ask_user.answer_schema(question.args or {}) if form else state.output)
 
 
@@ -91,7 +98,13 @@ def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None) -> None:
     if schema is None:
         return
     # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
-    for error in Draft202012Validator(schema, registry=Registry()).iter_errors(value):
+    errors = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
+    try:
+        error = next(errors, None)
+    except Unresolvable:
+        # Another server's schema, which knows by itself what it meant.
+        return
+    if error is not None:
         message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
         raise invalid(field_name((field, *error.absolute_path)), message)
 
@@ -101,12 +114,16 @@ async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
     folded = await fold_part(blobs, session, result)
     assert isinstance(folded, ToolResult)
+    changed = ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
+    short = await fold_part(blobs, session, changed)
+    assert isinstance(short, ToolCall)
     return Answer(
         id=uuid.uuid4().hex,
         question_id=body.question_id,
         approved=body.approved is not False,
         reason=body.reason,
-        args=body.args,
+        args=None if body.args is None else short.args,
+        args_blob=short.blob,
         remember=bool(body.remember),
         result=folded.output,
         blob=folded.blob,

@@ -15,6 +15,8 @@ from workflows.types import Data, File, Frozen, Id, Part, Text
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
 MAX_OBJECT: Final = 32 * 1024
+#: Of a tool call. No model writes as many; a person's are put away as the model's are.
+MAX_ARGS: Final = 1024 * 1024
 
 
 def _no_dots(value: str) -> str:
@@ -38,9 +40,17 @@ def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return _at_most(MAX_OBJECT, value)
+
+
+def _not_huge(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return _at_most(MAX_ARGS, value)
+
+
+def _at_most(most: int, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     size = len(canonical(value))
-    if size > MAX_OBJECT:
-        raise ValueError(f"has {size} bytes of JSON; at most {MAX_OBJECT} may be")
+    if size > most:
+        raise ValueError(f"has {size} bytes of JSON; at most {most} may be")
     return value
 
 
@@ -154,7 +164,7 @@ class AnswerBody(Frozen):
     #: Told to the model when something is not allowed.
     reason: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     #: In place of the arguments that the model gave.
-    args: SmallObject | None = None
+    args: Annotated[dict[str, JsonValue], AfterValidator(_not_huge)] | None = None
     #: Allows all further calls of this tool in this session.
     remember: bool | None = Field(default=None, strict=True)
 

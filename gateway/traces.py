@@ -20,10 +20,11 @@ from gateway.context import By, Here, RebuildRequest
 from gateway.json_bytes import fragment, rfc3339, to_json
 from gateway.problems import invalid
 from gateway.snapshots import read_snapshot
+from gateway.trace_calls import calls_json
 from gateway.viewer import event_json, message_json
 from temporal.blobs import BlobStore, unfold
 from workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
-from workflows.events import StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.events import StepFinished, StepStarted
 from workflows.session import SessionWorkflow
 from workflows.types import Message
 
@@ -110,7 +111,7 @@ class TraceReader:
             "request_sha256": sent,
             "request_matches": None if body is None or sent is None else hashlib.sha256(body).hexdigest() == sent,
             **(await self._outcome(finished)),
-            "tools": fragment(await self._tools(step)),
+            "tools": fragment(await calls_json(step, self._blobs)),
         }
         return orjson.dumps(shown)
 
@@ -164,27 +165,6 @@ class TraceReader:
             return dict.fromkeys(names)
         event = await event_json(finished, self._blobs)
         return {name: fragment(event[name]) for name in names}
-
-    async def _tools(self, step: TraceStep) -> list[dict[str, Any]]:
-        tools: dict[str, dict[str, Any]] = {}
-        for event in step.events:
-            match event:
-                case ToolStarted():
-                    tools[event.call_id] = _call(event) | {"args": event.args, "started_at": rfc3339(event.at)}
-                    if event.session_id is not None:
-                        tools[event.call_id]["session_id"] = event.session_id
-                case ToolFinished():
-                    shown = await event_json(event, self._blobs)
-                    outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
-                    tools[event.call_id] = tools.get(event.call_id, _call(event)) | outcome
-                case _:
-                    pass
-        return list(tools.values())
-
-
-def _call(event: ToolStarted | ToolFinished) -> dict[str, Any]:
-    unknown = dict.fromkeys(("args", "started_at", "duration_ms", "attempts", "result"))
-    return {"call_id": event.call_id, "name": event.name, **unknown}
 
 
 def _answer(steps: list[bytes], next_cursor: int | None) -> Response:

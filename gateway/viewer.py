@@ -3,11 +3,22 @@
 from typing import Any
 
 from temporal.blobs import BlobStore, unfold
-from workflows.events import Event, MessageAdded, StepFinished, TimerSet, ToolFinished
-from workflows.types import Message, Part
+from workflows.events import (
+    ApprovalRequested,
+    Event,
+    InputRequested,
+    MessageAdded,
+    StepFinished,
+    TimerSet,
+    ToolFinished,
+    ToolStarted,
+)
+from workflows.types import Message, Part, Question, ToolCall
+
+Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 
 #: Fields of ours that say nothing to a viewer.
-_PRIVATE = {"native", "blob", "args_raw"}
+_PRIVATE = {"native", "blob", "args_raw", "misfit", "changed_args"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
 _ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
 
@@ -47,10 +58,40 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
             # CONTRACT's `at` is when it will fire; every other event's is when it happened.
             dumped = event.model_dump(mode="json")
             dumped["set_at"], dumped["at"] = dumped["at"], dumped.pop("due")
+        case ToolStarted() | ApprovalRequested() | InputRequested():
+            dumped = await _asked_json(event, blobs)
         case _:
             dumped = event.model_dump(mode="json")
     absent = _ABSENT_HERE.get(event.type, _ABSENT)
     return {name: value for name, value in dumped.items() if value is not None or name not in absent}
+
+
+async def question_json(question: Question, blobs: BlobStore) -> dict[str, Any]:
+    """A question as CONTRACT section 1 has it, folded arguments fetched."""
+    return {name: value for name, value in (await _asked_json(question, blobs)).items() if value is not None}
+
+
+async def arguments_of(asked: Asked, blobs: BlobStore) -> dict[str, Any] | None:
+    """The whole arguments of what is asked or told of a call; none where their blob is lost."""
+    if asked.blob is None:
+        return asked.args
+    call = ToolCall(call_id=asked.call_id or "", name=asked.name or "", args={}, blob=asked.blob)
+    (part,) = await unfold(blobs, (call,))
+    return part.args if isinstance(part, ToolCall) else {}
+
+
+async def _asked_json(asked: Asked, blobs: BlobStore) -> dict[str, Any]:
+    dumped = asked.model_dump(mode="json", exclude={"blob"})
+    if asked.blob is not None:
+        args = dumped["args"] = await arguments_of(asked, blobs) or {}
+        # A session cannot read what stands in a blob.
+        if _is_input(asked) and dumped["prompt"] is None and isinstance(args.get("prompt"), str):
+            dumped["prompt"] = args["prompt"]
+    return dumped
+
+
+def _is_input(asked: Asked) -> bool:
+    return isinstance(asked, InputRequested) or (isinstance(asked, Question) and asked.kind == "input")
 
 
 def _part_json(part: Part) -> dict[str, Any]:

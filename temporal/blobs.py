@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 from pydantic import TypeAdapter
 
-from workflows.types import INLINE_LIMIT, BlobRef, Part, folded
+from workflows.types import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
 
 log = structlog.get_logger(__name__)
 
@@ -154,10 +154,14 @@ async def unfold(blobs: BlobStore, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         if part.blob is None:
             return part
         try:
-            return _PARTS.validate_json(await blobs.get(part.blob.key))
+            stored = _PARTS.validate_json(await blobs.get(part.blob.key))
         except (BlobMissing, BlobDamaged) as error:
             log.warning("blob.lost", problem=str(error))
             return part
+        if isinstance(part, ToolResult) and isinstance(stored, ToolResult):
+            # It was stored by the tool's worker, which does not know whose arguments it was given.
+            return stored.model_copy(update={"changed_args": part.changed_args})
+        return stored
 
     return tuple(await asyncio.gather(*map(whole, parts)))
 

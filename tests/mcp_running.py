@@ -22,8 +22,9 @@ def program(module: str = "tests.mcp_server", *arguments: str, **env: str) -> Mc
 class HttpServer:
     """A server over HTTP that can be killed, and started again on its port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         (self.port,) = free_ports(1)
+        self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -32,7 +33,7 @@ class HttpServer:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.mcp_server", str(self.port)), cwd=ROOT
+            *(sys.executable, "-m", "tests.mcp_server", *self._arguments, str(self.port)), cwd=ROOT
         )
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -52,8 +53,8 @@ class HttpServer:
 
 
 @asynccontextmanager
-async def http_server() -> AsyncIterator[HttpServer]:
-    made = HttpServer()
+async def http_server(*arguments: str) -> AsyncIterator[HttpServer]:
+    made = HttpServer(*arguments)
     await made.start()
     try:
         yield made

@@ -26,6 +26,7 @@ from temporal.app.server import NAMESPACE, DevServer
 from temporal.app.toolset import load_catalogue
 from temporal.codec import data_converter
 from temporal.settings import Settings
+from tests.mcp_running import http_server
 from tests.remote_worker import bad_stock, find_stock
 from tests.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
 from tests.tool_lab import AGENTS as SHOP_AGENTS
@@ -291,6 +292,17 @@ async def timer(lab: Lab) -> Talk:
     return talk
 
 
+async def timer_renews(lab: Lab) -> Talk:
+    """By then, its agent has another definition."""
+    before = lab.parts.definitions.current("helper")
+    assert before is not None
+    talk = await lab.start("plain", digest=before.digest)
+    lab.stage.plays = [Play("", [("wake_me", {"after": "2s", "note": "look"})]), Play("I will look.")]
+    await talk.turn("look in a moment")
+    await talk.until(lambda events: "agent.updated" in kinds(events) and ends(events, 2))
+    return talk
+
+
 async def approval(lab: Lab) -> Talk:
     """Allowed with other arguments, denied, answered before it expires; and one that is taken back."""
     talk = await lab.start("asking")
@@ -326,6 +338,31 @@ async def once_unknown(lab: Lab) -> Talk:
         await talk.answer("t2.s1.c1.outcome", result="sent")
         await end(talk, 2)
         await turn(talk, ("launch", args))
+    return talk
+
+
+_ASKING_SERVER: Final = """
+models: {main: {use: demo/stage, price: {input: 1, output: 1}}}
+tools: [add, mcp: {url: "URL", name: shop, allow: [ask_twice]}]
+"""
+
+
+async def server_asks(lab: Lab) -> Talk:
+    """An MCP server, twice in one call; it is answered, refused an answer, and stopped."""
+    talk = await lab.start("asking_server")
+    ask = ("shop_ask_twice", {"item": "cup"})
+    await begin(talk, ask, ("add", {"a": 1, "b": 2}), done="input.requested", count=1)
+    await talk.until(lambda events: "tool.finished" in kinds(events))
+    await talk.answer("t1.s1.c1.input", result={"size": 3})
+    await talk.until(lambda events: kinds(events).count("input.requested") == 2)
+    await talk.answer("t1.s1.c1.input2", result={"colour": "red"})
+    await end(talk)
+    await begin(talk, ask, done="input.requested")
+    await talk.answer("t2.s1.c1.input", approved=False)
+    await end(talk, 2)
+    await begin(talk, ask, done="input.requested")
+    await talk.stop()
+    await end(talk, 3)
     return talk
 
 
@@ -370,7 +407,9 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     client_tool,
     once_unknown,
     remote_tool,
+    server_asks,
     stop_tool_last_word,
+    timer_renews,
 )
 
 
@@ -380,12 +419,12 @@ async def record(folder: Path) -> list[Path]:
     written: list[Path] = []
     with tempfile.TemporaryDirectory() as data:
         settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)
-        async with DevServer(Path(data), 0, None) as server:
+        async with DevServer(Path(data), 0, None) as server, http_server() as asking:
             # Not `connect`, whose converter keeps big payloads elsewhere.
             client = await Client.connect(
                 server.address, namespace=NAMESPACE, data_converter=data_converter(None), identity="golden"
             )
-            agents = {**SHOP_AGENTS, **REMOTE_AGENTS}
+            agents = {**SHOP_AGENTS, **REMOTE_AGENTS, "asking_server": _ASKING_SERVER.replace("URL", asking.url)}
             async with open_lab(client, Path(data) / "lab", settings, more_agents=agents, more_tools=[SHOP]) as lab:
                 for scene in missing:
                     lab.stage.plays.clear()

@@ -1,6 +1,7 @@
 """Answers over real HTTP: what is refused and why, whose answer counts, and what viewers see meanwhile."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,16 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from gateway.answers import check_answer
+from gateway.bodies import AnswerBody
+from gateway.problems import Problem
 from temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 from tests.shop_dev import answer, call, ended, results, shop
 from tests.tool_shop import written
+from workflows.commands import QuestionState
+from workflows.types import Question
 
 pytestmark = pytest.mark.server
 
@@ -100,6 +106,75 @@ async def test_of_two_at_once_one_counts(http: httpx2.AsyncClient, sessions: Ses
     viewer = await ended(sessions, session)
     (resolved,) = [frame.data for frame in viewer.frames if frame.type == "approval.resolved"]
     assert resolved["reason"] == str(winner)
+
+
+async def test_arguments_too_long_to_travel_are_seen_and_changed_whole(
+    http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    long, longer = {"text": "x" * 40_000}, {"text": "y" * 50_000}
+    session = await asked(sessions, ("measure", long))
+    (question,) = (await sessions.snapshot(session))["questions"]
+    assert question["args"] == long
+    huge = await answer(http, session, ASKED, approved=True, args={"text": "z" * 1_100_000})
+    assert (told(huge)[0], huge.json()["errors"][0]["field"]) == (422, "args")
+    assert (await answer(http, session, ASKED, approved=True, args=longer, reason="more")).status_code == 202
+    viewer = await ended(sessions, session)
+    assert results(viewer) == {FIRST: 50_000}
+    shown = {frame.type: frame.data for frame in viewer.frames}
+    assert (shown["approval.requested"]["args"], shown["tool.started"]["args"]) == (long, longer)
+    assert "A person changed this call's arguments before it ran. It ran with: 50" in str(provider.calls[-1].body)
+
+    (call,) = (await http.get(f"/v1/sessions/{session}/trace")).json()["steps"][0]["tools"]
+    (traced,) = call["questions"]
+    assert call["args"] == longer
+    assert {key: traced.get(key) for key in ("question_id", "kind", "approved", "reason", "args")} == {
+        "question_id": ASKED,
+        "kind": "approval",
+        "approved": True,
+        "reason": "more",
+        "args": None,
+    }
+    assert traced["asked_at"] <= traced["resolved_at"]
+
+
+def test_another_s_worker_takes_no_long_arguments() -> None:
+    question = Question(question_id=ASKED, kind="approval", call_id=FIRST, name="find_stock", args={})
+    body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * 40_000})
+    state = QuestionState(question=question, open=True, known=True, seq=1)
+    check_answer(body, question, state)
+    with pytest.raises(Problem, match="args: has 40011 bytes of JSON; this tool's worker takes at most 32768"):
+        check_answer(body, question, state.model_copy(update={"inline_only": True}))
+
+
+async def test_many_questions_at_once_are_all_shown(sessions: Sessions) -> None:
+    """More than one answer of the session holds."""
+    session = await asked(sessions, *[("measure", {"text": f"{n}".ljust(900)}) for n in range(64)])
+    found = (await sessions.snapshot(session))["questions"]
+    assert [one["args"]["text"].strip() for one in found] == [str(n) for n in range(64)]
+
+
+async def test_spend_decides_whether_a_person_is_asked(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    measure = ("measure_thread", {"text": "abc"})
+    session = await call(sessions, measure)
+    assert results(await ended(sessions, session)) == {FIRST: 3}
+    spent = (await sessions.snapshot(session))["cost_usd"]
+    assert spent > 0.0001
+    await sessions.send(session, json.dumps([measure]))
+    async with sessions.view(session) as viewer:
+        frames = await viewer.until("approval.requested")
+    assert [frame.data["call_id"] for frame in frames if frame.type == "approval.requested"] == ["t2.s1.c1"]
+    assert (await answer(http, session, "t2.s1.c1.approval", approved=True)).status_code == 202
+
+
+async def test_a_call_that_does_not_fit_never_reaches_the_app(sessions: Sessions) -> None:
+    session = await call(sessions, ("pick", {"prompt": 7}))
+    viewer = await ended(sessions, session)
+    assert results(viewer)[FIRST] == {
+        "type": "invalid_arguments",
+        "message": "pick was not called, because its arguments are wrong. prompt: 7 is not of type 'string'.",
+        "retryable": False,
+    }
+    assert "input.requested" not in [frame.type for frame in viewer.frames]
 
 
 async def test_what_an_app_gives_is_checked(http: httpx2.AsyncClient, sessions: Sessions) -> None:

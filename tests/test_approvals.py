@@ -78,6 +78,28 @@ def test_arguments_that_are_too_long_to_be_looked_at_are_looked_at_by_a_person()
     assert plan("never", folded) == RUN
 
 
+@pytest.mark.parametrize(
+    ("tool", "refused"),
+    [
+        ({"client": {"name": "pick", "description": "x"}}, True),
+        ({"agent": {"name": "pick"}}, True),
+        ({"pick": {"task_queue": "q", "description": "x", "input": {"type": "object"}, "approval": "always"}}, True),
+        ("wake_me", False),
+        # A Python function looks by itself.
+        ({"pick": {"approval": "always"}}, False),
+    ],
+)
+def test_nobody_is_asked_about_arguments_that_do_not_fit(tool: Any, refused: bool) -> None:
+    begun = Story.new().loaded(agent(tools=[tool])).turn()
+    begun.open()
+    name = tool if isinstance(tool, str) else "pick"
+    wrong = ToolCall(call_id=ID, name=name, args={}, misfit="pick was not called, because …")
+    found = plan_calls(begun.answered(wrong).state, (wrong,))[ID]
+    told = found.refused.model_dump() if found.refused else None
+    error = {"type": "invalid_arguments", "message": "pick was not called, because …", "retryable": False}
+    assert (told, found.do) == ((error, "run") if refused else (None, "here" if name == "wake_me" else "ask"))
+
+
 def test_a_client_s_call_is_a_question() -> None:
     assert plan("never", ToolCall(call_id=ID, name="pick", args={})) == Plan(do="ask", asks="input")
 

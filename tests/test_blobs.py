@@ -113,6 +113,13 @@ async def test_a_folded_part_is_small_and_unfolds_to_the_whole(tmp_path: Path, p
     assert await unfold(LocalBlobs(tmp_path), (short,)) == (part,)
 
 
+async def test_a_result_s_word_on_changed_arguments_is_not_lost_with_its_short_form(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path)
+    whole = ToolResult(call_id="c", name="f", output=[LONG])
+    short = (await fold_part(blobs, WORKFLOW, whole)).model_copy(update={"changed_args": "{}"})
+    assert await unfold(blobs, (short,)) == (whole.model_copy(update={"changed_args": "{}"}),)
+
+
 async def test_a_small_message_travels_as_it_is(tmp_path: Path) -> None:
     parts = (Text(text="hi"), Data(name="d", value=1))
     assert await fold(LocalBlobs(tmp_path), WORKFLOW, parts) == parts

@@ -46,6 +46,14 @@ def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[st
     return answer
 
 
+def test_who_allows_a_call_can_read_all_of_it() -> None:
+    told: list[str] = []
+    lines = iter(["w", "y"])
+    question = {"question_id": "q", "kind": "approval", "name": "pay", "args": {"note": "x" * 5000}}
+    assert answer_to(question, lambda prompt: next(lines), told.append) == {"approved": True}
+    assert [len(line) for line in told] == [2010, 5010]
+
+
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [

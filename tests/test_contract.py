@@ -43,6 +43,7 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
         (contract.take_answer, SubAgentCalls.take_answer),
         (contract.call_mcp_tool, McpServers.call_mcp_tool),
         (contract.tools_changed, Agents.tools_changed),
+        (contract.current_agent, Agents.current_agent),
         (contract.deliver_message, Deliveries.deliver_message),
     ],
 )
@@ -62,6 +63,7 @@ async def test_every_stub_is_implemented_and_every_tool_gives_what_the_session_t
         "take_answer",
         "call_mcp_tool",
         "tools_changed",
+        "current_agent",
         "deliver_message",
     }
     tool = read_tool(current_time).activity(LocalBlobs(tmp_path), asyncio.get_running_loop())

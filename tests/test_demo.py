@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.demo import Demo
 from activities.demo_arguments import arguments, expression
 from activities.wire import Answer, Delta, Started
-from workflows import errors
+from workflows import ask_user, errors
 from workflows.commands import Prompt
 from workflows.definition import ModelDefinition
 from workflows.types import Message, Reasoning, Role, Text, ToolCall, ToolError, ToolResult, ToolSpec, Usage
@@ -33,6 +33,7 @@ TOOLS = (
         amount={"type": "number"},
         reason={"type": "string", "enum": ["late", "broken"]},
     ),
+    ToolSpec(name=ask_user.NAME, description=ask_user.DESCRIPTION, input=ask_user.INPUT),
 )
 PROMPT = Prompt(model=ModelDefinition(use="demo/demo"), system="Be kind.", tools=TOOLS)
 
@@ -151,13 +152,18 @@ async def test_it_counts() -> None:
             "Use current_time and calculator for (1 + 2) * 3",
             {"current_time": {}, "calculator": {"expression": "(1 + 2) * 3"}},
         ),
+        ("Ask me which colour I like.", {"ask_user": {"prompt": "which colour I like"}}),
+        ("Ask the user for a name", {"ask_user": {"prompt": "name"}}),
     ],
 )
 async def test_it_calls_tools(text: str, wanted: dict[str, JsonValue]) -> None:
     assert await calls(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["Once upon a time", "I was born on 2001-02-03", "Is A-1001 a nice number?"])
+@pytest.mark.parametrize(
+    "text",
+    ["Once upon a time", "I was born on 2001-02-03", "Is A-1001 a nice number?", "You may ask me anything."],
+)
 async def test_it_calls_no_tool_without_need(text: str) -> None:
     assert text in await says(text)
 

@@ -1,20 +1,29 @@
 """MCP servers in sessions: listed for each turn, called as activities, away without harm."""
 
+import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
+from gateway.answers import check_answer
+from gateway.app import create_app
+from gateway.auth import Principal
+from gateway.bodies import AnswerBody
+from gateway.problems import Problem
 from temporal.app.server import DevServer
 from temporal.client import connect
+from temporal.files import put_file
 from temporal.settings import Settings
-from tests.mcp_running import HttpServer, http_server
-from tests.session_lab import Lab, Play, Talk, open_lab
-from workflows.commands import ModelInputRequest, Prompt
-from workflows.events import Event, ToolFinished, TurnFinished
+from tests.mcp_running import HttpServer, http_server, program
+from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
+from workflows.commands import ModelInputRequest, Prompt, QuestionState
+from workflows.events import Event, InputRequested, ToolFinished, TurnFinished
 from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
@@ -44,12 +53,16 @@ class Shop:
 def agents(folder: Path, url: str) -> None:
     folder.mkdir()
     nowhere = "http://127.0.0.1:9/mcp"
+    old = program("tests.mcp_server", "old")
     for name, tools in {
         "shop": f"  - mcp: {{url: '{url}', name: shop, allow: [add, hang, grow, shout, die], retry: {{attempts: 1}}}}",
         "careful": f"  - mcp: {{url: '{url}', allow: [add], approval: {{when: '{{{{ args.a > 10 }}}}'}}}}",
         "once": f"  - mcp: {{url: '{url}', allow: [die, add], side_effects: once}}",
         "away": f"  - add\n  - mcp: {{url: '{nowhere}', name: stock}}",
         "twice": f"  - add\n  - mcp: {{url: '{url}', allow: [add]}}",
+        "asking": f"  - mcp: {{url: '{url}', allow: [ask_first, ask_twice, add, picture]}}",
+        "hurried": f"  - mcp: {{url: '{url}', allow: [ask_first], expires: 1s}}",
+        "old": f"  - mcp: {{command: {old.command}, env: {old.env}, name: shop}}".replace("(", "[").replace(")", "]"),
         "hasty": f"  - mcp: {{url: '{url}', allow: [hang], timeout: 1s, retry: {{attempts: 1}}}}",
     }.items():
         (folder / f"{name}.yaml").write_text(AGENT.format(name=name, tools=tools))
@@ -70,6 +83,14 @@ def results(events: list[Event]) -> list[Any]:
     """In the order of the calls."""
     finished = [event for event in events if isinstance(event, ToolFinished)]
     return [event.result.output for event in sorted(finished, key=lambda event: event.call_id)]
+
+
+async def asks(talk: Talk, count: int = 1) -> InputRequested:
+    """The session's latest question, once there are so many."""
+    events = await talk.until(lambda events: kinds(events).count("input.requested") >= count)
+    asked = [event for event in events if isinstance(event, InputRequested)]
+    assert len(asked) == count
+    return asked[-1]
 
 
 async def prompt(talk: Talk, step_id: str) -> Prompt:
@@ -97,7 +118,6 @@ async def test_a_tool_of_a_server_is_called(shop: Shop) -> None:
     ]
     assert [(one.activity_type.name, one.activity_id) for one in scheduled if "mcp" in one.activity_type.name] == [
         ("call_mcp_tool", "t1.s1.c1"),
-        ("call_mcp_tool", "t1.s1.c2"),
     ]
 
 
@@ -176,3 +196,160 @@ async def test_nobody_knows_what_became_of_a_call_that_runs_once(shop: Shop) -> 
     (lost,) = results(await talk.turn("die"))
     assert lost["type"] == "outcome_unknown"
     await shop.server.start()
+
+
+@pytest.fixture
+async def http(shop: Shop) -> AsyncIterator[httpx2.AsyncClient]:
+    """A gateway of the lab's sessions."""
+    lab = shop.lab
+    app = create_app(
+        client=lab.client,
+        live=lab.live,
+        blobs=lab.parts.blobs,
+        definitions=lab.parts.definitions,
+        settings=lab.parts.settings,
+        authenticate=lambda request: Principal(request.headers.get("tenant", "lab")),
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
+        yield client
+
+
+async def test_a_picture_can_be_fetched(shop: Shop, http: httpx2.AsyncClient) -> None:
+    talk = await shop.start("asking", Play("", [("picture", {})]))
+    (output,) = results(await talk.turn("show me"))
+    (uri,) = [one["uri"] for one in output if one["type"] == "image"]
+    session, _, sha256 = uri.removeprefix("lab/").partition("/")
+    path = f"/v1/sessions/{session}/files/{sha256}"
+
+    got = await http.get(path)
+    assert (got.status_code, got.content, got.headers["content-type"]) == (200, b"\x89PNG", "image/png")
+    assert got.headers["content-disposition"] == f'inline; filename="{sha256[:12]}.png"'
+    assert (got.headers["x-content-type-options"], got.headers["cache-control"][:7]) == ("nosniff", "private")
+    for other in (
+        await http.get(path, headers={"tenant": "other"}),
+        await http.get(f"/v1/sessions/other/files/{sha256}"),
+        await http.get(f"/v1/sessions/{session}/files/{'0' * 64}"),
+    ):
+        assert (other.status_code, other.json()["code"]) == (404, "not_found")
+    assert (await http.get(f"/v1/sessions/{session}/files/x")).status_code == 422
+
+
+@pytest.mark.parametrize("told", ["image/svg+xml", "text/html", "nonsense\r\nx: y", ""])
+async def test_what_a_browser_might_run_is_only_downloaded(shop: Shop, http: httpx2.AsyncClient, told: str) -> None:
+    data = f"<script>{told}</script>".encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    await put_file(shop.lab.parts.blobs, "lab/s1", sha256, data, told)
+    got = await http.get(f"/v1/sessions/s1/files/{sha256}")
+    assert got.content == data
+    assert got.headers["content-type"] == "application/octet-stream"
+    assert got.headers["content-disposition"] == f'attachment; filename="{sha256[:12]}"'
+    assert "sandbox" in got.headers["content-security-policy"]
+
+
+async def test_a_blob_that_is_no_file_cannot_be_fetched(shop: Shop, http: httpx2.AsyncClient) -> None:
+    sha256 = hashlib.sha256(b"{}").hexdigest()
+    await shop.lab.parts.blobs.put(f"lab/s1/{sha256}", b"{}")
+    assert (await http.get(f"/v1/sessions/s1/files/{sha256}")).status_code == 404
+
+
+ASKED = "t1.s1.c1.input"
+
+
+async def activities(talk: Talk) -> list[str]:
+    return [
+        event.activity_task_scheduled_event_attributes.activity_id
+        for event in (await talk.handle.fetch_history()).events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    ]
+
+
+async def test_what_a_server_asks_becomes_a_question(shop: Shop) -> None:
+    talk = await shop.start("asking", Play("", [("ask_first", {"item": "cup"}), ("add", {"a": 1, "b": 2})]), Play("ok"))
+    await talk.send("order a cup")
+    asked = await asks(talk)
+    assert (asked.question_id, asked.call_id, asked.name, asked.args) == (
+        *(ASKED, "t1.s1.c1", "ask_first"),
+        {"item": "cup"},
+    )
+    assert asked.prompt is not None
+    assert asked.prompt.endswith("/mcp asks: Which size of cup?")
+    await talk.until(lambda events: "tool.finished" in kinds(events))
+
+    state: QuestionState = await talk.ask(SessionWorkflow.question, ASKED)
+    assert state.question is not None
+    assert state.output == asked.output
+    for body, field in (({"result": {"size": "big"}}, "result.size"), ({"result": {}}, "result"), ({}, "result")):
+        with pytest.raises(Problem) as refused:
+            check_answer(AnswerBody.model_validate({"question_id": ASKED, **body}), state.question, state)
+        assert refused.value.status == 422
+        assert field in str(refused.value.__dict__)
+
+    await talk.answer(ASKED, result={"size": 3})
+    events = await talk.until(ends)
+    assert results(events) == ["cup 3", {"result": 3}]
+    of_it = [event.type for event in events if (getattr(event, "call_id", None) or ASKED[:8]) == asked.call_id]
+    assert [one for one in of_it if one.partition(".")[0] in ("tool", "input")] == [
+        *("tool.started", "input.requested", "input.received", "tool.finished"),
+    ]
+    assert [one for one in await activities(talk) if "c1" in one] == ["t1.s1.c1", "t1.s1.c1.again1"]
+
+
+async def test_a_question_outlives_the_run_that_asked_and_another_follows(shop: Shop) -> None:
+    shop.lab.stage.plays = [Play("", [("ask_twice", {"item": "cup"})]), Play("ok")]
+    talk = await shop.lab.start("asking", continue_as_new_after=30)
+    await talk.send("order a cup")
+    await asks(talk)
+    first = (await talk.handle.describe()).run_id
+    async with asyncio.timeout(60):
+        while (await talk.handle.describe()).run_id == first:
+            await talk.configure(metadata={"k": 1})
+    await talk.answer(ASKED, result={"size": 3})
+    second = await asks(talk, 2)
+    assert second.question_id == f"{ASKED}2"
+    assert (second.prompt or "").endswith(" asks: Which colour, in size 3?")
+    await talk.answer(f"{ASKED}2", result={"colour": "red"})
+    assert results(await talk.until(ends)) == ["cup 3 red"]
+
+
+async def test_a_server_that_asks_on_the_open_connection(shop: Shop) -> None:
+    talk = await shop.start("old", Play("", [("shop_ask_more", {"until": 6})]), Play("ok"))
+    await talk.send("go")
+    assert (await asks(talk)).prompt == "shop asks: How many more?"
+    await talk.answer(ASKED, result={"size": 5})
+    await asks(talk, 2)
+    await talk.answer(f"{ASKED}2", approved=False)
+    assert results(await talk.until(ends)) == ["decline after [5]"]
+
+
+async def test_a_server_that_asks_for_ever(shop: Shop) -> None:
+    talk = await shop.start("old", Play("", [("shop_ask_more", {"until": 100})]), Play("ok"))
+    await talk.send("go")
+    for number in range(1, 9):
+        question = await asks(talk, number)
+        await talk.answer(question.question_id, result={"size": 1})
+    (failed,) = results(await talk.until(ends))
+    assert failed["type"] == "too_many_questions"
+
+
+@pytest.mark.parametrize("agent", ["asking", "old"])
+async def test_stopped_while_its_server_waits(shop: Shop, agent: str) -> None:
+    name = "ask_first" if agent == "asking" else "shop_ask_first"
+    talk = await shop.start(agent, Play("", [(name, {"item": "cup"})]))
+    await talk.send("order a cup")
+    await asks(talk)
+    await talk.stop()
+    (stopped,) = results(await talk.until(ends))
+    assert stopped["type"] == "stopped"
+    assert (await talk.page()).working is False
+    shop.lab.stage.plays = []
+    assert kinds(await talk.turn("and now?"))[-1] == "turn.finished"
+
+
+async def test_a_question_that_nobody_answers_in_time(shop: Shop) -> None:
+    talk = await shop.start("hurried", Play("", [("ask_first", {"item": "cup"})]), Play("ok"))
+    await talk.send("order a cup")
+    assert (await asks(talk)).expires_at is not None
+    (failed,) = results(await talk.until(ends))
+    # The server was told that nobody answered, and says so in its own words.
+    assert failed["type"] == "tool_failed"
+    assert "cancel" in failed["message"]

@@ -110,12 +110,6 @@ async def test_wrong_arguments_name_the_field(calls: Calls, address: McpAddress)
     assert message == "shop_add was not called, because its arguments are wrong. a: 'one' is not of type 'integer'."
 
 
-async def test_a_tool_that_asks_a_person_is_told_that_nobody_can_be_asked(calls: Calls, address: McpAddress) -> None:
-    for tool, args in (("ask", {}), ("ask_first", {"item": "cup"})):
-        kind, _, final = await calls.failure(address, tool, **args)
-        assert (kind, final) == ("input_not_supported", True), tool
-
-
 async def test_an_unknown_tool(calls: Calls, address: McpAddress) -> None:
     assert (await calls.failure(address, "nothing"))[0] == "unknown_tool"
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests.core import AT, call
 from workflows.events import Events
-from workflows.plan import Plan, PlanEvent, Plans, as_run, follow, open_questions, running, with_args
-from workflows.types import Question, ToolResult
+from workflows.plan import Plan, PlanEvent, Plans, as_run, changed_args, follow, open_questions, running, with_args
+from workflows.types import BlobRef, Question, ToolCall, ToolResult
 
 FIRST, OTHER = "t1.s1.c1", "t1.s1.c2"
 ASKING: Plans = {FIRST: Plan(do="ask", asks="approval"), OTHER: Plan(do="run")}
@@ -96,3 +96,22 @@ def test_a_plan_survives_json() -> None:
     expires = event("approval.requested", question_id="q1", name="add", args={}, expires_at=AT + timedelta(days=3))
     for plan in (*after(expires).values(), *after(ASKED, resolved(False)).values()):
         assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_what_a_person_changed_is_told_in_short() -> None:
+    assert changed_args(Plan(do="run")) is None
+    assert changed_args(Plan(do="run", args={"a": [1, "é"]})) == '{"a":[1,"é"]}'
+    long = changed_args(Plan(do="run", args={"a": "x" * 30_000}))
+    assert long is not None
+    assert len(long) < 8_300
+    assert "characters left out" in long
+    blob = BlobRef(key="acme/s1/x", size=50_000)
+    assert changed_args(Plan(do="run", args={}, args_blob=blob)) == "50000 bytes of JSON, too long to be shown here"
+
+
+def test_a_call_runs_with_what_a_person_changed() -> None:
+    blob, other = BlobRef(key="acme/s1/x", size=50_000), BlobRef(key="acme/s1/y", size=60_000)
+    folded = ToolCall(call_id="c1", name="add", args={}, blob=blob, misfit="no")
+    assert as_run(folded, Plan(do="run")) == folded
+    assert as_run(folded, Plan(do="run", args={"a": 1})) == ToolCall(call_id="c1", name="add", args={"a": 1})
+    assert as_run(folded, Plan(do="run", args={}, args_blob=other)).blob == other

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import JsonValue
 
 from tests.core import AT, Story, agent, user
 from workflows import queries
@@ -14,9 +15,12 @@ from workflows.commands import (
 )
 from workflows.events import Event
 from workflows.notes import (
+    CallsPlanned,
     CloseRequested,
+    QuestionSettled,
     StopRequested,
 )
+from workflows.plan import Plan
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.state import (
     SessionState,
@@ -138,6 +142,7 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "queued": (),
         "count": 2,
         "questions": (),
+        "more_questions": False,
         "parent": None,
         "sub_sessions": {},
     }
@@ -159,6 +164,59 @@ def test_waiting_messages_are_shortened_and_bounded() -> None:
     assert 100 < len(page.queued) < 2000
     assert size(page) <= PAGE_BYTES
     assert page.queued[0].parts == (Text(text="x" * 200 + "\n… 600 characters left out …\n" + "x" * 200),)
+
+
+def asking(count: int, **args: JsonValue) -> Story:
+    """A session whose step has made so many calls, each of which asks."""
+    story = Story.new().loaded(agent(tools=[{"add": {"approval": "always"}}])).turn().called(*[dict(args)] * count)
+    assert story.state.turn is not None
+    calls = story.state.turn.calls
+    story.note(CallsPlanned(plans={one.call_id: Plan(do="ask", asks="approval") for one in calls}))
+    for one in calls:
+        question_id = f"{one.call_id}.approval"
+        story.event("approval.requested", question_id=question_id, call_id=one.call_id, name="add", args=one.args)
+    return story
+
+
+def test_many_questions_come_in_pages_and_messages_beside_them() -> None:
+    state = asking(64, text="x" * 4000).state
+    page = queries.snapshot(state, "acme/s1", PageRequest())
+    found = list(page.questions)
+    assert (page.more_questions, 0 < len(found) < 64, len(page.messages)) == (True, True, 1)
+    while page.more_questions:
+        page = queries.snapshot(state, "acme/s1", PageRequest(after=2**31, until=0, questions=len(found)))
+        assert size(page) <= PAGE_BYTES // 2
+        assert page.messages == ()
+        found += page.questions
+    assert tuple(found) == state.questions
+    # Further pages of the transcript do not tell them again.
+    assert queries.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
+
+
+def test_a_trace_tells_what_was_asked_without_the_arguments() -> None:
+    story = asking(1, text="x" * 30_000)
+    story.note(QuestionSettled(question_id="t1.s1.c1.approval", answer_id="a1"))
+    story.event("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True, by="ann")
+    (step,) = queries.trace(story.result("t1.s1.c1").state, 0).steps
+    assert [event.type for event in step.events[2:]] == [
+        "approval.requested",
+        "approval.resolved",
+        "tool.started",
+        "tool.finished",
+    ]
+    assert size(step.events[2]) < KIB
+    assert size(story.state.events[5]) > 30_000
+
+
+def test_timers_are_bounded() -> None:
+    story = Story.new().loaded()
+    for number in range(100):
+        story.event("timer.set", timer_id=f"t{number}", due=AT, note="é" * 2000)
+    page = queries.timers(story.state)
+    assert (len(page.timers), size(page) <= PAGE_BYTES) == (100, True)
+    short = Story.new().loaded()
+    short.event("timer.set", timer_id="t1", due=AT, note="é" * 2000)
+    assert queries.timers(short.state).timers == short.state.timers
 
 
 def prompt_of(state: SessionState) -> tuple[Prompt, str]:

@@ -89,6 +89,14 @@ async def test_a_person_s_arguments_count(talk: Talk) -> None:
     assert (await only(talk)).output == 22
     (started,) = [event for event in await talk.events() if event.type == "tool.started"]
     assert started.args == {"a": 20, "b": 2}
+    (said,) = [part for part in talk.stage.requests[-1][-1].parts if isinstance(part, ToolResult)]
+    assert said.changed_args == '{"a":20,"b":2}'
+
+
+async def test_the_same_arguments_are_no_change(talk: Talk) -> None:
+    await begin(talk, ADD, done="approval.requested")
+    await talk.answer(ASKED, args=dict(ADD[1]))
+    assert (await only(talk)).changed_args is None
 
 
 async def test_it_outlives_the_run_that_asked(talk: Talk) -> None:

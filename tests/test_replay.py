@@ -54,6 +54,13 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
         "sub_agent",
         "handoff",
         "timer",
+        "timer_renews",
+        "server_asks",
+        "approval",
+        "client_tool",
+        "once_unknown",
+        "remote_tool",
+        "stop_tool_last_word",
     }
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}
     assert kinds >= {

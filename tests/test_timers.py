@@ -7,6 +7,9 @@ import pytest
 from pydantic import JsonValue
 
 from temporal.app.testing import Perdure
+from temporal.app.testing_session import message_of
+from workflows.events import AgentUpdated
+from workflows.session import SessionWorkflow
 from workflows.timers import read_wake_up
 from workflows.types import ToolError
 
@@ -99,3 +102,22 @@ async def test_a_cancelled_timer_does_not_fire(perdure: Perdure) -> None:
 
     fired = [event.timer_id for event in await session.events() if event.type == "timer.fired"]
     assert fired == ["t1.s1.c2.timer"]
+
+
+async def test_it_wakes_up_as_its_agent_is_by_then(perdure: Perdure) -> None:
+    """The session last heard of another definition than its agent has: as when the file has changed meanwhile."""
+    perdure.model.says("", calls=[wake("3d", "look")])
+    perdure.model.says("I will look.")
+    perdure.model.says("Looked.")
+    session = await perdure.session("support")
+    other = (await perdure.session("assistant")).new.digest
+    await session.handle.signal(SessionWorkflow.send_message, message_of("Look later.", "m1", other))
+    await session.turn("m1")
+    await perdure.later(days=4)
+
+    events = await session.events()
+    kinds = [event.type for event in events]
+    assert kinds[kinds.index("turn.finished") + 1 :][:3] == ["agent.updated", "timer.fired", "turn.started"]
+    updated = [event for event in events if isinstance(event, AgentUpdated)][-1]
+    assert (updated.old, updated.new) == (other, session.new.digest)
+    assert "find_order" in str(perdure.model.asked[-1].tools) and "wake_me" not in perdure.model.asked[-1].tools

@@ -136,6 +136,22 @@ async def test_no_more_calls_run_at_once_than_the_limits_let(talk: Talk, ledger:
     assert (most, now) == (3, 0)
 
 
+async def test_a_session_runs_so_many_calls_at_once_whichever_they_are_of(lab: Lab, ledger: str) -> None:
+    talk = await lab.start("narrow")
+    calls = [(name, {"ledger": ledger, "until": "go"}) for name in ("gather", "tell", "gather", "tell", "gather")]
+    turning = asyncio.create_task(turn(talk, *calls))
+    await written(Path(ledger), "in")
+    await written(Path(ledger), "told")
+    assert (await talk.page(2**31)).running == ("t1.s1.c1", "t1.s1.c2")
+    (Path(ledger) / "go").touch()
+    running = most = 0
+    for event in await turning:
+        running += {"tool.started": 1, "tool.finished": -1}.get(event.type, 0)
+        most = max(most, running)
+    assert (most, running) == (2, 0)
+    await talk.close()
+
+
 async def test_ten_calls_take_about_as_long_as_one(talk: Talk) -> None:
     started = time.monotonic()
     await turn(talk, *[("nap", {"seconds": 1}) for _ in range(10)])

@@ -161,3 +161,31 @@ def test_what_runs_is_shown_as_running() -> None:
         "    └── t1.s1  demo/x  runs",
         "        └── find()  runs",
     ]
+
+
+def test_what_was_asked_stands_below_its_call() -> None:
+    def call(**question: Any) -> dict[str, Any]:
+        asked = {"question_id": "q", "kind": "approval", "asked_at": "2026-01-02T00:00:00Z", **question}
+        result = {"output": 1, "is_error": False} if "resolved_at" in question else None
+        return {"name": "pay", "args": {}, "result": result, "attempts": 1, "duration_ms": 0, "questions": [asked]}
+
+    later = {"resolved_at": "2026-01-02T00:01:05Z"}
+    tools = [
+        call(expires_at="2026-01-03T00:00:00Z"),
+        call(approved=True, by="ann", **later),
+        call(approved=False, reason="too\nmuch", **later),
+        call(kind="input", value=[1], **later),
+        call(kind="input", **later),
+    ]
+    assert [line[8:] for line in rendered({}, step(tools=tools))[3:]] == [
+        "├── pay()  waits",
+        "│   └── asked for approval  2026-01-02T00:00:00Z  open until 2026-01-03T00:00:00Z",
+        "├── pay()  0 ms  1",
+        "│   └── asked for approval  2026-01-02T00:00:00Z  allowed by ann after 1 min 5 s",
+        "├── pay()  0 ms  1",
+        "│   └── asked for approval  2026-01-02T00:00:00Z  not allowed after 1 min 5 s: too much",
+        "├── pay()  0 ms  1",
+        "│   └── asked for an answer  2026-01-02T00:00:00Z  answered after 1 min 5 s",
+        "└── pay()  0 ms  1",
+        "    └── asked for an answer  2026-01-02T00:00:00Z  not answered after 1 min 5 s",
+    ]

@@ -180,3 +180,16 @@ def test_of_a_long_result_the_model_sees_head_and_tail(wire: Any, model: ModelDe
     assert "characters left out" in sent
     assert len(sent) < 3_000
     assert long in json.dumps(wire.request(Prompt(model=model, system="", tool_output_tokens=50_000), said))
+
+
+@pytest.mark.parametrize(("wire", "model", "complaint"), WIRES)
+def test_the_model_is_told_of_arguments_that_a_person_changed(
+    wire: Any, model: ModelDefinition, complaint: Any
+) -> None:
+    call = ToolCall(call_id="t1.s1.c1", name="read", args={"page": 1})
+    result = ToolResult(call_id=call.call_id, name="read", output="two", changed_args='{"page":2}')
+    said = (message("user", Text(text="read")), message("assistant", call), message("tool", result))
+    body = wire.request(Prompt(model=model, system=""), said)
+    assert complaint(body) is None
+    words = '[A person changed this call\'s arguments before it ran. It ran with: {\\"page\\":2}]\\ntwo'
+    assert words in json.dumps(body)

@@ -32,7 +32,7 @@ FOLDS: list[tuple[Part, Part]] = [
     (Reasoning(text=LONG, native=NATIVE), Reasoning(text=SHORT, blob=BLOB)),
     (
         ToolCall(call_id="t1.s1.c1", name="add", args={"text": LONG}, args_raw=LONG, native=NATIVE),
-        ToolCall(call_id="t1.s1.c1", name="add", args={}, blob=BLOB),
+        ToolCall(call_id="t1.s1.c1", name="add", args={}, args_raw=SHORT, blob=BLOB),
     ),
     (
         ToolResult(call_id="t1.s1.c1", name="add", output=LONG),

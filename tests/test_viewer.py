@@ -5,11 +5,24 @@ from typing import Any
 
 import pytest
 
-from gateway.viewer import event_json, message_json
+from gateway.viewer import event_json, message_json, question_json
 from temporal.blobs import LocalBlobs, fold, fold_part
 from tests.core import AT, Story
 from workflows.events import Event, Events
-from workflows.types import BlobRef, Data, File, Message, Native, Part, Reasoning, Text, ToolCall, ToolError, ToolResult
+from workflows.types import (
+    BlobRef,
+    Data,
+    File,
+    Message,
+    Native,
+    Part,
+    Question,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolError,
+    ToolResult,
+)
 
 SESSION = "acme/s1"
 LONG = "x" * 100_000
@@ -110,6 +123,34 @@ async def test_a_folded_tool_result_is_shown_whole_in_its_event(blobs: LocalBlob
         "result": {"type": "tool_result", "call_id": "c1", "name": "add", "output": LONG, "is_error": False},
         "duration_ms": 1.5,
     }
+
+
+@pytest.mark.parametrize("kind", ["tool.started", "approval.requested", "input.requested"])
+async def test_folded_arguments_are_shown_whole(blobs: LocalBlobs, kind: str) -> None:
+    folded = await fold_part(blobs, SESSION, ToolCall(call_id="c1", name="add", args={"text": LONG, "prompt": "When?"}))
+    assert folded.blob is not None
+    about = {"call_id": "c1", "name": "add", "args": {}, "blob": folded.blob}
+    asked = {"question_id": "q1"} if kind != "tool.started" else {}
+    shown = await event_json(event(kind, **about, **asked), blobs)
+    assert shown["args"] == {"text": LONG, "prompt": "When?"}
+    # Only what asks for an answer has a prompt.
+    assert (shown.get("prompt"), "blob" in shown) == ("When?" if kind == "input.requested" else None, False)
+
+
+async def test_a_question_s_folded_arguments_are_shown_whole(blobs: LocalBlobs) -> None:
+    folded = await fold_part(blobs, SESSION, ToolCall(call_id="c1", name="add", args={"text": LONG, "prompt": "When?"}))
+    question = Question(question_id="q1", kind="input", call_id="c1", name="add", args={}, blob=folded.blob)
+    shown = await question_json(question, blobs)
+    assert shown == {
+        "question_id": "q1",
+        "kind": "input",
+        "call_id": "c1",
+        "name": "add",
+        "args": {"text": LONG, "prompt": "When?"},
+        "prompt": "When?",
+    }
+    approval = await question_json(question.model_copy(update={"kind": "approval"}), blobs)
+    assert "prompt" not in approval
 
 
 async def test_what_is_not_known_is_null_and_what_there_is_not_is_absent(blobs: LocalBlobs) -> None:

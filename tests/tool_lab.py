@@ -59,7 +59,12 @@ tools:
   - stubborn
   - obstinate: {side_effects: once, on_unknown: stop}
 """
-AGENTS = {"asking": f"{MODELS}\n{ASKING}", "calling": f"{MODELS}\n{CALLING}"}
+#: Two calls run at the same time, whichever tools they are of.
+NARROW = """
+limits: {session: {parallel_calls: 2}}
+tools: [gather, tell]
+"""
+AGENTS = {name: f"{MODELS}\n{rest}" for name, rest in (("asking", ASKING), ("calling", CALLING), ("narrow", NARROW))}
 
 STOCK = "{type: object, properties: {product: {type: string}, pieces: {type: integer}}, required: [product, pieces]}"
 HAS = "description: Stock, input: {type: object}"
@@ -71,6 +76,8 @@ tools:
   - raw_stock: {{task_queue: QUEUE, {HAS}}}
   - no_stock: {{task_queue: QUEUE, {HAS}, fallback: find_stock}}
   - move_stock: {{task_queue: QUEUE, {HAS}, side_effects: once, heartbeat: 1s}}
+  - count_stock: {{task_queue: QUEUE, {HAS}, heartbeat: 10s}}
+  - tell
   - lost_stock: {{task_queue: nobody, {HAS}, queue_timeout: 1s}}
 """
 #: By the task queue of their tools.

@@ -5,12 +5,14 @@ Rule: where a condition cannot be decided, a person decides. A call that could n
 
 from workflows.conditions import ConditionError, is_true
 from workflows.definition import LoadedAgent
-from workflows.errors import DENIED, EXPIRED, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
+from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
 from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
 from workflows.state import SessionState, Turn
-from workflows.tool_definition import Approval, ClientTool, SessionTool
+from workflows.tool_definition import AgentTool, Approval, ClientTool, SessionTool, ToolUse
 from workflows.types import ToolCall, ToolError
+
+Use = ToolUse | ClientTool | AgentTool | SessionTool
 
 STOPPED = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
 UNKNOWN = ToolError(
@@ -56,6 +58,8 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
     use = agent.use(call.name) if agent else None
     if agent is None or use is None or call.args_raw is not None:
         return Plan(do="run")
+    if call.misfit is not None and _goes_by_schema(agent, use, call):
+        return Plan(do="run", refused=ToolError(type=INVALID_ARGUMENTS, message=call.misfit))
     if isinstance(use, SessionTool):
         return Plan(do="here")
     if isinstance(use, ClientTool):
@@ -63,6 +67,14 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
     if use.approval is not None and call.name not in state.allowed and _asks(use.approval, state, agent, turn, call):
         return Plan(do="ask", asks="approval")
     return Plan(do="run")
+
+
+def _goes_by_schema(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
+    """Whether the schema alone says which arguments are right. A Python function and the session look by themselves,
+    and more kindly: what takes 5 may take "5", too."""
+    if isinstance(use, ToolUse):
+        return use.task_queue is not None or agent.mcp_tool(call.name) is not None
+    return isinstance(use, ClientTool | AgentTool)
 
 
 def _asks(approval: Approval, state: SessionState, agent: LoadedAgent, turn: Turn, call: ToolCall) -> bool:

@@ -61,6 +61,8 @@ class Answer(Frozen):
     reason: str | None = None
     #: In place of the arguments that the model gave.
     args: dict[str, JsonValue] | None = None
+    #: Holds a tool call's part with those arguments where they are too long to travel; `args` are empty then.
+    args_blob: BlobRef | None = None
     #: Allows all further calls of the tool in this session.
     remember: bool = False
     #: What an `input` question asked for; a big one is folded, see `workflows.types`.
@@ -162,6 +164,8 @@ class QuestionState(Frozen):
     #: JSON Schemas of the arguments and the result that it is about.
     input: dict[str, JsonValue] | None = None
     output: dict[str, JsonValue] | None = None
+    #: Whoever runs the call takes its arguments only as they travel, `INLINE_LIMIT` bytes at most.
+    inline_only: bool = False
     seq: int
 
 
@@ -219,8 +223,9 @@ class SnapshotPage(Frozen):
     messages: tuple[Message, ...]
     #: Messages of the transcript in all.
     count: int
-    #: Those that are open, the oldest first.
+    #: Those that are open, the oldest first, as many as fit.
     questions: tuple[Question, ...] = ()
+    more_questions: bool = False
     #: The session whose call this one answers.
     parent: Parent | None = None
     #: Sessions of sub-agents that run, by call id.
@@ -230,6 +235,8 @@ class SnapshotPage(Frozen):
 class PageRequest(Frozen):
     after: int = 0
     until: int | None = None
+    #: Open questions that are known already, which are left out.
+    questions: int = 0
 
 
 class View(Frozen):
@@ -296,7 +303,8 @@ class StepRecord(Frozen):
 
 class TraceStep(Frozen):
     record: StepRecord
-    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened.
+    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
+    #: asked about its calls, without the arguments, which its message has.
     events: tuple[Event, ...]
 
 

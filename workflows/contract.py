@@ -3,17 +3,20 @@
 `activities/` implements them under the same names and types (a test compares the two); workflow code calls only these.
 """
 
+import operator
+import re
 from datetime import datetime, timedelta
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
 from workflows.schedule_definition import Schedule
+from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
-from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage
+from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage, absent
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -21,6 +24,8 @@ TASK_QUEUE = "perdure"
 DELIVERED_WITHIN = timedelta(hours=1)
 #: A worker that is silent for longer is dead.
 HEARTBEAT_TIMEOUT = timedelta(seconds=6)
+#: What the activities of a call have behind its id, but for the first.
+_FURTHER = re.compile(r"\.(fallback|again\d+)$")
 
 
 class LoadAgentInput(Frozen):
@@ -102,6 +107,10 @@ class CallMcpToolInput(Frozen):
     name: str
     tool: str
     args: dict[str, JsonValue]
+    #: It must not run from its beginning again, once it has begun.
+    once: bool = Field(default=False, exclude_if=operator.not_)
+    #: What its server has asked so far, and been answered.
+    so_far: ServerInput | None = Field(default=None, exclude_if=absent)
 
 
 class ToolsChangedInput(Frozen):
@@ -109,6 +118,10 @@ class ToolsChangedInput(Frozen):
 
     digest: str
     mcp_digest: str
+
+
+class CurrentAgentInput(Frozen):
+    name: str
 
 
 class Delivery(Frozen):
@@ -167,6 +180,12 @@ async def load_agent(request: LoadAgentInput) -> LoadedAgent:
     raise NotImplementedError
 
 
+@activity.defn(name="current_agent")
+async def current_agent(request: CurrentAgentInput) -> str | None:
+    """The digest of the definition that this agent has now; None where no agent of the name is known any more."""
+    raise NotImplementedError
+
+
 @activity.defn(name="call_model")
 async def call_model(request: CallModelInput) -> StepOutput:
     """One model call: asks the session for its input, streams the answer to `Live`, returns the whole of it."""
@@ -192,8 +211,11 @@ async def take_answer(request: TakeAnswerInput) -> ToolOutput:
 
 
 @activity.defn(name="call_mcp_tool")
-async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput:
-    """Calls an MCP server's tool. Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`."""
+async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
+    """Calls an MCP server's tool, or goes on with a call whose server has asked something.
+
+    Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
+    `denied`, `expired`."""
     raise NotImplementedError
 
 
@@ -260,6 +282,11 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
             maximum_attempts=12,
         ),
     )
+
+
+def call_of_activity(activity_id: str) -> str:
+    """The id of the call that an activity carries out: of `t1.s1.c1.fallback` and `t1.s1.c1.again2`, `t1.s1.c1`."""
+    return _FURTHER.sub("", activity_id)
 
 
 def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:

@@ -54,6 +54,8 @@ MCP_UNAVAILABLE: Final = "mcp_unavailable"
 MCP_LOST: Final = "mcp_lost"
 #: The server wants an answer from a person in a way that cannot be given.
 INPUT_NOT_SUPPORTED: Final = "input_not_supported"
+#: The server of one call asked again and again.
+TOO_MANY_QUESTIONS: Final = "too_many_questions"
 
 # A turn.
 BUDGET_EXCEEDED: Final = "budget_exceeded"

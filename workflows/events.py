@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from workflows.types import Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage
+from workflows.types import BlobRef, Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage, absent
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 
@@ -92,6 +92,8 @@ class ToolStarted(EventBase):
     args: dict[str, JsonValue]
     #: Of the session in which a sub-agent answers this call.
     session_id: str | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -116,6 +118,8 @@ class ApprovalRequested(EventBase):
     name: str
     args: dict[str, JsonValue]
     expires_at: datetime | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
 
 
 class ApprovalResolved(EventBase):
@@ -137,7 +141,11 @@ class InputRequested(EventBase):
     name: str
     args: dict[str, JsonValue]
     prompt: str | None = None
+    #: JSON Schema of the answer where the question has one of its own.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     expires_at: datetime | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
 
 
 class InputReceived(EventBase):

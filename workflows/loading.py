@@ -9,8 +9,10 @@ from temporalio.exceptions import ActivityError, FailureError
 from workflows.contract import (
     LOAD_AGENT,
     TOOLS_CHANGED,
+    CurrentAgentInput,
     LoadAgentInput,
     ToolsChangedInput,
+    current_agent,
     load_agent,
     tools_changed,
 )
@@ -32,6 +34,18 @@ async def loaded_agent(name: str, digest: str) -> LoadedAgent | ToolError:
         workflow.logger.warning("agent_unavailable", extra={"digest": digest, "error": message})
         return ToolError(type=AGENT_UNAVAILABLE, message=message)
     return agent
+
+
+async def current_digest(name: str) -> str | None:
+    """The digest of the agent's definition of now, which a message would bring along; None where it is not to be had."""
+    try:
+        digest: str | None = await workflow.execute_local_activity(
+            current_agent, CurrentAgentInput(name=name), **LOAD_AGENT
+        )
+    except FailureError as failure:
+        workflow.logger.warning("agent_unknown", extra={"agent": name, "error": str(failure)})
+        return None
+    return digest
 
 
 async def lists_other_tools(loaded: LoadedAgent | None) -> bool:

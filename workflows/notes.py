@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from workflows.commands import StepRecord
 from workflows.definition import Limits, LoadedAgent
 from workflows.plan import Plans
-from workflows.types import Frozen, Message, ToolError
+from workflows.types import BlobRef, Frozen, Message, ToolError
 
 
 class Accepted(Frozen):
@@ -49,6 +49,12 @@ class AgentFailed(Frozen):
     error: ToolError
 
 
+class AgentRenewed(Frozen):
+    """The agent has another definition now than the session last heard of."""
+
+    digest: str
+
+
 class ToolsChanged(Frozen):
     pass
 
@@ -65,6 +71,7 @@ class QuestionSettled(Frozen):
     answer_id: str | None = None
     #: In place of the model's own.
     args: dict[str, JsonValue] | None = None
+    args_blob: BlobRef | None = None
     #: The tool whose calls are allowed from now on.
     allow: str | None = None
 
@@ -106,6 +113,7 @@ Note = (
     | CommandSeen
     | AgentLoaded
     | AgentFailed
+    | AgentRenewed
     | ToolsChanged
     | CallsPlanned
     | QuestionSettled

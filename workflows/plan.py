@@ -6,7 +6,8 @@ A plan is made once for each call (`workflows/approvals.py`), changed only by ev
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
+from pydantic_core import to_json
 
 from workflows.events import (
     ApprovalRequested,
@@ -16,10 +17,11 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.types import Frozen, Question, ToolCall, ToolError
+from workflows.server_input import ServerInput
+from workflows.types import BlobRef, Frozen, Question, ToolCall, ToolError, absent, preview
 
-#: Why a call has to ask: may it run; what is its result; what became of it.
-Asks = Literal["approval", "input", "outcome"]
+#: Why a call has to ask: may it run; what is its result; what became of it; what its server wants to know.
+Asks = Literal["approval", "input", "outcome", "server"]
 
 
 class Plan(Frozen):
@@ -35,8 +37,12 @@ class Plan(Frozen):
     session_id: str | None = None
     #: What a person made of the arguments.
     args: dict[str, JsonValue] | None = None
+    #: Holds a part with those arguments where they are too long to travel; `args` are empty then.
+    args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
     #: Why the call does not run after all; its result then.
     refused: ToolError | None = None
+    #: Where it stands, once its server has asked something.
+    server: ServerInput | None = Field(default=None, exclude_if=absent)
 
 
 Plans = dict[str, Plan]
@@ -54,6 +60,7 @@ def follow(plans: Plans, event: PlanEvent) -> Plans:
                 name=event.name,
                 args=event.args,
                 expires_at=event.expires_at,
+                blob=event.blob,
             )
             return _change(plans, event.call_id, do="asked", question=question)
         case InputRequested():
@@ -66,7 +73,9 @@ def follow(plans: Plans, event: PlanEvent) -> Plans:
                 name=event.name,
                 args=event.args,
                 prompt=event.prompt,
+                output=event.output,
                 expires_at=event.expires_at,
+                blob=event.blob,
             )
             return _change(plans, event.call_id, do="asked", question=question)
         case ApprovalResolved():
@@ -91,10 +100,10 @@ def open_questions(plans: Mapping[str, Plan]) -> tuple[Question, ...]:
     return tuple(plan.question for plan in plans.values() if plan.question is not None)
 
 
-def with_args(plans: Plans, question_id: str, args: dict[str, JsonValue]) -> Plans:
+def with_args(plans: Plans, question_id: str, args: dict[str, JsonValue], blob: BlobRef | None = None) -> Plans:
     """The plans with other arguments for the call that asks this question."""
     asking = (call_id for call_id, plan in plans.items() if _asks(plan, question_id))
-    return _change(plans, next(asking, ""), args=args)
+    return _change(plans, next(asking, ""), args=args, args_blob=blob)
 
 
 def running(plans: Mapping[str, Plan]) -> frozenset[str]:
@@ -106,7 +115,16 @@ def as_run(call: ToolCall, plan: Plan) -> ToolCall:
     """The call with the arguments that it runs with."""
     if plan.args is None:
         return call
-    return call.model_copy(update={"args": plan.args, "args_raw": None, "blob": None})
+    return call.model_copy(update={"args": plan.args, "args_raw": None, "blob": plan.args_blob, "misfit": None})
+
+
+def changed_args(plan: Plan) -> str | None:
+    """The arguments that a person gave a call, as its model is told of them; None: it runs with its own."""
+    if plan.args is None:
+        return None
+    if plan.args_blob is not None:
+        return f"{plan.args_blob.size} bytes of JSON, too long to be shown here"
+    return preview(to_json(plan.args, inf_nan_mode="strings").decode(), 4096)
 
 
 def _asks(plan: Plan, question_id: str) -> bool:

@@ -19,16 +19,27 @@ from workflows.commands import (
     SnapshotPage,
     StepRecord,
     StepState,
+    TimersPage,
     TracePage,
     TraceStep,
 )
-from workflows.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from workflows.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Event,
+    InputReceived,
+    InputRequested,
+    StepFinished,
+    StepStarted,
+    ToolFinished,
+    ToolStarted,
+)
 from workflows.past import TurnRuns, UnknownTurn, last_finished
 from workflows.past import past as past_of
 from workflows.plan import running
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.state import SessionState
-from workflows.tool_definition import ClientTool
+from workflows.tool_definition import ClientTool, ToolUse
 from workflows.types import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
@@ -78,6 +89,9 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
     until = len(state.transcript) if request.until is None else request.until
     model = state.model
     queued = _page((_shortened(message) for message in state.inbox), most=PAGE_BYTES // 2) if after == 0 else ()
+    open_questions = state.questions[max(request.questions, 0) :]
+    # Whoever reads on in the transcript has been told of them.
+    asked = _page(open_questions, most=PAGE_BYTES // 4) if after == 0 or until <= after else ()
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
@@ -99,12 +113,21 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript[after:until], used=sum(_size(m) for m in queued)),
+        messages=_page(state.transcript[after:until], used=sum(map(_size, (*queued, *asked)))),
         count=until,
-        questions=state.questions,
+        questions=asked,
+        more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
         sub_sessions=state.sub_sessions,
     )
+
+
+def timers(state: SessionState) -> TimersPage:
+    """All of them, with shorter notes where they would not fit as they are."""
+    kept = state.timers
+    if sum(map(_size, kept)) > PAGE_BYTES:
+        kept = tuple(timer.model_copy(update={"note": preview(timer.note, 100)}) for timer in kept)
+    return TimersPage(timers=kept, seq=state.seq, closed=state.closed or state.closing is not None)
 
 
 def question(state: SessionState, question_id: str) -> QuestionState:
@@ -120,7 +143,8 @@ def question(state: SessionState, question_id: str) -> QuestionState:
         known=found is not None or settled is not None,
         answer_id=settled.answer_id if settled else None,
         input=described.input if described else None,
-        output=described.output if described else None,
+        output=found.output if found and found.output else described.output if described else None,
+        inline_only=isinstance(use, ToolUse) and use.task_queue is not None,
         seq=state.seq,
     )
 
@@ -156,12 +180,21 @@ def step_state(state: SessionState, step_id: str) -> StepState:
 def trace(state: SessionState, after: int) -> TracePage:
     wanted = state.steps[max(after, 0) :]
     by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
+    #: Of each question, the step whose call asks it.
+    asking: dict[str, str] = {}
     for event in state.events:
         match event:
             case StepStarted() | StepFinished():
                 step_id = event.step_id
-            case ToolStarted() | ToolFinished():
+            case ToolStarted() | ToolFinished() | ApprovalResolved():
                 step_id = event.call_id.rpartition(".")[0]
+            case ApprovalRequested() | InputRequested() if event.call_id is not None:
+                step_id = event.call_id.rpartition(".")[0]
+                asking[event.question_id] = step_id
+                # What the model wrote is in the step's message.
+                event = event.model_copy(update={"args": {}, "blob": None})
+            case InputReceived():
+                step_id = asking.get(event.question_id, "")
             case _:
                 continue
         if step_id in by_step:

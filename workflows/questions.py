@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from pydantic import JsonValue
 from temporalio import workflow
 
 from workflows.approvals import UNKNOWN, declined, denied, expired
@@ -15,16 +16,18 @@ from workflows.commands import Answer
 from workflows.contract import ToolOutput
 from workflows.definition import LoadedAgent
 from workflows.notes import (
+    CallsPlanned,
     Note,
     QuestionSettled,
 )
-from workflows.plan import Plan
+from workflows.plan import Plan, as_run
+from workflows.server_input import Reply, answered
 from workflows.state import (
     SessionState,
 )
 from workflows.tool_definition import AgentTool, ClientTool, ToolUse
 from workflows.toolbox import Toolbox
-from workflows.types import Question, ToolCall, ToolError
+from workflows.types import BlobRef, Question, ToolCall, ToolError
 
 
 class Questions:
@@ -51,7 +54,7 @@ class Questions:
         assert turn is not None
         for call in calls:
             plan = turn.plans[call.call_id]
-            fields = {"call_id": call.call_id, "name": call.name, "args": call.args}
+            fields = {"call_id": call.call_id, "name": call.name, "args": call.args, "blob": call.blob}
             match plan.asks:
                 case "approval":
                     at = self._until(_approval_time(self._state().loaded, call.name))
@@ -70,6 +73,8 @@ class Questions:
                         "Find out, and give its result; or decline, and the model is told that it is unknown."
                     )
                     self._append("input.requested", question_id=f"{call.call_id}.outcome", prompt=prompt, **fields)
+                case "server":
+                    self._ask_for_server(call, plan)
                 case None:
                     raise ValueError(f"{call.call_id} has nothing to ask")
                 case _:
@@ -82,12 +87,24 @@ class Questions:
             return
         call, plan, question = found
         allow = call.name if command.remember and command.approved else None
-        args = command.args if command.approved and question.kind == "approval" else None
-        self._note(QuestionSettled(question_id=question.question_id, answer_id=command.id, args=args, allow=allow))
+        folded = command.args_blob is not None or call.blob is not None
+        changed = command.approved and question.kind == "approval" and (folded or command.args != call.args)
+        self._note(
+            QuestionSettled(
+                question_id=question.question_id,
+                answer_id=command.id,
+                args=command.args if changed else None,
+                args_blob=command.args_blob if changed else None,
+                allow=allow,
+            )
+        )
         if question.kind == "approval":
             self._resolve(call, question, command.approved, command.reason, command.by)
             return
-        if command.approved:
+        if plan.asks == "server":
+            result = command.result if command.approved else None
+            self._tell_server(call, plan, "accept" if command.approved else "decline", result, command.blob)
+        elif command.approved:
             self._append("input.received", question_id=question.question_id, value=command.result)
             self._tools.settle(call, ToolOutput(output=command.result, blob=command.blob, attempt=None))
         else:
@@ -99,12 +116,14 @@ class Questions:
             found = self._open(question.question_id)
             if found is None or question.expires_at is None or question.expires_at > now:
                 continue
-            call = found[0]
+            call, plan, _ = found
             self._note(QuestionSettled(question_id=question.question_id))
             if question.kind == "approval":
                 use = _use(self._state().loaded, call.name)
                 approved = use is not None and use.approval is not None and use.approval.default == "approve"
                 self._resolve(call, question, approved, "expired", None)
+            elif plan.asks == "server":
+                self._tell_server(call, plan, "cancel")
             else:
                 self._tools.settle(call, expired("answer"))
 
@@ -122,6 +141,37 @@ class Questions:
                     approved=False,
                     reason="stopped",
                 )
+
+    def _ask_for_server(self, call: ToolCall, plan: Plan) -> None:
+        server = plan.server
+        assert server is not None
+        question = server.open
+        assert question is not None
+        agent = self._state().loaded
+        mcp = agent.mcp_tool(call.name) if agent else None
+        asked = as_run(call, plan)
+        self._append(
+            "input.requested",
+            question_id=f"{call.call_id}.input{server.asked + 1 if server.asked else ''}",
+            call_id=call.call_id,
+            name=call.name,
+            args=asked.args,
+            blob=asked.blob,
+            prompt=question.prompt,
+            output=question.output,
+            expires_at=self._until(mcp[0].expires if mcp else None),
+        )
+
+    def _tell_server(
+        self, call: ToolCall, plan: Plan, reply: Reply, content: JsonValue = None, blob: BlobRef | None = None
+    ) -> None:
+        """Lets the call go on with an answer, unless its server wants to know more. A refusal has no value."""
+        assert plan.server is not None and plan.question is not None
+        self._append("input.received", question_id=plan.question.question_id, value=content)
+        server = answered(plan.server, reply, content, blob)
+        goes_on = {"do": "run", "asks": None} if server.open is None else {"do": "ask"}
+        plan = plan.model_copy(update={"question": None, "server": server, **goes_on})
+        self._note(CallsPlanned(plans={call.call_id: plan}))
 
     def _resolve(self, call: ToolCall, question: Question, approved: bool, reason: str | None, by: str | None) -> None:
         self._append(

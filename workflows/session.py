@@ -43,11 +43,12 @@ from workflows.contract import (
     model_config,
 )
 from workflows.events import Events
-from workflows.loading import lists_other_tools, loaded_agent
+from workflows.loading import current_digest, lists_other_tools, loaded_agent
 from workflows.notes import (
     Accepted,
     AgentFailed,
     AgentLoaded,
+    AgentRenewed,
     CallsPlanned,
     CloseRequested,
     CommandSeen,
@@ -101,6 +102,7 @@ class SessionWorkflow:
     def __init__(self, start: SessionInput) -> None:
         # First of all: asked after a local activity, a patch may be replayed at another place than it was recorded.
         last_word = workflow.patched("tools-last-word")
+        self._renews = workflow.patched("timers-renew")
         if start.carried is not None:
             self._state = start.carried
         elif start.new is not None:
@@ -109,6 +111,8 @@ class SessionWorkflow:
             raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
         self._run = Run()
         self._outside = Outside()
+        #: The timer for whose turn the agent's definition was looked up last.
+        self._renewed_for = ""
         #: When the turn was told to stop, for those who measure; nothing here depends on it.
         self._stop_at: datetime | None = None
         agents = SubAgents(lambda: self._state, self._note)
@@ -169,6 +173,8 @@ class SessionWorkflow:
                 self._finish_turn(action)
             case CloseSession():
                 self._close(action.reason)
+            case WakeUp() if self._renews and self._renewed_for != action.timer.timer_id:
+                await self._renew(action.timer)
             case WakeUp():
                 self._wake_up(action.timer)
                 await self._look_for_tools()
@@ -252,8 +258,7 @@ class SessionWorkflow:
 
     @workflow.query
     def timers(self) -> TimersPage:
-        closed = self._state.closed or self._state.closing is not None
-        return TimersPage(timers=self._state.timers, seq=self._state.seq, closed=closed)
+        return queries.timers(self._state)
 
     @workflow.query
     def question(self, question_id: str) -> QuestionState:
@@ -282,6 +287,13 @@ class SessionWorkflow:
         self._note(AgentLoaded(agent=found))
         if old is not None and old.digest != found.digest:
             self._append("agent.updated", old=old.digest, new=found.digest)
+
+    async def _renew(self, timer: Timer) -> None:
+        """A message brings its agent's current definition along; a timer's turn has to ask for it."""
+        self._renewed_for = timer.timer_id
+        digest = await current_digest(self._state.agent)
+        if digest is not None:
+            self._note(AgentRenewed(digest=digest))
 
     async def _look_for_tools(self) -> None:
         if await lists_other_tools(self._state.loaded):

@@ -40,6 +40,7 @@ from workflows.notes import (
     Accepted,
     AgentFailed,
     AgentLoaded,
+    AgentRenewed,
     CallsPlanned,
     CloseRequested,
     CommandSeen,
@@ -325,6 +326,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             digest = state.loaded.digest if state.loaded and state.turn is None else state.digest
             error = None if state.loaded else note.error
             return _with(state, digest=digest, stale=False, load_error=error)
+        case AgentRenewed():
+            return state if state.pinned else _with(state, digest=note.digest)
         case ToolsChanged():
             return _with(state, stale=True)
         case CallsPlanned() if state.turn is not None:
@@ -398,7 +401,7 @@ def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
     settled = Answered(question_id=note.question_id, answer_id=note.answer_id)
     turn = state.turn
     if turn is not None and note.args is not None:
-        turn = _turn(turn, plans=with_args(turn.plans, note.question_id, note.args))
+        turn = _turn(turn, plans=with_args(turn.plans, note.question_id, note.args, note.args_blob))
     allowed = state.allowed if note.allow is None else tuple(dict.fromkeys((*state.allowed, note.allow)))
     return _with(state, turn=turn, answered=(*state.answered, settled)[-KEPT_ANSWERS:], allowed=allowed)
 

@@ -214,6 +214,8 @@ class McpServer(McpAddress):
     side_effects: SideEffects = "idempotent"
     on_unknown: Literal["tell", "ask", "stop"] = "tell"
     parallel: int | None = Field(default=None, ge=1, le=1000)
+    #: How long what the server asks a person waits, before it is told that nobody answered; None: until it is answered.
+    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
 
     @model_validator(mode="before")
     @classmethod

@@ -25,13 +25,21 @@ from workflows.contract import (
     tool_config,
 )
 from workflows.definition import LoadedAgent
-from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, OUTCOME_UNKNOWN, TOOL_FAILED, UNKNOWN_TOOL
+from workflows.errors import (
+    INVALID_ARGUMENTS,
+    INVALID_RESULT,
+    OUTCOME_UNKNOWN,
+    TOO_MANY_QUESTIONS,
+    TOOL_FAILED,
+    UNKNOWN_TOOL,
+)
 from workflows.notes import (
     CallsPlanned,
     Note,
     TurnBroken,
 )
-from workflows.plan import Plan
+from workflows.plan import Plan, changed_args
+from workflows.server_input import MOST_ROUNDS, ServerAsks, ServerInput, after
 from workflows.state import (
     SessionState,
 )
@@ -42,6 +50,9 @@ from workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, previ
 
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
 FOLDED_ARGS = "$perdure_blob"
+_TOO_MANY: Final = ToolError(
+    type=TOO_MANY_QUESTIONS, message="The server of this call asked again and again, so that the call was given up."
+)
 #: How long a cancelled tool has for its last word.
 LAST_WORD: Final = timedelta(seconds=5)
 
@@ -76,9 +87,13 @@ class Toolbox:
         """Starts these calls, as they are."""
         plans = self._plans()
         for call in calls:
-            if not plans[call.call_id].started:
-                session = None if plans[call.call_id].refused else self._agents.session_of(call)
-                self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args, session_id=session)
+            plan = plans[call.call_id]
+            if plan.started:
+                # Its server has been answered.
+                self._note(CallsPlanned(plans={call.call_id: plan.model_copy(update={"do": "running"})}))
+            else:
+                session = None if plan.refused else self._agents.session_of(call)
+                self._append("tool.started", **_told(call), session_id=session)
         for call in calls:
             opened = _Open(call, workflow.time())
             self._open[call.call_id] = opened
@@ -93,14 +108,14 @@ class Toolbox:
 
     def carry_out(self, call: ToolCall, do: Callable[[ToolCall], ToolOutput | ToolError]) -> None:
         """Runs a call in the session itself."""
-        self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
+        self._append("tool.started", **_told(call))
         self._finish(call, do(call), 0.0)
 
     def settle(self, call: ToolCall, outcome: ToolOutput | ToolError) -> None:
         """Gives a call that does not run its result."""
         plan = self._plans().get(call.call_id)
         if plan is None or not plan.started:
-            self._append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
+            self._append("tool.started", **_told(call))
         self._finish(call, outcome, 0.0)
 
     async def cancel(self) -> None:
@@ -135,7 +150,13 @@ class Toolbox:
         elif outcome is None:
             use = self._use(call.name)
             assert use is not None
-            outcome = await self._execute(opened, use, call.call_id)
+            ran = await self._execute(opened, use, _activity_id(call, plan), plan.server)
+            if isinstance(ran, ServerAsks):
+                if self._goes_on(opened) and self._ask_for_server(call, ran):
+                    self._open.pop(call.call_id, None)
+                    return
+                ran = _TOO_MANY if self._goes_on(opened) else STOPPED
+            outcome = ran
             if isinstance(outcome, ToolError) and self._goes_on(opened):
                 if use.fallback is not None and not is_final(outcome, use):
                     outcome = await self._fall_back(opened, use.fallback, outcome)
@@ -144,7 +165,9 @@ class Toolbox:
                     return
         self._close(opened, outcome)
 
-    async def _execute(self, opened: "_Open", use: ToolUse, activity_id: str) -> ToolOutput | ToolError:
+    async def _execute(
+        self, opened: "_Open", use: ToolUse, activity_id: str, so_far: ServerInput | None = None
+    ) -> ToolOutput | ServerAsks | ToolError:
         call = opened.call
         args: dict[str, JsonValue] = {FOLDED_ARGS: call.blob.model_dump()} if call.blob else call.args
         agent = self._state().loaded
@@ -162,10 +185,11 @@ class Toolbox:
                 opened.handle = workflow.start_activity(use.name, args, result_type=RawValue, **config)
                 return await self._take(call, use, await opened.handle)
             if mcp is not None:
-                opened.handle = workflow.start_activity(call_mcp_tool, _mcp_call(use, *mcp, args), **config)
+                request = _mcp_call(use, *mcp, args, so_far)
+                opened.handle = workflow.start_activity(call_mcp_tool, request, **config)
             else:
                 opened.handle = workflow.start_activity(use.name, args, result_type=ToolOutput, **config)
-            output: ToolOutput = await opened.handle
+            output: ToolOutput | ServerAsks = await opened.handle
             return output
         except ActivityError as failure:
             return as_data(failure, use)
@@ -195,6 +219,8 @@ class Toolbox:
         outcome = await self._execute(opened, use, f"{opened.call.call_id}.fallback")
         if isinstance(outcome, ToolOutput):
             return outcome
+        if isinstance(outcome, ServerAsks):
+            return failed
         message = f"{failed.message} The fallback {name} failed, too: {outcome.message}"
         return failed.model_copy(update={"message": preview(message)})
 
@@ -215,6 +241,18 @@ class Toolbox:
         self._note(CallsPlanned(plans={call.call_id: plan}))
         return True
 
+    def _ask_for_server(self, call: ToolCall, asks: ServerAsks) -> bool:
+        """Whether a person is asked what the call's server wants to know; then that is under way."""
+        turn = self._state().turn
+        assert turn is not None
+        plan = turn.plans[call.call_id]
+        server = after(plan.server, asks)
+        if server.rounds > MOST_ROUNDS or server.open is None:
+            return False
+        plan = plan.model_copy(update={"do": "ask", "asks": "server", "server": server})
+        self._note(CallsPlanned(plans={call.call_id: plan}))
+        return True
+
     def _close(self, opened: "_Open", outcome: ToolOutput | ToolError) -> None:
         if self._open.pop(opened.call.call_id, None) is not None:
             self._finish(opened.call, outcome, (workflow.time() - opened.started) * 1000, opened.errand)
@@ -223,12 +261,14 @@ class Toolbox:
         self, call: ToolCall, outcome: ToolOutput | ToolError, milliseconds: float, errand: Errand | None = None
     ) -> None:
         failed = isinstance(outcome, ToolError)
+        plan = self._plans().get(call.call_id)
         result = ToolResult(
             call_id=call.call_id,
             name=call.name,
             output=outcome.model_dump() if isinstance(outcome, ToolError) else outcome.output,
             is_error=failed,
             blob=None if isinstance(outcome, ToolError) else outcome.blob,
+            changed_args=changed_args(plan) if plan is not None else None,
         )
         self._append(
             "tool.finished",
@@ -263,6 +303,11 @@ class _Open:
         self.task: asyncio.Task[None] | None = None
 
 
+def _told(call: ToolCall) -> dict[str, Any]:
+    """What `tool.started` says of a call."""
+    return {"call_id": call.call_id, "name": call.name, "args": call.args, "blob": call.blob}
+
+
 def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
     """Why a call is not even tried."""
     if agent is None or agent.use(call.name) is None:
@@ -273,8 +318,23 @@ def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
     return None
 
 
-def _mcp_call(use: ToolUse, server: McpServer, tool: str, args: dict[str, JsonValue]) -> CallMcpToolInput:
-    return CallMcpToolInput(server=server.address, label=server.label, name=use.name, tool=tool, args=args)
+def _activity_id(call: ToolCall, plan: Plan) -> str:
+    """The call's own id; with a number where its server was answered, and it goes on."""
+    return call.call_id if plan.server is None else f"{call.call_id}.again{plan.server.rounds}"
+
+
+def _mcp_call(
+    use: ToolUse, server: McpServer, tool: str, args: dict[str, JsonValue], so_far: ServerInput | None
+) -> CallMcpToolInput:
+    return CallMcpToolInput(
+        server=server.address,
+        label=server.label,
+        name=use.name,
+        tool=tool,
+        args=args,
+        once=use.side_effects == "once",
+        so_far=so_far,
+    )
 
 
 def _summary(call: ToolCall, tool: str | None = None) -> str:

@@ -24,6 +24,11 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+def absent(value: object) -> bool:
+    """For fields that older records have not: where there is nothing to say, they are not written at all."""
+    return value is None
+
+
 class BlobRef(Frozen):
     """Where the whole of a folded part lies."""
 
@@ -65,6 +70,8 @@ class ToolCall(Frozen):
     args_raw: str | None = None
     native: Native | None = None
     blob: BlobRef | None = None
+    #: Why the arguments do not fit the input schema that the model was shown, in words for the model.
+    misfit: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolError(Frozen):
@@ -83,6 +90,8 @@ class ToolResult(Frozen):
     output: JsonValue
     is_error: bool = False
     blob: BlobRef | None = None
+    #: The arguments that a person put in place of the model's, as JSON; long ones in short.
+    changed_args: str | None = Field(default=None, exclude_if=absent)
 
 
 class Question(Frozen):
@@ -94,8 +103,12 @@ class Question(Frozen):
     name: str | None = None
     args: dict[str, JsonValue] | None = None
     prompt: str | None = None
+    #: JSON Schema of the answer where the question has one of its own; None: that of the tool's result.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
     #: When it is answered by itself; None: never.
     expires_at: datetime | None = None
+    #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
 
 
 class File(Frozen):
@@ -197,7 +210,9 @@ def folded(part: Part, blob: BlobRef) -> Part:
         case Text() | Reasoning():
             return part.model_copy(update={"text": preview(part.text), "native": None, "blob": blob})
         case ToolCall():
-            return part.model_copy(update={"args": {}, "args_raw": None, "native": None, "blob": blob})
+            # What is no JSON object is known to be none without its blob.
+            raw = None if part.args_raw is None else preview(part.args_raw)
+            return part.model_copy(update={"args": {}, "args_raw": raw, "native": None, "blob": blob})
         case ToolResult() if part.is_error:
             error = ToolError.model_validate(part.output)
             short = error.model_copy(update={"message": preview(error.message)})

@@ -27,7 +27,7 @@ from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
-from activities.tool_runner import ToolRunner
+from activities.tool_runner import SDK_THROTTLE, ToolRunner
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
@@ -88,7 +88,6 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
     settings = parts.settings
-    throttle = timedelta(seconds=settings.heartbeat_throttle_s)
     handover = Handover()
     telemetry = parts.telemetry
     models = ModelCalls(
@@ -117,6 +116,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
             models.call_model,
             agents.load_agent,
             agents.tools_changed,
+            agents.current_agent,
             Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
             parts.mcp.call_mcp_tool,
             Taking(parts.blobs).take_result,
@@ -135,15 +135,19 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_stop=stop,
             ),
             *([telemetry.tracing] if telemetry.tracing else []),
-            ToolRunner(live, frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__),
+            ToolRunner(
+                live,
+                frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__,
+                settings.heartbeat_throttle_s,
+            ),
         ],
         # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,
         max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
-        max_heartbeat_throttle_interval=throttle,
-        default_heartbeat_throttle_interval=throttle,
+        max_heartbeat_throttle_interval=SDK_THROTTLE,
+        default_heartbeat_throttle_interval=SDK_THROTTLE,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
         deployment_config=_deployment(settings),
     )

@@ -15,6 +15,8 @@ from workflows import ask_user
 Read = Callable[[str], str]
 
 _DECLINE: Final = "/decline"
+#: Characters of each argument that are shown unasked.
+_SHOWN: Final = 2000
 _YES: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
@@ -44,10 +46,17 @@ def headline(question: Mapping[str, Any]) -> str:
 
 
 def _approval(args: Mapping[str, Any], read: Read, tell: Callable[[str], None]) -> dict[str, Any]:
+    cut = False
     for name, given in args.items():
-        tell(f"    {plain(name)}: {one_line(_shown(given), 2000)}")
+        line = one_line(_shown(given), _SHOWN)
+        cut = cut or line.endswith("…")
+        tell(f"    {plain(name)}: {line}")
+    choices = f"y(es), n(o), e(dit), a(lways){', w(hole)' if cut else ''}"
     while True:
-        match read("allow it? y(es), n(o), e(dit), a(lways) > ").strip().lower():
+        match read(f"allow it? {choices} > ").strip().lower():
+            case "w" | "whole" if cut:
+                for name, given in args.items():
+                    tell(f"    {plain(name)}: {plain(_shown(given))}")
             case "y" | "yes":
                 return {"approved": True}
             case "a" | "always":

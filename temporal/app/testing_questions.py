@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHandle
 from gateway.answers import check_answer, make_answer
 from gateway.bodies import AnswerBody
 from gateway.problems import Problem, from_validation
+from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore
 from workflows.commands import Answer, QuestionState
 from workflows.events import (
@@ -50,6 +51,7 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
                     args=event.args,
                     prompt=event.prompt if isinstance(event, InputRequested) else None,
                     expires_at=event.expires_at,
+                    blob=event.blob,
                 )
                 found[question.question_id] = question
             case ApprovalResolved() | InputReceived():
@@ -89,7 +91,8 @@ class Answers:
         state: QuestionState = await self._handle.query(SessionWorkflow.question, question.question_id)
         try:
             body = AnswerBody.model_validate({"question_id": question.question_id, **given})
-            check_answer(body, question, state)
+            args = await arguments_of(question, self._blobs)
+            check_answer(body, question.model_copy(update={"args": args}), state)
         except ValidationError as error:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
         except Problem as problem:

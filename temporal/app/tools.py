@@ -30,6 +30,7 @@ from temporal.app.toolset import load_catalogue
 from temporal.blobs import BlobStore, LocalBlobs, unfold
 from temporal.settings import environment
 from workflows.contract import CallMcpToolInput, ToolOutput
+from workflows.server_input import ServerAsks
 from workflows.timers import SPECS
 from workflows.tool_definition import ClientTool, McpServer, ToolUse
 from workflows.types import ToolResult, ToolSpec
@@ -135,7 +136,10 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
                 tool=theirs,
                 args=_arguments(found.spec, pairs, whole),
             )
-            return await _whole(await run.run(servers.call_mcp_tool, request), servers.blobs, name)
+            given = await run.run(servers.call_mcp_tool, request)
+            if isinstance(given, ServerAsks):
+                raise Refused(f"{name!r} asks a person, which only a session can: {given.questions[0].prompt}")
+            return await _whole(given, servers.blobs, name)
 
 
 @asynccontextmanager

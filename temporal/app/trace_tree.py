@@ -5,6 +5,7 @@ Steps are those of `GET …/trace`, as parsed JSON; what turns were about comes 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -80,17 +81,38 @@ def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
         if part["type"] in ("text", "reasoning") and part["text"].strip():
             node.add(Text(one_line(part["text"]), style="dim italic" if part["type"] == "reasoning" else ""))
     for tool in step["tools"]:
-        node.add(_tool(tool))
+        call = node.add(_tool(tool))
+        for question in tool.get("questions", ()):
+            call.add(_question(question))
 
 
 def _tool(tool: Mapping[str, Any]) -> Text:
     line = Text.assemble((plain(str(tool["name"])), "magenta"), f"({arguments(tool['args'])})")
     outcome = tool["result"]
     if outcome is None:
-        return line.append("  runs", style="green")
+        waits = any("resolved_at" not in question for question in tool.get("questions", ()))
+        return line.append("  waits" if waits else "  runs", style="yellow" if waits else "green")
     tries = f"  {tool['attempts']} attempts" if (tool["attempts"] or 1) > 1 else ""
     line.append(f"  {duration(tool['duration_ms'])}{tries}", style="dim")
     return line.append(f"  {result(outcome)}", style="red" if outcome["is_error"] else "")
+
+
+def _question(question: Mapping[str, Any]) -> Text:
+    asked, resolved = question["asked_at"], question.get("resolved_at")
+    what = "approval" if question["kind"] == "approval" else "an answer"
+    line = Text.assemble((f"asked for {what}", "yellow"), (f"  {asked}", "dim"))
+    if resolved is None:
+        until = question.get("expires_at")
+        return line.append(f"  open{f' until {until}' if until else ''}", style="yellow")
+    approved = question.get("approved")
+    if approved is None:
+        end = "answered" if "value" in question else "not answered"
+    else:
+        end = "allowed" if approved else "not allowed"
+    by = f" by {one_line(question['by'])}" if question.get("by") else ""
+    waited = (datetime.fromisoformat(resolved) - datetime.fromisoformat(asked)).total_seconds() * 1000
+    line.append(f"  {end}{by} after {duration(waited)}", style="red" if end.startswith("not") else "")
+    return line.append(f": {one_line(question['reason'], 200)}") if question.get("reason") else line
 
 
 def _add_prompt(node: Tree, step: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ from workflows.events import Event, MessageAdded, SessionStarted, StepFinished, 
 from workflows.past import retold
 from workflows.runs import SessionInput
 from workflows.session import SessionWorkflow
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import BlobRef, File, Message, Part, Text
 
 log = structlog.get_logger(__name__)

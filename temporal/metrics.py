@@ -27,7 +27,7 @@ from temporalio.runtime import PrometheusConfig, Runtime
 from temporal.log import runtime
 from workflows import errors
 from workflows.events import Event, StepFinished, ToolFinished, TurnFinished
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 
 #: Seconds that reading the exporter may take.
 _READ_S = 5.0

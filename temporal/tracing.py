@@ -40,7 +40,7 @@ from temporal import span_content
 from workflows.commands import Prompt
 from workflows.contract import CallModelInput, StepOutput, ToolOutput
 from workflows.events import Event, TurnFinished
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import Message, Usage
 
 #: Seconds that a process which ends waits for a collector that does not answer.

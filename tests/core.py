@@ -15,11 +15,8 @@ from workflows.notes import (
     Note,
     StepOpened,
 )
-from workflows.state import (
-    SessionState,
-    apply,
-    begin,
-)
+from workflows.session_state import SessionState, begin
+from workflows.state import apply
 from workflows.types import Message, Part, StopReason, Text, Timing, ToolCall, ToolError, ToolResult, Usage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

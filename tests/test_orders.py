@@ -31,9 +31,7 @@ from workflows.notes import (
 )
 from workflows.plan import Plan
 from workflows.questions import Questions
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.step import finished_step, opened_step
 from workflows.sub_agents import SubAgents
 from workflows.toolbox import Toolbox

@@ -18,9 +18,7 @@ from workflows.notes import (
     CloseRequested,
 )
 from workflows.past import TurnRuns, UnknownTurn, last_finished, past, retold
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.turn import LoadAgent, Rest, next_action
 from workflows.types import BlobRef, Message, Text, Usage
 

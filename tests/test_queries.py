@@ -22,9 +22,7 @@ from workflows.notes import (
 )
 from workflows.plan import Plan
 from workflows.prompt import build_prompt, prompt_sha256
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.types import Frozen, Message, Text, ToolResult
 
 KIB = 1024

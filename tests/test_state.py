@@ -20,12 +20,8 @@ from workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from workflows.state import (
-    Seen,
-    SessionState,
-    Turn,
-    apply,
-)
+from workflows.session_state import Seen, SessionState, Turn
+from workflows.state import apply
 from workflows.types import BlobRef, Message, Reasoning, Text, ToolResult, Usage
 
 USAGE = Usage(input_tokens=10, output_tokens=5)

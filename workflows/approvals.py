@@ -8,7 +8,7 @@ from workflows.definition import LoadedAgent
 from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
 from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
-from workflows.state import SessionState, Turn
+from workflows.session_state import SessionState, Turn
 from workflows.tool_definition import AgentTool, Approval, ClientTool, SessionTool, ToolUse
 from workflows.types import ToolCall, ToolError
 

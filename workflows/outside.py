@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeUpdate
 from workflows import queries
 from workflows.attributes import AGENT, COST, STATUS
 from workflows.events import Event
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 
 
 class Outside:

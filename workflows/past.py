@@ -10,7 +10,8 @@ session at work (inbox, turn, commands, close) is left out.
 """
 
 from workflows.events import Event, MessageAdded, MessageQueued, MessageRejected, TurnFinished, TurnStarted
-from workflows.state import SessionState, say
+from workflows.session_state import SessionState
+from workflows.state import say
 from workflows.types import Message, Usage
 
 FORKED = "forked"

@@ -14,7 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from workflows.commands import Prompt, StepRecord
 from workflows.definition import LoadedAgent
 from workflows.errors import INSTRUCTIONS_INVALID
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import Message, Text, ToolError
 
 MAX_SYSTEM_CHARACTERS: Final = 200_000

@@ -38,7 +38,7 @@ from workflows.past import TurnRuns, UnknownTurn, last_finished
 from workflows.past import past as past_of
 from workflows.plan import running
 from workflows.prompt import build_prompt, prompt_sha256
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.tool_definition import ClientTool, ToolUse
 from workflows.types import Frozen, Message, Text, ToolResult, preview
 

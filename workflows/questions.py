@@ -22,9 +22,7 @@ from workflows.notes import (
 )
 from workflows.plan import Plan, as_run
 from workflows.server_input import Reply, answered
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.tool_definition import AgentTool, ClientTool, ToolUse
 from workflows.toolbox import Toolbox
 from workflows.types import BlobRef, Question, ToolCall, ToolError

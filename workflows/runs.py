@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from workflows.commands import NewSession, SendMessage
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.turn import Action, CloseSession
 from workflows.types import Frozen
 

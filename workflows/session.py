@@ -1,4 +1,4 @@
-"""The session workflow: carries out what `next_action` says and appends events. The only file that awaits.
+"""The session workflow: carries out what `next_action` says and appends events.
 
 Rule 1: a handler never awaits. It changes the state with `apply` and leaves; the main loop sees the change at its next
 look, so no handler can interleave with another.
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from workflows import queries
 from workflows.approvals import plan_calls
@@ -29,21 +29,15 @@ from workflows.commands import (
     Receipt,
     SendMessage,
     SnapshotPage,
-    StepRecord,
     StepState,
     Stop,
     Timer,
     TimersPage,
     TracePage,
 )
-from workflows.contract import (
-    StepOutput,
-    call_model,
-    call_of,
-    model_config,
-)
 from workflows.events import Events
 from workflows.loading import current_digest, lists_other_tools, loaded_agent
+from workflows.model_call import ModelCalls
 from workflows.notes import (
     Accepted,
     AgentFailed,
@@ -55,22 +49,16 @@ from workflows.notes import (
     Configured,
     Handoff,
     Note,
-    StepOpened,
     StopRequested,
     TimerCancelled,
     ToolsChanged,
-    TurnBroken,
 )
 from workflows.outside import Outside
-from workflows.prompt import PromptError, build_prompt
 from workflows.questions import Questions
 from workflows.runs import Run, SessionInput, hand_over
+from workflows.session_state import begin
 from workflows.signals import command_only
-from workflows.state import (
-    apply,
-    begin,
-)
-from workflows.step import finished_step, opened_step
+from workflows.state import apply
 from workflows.sub_agents import SubAgents, answer_of
 from workflows.timers import Timers
 from workflows.toolbox import Toolbox
@@ -117,6 +105,7 @@ class SessionWorkflow:
         self._stop_at: datetime | None = None
         agents = SubAgents(lambda: self._state, self._note)
         self._tools = Toolbox(lambda: self._state, self._append, self._note, agents, last_word=last_word)
+        self._models = ModelCalls(lambda: self._state, self._append, self._note, self._outside.offer)
         self._timers = Timers(lambda: self._state, self._append, self._note)
         self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
         self._outside.describe(self._state)
@@ -150,7 +139,7 @@ class SessionWorkflow:
                 await self._look_for_tools()
             case CallModel():
                 self._outside.publish_status(self._state)
-                await self._call_model(action)
+                await self._models.make(action)
             case PlanCalls():
                 self._note(CallsPlanned(plans=plan_calls(self._state, action.calls)))
             case Ask():
@@ -348,53 +337,6 @@ class SessionWorkflow:
         self._append("message.added", message=message.model_copy(update={"turn_id": turn_id}))
         self._outside.publish_status(self._state)
 
-    async def _call_model(self, action: CallModel) -> None:
-        record = self._open_step(action)
-        if record is None:
-            return
-        self._outside.offer(record.step_id, self._state)
-        name = record.model.partition("/")[2]
-        step = record.step_id.rpartition(".s")[2]
-        config = model_config(record.step_id, f"{name}, step {step}")
-        handle = workflow.start_activity(call_model, call_of(record), **config)
-        # A handler does not cancel the call itself: one that is done already must not be cancelled.
-        await workflow.wait_condition(lambda: handle.done() or self._stopping())
-        if not handle.done():
-            handle.cancel()
-        outcome: StepOutput | ActivityError
-        try:
-            outcome = await handle
-        except ActivityError as failure:
-            outcome = failure
-        stopping = self._stopping()
-        finished = finished_step(record, outcome, stopping, workflow.now())
-        self._append("step.finished", **finished.event)
-        if finished.error is not None and not stopping:
-            self._note(TurnBroken(error=finished.error))
-        if finished.stopped and not stopping:
-            # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
-            self._note(StopRequested())
-        loaded = self._state.loaded
-        if finished.tools_digest and loaded and finished.tools_digest != loaded.tools_digest:
-            self._note(ToolsChanged())
-
-    def _open_step(self, action: CallModel) -> StepRecord | None:
-        state = self._state
-        record = opened_step(state, action)
-        model = record.model
-        try:
-            build_prompt(state, record)
-        except PromptError as problem:
-            self._note(TurnBroken(error=problem.error))
-            return None
-        if state.last_model is not None and state.last_model != model:
-            reason = "configured" if action.role == state.role else "definition"
-            change = {"from": state.last_model, "to": model, "reason": reason}
-            self._append("model.switched", step_id=action.step_id, **change)
-        self._note(StepOpened(record=record))
-        self._append("step.started", step_id=action.step_id, model=model)
-        return record
-
     def _take_over(self, handoff: Handoff) -> None:
         assert self._state.loaded is not None
         agent = handoff.agent
@@ -428,7 +370,7 @@ class SessionWorkflow:
         self._outside.appended(before, event, self._stop_at)
 
     def _note(self, note: Note) -> None:
-        if isinstance(note, StopRequested | CloseRequested) and not self._stopping():
+        if isinstance(note, StopRequested | CloseRequested) and not self._state.stopping:
             self._stop_at = workflow.now()
         self._state = apply(self._state, note)
 
@@ -445,9 +387,6 @@ class SessionWorkflow:
         )
         if busy:
             self._append("message.queued", message_id=message.id, position=len(self._state.inbox), turn_id=None)
-
-    def _stopping(self) -> bool:
-        return self._state.turn is not None and self._state.turn.stopping
 
     def _first_time(self, command_id: str) -> bool:
         if command_id in self._state.command_ids:

@@ -11,7 +11,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from workflows.commands import StepRecord
 from workflows.contract import Partial, StepOutput
 from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.turn import CallModel
 from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage, preview
 

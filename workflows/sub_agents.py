@@ -48,9 +48,7 @@ from workflows.notes import (
     HandoffAgreed,
     Note,
 )
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.tool_definition import AgentTool
 from workflows.types import INLINE_LIMIT, Frozen, Part, Text, ToolCall, ToolError, Usage, preview
 

@@ -19,9 +19,7 @@ from workflows.notes import (
     TimerCancelled,
     TimerDue,
 )
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.types import ToolCall, ToolError, ToolSpec
 
 MAX_TIMERS: Final = 100

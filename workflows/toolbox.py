@@ -40,9 +40,7 @@ from workflows.notes import (
 )
 from workflows.plan import Plan, changed_args
 from workflows.server_input import MOST_ROUNDS, ServerAsks, ServerInput, after
-from workflows.state import (
-    SessionState,
-)
+from workflows.session_state import SessionState
 from workflows.sub_agents import Errand, SubAgents
 from workflows.tool_definition import AgentTool, McpServer, ToolUse
 from workflows.tool_failures import as_data, is_final

@@ -16,7 +16,7 @@ from workflows.events import TurnEnd
 from workflows.notes import Handoff
 from workflows.plan import as_run, open_questions, running
 from workflows.pricing import worst_case
-from workflows.state import SessionState, Turn
+from workflows.session_state import SessionState, Turn
 from workflows.tool_definition import ToolUse
 from workflows.types import Message, ToolCall, ToolError
 

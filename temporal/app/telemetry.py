@@ -18,7 +18,7 @@ from temporal.metrics import UNMEASURED, Exporter, Metrics
 from temporal.settings import Settings
 from workflows.commands import Prompt
 from workflows.events import Event
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import Message
 
 if TYPE_CHECKING:

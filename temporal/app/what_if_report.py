@@ -12,7 +12,7 @@ from rich.text import Text as Line
 
 from temporal.app.terminal import arguments, dollars, duration, one_line, plain, tokens
 from workflows.events import StepFinished, TurnFinished
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import Message, Text, ToolCall, ToolError, ToolResult, Usage
 
 

@@ -22,7 +22,7 @@ from temporal.settings import environment
 from workflows.contract import LoadAgentInput
 from workflows.definition import LoadedAgent, ModelDefinition
 from workflows.past import last_finished, past
-from workflows.state import SessionState
+from workflows.session_state import SessionState
 from workflows.types import Message, Text, ToolCall, ToolResult
 
 

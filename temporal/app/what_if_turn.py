@@ -36,10 +36,8 @@ from workflows.notes import (
 )
 from workflows.pricing import cost
 from workflows.prompt import PromptError, build_prompt
-from workflows.state import (
-    SessionState,
-    apply,
-)
+from workflows.session_state import SessionState
+from workflows.state import apply
 from workflows.step import finished_step, opened_step
 from workflows.turn import (
     AbandonTools,

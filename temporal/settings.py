@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     sticky_schedule_to_start_s: float = Field(default=1, gt=0)
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
-    #: At 0.25 s, heartbeats are most of the server's load.
+    #: A tool's own heartbeats reach the server no more often; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     graceful_shutdown_s: float = Field(default=30, ge=0)
     #: A streaming model call holds one slot from its first to its last token.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
@@ -33,10 +33,15 @@ from tests.tool_lab import AGENTS as SHOP_AGENTS
 from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, turn
 from tests.tool_shop import written
 from tests.versions import UNVERSIONED, make_current
+from workflows.contract import TASK_QUEUE, Delivery
 from workflows.definition import Limits, TurnLimits
+from workflows.schedule_definition import Schedule
+from workflows.scheduled import DeliverMessage
 from workflows.session import SessionWorkflow
 
 GOLDEN: Final = Path(__file__).parent / "golden"
+#: Of what is no session, so `perdure replay` leaves it out.
+DELIVERIES: Final = Path(__file__).parent / "golden_deliveries"
 
 
 async def plain(lab: Lab) -> Talk:
@@ -413,9 +418,21 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
 )
 
 
-async def record(folder: Path) -> list[Path]:
+async def delivered(lab: Lab) -> WorkflowHandle[Any, Any]:
+    """What a schedule starts, which delivers its message and ends."""
+    due = Schedule(cron="0 9 * * 1", session="weekly", message="Write the weekly report")
+    delivery = Delivery(schedule_id="perdure/lab/weekly", tenant="lab", agent="plain", schedule=due)
+    handle = await lab.client.start_workflow(
+        DeliverMessage.run, delivery, id=delivery.schedule_id, task_queue=TASK_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
+async def record(folder: Path, deliveries: Path) -> list[Path]:
     """Plays the scenes whose files are missing; returns the files that were written."""
     missing = _missing(folder)
+    known = list(deliveries.glob("*.json"))  # noqa: ASYNC240 - before anything runs
     written: list[Path] = []
     with tempfile.TemporaryDirectory() as data:
         settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)
@@ -429,24 +446,30 @@ async def record(folder: Path) -> list[Path]:
                 for scene in missing:
                     lab.stage.plays.clear()
                     talk = await scene(lab)
-                    for number, history in enumerate(await runs(client, talk), 1):
-                        file = folder / f"{scene.__name__}.{number}.json"
-                        file.write_text(json.dumps(_scrubbed(history), separators=(",", ":")) + "\n")
-                        written.append(file)
+                    for number, history in enumerate(await runs(client, talk.handle), 1):
+                        written.append(_write(folder / f"{scene.__name__}.{number}.json", history))
+                if not known:
+                    (history,) = await runs(client, await delivered(lab))
+                    written.append(_write(deliveries / "delivered.1.json", history))
     return written
 
 
+def _write(file: Path, history: dict[str, Any]) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(_scrubbed(history), separators=(",", ":")) + "\n")
+    return file
+
+
 def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:
-    folder.mkdir(exist_ok=True)
     return [scene for scene in SCENES if not list(folder.glob(f"{scene.__name__}.*.json"))]
 
 
-async def runs(client: Client, talk: Talk) -> list[dict[str, Any]]:
-    """The histories of all runs of a session, the first one first."""
-    run_id: str | None = (await talk.handle.describe()).run_id
+async def runs(client: Client, handle: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:
+    """The histories of all runs of a workflow, the first one first."""
+    run_id: str | None = (await handle.describe()).run_id
     found: list[dict[str, Any]] = []
     while run_id:
-        history = (await client.get_workflow_handle(talk.handle.id, run_id=run_id).fetch_history()).to_json_dict()
+        history = (await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()).to_json_dict()
         found.append(history)
         run_id = history["events"][0]["workflowExecutionStartedEventAttributes"].get("continuedExecutionRunId")
     return found[::-1]
@@ -460,6 +483,6 @@ def _scrubbed(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    for path in asyncio.run(record(GOLDEN)):
+    for path in asyncio.run(record(GOLDEN, DELIVERIES)):
         print(path.relative_to(GOLDEN.parent.parent))  # noqa: T201
     leave(0)

@@ -11,9 +11,11 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from temporal.codec import data_converter
 from workflows.runs import SessionInput
+from workflows.scheduled import DeliverMessage
 from workflows.session import SessionWorkflow
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.json"))
+DELIVERIES = sorted((Path(__file__).parent / "golden_deliveries").glob("*.json"))
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -62,6 +64,7 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
         "remote_tool",
         "stop_tool_last_word",
     }
+    assert DELIVERIES
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}
     assert kinds >= {
         f"EVENT_TYPE_{kind}"
@@ -87,7 +90,12 @@ async def test_a_change_that_old_histories_do_not_bear_is_caught(file: Path) -> 
         await replayer(Sleepy).replay_workflow(history(file))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", DELIVERIES, ids=lambda file: file.stem)
+async def test_an_old_delivery_replays(file: Path) -> None:
+    await replayer(DeliverMessage).replay_workflow(history(file))
+
+
+@pytest.mark.parametrize("file", [*FILES, *DELIVERIES], ids=lambda file: file.stem)
 def test_a_history_tells_nothing_of_the_machine_that_recorded_it(file: Path) -> None:
     text = file.read_text()
     assert "/site-packages/" not in text

@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx2
 
+from temporal.app.bench.effects import TOOLS
+from temporal.app.bench.interrupted import TOOL_LINES, as_told
 from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Sessions, Viewer
 
@@ -23,7 +24,8 @@ tools:
   - record
   - tell
   - measure: {approval: {when: "{{ args.text != 'free' }}"}}
-  - client: {name: pick, description: Picks, input: {type: object}, output: {type: object, properties: {days: {type: array, items: {type: integer}}}, required: [days]}}
+  - measure_thread: {approval: {when: "{{ session.cost_usd > 0.0001 }}"}}
+  - client: {name: pick, description: Picks, input: {type: object, properties: {prompt: {type: string}}}, output: {type: object, properties: {days: {type: array, items: {type: integer}}}, required: [days]}}
 """  # noqa: E501
 
 
@@ -31,16 +33,9 @@ def shop(folder: Path, environment: dict[str, str], provider: FakeProvider) -> D
     """Not started yet. A message to its agent `shop` is JSON: the calls, as name and arguments."""
     agents = folder / "agents"
     agents.mkdir()
-    (agents / "shop.yaml").write_text(AGENT)
-    provider.default(lambda request: _reply(request.body["messages"][-1]["content"]))
-    return Dev(folder, environment, ["--agents", str(agents), "--tools", str(SHOP)])
-
-
-def _reply(content: Any) -> Reply:
-    said = content if isinstance(content, str) else next((part.get("text", "") for part in content), "")
-    if not said.startswith("["):
-        return Reply(text="done")
-    return Reply(tools=tuple((name, args) for name, args in json.loads(said)))
+    (agents / "shop.yaml").write_text(AGENT + TOOL_LINES)
+    provider.default(as_told)
+    return Dev(folder, environment, ["--agents", str(agents), "--tools", str(SHOP), "--tools", str(TOOLS)])
 
 
 async def call(sessions: Sessions, *calls: tuple[str, dict[str, Any]]) -> str:

@@ -8,9 +8,11 @@ from rich.console import Console
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from temporal.app.bench.calls import Batch, batches
 from temporal.app.bench.command import Rows, run
 from temporal.app.bench.figures import percentile, spread
 from temporal.app.bench.histories import Cost, turns_of
+from temporal.app.bench.interrupted import Tally, rows_of
 from temporal.app.bench.report import Report, Row, Target, machine, number, table
 from temporal.app.bench.wire import Token, Tokens
 
@@ -18,6 +20,10 @@ SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
 STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
 TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 CONTINUED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+BEGUN = EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
+ENDED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+QUEUED = EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+TAKEN = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
 
 
 def report(*rows: Row) -> Report:
@@ -126,8 +132,42 @@ def test_a_turn_costs_what_lies_between_its_signal_and_the_next() -> None:
     assert turns_of(runs) == ([Cost(2, 2 * size), Cost(1, size), Cost(3, 3 * size)], Cost(4, 4 * size))
 
 
-def event(kind: EventType.ValueType) -> HistoryEvent:
-    return HistoryEvent(event_id=1, event_type=kind)
+def test_a_call_takes_from_its_scheduling_to_that_of_what_follows() -> None:
+    history = [
+        event(STARTED, 0),
+        *(scheduled("call_model", 1, 4), event(BEGUN, 2), event(ENDED, 7), event(QUEUED, 8), event(TAKEN, 9)),
+        event(TASK, 10),
+        *(scheduled("nod", 11, 10), event(BEGUN, 13), event(ENDED, 16), event(QUEUED, 16), event(TAKEN, 20)),
+        event(TASK, 25),
+        *(scheduled("pause", 26, 16), scheduled("pause", 27, 16), event(BEGUN, 28), event(ENDED, 29)),
+        scheduled("call_model", 40, 22),
+    ]
+    assert batches(history) == [
+        Batch("call_model", 1, took=10, tasks=3, others=3, stages=(1, 5, 2, 2)),
+        Batch("nod", 1, took=15, tasks=3, others=3, stages=(2, 3, 4, 6)),
+        Batch("pause", 2, took=14, tasks=0, others=4),
+    ]
+
+
+def test_what_became_of_interrupted_calls_is_told_and_judged() -> None:
+    bad = Tally(calls=4, unknown=1, effects_twice=1, seconds=[1.0, 2.0])
+    rows = rows_of(bad, in_flight=2)
+    assert [row.value for row in rows] == [4, 1, 0, 0, 0, 1, 1.0]
+    assert [row.met for row in rows] == [None, False, True, True, True, None, None]
+
+
+def event(kind: EventType.ValueType, at_ms: int = 0) -> HistoryEvent:
+    found = HistoryEvent(event_id=1, event_type=kind)
+    found.event_time.FromMilliseconds(at_ms)
+    return found
+
+
+def scheduled(name: str, at_ms: int, task: int) -> HistoryEvent:
+    """An activity of this type, by the workflow task that completed with the event of that number."""
+    found = event(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, at_ms)
+    found.activity_task_scheduled_event_attributes.activity_type.name = name
+    found.activity_task_scheduled_event_attributes.workflow_task_completed_event_id = task
+    return found
 
 
 @pytest.mark.server
@@ -143,7 +183,7 @@ async def test_a_quick_run_measures_what_it_names() -> None:
 @pytest.mark.server
 async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
     console = Console(file=io.StringIO())
-    found = await run(frozenset({Rows.turns, Rows.memory, Rows.replay}), True, console)
+    found = await run(frozenset({Rows.turns, Rows.memory, Rows.replay, Rows.tools}), True, console)
     assert [(row.group, row.unit) for row in found.rows] == (
         [("turns", "turns/s")] * 3
         + [("turns", "times")] * 4
@@ -152,7 +192,14 @@ async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
         + [("memory", "times")]
         + [("replay", "s")] * 3
         + [("replay", "times")] * 2
+        + [("tools", "ms")] * 4
+        + [("tools", "times")] * 2
+        + [("tools", "events")] * 5
+        + [("tools", "ms")] * 3
+        + [("tools", "times")] * 2
     )
+    (events,) = (row for row in found.rows if row.group == "tools" and row.target and row.unit == "events")
+    assert events.met
     # A line through few points may fall on a busy machine, so that is all that is sure of it.
     assert all(row.value is not None and row.value > 0 for row in found.rows if row.group != "memory")
 

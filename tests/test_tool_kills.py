@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,14 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from temporal.app.bench.interrupted import Tally, Victim, interrupt
 from temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions
 from tests.shop_dev import answer, call, ended, results, shop
-from tests.tool_shop import entries, words, written
+from tests.tool_shop import words, written
 
 pytestmark = pytest.mark.server
-
-#: What a tool waits for, and what it has written when the kill comes: before its effect, and before it reports.
-POINTS = {"running": ({"before": "go"}, "begun"), "done, and not told": ({"after": "go"}, "effect")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -38,47 +35,10 @@ async def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
 
 
-@dataclass
-class Tally:
-    """What became of interrupted calls."""
-
-    calls: int = 0
-    unknown: int = 0
-    effects_twice: int = 0
-    other_ids: int = 0
-
-
-async def interrupt(dev: Dev, sessions: Sessions, folder: Path, *, kills: int, in_flight: int) -> Tally:
-    """Kills `dev` `kills` times with `in_flight` calls under way, half of them of a `once` tool, at differing points."""
-    tally = Tally()
-    for number in range(kills):
-        ledger = folder / f"kill{number}"
-        ledger.mkdir()
-        waits, word = list(POINTS.values())[number % len(POINTS)]
-        args = {"ledger": str(ledger), **waits}
-        names = [("charge", "record")[n % 2] for n in range(in_flight)]
-        begun = [await call(sessions, (name, args)) for name in names]
-        await written(ledger, word, in_flight)
-        await dev.kill(group=number % 2 == 0)
-        (ledger / "go").touch()
-        await dev.start()
-        for name, session in zip(names, begun, strict=True):
-            (result,) = results(await ended(sessions, session)).values()
-            told = entries(ledger, session)
-            effects = [call_id for call_id, _, word in told if word == "effect"]
-            tally.calls += 1
-            tally.other_ids += len({call_id for call_id, _, _ in told}) - 1
-            if name == "charge":
-                tally.unknown += isinstance(result, dict) and result["type"] == "outcome_unknown"
-                tally.effects_twice += len(effects) > 1
-            else:
-                assert result == "done"
-    return tally
-
-
-async def test_killed_at_each_point_of_many_calls(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
-    tally = await interrupt(dev, sessions, tmp_path, kills=3, in_flight=6)
-    assert tally == Tally(calls=18, unknown=9, effects_twice=0, other_ids=0)
+async def test_killed_at_each_point_of_many_calls(dev: Dev, tmp_path: Path) -> None:
+    victim = Victim(dev.url, "shop", lambda everything: dev.kill(group=everything), dev.start)
+    tally = await interrupt(victim, tmp_path, kills=3, in_flight=6)
+    assert tally == Tally(calls=18, unknown=9)
 
 
 async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:

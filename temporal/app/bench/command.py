@@ -19,7 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from temporal.app.bench import histories, idle, kills, memory, replays, throughput, tokens, turns
+from temporal.app.bench import calls, histories, idle, interrupted, kills, memory, replays, throughput, tokens, turns
 from temporal.app.bench.compare import changes, comparison, newly_missed
 from temporal.app.bench.page import page
 from temporal.app.bench.plant import Plant, plant
@@ -40,6 +40,8 @@ class Rows(StrEnum):
     turns = "turns"
     memory = "memory"
     replay = "replay"
+    tools = "tools"
+    interrupted = "interrupted"
 
 
 _Steps = tuple[int, int]
@@ -58,7 +60,9 @@ _OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]]
     Rows.turns: (throughput.measure, (30, 3)),
     Rows.memory: (memory.measure, (6, 4)),
     Rows.replay: (replays.measure, (10, 4)),
+    Rows.tools: (calls.measure, (36, 3)),
 }
+_INTERRUPTED: _Steps = (50, 3)
 
 
 def bench(
@@ -148,4 +152,6 @@ async def _measure(
             for group, (measure_workers, counts) in _OF_PLANT.items():
                 if group in rows:
                     found += await measure_workers(running, quick, steps(group, counts))
+    if Rows.interrupted in rows:
+        found += await interrupted.measure(folder / "interrupted", quick, steps(Rows.interrupted, _INTERRUPTED))
     return found

@@ -15,6 +15,7 @@ from workflows.types import Frozen
 #: Percent that a figure may change between two runs of the same code.
 _NOISE: Final[dict[Unit, float]] = {
     "events": 0,
+    "calls": 0,
     "bytes": 2,
     "times": 15,
     "KB": 15,
@@ -26,7 +27,7 @@ _NOISE: Final[dict[Unit, float]] = {
 }
 #: Changes so small are none, whatever they are in percent.
 _SMALL: Final[dict[Unit, float]] = {"ms": 0.5, "s": 0.1, "% of a core": 2}
-_STEADY: Final = frozenset[Unit]({"events", "bytes", "times"})
+_STEADY: Final = frozenset[Unit]({"events", "calls", "bytes", "times"})
 
 Verdict = Literal["newly missed", "newly met", "worse", "better", "", "not comparable", "new", "gone"]
 _SHOWN: Final[dict[Verdict, str]] = {

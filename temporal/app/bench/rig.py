@@ -68,8 +68,13 @@ class Provider:
 class Rig:
     """`perdure dev` with its data below `folder`, calling the provider at `provider.url`."""
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(
+        self, folder: Path, provider: Provider, definition: str = DEFINITION, tools: Path | None = None
+    ) -> None:
+        """`definition` is of the agent that sessions run; `tools`, a file of the tools that it names."""
         self.provider = provider
+        self._definition = definition
+        self._tools = tools
         self._folder = folder
         self._data = folder / "data"
         self._ports = [free_port() for _ in range(3)]
@@ -86,7 +91,7 @@ class Rig:
 
     async def __aenter__(self) -> Self:
         (self._folder / "agents").mkdir()
-        (self._folder / "agents" / "bench.yaml").write_text(DEFINITION)
+        (self._folder / "agents" / "bench.yaml").write_text(self._definition)
         try:
             await self.start()
             self.client: Client = await connect(self.settings, address=f"127.0.0.1:{self._ports[1]}")
@@ -103,6 +108,7 @@ class Rig:
         gateway, temporal, ui = map(str, self._ports)
         options = ["--port", gateway, "--temporal-port", temporal, "--ui-port", ui]
         options += ["--data-dir", str(self._data), "--agents", str(self._folder / "agents")]
+        options += ["--tools", str(self._tools)] if self._tools else []
         with (self._folder / "dev.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,

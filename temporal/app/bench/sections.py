@@ -6,6 +6,8 @@ Rule: a row without the details that a plot needs is left out of it; a plot with
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from pydantic import JsonValue
+
 from temporal.app.bench.plots import Bar, Points, Series, bars, distributions, lines
 from temporal.app.bench.report import Group, Row, number
 
@@ -39,6 +41,10 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
                 _bars("Events replayed a second", shown, "events_a_second"),
                 _each("Every round, seconds", rows, "s"),
             ]
+        case "tools":
+            plots = [_curves("A call, to what follows it", rows, "", "calls"), _stages(rows)]
+        case "interrupted":
+            plots = []
         case _:
             assert_never(group)
     return [plot for plot in plots if plot]
@@ -140,6 +146,20 @@ def _bars(title: str, rows: Sequence[Row], detail: str) -> str:
         if isinstance(value := row.details.get(detail), float | int)
     ]
     return bars(title, shown) if shown else ""
+
+
+def _stages(rows: Sequence[Row]) -> str:
+    shown = [
+        Bar(f"{stage}, {_who(row)}", took, f"{number(took)} ms", _colour(_who(row)))
+        for row in rows
+        for stage, took in _pairs(row.details.get("stages_ms"))
+    ]
+    return bars("Where a call's time usually goes", shown) if shown else ""
+
+
+def _pairs(told: JsonValue) -> list[tuple[str, float]]:
+    pairs = told.items() if isinstance(told, dict) else ()
+    return [(name, value) for name, value in pairs if isinstance(value, float | int)]
 
 
 def _line(row: Row, detail: str, *, dots: bool) -> Series:

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from temporal.app.bench.failure import BenchFailed
 
 _STAMP = re.compile(rb"(\d{10}\.\d{6}) ")
+#: Before what was refused is asked for again.
+_AGAIN_S = 0.1
 _NAME = re.compile(rb"^event: (.+)$", re.MULTILINE)
 
 
@@ -94,6 +96,43 @@ class Tokens:
             raise BenchFailed(self.refused or f"a stream ended before {wanted} came")
         self._changed.clear()
         await self._changed.wait()
+
+
+async def events_until(url: str, name: str, patience_s: float) -> list[dict[str, Any]]:
+    """The events of the stream at `url`, up to the first of type `name`, as their JSON tells them.
+
+    Asks again where it is told that the session is busy. Raises `BenchFailed` where the event does not come.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                found = await _read_until(url, name)
+                if found:
+                    return found
+                await asyncio.sleep(_AGAIN_S)
+    except TimeoutError:
+        raise BenchFailed(f"{url} told of no {name} within {patience_s:g} s") from None
+
+
+async def _read_until(url: str, name: str) -> list[dict[str, Any]]:
+    """Nothing where it is refused with 503, or cut before the event came."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    decoder, found = _Decoder(), list[dict[str, Any]]()
+    try:
+        writer.write(_head(url, "GET", None, "text/event-stream", "keep-alive"))
+        while data := await reader.read(65536):
+            for kind, frame in decoder.frames(data):
+                told = frame.partition(b"\ndata: ")[2]
+                found.append(json.loads(told.partition(b"\n")[0]) | {"type": kind.decode()})
+                if kind == name.encode():
+                    return found
+    except BenchFailed as refused:
+        if " 503 " not in str(refused):
+            raise
+    finally:
+        writer.close()
+    return []
 
 
 @asynccontextmanager

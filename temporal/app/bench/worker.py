@@ -25,6 +25,8 @@ from temporalio.worker import (
 
 from temporal.app.assembly import assemble, make_worker
 from temporal.app.bench.asked import TASK_QUEUE, TOLD, Answers, Asked
+from temporal.app.bench.called import Called
+from temporal.app.bench.effects import TOOLS, nod, pause
 from temporal.app.exit import leave
 from temporal.app.sources import Sources
 from temporal.client import connect
@@ -54,7 +56,7 @@ def _tell(workflow: str, number: int) -> None:
 
 
 async def _perdure(client: Client, settings: Settings) -> Worker:
-    parts = assemble(settings, Sources(agents=(Path("agents"),)), demo_without_keys=False)
+    parts = assemble(settings, Sources(agents=(Path("agents"),), tools=(str(TOOLS),)), demo_without_keys=False)
     await parts.definitions.publish()
     return make_worker(client, _TellingLive(asyncio.get_running_loop()), parts)
 
@@ -65,8 +67,8 @@ async def _bare(client: Client, settings: Settings) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[Asked],
-        activities=[answers.nothing, answers.model],
+        workflows=[Asked, Called],
+        activities=[answers.nothing, answers.model, nod, pause],
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[_Telling()],
         max_concurrent_activities=settings.activity_slots,

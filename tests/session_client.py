@@ -59,11 +59,17 @@ class Viewer:
         assert seen(), f"the stream ended without {kind}: {[frame.type for frame in self.frames]}"
         return self.frames
 
-    async def until_streaming(self) -> None:
-        """Returns once something of a model's answer has come: one who comes late gets its first words as a snapshot."""
+    async def until_streaming(self, words: str = "") -> None:
+        """Returns once something of a model's answer has come, and `words` are in it: one who comes late gets what had
+        come as a snapshot."""
 
         def seen() -> bool:
-            return any(frame.type in ("step.delta", "step.snapshot") for frame in self.frames)
+            live = [frame.data for frame in self.frames if frame.type in ("step.delta", "step.snapshot")]
+            said = "".join(
+                data["delta"] if "delta" in data else "".join(part.get("text", "") for part in data["parts"])
+                for data in live
+            )
+            return bool(live) and words in said
 
         async with asyncio.timeout(PATIENCE_S), self._changed:
             await self._changed.wait_for(lambda: seen() or self._reading.done())

@@ -157,7 +157,7 @@ async def test_a_provider_that_falls_silent_can_be_stopped(
     async with sessions.view(session) as viewer:
         await sessions.send(session, "count")
         await provider.until(lambda calls: len(calls[-1].tokens) == 3)
-        await viewer.until_streaming()
+        await viewer.until_streaming("three")
         await sessions.stop(session)
         frames = await viewer.until("turn.finished")
     message = only(list(frames), "step.finished")["message"]

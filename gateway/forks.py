@@ -1,11 +1,10 @@
 """Forking: a new session that shares the past of another up to one of its turns, under an agent and a model of choice.
 
-Rule 1: a fork stands by itself. What its past keeps in the blob store is copied below its own name before it starts, so
-erasing the session that it came from takes nothing from it.
+Rule 1: a fork stands by itself. What its past keeps in the blob store, files that tools gave included, is copied below
+its own name before it starts, and named so, so erasing the session that it came from takes nothing from it.
 Rule 2: a blob that is lost costs the fork what it costs the session: that part's middle.
 """
 
-import asyncio
 import base64
 import uuid
 import zlib
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
@@ -22,25 +20,21 @@ from gateway.auth import Principal
 from gateway.backend import Backend
 from gateway.bodies import ForkSession, SessionCreated, SessionPath
 from gateway.context import By, Here
+from gateway.fork_blobs import moved
 from gateway.problems import Problem, invalid
 from gateway.starting import first_message, launch, title_of
 from gateway.strict_json import StrictRoute
-from temporal.blobs import BlobDamaged, BlobMissing, BlobStore
+from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.inputs import InputProblem, check_inputs
 from workflows.commands import ForkedFrom, NewSession, PastRequest
 from workflows.definition import AgentDefinition
-from workflows.events import Event, MessageAdded, SessionStarted, StepFinished, ToolFinished
-from workflows.past import retold
+from workflows.events import SessionStarted
 from workflows.runs import SessionInput
 from workflows.session import SessionWorkflow
 from workflows.session_state import SessionState
-from workflows.types import BlobRef, File, Message, Part, Text
+from workflows.types import Text
 
-log = structlog.get_logger(__name__)
-
-#: Blobs that are copied at a time.
-_COPIES: Final = 8
 #: How often an answer is begun anew whose session moves on while it is read.
 _READS: Final = 5
 
@@ -114,7 +108,7 @@ async def fork(
         continue_as_new_after=continue_as_new_after,
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
-    carried = await _moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), session)
+    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), by.workflow_id(source), session)
     message = None
     if wanted.text is not None:
         parts = (Text(text=wanted.text),)
@@ -211,45 +205,3 @@ async def _definition(definitions: Definitions, state: SessionState) -> AgentDef
     if loaded is not None and loaded.digest == state.digest:
         return loaded.definition
     return await definitions.by_digest(state.digest)
-
-
-async def _moved(blobs: BlobStore, state: SessionState, session: str) -> SessionState:
-    """`state` with its folded parts below `session`, and their blobs copied there."""
-    keys: dict[str, str] = {}
-
-    def part(one: Part) -> Part:
-        if one.blob is None:
-            return one
-        old = one.blob.key
-        keys[old] = new = f"{session}/{old.rpartition('/')[2]}"
-        changes: dict[str, object] = {"blob": BlobRef(key=new, size=one.blob.size)}
-        if isinstance(one, File) and one.uri == old:
-            changes["uri"] = new
-        return one.model_copy(update=changes)
-
-    def message(one: Message) -> Message:
-        if not any(p.blob for p in one.parts):
-            return one
-        return one.model_copy(update={"parts": tuple(map(part, one.parts))})
-
-    def event(one: Event) -> Event:
-        match one:
-            case MessageAdded() | StepFinished():
-                return one.model_copy(update={"message": message(one.message)})
-            case ToolFinished():
-                return one.model_copy(update={"result": part(one.result)})
-            case _:
-                return one
-
-    moved = retold(state, tuple(map(message, state.transcript)), tuple(map(event, state.events)))
-    room = asyncio.Semaphore(_COPIES)
-
-    async def copy(old: str, new: str) -> None:
-        async with room:
-            try:
-                await blobs.put(new, await blobs.get(old))
-            except (BlobMissing, BlobDamaged) as error:
-                log.warning("blob.lost", problem=str(error))
-
-    await asyncio.gather(*(copy(old, new) for old, new in keys.items()))
-    return moved

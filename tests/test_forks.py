@@ -1,6 +1,7 @@
 """Forks over real HTTP, against `perdure dev` whose sessions continue as new after every few turns."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import httpx2
@@ -8,6 +9,8 @@ import pytest
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
+from temporal.blobs import LocalBlobs
+from temporal.files import put_file
 from tests.conftest import Dev
 from tests.session_client import PATIENCE_S, Frame, Sessions, texts, told
 
@@ -22,7 +25,7 @@ models:
   big: {{use: anthropic/claude-sonnet-5-5}}
 model: main
 instructions: "{words} {{{{ customer }}}}, {{{{ tone }}}}."
-tools: [calculator]
+tools: [calculator, client: {{name: draw, description: Draws, output: {{type: object}}}}]
 """
 
 
@@ -238,6 +241,55 @@ async def test_a_fork_outlives_the_session_that_it_came_from(
     second = await fork(http, session, "t2")
     assert (await sessions.snapshot(second))["messages"][0]["parts"][0]["text"] == LONG
     assert told(await http.post(f"/v1/sessions/{source}/fork", json={"turn_id": "t1"})) == (404, "session_not_found")
+
+
+async def test_files_of_tools_go_along_also_those_that_a_long_result_names(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    source = await sessions.create("greeter", inputs={"customer": "Ann"})
+    data = {name: f"the bytes of {name}".encode() for name in ("short", "long", "lost")}
+    shas = {name: hashlib.sha256(bytes_).hexdigest() for name, bytes_ in data.items()}
+    for name in ("short", "long"):
+        await put_file(LocalBlobs(dev.data_dir / "blobs"), f"default/{source}", shas[name], data[name], "image/png")
+
+    def uris(session: str) -> dict[str, str]:
+        return {name: f"default/{session}/{sha256}" for name, sha256 in shas.items()}
+
+    def outputs(session: str) -> list[Any]:
+        named, foreign = uris(session), {"uri": "default/other/" + shas["short"]}
+        short = {"content": [{"uri": named["short"]}, {"uri": named["lost"]}, foreign], "said": uris(source)["short"]}
+        return [short, {"uri": named["long"], "text": LONG}]
+
+    provider.script(Reply(text="", tools=(("draw", {"n": 1}), ("draw", {"n": 2, "story": LONG}))), Reply(text="drawn"))
+    await sessions.send(source, "draw")
+    async with sessions.view(source) as viewer:
+        for number, output in enumerate(outputs(source)):
+            await viewer.until("input.requested", number + 1)
+            question = [frame.data for frame in viewer.frames if frame.type == "input.requested"][number]
+            body = {"question_id": question["question_id"], "result": output}
+            assert (await http.post(f"/v1/sessions/{source}/answers", json=body)).status_code == 202
+        await viewer.until("turn.finished")
+
+    async def results(session: str) -> list[Any]:
+        messages = (await sessions.snapshot(session))["messages"]
+        return [part["output"] for message in messages for part in message["parts"] if part["type"] == "tool_result"]
+
+    assert await results(source) == outputs(source)
+    session = await fork(http, await fork(http, source, "t1"), "t1")
+    await http.delete(f"/v1/sessions/{source}?erase=true", timeout=PATIENCE_S)
+
+    assert await results(session) == outputs(session)
+    shown = await events(sessions, session, 1)
+    assert [frame.data["result"]["output"] for frame in shown if frame.type == "tool.finished"] == outputs(session)
+    for kind in ("tool.started", "input.requested"):
+        assert [frame.data["args"].get("story") for frame in shown if frame.type == kind] == [None, LONG]
+    for name, status in (("short", 200), ("long", 200), ("lost", 404)):
+        got = await http.get(f"/v1/sessions/{session}/files/{shas[name]}")
+        assert got.status_code == status
+        assert status == 404 or (got.content, got.headers["content-type"]) == (data[name], "image/png")
+    provider.script(Reply(text="as before"))
+    assert (await sessions.ask(session, "go on"))["turn"]["reason"] == "done"
+    assert uris(session)["long"] in str(provider.calls[-1].body)
 
 
 async def test_a_lost_blob_does_not_keep_a_session_from_being_forked(

@@ -1,9 +1,10 @@
-"""The chat page and the inspector in real Chromium, against the whole of Perdure."""
+"""The chat page and the inspector in real Chromium, against the whole of Perdure: conversations, sub-agents, forks."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
@@ -16,6 +17,18 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 WORDS = [f"word{number}" for number in range(100)]
 LONG = Reply(text=" ".join(WORDS), gap=0.03)
+ENDLESS = Reply(text=" ".join(WORDS[:20]), fault="stall", fault_after=16)
+LONG_ARGUMENT = "+".join(["1"] * 400)
+_HEAD = "models: {main: {use: anthropic/claude-haiku-5-5}}\nmodel: main"
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    return {
+        "boss.yaml": f"name: boss\n{_HEAD}\ninstructions: Boss.\ntools: [agent: {{name: helper}}]",
+        "helper.yaml": f"name: helper\n{_HEAD}\ninstructions: Help.\ntools: [ask_user, agent: {{name: writer}}]",
+        "writer.yaml": f"name: writer\n{_HEAD}\ninstructions: Write.\ntools: [calculator: {{approval: always}}]",
+    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -163,3 +176,120 @@ async def test_the_inspector_forks_a_session_from_a_turn(page: Page, dev: Any, p
     await expect(page.locator(".turn")).to_contain_text("question number 1")
     await page.locator("#facts a").click()
     await expect(page.locator(".turn")).to_have_count(2)
+
+
+def calls(*tools: tuple[str, dict[str, Any]]) -> Reply:
+    return Reply(text="", tools=tools)
+
+
+async def begin(page: Page, dev: Any, http: httpx2.AsyncClient) -> None:
+    """Shows a new session of the agent `boss`."""
+    made = await http.post("/v1/sessions", json={"agent": "boss", "message": "go"})
+    await page.goto(f"{dev.url}/#session={made.json()['session_id']}")
+
+
+def asks(name: str, message: str) -> Reply:
+    return calls((name, {"message": message}))
+
+
+async def test_a_sub_agent_is_seen_at_work_and_folded_when_it_is_stopped(
+    page: Page, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    provider.script(asks("helper", "Tell a tale"), asks("writer", "Write it"), ENDLESS)
+    await begin(page, dev, http)
+    agents = page.locator("details.agent")
+    writing = agents.nth(1).locator(".work")
+    await expect(writing).to_contain_text(" word7")
+    await page.reload()
+    await expect(writing).to_contain_text("word0 word1 ")
+    await expect(agents.nth(1)).to_have_attribute("open", "")
+    await expect(agents.first.locator(".task").first).to_contain_text("Tell a tale")
+
+    await page.locator("#stop").click()
+
+    await expect(page.locator("#stop")).to_be_hidden()
+    await expect(agents.first).not_to_have_attribute("open", "")
+    await expect(agents.first.locator("> summary")).to_contain_text("Stopped")
+    await expect(agents.first.locator("> summary")).to_contain_text("$")
+
+
+async def test_a_sub_agent_that_is_over_is_read_when_it_is_unfolded(
+    page: Page, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    provider.script(asks("helper", "Tell a tale"), asks("writer", "Write it"), Reply(text="Once upon a time."))
+    provider.script(Reply(text="It is told."), Reply(text="All done."))
+    await begin(page, dev, http)
+    await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
+    await page.reload()
+    agents = page.locator("details.agent")
+    await expect(agents).to_have_count(1)
+    await agents.first.locator("> summary").click()
+    await expect(agents.first).to_contain_text("It is told.")
+    await agents.nth(1).locator("> summary").click()
+    await expect(agents.nth(1).locator(".work")).to_have_text("Once upon a time.")
+
+    # Its session is none of the list until it is the open one.
+    entry = page.locator("#sessions li", has_text="Tell a tale")
+    await expect(entry).to_have_count(0)
+    await page.get_by_role("link", name="Open its session").last.click()
+    await expect(page.locator("#facts")).to_contain_text("Called by")
+    await page.locator("#chat").click()
+    await expect(entry).to_have_attribute("data-below", "")
+    await page.get_by_role("link", name="Caller").click()
+    await expect(page.locator(".user").first).to_have_text("go")
+    await expect(entry).to_have_count(0)
+
+
+async def test_what_a_sub_agent_asks_is_answered_in_its_callers_chat(
+    page: Page, browser: BrowserContext, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    form = {"prompt": "Which year?", "fields": [{"name": "year", "type": "number"}]}
+    count = calls(("calculator", {"expression": LONG_ARGUMENT}), ("calculator", {"expression": "2*2"}))
+    provider.script(asks("helper", "Count"), asks("writer", "Count"), count, Reply(text="Counted."))
+    provider.script(calls(("ask_user", form)), Reply(text="Asked."), Reply(text="All done."))
+    await page.set_viewport_size({"width": 380, "height": 900})
+    await begin(page, dev, http)
+    card = page.locator("form.card")
+    await expect(card).to_have_count(2)
+    await expect(card.first).to_contain_text("helper › writer asks")
+    await expect(page.locator("#sessions")).to_contain_text("Waiting for an answer")
+    await expect(page.locator(".turn-footer")).to_have_text("Waits for an answer")
+    assert await page.evaluate("document.querySelector('#scroll').scrollWidth <= innerWidth")
+    await page.reload()
+    second = await browser.new_page()
+    await second.goto(page.url)
+    held: asyncio.Queue[Route] = asyncio.Queue()
+    await second.route("**/answers", held.put)
+    await second.get_by_role("button", name="Deny").first.click()
+    late = await held.get()
+    await page.bring_to_front()
+
+    # Long arguments can be read and changed.
+    await card.first.locator("summary").click()
+    await expect(card.first.locator(".folded > .long")).to_have_text(LONG_ARGUMENT)
+    await card.first.get_by_role("button", name="Edit").click()
+    await card.first.get_by_label("expression").fill("6*7")
+    await card.first.get_by_role("button", name="Approve with these").click()
+    await expect(page.locator(".settled", has_text="helper › writer, calculator")).to_contain_text("changed arguments")
+    await late.continue_()
+    await expect(second.locator(".asked .note")).to_have_text("Somebody else has answered already.")
+    await second.close()
+    await card.get_by_label("Reason, if you deny").fill("Not today")
+    await card.get_by_role("button", name="Deny").click()
+
+    await expect(card).to_contain_text("Which year?")
+    await expect(card).to_contain_text("helper asks")
+    chat, session = page.url, page.url.partition("session=")[2]
+    await page.goto(f"{dev.url}/sessions/{session}")
+    waits = page.locator("[data-kind=ask]")
+    await expect(waits).to_contain_text(["changed arguments", "Denied: Not today", "Waits for an answer"])
+    link = page.get_by_role("link", name="Session of helper")
+    await expect(link).to_have_attribute("href", f"/sessions/{session}~t1.s1.c1")
+    await page.goto(chat)
+    await card.get_by_label("year").fill("1999")
+    await card.get_by_role("button", name="Send").click()
+    await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
+    heard = [str(call.body["messages"][-1]) for call in provider.calls]
+    assert "42" in heard[3]
+    assert "Not today" in heard[3]
+    assert "1999" in heard[5]

@@ -1,16 +1,24 @@
-"""What a session asks, on the pages in real Chromium: approvals, forms, client tools, and people who come second."""
+"""What a session asks, on the pages in real Chromium: approvals, forms, client tools and what they give, MCP servers,
+and people who come second."""
 
 import asyncio
+import base64
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
+from temporal.blobs import LocalBlobs
+from temporal.files import put_file
 from tests.browsing import WAIT_MS, open_browser, say
+from tests.mcp_running import program
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -26,7 +34,18 @@ tools:
       name: pick_color
       description: Lets the user pick
       output: {type: object, properties: {hex: {type: string}}, required: [hex]}
+  - client: {name: draw, description: Draws, output: {type: object}}
 """
+SHOPPER = """
+name: shopper
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Help.
+tools: [mcp: {command: COMMAND, env: ENV, name: shop, allow: [ask_twice]}]
+"""
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ADDRESS = "https://shop.example/in?a=1&b=2"
+PROMPT = f"Who gets the parcel? Look at {ADDRESS}, <b>then</b> javascript:alert(1)."
 FIELDS = [
     {"name": "full_name", "type": "text", "required": True},
     {"name": "age", "type": "number"},
@@ -38,7 +57,9 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT}
+    server = program()
+    shopper = SHOPPER.replace("COMMAND", json.dumps(server.command)).replace("ENV", json.dumps(server.env))
+    return {"assistant.yaml": AGENT, "shopper.yaml": shopper}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -80,7 +101,19 @@ def button(where: Page | Locator, name: str) -> Locator:
     return where.get_by_role("button", name=name, exact=True)
 
 
-async def test_approve_after_a_reload_and_a_killed_server(page: Page, dev: Any, provider: FakeProvider) -> None:
+async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_server(
+    page: Page, browser: BrowserContext, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
+    provider.script(calls(("shop_ask_twice", {"item": "cup"})))
+    made = await http.post("/v1/sessions", json={"agent": "shopper", "message": "go"})
+    shop = await browser.new_page()
+    errors: list[str] = []
+    shop.on("pageerror", lambda error: errors.append(str(error)))
+    await shop.goto(f"{dev.url}/#session={made.json()['session_id']}")
+    form = shop.locator("form.card")
+    await expect(form).to_contain_text("shop asks: Which size of cup?")
+
+    await page.bring_to_front()
     card = await asked(page, provider, ("calculator", {"expression": "6*7"}))
     await expect(card).to_contain_text("calculator asks to run")
     await expect(card).to_contain_text("6*7")
@@ -95,6 +128,21 @@ async def test_approve_after_a_reload_and_a_killed_server(page: Page, dev: Any, 
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
     await expect(page.locator(".settled")).to_have_text("Approved")
     await expect(page.locator("details.tool")).to_have_attribute("data-state", "done")
+
+    # The server's process died with the others, and what it knew of the call.
+    provider.script(Reply(text="It is bought."))
+    await shop.bring_to_front()
+    await shop.reload()
+    await form.get_by_label("Size").fill("3")
+    await button(form, "Send").click()
+    await expect(form).to_contain_text("shop asks: Which colour, in size 3?")
+    await form.get_by_label("Colour").fill("red")
+    await button(form, "Send").click()
+    await expect(shop.locator(".answer", has_text="It is bought.")).to_be_visible()
+    await expect(shop.locator("details.tool")).to_have_attribute("data-state", "done")
+    assert "cup 3 red" in str(provider.calls[-1].body)
+    await shop.close()
+    assert errors == []
 
 
 async def test_deny_with_a_reason_by_keyboard(page: Page, provider: FakeProvider) -> None:
@@ -166,8 +214,12 @@ async def test_an_answer_that_failed_can_be_repeated(page: Page, provider: FakeP
 
 
 async def test_a_form_for_the_user(page: Page, provider: FakeProvider) -> None:
-    card = await asked(page, provider, ("ask_user", {"prompt": "Who gets the parcel?", "fields": FIELDS}))
-    await expect(card).to_contain_text("Who gets the parcel?")
+    card = await asked(page, provider, ("ask_user", {"prompt": PROMPT, "fields": FIELDS}))
+    await expect(card.locator("h4")).to_have_text(PROMPT)
+    (link,) = await card.get_by_role("link").all()
+    for name, value in (("href", ADDRESS), ("target", "_blank"), ("rel", "noopener noreferrer")):
+        await expect(link).to_have_attribute(name, value)
+    await expect(link).to_have_text(ADDRESS)
     await button(card, "Send").click()
     await expect(card.get_by_label("full name")).to_be_focused()
     await card.get_by_label("full name").fill("Ada")
@@ -197,3 +249,44 @@ async def test_any_other_client_tool_takes_json(page: Page, provider: FakeProvid
     await button(card, "Decline").click()
     await expect(page.locator(".settled").last).to_have_text("Declined")
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
+
+
+async def test_pictures_sounds_and_other_files_of_a_tool(page: Page, dev: Any, provider: FakeProvider) -> None:
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(request.url))
+    card = await asked(page, provider, ("draw", {}))
+    session = page.url.partition("session=")[2]
+
+    async def file(kind: str, media_type: str, data: bytes, **more: str) -> dict[str, Any]:
+        sha256 = hashlib.sha256(data).hexdigest()
+        await put_file(LocalBlobs(dev.data_dir / "blobs"), f"default/{session}", sha256, data, media_type)
+        told = {"type": kind, "media_type": media_type, "bytes": len(data), "uri": f"default/{session}/{sha256}"}
+        return {**told, **more}
+
+    picture = await file("image", "image/png", base64.b64decode(PNG))
+    content = [
+        picture,
+        {**picture, "uri": "http://stranger.example/spy.png"},
+        await file("audio", "audio/wav", b"RIFF"),
+        await file("resource", "application/pdf", b"%PDF" * 500, of="file:///reports/<b>May.pdf"),
+        await file("image", "image/svg+xml", b"<svg onload='alert(1)'/>"),
+    ]
+    await card.get_by_label("Result").fill(json.dumps({"structured": {}, "content": content}))
+    await button(card, "Send").click()
+
+    files = page.locator(".files > li")
+    await expect(files).to_have_count(4)
+    image = files.get_by_role("img")
+    await expect(image).to_have_js_property("naturalWidth", 1)
+    await expect(image).to_have_attribute("loading", "lazy")
+    await expect(image).to_have_attribute("alt", "Image 1 of draw")
+    await expect(page.locator(".files audio")).to_have_attribute("preload", "none")
+    links = page.locator(".files a[download]")
+    # A picture that is none of those that a browser only shows is a download.
+    await expect(links).to_have_text(["<b>May.pdf", "File"])
+    await expect(files.nth(2)).to_contain_text("application/pdf, 2 kB")
+    async with page.expect_download() as downloaded:
+        await links.first.click()
+    assert (await (await downloaded.value).path()).read_bytes() == b"%PDF" * 500
+    await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
+    assert [url for url in asked_for if not url.startswith((dev.url, "data:"))] == []

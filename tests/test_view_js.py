@@ -311,6 +311,39 @@ def test_what_a_client_tool_asks_is_settled_by_its_answer_or_its_result(
     assert (view["status"], question.get("value")) == ("working", None if state else output)
 
 
+def test_a_call_goes_on_when_its_server_was_answered(node: Node) -> None:
+    story = Story().opening().answer(tool_call("t1.s1.c1", "refund"), stop="tool_calls").fact("tool.started", **ASKED)
+    for number, question in enumerate(("t1.s1.c1.input", "t1.s1.c1.input2")):
+        story.fact("input.requested", question_id=question, **ASKED, prompt="Which?", output={"type": "object"})
+        story.fact("input.received", question_id=question, value={"size": number})
+    story.fact("tool.finished", **ASKED, result=tool_result("t1.s1.c1", "refund", "ok"), duration_ms=1)
+    assert [state for _, state, _ in states(node, story)] == ["running", *["asking", "running"] * 2, "done"]
+    replies: list[tuple[Any, str]] = [(None, "declined"), ({}, "answered"), (None, "expired")]
+    for number, (value, state) in enumerate(replies):
+        other = (
+            Story()
+            .opening()
+            .fact(
+                "input.requested",
+                question_id="t1.s1.c1.input",
+                **ASKED,
+                output={},
+                expires_at=f"2026-01-01T00:00:0{5 if number == 2 else 9}Z",
+            )
+        )
+        view = last(node, other.fact("input.received", question_id="t1.s1.c1.input", value=value))
+        assert tool_of(view)["questions"][0]["state"] == state
+    unseen = session_snapshot(7, USER, status="working", turn_id="t1", questions=[])
+    assert tool_of(node(REDUCE, [*story.events[:7], unseen])[-1])["state"] == "running"
+
+
+def test_what_was_stopped_has_not_failed(node: Node) -> None:
+    story = Story().opening().answer(tool_call("t1.s1.c1", "refund"), stop="tool_calls").fact("tool.started", **ASKED)
+    stopped = {"type": "stopped", "message": "The turn was stopped.", "retryable": False}
+    result = tool_result("t1.s1.c1", "refund", stopped, is_error=True)
+    assert tool_of(last(node, story.fact("tool.finished", **ASKED, result=result, duration_ms=1)))["state"] == "stopped"
+
+
 def test_several_questions_are_open_until_the_last_is_answered(node: Node) -> None:
     other = {"question_id": "t1.s1.c2.approval", "call_id": "t1.s1.c2", "name": "refund", "args": {}}
     story = asked().fact("approval.requested", **other)

@@ -15,7 +15,7 @@ export function startedTool({ name, args, at, session_id }, tool) {
 export function finishedTool({ name, result, duration_ms, attempts, at, usage, cost_usd }, tool = {}) {
   const session = result.output?.session_id;
   return {
-    ...{ name, result, state: result.is_error ? 'failed' : 'done', progress: null },
+    ...{ name, result, state: endOf(result), progress: null },
     ...(at && { duration_ms, attempts, finished_at: at }),
     ...(usage && { usage, cost_usd }),
     // A snapshot tells of no start; that of a sub-agent is told by its result, if its session's id is made of the call's.
@@ -34,13 +34,18 @@ export function askingTool(event, tool) {
 /** The call after one of its questions was answered. */
 export function answeredTool(event, tool) {
   const { question_id: id, at, reason = null, by = null, value } = event;
-  const state = event.type === 'input.received' ? 'answered' : resolved(event);
-  return {
-    state: state === 'approved' ? 'allowed' : tool.state,
-    questions: settled(tool, (question) =>
-      question.question_id === id ? { ...question, state, reason, by, value, settled_at: at } : question,
-    ),
-  };
+  const isInput = event.type === 'input.received';
+  const state = isInput ? repliedTo(tool.questions?.find((one) => one.question_id === id), event) : resolved(event);
+  const questions = settled(tool, (question) =>
+    question.question_id === id ? { ...question, state, reason, by, value, settled_at: at } : question,
+  );
+  return { state: isInput ? goesOn(tool, questions) : state === 'approved' ? 'allowed' : tool.state, questions };
+}
+
+/** How a call ended that has this result: 'done', 'failed' or 'stopped'. */
+export function endOf({ is_error: failed, output }) {
+  if (!failed) return 'done';
+  return output?.type === 'stopped' ? 'stopped' : 'failed';
 }
 
 /** The turn's tools with the questions that a snapshot holds; one that it no longer holds was answered unseen. */
@@ -48,7 +53,8 @@ export function askedTools(turn, questions = []) {
   const open = new Set(questions.map((question) => question.question_id));
   const tools = Object.entries(turn.tools).map(([callId, tool]) => {
     const known = settled(tool, (one) => (open.has(one.question_id) ? one : { ...one, state: 'answered' }));
-    return [callId, tool.questions ? { ...tool, state: tool.result ? tool.state : undefined, questions: known } : tool];
+    const state = tool.result ? tool.state : tool.started_at ? 'running' : undefined;
+    return [callId, tool.questions ? { ...tool, state, questions: known } : tool];
   });
   const next = Object.fromEntries(tools);
   for (const { kind, ...question } of questions) {
@@ -70,6 +76,17 @@ function asking(tool, question) {
   const before = (tool.questions ?? []).filter(({ question_id: id }) => id !== question.question_id);
   const { name, args } = question;
   return { name, args: tool.args ?? args, state: 'asking', progress: null, questions: [...before, question] };
+}
+
+/** The server of a tool is told of a refusal as well, and of silence: without a value, as no form has none. */
+function repliedTo(question, { at, value }) {
+  if (!question?.output || value != null) return 'answered';
+  return question.expires_at && Date.parse(at) >= Date.parse(question.expires_at) ? 'expired' : 'declined';
+}
+
+/** The state of a call that was told an answer: what asks while it runs, as the server of a tool does, runs on. */
+function goesOn(tool, questions) {
+  return tool.state === 'asking' && !questions.some((one) => one.state === 'open') ? 'running' : tool.state;
 }
 
 function resolved({ approved, reason }) {

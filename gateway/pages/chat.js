@@ -280,6 +280,8 @@ function listen() {
     page.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
     byId('to-latest').hidden = page.follow;
   });
+  // A picture that is loaded makes the conversation longer.
+  scroll.addEventListener('load', draw, true);
   addEventListener('keydown', (event) => event.key === 'Escape' && showSidebar(false));
   addEventListener('hashchange', () => open(fromAddress()));
   addEventListener('online', () => page.live?.stream.wake());

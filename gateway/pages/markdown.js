@@ -159,6 +159,13 @@ export function inline(text) {
   return nodes;
 }
 
+const ADDRESS = /(https?:\/\/[^\s<>"]*[^\s<>"'`)\].,;:!?])/i;
+
+/** The nodes of a plain text, whose addresses are links; nothing else of it is markup. */
+export function linked(text) {
+  return (text ?? '').split(ADDRESS).map((one, index) => (index % 2 && link(one, [one])) || one);
+}
+
 /** A link that opens elsewhere, or null where the address is not http(s). */
 export function link(target, children) {
   if (!/^https?:\/\//i.test(target)) return null;

@@ -7,6 +7,7 @@ import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
 import { link, renderMarkdown } from './markdown.js';
 import { questionsBelow } from './below.js';
+import { drawFiles } from './files.js';
 import { drawQuestions } from './questions.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';
 
@@ -44,6 +45,7 @@ function make({ part, unfold }) {
         'div',
         { class: 'tool-call' },
         h('details', { class: 'tool', open: unfold }, h('summary'), h('div', { class: 'tool-body' })),
+        h('ul', { class: 'files' }),
         h('div', { class: 'questions' }),
       );
     case 'file':
@@ -78,6 +80,7 @@ function update(node, item) {
     // Further down they are shown at the call of this session that they hold up, where they can be answered.
     const asked = item.answer ? questionsBelow(tool, item.told ?? []) : [];
     drawTool(node.firstChild, item, asked.some((one) => one.state === 'open'));
+    drawFiles(node.children[1], tool?.result, part.name || tool?.name || 'the tool');
     drawQuestions(node.lastChild, tool, item.answer, asked);
   }
 }
@@ -90,6 +93,7 @@ const STATES = {
   running: { word: 'Running', mark: null },
   done: { word: 'Done', mark: 'check' },
   failed: { word: 'Failed', mark: 'cross' },
+  stopped: { word: 'Stopped', mark: 'stop' },
   unrun: { word: 'Did not run', mark: 'cross' },
 };
 

@@ -8,6 +8,7 @@ import { questionKey } from './below.js';
 import { h, keyed } from './dom.js';
 import { askForm, complain, schemaForm, table, valuesForm } from './fields.js';
 import { becameOf, expiresIn, fullTime } from './format.js';
+import { linked } from './markdown.js';
 
 const TAKEN = 'Somebody else has answered already.';
 
@@ -136,12 +137,13 @@ function approval(args, agents) {
 /** What a client tool or the server of a tool asks: a form where it is `ask_user` or has a schema, else any JSON. */
 function input({ name, args, prompt, output }) {
   const form = output ? schemaForm(output, prompt) : name === 'ask_user' ? askForm(args.fields, prompt) : null;
-  const title = output ? [prompt] : [h('code', {}, name), ' needs an answer'];
+  const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
   if (!form) return anything(title, [table(args)], 'Decline', output ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
-  const yes = h('button', { type: 'submit', class: 'button primary' }, 'Send');
+  // Without a field there is nothing to send but that it is done, somewhere else.
+  const yes = h('button', { type: 'submit', class: 'button primary' }, form.node.hasChildNodes() ? 'Send' : 'Done');
   return {
-    title: [prompt || 'A question for you'],
+    title: linked(prompt || 'A question for you'),
     nodes: [form.node, h('div', { class: 'actions' }, yes, no)],
     no,
     yes: () => {

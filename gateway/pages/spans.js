@@ -69,14 +69,15 @@ function modelRow(step, turn, now) {
 }
 
 /**
- * A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else. What a sub-agent waits
+ * A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else (a question of a tool's
+ * server, which has a schema of its own, is asked while that tool runs). What a sub-agent waits
  * for is below its call, as far as it is known.
  */
 function callRows(callId, tool, step, traced, now) {
   const questions = tool.questions ?? [];
   const below = questionsBelow(tool).filter((one) => one.asked_at);
   const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
-  const isClient = questions[0]?.kind === 'input' && !questions[0].question_id.endsWith('.outcome');
+  const isClient = questions[0]?.kind === 'input' && !questions[0].output && !questions[0].question_id.endsWith('.outcome');
   const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
   return [...asks, own, ...below.map((one) => askRow(one, one, step, now))].filter(Boolean);
 }

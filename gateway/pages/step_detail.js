@@ -1,6 +1,7 @@
 /** One step in whole: what the model was told, what was sent, what came back, how long it took and what it cost. */
 import { h, icon } from './dom.js';
 import { cost, duration, fullTime, pretty } from './format.js';
+import { endOf } from './calls.js';
 import { drawParts } from './parts.js';
 import { link } from './markdown.js';
 
@@ -58,7 +59,7 @@ const toolsOf = (step) =>
   Object.fromEntries(
     (step?.tools ?? []).map((tool) => [
       tool.call_id,
-      { ...tool, state: !tool.result ? 'running' : tool.result.is_error ? 'failed' : 'done' },
+      { ...tool, state: tool.result ? endOf(tool.result) : 'running' },
     ]),
   );
 

@@ -13,7 +13,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasonin
  * What `reduce` starts from. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:
  * turns: {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at, messages, tools}
  * messages: the contract's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
- * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed', name, args, result, started_at, duration_ms,
+ * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it, `agent`: that one's own view, as far as it is known, then what it spent
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, asked_at,

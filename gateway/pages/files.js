@@ -1,0 +1,58 @@
+/**
+ * Files that a tool gave beside its result: pictures and sounds in place, everything else as a download.
+ *
+ * Rule: nothing is loaded but from this server's route of files; any other address is text.
+ */
+import { h, keyed } from './dom.js';
+
+/** `{tenant}/{session}/{sha256}`, as a result names a file. */
+const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;
+const TYPES = ['image', 'audio', 'resource'];
+
+/** The files that a tool's result names, {path, kind: 'image'|'audio'|'other', media_type, bytes, of}. Pure. */
+export function filesOf(result) {
+  const output = result?.is_error ? null : result?.output;
+  const entries = Array.isArray(output) ? output : output?.content;
+  return (Array.isArray(entries) ? entries : []).map(fileOf).filter(Boolean);
+}
+
+/** Shows the files of the call of the tool `name`; those that stay keep their nodes, so a sound goes on. */
+export function drawFiles(container, result, name) {
+  const files = filesOf(result).map((file, index) => ({ file, index }));
+  keyed(container, files, {
+    key: ({ file, index }) => `${index} ${file.path}`,
+    make: ({ file, index }) => h('li', {}, make(file, files.length > 1 ? `${index + 1} of ${name}` : `of ${name}`)),
+  });
+}
+
+function fileOf(entry) {
+  const [, session, sha256] = (typeof entry?.uri === 'string' && TYPES.includes(entry.type) && URI.exec(entry.uri)) || [];
+  if (!sha256 || session === '.' || session === '..') return null;
+  const { media_type: told, bytes = null, of = null } = entry;
+  const type = typeof told === 'string' ? told.toLowerCase() : '';
+  const kind = type.startsWith('image/') ? 'image' : type.startsWith('audio/') ? 'audio' : 'other';
+  return { path: `/v1/sessions/${encodeURIComponent(session)}/files/${sha256}`, kind, media_type: type, bytes, of };
+}
+
+function make(file, which) {
+  // What the server does not vouch for as a picture or a sound, it gives as a download only.
+  const instead = (event) => event.target.closest('li').replaceChildren(download(file));
+  if (file.kind === 'image') {
+    const picture = h('img', { src: file.path, alt: `Image ${which}`, loading: 'lazy', decoding: 'async', onerror: instead });
+    return h('a', { href: file.path, target: '_blank', rel: 'noopener noreferrer' }, picture);
+  }
+  if (file.kind === 'audio')
+    return h('audio', { src: file.path, controls: true, preload: 'none', 'aria-label': `Sound ${which}`, onerror: instead });
+  return download(file);
+}
+
+function download({ path, media_type: type, bytes, of }) {
+  const name = (typeof of === 'string' && of.split(/[/\\]/).findLast(Boolean)) || 'File';
+  const about = [type, Number.isFinite(bytes) && size(bytes)].filter(Boolean).join(', ');
+  return h('p', { class: 'file' }, h('a', { href: path, download: true }, name), about && h('span', { class: 'faint' }, about));
+}
+
+function size(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -19,6 +19,18 @@ from temporal.app.server import DevServer
 
 _status = 0
 
+#: The files that take longest, in this order: one of them that began last would run on while the other processes rest.
+_FIRST = (
+    *("test_kill", "test_tool_kills", "test_bench", "test_versions", "test_pages", "test_pages_questions"),
+    *("test_tracing", "test_metrics", "test_small_model", "test_chat_cli"),
+    *("test_timer_routes", "test_sub_agents", "test_sdks", "test_new", "test_replay_cli", "test_what_if"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    first = {name: place for place, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: (first.get(item.path.stem, len(first)), item.get_closest_marker("server") is None))
+
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     global _status

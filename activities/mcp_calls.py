@@ -9,7 +9,6 @@ Rule 3: a server's word is checked: arguments against its own input schema, resu
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError as Misfit
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -24,7 +23,6 @@ from mcp_types import (
     Tool,
 )
 from pydantic import JsonValue, ValidationError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -38,6 +36,7 @@ from activities.results import BadResult, told
 from activities.tools import output_of, sized_result, whole_arguments
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.files import put_file
+from temporal.schema_faults import faults
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
     DENIED,
@@ -155,10 +154,9 @@ class McpServers:
 
 def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
     """Raises ApplicationError `invalid_arguments`, which names the fields."""
-    validator = Draft202012Validator(tool.input_schema, registry=Registry())
     try:
-        wrong = [told(error) for error in validator.iter_errors(args)]
-    except Unresolvable:
+        wrong = [told(error) for error in faults(args, tool.input_schema, foreign=True)]
+    except (Unresolvable, RecursionError):
         # The server knows what it meant, and checks by itself.
         return
     if wrong:

@@ -140,6 +140,7 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
             description=(tool.description or tool.title or "").strip(),
             input=tool.input_schema,
             output=tool.output_schema,
+            foreign=True,
         )
     for name in server.allow or ():
         if name not in specs:

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from referencing import Registry
 
 from activities.results import told
+from temporal.schema_faults import faults
 from temporal.yaml_source import field_name
 from workflows.types import Part, ToolCall, ToolSpec
 
@@ -23,28 +22,27 @@ _LONGEST_NAME: Final = 80
 
 def with_misfits(parts: Iterable[Part], tools: Iterable[ToolSpec]) -> tuple[Part, ...]:
     """`parts`, each call that does not fit its tool's input schema with its `misfit`."""
-    schemas = {tool.name: tool.input for tool in tools}
+    specs = {tool.name: tool for tool in tools}
     return tuple(
         part.model_copy(update={"misfit": wrong})
         if isinstance(part, ToolCall)
         and part.args_raw is None
-        and part.name in schemas
-        and (wrong := misfit(part.name, part.args, schemas[part.name])) is not None
+        and part.name in specs
+        and (wrong := misfit(part.args, specs[part.name])) is not None
         else part
         for part in parts
     )
 
 
-def misfit(name: str, args: dict[str, Any], schema: dict[str, Any]) -> str | None:
-    """Why a call of the tool `name` with `args` cannot run, in words for the model; None: it fits."""
+def misfit(args: dict[str, Any], tool: ToolSpec) -> str | None:
+    """Why a call of `tool` with `args` cannot run, in words for the model; None: it fits."""
     try:
-        # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
-        errors = Draft202012Validator(schema, registry=Registry()).iter_errors(args)
+        errors = faults(args, tool.input, foreign=tool.foreign)
         wrong = list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
     except Exception:
         # References to nowhere, patterns of another dialect: it fails in whatever way the schema is broken.
         return None
-    return f"{name} was not called, because its arguments are wrong. {'; '.join(wrong)}." if wrong else None
+    return f"{tool.name} was not called, because its arguments are wrong. {'; '.join(wrong)}." if wrong else None
 
 
 def _lines(error: ValidationError) -> Iterable[str]:

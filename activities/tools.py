@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
@@ -23,6 +23,7 @@ from activities.arguments import Arguments, BadArguments, UnsupportedParameter, 
 from activities.docstrings import Docs, read_docstring
 from activities.results import BadResult, Results, read_results
 from temporal.blobs import BlobStore, fold_part, unfold
+from temporal.nesting import DEEPEST, too_deep
 from workflows.contract import ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
 from workflows.tool_definition import Name
@@ -101,11 +102,21 @@ class Tool:
 
 def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult, bool]:
     """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it."""
+    if too_deep(output):
+        message = f"{name} ran, but its result is nested more than {DEEPEST} levels deep."
+        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True)
     result = ToolResult(call_id=call_id, name=name, output=output)
-    size = len(result.model_dump_json().encode())
+    data = result.model_dump_json().encode()
+    size = len(data)
     if size > MAX_RESULT:
         message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
         raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
+    try:
+        # A session would try for ever. Numbers of thousands of digits can be written, and not be read.
+        from_json(data)
+    except ValueError as error:
+        message = f"{name} ran, but its result cannot be read back: {error}."
+        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True) from None
     return result, size > INLINE_LIMIT
 
 

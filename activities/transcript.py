@@ -16,6 +16,7 @@ from typing import Final
 import pydantic_core
 from pydantic import JsonValue
 
+from temporal.nesting import too_deep
 from workflows.definition import TOOL_OUTPUT_TOKENS
 from workflows.errors import TOOL_STOPPED
 from workflows.turn import BYTES_PER_TOKEN
@@ -77,7 +78,8 @@ def compact(value: JsonValue) -> str:
 
 
 def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
-    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object; a blank is an empty one."""
+    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object, not nested
+    too deep; a blank is an empty one."""
     if not written.strip():
         return {}, None
     try:
@@ -85,7 +87,7 @@ def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
         value = pydantic_core.from_json(written, allow_inf_nan=False)
     except ValueError:
         return {}, written
-    return (value, None) if isinstance(value, dict) else ({}, written)
+    return (value, None) if isinstance(value, dict) and not too_deep(value) else ({}, written)
 
 
 def encodable(text: str) -> str:

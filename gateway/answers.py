@@ -9,17 +9,16 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from jsonschema import Draft202012Validator
 from pydantic import JsonValue
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath, canonical
+from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
 from gateway.context import By, Gateway, Here
 from gateway.problems import Problem, invalid
 from gateway.strict_json import StrictRoute
 from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore, fold_part
+from temporal.schema_faults import faults
 from temporal.yaml_source import field_name
 from workflows import ask_user
 from workflows.commands import Answer, QuestionState
@@ -73,10 +72,11 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
         if body.args is not None:
             if not body.approved:
                 raise invalid("args", "only count with approved: true")
-            size = len(canonical(body.args))
+            # As they travel: in the part that `make_answer` puts away where it is longer.
+            size = len(_changed(body, question).model_dump_json().encode())
             if state.inline_only and size > INLINE_LIMIT:
-                raise invalid("args", f"has {size} bytes of JSON; this tool's worker takes at most {INLINE_LIMIT}")
-            _fits("args", body.args, state.input)
+                raise invalid("args", f"make a call of {size} bytes of JSON; its worker takes at most {INLINE_LIMIT}")
+            _fits("args", body.args, state.input, foreign=state.foreign)
         if body.remember and not body.approved:
             raise invalid("remember", "only counts with approved: true")
         return
@@ -91,22 +91,30 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     # What fits a form is told by the call that made it.
     outcome = question.question_id.endswith(".outcome")
     form = question.name == ask_user.NAME and not outcome and question.output is None
-    _fits("result", body.result, ask_user.answer_schema(question.args or {}) if form else state.output)
+    schema = ask_user.answer_schema(question.args or {}) if form else state.output
+    _fits("result", body.result, schema, foreign=state.foreign)
 
 
-def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None) -> None:
+def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None, *, foreign: bool) -> None:
     if schema is None:
         return
-    # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
-    errors = Draft202012Validator(schema, registry=Registry()).iter_errors(value)
     try:
-        error = next(errors, None)
+        error = next(faults(value, schema, foreign=foreign), None)
     except Unresolvable:
         # Another server's schema, which knows by itself what it meant.
         return
+    except RecursionError:
+        if foreign:
+            return
+        raise invalid(field, "is nested too deep to be checked") from None
     if error is not None:
         message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
         raise invalid(field_name((field, *error.absolute_path)), message)
+
+
+def _changed(body: AnswerBody, question: Question) -> ToolCall:
+    """The call with the arguments of an answer."""
+    return ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
 
 
 async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
@@ -114,8 +122,7 @@ async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
     folded = await fold_part(blobs, session, result)
     assert isinstance(folded, ToolResult)
-    changed = ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
-    short = await fold_part(blobs, session, changed)
+    short = await fold_part(blobs, session, _changed(body, question))
     assert isinstance(short, ToolCall)
     return Answer(
         id=uuid.uuid4().hex,

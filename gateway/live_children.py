@@ -129,6 +129,10 @@ class _Child:
                 self._step = None
             case "tool.finished":
                 self._below.pop(told["call_id"], None)
+            case "session.snapshot":
+                # What ended unseen is never told to have; what goes on is told anew behind this.
+                self._step = None
+                self._below.clear()
             case "agent.event":
                 child = self._below.get(told["call_id"])
                 if child is None and len(self._below) < MOST:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from pydantic import JsonValue
-from referencing import Registry
 
+from temporal.schema_faults import faults
 from temporal.yaml_source import Loc, field_name
 from workflows.definition import AgentDefinition
 
@@ -48,7 +48,7 @@ def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> d
         if name not in inputs and name not in defaults:
             raise InputProblem(name, "is required")
         if name in inputs:
-            for error in _validator(schema).iter_errors(inputs[name]):
+            for error in faults(inputs[name], schema):
                 raise InputProblem(field_name((name, *error.absolute_path)), _short(error))
     return {**defaults, **inputs}
 
@@ -65,14 +65,9 @@ def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
             yield (name, *error.absolute_path), f"not a JSON Schema: {_short(error)}"
             continue
         if "default" in schema:
-            for fault in _validator(schema).iter_errors(schema["default"]):
+            for fault in faults(schema["default"], schema):
                 yield (name, "default"), f"does not fit its own schema: {_short(fault)}"
                 break
-
-
-def _validator(schema: dict[str, JsonValue]) -> Draft202012Validator:
-    # An empty registry retrieves nothing; jsonschema's own would fetch unknown references over HTTP.
-    return Draft202012Validator(schema, registry=Registry())
 
 
 def _reference(schema: Any) -> str | None:

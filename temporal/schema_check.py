@@ -10,6 +10,8 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from temporal.nesting import DEEPEST, too_deep
+
 Place = tuple[str | int, ...]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -26,10 +28,14 @@ def field_of(place: Place) -> str:
 
 def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
     """Why this is no JSON Schema, and where; None where it is one."""
+    if too_deep(schema):
+        return (), f"nested more than {DEEPEST} levels deep"
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}"
+    except RecursionError:
+        return (), "nested too deep"
     return None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from gateway.answers import check_answer
+from gateway.answers import check_answer, make_answer
 from gateway.bodies import AnswerBody
 from gateway.problems import Problem
 from temporal.app.fake_provider import FakeProvider
+from temporal.blobs import LocalBlobs
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 from tests.shop_dev import answer, call, ended, results, shop
@@ -142,8 +144,32 @@ def test_another_s_worker_takes_no_long_arguments() -> None:
     body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * 40_000})
     state = QuestionState(question=question, open=True, known=True, seq=1)
     check_answer(body, question, state)
-    with pytest.raises(Problem, match="args: has 40011 bytes of JSON; this tool's worker takes at most 32768"):
+    with pytest.raises(Problem, match="args: make a call of 40122 bytes of JSON; its worker takes at most 32768"):
         check_answer(body, question, state.model_copy(update={"inline_only": True}))
+
+
+@pytest.mark.parametrize("length", range(32_500, 32_760, 20))
+async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, length: int) -> None:
+    question = Question(question_id=ASKED, kind="approval", call_id=FIRST, name="find_stock", args={})
+    body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * length})
+    command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, None)
+    state = QuestionState(question=question, open=True, known=True, seq=1, inline_only=True)
+    with pytest.raises(Problem) if command.args_blob else nullcontext():
+        check_answer(body, question, state)
+
+
+@pytest.mark.parametrize(
+    ("form", "result"),
+    [
+        # A pattern that takes for ever, and a form that leads back to itself.
+        ({"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}, {"a": "a" * 60 + "!"}),
+        ({"type": "object", "$ref": "#"}, {}),
+    ],
+)
+def test_a_stranger_s_form_holds_nobody_up(form: dict[str, Any], result: dict[str, Any]) -> None:
+    question = Question(question_id=WANTED, kind="input", call_id=FIRST, name="shop", output=form)
+    state = QuestionState(question=question, open=True, known=True, output=form, foreign=True, seq=1)
+    check_answer(AnswerBody(question_id=WANTED, result=result), question, state)
 
 
 async def test_many_questions_at_once_are_all_shown(sessions: Sessions) -> None:

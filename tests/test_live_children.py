@@ -224,3 +224,26 @@ async def test_a_late_one_is_told_what_goes_on_further_down() -> None:
     await over.wait()
     assert [event["type"] for event in so_far()] == ["tool.started", "tool.finished"]
     children.stop()
+
+
+async def test_what_ended_unseen_is_not_told_to_a_late_one() -> None:
+    below = {"call_id": "t1.s1.c1", "session_id": "s~t1.s1.c1~t1.s1.c1"}
+    delta = {"step_id": "t1.s2", "attempt": 1, "n": 0, "part": 0, "kind": "text", "delta": "Once"}
+    items = [
+        encode("agent.event", {**below, "event": {"type": "session.started", "seq": 1}}),
+        encode("step.delta", delta),
+        # Its stream was cut meanwhile, for longer than it keeps events.
+        encode("session.snapshot", {"seq": 5000, "messages": []}),
+    ]
+    over = asyncio.Event()
+
+    async def follow(session: str, after: int | None) -> Any:
+        for item in items:
+            yield item
+        over.set()
+        await asyncio.Event().wait()
+
+    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, lambda item: None)
+    await over.wait()
+    assert [orjson.loads(item.data)["event"]["type"] for item in children.so_far()] == ["session.snapshot"]
+    children.stop()

@@ -12,6 +12,8 @@ PICK = {
     "required": ["days"],
     "additionalProperties": False,
 }
+PICKS = ToolSpec(name="pick", description="Picks", input=PICK)
+ASKS = ToolSpec(name="ask_user", description="Asks", input=ask_user.INPUT)
 
 
 @pytest.mark.parametrize(
@@ -26,11 +28,11 @@ PICK = {
 )
 def test_what_does_not_fit_is_named(args: dict[str, Any], wrong: str | None) -> None:
     told = None if wrong is None else f"pick was not called, because its arguments are wrong. {wrong}."
-    assert misfit("pick", args, PICK) == told
+    assert misfit(args, PICKS) == told
 
 
 def test_so_many_faults_are_told_and_no_more() -> None:
-    told = misfit("pick", {"days": ["x"] * 10_000}, PICK)
+    told = misfit({"days": ["x"] * 10_000}, PICKS)
     assert told is not None
     assert told.count("is not of type") == 10
 
@@ -38,14 +40,14 @@ def test_so_many_faults_are_told_and_no_more() -> None:
 @pytest.mark.parametrize("schema", [{"$ref": "http://elsewhere/x"}, {"pattern": "("}, {"required": 7}])
 def test_a_schema_that_cannot_be_applied_says_nothing(schema: dict[str, Any]) -> None:
     whole = {"type": "object", "properties": {"days": schema}}
-    assert misfit("pick", {"days": "1"}, whole) is None
+    assert misfit({"days": "1"}, ToolSpec(name="pick", description="", input=whole)) is None
 
 
 def test_the_form_tool_s_calls_are_compared_like_any_other() -> None:
-    told = misfit("ask_user", {"prompt": "Which?", "fields": [{"name": "a", "type": "colour"}]}, ask_user.INPUT)
+    told = misfit({"prompt": "Which?", "fields": [{"name": "a", "type": "colour"}]}, ASKS)
     assert told is not None
     assert "fields[0].type: 'colour' is not one of" in told
-    told = misfit("ask_user", {"prompt": "Which?", "fields": [{"name": "a", "hint": 1}]}, ask_user.INPUT)
+    told = misfit({"prompt": "Which?", "fields": [{"name": "a", "hint": 1}]}, ASKS)
     assert told is not None
     assert "fields[0].type: is required" in told
     assert "fields[0].hint: is no field that is known here" in told
@@ -67,3 +69,18 @@ def test_only_calls_of_known_tools_with_arguments_are_compared() -> None:
     assert bad.misfit is not None
     # What older sessions have is as it was, to the byte.
     assert "misfit" not in parts[1].model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
+        {"patternProperties": {"^(a+)+$": {}}, "unevaluatedProperties": False},
+    ],
+)
+def test_a_strangers_pattern_is_left_to_the_stranger(schema: dict[str, Any]) -> None:
+    """Each of these would take longer than the age of the universe."""
+    tool = ToolSpec(name="pick", description="", input={"type": "object", **schema}, foreign=True)
+    text = "a" * 60 + "!"
+    assert misfit({"a": text, text: 1}, tool) is None

@@ -5,6 +5,7 @@ from tests.core import AT, Story, agent, user
 from workflows import queries
 from workflows.commands import (
     PAGE_BYTES,
+    Answer,
     EventsPage,
     ModelInputPage,
     ModelInputRequest,
@@ -23,7 +24,7 @@ from workflows.notes import (
 from workflows.plan import Plan
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.session_state import SessionState
-from workflows.types import Frozen, Message, Text, ToolResult
+from workflows.types import Frozen, Message, Text, ToolResult, ToolSpec
 
 KIB = 1024
 
@@ -140,7 +141,6 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "queued": (),
         "count": 2,
         "questions": (),
-        "more_questions": False,
         "parent": None,
         "sub_sessions": {},
     }
@@ -189,6 +189,25 @@ def test_many_questions_come_in_pages_and_messages_beside_them() -> None:
     assert tuple(found) == state.questions
     # Further pages of the transcript do not tell them again.
     assert queries.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
+
+
+def test_a_form_of_its_own_counts_even_if_it_is_empty() -> None:
+    story = asking(1, text="x")
+    assert story.state.loaded is not None
+    spec = ToolSpec(name="add", description="Adds", input={"type": "object"}, output={"type": "integer"})
+    story.loaded(story.state.loaded.model_copy(update={"tools": (spec,)}))
+    told = queries.question(story.state, "t1.s1.c1.approval")
+    assert (told.output, told.foreign) == ({"type": "integer"}, False)
+    story.event("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True)
+    story.event("input.requested", question_id="t1.s1.c1.input", call_id="t1.s1.c1", name="add", args={}, output={})
+    told = queries.question(story.state, "t1.s1.c1.input")
+    assert (told.output, told.foreign) == ({}, True)
+
+
+def test_what_is_not_said_is_not_written() -> None:
+    """A session on an earlier version refuses what it does not know, and an answer that it refuses is lost."""
+    assert "args_blob" not in Answer(id="a", question_id="q", approved=True).model_dump_json()
+    assert "questions" not in PageRequest().model_dump_json()
 
 
 def test_a_trace_tells_what_was_asked_without_the_arguments() -> None:

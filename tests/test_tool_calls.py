@@ -67,6 +67,12 @@ async def test_when_the_fallback_fails_too_both_are_told(talk: Talk) -> None:
     assert "text: is required" in told(talk)
 
 
+@pytest.mark.parametrize("depth", [101, 195, 240])
+async def test_a_result_that_could_not_be_read_back(talk: Talk, depth: int) -> None:
+    assert error(await outcome(talk, "nest", {"depth": depth})).type == "invalid_result"
+    assert kinds(await talk.turn("and now?"))[-1] == "turn.finished"
+
+
 async def test_retry_options_reach_temporal(talk: Talk) -> None:
     await turn(talk, ("fail", {"kinds": ["busy"]}))
     history = await talk.handle.fetch_history()

@@ -47,6 +47,7 @@ tools:
   - flood: {side_effects: once, fallback: measure}
   - measure
   - measure_thread
+  - nest
   - gather: {parallel: 3}
   - nap
   - add

@@ -116,6 +116,15 @@ async def flood(size: int) -> str:
 
 
 @activity.defn
+async def nest(depth: int) -> Any:
+    """Returns lists in lists."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@activity.defn
 async def measure(text: str) -> int:
     """The length of a text."""
     return len(text)

@@ -4,14 +4,15 @@ Every signal carries an id made by its caller; a repeated id does nothing. Every
 page is at most `PAGE_BYTES` of JSON: below the 256 KiB at which the SDK's external storage would write it to disk.
 """
 
+import operator
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
 from workflows.events import Event
-from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage
+from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage, absent
 
 PAGE_BYTES = 192 * 1024
 
@@ -62,7 +63,7 @@ class Answer(Frozen):
     #: In place of the arguments that the model gave.
     args: dict[str, JsonValue] | None = None
     #: Holds a tool call's part with those arguments where they are too long to travel; `args` are empty then.
-    args_blob: BlobRef | None = None
+    args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
     #: Allows all further calls of the tool in this session.
     remember: bool = False
     #: What an `input` question asked for; a big one is folded, see `workflows.types`.
@@ -164,8 +165,10 @@ class QuestionState(Frozen):
     #: JSON Schemas of the arguments and the result that it is about.
     input: dict[str, JsonValue] | None = None
     output: dict[str, JsonValue] | None = None
+    #: These schemas are an MCP server's.
+    foreign: bool = Field(default=False, exclude_if=operator.not_)
     #: Whoever runs the call takes its arguments only as they travel, `INLINE_LIMIT` bytes at most.
-    inline_only: bool = False
+    inline_only: bool = Field(default=False, exclude_if=operator.not_)
     seq: int
 
 
@@ -225,7 +228,7 @@ class SnapshotPage(Frozen):
     count: int
     #: Those that are open, the oldest first, as many as fit.
     questions: tuple[Question, ...] = ()
-    more_questions: bool = False
+    more_questions: bool = Field(default=False, exclude_if=operator.not_)
     #: The session whose call this one answers.
     parent: Parent | None = None
     #: Sessions of sub-agents that run, by call id.
@@ -236,7 +239,7 @@ class PageRequest(Frozen):
     after: int = 0
     until: int | None = None
     #: Open questions that are known already, which are left out.
-    questions: int = 0
+    questions: int = Field(default=0, exclude_if=operator.not_)
 
 
 class View(Frozen):

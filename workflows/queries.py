@@ -143,7 +143,9 @@ def question(state: SessionState, question_id: str) -> QuestionState:
         known=found is not None or settled is not None,
         answer_id=settled.answer_id if settled else None,
         input=described.input if described else None,
-        output=found.output if found and found.output else described.output if described else None,
+        # A server's own schema may be empty: then it takes anything, whatever the tool gives.
+        output=found.output if found and found.output is not None else described.output if described else None,
+        foreign=bool(found and found.output is not None) or (spec is not None and described is spec and spec.foreign),
         inline_only=isinstance(use, ToolUse) and use.task_queue is not None,
         seq=state.seq,
     )

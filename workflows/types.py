@@ -6,6 +6,7 @@ Rule 2: what travels through Temporal is small. A part above `INLINE_LIMIT` byte
 the whole part goes to the blob store, its `blob` names it, and its text keeps only a head and a tail.
 """
 
+import operator
 from datetime import datetime
 from typing import Annotated, Literal, assert_never
 
@@ -195,6 +196,8 @@ class ToolSpec(Frozen):
     input: dict[str, JsonValue]
     #: JSON Schema of the result; None: anything.
     output: dict[str, JsonValue] | None = None
+    #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
+    foreign: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def preview(text: str, keep: int = 1024) -> str:

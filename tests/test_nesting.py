@@ -1,0 +1,80 @@
+"""How deep JSON may be nested: what is let through comes back, however a session keeps it."""
+
+from typing import Any
+
+import pytest
+from mcp_types import ElicitRequest, ElicitRequestFormParams
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+
+from activities.mcp_questions import Dialogue, NotAskable
+from activities.tools import sized_result
+from activities.transcript import parse_arguments
+from temporal.nesting import DEEPEST, too_deep
+from temporal.schema_check import input_fault, schema_fault
+from tests.core import Story
+from workflows.contract import CallMcpToolInput
+from workflows.runs import SessionInput
+from workflows.tool_definition import McpAddress
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for level in range(depth):
+        value = {"a": value} if level % 2 else [value]
+    return value
+
+
+def test_the_bound() -> None:
+    assert [too_deep(nested(depth)) for depth in (0, 1, DEEPEST, DEEPEST + 1, 5000)] == [False] * 3 + [True] * 2
+    assert not too_deep([{}, [], "[[[[", {"a": [1, {"b": None}]}])
+
+
+async def test_what_is_let_through_outlives_the_run() -> None:
+    deepest = nested(DEEPEST)
+    story = Story.new().loaded().turn().called({"a": nested(DEEPEST - 1)})
+    carried = SessionInput(carried=story.result("t1.s1.c1", deepest).state)
+    (back,) = await pydantic_data_converter.decode(await pydantic_data_converter.encode([carried]), [SessionInput])
+    assert back == carried
+
+
+def test_a_tool_s_result_and_a_model_s_arguments() -> None:
+    assert sized_result("c", "nest", nested(DEEPEST))[1] is False
+    with pytest.raises(ApplicationError, match=f"its result is nested more than {DEEPEST} levels deep") as refused:
+        sized_result("c", "nest", nested(DEEPEST + 1))
+    assert (refused.value.type, refused.value.non_retryable) == ("invalid_result", True)
+    with pytest.raises(ApplicationError, match="cannot be read back: number out of range") as refused:
+        sized_result("c", "power", {"a": 10**5000})
+    assert (refused.value.type, refused.value.non_retryable) == ("invalid_result", True)
+    written = '{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}"
+    assert parse_arguments(written) == ({}, written)
+
+
+@pytest.mark.parametrize("depth", [DEEPEST, 220])
+def test_a_schema(depth: int) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "default": nested(depth)}}}
+    fault = ((), f"nested more than {DEEPEST} levels deep")
+    assert (schema_fault(schema), input_fault(schema)) == (fault, fault)
+
+
+def test_schemas_in_schemas() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(DEEPEST - 1):
+        schema = {"not": schema}
+    # Whether it is checked whole depends on how much of Python's stack is in use.
+    assert schema_fault(schema) in (None, ((), "nested too deep"))
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"properties": {"a": {"type": "string", "default": nested(220)}}}, "nested more than"),
+        ({"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}, "fields without names"),
+    ],
+)
+async def test_a_form_of_a_server_s(form: dict[str, Any], why: str) -> None:
+    address = McpAddress(url="http://127.0.0.1:9/mcp")
+    dialogue = Dialogue(CallMcpToolInput(server=address, label="shop", name="ask", tool="ask", args={}))
+    request = ElicitRequest(params=ElicitRequestFormParams(message="Which?", requested_schema=form))
+    with pytest.raises(NotAskable, match=why):
+        dialogue.take({"size": request}, None)

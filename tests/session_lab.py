@@ -24,7 +24,9 @@ from activities.demo import Demo
 from activities.providers import Providers
 from activities.wire import Answer, Delta, Started, Wire
 from temporal.app.assembly import Parts, assemble, make_worker
+from temporal.app.server import DevServer
 from temporal.app.sources import Sources
+from temporal.client import connect
 from temporal.live import MemoryLive
 from temporal.settings import Settings
 from workflows.attributes import AGENT, STATUS, TENANT
@@ -349,3 +351,19 @@ async def open_lab(
             yield Lab(client, live, parts, stage)
     finally:
         await parts.mcp.aclose()
+
+
+@asynccontextmanager
+async def lab_on(
+    server: DevServer,
+    folder: Path,
+    *,
+    more_agents: Mapping[str, str] = {},
+    more_tools: Sequence[Path] = (),
+    **settings: Any,
+) -> AsyncIterator[Lab]:
+    """Such a lab on this server, with settings of its own."""
+    chosen = Settings.load(data_dir=folder, graceful_shutdown_s=0, **settings)
+    client = await connect(chosen, address=server.address)
+    async with open_lab(client, folder, chosen, more_agents=more_agents, more_tools=more_tools) as lab:
+        yield lab

@@ -9,9 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
-from tests.session_lab import ONE_STEP, Lab, Play, Talk, check, ends, kinds, open_lab
+from tests.session_lab import ONE_STEP, Lab, Play, Talk, check, ends, kinds, lab_on
 from workflows.attributes import AGENT, COST, STATUS, TENANT
 from workflows.commands import PageRequest
 from workflows.events import MessageAdded
@@ -22,10 +20,7 @@ pytestmark = pytest.mark.server
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings) as opened:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 

@@ -7,9 +7,7 @@ import pytest
 import pytest_asyncio
 
 from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
-from tests.session_lab import Lab, Play, check, ends, kinds, open_lab
+from tests.session_lab import Lab, Play, check, ends, kinds, lab_on
 from workflows.attributes import AGENT
 from workflows.commands import ModelInputRequest, PageRequest
 from workflows.events import AgentUpdated, StepStarted, ToolFinished
@@ -22,10 +20,7 @@ HELP: tuple[str, dict[str, Any]] = ("expert", {"message": "Help.", "level": "hig
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings) as opened:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 

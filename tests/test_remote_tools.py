@@ -21,10 +21,8 @@ from gateway.snapshots import snapshot_json
 from gateway.watches import Watches
 from temporal.app.server import DevServer
 from temporal.blobs import unfold
-from temporal.client import connect
-from temporal.settings import Settings
 from tests.conftest import missing
-from tests.session_lab import PATIENCE_S, Lab, Talk, check, open_lab
+from tests.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
 from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
 from tests.tool_shop import there
 
@@ -84,9 +82,7 @@ async def worker(*command: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.P
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings, more_agents=REMOTE_AGENTS, more_tools=[SHOP]) as opened:
+    async with lab_on(temporal_server, folder, more_agents=REMOTE_AGENTS, more_tools=[SHOP]) as opened:
         yield opened
 
 

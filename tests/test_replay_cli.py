@@ -21,9 +21,7 @@ from temporal.app.cli import app
 from temporal.app.replay_pool import replay_all
 from temporal.app.server import DevServer
 from temporal.app.verdicts import Outcome, Recorded, Setup, verdict
-from temporal.client import connect
-from temporal.settings import Settings
-from tests.session_lab import Lab, Play, Talk, ends, open_lab
+from tests.session_lab import Lab, Play, Talk, ends, lab_on
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -204,10 +202,7 @@ def test_a_failure_is_told_by_its_messages_alone() -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("replay")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings) as opened:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("replay")) as opened:
         yield opened
 
 

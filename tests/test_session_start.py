@@ -6,9 +6,7 @@ import pytest
 import pytest_asyncio
 
 from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
-from tests.session_lab import ONE_STEP, Lab, ends, kinds, message, open_lab
+from tests.session_lab import ONE_STEP, Lab, ends, kinds, lab_on, message
 from workflows.events import TurnFinished
 
 pytestmark = pytest.mark.server
@@ -16,10 +14,7 @@ pytestmark = pytest.mark.server
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings) as opened:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 

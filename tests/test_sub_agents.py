@@ -9,9 +9,7 @@ import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
 from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
-from tests.session_lab import Lab, Play, Talk, check, ends, kinds, open_lab
+from tests.session_lab import Lab, Play, Talk, check, ends, kinds, lab_on
 from workflows.commands import PageRequest, SnapshotPage
 from workflows.definition import Limits, SessionLimits, TurnLimits
 from workflows.events import Event, ToolFinished, ToolStarted, TurnFinished
@@ -24,10 +22,7 @@ ASK = Play("", [("helper", {"message": "Count."})])
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings) as opened:
+    async with lab_on(temporal_server, tmp_path_factory.mktemp("lab")) as opened:
         yield opened
 
 

@@ -16,10 +16,8 @@ from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterc
 from activities import tool_runner
 from activities.tool_runner import ToolRunner
 from temporal.app.server import DevServer
-from temporal.client import connect
 from temporal.live import MemoryLive
-from temporal.settings import Settings
-from tests.session_lab import Lab, Play, Talk, check, open_lab
+from tests.session_lab import Lab, Play, Talk, check, lab_on
 from tests.tool_lab import MODELS, SHOP, begin, end, error, outcome, results
 from tests.tool_shop import words, written
 from workflows.commands import Stop
@@ -37,10 +35,13 @@ AGENTS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     """Whatever its tools say themselves reaches the server once, and then never."""
-    folder = tmp_path_factory.mktemp("lab")
-    settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=3600)
-    client = await connect(settings, address=temporal_server.address)
-    async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as opened:
+    async with lab_on(
+        temporal_server,
+        tmp_path_factory.mktemp("lab"),
+        more_agents=AGENTS,
+        more_tools=[SHOP],
+        heartbeat_throttle_s=3600,
+    ) as opened:
         yield opened
 
 

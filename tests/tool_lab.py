@@ -14,10 +14,9 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from temporal.app.server import DevServer
-from temporal.client import connect
 from temporal.codec import data_converter
 from temporal.settings import Settings
-from tests.session_lab import Lab, Play, Talk, check, ends, open_lab
+from tests.session_lab import Lab, Play, Talk, check, ends, lab_on, open_lab
 from workflows.attributes import ALL
 from workflows.events import ApprovalRequested, ApprovalResolved, Event, ToolFinished
 from workflows.types import ToolError, ToolResult
@@ -137,16 +136,10 @@ async def whole(talk: Talk) -> None:
     assert sorted(resolved) == sorted(event.question_id for event in events if isinstance(event, ApprovalRequested))
 
 
-def _settings(folder: Path) -> Settings:
-    return Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
-
-
 @asynccontextmanager
 async def shop_lab(server: DevServer, folder: Path) -> AsyncIterator[Lab]:
     """A lab whose agents have the tools of `tool_shop`."""
-    settings = _settings(folder)
-    client = await connect(settings, address=server.address)
-    async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as lab:
+    async with lab_on(server, folder, more_agents=AGENTS, more_tools=[SHOP], heartbeat_throttle_s=0.1) as lab:
         yield lab
 
 
@@ -163,7 +156,8 @@ async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta]
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=known)
         )
-        async with open_lab(client, folder, _settings(folder), more_agents=AGENTS, more_tools=[SHOP]) as lab:
+        settings = Settings.load(data_dir=folder, graceful_shutdown_s=0, heartbeat_throttle_s=0.1)
+        async with open_lab(client, folder, settings, more_agents=AGENTS, more_tools=[SHOP]) as lab:
 
             async def later(span: timedelta) -> None:
                 try:

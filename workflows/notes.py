@@ -11,6 +11,12 @@ from workflows.plan import Plans
 from workflows.types import BlobRef, Frozen, Message, ToolError
 
 
+class RulesChosen(Frozen):
+    """This run follows these rules; see `workflows/rules.py`."""
+
+    rules: int
+
+
 class Accepted(Frozen):
     """A user message was taken in; it is in the inbox now."""
 
@@ -106,7 +112,8 @@ class TurnBroken(Frozen):
 
 
 Note = (
-    Accepted
+    RulesChosen
+    | Accepted
     | StopRequested
     | CloseRequested
     | Configured

@@ -49,12 +49,14 @@ from workflows.notes import (
     Configured,
     Handoff,
     Note,
+    RulesChosen,
     StopRequested,
     TimerCancelled,
     ToolsChanged,
 )
 from workflows.outside import Outside
 from workflows.questions import Questions
+from workflows.rules import choose
 from workflows.runs import Run, SessionInput, hand_over
 from workflows.session_state import begin
 from workflows.signals import command_only
@@ -91,15 +93,17 @@ class SessionWorkflow:
         # First of all: asked after a local activity, a patch may be replayed at another place than it was recorded.
         last_word = workflow.patched("tools-last-word")
         self._renews = workflow.patched("timers-renew")
+        rules = choose()
         if start.carried is not None:
             self._state = start.carried
         elif start.new is not None:
             self._state = begin(start.new, workflow.now())
         else:
             raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
+        self._state = apply(self._state, RulesChosen(rules=rules))
         self._run = Run()
         self._outside = Outside()
-        #: The timer for whose turn the agent's definition was looked up last.
+        #: The timer whose turn last had the agent's definition looked up.
         self._renewed_for = ""
         #: When the turn was told to stop, for those who measure; nothing here depends on it.
         self._stop_at: datetime | None = None

@@ -6,13 +6,14 @@ default, for runs that began without it.
 
 from datetime import datetime
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from workflows.commands import NewSession, StepRecord, Timer, View
 from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
 from workflows.events import Event
 from workflows.notes import Handoff
 from workflows.plan import Plans, open_questions
+from workflows.rules import CURRENT
 from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage
 
 
@@ -55,6 +56,8 @@ class Answered(Frozen):
 class SessionState(Frozen):
     new: NewSession
     created_at: datetime
+    #: Which rules this run follows; each run chooses anew, so the next one is not handed them.
+    rules: int = Field(default=CURRENT, exclude=True)
     seq: int = 0
     #: The last `KEPT_TURNS` turns' events, without gaps.
     events: tuple[Event, ...] = ()

@@ -45,6 +45,7 @@ from workflows.notes import (
     HandoffAgreed,
     Note,
     QuestionSettled,
+    RulesChosen,
     StepOpened,
     StopRequested,
     TimerCancelled,
@@ -132,6 +133,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
 
 def _apply_note(state: SessionState, note: Note) -> SessionState:
     match note:
+        case RulesChosen():
+            return _with(state, rules=note.rules)
         case Accepted():
             seen = {**state.seen, note.message.id: Seen(content_sha256=note.content_sha256, cursor=note.cursor)}
             if len(seen) > KEPT_MESSAGE_IDS:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from workflows.types import Data, File, Frozen, Id, Part, Text
+from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -196,6 +196,12 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
+    #: Of the session, now that it has the message.
+    status: SessionStatus
+    #: Where the message waits for a turn: 1 is next.
+    position: int | None = None
+    #: The questions that people have to answer first, as the snapshot shows them.
+    waiting_for: list[dict[str, JsonValue]] | None = None
 
 
 class ProblemBody(Frozen):

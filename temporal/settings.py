@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     #: Longer than a workflow task's time-out, which a killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    #: Connections that the gateway holds at the same time; unset, as many as the process may have files open, 10,000 at most.
+    connections: int | None = Field(default=None, ge=1)
+    #: Streams that one user may have open at one gateway.
+    streams: int = Field(default=5000, ge=1)
     #: Frames that wait for one viewer before it is cut; it resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: Idle events streams get a comment this often.

@@ -24,6 +24,7 @@ from temporal.app.server import PortTaken, ServerFailed
 from temporal.app.sources import usual_sources
 from temporal.client import TemporalUnavailable
 from temporal.metrics import ExporterFailed
+from temporal.private_files import keep_to_owner
 from temporal.settings import SettingsInvalid
 
 app = typer.Typer(
@@ -108,6 +109,7 @@ def new_project(directory: Annotated[Path, typer.Argument(help="A folder that is
 
 
 def _run(process: Coroutine[Any, Any, None]) -> None:
+    keep_to_owner()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(process)
 

@@ -115,7 +115,7 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
 async def _events_of(gateway: Gateway, sent: Sent) -> AsyncGenerator[Outgoing]:
     """The message's own events and those of its turn, live frames among them, to the turn's end."""
     wanted = TurnFilter(sent.message_id)
-    async with aclosing(gateway.watches.follow(sent.session, sent.cursor)) as everything:
+    async with aclosing(gateway.watches.follow(sent.session, sent.cursor, patient=True)) as everything:
         async for item in everything:
             for chosen in wanted.take(item):
                 if chosen.type == "message.rejected" and await _means_another(gateway, sent, chosen):

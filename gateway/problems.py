@@ -30,6 +30,7 @@ Code = Literal[
     "already_answered",
     "too_many",
     "no_worker",
+    "overloaded",
     "temporal_unavailable",
     "internal",
 ]
@@ -59,6 +60,7 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "already_answered": Kind(409, "The question is not open any more"),
     "too_many": Kind(429, "Too much at once", retry_after=2),
     "no_worker": Kind(503, "No worker answers for the session", retry_after=2),
+    "overloaded": Kind(503, "More is asked for than can be done now", retry_after=2),
     "temporal_unavailable": Kind(503, "Temporal does not answer", retry_after=2),
     "internal": Kind(500, "Something went wrong here"),
 }

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import structlog
 from temporalio.api.common.v1 import Payload
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 
 from temporal.live import ToolProgress, read_progress
@@ -42,6 +42,8 @@ class Look:
     own: frozenset[str] = frozenset()
     #: Calls with one on another's, and what it told last; None: nothing for people.
     remote: Mapping[str, ToolProgress | None] = field(default_factory=dict)
+    #: Nothing more will happen in it.
+    ended: bool = False
 
 
 #: Looks at a session (a workflow id). Raises Problem.
@@ -60,7 +62,8 @@ async def read_look(described: WorkflowExecutionDescription, converter: DataConv
         else:
             details = await _decoded(pending.heartbeat_details.payloads, converter)
             remote[call_id] = read_progress(pending.activity_id, details)
-    return Look(described.run_id, described.history_length, frozenset(own), remote)
+    ended = described.status is not WorkflowExecutionStatus.RUNNING
+    return Look(described.run_id, described.history_length, frozenset(own), remote, ended)
 
 
 async def _decoded(payloads: Sequence[Payload], converter: DataConverter) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
+    PollerBehaviorSimpleMaximum,
     UnsandboxedWorkflowRunner,
     Worker,
     WorkerDeploymentConfig,
@@ -145,6 +146,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,
         max_cached_workflows=settings.cached_workflows,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.workflow_pollers),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
         max_heartbeat_throttle_interval=SDK_THROTTLE,
         default_heartbeat_throttle_interval=SDK_THROTTLE,

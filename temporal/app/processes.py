@@ -66,7 +66,7 @@ async def run_dev(
             reaped = await reap(client, previous)
             log.info("reaped", attempts=reaped)
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
-        live = MemoryLive(asyncio.get_running_loop())
+        live = MemoryLive(asyncio.get_running_loop(), whole=True)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         sdks.load(parts.definitions.providers)

@@ -121,6 +121,10 @@ class Command:
         async for line in self._process.stdout:
             self.output.append(line.decode().rstrip())
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         """To the main process alone."""
         assert self._process is not None

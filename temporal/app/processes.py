@@ -22,7 +22,7 @@ from activities import sdks
 from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
-from temporal.app.refused import ServerDied
+from temporal.app.revival import revive
 from temporal.app.server import DevServer, listen
 from temporal.app.sources import Sources
 from temporal.app.telemetry import telemetry
@@ -75,12 +75,16 @@ async def run_dev(
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, server.ui_url)
         failed = await stack.enter_async_context(_serving(app, listener))
-        ready(f"http://{host}:{port}", server.ui_url, parts)
-        died = asyncio.create_task(server.died())
-        await asyncio.wait({died, failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        if died.done():
-            raise ServerDied(f"the Temporal server ended by itself with code {died.result()}; see temporal.log")
-        died.cancel()
+        reviving = asyncio.create_task(revive(server))
+        try:
+            ready(f"http://{host}:{port}", server.ui_url, parts)
+            until = {reviving, failed, asyncio.create_task(stopped.wait())}
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            if reviving.done():
+                reviving.result()
+        finally:
+            reviving.cancel()
+            await asyncio.gather(reviving, return_exceptions=True)
 
 
 async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:

@@ -26,6 +26,7 @@ from activities.delivery import Deliveries
 from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from activities.stale_attempts import StaleAttempts
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
@@ -135,6 +136,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_tell=telemetry.event,
                 perdure_stop=stop,
             ),
+            StaleAttempts(client),
             *([telemetry.tracing] if telemetry.tracing else []),
             ToolRunner(
                 live,

@@ -1,7 +1,9 @@
 """Routes of messages: send one, wait for its turn or stream it, stop a turn.
 
 The session is asked first (`receipt`): is it closed, has it seen this message, and at which `seq` is it? Only then is it
-signalled, so a 202 means that the message is in the session's history.
+signalled, so a 202 means that the message is in the session's history. A message whose id is made here cannot have been
+seen: it needs no question where a watch has heard from the session since anything happened to it, and the session's worker
+is in this process (`Watch.take_receipt`).
 """
 
 import asyncio
@@ -90,7 +92,9 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
     message_id = body.message_id or uuid.uuid4().hex
     parts = body.neutral_parts()
     sha256 = content_sha256(parts)
-    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, message_id)
+    receipt = None if body.message_id else gateway.watches.take_receipt(session)
+    if receipt is None:
+        receipt = await gateway.backend.query(session, SessionWorkflow.receipt, message_id)
     if receipt.content_sha256 is not None and receipt.cursor is not None:
         if receipt.content_sha256 != sha256:
             raise _rejection("conflict")

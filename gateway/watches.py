@@ -15,7 +15,7 @@ from gateway.watch import AskEvents, Patience, Viewer, Watch, encoded
 from temporal.blobs import BlobStore
 from temporal.live import Live
 from temporal.metrics import UNMEASURED, Metrics
-from workflows.commands import EventsPage
+from workflows.commands import EventsPage, Receipt
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +92,11 @@ class Watches:
                 watch.stop()
                 if self._watches.get(session) is watch:
                     del self._watches[session]
+
+    def take_receipt(self, session: str) -> Receipt | None:
+        """What the session's watch knows for certain in place of the query `receipt`, for a new message; see `Watch`."""
+        watch = self._watches.get(session)
+        return None if watch is None else watch.take_receipt()
 
     async def _ask_until_told(self, session: str, cursor: int) -> EventsPage:
         """Raises Problem where there is no such session, and StreamCut where this process stops."""

@@ -16,7 +16,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client, Interceptor
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from temporal import log
 from temporal.codec import data_converter
@@ -26,6 +26,8 @@ from workflows.attributes import ALL
 DEFAULT_ADDRESS = "localhost:7233"
 _CONNECT_TIMEOUT_S = 10
 _RPC_TIMEOUT = timedelta(seconds=10)
+#: The SDK's pauses between two tries grow to 5 s, and a server that is back would wait for them.
+_RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
 
 
 class TemporalUnavailable(Exception):
@@ -63,6 +65,7 @@ async def connect(
                 interceptors=interceptors,
                 identity=identity,
                 runtime=runtime or _runtime(),
+                retry_config=_RETRIES,
             )
     except TimeoutError:
         raise TemporalUnavailable(f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s") from None

@@ -3,7 +3,8 @@
 Rule 1: nothing is signalled to a session that no worker answers for: whoever signals asks a query first.
 Rule 2: a query that stays without an answer means `no_worker` as soon as no worker lives that could answer, else
 `overloaded` at its deadline, if Temporal itself answers.
-Rule 3: while a worker is suspected to be dead, a session that is asked in vain is taken from the worker that had it in
+Rule 3: calls take turns (`gateway.turnstile`); deadlines begin when it is a call's turn.
+Rule 4: while a worker is suspected to be dead, a session that is asked in vain is taken from the worker that had it in
 memory: otherwise the question waits out the sticky time-out, which is long for the sake of busy workers.
 """
 
@@ -14,6 +15,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import Priority
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -21,10 +27,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.problems import Problem, from_rpc
 from gateway.remote_progress import Look, read_look
+from gateway.turnstile import Turnstile
 from gateway.workers import Workers
 from temporal.schedules import next_times
 from temporal.settings import Settings
-from temporal.starting import Memo, session_attributes
+from temporal.starting import WATCHED, Memo, session_attributes
 from temporal.sticky import forget_worker
 from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
 from workflows.contract import TASK_QUEUE
@@ -61,13 +68,14 @@ class Backend:
         self._client = client
         self._settings = settings
         self._workers = workers or Workers(client)
+        self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
 
     async def start(self, session: str, start: SessionInput, memo: Memo, summary: str, details: str) -> bool:
         """Starts a session, new or with a past. False where one with this id exists or existed."""
         new = start.carried.new if start.carried is not None else start.new
         assert new is not None
         works = new.message is not None or start.message is not None
-        async with self._deadline():
+        async with self._turn(session):
             try:
                 await self._client.start_workflow(
                     SessionWorkflow.run,
@@ -88,7 +96,7 @@ class Backend:
 
     async def body_sha256(self, session: str) -> str | None:
         """Of the body that the session was created with; None where there is no such session."""
-        async with self._deadline():
+        async with self._turn(session):
             try:
                 description = await self._handle(session).describe()
             except RPCError as error:
@@ -108,6 +116,10 @@ class Backend:
         return await self._asked(lambda handle: handle.query(method), session)
 
     async def _asked(self, question: Question[R], session: str) -> R:
+        async with self._turnstile.turn(session):
+            return await self._asked_now(question, session)
+
+    async def _asked_now(self, question: Question[R], session: str) -> R:
         try:
             async with asyncio.timeout(self._settings.query_timeout_s):
                 return await self._answer(question, session)
@@ -154,7 +166,7 @@ class Backend:
 
     async def signal(self, session: str, command: Signal) -> None:
         """Raises Problem, `session_closed` where the session ended meanwhile."""
-        async with self._deadline():
+        async with self._turn(session):
             try:
                 await self._handle(session).signal(_SIGNALS[type(command)], command)
             except RPCError as error:
@@ -177,8 +189,19 @@ class Backend:
 
     async def look(self, session: str) -> Look:
         """What Temporal itself knows of it, without a worker."""
-        async with self._deadline():
+        async with self._turn(session):
             return await read_look(await self._handle(session).describe(), self._client.data_converter)
+
+    async def prefer(self, session: str) -> None:
+        """Has the tasks of a session taken before others', for somebody looks on. Costs one event of its history."""
+        request = UpdateWorkflowExecutionOptionsRequest(
+            namespace=self._client.namespace,
+            workflow_execution=Execution(workflow_id=session),
+            workflow_execution_options=WorkflowExecutionOptions(priority=Priority(priority_key=WATCHED.priority_key or 0)),
+            update_mask=FieldMask(paths=["priority"]),
+        )
+        async with self._turn(session):
+            await self._client.workflow_service.update_workflow_execution_options(request)
 
     async def list(
         self, query: str, page_size: int, token: bytes | None
@@ -202,6 +225,11 @@ class Backend:
 
     def _handle(self, session: str) -> WorkflowHandle[SessionWorkflow, str]:
         return self._client.get_workflow_handle_for(SessionWorkflow.run, session)
+
+    @asynccontextmanager
+    async def _turn(self, session: str) -> AsyncIterator[None]:
+        async with self._turnstile.turn(session), self._deadline():
+            yield
 
     @asynccontextmanager
     async def _deadline(self, seconds: float | None = None) -> AsyncIterator[None]:

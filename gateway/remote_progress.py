@@ -19,6 +19,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 from temporalio.converter import DataConverter
 
 from temporal.live import ToolProgress, read_progress
+from temporal.starting import WATCHED
 from workflows.contract import TASK_QUEUE, call_of_activity
 from workflows.events import Event, InputRequested, ToolFinished, ToolStarted
 from workflows.types import INLINE_LIMIT
@@ -44,6 +45,8 @@ class Look:
     remote: Mapping[str, ToolProgress | None] = field(default_factory=dict)
     #: Nothing more will happen in it.
     ended: bool = False
+    #: Its tasks are taken first.
+    watched: bool = False
 
 
 #: Looks at a session (a workflow id). Raises Problem.
@@ -63,7 +66,9 @@ async def read_look(described: WorkflowExecutionDescription, converter: DataConv
             details = await _decoded(pending.heartbeat_details.payloads, converter)
             remote[call_id] = read_progress(pending.activity_id, details)
     ended = described.status is not WorkflowExecutionStatus.RUNNING
-    return Look(described.run_id, described.history_length, frozenset(own), remote, ended)
+    priority = described.raw_description.workflow_execution_info.priority.priority_key
+    watched = priority == WATCHED.priority_key
+    return Look(described.run_id, described.history_length, frozenset(own), remote, ended, watched)
 
 
 async def _decoded(payloads: Sequence[Payload], converter: DataConverter) -> tuple[Any, ...]:

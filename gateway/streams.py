@@ -7,7 +7,7 @@ waits for the worker while it is open. Only a closed session's worker is asked f
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
@@ -22,6 +22,7 @@ from workflows.session import SessionWorkflow
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 #: Seconds that a closed session has to say whether it has more; a stream that finds nothing ends by itself.
 _CLOSED_S: Final = 1.0
+_PREFERRED_S: Final = 1.0
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 
@@ -42,6 +43,11 @@ async def get_events(
     look = await gateway.backend.look(session)
     if look.ended and cursor and await _has_all(gateway, session, cursor):
         return Response(status_code=204)
+    if not (look.ended or look.watched):
+        # A session that is not preferred is only slower.
+        with suppress(Problem, TimeoutError):
+            async with asyncio.timeout(_PREFERRED_S):
+                await gateway.backend.prefer(session)
     frames = frames_of(gateway.watches.follow(session, cursor, patient=True))
     return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
 

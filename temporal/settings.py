@@ -96,6 +96,10 @@ class Settings(BaseSettings):
 
     #: Longer than a workflow task's time-out, which a killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
+    #: Calls of a gateway to Temporal that are under way at a time; so many more wait for their turn, each so long.
+    calls_at_once: int = Field(default=32, ge=1)
+    calls_waiting: int = Field(default=5000, ge=0)
+    calls_wait_s: float = Field(default=20, gt=0)
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: Frames that wait for one viewer before it is cut; it resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     DescribeWorkflowInput,
     Interceptor,
@@ -17,6 +18,7 @@ from temporalio.client import (
     QueryWorkflowInput,
     SignalWorkflowInput,
 )
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from temporal.app.assembly import make_app
 from temporal.app.server import DevServer
@@ -24,6 +26,7 @@ from temporal.client import connect
 from temporal.settings import Settings
 from tests.session_client import Sessions, texts
 from tests.session_lab import open_lab
+from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 
@@ -114,3 +117,30 @@ async def test_many_at_once_are_still_counted(temporal_server: DevServer, tmp_pa
             await asyncio.gather(*(sessions.send(session, f"message {number}") for number in range(5)))
             await viewer.until("turn.finished", 5)
         assert made["receipt"] >= 4
+
+
+async def test_whoever_is_looked_on_comes_first(temporal_server: DevServer, tmp_path: Path) -> None:
+    client = await connect(Settings(), address=temporal_server.address)
+
+    async def priority(session: str) -> int:
+        found = await client.get_workflow_handle(f"default/{session}").describe()
+        return found.raw_description.workflow_execution_info.priority.priority_key
+
+    async with gateway(temporal_server, tmp_path, whole=True) as (sessions, _):
+        alone, watched = await sessions.create("plain"), await sessions.create("plain")
+        for _ in range(2):
+            async with sessions.view(watched) as viewer:
+                await viewer.until("session.started")
+        assert (await priority(alone), await priority(watched)) == (0, 1)
+        events = [
+            event.event_type async for event in client.get_workflow_handle(f"default/{watched}").fetch_history_events()
+        ]
+        assert events.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED) == 1
+        await sessions.ask(watched, "hello")
+        history = await client.get_workflow_handle(f"default/{watched}").fetch_history()
+        result = await Replayer(
+            workflows=[SessionWorkflow],
+            data_converter=client.data_converter,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ).replay_workflow(history)
+        assert result.replay_failure is None

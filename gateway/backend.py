@@ -197,7 +197,9 @@ class Backend:
         request = UpdateWorkflowExecutionOptionsRequest(
             namespace=self._client.namespace,
             workflow_execution=Execution(workflow_id=session),
-            workflow_execution_options=WorkflowExecutionOptions(priority=Priority(priority_key=WATCHED.priority_key or 0)),
+            workflow_execution_options=WorkflowExecutionOptions(
+                priority=Priority(priority_key=WATCHED.priority_key or 0)
+            ),
             update_mask=FieldMask(paths=["priority"]),
         )
         async with self._turn(session):

@@ -4,20 +4,27 @@ Rule: the session is the truth. A cached conversation is used only if the sessio
 the hash of its messages are those of the step's past; otherwise the whole is sent again.
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from temporal.blobs import BlobStore, unfold
 from temporal.handover import Handover
+from temporal.sticky import forget_worker
 from workflows.commands import ModelInputPage, ModelInputRequest, Prompt, View
 from workflows.contract import CallModelInput, call_of
 from workflows.errors import UNKNOWN_STEP
 from workflows.prompt import build_prompt, prompt_sha256
 from workflows.session import SessionWorkflow
 from workflows.types import Message
+
+#: Seconds without an answer after which a session is taken from the worker that had it.
+_DOUBT_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Conversations:
                 prefix=known.view.prefix,
                 prompt_sha256=known.prompt_sha256,
             )
-        page = await handle.query(SessionWorkflow.model_input, request)
+        page = await self._first_page(handle, request)
         view = _open_view(page, step_id)
         prompt = page.prompt
         if prompt is None and known is not None:
@@ -93,6 +100,18 @@ class Conversations:
             _open_view(page, step_id)
             messages.extend(page.messages)
         return Conversation(view, prompt, page.prompt_sha256, tuple(messages))
+
+    async def _first_page(self, handle: WorkflowHandle[Any, Any], request: ModelInputRequest) -> ModelInputPage:
+        """Where the attempt before may have died with its worker, that worker had the session in memory, too."""
+        asked = asyncio.create_task(handle.query(SessionWorkflow.model_input, request))
+        try:
+            if activity.info().attempt > 1 and not (await asyncio.wait({asked}, timeout=_DOUBT_S))[0]:
+                await forget_worker(self._client, handle.id)
+                asked.cancel()
+                asked = asyncio.create_task(handle.query(SessionWorkflow.model_input, request))
+            return await asked
+        finally:
+            asked.cancel()
 
     async def _whole(self, message: Message) -> Message:
         if not any(part.blob for part in message.parts):

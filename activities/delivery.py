@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporal.blobs import BlobStore, fold
 from temporal.definitions import Definitions, InputProblem, Known, check_inputs
 from temporal.settings import Settings
-from temporal.starting import Memo, session_attributes
+from temporal.starting import BACKGROUND, Memo, session_attributes
 from workflows.commands import NewSession, Receipt, SendMessage
 from workflows.contract import TASK_QUEUE, DeliverMessageInput, Delivery
 from workflows.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
@@ -118,6 +118,7 @@ class Deliveries:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 task_timeout=self._settings.workflow_task_timeout,
+                priority=BACKGROUND,
                 start_signal="send_message",
                 start_signal_args=[message],
                 memo=Memo("", datetime.now(UTC).isoformat(), title, agent.demo).values(),

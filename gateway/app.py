@@ -1,5 +1,6 @@
 """The gateway as one ASGI app: what it is made of, and the one place where failures become answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -24,6 +25,7 @@ from gateway.erase import Eraser
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_store, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watches import Watches
+from gateway.workers import Workers
 from temporal.blobs import BlobStore, BlobStoreFailed
 from temporal.definitions import Definitions
 from temporal.live import Live
@@ -53,7 +55,8 @@ def create_app(
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
     """The app. Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams."""
-    backend = Backend(client, settings)
+    workers = Workers(client, here=live.whole)
+    backend = Backend(client, settings, workers)
 
     async def snapshot(session: str) -> dict[str, Any]:
         return await snapshot_json(backend, blobs, session)
@@ -71,7 +74,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        looking = asyncio.create_task(workers.keep_looking())
         yield
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         watches.cut()
 
     app = FastAPI(

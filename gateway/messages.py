@@ -1,7 +1,9 @@
 """Routes of messages: send one, wait for its turn or stream it, stop a turn.
 
 The session is asked first (`receipt`): is it closed, has it seen this message, and at which `seq` is it? Only then is it
-signalled, so a 202 means that the message is in the session's history.
+signalled, so a 202 means that the message is in the session's history. A message whose id is made here cannot have been
+seen: it needs no question where a watch has heard from the session since anything happened to it, and the session's worker
+is in this process (`Watch.take_receipt`).
 """
 
 import asyncio
@@ -100,7 +102,9 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
     message_id = body.message_id or uuid.uuid4().hex
     parts = body.neutral_parts()
     sha256 = content_sha256(parts)
-    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, message_id)
+    receipt = None if body.message_id else gateway.watches.take_receipt(session)
+    if receipt is None:
+        receipt = await gateway.backend.query(session, SessionWorkflow.receipt, message_id)
     if receipt.content_sha256 is not None and receipt.cursor is not None:
         if receipt.content_sha256 != sha256:
             raise _rejection("conflict")
@@ -143,7 +147,7 @@ async def _waiting_for(gateway: Gateway, sent: Sent) -> dict[str, Any]:
 async def _events_of(gateway: Gateway, sent: Sent) -> AsyncGenerator[Outgoing]:
     """The message's own events and those of its turn, live frames among them, to the turn's end."""
     wanted = TurnFilter(sent.message_id)
-    async with aclosing(gateway.watches.follow(sent.session, sent.cursor)) as everything:
+    async with aclosing(gateway.watches.follow(sent.session, sent.cursor, patient=True)) as everything:
         async for item in everything:
             for chosen in wanted.take(item):
                 if chosen.type == "message.rejected" and await _means_another(gateway, sent, chosen):
@@ -174,7 +178,7 @@ async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> TurnRecord | di
     with suppress(TimeoutError):
         async with (
             asyncio.timeout(seconds),
-            aclosing(gateway.watches.follow(sent.session, sent.cursor)) as everything,
+            aclosing(gateway.watches.follow(sent.session, sent.cursor, patient=True)) as everything,
         ):
             if asked and not sent.repeated and (questions := await _asked(gateway, sent)):
                 return questions

@@ -15,10 +15,11 @@ from typing import Any, Final, Literal
 
 import structlog
 from temporalio.api.common.v1 import Payload
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 
 from temporal.live import ToolProgress, read_progress
+from temporal.starting import WATCHED
 from workflows.contract import TASK_QUEUE, call_of_activity
 from workflows.events import Event, InputRequested, ToolFinished, ToolStarted
 from workflows.types import INLINE_LIMIT
@@ -42,6 +43,10 @@ class Look:
     own: frozenset[str] = frozenset()
     #: Calls with one on another's, and what it told last; None: nothing for people.
     remote: Mapping[str, ToolProgress | None] = field(default_factory=dict)
+    #: Nothing more will happen in it.
+    ended: bool = False
+    #: Its tasks are taken first.
+    watched: bool = False
 
 
 #: Looks at a session (a workflow id). Raises Problem.
@@ -60,7 +65,10 @@ async def read_look(described: WorkflowExecutionDescription, converter: DataConv
         else:
             details = await _decoded(pending.heartbeat_details.payloads, converter)
             remote[call_id] = read_progress(pending.activity_id, details)
-    return Look(described.run_id, described.history_length, frozenset(own), remote)
+    ended = described.status is not WorkflowExecutionStatus.RUNNING
+    priority = described.raw_description.workflow_execution_info.priority.priority_key
+    watched = priority == WATCHED.priority_key
+    return Look(described.run_id, described.history_length, frozenset(own), remote, ended, watched)
 
 
 async def _decoded(payloads: Sequence[Payload], converter: DataConverter) -> tuple[Any, ...]:

@@ -1,20 +1,28 @@
-"""The route of a session's event stream. What can be refused is refused before the stream begins."""
+"""The route of a session's event stream.
 
+Rule: whether the session exists is asked of Temporal alone, so the stream begins at once whatever its worker does, and
+waits for the worker while it is open. Only a closed session's worker is asked first, and not for long.
+"""
+
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from gateway.bodies import SessionPath
-from gateway.context import By, Here
-from gateway.problems import invalid
+from gateway.context import By, Gateway, Here
+from gateway.problems import Problem, invalid
 from gateway.sse import EventStreamResponse, Outgoing
 from workflows.session import SessionWorkflow
 
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
+#: Seconds that a closed session has to say whether it has more; a stream that finds nothing ends by itself.
+_CLOSED_S: Final = 1.0
+_PREFERRED_S: Final = 1.0
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 
@@ -32,11 +40,30 @@ async def get_events(
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
     session = by.workflow_id(session_id)
-    receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
-    if receipt.status == "closed" and cursor == receipt.seq:
+    look = await gateway.backend.look(session)
+    if look.ended and cursor and await _has_all(gateway, session, cursor):
         return Response(status_code=204)
-    frames = frames_of(gateway.watches.follow(session, cursor))
+    if not (look.ended or look.watched):
+        # A session that is not preferred is only slower.
+        with suppress(Problem, TimeoutError):
+            async with asyncio.timeout(_PREFERRED_S):
+                await gateway.backend.prefer(session)
+    frames = frames_of(gateway.watches.follow(session, cursor, patient=True))
     return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
+
+
+async def _has_all(gateway: Gateway, session: str, cursor: int) -> bool:
+    """Whether a closed session's last event is the one at the cursor; False where no worker says so in time."""
+    try:
+        async with asyncio.timeout(_CLOSED_S):
+            receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
+    except TimeoutError:
+        return False
+    except Problem as problem:
+        if problem.status == 404:
+            raise
+        return False
+    return receipt.status == "closed" and cursor == receipt.seq
 
 
 async def frames_of(items: AsyncGenerator[Outgoing]) -> AsyncIterator[bytes]:

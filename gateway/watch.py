@@ -2,9 +2,12 @@
 
 Rule 1: events come from the session by query and from nowhere else; the live plane only says when to ask. One query is
 in flight for a session at a time.
-Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second.
+Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
+more rarely where the live plane is whole, which loses none.
 Rule 3: a viewer that cannot keep up is cut; it resumes by its cursor.
-Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
+Rule 4: what a session that rests last told of itself holds until something happens to it. That is certain only where the
+live plane is whole, for then everything that happens pokes, and its worker is in this process.
+Rule 5: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ from gateway.viewer import event_json
 from temporal.blobs import BlobStore
 from temporal.live import Frame, Live, Poke, ToolProgress
 from temporal.metrics import Metrics
-from workflows.commands import EventsPage
+from workflows.commands import EventsPage, Receipt
 from workflows.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
@@ -44,6 +47,8 @@ class Patience:
     """How many seconds a watch waits before it looks whether a poke was lost, and before it asks again in vain."""
 
     working_s: float = 1.0
+    #: The former where the live plane is whole.
+    whole_s: float = 5.0
     resting_s: float = 30.0
     retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -128,6 +133,7 @@ class Watch:
         self._poked = 0
         self._unsure = False
         self._working = page.working
+        self._rests: Receipt | None = None
         self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
         self._tools = LiveTools(page.running)
         self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
@@ -146,6 +152,12 @@ class Watch:
     def since(self, cursor: int) -> list[Outgoing]:
         """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
         return list(islice(self._tail, max(cursor - self.reaches_back_to, 0), None))
+
+    def take_receipt(self) -> Receipt | None:
+        """What `receipt` would tell now of a message that the session has not seen; None where only it can tell. Given
+        once: whoever takes it is about to change the session."""
+        told, self._rests = self._rests, None
+        return None if self._unsure or self._poked > self.cursor or self.broken else told
 
     def join(self, viewer: Viewer) -> None:
         """`viewer` has been given all that the watch knows, or more."""
@@ -215,11 +227,12 @@ class Watch:
             try:
                 self._wake.clear()
                 self._unsure = False
-                await self._catch_up()
+                page = await self._catch_up()
                 failures = 0
                 if not (self._unsure or self._step.waits or self._poked > self.cursor):
                     # What came while the question was under way is in its answer: asking again would tell nothing.
                     self._wake.clear()
+                    self._rests = page.rests if self._live.whole else None
                 seen = await self._until_news(seen)
             except Problem as problem:
                 if problem.status == 404:
@@ -240,12 +253,15 @@ class Watch:
     async def _woken(self) -> bool:
         """Waits for a poke, or until it is time to look whether one was lost."""
         resting = self._patience.resting_s * random.uniform(0.8, 1.2)
+        working = self._patience.whole_s if self._live.whole else self._patience.working_s
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.working_s if self._working else resting):
+            async with asyncio.timeout(working if self._working else resting):
                 await self._wake.wait()
         return self._wake.is_set()
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self) -> EventsPage:
+        """Returns the last page."""
+        self._rests = None
         while True:
             page = await self._ask(self.session, self.cursor)
             if page.oldest > self.cursor + 1 or page.seq < self.cursor:
@@ -261,6 +277,7 @@ class Watch:
             self.closed = True
             for viewer in self.viewers:
                 viewer.offer(None)
+        return page
 
     async def _publish(self, event: Event) -> None:
         item = await encoded(event, self._blobs)

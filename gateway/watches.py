@@ -1,14 +1,23 @@
 """All watches of one gateway: whoever wants a session's events is given what was missed, and then joins its watch."""
 
+import asyncio
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from itertools import chain, repeat
 
+import structlog
+
+from gateway.problems import Problem
 from gateway.remote_progress import AskLook
 from gateway.sse import Outgoing, StreamCut, encode
 from gateway.watch import AskEvents, Patience, Viewer, Watch, encoded
 from temporal.blobs import BlobStore
 from temporal.live import Live
 from temporal.metrics import UNMEASURED, Metrics
-from workflows.commands import EventsPage
+from workflows.commands import EventsPage, Receipt
+
+log = structlog.get_logger(__name__)
 
 
 class Watches:
@@ -36,17 +45,17 @@ class Watches:
         self._metrics = metrics
         self._watches: dict[str, Watch] = {}
         self._viewers = 0
-        self._shut = False
+        self._shut = asyncio.Event()
 
-    async def follow(self, session: str, after: int | None) -> AsyncGenerator[Outgoing]:
+    async def follow(self, session: str, after: int | None, *, patient: bool = False) -> AsyncGenerator[Outgoing]:
         """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
 
         Raises Problem before the first item where the session cannot be asked, and StreamCut where the reader has to
-        come again.
+        come again. One that is `patient` waits until the session can be asked; it must exist.
         """
         cursor = after or 0
         page: EventsPage | None = None
-        while not self._shut:
+        while not self._shut.is_set():
             watch = self._watch(session, page, cursor)
             # A cursor may be one that the session never had, so one that is ahead of the watch is looked at first.
             if watch is not None and watch.reaches_back_to <= cursor and (page or cursor <= watch.cursor):
@@ -57,7 +66,7 @@ class Watches:
                     cursor = event.seq or cursor
                     yield event
                 continue
-            page = await self._ask(session, cursor)
+            page = await (self._ask_until_told if patient else self._ask)(session, cursor)
             if cursor > page.seq or page.oldest > cursor + 1:
                 whole = await self._snapshot(session)
                 cursor, page = int(str(whole["seq"])), None
@@ -83,6 +92,26 @@ class Watches:
                 watch.stop()
                 if self._watches.get(session) is watch:
                     del self._watches[session]
+
+    def take_receipt(self, session: str) -> Receipt | None:
+        """What the session's watch knows for certain in place of the query `receipt`, for a new message; see `Watch`."""
+        watch = self._watches.get(session)
+        return None if watch is None else watch.take_receipt()
+
+    async def _ask_until_told(self, session: str, cursor: int) -> EventsPage:
+        """Raises Problem where there is no such session, and StreamCut where this process stops."""
+        for wait in chain(self._patience.retry_s, repeat(self._patience.retry_s[-1])):
+            try:
+                return await self._ask(session, cursor)
+            except Problem as problem:
+                if problem.status == 404:
+                    raise
+                log.warning("stream_waits", session=session, code=problem.code)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):
+                    await self._shut.wait()
+                    break
+        raise StreamCut
 
     def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
         """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""
@@ -115,7 +144,7 @@ class Watches:
 
     def cut(self) -> None:
         """Drops all viewers; for a process that stops."""
-        self._shut = True
+        self._shut.set()
         for watch in self._watches.values():
             for viewer in watch.viewers:
                 viewer.cut()

@@ -5,6 +5,7 @@ Where the server is, is told by the standard `TEMPORAL_…` variables and config
 """
 
 import asyncio
+import functools
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,8 +16,9 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client, Interceptor
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
+from temporal import log
 from temporal.codec import data_converter
 from temporal.settings import Settings, environment
 from workflows.attributes import ALL
@@ -24,6 +26,8 @@ from workflows.attributes import ALL
 DEFAULT_ADDRESS = "localhost:7233"
 _CONNECT_TIMEOUT_S = 10
 _RPC_TIMEOUT = timedelta(seconds=10)
+#: The SDK's pauses between two tries grow to 5 s, and a server that is back would wait for them.
+_RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
 
 
 class TemporalUnavailable(Exception):
@@ -43,7 +47,8 @@ async def connect(
     """A client that speaks our payloads.
 
     `address` is `host:port`; None leaves it to the environment. `blobs_root` is `settings.blobs_root` unless given.
-    `identity` is what the server shows of this process. Raises `TemporalUnavailable`.
+    `identity` is what the server shows of this process; `runtime` is one that all of a process's clients share unless
+    given. Raises `TemporalUnavailable`.
     """
     config = _profile(address).to_client_connect_config()
     target = config.get("target_host") or DEFAULT_ADDRESS
@@ -59,7 +64,8 @@ async def connect(
                 data_converter=data_converter(blobs_root or settings.blobs_root),
                 interceptors=interceptors,
                 identity=identity,
-                runtime=runtime,
+                runtime=runtime or _runtime(),
+                retry_config=_RETRIES,
             )
     except TimeoutError:
         raise TemporalUnavailable(f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s") from None
@@ -67,6 +73,11 @@ async def connect(
         # The SDK gives the whole chain of a Rust error; the last word of it is the one for people.
         reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
         raise TemporalUnavailable(f"cannot reach Temporal at {target}: {reasons[-1]}") from error
+
+
+@functools.cache
+def _runtime() -> Runtime:
+    return log.runtime()
 
 
 def _profile(address: str | None) -> ClientConfigProfile:

@@ -110,6 +110,9 @@ Frame = Poke | StepDelta | StepProgress | ToolProgress
 class Live(Protocol):
     """`session` is a workflow id."""
 
+    #: Every worker publishes to it, in this process: what it tells of is all that happens, and there is a worker here.
+    whole: bool
+
     def poke(self, session: str, seq: int = 0) -> None:
         """Says that a session may have new events. Thread-safe."""
 
@@ -144,7 +147,8 @@ class Live(Protocol):
 class MemoryLive:
     """`Live` within one process, whose event loop is `loop`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, whole: bool = False) -> None:
+        self.whole = whole
         self._loop = loop
         self._watchers: defaultdict[str, set[asyncio.Queue[Frame]]] = defaultdict(set)
         self._stops: defaultdict[str, set[asyncio.Event]] = defaultdict(set)

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from datetime import timedelta
 from typing import Any, TextIO
 
 import structlog
@@ -27,6 +28,9 @@ from temporal.settings import Settings
 EventDict = MutableMapping[str, Any]
 
 HIDDEN = "[hidden]"
+
+#: How often a worker tells the server that it lives; gateways ask for it (`gateway.workers`).
+WORKER_HEARTBEAT = timedelta(seconds=1)
 
 #: Not `tokens`: how many tokens a step used is no secret.
 _SECRET_NAME = re.compile(
@@ -106,7 +110,10 @@ def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
         logger=logging.getLogger("temporalio.core"), append_target_to_name=False, prepend_target_on_message=False
     )
     core = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    return Runtime(telemetry=TelemetryConfig(logging=core, metrics=metrics, attach_service_name=False))
+    return Runtime(
+        telemetry=TelemetryConfig(logging=core, metrics=metrics, attach_service_name=False),
+        worker_heartbeat_interval=WORKER_HEARTBEAT,
+    )
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -67,9 +67,12 @@ class Settings(BaseSettings):
     #: What was said, and tools' arguments and results, go into the spans too.
     otel_content: _Switch = False
 
-    #: How long a workflow task waits for the worker that has the session in memory. Queries to the sessions of a killed
-    #: worker take this long.
-    sticky_schedule_to_start_s: float = Field(default=1, gt=0)
+    #: How long a workflow task, or a query, waits for the worker that has the session in memory. A busy worker loses its
+    #: sessions where this is short, and replays them, which makes it busier. Sessions of a dead worker do not wait it out:
+    #: see `temporal.sticky`.
+    sticky_schedule_to_start_s: float = Field(default=3, gt=0)
+    #: Long polls of a worker for workflow tasks. More of them take more tasks at once, at the price of tokens' delay.
+    workflow_pollers: int = Field(default=10, ge=2)
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: A tool's own heartbeats reach the server no more often; at 0.25 s they are most of its load.
@@ -93,6 +96,10 @@ class Settings(BaseSettings):
 
     #: Longer than a workflow task's time-out, which a killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
+    #: Calls of a gateway to Temporal that are under way at a time; so many more wait for their turn, each so long.
+    calls_at_once: int = Field(default=32, ge=1)
+    calls_waiting: int = Field(default=5000, ge=0)
+    calls_wait_s: float = Field(default=20, gt=0)
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: Connections that the gateway holds at the same time; unset, as many as the process may have files open, 10,000 at most.
     connections: int | None = Field(default=None, ge=1)

@@ -1,16 +1,20 @@
-"""What a session's workflow is started with beside its input, whoever starts it: its memo and its search attributes.
-
-Lists of sessions are made from these alone.
+"""What a session's workflow is started with beside its input, whoever starts it: its memo, its search attributes, and how
+urgent it is. Lists of sessions are made from the former two alone.
 """
 
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
 from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
 from workflows.commands import NewSession
+
+#: Before whom somebody sits, and what nobody waits for. Between them is where any other session begins. Tasks of the former
+#: are taken first wherever workers have more than they can do; sub-agents are as urgent as who calls them.
+WATCHED: Final = Priority(priority_key=1)
+BACKGROUND: Final = Priority(priority_key=5)
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
 

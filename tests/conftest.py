@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -119,6 +120,15 @@ class Command:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.output.append(line.decode().rstrip())
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the main process alone."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self, *, group: bool = False) -> None:
         """SIGKILL to the main process alone, or to its process group and the Temporal server as well."""

@@ -208,3 +208,12 @@ async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
 async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
     found = await run(frozenset({Rows.idle}), True, Console(file=io.StringIO()))
     assert [row.unit for row in found.rows] == ["% of a core"] * 4 + ["KB", "ms", "ms", "times"]
+
+
+@pytest.mark.server
+async def test_a_quick_run_of_a_burst_measures_what_it_names() -> None:
+    found = await run(frozenset({Rows.burst}), True, Console(file=io.StringIO()))
+    each = ["requests", "%", "ms", "ms", "requests", "ms", "ms", "turns/s"]
+    assert [row.unit for row in found.rows] == [*each, *each, "times", "times"]
+    (refused,) = (row for row in found.rows if row.name.startswith("messages refused") and row.target)
+    assert refused.met

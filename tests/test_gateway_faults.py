@@ -176,7 +176,6 @@ async def test_without_a_worker_nothing_is_signalled(http: httpx2.AsyncClient, c
 
     answers = await asyncio.gather(
         http.get("/v1/sessions/waits"),
-        http.get("/v1/sessions/waits/events"),
         http.get("/v1/sessions/waits/trace"),
         http.post("/v1/sessions/waits/messages", json={"text": "hi"}),
         http.post("/v1/sessions/waits/stop"),
@@ -190,7 +189,12 @@ async def test_without_a_worker_nothing_is_signalled(http: httpx2.AsyncClient, c
     assert all(answer.headers["retry-after"] for answer in answers)
     after = await client.get_workflow_handle("default/waits").describe()
     assert after.history_length == before.history_length
-    assert code(await http.get("/v1/sessions/unknown")) == (404, "session_not_found")
+    for path in ("/v1/sessions/unknown", "/v1/sessions/unknown/events"):
+        assert code(await http.get(path)) == (404, "session_not_found")
+    async with http.stream("GET", "/v1/sessions/waits/events") as stream:
+        assert stream.status_code == 200
+        lines = stream.aiter_lines()
+        assert [await anext(lines) for _ in range(2)] == [": perdure", "retry: 2000"]
     assert (await http.get("/healthz")).status_code == 200
 
 

@@ -77,11 +77,25 @@ def test_a_receipt() -> None:
     [(-5, [1, 2, 3, 4, 5, 6]), (0, [1, 2, 3, 4, 5, 6]), (4, [5, 6]), (5, [6]), (6, []), (99, [])],
 )
 def test_events_after_a_cursor(after: int, seqs: list[int]) -> None:
-    page = queries.events(talk(1).state, after)
+    state = talk(1).state
+    page = queries.events(state, after)
     assert [event.seq for event in page.events] == seqs
     assert page == EventsPage(
-        events=page.events, seq=6, oldest=1, closed=False, last_step="t1.s1", step_open=False, working=False, more=False
+        events=page.events,
+        seq=6,
+        oldest=1,
+        closed=False,
+        last_step="t1.s1",
+        step_open=False,
+        working=False,
+        more=False,
+        rests=queries.receipt(state, ""),
     )
+
+
+def test_only_a_session_that_rests_gives_its_receipt_along() -> None:
+    assert queries.events(talk(1).turn().state, 0).rests is None
+    assert queries.events(talk(1).note(CloseRequested(reason="bye")).state, 0).rests is None
 
 
 def test_events_say_whether_a_step_is_open() -> None:

@@ -16,6 +16,8 @@ from temporalio.client import Client
 
 from temporal.app.leftover import end_leftovers
 from temporal.app.lock import AlreadyRunning, DirectoryLock
+from temporal.app.refused import ServerDied
+from temporal.app.revival import DEATHS, revive
 from temporal.app.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
 from temporal.client import TemporalUnavailable, connect, ensure_search_attributes
 from temporal.settings import Settings
@@ -125,6 +127,33 @@ async def test_a_server_that_dies_tells_and_one_that_is_stopped_does_not(tmp_pat
     done, _ = await asyncio.wait([died], timeout=0)
     assert not done
     died.cancel()
+
+
+@pytest.mark.server
+async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_path: Path) -> None:
+    async with DevServer(tmp_path, port=0, ui_port=None) as server:
+        client = await Client.connect(server.address)
+        await client.start_workflow("Anything", id="default/s1", task_queue="none")
+        reviving = asyncio.create_task(revive(server))
+        killed: set[int] = set()
+        while not reviving.done():
+            if server.pid is not None and server.pid not in killed and await answers(server):
+                found = await (await Client.connect(server.address)).get_workflow_handle("default/s1").describe()
+                assert found.workflow_type == "Anything"
+                killed.add(server.pid)
+                os.kill(server.pid, signal.SIGKILL)
+            await asyncio.sleep(0)
+        assert len(killed) == DEATHS
+        with pytest.raises(ServerDied, match=r"5 times within 60 s, the last time with code -9.*temporal\.log"):
+            await reviving
+
+
+async def answers(server: DevServer) -> bool:
+    try:
+        await ensure_search_attributes(await connect(Settings(), address=server.address))
+    except TemporalUnavailable:
+        return False
+    return True
 
 
 @pytest.mark.server

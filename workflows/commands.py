@@ -192,6 +192,8 @@ class EventsPage(Frozen):
     sub_sessions: dict[str, str] = {}
     #: There is more after the last one of this page.
     more: bool
+    #: What `receipt` tells of a message that the session has not seen; None unless the session rests, so that it takes one.
+    rests: Receipt | None = Field(default=None, exclude_if=absent)
 
 
 class SnapshotPage(Frozen):

@@ -68,6 +68,8 @@ INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 UNKNOWN_STEP: Final = "unknown_step"
 #: A dead worker's attempt, failed at the next start so that it is tried again at once.
 WORKER_DIED: Final = "worker_died"
+#: An attempt that was given up before it could begin; nobody waits for what it says.
+STALE_ATTEMPT: Final = "stale_attempt"
 
 # A scheduled message.
 #: The session that it is for is another agent's.

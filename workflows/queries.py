@@ -81,6 +81,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
         sub_sessions=state.sub_sessions,
         more=len(page) < len(wanted),
+        rests=receipt(state, "") if state.status == "idle" and state.closing is None and not state.inbox else None,
     )
 
 

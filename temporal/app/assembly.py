@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     Interceptor,
+    PollerBehaviorSimpleMaximum,
     UnsandboxedWorkflowRunner,
     Worker,
     WorkerDeploymentConfig,
@@ -25,6 +26,7 @@ from activities.delivery import Deliveries
 from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from activities.stale_attempts import StaleAttempts
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
@@ -134,6 +136,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_tell=telemetry.event,
                 perdure_stop=stop,
             ),
+            StaleAttempts(client),
             *([telemetry.tracing] if telemetry.tracing else []),
             ToolRunner(
                 live,
@@ -145,6 +148,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
         max_concurrent_activities=settings.activity_slots,
         max_cached_workflows=settings.cached_workflows,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.workflow_pollers),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
         max_heartbeat_throttle_interval=SDK_THROTTLE,
         default_heartbeat_throttle_interval=SDK_THROTTLE,

@@ -23,7 +23,7 @@ from gateway.connections import bounded, most_connections
 from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
-from temporal.app.refused import ServerDied
+from temporal.app.revival import revive
 from temporal.app.server import DevServer, listen
 from temporal.app.sources import Sources
 from temporal.app.telemetry import telemetry
@@ -67,7 +67,7 @@ async def run_dev(
             reaped = await reap(client, previous)
             log.info("reaped", attempts=reaped)
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
-        live = MemoryLive(asyncio.get_running_loop())
+        live = MemoryLive(asyncio.get_running_loop(), whole=True)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         sdks.load(parts.definitions.providers)
@@ -76,12 +76,16 @@ async def run_dev(
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, server.ui_url)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
-        ready(f"http://{host}:{port}", server.ui_url, parts)
-        died = asyncio.create_task(server.died())
-        await asyncio.wait({died, failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        if died.done():
-            raise ServerDied(f"the Temporal server ended by itself with code {died.result()}; see temporal.log")
-        died.cancel()
+        reviving = asyncio.create_task(revive(server))
+        try:
+            ready(f"http://{host}:{port}", server.ui_url, parts)
+            until = {reviving, failed, asyncio.create_task(stopped.wait())}
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            if reviving.done():
+                reviving.result()
+        finally:
+            reviving.cancel()
+            await asyncio.gather(reviving, return_exceptions=True)
 
 
 async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:

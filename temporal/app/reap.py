@@ -18,6 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from temporal.sticky import forget_worker
 from workflows.attributes import STATUS
 from workflows.errors import WORKER_DIED
 
@@ -54,6 +55,8 @@ async def _reap_session(client: Client, workflow_id: str, run_id: str, dead_iden
             return 0
         raise
     orphans = [call for call in described.pending_activities if _is_orphan(call, dead_identity)]
+    if orphans:
+        await forget_worker(client, workflow_id, run_id)
     return sum([await _fail(client, execution, call, dead_identity) for call in orphans])
 
 

@@ -105,6 +105,12 @@ class DevServer:
             await asyncio.get_running_loop().create_future()
         return code
 
+    async def start_again(self) -> None:
+        """After it has died: on the same data and ports. Raises `PortTaken` or `ServerFailed`."""
+        await self._free_ports(_PORT_S)
+        await self._spawn()
+        await self._ready()
+
     async def __aenter__(self) -> Self:
         self._held.enter_context(DirectoryLock(self._data_dir))
         try:
@@ -127,7 +133,7 @@ class DevServer:
         return self._data_dir / "temporal.db"
 
     @property
-    def _log(self) -> Path:
+    def log_file(self) -> Path:
         return self._data_dir / "temporal.log"
 
     async def _free_ports(self, within_s: float) -> None:
@@ -145,11 +151,11 @@ class DevServer:
             await asyncio.sleep(0.05)
 
     async def _spawn(self) -> None:
-        if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
-            self._log.replace(self._log.with_suffix(".log.1"))
+        if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))
         # What tells clients where Temporal is, would tell the server's own command line, too.
         inherited = {name: value for name, value in environment().items() if not name.startswith("TEMPORAL_")}
-        with self._log.open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 str(temporal_binary()),
                 *self._arguments(),
@@ -206,7 +212,7 @@ class DevServer:
         await ensure_search_attributes(client)
 
     def _log_end(self) -> str:
-        return self._log.read_bytes()[-2000:].decode(errors="replace").strip()
+        return self.log_file.read_bytes()[-2000:].decode(errors="replace").strip()
 
     async def _stop(self) -> None:
         self._stopping = True

@@ -19,7 +19,19 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from temporal.app.bench import calls, histories, idle, interrupted, kills, memory, replays, throughput, tokens, turns
+from temporal.app.bench import (
+    bursts,
+    calls,
+    histories,
+    idle,
+    interrupted,
+    kills,
+    memory,
+    replays,
+    throughput,
+    tokens,
+    turns,
+)
 from temporal.app.bench.compare import changes, comparison, newly_missed
 from temporal.app.bench.page import page
 from temporal.app.bench.plant import Plant, plant
@@ -42,6 +54,7 @@ class Rows(StrEnum):
     replay = "replay"
     tools = "tools"
     interrupted = "interrupted"
+    burst = "burst"
 
 
 _Steps = tuple[int, int]
@@ -63,6 +76,7 @@ _OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]]
     Rows.tools: (calls.measure, (36, 3)),
 }
 _INTERRUPTED: _Steps = (50, 3)
+_BURST: _Steps = (4, 4)
 
 
 def bench(
@@ -154,4 +168,7 @@ async def _measure(
                     found += await measure_workers(running, quick, steps(group, counts))
     if Rows.interrupted in rows:
         found += await interrupted.measure(folder / "interrupted", quick, steps(Rows.interrupted, _INTERRUPTED))
+    if Rows.burst in rows:
+        idle.raise_file_limit()
+        found += await bursts.measure(folder / "burst", provider, quick, steps(Rows.burst, _BURST))
     return found

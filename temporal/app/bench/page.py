@@ -24,6 +24,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "replay": ("perdure replay ÷", "", "the time of the SDK's own Replayer, for the same histories"),
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
     "interrupted": ("`once`, took effect twice", "", "took effect twice that must not, of all that were interrupted"),
+    "burst": ("messages refused,", "as it is", "messages refused in a burst"),
 }
 _HOW: Final[dict[Group, str]] = {
     "tokens": "A provider on this machine writes into each token when it sent it. Three ways to read it: the provider's "
@@ -47,6 +48,8 @@ _HOW: Final[dict[Group, str]] = {
     "server and by turns. Times are the server's own: from a call's scheduling to that of what follows it.",
     "interrupted": "Processes are killed while tools run, before or after they took effect, and started again on the same "
     "data. What the tools wrote down is held against what the sessions' events tell.",
+    "burst": "A message to each of many sessions in one instant, each with a viewer; then one person, with a viewer, beside "
+    "sessions without one that talk without a pause. Once as it is, once with the settings of before.",
 }
 
 

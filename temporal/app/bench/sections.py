@@ -43,7 +43,7 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             ]
         case "tools":
             plots = [_curves("A call, to what follows it", rows, "", "calls"), _stages(rows)]
-        case "interrupted":
+        case "interrupted" | "burst":
             plots = []
         case _:
             assert_never(group)

@@ -1,0 +1,86 @@
+"""A worker that lives and has too much to do is not taken for one that is gone."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.agents import Agents
+from gateway.backend import Backend
+from gateway.problems import Problem
+from temporal.app.assembly import assemble
+from temporal.app.server import DevServer
+from temporal.app.sources import Sources
+from temporal.client import connect
+from temporal.log import runtime
+from temporal.settings import Settings
+from temporal.starting import Memo
+from workflows.commands import NewSession
+from workflows.contract import TASK_QUEUE
+from workflows.runs import SessionInput
+from workflows.session import SessionWorkflow
+
+pytestmark = pytest.mark.server
+
+#: The deadline of a question; longer than the time after which it is asked who lives.
+DEADLINE_S = 2.5
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(temporal_server: DevServer) -> AsyncIterator[Client]:
+    yield await connect(Settings(), address=temporal_server.address, runtime=runtime())
+
+
+@contextmanager
+def held(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """While it is open, the pool's only thread does something else."""
+    let_go = threading.Event()
+    pool.submit(let_go.wait)
+    try:
+        yield
+    finally:
+        let_go.set()
+
+
+async def asked(backend: Backend, session: str) -> str:
+    try:
+        await backend.events(session, 0)
+    except Problem as problem:
+        return problem.code
+    return "answered"
+
+
+async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
+    backend = Backend(client, Settings(data_dir=tmp_path, query_timeout_s=DEADLINE_S))
+    session = f"default/{uuid.uuid4().hex}"
+    new = NewSession(tenant="default", session_id=session.partition("/")[2], agent="none", digest="none")
+    parts = assemble(Settings(data_dir=tmp_path), Sources(), demo_without_keys=True)
+    agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
+    pool = ThreadPoolExecutor(1)
+    worker = Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[SessionWorkflow],
+        activities=[agents.load_agent, agents.tools_changed, agents.current_agent],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_task_executor=pool,
+        # Without it the SDK ends a task after two seconds of waiting, which is not what is looked at here.
+        debug_mode=True,
+    )
+    async with worker:
+        await backend.start(session, SessionInput(new=new), Memo("", "", "", False), "", "")
+        assert await asked(backend, session) == "answered"
+        with held(pool):
+            assert await asked(backend, session) == "overloaded"
+        assert await asked(backend, session) == "answered"
+    began = asyncio.get_running_loop().time()
+    assert await asked(backend, session) == "no_worker"
+    assert asyncio.get_running_loop().time() - began < DEADLINE_S

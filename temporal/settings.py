@@ -6,6 +6,7 @@ and keys and base URLs of model providers by their SDKs' own variables, which no
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "PERDURE_"
 
@@ -43,6 +44,20 @@ def _ip_and_port(given: str) -> str:
     return given
 
 
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+
+
+def _host_names(given: Any) -> Any:
+    """One text with commas, as a variable gives them, or a list."""
+    names = tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+    if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError(
+            "give names without scheme and port, with commas between them, as in agents.example.com,*.internal.example.com"
+        )
+    return names
+
+
+_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
 _Address = Annotated[str, AfterValidator(_ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
@@ -93,6 +108,9 @@ class Settings(BaseSettings):
 
     #: Longer than a workflow task's time-out, which a killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
+    #: Names under which people and programs reach the gateway and the Web UI, besides localhost, IP addresses and the
+    #: gateway's --host; `*.example.com` stands for all names below it. Requests that name another host are refused.
+    allowed_hosts: _HostNames = ()
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: Frames that wait for one viewer before it is cut; it resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)

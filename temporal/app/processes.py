@@ -56,7 +56,13 @@ async def run_dev(
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
         server = await stack.enter_async_context(
-            DevServer(settings.data_dir, temporal_port, ui_port, retention_days=settings.retention_days)
+            DevServer(
+                settings.data_dir,
+                temporal_port,
+                ui_port,
+                retention_days=settings.retention_days,
+                allowed_hosts=settings.allowed_hosts,
+            )
         )
         identity, previous = new_identity(settings.data_dir)
         runtime, told = await stack.enter_async_context(telemetry(settings, served=True))

@@ -120,6 +120,11 @@ class Command:
         async for line in self._process.stdout:
             self.output.append(line.decode().rstrip())
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self, *, group: bool = False) -> None:
         """SIGKILL to the main process alone, or to its process group and the Temporal server as well."""
         assert self._process is not None

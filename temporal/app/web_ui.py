@@ -26,10 +26,11 @@ from gateway.answer_headers import AnswerHeaders
 from gateway.hosts import KnownHosts
 from gateway.origin_guard import OriginGuard
 
-#: Those that any user may listen on, but for the usual ports of X11 and NFS.
+#: Those that every browser blocks and any user may listen on; without those of NFS and X11, and without those that the
+#: standard took up last (4190, 6679) or that administrators open (10080).
 BLOCKED_PORTS: Final = (
-    *(1719, 1720, 1723, 3659, 4045, 4190, 5060, 5061, 6566),
-    *(6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    *(1719, 1720, 1723, 3659, 4045, 5060, 5061, 6566),
+    *(6665, 6666, 6667, 6668, 6669, 6697),
 )
 
 #: Everything but the data that the pages ask for.

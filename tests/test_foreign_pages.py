@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
-from temporal.app.web_ui import BLOCKED_PORTS, hidden_address
+from temporal.hidden_address import BLOCKED_PORTS, hidden_address
 from tests.browsing import WAIT_MS, open_browser
 from tests.conftest import Dev
 from tests.foreign_pages import Site, attack, on_gateway, on_temporal, site
@@ -195,6 +195,7 @@ async def test_no_browser_connects_to_where_the_web_ui_hides(page: Page, victim:
 
 async def test_nothing_even_arrives_at_such_a_port(page: Page, evil_site: Site) -> None:
     hidden = hidden_address()
+    assert hidden is not None
     arrived: list[str] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,8 +24,9 @@ from temporalio.service import RPCError
 
 from temporal.app.leftover import end_leftovers
 from temporal.app.lock import DirectoryLock
-from temporal.app.web_ui import Address, NoHiddenPort, guarded_web_ui, hidden_address
+from temporal.app.web_ui import guarded_web_ui
 from temporal.client import ensure_search_attributes
+from temporal.hidden_address import Address, hidden_address
 from temporal.settings import environment
 from workflows.attributes import ALL
 
@@ -164,12 +165,9 @@ class DevServer:
             await asyncio.sleep(0.05)
 
     async def _serve_ui(self, port: int) -> None:
-        try:
-            self._hidden_ui = hidden_address()
-        except NoHiddenPort:
-            raise ServerFailed(
-                "the Temporal Web UI finds no free port; end a `perdure dev` that you do not need"
-            ) from None
+        self._hidden_ui = hidden_address()
+        if self._hidden_ui is None:
+            raise ServerFailed("the Temporal Web UI finds no free port; end a `perdure dev` that you do not need")
         listener = self._web_ui.enter_context(listen(HOST, port, "--ui-port"))
         await self._web_ui.enter_async_context(guarded_web_ui(self._hidden_ui, listener, self._allowed_hosts))
 

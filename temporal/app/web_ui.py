@@ -1,20 +1,17 @@
 """Temporal's Web UI, with the gateway's guard before it.
 
 The UI itself answers whoever asks, by any host name, and signals and starts whatever it is told to. It cannot be told
-otherwise, and a path of its own hides nothing, since its `/api` stays where it was. So people get a proxy that looks at
-`Host` and `Origin`, and the UI listens where no browser goes: on one of the ports that the Fetch standard makes browsers
-refuse, whatever page asks and whatever name it gives. Programs of this machine reach it there as they reach Temporal.
-Source of the ports: WHATWG Fetch, section 2.9 (port blocking).
+otherwise, and a path of its own hides nothing, since its `/api` stays where it was. So it listens where no browser goes
+(see `hidden_address.py`), and people get a proxy that looks at `Host` and `Origin`.
 """
 
 import asyncio
 import contextlib
-import random
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx2
 import uvicorn
@@ -25,13 +22,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.answer_headers import AnswerHeaders
 from gateway.hosts import KnownHosts
 from gateway.origin_guard import OriginGuard
-
-#: Those that every browser blocks and any user may listen on; without those of NFS and X11, and without those that the
-#: standard took up last (4190, 6679) or that administrators open (10080).
-BLOCKED_PORTS: Final = (
-    *(1719, 1720, 1723, 3659, 4045, 5060, 5061, 6566),
-    *(6665, 6666, 6667, 6668, 6669, 6697),
-)
+from temporal.hidden_address import Address
 
 #: Everything but the data that the pages ask for.
 _PAGES: Final = re.compile(r"/(?!api/).*")
@@ -47,35 +38,6 @@ _HOP_BY_HOP: Final = {
     b"upgrade",
 }
 _STOP_S: Final = 1
-
-
-class Address(NamedTuple):
-    ip: str
-    port: int
-
-
-class NoHiddenPort(Exception):
-    """Every port that browsers refuse is taken."""
-
-
-def hidden_address() -> Address:
-    """A free address of this machine that no browser connects to. Raises `NoHiddenPort`."""
-    for ip in _loopback_addresses():
-        for port in random.sample(BLOCKED_PORTS, len(BLOCKED_PORTS)):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((ip, port))
-                except OSError:
-                    continue
-                return Address(ip, port)
-    raise NoHiddenPort
-
-
-def _loopback_addresses() -> Iterator[str]:
-    # Linux has all of 127.0.0.0/8, so that servers started at the same time do not meet; others have the usual one only.
-    yield f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
-    yield "127.0.0.1"
 
 
 @asynccontextmanager
@@ -136,8 +98,10 @@ class _Proxy:
         query = request.scope["query_string"]
         target = request.scope["raw_path"] + (b"?" + query if query else b"")
         url = httpx2.URL(scheme="http", host=self._upstream.ip, port=self._upstream.port, raw_path=target)
-        headers = [(name, value) for name, value in request.scope["headers"] if name not in _HOP_BY_HOP]
-        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        in_pieces = "transfer-encoding" in request.headers
+        dropped = _HOP_BY_HOP | {b"content-length"} if in_pieces else _HOP_BY_HOP
+        headers = [(name, value) for name, value in request.scope["headers"] if name not in dropped]
+        has_body = in_pieces or "content-length" in request.headers
         return httpx2.Request(request.method, url, headers=headers, content=request.stream() if has_body else None)
 
 

@@ -12,16 +12,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from gateway import answers, catalog, files, forks, health, messages, metrics, sessions, site, streams, timers, traces
+from gateway.answer_headers import AnswerHeaders
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
 from gateway.body_limit import BodyLimit
 from gateway.context import DescribeTool, Gateway, ReadMetrics, RebuildRequest
 from gateway.erase import Eraser
+from gateway.hosts import KnownHosts
+from gateway.json_bodies import JsonBodies
+from gateway.origin_guard import OriginGuard
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_store, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watches import Watches
@@ -40,6 +45,12 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+class _App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        # Around the framework's own, which answers failures that nothing inside of it does.
+        return AnswerHeaders(super().build_middleware_stack())
+
+
 def create_app(
     *,
     client: Client,
@@ -47,6 +58,7 @@ def create_app(
     blobs: BlobStore,
     definitions: Definitions,
     settings: Settings,
+    host: str = "localhost",
     temporal_ui: str | None = None,
     authenticate: Authenticate = anonymous,
     rebuild_request: RebuildRequest = lambda prompt, messages: None,
@@ -54,7 +66,10 @@ def create_app(
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
-    """The app. Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams."""
+    """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are.
+
+    Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
+    """
     workers = Workers(client, here=live.whole)
     backend = Backend(client, settings, workers)
 
@@ -80,7 +95,7 @@ def create_app(
         await asyncio.gather(looking, return_exceptions=True)
         watches.cut()
 
-    app = FastAPI(
+    app = _App(
         title="Perdure",
         version=metadata.version("perdure"),
         description="Durable agent sessions over HTTP.",
@@ -111,7 +126,10 @@ def create_app(
         app.include_router(module.router)
     app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
     _handle_failures(app)
+    # The last is the outermost.
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
+    app.add_middleware(JsonBodies)
+    app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=site.LINKED)
     return app
 
 

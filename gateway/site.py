@@ -1,6 +1,7 @@
 """Pages: the chat, the inspector, and the list of routes. Everything comes from this server, nothing from other hosts."""
 
 import html
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from gateway.bodies import SessionPath
 from gateway.problems import KINDS
 
 PAGES: Final = Path(__file__).parent / "pages"
+#: The paths of pages that people open; other sites may link to them.
+LINKED: Final = re.compile(r"/|/docs|/sessions/[^/]+")
 #: Pages are asked for anew each time (304 where nothing changed), so that an update is seen at the next reload.
 _HEADERS: Final = {
     "Cache-Control": "no-cache",

@@ -24,6 +24,7 @@ from typing import Final
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime
 
+from temporal.hidden_address import hidden_address
 from temporal.log import runtime
 from workflows import errors
 from workflows.events import Event, StepFinished, ToolFinished, TurnFinished
@@ -160,7 +161,7 @@ class Exporter:
     """Where the metrics of `runtime`, and of all that is made on it, are read."""
 
     def __init__(self, address: str | None) -> None:
-        """Listens on `address` (`IP:port`), or on a free port that only this machine reaches.
+        """Listens on `address` (`IP:port`), or where only programs of this machine reach it.
 
         Raises `ExporterFailed`.
         """
@@ -205,6 +206,9 @@ def _config(address: str) -> PrometheusConfig:
 
 
 def _free_address() -> str:
+    hidden = hidden_address()
+    if hidden is not None:
+        return f"{hidden.ip}:{hidden.port}"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 

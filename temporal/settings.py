@@ -6,6 +6,7 @@ and keys and base URLs of model providers by their SDKs' own variables, which no
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _PREFIX = "PERDURE_"
 
@@ -43,6 +44,20 @@ def _ip_and_port(given: str) -> str:
     return given
 
 
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+
+
+def _host_names(given: Any) -> Any:
+    """One text with commas, as a variable gives them, or a list."""
+    names = tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+    if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError(
+            "give names without scheme and port, with commas between them, as in agents.example.com,*.internal.example.com"
+        )
+    return names
+
+
+_HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
 _Address = Annotated[str, AfterValidator(_ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
@@ -100,6 +115,9 @@ class Settings(BaseSettings):
     calls_at_once: int = Field(default=32, ge=1)
     calls_waiting: int = Field(default=5000, ge=0)
     calls_wait_s: float = Field(default=20, gt=0)
+    #: Names under which people and programs reach the gateway and the Web UI, besides localhost, IP addresses and the
+    #: gateway's --host; `*.example.com` stands for all names below it. Requests that name another host are refused.
+    allowed_hosts: _HostNames = ()
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: Connections that the gateway holds at the same time; unset, as many as the process may have files open, 10,000 at most.
     connections: int | None = Field(default=None, ge=1)

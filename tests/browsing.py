@@ -18,10 +18,10 @@ WAIT_MS: Final = 30_000
 
 
 @asynccontextmanager
-async def open_browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    """`chromium` is the path of its program."""
+async def open_browser(chromium: str, *arguments: str) -> AsyncIterator[BrowserContext]:
+    """`chromium` is the path of its program, `arguments` go to its command line."""
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        running = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *arguments])
         context = await running.new_context()
         context.set_default_timeout(WAIT_MS)
         yield context

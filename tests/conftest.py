@@ -122,8 +122,9 @@ class Command:
             self.output.append(line.decode().rstrip())
 
     @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         """To the main process alone."""

@@ -310,11 +310,11 @@ async def test_bodies_above_the_limit(sessions: Sessions) -> None:
 async def test_a_body_that_ends_early(sessions: Sessions, dev: Dev) -> None:
     session = await sessions.create()
     for head in (
-        f"POST /v1/sessions/{session}/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /v1/sessions/{session}/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         'Content-Length: 100\r\n\r\n{"text": "hel',
         "GET /v1/sessions HTTP/one\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00",
-        f"GET /{'x' * 100_000} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /{'x' * 100_000} HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", dev.port)
         writer.write(head.encode("latin-1"))

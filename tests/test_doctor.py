@@ -88,6 +88,14 @@ async def test_a_deployment_is_told_with_its_builds(dev: Dev) -> None:
     )
 
 
+async def test_what_was_not_named_is_told_before_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tools.py").write_text("raise ValueError('it ran')")
+    result = await doctor(address=f"127.0.0.1:{free_ports(1)[0]}")
+    assert "it ran" in str(result.exception)
+    assert f"using {tmp_path / 'tools.py'}, found in this folder" in result.stderr
+
+
 async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     (tmp_path / "good.yaml").write_text(AGENT.format(name="good", use="anthropic/claude-sonnet-5-5"))

@@ -12,6 +12,7 @@ import uvicorn
 from temporalio.client import Client
 
 from gateway.app import create_app
+from gateway.context import ReadMetrics
 from temporal.app.server import DevServer
 from temporal.blobs import LocalBlobs
 from temporal.client import connect
@@ -25,7 +26,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 @asynccontextmanager
-async def serving(client: Client, folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
+async def serving(
+    client: Client,
+    folder: Path,
+    *,
+    host: str = "localhost",
+    allowed_hosts: tuple[str, ...] = (),
+    read_metrics: ReadMetrics | None = None,
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A gateway without a worker, and a client of it."""
     blobs = LocalBlobs(folder)
     app = create_app(
@@ -33,7 +41,9 @@ async def serving(client: Client, folder: Path) -> AsyncIterator[httpx2.AsyncCli
         live=MemoryLive(asyncio.get_running_loop()),
         blobs=blobs,
         definitions=Definitions([SHIPPED], blobs=blobs),
-        settings=Settings(query_timeout_s=1, body_limit_bytes=100_000),
+        settings=Settings(query_timeout_s=1, body_limit_bytes=100_000, allowed_hosts=allowed_hosts),
+        host=host,
+        read_metrics=read_metrics,
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
     running = asyncio.create_task(server.serve())
@@ -100,6 +110,97 @@ async def test_a_body_must_say_that_it_is_json(http: httpx2.AsyncClient, content
     answer = await http.post("/v1/sessions", content=b'{"agent":"a"}', headers={"Content-Type": content_type})
 
     assert code(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", "/v1/sessions/s1/stop"), ("DELETE", "/v1/sessions/s1"), ("DELETE", "/v1/sessions/s1?erase=true")),
+        *(("DELETE", "/v1/sessions/s1/timers/t1"), ("PATCH", "/v1/sessions/s1"), ("POST", "/v1/sessions/s1/answers")),
+    ],
+)
+async def test_no_route_takes_a_body_that_is_not_json(http: httpx2.AsyncClient, method: str, path: str) -> None:
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data; boundary=x"}, {}):
+        answer = await http.request(method, path, content=b"{}", headers=headers)
+        assert code(answer) == (415, "unsupported_media_type")
+    vendor = {"Content-Type": "application/merge-patch+json"}
+    assert (await http.request(method, path, content=b"{}", headers=vendor)).status_code != 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kept"),
+    [
+        ("GET", "/v1/sessions", 200, "no-store"),
+        ("GET", "/v1/agents", 200, "no-store"),
+        ("GET", "/healthz", 200, "no-store"),
+        ("GET", "/openapi.json", 200, "no-store"),
+        ("GET", "/nothing", 404, "no-store"),
+        ("GET", "/v1/sessions/nobody", 404, "no-store"),
+        ("PUT", "/v1/sessions", 405, "no-store"),
+        ("POST", "/v1/sessions", 422, "no-store"),
+        ("GET", "/pages/nothing.js", 404, "no-store"),
+        ("GET", "/", 200, "no-cache"),
+        ("GET", "/docs", 200, "no-cache"),
+        ("GET", "/client.js", 200, "no-cache"),
+        ("GET", "/pages/chat.css", 200, "no-cache"),
+    ],
+)
+async def test_every_answer_says_how_it_may_be_kept_and_read(
+    http: httpx2.AsyncClient, method: str, path: str, status: int, kept: str
+) -> None:
+    answer = await http.request(method, path)
+    assert (answer.status_code, answer.headers["cache-control"]) == (status, kept)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert len(answer.headers.get_list("cache-control")) == 1
+    if answer.headers["content-type"].startswith("text/html"):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_refusals_say_so_as_well(http: httpx2.AsyncClient) -> None:
+    for headers, content, expected in (
+        ({"Host": "evil.example"}, b"", (421, "unknown_host")),
+        ({"Origin": "http://evil.example"}, b"", (403, "foreign_origin")),
+        ({"Content-Type": "text/plain"}, b"{}", (415, "unsupported_media_type")),
+        (JSON, b'"' + b"x" * 100_000 + b'"', (413, "body_too_large")),
+    ):
+        answer = await http.post("/v1/sessions", headers=headers, content=content)
+        assert code(answer) == expected
+        assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+async def test_a_failure_that_nobody_expected_says_so_as_well(client: Client, tmp_path: Path) -> None:
+    async def broken() -> bytes:
+        raise RuntimeError("a bug")
+
+    async with serving(client, tmp_path, read_metrics=broken) as http:
+        answer = await http.get("/metrics")
+        assert code(answer) == (500, "internal")
+        assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+async def test_a_page_that_did_not_change_is_kept(http: httpx2.AsyncClient) -> None:
+    first = await http.get("/pages/chat.css")
+    again = await http.get("/pages/chat.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+
+
+@pytest.mark.parametrize("bind", ["gateway.lan", "127.0.0.1"])
+async def test_the_name_it_is_served_on_and_names_that_are_set_are_its_own(
+    client: Client, tmp_path: Path, bind: str
+) -> None:
+    async with serving(client, tmp_path, host=bind, allowed_hosts=("agents.example.com",)) as http:
+        for name in (
+            bind,
+            f"{bind}:80",
+            "agents.example.com",
+            "AGENTS.example.com:443",
+            "localhost",
+            "[::1]:1",
+            "10.0.0.7",
+        ):
+            assert (await http.get("/v1/agents", headers={"Host": name})).status_code == 200, name
+        for name in ("gateway.lan" if bind == "127.0.0.1" else "other.lan", "x.agents.example.com", "example.com"):
+            assert code(await http.get("/v1/agents", headers={"Host": name})) == (421, "unknown_host"), name
 
 
 async def test_a_body_above_the_limit_is_refused_however_it_comes(http: httpx2.AsyncClient) -> None:

@@ -231,6 +231,7 @@ async def test_a_stream_resumes_after_its_cursor(http: httpx2.AsyncClient) -> No
     assert events(by_header.text) == whole[5:] == events((await http.get(f"{path}?after=5")).text)
     assert by_header.text.startswith(":")
     assert by_header.headers["cache-control"] == "no-cache, no-transform"
+    assert by_header.headers["x-content-type-options"] == "nosniff"
     assert (await http.get(path, headers={"Last-Event-ID": str(len(whole))})).status_code == 204
     ahead = await http.get(f"{path}?after=999")
     assert "event: session.snapshot" in ahead.text

@@ -210,7 +210,7 @@ async def http(shop: Shop) -> AsyncIterator[httpx2.AsyncClient]:
         settings=lab.parts.settings,
         authenticate=lambda request: Principal(request.headers.get("tenant", "lab")),
     )
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 

@@ -21,6 +21,7 @@ from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
 from temporal.app.server import DevServer
 from temporal.blobs import LocalBlobs
+from temporal.hidden_address import BLOCKED_PORTS
 from temporal.live import StepDelta
 from temporal.metrics import Exporter, ExporterFailed, Metrics
 from temporal.settings import Settings, SettingsInvalid
@@ -63,6 +64,12 @@ def exporter() -> Exporter:
 @pytest.fixture(scope="module")
 def metrics(exporter: Exporter) -> Metrics:
     return Metrics(exporter.runtime.metric_meter)
+
+
+def test_no_page_reads_what_only_this_process_is_to_read(exporter: Exporter) -> None:
+    ip, _, port = exporter.address.rpartition(":")
+    assert ip.startswith("127.")
+    assert int(port) in BLOCKED_PORTS
 
 
 async def scraped(exporter: Exporter) -> Scrape:

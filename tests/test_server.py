@@ -6,13 +6,16 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from temporal.app.leftover import end_leftovers
 from temporal.app.lock import AlreadyRunning, DirectoryLock
@@ -92,6 +95,72 @@ async def test_a_running_server_is_as_we_need_it(tmp_path: Path, monkeypatch: py
                 pass
         pid = server.pid
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.server
+async def test_the_http_api_is_closed(tmp_path: Path) -> None:
+    activity = {
+        "activityType": {"name": "call_mcp_tool"},
+        "taskQueue": {"name": "none"},
+        "startToCloseTimeout": "60s",
+        "input": {"payloads": []},
+    }
+    batch = {
+        "jobId": "evil-batch",
+        "reason": "none",
+        "visibilityQuery": "WorkflowId = 's1'",
+        "signalOperation": {"signal": "answer", "identity": "evil"},
+    }
+    async with DevServer(tmp_path, port=0, ui_port=None) as server, httpx2.AsyncClient(timeout=10) as client:
+        temporal = await Client.connect(server.address)
+        workflow = await temporal.start_workflow("Anything", id="s1", task_queue="none")
+        api = await http_api(client, server)
+        for host in (api.removeprefix("http://"), "localhost", "evil.example", "x.invalid"):
+            # As a page of any site may send it.
+            headers = {"Host": host, "Content-Type": "text/plain", "Origin": "http://evil.example"}
+            for path, body in (
+                ("activities/evil", activity),
+                ("workflows/evil", {"workflowType": {"name": "Evil"}, "taskQueue": {"name": "none"}}),
+                ("workflows/s1/signal/answer", {"input": {"payloads": []}}),
+                ("batch-operations/evil-batch", batch),
+            ):
+                url = f"{api}/api/v1/namespaces/default/{path}"
+                assert (await client.post(url, json=body, headers=headers)).status_code == 403, (host, path)
+            for path in ("workflows", "workflows/s1/history", ""):
+                read = await client.get(f"{api}/api/v1/namespaces/default/{path}".rstrip("/"), headers=headers)
+                assert (read.status_code, "default" in read.text) == (403, False)
+        await nothing_evil(temporal)
+        assert (await workflow.fetch_history()).events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+
+
+async def http_api(client: httpx2.AsyncClient, server: DevServer) -> str:
+    """The address of Temporal's HTTP API, found as an attacker finds it: each port that the server listens on is asked."""
+    listening = [one.laddr for one in psutil.Process(server.pid).net_connections("tcp4") if one.status == "LISTEN"]
+    for ip, port in listening:
+        with suppress(httpx2.TransportError):
+            if (await client.get(f"http://{ip}:{port}/api/v1/namespaces")).text.startswith("{"):
+                return f"http://{ip}:{port}"
+    raise AssertionError(f"no HTTP API among {listening}")
+
+
+async def nothing_evil(client: Client) -> None:
+    """Fails if a workflow or an activity `evil` was started."""
+    with pytest.raises(RPCError, match="not found"):
+        await client.get_workflow_handle("evil").describe()
+    request = DescribeActivityExecutionRequest(namespace="default", activity_id="evil")
+    with pytest.raises(RPCError, match="not found"):
+        await client.workflow_service.describe_activity_execution(request)
+
+
+@pytest.mark.server
+async def test_the_server_knows_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", "/certificates")
+    for name in ("ANTHROPIC_API_KEY", "TEMPORAL_API_KEY", "SHOP_TOKEN", "DATABASE_URL", "PATH_TO_KEY", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, "sk-secret")
+    async with DevServer(tmp_path, port=0, ui_port=None) as server:
+        given = psutil.Process(server.pid).environ()
+    assert "sk-secret" not in given.values()
+    assert {"PATH", "SSL_CERT_DIR"} <= set(given)
 
 
 @pytest.mark.server

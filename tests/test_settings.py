@@ -76,3 +76,20 @@ def test_the_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_SOMETHING", "new")
     assert "PERDURE_SOMETHING" not in before
     assert environment()["PERDURE_SOMETHING"] == "new"
+
+
+def test_host_names_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, names in (
+        ("", ()),
+        ("agents.example.com", ("agents.example.com",)),
+        (" gateway , *.internal.example.com,", ("gateway", "*.internal.example.com")),
+    ):
+        monkeypatch.setenv("PERDURE_ALLOWED_HOSTS", given)
+        assert Settings.load().allowed_hosts == names
+
+
+@pytest.mark.parametrize("given", ["*", "https://agents.example.com", "agents.example.com:443", "a.*.com", "a b", "[]"])
+def test_a_host_name_is_a_name_only(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("PERDURE_ALLOWED_HOSTS", given)
+    with pytest.raises(SettingsInvalid, match=r"^PERDURE_ALLOWED_HOSTS: .*without scheme and port"):
+        Settings.load()

@@ -79,7 +79,20 @@ def test_list_tells_of_every_kind_of_tool_and_where_it_comes_from(here: Path) ->
     assert told["find_stock"] == ("Finds stock.", "task queue stock, agent desk")
     assert told["pick_date"] == ("Picks a date.", "the app, agent desk")
     assert told["shop_add"] == ("Adds two numbers.", "MCP server shop, agent desk")
-    assert result.stderr == "agent desk: the MCP server away cannot be reached: its program cannot be started\n"
+    assert result.stderr.splitlines() == [
+        f"using {here / 'agents'} and {here / 'tools.py'}, found in this folder; --agents and --tools name others",
+        "agent desk: the MCP server away cannot be reached: its program cannot be started",
+    ]
+
+
+def test_what_was_not_named_is_told_before_it_runs(here: Path) -> None:
+    (here / "tools.py").write_text("raise ValueError('it ran')")
+    for arguments in (["list"], ["show", "add"], ["call", "add"]):
+        result = run(*arguments, "--agents", "agents")
+        assert isinstance(result.exception, ToolLoadError)
+        assert "it ran" in str(result.exception)
+        assert result.stderr == f"using {here / 'tools.py'}, found in this folder; --agents and --tools name others\n"
+        assert str(here) not in run(*arguments, "--agents", "agents", "--tools", "nothing.py").stderr
 
 
 def test_show_tells_what_a_model_is_told() -> None:
@@ -124,7 +137,8 @@ def test_call_runs_a_tool_for_real(arguments: list[str], output: object) -> None
 )
 def test_a_failure_has_its_type(arguments: list[str], told: str) -> None:
     result = run("call", *arguments)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines(keepends=True)[1:] == [told]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def gateway(server: DevServer, folder: Path, *, whole: bool) -> AsyncItera
     client = await connect(settings, address=server.address, interceptors=[calls])
     async with open_lab(client, folder, settings) as lab:
         lab.live.whole = whole
-        app = make_app(client, lab.live, lab.parts, None)
+        app = make_app(client, lab.live, lab.parts, host="127.0.0.1", temporal_ui=None)
         serving = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
         running = asyncio.create_task(serving.serve())
         async with asyncio.timeout(10):

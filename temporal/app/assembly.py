@@ -167,7 +167,9 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     )
 
 
-def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) -> FastAPI:
+def make_app(client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None) -> FastAPI:
+    """The gateway, to be served on `host`."""
+
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
         return spec.description if spec else None
@@ -181,6 +183,7 @@ def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) 
         blobs=parts.blobs,
         definitions=parts.definitions,
         settings=parts.settings,
+        host=host,
         temporal_ui=temporal_ui,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,

@@ -90,7 +90,13 @@ def worker(agents: Agents = None, tools: Tools = None, models: Models = None) ->
 def gateway(
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Port = 8000,
-    insecure: Annotated[bool, typer.Option(help="Serve without authentication on any address.")] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            help="Serve on an address that other machines reach, without authentication: whoever reaches it runs "
+            "tools, answers approvals and reads every session."
+        ),
+    ] = False,
     agents: Agents = None,
     tools: Tools = None,
     models: Models = None,

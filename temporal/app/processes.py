@@ -57,7 +57,13 @@ async def run_dev(
         # Before anything else is started, and held from then on.
         listener = stack.enter_context(listen(host, port, "--port"))
         server = await stack.enter_async_context(
-            DevServer(settings.data_dir, temporal_port, ui_port, retention_days=settings.retention_days)
+            DevServer(
+                settings.data_dir,
+                temporal_port,
+                ui_port,
+                retention_days=settings.retention_days,
+                allowed_hosts=settings.allowed_hosts,
+            )
         )
         identity, previous = new_identity(settings.data_dir)
         runtime, told = await stack.enter_async_context(telemetry(settings, served=True))
@@ -74,7 +80,7 @@ async def run_dev(
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
-        app = make_app(client, live, parts, server.ui_url)
+        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
         try:
@@ -119,7 +125,7 @@ async def run_gateway(
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, None)
+        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)

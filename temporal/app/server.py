@@ -7,12 +7,13 @@ it stays behind; the next start on the same data directory ends it. Its output i
 import asyncio
 import errno
 import importlib.metadata
+import secrets
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,7 +24,9 @@ from temporalio.service import RPCError
 
 from temporal.app.leftover import end_leftovers
 from temporal.app.lock import DirectoryLock
+from temporal.app.web_ui import guarded_web_ui
 from temporal.client import ensure_search_attributes
+from temporal.hidden_address import Address, hidden_address
 from temporal.settings import environment
 from workflows.attributes import ALL
 
@@ -34,6 +37,16 @@ _START_S = 30.0
 _STOP_S = 5.0
 _PORT_S = 5.0
 _LOG_LIMIT = 10 * 1024 * 1024
+
+#: What the server may know of our environment: where programs, homes, temporary files and certificates are, the language,
+#: and how Go runs. Keys of model providers and of tools are none of its business.
+_INHERITED: Final = frozenset(
+    [
+        *("PATH", "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK"),
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
+    ]
+)
 
 #: Without the first four a step takes 101 ms instead of 21, and a killed worker's sessions answer late.
 _DYNAMIC: Final = {
@@ -62,7 +75,8 @@ class ServerFailed(Exception):
 class DevServer:
     """`async with DevServer(data_dir, port, ui_port) as server:` starts it, and returns once it answers.
 
-    A port of 0 means any free one; `ui_port` None leaves the Web UI out. `extra` goes to the server's command line.
+    A port of 0 means any free one; `ui_port` None leaves the Web UI out, which else answers to localhost, IP addresses and
+    `allowed_hosts`. `extra` goes to the server's command line.
     Entering raises `AlreadyRunning`, `PortTaken` or `ServerFailed`.
     """
 
@@ -73,14 +87,18 @@ class DevServer:
         ui_port: int | None = 8233,
         *,
         retention_days: int = 30,
+        allowed_hosts: Sequence[str] = (),
         extra: Sequence[str] = (),
     ) -> None:
         self._data_dir = data_dir.resolve()
         self._port = port
         self._ui_port = ui_port
         self._retention_days = retention_days
+        self._allowed_hosts = tuple(allowed_hosts)
         self._extra = tuple(extra)
         self._held = ExitStack()
+        self._hidden_ui: Address | None = None
+        self._web_ui = AsyncExitStack()
         self._process: asyncio.subprocess.Process | None = None
         self._ended: asyncio.Task[int] | None = None
         self._stopping = False
@@ -107,7 +125,8 @@ class DevServer:
 
     async def start_again(self) -> None:
         """After it has died: on the same data and ports. Raises `PortTaken` or `ServerFailed`."""
-        await self._free_ports(_PORT_S)
+        # The Web UI's own port is held by the guard before it, which goes on.
+        await self._free_ports(_PORT_S, ui=False)
         await self._spawn()
         await self._ready()
 
@@ -118,6 +137,8 @@ class DevServer:
             self._port = self._port or _any_port()
             self._ui_port = _any_port() if self._ui_port == 0 else self._ui_port
             await self._free_ports(_PORT_S if ended else 0)
+            if self._ui_port is not None:
+                await self._serve_ui(self._ui_port)
             await self._spawn()
             await self._ready()
         except BaseException:
@@ -136,13 +157,13 @@ class DevServer:
     def log_file(self) -> Path:
         return self._data_dir / "temporal.log"
 
-    async def _free_ports(self, within_s: float) -> None:
+    async def _free_ports(self, within_s: float, *, ui: bool = True) -> None:
         # A server that was just killed may hold its ports for another moment.
         deadline = time.monotonic() + within_s
         while True:
             try:
                 check_port(HOST, self._port, "--temporal-port")
-                if self._ui_port is not None:
+                if ui and self._ui_port is not None:
                     check_port(HOST, self._ui_port, "--ui-port")
                 return
             except PortTaken:
@@ -150,11 +171,16 @@ class DevServer:
                     raise
             await asyncio.sleep(0.05)
 
+    async def _serve_ui(self, port: int) -> None:
+        self._hidden_ui = hidden_address()
+        if self._hidden_ui is None:
+            raise ServerFailed("the Temporal Web UI finds no free port; end a `perdure dev` that you do not need")
+        listener = self._web_ui.enter_context(listen(HOST, port, "--ui-port"))
+        await self._web_ui.enter_async_context(guarded_web_ui(self._hidden_ui, listener, self._allowed_hosts))
+
     async def _spawn(self) -> None:
         if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        # What tells clients where Temporal is, would tell the server's own command line, too.
-        inherited = {name: value for name, value in environment().items() if not name.startswith("TEMPORAL_")}
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 str(temporal_binary()),
@@ -162,13 +188,15 @@ class DevServer:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=inherited,
+                env=_inherited(environment()),
                 start_new_session=True,
             )
         self._ended = asyncio.create_task(self._process.wait())
 
     def _arguments(self) -> list[str]:
-        ui = ["--headless"] if self._ui_port is None else ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]
+        ui = ["--headless"]
+        if self._hidden_ui is not None:
+            ui = ["--ui-ip", self._hidden_ui.ip, "--ui-port", str(self._hidden_ui.port), "--ui-disable-news-fetch"]
         command = ["--log-level", "error", "server", "start-dev", "--ip", HOST, "--port", str(self._port), *ui]
         command += ["--db-filename", str(self._database)]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
@@ -176,6 +204,9 @@ class DevServer:
         command += ["--sqlite-pragma", "secure_delete=on"]
         for name, value in _DYNAMIC.items():
             command += ["--dynamic-config-value", f"{name}={value}"]
+        # The server also has an HTTP API, for any page of any site, which cannot be switched off. This makes it refuse every
+        # host name but one that nobody knows and that leads nowhere.
+        command += ["--dynamic-config-value", f'frontend.httpAllowedHosts=["{secrets.token_hex(16)}.invalid"]']
         for key in ALL:
             command += ["--search-attribute", f"{key.name}={key.indexed_value_type.name.title()}"]
         return [*command, *self._extra]
@@ -219,6 +250,8 @@ class DevServer:
         try:
             if self._process is not None and self._ended is not None:
                 await self._end(self._process, self._ended)
+            # After the server, whose end is the end of what pages of the UI wait for.
+            await self._web_ui.aclose()
         finally:
             self._held.close()
 
@@ -236,6 +269,10 @@ class DevServer:
             if not ended.done():
                 process.kill()
             raise
+
+
+def _inherited(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.upper() in _INHERITED or name.startswith("LC_")}
 
 
 def check_port(host: str, port: int, flag: str) -> None:

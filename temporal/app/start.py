@@ -2,8 +2,11 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Final
 
+import structlog
 from rich.console import Console
+from rich.markup import escape
 
 from temporal.app.assembly import Parts
 from temporal.app.processes import run_dev, run_gateway, run_worker
@@ -14,6 +17,12 @@ from temporal.settings import Settings
 
 #: After Ctrl-C in `dev`, an answer that still streams is left to the next start, which goes on with it.
 DEV_GRACE_S = 1.0
+
+_OPEN: Final = (
+    "start sessions that call models and run tools, answer approvals, and read, change and erase every session"
+)
+
+log = structlog.get_logger(__name__)
 
 
 async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: Path | None, sources: Sources) -> None:
@@ -47,12 +56,23 @@ async def gateway(host: str, port: int, insecure: bool, sources: Sources) -> Non
             f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure"
         )
     configure(settings := Settings.load())
+    if not _is_loopback(host):
+        _warn_of_insecurity(host, port)
     await run_gateway(
         settings,
         sources,
         host=host,
         port=port,
         ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
+    )
+
+
+def _warn_of_insecurity(host: str, port: int) -> None:
+    log.warning("gateway.insecure", host=host, port=port, open=_OPEN)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[bold red]warning:[/] the gateway asks nobody who they are. Whoever reaches {escape(host)} on port {port} can "
+        f"{_OPEN}. Let only a proxy that authenticates callers reach it, or serve on loopback. It answers to IP addresses "
+        "and to the host names in PERDURE_ALLOWED_HOSTS."
     )
 
 

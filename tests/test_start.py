@@ -1,0 +1,51 @@
+"""What people are told as a process starts."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.conftest import free_ports
+
+
+async def gateway(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of a gateway that finds no Temporal."""
+    ports = free_ports(2)
+    command = [str(Path(sys.executable).parent / "perdure"), "gateway", "--port", str(ports[0]), *arguments]
+    environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{ports[1]}", "PERDURE_LOG_FORMAT": "json"}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=pipe, stderr=pipe)
+    async with asyncio.timeout(60):
+        _, told = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, told.decode()
+
+
+async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path) -> None:
+    # An address of no machine (RFC 5737), so that nothing listens for others while this runs.
+    code, told = await gateway(tmp_path, "--host", "192.0.2.1", "--insecure")
+    assert code == 1
+    (logged,) = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert (logged["event"], logged["level"], logged["host"]) == ("gateway.insecure", "warning", "192.0.2.1")
+    (warning,) = [line for line in told.splitlines() if line.startswith("warning: ")]
+    for words in (
+        "192.0.2.1",
+        "asks nobody",
+        "run tools",
+        "answer approvals",
+        "every session",
+        "PERDURE_ALLOWED_HOSTS",
+    ):
+        assert words in warning
+    assert "cannot be used" in told
+
+
+async def test_on_loopback_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
+    code, told = await gateway(tmp_path, "--insecure")
+    assert (code, "warning" in told, "cannot reach Temporal" in told) == (1, False, True)
+
+
+async def test_an_open_address_must_be_asked_for(tmp_path: Path) -> None:
+    code, told = await gateway(tmp_path, "--host", "192.0.2.1")
+    assert (code, "needs --insecure" in told) == (1, True)

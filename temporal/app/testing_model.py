@@ -117,7 +117,7 @@ class ScriptedModel:
     # What makes it a wire.
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        told = [message.model_dump(mode="json") for message in (*prompt.examples, *messages)]
+        told = [message.model_dump(mode="json") for message in prompt.around(messages)]
         tools = [tool.model_dump(mode="json") for tool in prompt.tools]
         return {"model": prompt.model.use, "system": prompt.system, "messages": [*told], "tools": [*tools]}
 

@@ -214,6 +214,10 @@ class _Answer:
                 return self._fragment(self.blocks[event.index], event.delta)
             case "content_block_stop":
                 block = self.blocks[event.index]
+                given = block.start.get("input")
+                if block.start["type"] == "tool_use" and given and isinstance(given, dict) and not any(block.text):
+                    # Some compatible servers give the arguments in whole.
+                    return [self._delta(block, compact(given))]
                 if block.part is None and (block.signature or block.start["type"] == "redacted_thinking"):
                     self._begin(block)
             case "message_delta":
@@ -299,8 +303,8 @@ def _part(block: _Block, call_id: str, *, good: bool) -> Part:
         case "redacted_thinking":
             return Reasoning(native=Native(api=API, block=block.start))
         case "tool_use":
-            # Some compatible servers give the arguments here, in whole. The API itself gives `{}`, always: that is what a
-            # call without arguments comes to in the end, but not one that was cut before its first byte.
+            # The API itself begins with an empty object, always: that is what a call without arguments comes to in the end,
+            # but not one that was cut before its first byte.
             given = block.start.get("input")
             whole = isinstance(given, dict) and (good or given != {})
             args, raw = parse_arguments(compact(given) if whole and not text.strip() else text)

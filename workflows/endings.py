@@ -100,7 +100,7 @@ def fault(
             message=f"The model gave an empty answer, also when it was asked once more.{reached}",
             retryable=True,
         )
-    again = " again, and its tool calls did not run" if odd else ""
+    again = ", as was the one before, and no tool call of them ran" if odd else ""
     match stop:
         case "end" | "stop_sequence" | "tool_calls" if not odd:
             return None

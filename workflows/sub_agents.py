@@ -31,7 +31,7 @@ from workflows.contract import (
     take_answer,
 )
 from workflows.definition import LoadedAgent
-from workflows.endings import fault, is_blank, oddity
+from workflows.endings import fault, oddity
 from workflows.errors import (
     AGENT_FAILED,
     AGENT_UNAVAILABLE,
@@ -295,7 +295,7 @@ def answer_of(state: SessionState) -> SubAnswer:
         return SubAnswer(reason="closed", **spent)
     # What was said before an answer that was empty or cut is better than nothing; the error says that it is not the answer.
     turn = (m for m in reversed(state.transcript) if m.role == "assistant" and m.turn_id == last.turn_id)
-    said = next((message for message in turn if not is_blank(message.parts)), None)
+    said = next((message for message in turn if text_of(message.parts)), None)
     parts = (
         tuple(part.model_copy(update={"native": None}) for part in said.parts if isinstance(part, Text)) if said else ()
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from activities.model_call import encode_request
@@ -15,7 +17,7 @@ from tests.session_lab import Lab, Play, Talk, check, lab_on
 from workflows.approvals import plan_calls
 from workflows.commands import ModelInputPage, ModelInputRequest
 from workflows.definition import Limits, TurnLimits
-from workflows.endings import NUDGES
+from workflows.endings import GOOD, NUDGES
 from workflows.events import Event, StepFinished, ToolFinished, TurnFinished
 from workflows.notes import CallsPlanned, RulesChosen
 from workflows.session import SessionWorkflow
@@ -148,6 +150,42 @@ def test_an_empty_answer_then_one_is_done() -> None:
 @pytest.mark.parametrize(("stop", "kind"), [("refusal", "answer_refused"), ("content_filter", "answer_filtered")])
 def test_what_was_refused_is_not_asked_for_again(stop: StopReason, kind: str) -> None:
     assert how(next_action(after(stop=stop).state)) == ("failed", kind, False)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([(), (THOUGHT,), (Text(text=" "),), (TEXT,), ("call",), (TEXT, "call")]),
+        st.sampled_from(["tool_calls", "end", "stop_sequence", *(stop for stop, _ in BAD)]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(steps=STEPS)
+def test_whatever_a_model_says_its_turn_is_bounded_and_done_only_by_a_good_answer(
+    steps: list[tuple[tuple[Any, ...], StopReason]],
+) -> None:
+    story = Story.new().loaded(agent(limits=Limits(turn=TurnLimits(steps=100)))).turn()
+    odd = 0
+    for parts, stop in steps:
+        step = story.open().step_id
+        calls = "call" in parts
+        said = TEXT in parts
+        story.answered(*(call(f"{step}.c1") if part == "call" else part for part in parts), stop=stop)
+        if calls:
+            refused = plan_calls(story.state, (call(f"{step}.c1"),))[f"{step}.c1"].refused
+            assert (refused is None) == (stop in GOOD)
+            story.result(f"{step}.c1")
+        good = stop in GOOD if calls else said and stop in (*GOOD, "pause")
+        odd = 0 if good else odd + 1
+        # One further step for each kind of odd answer.
+        assert odd <= 3
+        action = next_action(story.state)
+        if isinstance(action, FinishTurn):
+            assert (action.reason == "done") == (said and not calls and stop in GOOD)
+            return
+        assert isinstance(action, CallModel)
 
 
 def test_a_further_step_counts_for_the_limits() -> None:

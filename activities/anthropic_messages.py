@@ -203,7 +203,7 @@ class _Answer:
                 self._count(event.message.usage)
                 return [Started(self._usage())]
             case "content_block_start":
-                block = _Block(event.content_block.to_dict(mode="json", exclude_none=True))
+                block = _Block(event.content_block.to_dict(mode="json", exclude_none=True, warnings=False))
                 self.blocks[event.index] = block
                 # Some compatible servers put the first words here.
                 first = str(block.start.get("text") or block.start.get("thinking") or "")
@@ -214,10 +214,8 @@ class _Answer:
                 return self._fragment(self.blocks[event.index], event.delta)
             case "content_block_stop":
                 block = self.blocks[event.index]
-                given = block.start.get("input")
-                if block.start["type"] == "tool_use" and given and isinstance(given, dict) and not any(block.text):
-                    # Some compatible servers give the arguments in whole.
-                    return [self._delta(block, compact(given))]
+                if block.start["type"] == "tool_use" and not any(block.text) and (given := _given(block)):
+                    return [self._delta(block, given)]
                 if block.part is None and (block.signature or block.start["type"] == "redacted_thinking"):
                     self._begin(block)
             case "message_delta":
@@ -251,7 +249,9 @@ class _Answer:
             case "thinking_delta":
                 text = delta.thinking
             case "input_json_delta":
-                text = delta.partial_json
+                # Some compatible servers send the object itself.
+                given: Any = delta.partial_json
+                text = given if isinstance(given, str) else compact(given)
             case "signature_delta":
                 block.signature += delta.signature
                 return []
@@ -292,6 +292,12 @@ class _Answer:
         )
 
 
+def _given(block: _Block) -> str:
+    """The arguments that some compatible servers give in whole with the block's start, as JSON; "" where there are none."""
+    given = block.start.get("input")
+    return given if isinstance(given, str) else compact(given) if given else ""
+
+
 def _part(block: _Block, call_id: str, *, good: bool) -> Part:
     """`good`: the answer ended well."""
     text = "".join(block.text)
@@ -305,9 +311,8 @@ def _part(block: _Block, call_id: str, *, good: bool) -> Part:
         case "tool_use":
             # The API itself begins with an empty object, always: that is what a call without arguments comes to in the end,
             # but not one that was cut before its first byte.
-            given = block.start.get("input")
-            whole = isinstance(given, dict) and (good or given != {})
-            args, raw = parse_arguments(compact(given) if whole and not text.strip() else text)
+            nothing = "{}" if good and block.start.get("input") == {} else ""
+            args, raw = parse_arguments(text if text.strip() else _given(block) or nothing)
             native = Native(api=API, block=block.start | {"input": args})
             return ToolCall(call_id=call_id, name=block.start["name"], args=args, args_raw=raw, native=native)
         case _:

@@ -207,7 +207,7 @@ class _Answer:
                 self.refused = True
                 return self._fragment(self._arriving(event, "message"), event["delta"])
             case "response.function_call_arguments.delta":
-                return self._fragment(self._arriving(event, "function_call"), event["delta"])
+                return self._fragment(self._arriving(event, "function_call"), _written(event["delta"]))
             case "response.function_call_arguments.done":
                 return self._rest(self._arriving(event, "function_call"), _written(event.get("arguments")))
             case "response.reasoning_summary_text.delta":

@@ -4,15 +4,20 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from anthropic import AsyncAnthropic
+from anthropic._models import construct_type
+from anthropic.types import RawMessageStreamEvent
+from openai.types.chat import ChatCompletionChunk
 from temporalio.exceptions import ApplicationError
 
 from activities.anthropic_messages import AnthropicMessages
+from activities.anthropic_messages import _Answer as ClaudeAnswer
 from activities.failures import AnswerAborted
 from activities.openai_chat import OpenAIChat
+from activities.openai_chat import _Answer as ChatAnswer
 from activities.openai_responses import OpenAIResponses
 from activities.stop_words import ending
 from activities.wire import Answer, Delta
@@ -97,6 +102,13 @@ def calls(answer: Answer) -> list[tuple[dict[str, Any], str | None]]:
 
 def call(args: dict[str, Any] | str = WHOLE, **fields: Any) -> Reply:
     return Reply(**{"text": "Well.", "tools": (("purge", args),)} | fields)
+
+
+CHUNK: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+
+
+def choice(word: str) -> dict[str, Any]:
+    return {"index": 0, "delta": {"content": "Well."}, "finish_reason": word}
 
 
 CHAT_WORDS: list[tuple[str, StopReason]] = [
@@ -221,6 +233,33 @@ async def test_arguments_of_which_nothing_came(fake: FakeProvider, wire: RealWir
     assert (told.stop, calls(told)) == ("tool_calls", [({}, ""), ({}, None)])
     told = await answer(wire, fake, Reply(tools=(("ping", {}),), arguments="nowhere", stop=CUT[wire.api]))
     assert (told.stop, calls(told)) == ("max_tokens", [({}, "")])
+
+
+async def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
+    cut, stop = (ChatCompletionChunk.model_validate(CHUNK | {"choices": [choice(word)]}) for word in ("length", "stop"))
+    for chunks in ((cut, stop), (stop, cut)):
+        arriving = ChatAnswer("t1.s1", "m", ())
+        for chunk in chunks:
+            arriving.take(chunk)
+        assert arriving.whole(done=True).stop == "max_tokens"
+
+
+@pytest.mark.parametrize("given", [WHOLE, json.dumps(WHOLE)])
+@pytest.mark.parametrize("place", ["start", "fragment"])
+def test_arguments_as_an_object_or_its_json_in_either_place(given: Any, place: str) -> None:
+    block = {"type": "tool_use", "id": "a", "name": "purge", "input": given if place == "start" else {}}
+    events: list[dict[str, Any]] = [{"type": "content_block_start", "index": 0, "content_block": block}]
+    if place == "fragment":
+        delta = {"type": "input_json_delta", "partial_json": given}
+        events.append({"type": "content_block_delta", "index": 0, "delta": delta})
+    events.append({"type": "content_block_stop", "index": 0})
+    events.append({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 1}})
+    events.append({"type": "message_stop"})
+    arriving = ClaudeAnswer("t1.s1", "m", (PURGE,))
+    for event in events:
+        # As the SDK makes them: unchecked.
+        arriving.take(cast(RawMessageStreamEvent, construct_type(type_=RawMessageStreamEvent, value=event)))
+    assert calls(arriving.whole()) == [(WHOLE, None)]
 
 
 async def test_anthropics_own_call_without_arguments(fake: FakeProvider, claude: RealWire) -> None:

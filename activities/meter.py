@@ -1,4 +1,4 @@
-"""What one attempt at a model call uses while nobody has told its bill: for attempts that are lost, or stopped.
+"""What one attempt at a model call uses, also while nobody has told its bill: for attempts that are lost, or stopped.
 
 Rule 1: it errs upwards, but never above what is reserved for an attempt: input as the provider told it, or a token for each
 three bytes of the request; output a token for each three bytes that streamed, rounded up, one at least.
@@ -23,6 +23,7 @@ class Meter:
         self._most = max_output_tokens
         self.input = Usage(input_tokens=_tokens(request_bytes))
         self._told = Usage()
+        self._bill: Usage | None = None
         self._sent = False
         self._bytes = 0
         #: The provider has begun to answer.
@@ -44,8 +45,14 @@ class Meter:
     def streamed(self, text: str) -> None:
         self._bytes += len(text.encode(errors="replace"))
 
+    def billed(self, usage: Usage) -> None:
+        """The answer is whole, and this is what its provider counted, if it did."""
+        self._bill = usage if usage != Usage() else None
+
     def usage(self, ahead: int = 0) -> Usage:
         """So far, with `ahead` more tokens of output."""
+        if self._bill is not None:
+            return self._bill
         if not self._sent:
             return Usage()
         output = 0

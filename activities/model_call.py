@@ -95,6 +95,7 @@ class ModelCalls:
             attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
+            return await self._output(attempt, stopped, workflow_id)
         except ApplicationError as error:
             raise progress.failure(error) from error
         except BaseException:
@@ -103,7 +104,6 @@ class ModelCalls:
         finally:
             beats.cancel()
             writer.close()
-        return await self._output(attempt, stopped, workflow_id)
 
     async def _run(self, attempt: "_Attempt", told: asyncio.Event, workflow_id: str, run_id: str) -> bool:
         """Streams to the end, or until the turn is stopped; says whether it was."""
@@ -274,6 +274,7 @@ class _Attempt:
                         self.meter.streamed((item.tool_name or "") + item.text)
                         self.progress.writer.write(item)
                     case Answer():
+                        self.meter.billed(item.usage)
                         self.answer = self._checked(item)
 
     def _checked(self, answer: Answer) -> Answer:

@@ -124,6 +124,27 @@ async def test_a_step_that_fails_for_good_costs_what_its_attempts_did(
     assert found["cost_usd"] == pytest.approx(lost(provider.calls[0]))
 
 
+async def test_a_whole_answer_that_could_not_be_kept_was_paid_for(
+    dev: Dev, sessions: Sessions, provider: FakeProvider
+) -> None:
+    session = await sessions.create("chat")
+    # The store cannot put the long answer where a file is.
+    obstacle = dev.data_dir / "blobs" / "default" / session
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    obstacle.write_bytes(b"")
+
+    def reply(call: Call) -> Reply:
+        if len(provider.calls) == 2:
+            obstacle.unlink()
+        return Reply(text="x" * 100_000, input_tokens=10, output_tokens=5)
+
+    provider.default(reply)
+    await sessions.send(session, "hello")
+    found = await step(sessions, session)
+    assert (found["attempt"], found["reason"]) == (2, "done")
+    assert found["cost_usd"] == pytest.approx(2 * WHOLE_USD)
+
+
 async def test_a_server_that_gives_up_again_and_again_is_believed(sessions: Sessions, provider: FakeProvider) -> None:
     provider.default(Reply(text="Well, I", stop="abort"))
     found = await step(sessions, await sessions.create("chat", message="hello"))

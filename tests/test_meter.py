@@ -57,6 +57,17 @@ def test_what_has_begun_to_stream_was_taken() -> None:
     assert meter.usage() == Usage(input_tokens=900, cached_tokens=800, output_tokens=2)
 
 
+def test_what_the_provider_counted_in_the_end_is_what_it_costs() -> None:
+    meter = Meter(PRICE, 3000, 100)
+    meter.sent()
+    meter.begun(Usage())
+    meter.streamed("abcd" * 100)
+    meter.billed(Usage())
+    assert meter.usage() == Usage(input_tokens=1000, output_tokens=100)
+    meter.billed(Usage(input_tokens=900, output_tokens=90))
+    assert meter.spent(ahead_s=2).usage == Usage(input_tokens=900, output_tokens=90)
+
+
 def test_the_session_reckons_with_at_least_the_input_that_an_attempt_does() -> None:
     story = Story.new().loaded(agent(price=Price(input=1_000_000, output=1))).turn("x" * 3000)
     books = sent(story.state)

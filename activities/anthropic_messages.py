@@ -20,21 +20,13 @@ from pydantic import JsonValue
 from activities import failures
 from activities.clients import TIMEOUT, Clients, read_out, resolve
 from activities.schemas import fit_all
-from activities.transcript import AssistantTurn, Call, Turn, UserTurn, encodable, parse_arguments, turns
+from activities.stop_words import ending, is_good
+from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
-from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
+from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "anthropic.messages"
-_STOPS: Final[dict[str, StopReason]] = {
-    "end_turn": "end",
-    "tool_use": "tool_calls",
-    "max_tokens": "max_tokens",
-    "stop_sequence": "stop_sequence",
-    "refusal": "refusal",
-    "pause_turn": "pause",
-    "model_context_window_exceeded": "context_window",
-}
 #: Stands for an answer of which nothing may be sent back, for no turn may be empty.
 _NOTHING: Final[dict[str, JsonValue]] = {"type": "text", "text": "(no answer)"}
 _KINDS: Final[dict[str, DeltaKind]] = {"text": "text", "thinking": "reasoning", "tool_use": "tool_input"}
@@ -82,7 +74,7 @@ class AnthropicMessages:
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["output_config"] = {"effort": model.thinking}
         body["cache_control"] = {"type": "ephemeral"}
-        body["messages"] = [_turn(turn) for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens)]
+        body["messages"] = [_turn(turn) for turn in turns(prompt.around(messages), API, prompt.tool_output_tokens)]
         return body
 
     def _asks_anthropic(self, base_url: str | None) -> bool:
@@ -95,7 +87,7 @@ class AnthropicMessages:
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
             async with await self._open(request, prompt.model.base_url) as events:
-                answer = _Answer(step_id, str(request["model"]))
+                answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:
                     for item in answer.take(event):
                         yield item
@@ -151,7 +143,12 @@ def _turn(turn: Turn) -> JsonValue:
             return {"role": "user", "content": content}
         case AssistantTurn():
             blocks: list[JsonValue] = [block for part in turn.parts if (block := _block(part)) is not None]
-            return {"role": "assistant", "content": blocks or [_NOTHING]}
+            # Nor may one be thinking alone, as of an answer that was cut before its first word.
+            return {"role": "assistant", "content": blocks if any(map(_is_said, blocks)) else [_NOTHING]}
+
+
+def _is_said(block: JsonValue) -> bool:
+    return isinstance(block, dict) and block.get("type") not in ("thinking", "redacted_thinking")
 
 
 def _block(part: Text | Reasoning | Call) -> JsonValue:
@@ -191,6 +188,7 @@ class _Answer:
 
     step_id: str
     model: str
+    tools: tuple[ToolSpec, ...]
     blocks: dict[int, _Block] = field(default_factory=dict)
     usage: dict[str, int] = field(default_factory=dict)
     stop: str | None = None
@@ -205,7 +203,7 @@ class _Answer:
                 self._count(event.message.usage)
                 return [Started(self._usage())]
             case "content_block_start":
-                block = _Block(event.content_block.to_dict(mode="json", exclude_none=True))
+                block = _Block(event.content_block.to_dict(mode="json", exclude_none=True, warnings=False))
                 self.blocks[event.index] = block
                 # Some compatible servers put the first words here.
                 first = str(block.start.get("text") or block.start.get("thinking") or "")
@@ -216,6 +214,8 @@ class _Answer:
                 return self._fragment(self.blocks[event.index], event.delta)
             case "content_block_stop":
                 block = self.blocks[event.index]
+                if block.start["type"] == "tool_use" and not any(block.text) and (given := _given(block)):
+                    return [self._delta(block, given)]
                 if block.part is None and (block.signature or block.start["type"] == "redacted_thinking"):
                     self._begin(block)
             case "message_delta":
@@ -238,9 +238,9 @@ class _Answer:
         calls = 0
         for block in begun:
             calls += block.start["type"] == "tool_use"
-            parts.append(_part(block, f"{self.step_id}.c{calls}"))
-        stop = _STOPS.get(self.stop, "other")
-        return Answer(tuple(parts), self.model, self._usage(), "tool_calls" if calls and stop == "end" else stop)
+            parts.append(_part(block, f"{self.step_id}.c{calls}", good=is_good(self.stop)))
+        end = ending(self.stop, parts, self.tools)
+        return Answer(end.parts, self.model, self._usage(), end.stop, end.word)
 
     def _fragment(self, block: _Block, delta: RawContentBlockDelta) -> list[Started | Delta]:
         match delta.type:
@@ -249,7 +249,9 @@ class _Answer:
             case "thinking_delta":
                 text = delta.thinking
             case "input_json_delta":
-                text = delta.partial_json
+                # Some compatible servers send the object itself.
+                given: Any = delta.partial_json
+                text = given if isinstance(given, str) else compact(given)
             case "signature_delta":
                 block.signature += delta.signature
                 return []
@@ -290,7 +292,14 @@ class _Answer:
         )
 
 
-def _part(block: _Block, call_id: str) -> Part:
+def _given(block: _Block) -> str:
+    """The arguments that some compatible servers give in whole with the block's start, as JSON; "" where there are none."""
+    given = block.start.get("input")
+    return given if isinstance(given, str) else compact(given) if given else ""
+
+
+def _part(block: _Block, call_id: str, *, good: bool) -> Part:
+    """`good`: the answer ended well."""
     text = "".join(block.text)
     match block.start["type"]:
         case "thinking":
@@ -300,7 +309,10 @@ def _part(block: _Block, call_id: str) -> Part:
         case "redacted_thinking":
             return Reasoning(native=Native(api=API, block=block.start))
         case "tool_use":
-            args, raw = parse_arguments(text)
+            # The API itself begins with an empty object, always: that is what a call without arguments comes to in the end,
+            # but not one that was cut before its first byte.
+            nothing = "{}" if good and block.start.get("input") == {} else ""
+            args, raw = parse_arguments(text if text.strip() else _given(block) or nothing)
             native = Native(api=API, block=block.start | {"input": args})
             return ToolCall(call_id=call_id, name=block.start["name"], args=args, args_raw=raw, native=native)
         case _:

@@ -25,6 +25,7 @@ KINDS: Final = {
     errors.MODEL_CONNECTION: Kind("cannot be reached, or dropped the connection", retry=True, benign=True),
     errors.MODEL_TIMEOUT: Kind("did not answer in time", retry=True, benign=True),
     errors.MODEL_STREAM_TRUNCATED: Kind("broke off in mid-answer", retry=True, benign=True),
+    errors.MODEL_ABORTED: Kind("gave up in mid-answer", retry=True, benign=True),
     errors.MODEL_CONTEXT_LENGTH: Kind("finds the conversation too long", benign=True),
     errors.MODEL_CONTENT_POLICY: Kind("declines the content of this request", benign=True),
     errors.MODEL_QUOTA: Kind("says that the account's quota or credit is used up"),

@@ -63,6 +63,10 @@ class StreamTruncated(Exception):
     """The stream ended without its terminal event."""
 
 
+class AnswerAborted(Exception):
+    """The server ended its answer with a word that says that it gave the answer up; the message is that word."""
+
+
 class MissingVariable(Exception):
     """An environment variable that the call needs is not set; the message is its name."""
 
@@ -108,6 +112,8 @@ def classify(error: BaseException, provider: Provider | None = None) -> Applicat
     match error:
         case MissingVariable():
             return _failure(errors.MODEL_NO_KEY, who, text=f"the environment variable {error} is not set")
+        case AnswerAborted():
+            return _failure(errors.MODEL_ABORTED, who, text=f"it ended with {str(error)!r}")
         case StreamTruncated() | json.JSONDecodeError():
             return _failure(errors.MODEL_STREAM_TRUNCATED, who)
         case httpx2.TimeoutException() | TimeoutError():

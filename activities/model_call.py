@@ -3,7 +3,8 @@
 Rule 1: Temporal owns retries. A failure leaves as a typed `ApplicationError`; nothing is tried again in here.
 Rule 2: a stop is not a failure. A cancelled turn closes the provider's stream and returns what had come; a worker that
 shuts down also cancels, and then the attempt must fail, so that another worker makes a new one.
-Rule 3: what was streamed and lost is counted, through heartbeats, for it was paid for.
+Rule 3: what was sent, streamed and lost is counted, through heartbeats, for it was paid for. Each attempt tells what it has
+cost before it fails; of one that told nothing, the next assumes that it was sent.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from temporalio.service import RPCError
 
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
+from activities.meter import Meter
 from activities.misfits import with_misfits
 from activities.providers import Providers
 from activities.schemas import without_nulls
@@ -33,13 +35,15 @@ from temporal.metrics import UNMEASURED, Metrics
 from temporal.prices import price_of
 from workflows.commands import Prompt
 from workflows.contract import CallModelInput, Partial, StepOutput
-from workflows.pricing import cost
+from workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
+from workflows.pricing import Spent, cost
 from workflows.session import SessionWorkflow
-from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Message, Part, Timing, ToolCall, Usage
+from workflows.types import Message, Part, Timing, ToolCall
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5
+#: Attempts after which a server that gives its answers up is believed; each of them was paid for.
+MOST_ABORTED = 3
 
 Asked = Callable[[Prompt, tuple[Message, ...]], None]
 
@@ -82,7 +86,7 @@ class ModelCalls:
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         self._metrics.attempt(request.model, info.attempt)
         writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
-        progress = _Progress(info.attempt, _lost_before(), writer)
+        progress = _Progress(_before(), writer)
         beats = asyncio.create_task(progress.beat())
         try:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
@@ -91,12 +95,15 @@ class ModelCalls:
             attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
+            return await self._output(attempt, stopped, workflow_id)
         except ApplicationError as error:
             raise progress.failure(error) from error
+        except BaseException:
+            progress.tell()
+            raise
         finally:
             beats.cancel()
             writer.close()
-        return await self._output(attempt, stopped, workflow_id)
 
     async def _run(self, attempt: "_Attempt", told: asyncio.Event, workflow_id: str, run_id: str) -> bool:
         """Streams to the end, or until the turn is stopped; says whether it was."""
@@ -136,7 +143,7 @@ class ModelCalls:
         model = attempt.conversation.prompt.model
         answer = attempt.answer
         parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
-        usage = answer.usage if answer and not stopped else attempt.estimated_usage()
+        usage = answer.usage if answer and not stopped else attempt.meter.usage()
         price = price_of(model)
         return StepOutput(
             parts=await fold(self._blobs, workflow_id, parts),
@@ -147,6 +154,8 @@ class ModelCalls:
             stop="stopped" if stopped or answer is None else answer.stop,
             attempt=attempt.progress.attempt,
             lost=attempt.progress.lost,
+            before=attempt.progress.before,
+            stop_raw=answer.stop_raw if answer and not stopped else None,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
         )
@@ -155,19 +164,36 @@ class ModelCalls:
 class _Progress:
     """How far an attempt has come, for heartbeats and for the session's books."""
 
-    def __init__(self, attempt: int, lost: int, writer: DeltaWriter) -> None:
-        self.attempt = attempt
-        self.lost = lost
+    def __init__(self, start: Partial, writer: DeltaWriter) -> None:
+        """`start` is what is told of an attempt that begins."""
+        self._start = start
         self.writer = writer
-        self._streaming = False
+        self._meter: Meter | None = None
+        self._begun = 0.0
 
     @property
-    def streaming(self) -> bool:
-        return self._streaming
+    def attempt(self) -> int:
+        return self._start.attempt
+
+    @property
+    def lost(self) -> int:
+        return self._start.lost
+
+    @property
+    def before(self) -> Spent | None:
+        return self._start.before
+
+    def measure(self, meter: Meter) -> None:
+        """What is to be sent is known, and with it what the attempts before may have sent of which nobody heard."""
+        self._meter = meter
+        before = self._start.before or Spent()
+        for _ in range(self._start.silent):
+            before += meter.silent()
+        self._start = self._start.model_copy(update={"silent": 0, "before": before if before != Spent() else None})
 
     def begun(self) -> None:
         """The provider has begun to answer: from here on this attempt costs money, and the session has to know."""
-        self._streaming = True
+        self._begun = time.monotonic()
         self._heartbeat()
 
     async def beat(self) -> None:
@@ -179,23 +205,35 @@ class _Progress:
             await asyncio.sleep(HEARTBEAT_S)
             self._heartbeat()
 
+    def tell(self) -> None:
+        """Leaves what this attempt has cost to the next one."""
+        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL)))
+
     def failure(self, error: ApplicationError) -> ApplicationError:
-        """`error` with what this attempt cost."""
+        """`error` with what this attempt cost, which is also left to the next one."""
+        if self._meter is not None and error.type != MODEL_TIMEOUT:
+            self._meter.refused()
+        self.tell()
+        given_up = error.type == MODEL_ABORTED and self.attempt >= MOST_ABORTED
         return ApplicationError(
             error.message,
             *error.details,
             self._so_far(()),
             type=error.type,
-            non_retryable=error.non_retryable,
-            next_retry_delay=error.next_retry_delay,
+            non_retryable=error.non_retryable or given_up,
+            next_retry_delay=None if given_up else error.next_retry_delay,
             category=error.category,
         )
 
     def _heartbeat(self) -> None:
-        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL)))
+        # What streams until the next heartbeat is known to nobody if the worker dies.
+        activity.heartbeat(self._so_far(self.writer.partial(HEARTBEAT_TAIL), ahead_s=HEARTBEAT_S))
 
-    def _so_far(self, parts: tuple[Part, ...]) -> Partial:
-        return Partial(attempt=self.attempt, lost=self.lost, streaming=self._streaming, parts=parts)
+    def _so_far(self, parts: tuple[Part, ...], ahead_s: float = 0) -> Partial:
+        meter = self._meter
+        spent = meter.spent(ahead_s, time.monotonic() - self._begun if self._begun else 0) if meter else Spent()
+        streaming = meter is not None and meter.streaming
+        return self._start.model_copy(update={"streaming": streaming, "parts": parts, "spent": spent})
 
 
 class _Attempt:
@@ -212,7 +250,9 @@ class _Attempt:
         self._metrics = metrics
         self._request = wire.request(conversation.prompt, conversation.messages)
         self.body = encode_request(self._request)
-        self._input = Usage()
+        model = conversation.prompt.model
+        self.meter = Meter(price_of(model), len(self.body), model.max_output_tokens)
+        progress.measure(self.meter)
         self._started = time.monotonic()
         self._first_token: float | None = None
 
@@ -220,18 +260,21 @@ class _Attempt:
         model = self.conversation.prompt.model.use
         self._metrics.request_sent(model, time.time() - activity.info().current_attempt_scheduled_time.timestamp())
         self._started = time.monotonic()
+        self.meter.sent()
         async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
             async for item in items:
                 match item:
                     case Started():
-                        self._input = item.usage
+                        self.meter.begun(item.usage)
                         self.progress.begun()
                     case Delta():
                         if self._first_token is None:
                             self._first_token = time.monotonic()
                             self._metrics.first_token(model, self._first_token - self._started)
+                        self.meter.streamed((item.tool_name or "") + item.text)
                         self.progress.writer.write(item)
                     case Answer():
+                        self.meter.billed(item.usage)
                         self.answer = self._checked(item)
 
     def _checked(self, answer: Answer) -> Answer:
@@ -246,28 +289,29 @@ class _Attempt:
         ]
         return replace(answer, parts=with_misfits(parts, tools))
 
-    def estimated_usage(self) -> Usage:
-        """Of an answer that was cut short, whose bill the provider never told."""
-        if not self.progress.streaming:
-            return Usage()
-        output = max(self._input.output_tokens, self.progress.writer.characters // BYTES_PER_TOKEN)
-        told = self._input.input_tokens or len(self.body) // BYTES_PER_TOKEN
-        return self._input.model_copy(update={"input_tokens": told, "output_tokens": output})
-
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)
         return Timing(first_token_ms=first, total_ms=round((time.monotonic() - self._started) * 1000, 3))
 
 
-def _lost_before() -> int:
-    """Earlier attempts that had begun to stream, as the last one's heartbeat tells."""
-    for detail in activity.info().heartbeat_details:
+def _before() -> Partial:
+    """What is known of the attempts before this one, as the last heartbeat of one of them tells."""
+    info = activity.info()
+    for detail in info.heartbeat_details:
         try:
-            partial = Partial.model_validate(detail)
+            last = Partial.model_validate(detail)
         except ValidationError:
             continue
-        return partial.lost + partial.streaming
-    return 0
+        before = (last.before or Spent()) + (last.spent or Spent())
+        return Partial(
+            attempt=info.attempt,
+            # An older worker says only that it had begun to stream.
+            lost=last.lost + (last.streaming and last.spent is None),
+            streaming=False,
+            before=before if before != Spent() else None,
+            silent=last.silent + max(info.attempt - 1 - last.attempt, 0),
+        )
+    return Partial(attempt=info.attempt, lost=0, streaming=False, silent=info.attempt - 1)
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

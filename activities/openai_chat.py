@@ -1,12 +1,12 @@
 """OpenAI Chat Completions, by the openai SDK: OpenAI itself, and Ollama, vLLM, llama.cpp and the like by `base_url`.
 
-Rule 1: an answer is whole when a choice gave its `finish_reason`; the SDK takes less.
+Rule 1: an answer is whole when a choice gave its `finish_reason`, or `[DONE]` came; the SDK takes less.
 Rule 2: compatible servers leave out what they like (usage, its details, ids, indexes) and name reasoning in two ways;
-nothing but the finish reason is required.
+nothing but an end is required.
 Rule 3: reasoning is kept for people and never sent back, for this API has no agreed place for it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,19 +21,13 @@ from activities import failures
 from activities.clients import TIMEOUT
 from activities.openai_clients import OpenAIClients
 from activities.schemas import fit_all
+from activities.stop_words import ending, is_good
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
-from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
+from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.chat"
-_STOPS: Final[dict[str, StopReason]] = {
-    "stop": "end",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "length": "max_tokens",
-    "content_filter": "content_filter",
-}
 
 
 class OpenAIChat:
@@ -77,7 +71,7 @@ class OpenAIChat:
         history: list[JsonValue] = []
         if prompt.system.strip():
             history.append({"role": "system", "content": prompt.system})
-        for turn in turns(prompt.examples + messages, API, prompt.tool_output_tokens):
+        for turn in turns(prompt.around(messages), API, prompt.tool_output_tokens):
             history += _messages(turn)
         body["messages"] = history
         return body
@@ -90,23 +84,35 @@ class OpenAIChat:
         try:
             async with await self._open(request, prompt.model.base_url) as chunks:
                 yield Started(Usage())
-                answer = _Answer(step_id, str(request["model"]))
+                answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 # The SDK reads to the end of the body itself once it has seen [DONE].
                 async for chunk in chunks:
                     for delta in answer.take(chunk):
                         yield delta
-                yield answer.whole()
+                yield answer.whole(done=chunks.done)
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, provider) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ChatCompletionChunk]:
-        body: dict[str, Any] = dict(request)
-        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(base_url).chat.completions.create(**body)
-        return stream
+    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> "_Chunks":
+        # What `client.chat.completions.create` does, but that it keeps `[DONE]` to itself.
+        client = self._clients.at(base_url)
+        return await client.post(
+            "/chat/completions", cast_to=ChatCompletionChunk, body=request, stream=True, stream_cls=_Chunks
+        )
 
     async def aclose(self) -> None:
         await self._clients.aclose()
+
+
+class _Chunks(AsyncStream[ChatCompletionChunk]):
+    #: `[DONE]` has come.
+    done = False
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        async for event in super()._iter_events():
+            self.done = self.done or event.data.startswith("[DONE]")
+            yield event
 
 
 def _messages(turn: Turn) -> list[JsonValue]:
@@ -158,6 +164,7 @@ class _Answer:
 
     step_id: str
     model: str
+    tools: tuple[ToolSpec, ...]
     parts: list[_Written] = field(default_factory=list)
     calls: dict[int, _Written] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
@@ -171,22 +178,24 @@ class _Answer:
         deltas: list[Delta] = []
         for choice in chunk.choices or ():
             deltas += self._take(choice.delta)
-            self.finish = choice.finish_reason or self.finish
+            if self.finish is None or is_good(self.finish):
+                # What was said to be cut is not made whole by a later word.
+                self.finish = choice.finish_reason or self.finish
         return deltas
 
-    def whole(self) -> Answer:
-        if self.finish is None:
+    def whole(self, *, done: bool) -> Answer:
+        """`done`: the server said so, with a finish reason or without."""
+        if self.finish is None and not done:
             raise failures.StreamTruncated
-        if self.finish == "error":
-            raise failures.ProviderError("", code="server_error")
         parts: list[Part] = []
         calls = 0
         for written in self.parts:
             calls += written.kind == "tool_input"
             parts.append(_part(written, f"{self.step_id}.c{calls}"))
-        stop = "refusal" if self.refused else _STOPS.get(self.finish, "other")
-        # Several servers say "stop" after tool calls.
-        return Answer(tuple(parts), self.model, self.usage, "tool_calls" if calls and stop == "end" else stop)
+        # Without a reason, what was said is whole, and calls are if they look so.
+        word = "refusal" if self.refused else self.finish or ("" if calls else "stop")
+        end = ending(word, parts, self.tools)
+        return Answer(end.parts, self.model, self.usage, end.stop, end.word)
 
     def _take(self, delta: ChoiceDelta) -> list[Delta]:
         deltas: list[Delta] = []
@@ -206,7 +215,10 @@ class _Answer:
     def _call(self, call: ChoiceDeltaToolCall) -> list[Delta]:
         function = call.function
         name = (function.name if function else None) or ""
-        text = (function.arguments if function else None) or ""
+        arguments: Any = (function.arguments if function else None) or ""
+        # Some servers send an object in place of its JSON: not a fragment, but all that there is.
+        whole = not isinstance(arguments, str)
+        text = compact(arguments) if whole else arguments
         index = call.index or 0
         written = self.calls.get(index)
         # Some servers give every call the index 0 and only another id.
@@ -214,6 +226,8 @@ class _Answer:
             written = self.calls[index] = self._begin("tool_input")
             written.name, written.id = name, call.id or ""
             return [Delta(written.part, "tool_input", _add(written, text), name)]
+        if whole:
+            written.text.clear()
         return [Delta(written.part, "tool_input", _add(written, text))] if text else []
 
     def _one(self, kind: str) -> _Written:
@@ -240,7 +254,8 @@ def _part(written: _Written, call_id: str) -> Part:
             return Text(text=text)
         case _:
             args, raw = parse_arguments(text)
-            native = Native(api=API, block=_function(written.id, written.name, text)) if written.id else None
+            block = _function(written.id, written.name, text if text.strip() else "{}")
+            native = Native(api=API, block=block) if written.id else None
             return ToolCall(call_id=call_id, name=written.name, args=args, args_raw=raw, native=native)
 
 

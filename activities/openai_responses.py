@@ -3,7 +3,8 @@
 Rule 1: nothing is stored at the provider. Reasoning comes encrypted and goes back verbatim, together with the item
 that it led to, or not at all.
 Rule 2: an answer is whole when `response.completed` or `response.incomplete` came, and its parts are what
-`response.output_item.done` said; what came before is for viewers. Failures are events, which the SDK does not raise.
+`response.output_item.done` said, or else the terminal event; what came before is for viewers. Failures are events, which
+the SDK does not raise.
 Rule 3: compatible servers leave out what they like (indexes, usage, its details); an item is known by its index or id.
 Rule 4: events are read as plain JSON, so that an item stays as it came; and the SDK's types for them would be built at
 the first answer, on the event loop, for longer than a heartbeat may take on a busy machine.
@@ -23,13 +24,13 @@ from activities import failures
 from activities.clients import TIMEOUT, read_out
 from activities.openai_clients import OpenAIClients
 from activities.schemas import fit_all
+from activities.stop_words import ending
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
-from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
+from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.responses"
-_INCOMPLETE: Final[dict[str, StopReason]] = {"max_output_tokens": "max_tokens", "content_filter": "content_filter"}
 _KINDS: Final[dict[str, DeltaKind]] = {"message": "text", "reasoning": "reasoning", "function_call": "tool_input"}
 
 
@@ -71,7 +72,7 @@ class OpenAIResponses:
             ]
         if model.thinking != "off":
             body["reasoning"] = {"effort": model.thinking, "summary": "auto"}
-        shown = turns(prompt.examples + messages, API, prompt.tool_output_tokens)
+        shown = turns(prompt.around(messages), API, prompt.tool_output_tokens)
         body["input"] = [item for turn in shown for item in _items(turn)]
         return body
 
@@ -83,7 +84,7 @@ class OpenAIResponses:
         try:
             async with await self._open(request, prompt.model.base_url) as events:
                 yield Started(Usage())
-                answer = _Answer(step_id, str(request["model"]))
+                answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:
                     for delta in answer.take(event) if isinstance(event, dict) else ():
                         yield delta
@@ -144,7 +145,8 @@ def _item(part: Text | Reasoning | Call, following: tuple[Text | Reasoning | Cal
             rebuilt: dict[str, JsonValue] = {"type": "function_call", "name": part.part.name}
             item = (_own(part) or rebuilt) | {"call_id": part.id}
             # Servers read the arguments back, so what was no JSON cannot be sent.
-            as_written = "arguments" in item and part.part.args_raw is None
+            written = item.get("arguments")
+            as_written = isinstance(written, str) and written.strip() and part.part.args_raw is None
             return item if as_written else item | {"arguments": compact(part.part.args)}
 
 
@@ -185,6 +187,7 @@ class _Answer:
 
     step_id: str
     model: str
+    tools: tuple[ToolSpec, ...]
     items: dict[int | str | None, _Arriving] = field(default_factory=dict)
     begun: list[_Arriving] = field(default_factory=list)
     refused: bool = False
@@ -204,15 +207,19 @@ class _Answer:
                 self.refused = True
                 return self._fragment(self._arriving(event, "message"), event["delta"])
             case "response.function_call_arguments.delta":
-                return self._fragment(self._arriving(event, "function_call"), event["delta"])
+                return self._fragment(self._arriving(event, "function_call"), _written(event["delta"]))
+            case "response.function_call_arguments.done":
+                return self._rest(self._arriving(event, "function_call"), _written(event.get("arguments")))
             case "response.reasoning_summary_text.delta":
                 section = ("summary", event.get("summary_index", 0))
                 return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
             case "response.reasoning_text.delta":
                 section = ("content", event.get("content_index", 0))
                 return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
-            case "response.completed" | "response.incomplete":
-                self.response = event["response"]
+            case "response.completed" | "response.incomplete" as kind:
+                status = event["response"].get("status") or kind.removeprefix("response.")
+                self.response = event["response"] | {"status": status}
+                return self._outstanding()
             case "response.failed":
                 error = (event.get("response") or {}).get("error") or {}
                 raise failures.ProviderError(error.get("message") or "", code=error.get("code") or error.get("type"))
@@ -230,18 +237,30 @@ class _Answer:
         for arriving in self.begun:
             calls += arriving.kind == "tool_input"
             parts.append(_part(arriving, f"{self.step_id}.c{calls}"))
-        reason = (self.response.get("incomplete_details") or {}).get("reason")
-        stop: StopReason = "tool_calls" if calls else "end"
-        if self.refused:
-            stop = "refusal"
-        elif reason or self.response.get("status") == "incomplete":
-            stop = _INCOMPLETE.get(reason or "", "other")
+        status = str(self.response["status"])
+        reason = str((self.response.get("incomplete_details") or {}).get("reason") or "")
+        word = "refusal" if self.refused else reason or status
+        end = ending(word, parts, self.tools, whole=self.refused or not (reason or status == "incomplete"))
         model = self.response.get("model") or self.model
-        return Answer(tuple(parts), model, _usage(self.response.get("usage") or {}), stop)
+        return Answer(end.parts, model, _usage(self.response.get("usage") or {}), end.stop, end.word)
 
     def _arriving(self, event: dict[str, Any], item_type: str) -> _Arriving:
         key = event.get("output_index", event.get("item_id"))
         return self.items.setdefault(key, _Arriving(_KINDS[item_type]))
+
+    def _outstanding(self) -> list[Delta]:
+        """What the terminal event alone tells of the answer: some servers announce no items, or do not finish them."""
+        deltas: list[Delta] = []
+        known = {one.done.get("id") for one in self.items.values()} - {None}
+        for at, given in enumerate(self.response.get("output") or ()):
+            item = _plain(given) if isinstance(given, dict) else {}
+            arriving = self.items.get(at) or self.items.get(item.get("id"))
+            if item.get("type") not in _KINDS or item.get("id") in known or (arriving and arriving.done):
+                continue
+            if arriving is None or arriving.kind != _KINDS[item["type"]]:
+                arriving = self.items[f"output {at}"] = _Arriving(_KINDS[item["type"]])
+            deltas += self._done(arriving, item)
+        return deltas
 
     def _added(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
         arriving.name = item.get("name", "")
@@ -257,16 +276,20 @@ class _Answer:
     def _done(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
         arriving.done = item
         self.refused = self.refused or any(part.get("type") == "refusal" for part in item.get("content") or ())
-        whole, streamed = _text(item), "".join(arriving.text)
-        rest = whole[len(streamed) :] if whole.startswith(streamed) else ""
         if arriving.kind == "tool_input" and arriving.part is None:
             arriving.name = item.get("name", "")
-            return [self._delta(arriving, rest, arriving.name)]
-        if rest:
-            return [self._delta(arriving, rest)]
+            return [self._delta(arriving, _text(item), arriving.name)]
+        rest = self._rest(arriving, _text(item))
         if item.get("encrypted_content"):
             self._begin(arriving)
-        return []
+        return rest
+
+    def _rest(self, arriving: _Arriving, whole: str) -> list[Delta]:
+        """What viewers have not seen yet of a text that is whole now."""
+        streamed = "".join(arriving.text)
+        unseen = whole[len(streamed) :] if whole.startswith(streamed) else ""
+        unknown = arriving.kind == "tool_input" and arriving.part is None
+        return [self._delta(arriving, unseen)] if unseen and not unknown else []
 
     def _delta(self, arriving: _Arriving, text: str, tool_name: str | None = None) -> Delta:
         text = encodable(text)
@@ -299,13 +322,20 @@ def _text(item: dict[str, Any]) -> str:
             sections = [*(item.get("summary") or ()), *(item.get("content") or ())]
             return "\n\n".join(section["text"] for section in sections if section.get("text"))
         case _:
-            return item.get("arguments") or ""
+            return _written(item.get("arguments"))
+
+
+def _written(arguments: Any) -> str:
+    """Arguments as the JSON text that they should be; some servers send the object itself."""
+    return arguments if isinstance(arguments, str) else "" if arguments is None else compact(arguments)
 
 
 def _part(arriving: _Arriving, call_id: str) -> Part:
     """From the item that is done; of one that never was, what had come of it."""
     item = arriving.done
-    text = _text(item) if item else "".join(arriving.text)
+    streamed = "".join(arriving.text)
+    # Some servers leave the arguments out of the item once they have sent them.
+    text = (_text(item) or (streamed if arriving.kind == "tool_input" else "")) if item else streamed
     native = Native(api=API, block=item) if item else None
     match arriving.kind:
         case "text":

@@ -78,10 +78,7 @@ def compact(value: JsonValue) -> str:
 
 
 def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
-    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object, not nested
-    too deep; a blank is an empty one."""
-    if not written.strip():
-        return {}, None
+    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object, not nested too deep."""
     try:
         # Stricter than json.loads: refuses NaN, Infinity and lone surrogates, which nothing after us could write.
         value = pydantic_core.from_json(written, allow_inf_nan=False)

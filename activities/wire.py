@@ -42,6 +42,8 @@ class Answer:
     model: str
     usage: Usage
     stop: StopReason
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = None
 
 
 class Wire(Protocol):

@@ -155,7 +155,10 @@ class TraceReader:
         return {
             "system": prompt.system,
             "examples": [await message_json(message, self._blobs) for message in prompt.examples],
-            "messages": [orjson.Fragment(message) for message in self._shown[: record.view.count]],
+            "messages": [
+                *(orjson.Fragment(message) for message in self._shown[: record.view.count]),
+                *[await message_json(message, self._blobs) for message in prompt.closing],
+            ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
 
@@ -164,7 +167,8 @@ class TraceReader:
         if finished is None:
             return dict.fromkeys(names)
         event = await event_json(finished, self._blobs)
-        return {name: fragment(event[name]) for name in names}
+        # The provider's own word is there only where `stop` has none for it.
+        return {name: fragment(event[name]) for name in (*names, "stop_raw") if name in event}
 
 
 def _answer(steps: list[bytes], next_cursor: int | None) -> Response:

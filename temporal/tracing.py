@@ -130,7 +130,7 @@ class Tracing(Interceptor):
         if self._content:
             span = trace.get_current_span()
             span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
-            span.set_attribute("gen_ai.input.messages", span_content.input_messages((*prompt.examples, *messages)))
+            span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
 
     @contextmanager
     def chat(self, request: CallModelInput) -> Iterator[Span]:

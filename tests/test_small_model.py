@@ -75,7 +75,6 @@ async def test_a_turn_with_a_tool(http: httpx2.AsyncClient, agent: str) -> None:
         done = await sessions.ask(session, "Where is my order A-1002?")
         frames = list(await viewer.until("turn.finished"))
 
-    assert done["turn"]["reason"] == "done", done
     user, asked, looked_up, told = done["messages"]
     assert [message["role"] for message in (user, asked, looked_up, told)] == ["user", "assistant", "tool", "assistant"]
     (call,) = [part for part in asked["parts"] if part["type"] == "tool_call"]
@@ -92,7 +91,11 @@ async def test_a_turn_with_a_tool(http: httpx2.AsyncClient, agent: str) -> None:
     assert "".join(streamed) == text["text"]
     assert len(streamed) > 1
     first, second = [frame.data for frame in frames if frame.type == "step.finished"]
-    assert (first["stop"], second["stop"] in ("end", "max_tokens")) == ("tool_calls", True)
+    assert first["stop"] == "tool_calls"
+    # It is no model of few words; what the limit cut is told as cut.
+    turn = done["turn"]
+    ended = (second["stop"], turn["reason"], turn["error"]["type"] if "error" in turn else None)
+    assert ended in [("end", "done", None), ("max_tokens", "failed", "answer_cut")], done
     assert first["usage"]["input_tokens"] > 100
     assert second["usage"]["output_tokens"] > 1
     assert first["timing"]["first_token_ms"] > 0

@@ -7,6 +7,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 from tests.core import AT, Story
 from workflows.commands import StepRecord
 from workflows.contract import Partial, StepOutput
+from workflows.pricing import Spent
 from workflows.step import FinishedStep, finished_step
 from workflows.types import Message, Part, Text, Timing, ToolError, Usage
 
@@ -158,6 +159,58 @@ def test_lost_attempts_are_charged_what_was_reserved(
 ) -> None:
     step = finished_step(record(reserved), output(cost_usd=cost, lost=lost), False, AT)
     assert step.event["cost_usd"] == charged
+
+
+LOST = Spent(usage=Usage(input_tokens=100, output_tokens=2), cost_usd=0.125)
+SENT = Spent(usage=Usage(input_tokens=7), cost_usd=0.0625)
+
+
+def test_attempts_that_told_what_they_cost_are_charged_that() -> None:
+    step = finished_step(record(), output(before=LOST + LOST), False, AT)
+    assert (step.event["usage"], step.event["cost_usd"]) == (Usage(input_tokens=210, output_tokens=9), 0.5)
+    assert finished_step(record(), output(before=Spent(cost_usd=None)), False, AT).event["cost_usd"] is None
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_so_are_those_of_a_step_that_failed(stopping: bool) -> None:
+    told = Partial(attempt=4, lost=1, streaming=True, spent=LOST, before=LOST).model_dump(mode="json")
+    for cause in (
+        TemporalTimeout("late", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[told]),
+        ApplicationError("x", told, type="odd"),
+        CancelledError("gone", told),
+    ):
+        event = finished_step(record(), activity_error(cause), stopping, AT).event
+        # The one that is only counted was an older worker's.
+        assert (event["usage"], event["cost_usd"]) == (Usage(input_tokens=200, output_tokens=4), 0.75)
+
+
+@pytest.mark.parametrize(
+    ("cause", "silent"),
+    [
+        (TemporalTimeout("late", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]), True),
+        (ApplicationError("killed", type="worker_died"), True),
+        (ApplicationError("no such step", type="unknown_step", non_retryable=True), False),
+        (CancelledError("before it began"), False),
+    ],
+)
+def test_an_attempt_that_died_without_a_word_is_charged_its_input(cause: BaseException, silent: bool) -> None:
+    opened = record().model_copy(update={"sent": SENT})
+    event = finished_step(opened, activity_error(cause), True, AT).event
+    assert (event["usage"], event["cost_usd"]) == ((SENT.usage, SENT.cost_usd) if silent else (Usage(), 0.0))
+    # Of a step that opened before this was known, what was reserved.
+    assert finished_step(record(), activity_error(cause), True, AT).event["cost_usd"] == (0.5 if silent else 0.0)
+
+
+def test_what_older_workers_wrote_is_read_and_what_is_unset_is_not_written() -> None:
+    old = {"attempt": 2, "lost": 1, "streaming": True, "parts": []}
+    assert Partial.model_validate(old).model_dump(mode="json") == old
+    assert not {"before", "stop_raw"} & set(output().model_dump(mode="json"))
+    assert not {"sent", "nudge"} & set(record().model_dump(mode="json"))
+
+
+def test_the_providers_own_word_is_told_where_there_is_one() -> None:
+    assert finished_step(record(), output(stop="other", stop_raw="odd"), False, AT).event["stop_raw"] == "odd"
+    assert "stop_raw" not in finished_step(record(), output(), False, AT).event
 
 
 def test_details_that_are_not_ours_are_passed_over() -> None:

@@ -130,7 +130,20 @@ async def test_failures_wait_for_nobody(perdure):
     assert (await session.transcript())[2:4] == [failure("add", "ValueError"), failure("add", "invalid_arguments")]
     perdure.model.fails(401)
     turn = await session.say("Again?")
-    assert (turn.reason, turn.error.type) == ("failed", "model_auth")
+    assert (turn.reason, turn.error.type, turn.cost_usd) == ("failed", "model_auth", 0)
+
+async def test_the_caller_of_a_turn_learns_how_it_ended(perdure):
+    perdure.model.says("Once upon a", stop="max_tokens")
+    session = await perdure.session("adder", inputs={"who": "Bob"})
+    turn = await session.say("A story")
+    assert (turn.text, turn.reason, turn.error.type) == ("Once upon a", "failed", "answer_cut")
+    tool = perdure.tool("add", returns=2)
+    perdure.model.says(calls=[("add", {"a": 1, "b": 1})], stop="max_tokens")
+    perdure.model.says("")
+    perdure.model.says("Two.")
+    turn = await session.say("1 + 1?")
+    assert (turn.text, turn.reason, turn.error, len(tool.calls)) == ("Two.", "done", None, 0)
+    assert perdure.model.asked[-1].transcript[-1].role == "user"
 
 async def test_stop_and_restart(perdure):
     perdure.model.hangs("Once upon")
@@ -201,7 +214,7 @@ def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
 
 def test_a_user_s_tests(tmp_path: Path) -> None:
     code, output = run(tmp_path, GREEN)
-    assert (code, "14 passed" in output) == (0, True), output
+    assert (code, "15 passed" in output) == (0, True), output
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

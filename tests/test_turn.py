@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from tests.core import AT, Story, agent, call, failed
+from workflows.commands import Nudge
 from workflows.definition import Limits, Price, SessionLimits, TurnLimits
 from workflows.notes import (
     AgentFailed,
@@ -110,8 +111,8 @@ def closed() -> Story:
     return story
 
 
-def model(story: Story, step_id: str, role: str = "main") -> CallModel:
-    return CallModel(step_id, role, reserve(story.state))
+def model(story: Story, step_id: str, role: str = "main", nudge: Nudge | None = None) -> CallModel:
+    return CallModel(step_id, role, reserve(story.state), nudge)
 
 
 def actions() -> list[tuple[str, Story, Action]]:
@@ -128,9 +129,7 @@ def actions() -> list[tuple[str, Story, Action]]:
         ("a turn calls the model", first, model(first, "t1.s1")),
         ("by the role that is configured", first_as(), model(first_as(), "t1.s1", "other")),
         ("a whole answer ends the turn", stepped(), FinishTurn("done")),
-        ("so does one that was cut at its limit", stepped("max_tokens"), FinishTurn("done")),
-        ("and a refusal", stepped("refusal"), FinishTurn("done")),
-        ("a pause goes on", stepped("pause"), model(stepped("pause"), "t1.s2")),
+        ("a pause goes on", stepped("pause"), model(stepped("pause"), "t1.s2", nudge="pause")),
         ("tool calls are planned", tools(), PlanCalls(CALLS)),
         ("and run", planned(tools()), RunTools(CALLS)),
         ("only those without a result", planned(tools()).result("t1.s1.c1"), RunTools(CALLS[1:])),
@@ -266,7 +265,7 @@ def test_a_cap_without_a_price_ends_the_turn(story: Story) -> None:
 
 def test_without_a_cap_a_price_may_be_unknown() -> None:
     story = stepped("pause", price=None, cost=None)
-    assert next_action(story.state) == CallModel("t1.s2", "main", None)
+    assert next_action(story.state) == CallModel("t1.s2", "main", None, "pause")
 
 
 def test_configured_limits_go_above_those_of_the_definition() -> None:

@@ -124,6 +124,26 @@ async def test_a_call_that_was_not_recorded_so_is_told(dev: Dev, sessions: Sessi
 
 
 @pytest.mark.server
+async def test_a_call_that_was_cut_takes_no_recorded_result(
+    dev: Dev, sessions: Sessions, provider: FakeProvider
+) -> None:
+    session = await computed(sessions, provider)
+    cut = Reply(text="", tools=(("calculator", {"expression": "6*7"}),), stop="max_tokens")
+    broken = Reply(text="one two three", fault="clean_end", fault_after=2)
+    provider.script(cut, broken, Reply(text="I give up."))
+
+    code, said, report = await what_if(dev, provider, "--session", session, "--turn", "t1", "--model", OTHER)
+
+    assert code == 0, said
+    (turn,) = report["turns"]
+    (call,) = turn["what_if"]["tool_calls"]
+    assert (call["is_error"], call["output"]["type"]) == (True, "answer_cut")
+    assert "not run: the answer was cut" in str(tool_results(provider)[0])
+    # The lost attempt is in the books: its provider told 10 tokens of input.
+    assert turn["what_if"]["usage"]["input_tokens"] == 30
+
+
+@pytest.mark.server
 async def test_the_last_turn_with_another_definition_whose_limits_hold(
     dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ Rule: where a condition cannot be decided, a person decides. A call that could n
 
 from workflows.conditions import ConditionError, is_true
 from workflows.definition import LoadedAgent
+from workflows.endings import not_run
 from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
 from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
@@ -25,6 +26,9 @@ UNKNOWN = ToolError(
 def plan_calls(state: SessionState, calls: tuple[ToolCall, ...]) -> Plans:
     """The plan of each of `calls`, which are those of a step that has none yet."""
     assert state.turn is not None
+    refused = not_run(state.turn.stop) if state.rules >= 2 else None
+    if refused is not None:
+        return {call.call_id: Plan(do="run", refused=refused) for call in calls}
     limit = state.effective_limits.turn.calls_per_step
     plans: Plans = {}
     for number, call in enumerate(calls, 1):

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 
 from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
 from workflows.events import Event
+from workflows.pricing import Spent
 from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage, absent
 
 PAGE_BYTES = 192 * 1024
@@ -255,6 +256,10 @@ class View(Frozen):
     prefix: str
 
 
+#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused.
+Nudge = Literal["empty", "thought", "pause"]
+
+
 class Prompt(Frozen):
     """Everything a model is told beside the conversation."""
 
@@ -264,6 +269,12 @@ class Prompt(Frozen):
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
+    #: What comes after the conversation in this request alone; nobody else sees it.
+    closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+
+    def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
+        return self.examples + messages + self.closing
 
 
 class ModelInputRequest(Frozen):
@@ -304,6 +315,10 @@ class StepRecord(Frozen):
     view: View
     #: Dollars reserved for one attempt; None when the price is unknown.
     reserved_usd: float | None
+    #: What an attempt costs at worst that was sent, and of whose answer nothing is known.
+    sent: Spent | None = Field(default=None, exclude_if=absent)
+    #: What the request says at its end.
+    nudge: Nudge | None = Field(default=None, exclude_if=absent)
 
 
 class TraceStep(Frozen):

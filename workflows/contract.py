@@ -13,6 +13,7 @@ from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
+from workflows.pricing import Spent
 from workflows.schedule_definition import Schedule
 from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
@@ -54,11 +55,17 @@ class Partial(Frozen):
     """Heartbeat details of a model call: what a stop that ends in a time-out can still keep."""
 
     attempt: int
-    #: Attempts that began to stream and were lost, this one not counted.
+    #: Lost attempts of which only that is known that they had begun to stream, this one not counted.
     lost: int
     #: This attempt has begun to stream, so it is paid for whatever becomes of it.
     streaming: bool
     parts: tuple[Part, ...] = ()
+    #: What this attempt has cost so far; None: the worker that wrote this did not count it.
+    spent: Spent | None = Field(default=None, exclude_if=absent)
+    #: What earlier attempts have cost.
+    before: Spent | None = Field(default=None, exclude_if=absent)
+    #: Earlier attempts that ended without a word, and are not in `before`: each may have been sent.
+    silent: int = Field(default=0, exclude_if=operator.not_)
 
 
 class StepOutput(Frozen):
@@ -71,9 +78,13 @@ class StepOutput(Frozen):
     timing: Timing
     stop: StopReason
     attempt: int
-    #: Earlier attempts that had begun to stream; each is charged what was reserved for it.
+    #: Earlier attempts of which only that is known that they had begun to stream; each is charged what was reserved.
     lost: int = 0
+    #: What all other earlier attempts have cost; `usage` and `cost_usd` are without it.
+    before: Spent | None = Field(default=None, exclude_if=absent)
     request_sha256: str
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
     #: Of the tool specs that this worker has for the agent.
     tools_digest: str = ""
 

@@ -21,6 +21,18 @@ MODEL_REQUEST_TOO_LARGE: Final = "model_request_too_large"
 MODEL_INVALID_REQUEST: Final = "model_invalid_request"
 MODEL_NO_KEY: Final = "model_no_key"
 MODEL_UNEXPECTED: Final = "model_unexpected"
+#: The model gave its answer up before its end.
+MODEL_ABORTED: Final = "model_aborted"
+
+# How an answer ended: of a turn, and of the calls of such an answer, none of which runs.
+ANSWER_CUT: Final = "answer_cut"
+ANSWER_REFUSED: Final = "answer_refused"
+ANSWER_FILTERED: Final = "answer_filtered"
+ANSWER_PAUSED: Final = "answer_paused"
+#: Neither a text nor a call, also when asked once more.
+EMPTY_ANSWER: Final = "empty_answer"
+#: The provider gave a reason that nothing is known of.
+STOP_UNKNOWN: Final = "stop_unknown"
 
 # A tool call.
 INVALID_ARGUMENTS: Final = "invalid_arguments"

@@ -83,6 +83,8 @@ class StepFinished(EventBase):
     attempt: int
     #: Of the JSON body that was sent to the provider; null when none was.
     request_sha256: str | None
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolStarted(EventBase):

@@ -5,9 +5,30 @@ the one before a call and settle with the other after it.
 """
 
 from workflows.definition import Price, Rates
-from workflows.types import Usage
+from workflows.types import Frozen, Usage
 
 _MILLION = 1_000_000
+
+
+class Spent(Frozen):
+    """What model calls used and cost."""
+
+    usage: Usage = Usage()
+    #: Dollars; None when a price is unknown.
+    cost_usd: float | None = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Spent(
+            usage=self.usage + other.usage, cost_usd=(self.cost_usd or 0) + (other.cost_usd or 0) if known else None
+        )
+
+
+def spent(price: Price | None, usage: Usage) -> Spent:
+    """One model call with this usage; what used nothing costs nothing, whatever the price."""
+    if usage == Usage():
+        return Spent()
+    return Spent(usage=usage, cost_usd=cost(price, usage) if price else None)
 
 
 def cost(price: Price, usage: Usage) -> float:

@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workflows.commands import Prompt, StepRecord
 from workflows.definition import LoadedAgent
+from workflows.endings import NUDGES
 from workflows.errors import INSTRUCTIONS_INVALID
 from workflows.session_state import SessionState
 from workflows.types import Message, Text, ToolError
@@ -52,6 +53,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         examples=tuple(_example(state, agent)),
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
+        closing=_closing(state, record),
     )
 
 
@@ -101,6 +103,13 @@ def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
     if length > MAX_SYSTEM_CHARACTERS:
         raise PromptError(f"The instructions render to more than {MAX_SYSTEM_CHARACTERS} characters.")
     return "".join(pieces).strip()
+
+
+def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
+    if record.nudge is None:
+        return ()
+    text = Text(text=NUDGES[record.nudge])
+    return (Message(id=f"{record.step_id}.nudge", role="user", parts=(text,), at=state.created_at),)
 
 
 def _absent(agent: LoadedAgent) -> str:

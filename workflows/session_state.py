@@ -4,17 +4,19 @@ Rule: it survives JSON, so a session can continue as new wherever no activity is
 default, for runs that began without it.
 """
 
+import operator
 from datetime import datetime
 
 from pydantic import Field, JsonValue
 
 from workflows.commands import NewSession, StepRecord, Timer, View
 from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
+from workflows.endings import Odd
 from workflows.events import Event
 from workflows.notes import Handoff
 from workflows.plan import Plans, open_questions
 from workflows.rules import CURRENT
-from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage
+from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage, absent
 
 
 class Seen(Frozen):
@@ -40,6 +42,10 @@ class Turn(Frozen):
     plans: Plans = {}
     #: How the last step ended.
     stop: StopReason | None = None
+    #: The provider's own word for it, where it is unknown.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
+    #: The odd answers in a row that the last step's is the last of; none: it was not odd.
+    odd: tuple[Odd, ...] = Field(default=(), exclude_if=operator.not_)
     stopping: bool = False
     error: ToolError | None = None
     handoff: Handoff | None = None

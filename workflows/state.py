@@ -10,6 +10,7 @@ from typing import assert_never
 
 from workflows.commands import Timer
 from workflows.definition import LoadedAgent
+from workflows.endings import GOOD, oddity
 from workflows.events import (
     AgentUpdated,
     ApprovalRequested,
@@ -249,13 +250,15 @@ def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
 
 def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
     calls = tuple(part for part in event.message.parts if isinstance(part, ToolCall))
-    turn = _turn(
-        turn,
-        step=None,
+    stop = event.stop
+    if stop == "tool_calls" and not calls:
         # A model that says it calls tools and names none would be asked again and again.
-        stop="end" if event.stop == "tool_calls" and not calls else event.stop,
-        calls=calls,
-    )
+        stop = "end"
+    elif calls and stop in GOOD and state.rules >= 2:
+        # Whatever it says, it waits for their results.
+        stop = "tool_calls"
+    odd = oddity(event.message.parts, stop)
+    turn = _turn(turn, step=None, stop=stop, stop_raw=event.stop_raw, odd=(*turn.odd, odd) if odd else (), calls=calls)
     state = _spend(state, turn, event.usage, event.cost_usd)
     return say(state, event.message) if event.message.parts else state
 

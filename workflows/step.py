@@ -10,10 +10,11 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 from workflows.commands import StepRecord
 from workflows.contract import Partial, StepOutput
-from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED
+from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED, WORKER_DIED
+from workflows.pricing import Spent
 from workflows.session_state import SessionState
-from workflows.turn import CallModel
-from workflows.types import Message, Part, StopReason, Timing, ToolError, Usage, preview
+from workflows.turn import CallModel, sent
+from workflows.types import Message, Part, StopReason, Timing, ToolError, preview
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         model=state.loaded.definition.models[action.role].use,
         view=state.view,
         reserved_usd=action.reserved_usd,
+        sent=sent(state),
+        nudge=action.nudge,
     )
 
 
@@ -47,21 +50,27 @@ def finished_step(
     """`outcome` is what the activity gave; `stopping` says whether the turn was being stopped meanwhile."""
     if isinstance(outcome, StepOutput):
         stopped = outcome.stop == "stopped"
+        books = Spent(usage=outcome.usage, cost_usd=outcome.cost_usd) + (outcome.before or Spent())
         event = _event(record, outcome.parts, outcome.stop, now) | {
             "model": record.model,
-            "usage": outcome.usage,
-            "cost_usd": _charged(record, outcome.cost_usd, outcome.lost),
+            "usage": books.usage,
+            "cost_usd": _charged(record, books.cost_usd, outcome.lost),
             "timing": outcome.timing,
             "attempt": outcome.attempt,
             "request_sha256": outcome.request_sha256,
         }
+        if outcome.stop_raw is not None:
+            event["stop_raw"] = outcome.stop_raw
         return FinishedStep(event, stopped=stopped, tools_digest=outcome.tools_digest)
     partial = _partial(outcome)
-    lost = partial.lost + partial.streaming
+    lost = partial.lost + (partial.streaming and partial.spent is None)
+    books = (partial.before or Spent()) + (partial.spent or Spent())
+    for _ in range(partial.silent):
+        books += record.sent or Spent(cost_usd=record.reserved_usd)
     event = _event(record, partial.parts if stopping else (), "stopped" if stopping else "error", now) | {
         "model": record.model,
-        "usage": Usage(),
-        "cost_usd": _charged(record, 0.0, lost),
+        "usage": books.usage,
+        "cost_usd": _charged(record, books.cost_usd, lost),
         "timing": Timing(total_ms=0),
         "attempt": partial.attempt,
         "request_sha256": None,
@@ -76,7 +85,7 @@ def _event(record: StepRecord, parts: tuple[Part, ...], stop: StopReason, now: d
 
 
 def _charged(record: StepRecord, cost: float | None, lost: int) -> float | None:
-    """A lost attempt that had begun to stream is charged what was reserved for it."""
+    """A lost attempt that had begun to stream, and whose worker did not count, is charged what was reserved for it."""
     if lost == 0:
         return cost
     return None if cost is None or record.reserved_usd is None else cost + lost * record.reserved_usd
@@ -95,7 +104,9 @@ def _partial(failure: ActivityError) -> Partial:
             return Partial.model_validate(detail)
         except ValidationError:
             continue
-    return Partial(attempt=1, lost=0, streaming=False)
+    # It ran and told nothing of itself: it may have been sent.
+    silent = isinstance(cause, TemporalTimeout) or (isinstance(cause, ApplicationError) and cause.type == WORKER_DIED)
+    return Partial(attempt=1, lost=0, streaming=False, silent=int(silent))
 
 
 def _error(failure: ActivityError) -> ToolError:

@@ -31,6 +31,7 @@ from workflows.contract import (
     take_answer,
 )
 from workflows.definition import LoadedAgent
+from workflows.endings import fault, oddity
 from workflows.errors import (
     AGENT_FAILED,
     AGENT_UNAVAILABLE,
@@ -42,7 +43,7 @@ from workflows.errors import (
     TOOL_STOPPED,
     TOOL_TIMEOUT,
 )
-from workflows.events import TurnEnd, TurnFinished
+from workflows.events import StepFinished, TurnEnd, TurnFinished
 from workflows.notes import (
     Handoff,
     HandoffAgreed,
@@ -292,11 +293,33 @@ def answer_of(state: SessionState) -> SubAnswer:
     last = next((event for event in reversed(state.events) if isinstance(event, TurnFinished)), None)
     if last is None:
         return SubAnswer(reason="closed", **spent)
-    said = next((m for m in reversed(state.transcript) if m.role == "assistant" and m.turn_id == last.turn_id), None)
+    # What was said before an answer that was empty or cut is better than nothing; the error says that it is not the answer.
+    turn = (m for m in reversed(state.transcript) if m.role == "assistant" and m.turn_id == last.turn_id)
+    said = next((message for message in turn if text_of(message.parts)), None)
     parts = (
         tuple(part.model_copy(update={"native": None}) for part in said.parts if isinstance(part, Text)) if said else ()
     )
-    return SubAnswer(reason=last.reason, parts=parts, error=last.error, **spent)
+    error = last.error or _unsaid(state, last)
+    return SubAnswer(
+        reason="failed" if last.reason == "done" and error else last.reason, parts=parts, error=error, **spent
+    )
+
+
+def _unsaid(state: SessionState, last: TurnFinished) -> ToolError | None:
+    """Why the last answer of a turn that is done is none: runs by the first rules took any for one."""
+    steps = (event for event in reversed(state.events) if isinstance(event, StepFinished))
+    step = next((event for event in steps if event.turn_id == last.turn_id), None)
+    if last.reason != "done" or step is None:
+        return None
+    odd = oddity(step.message.parts, step.stop)
+    model = state.model
+    return fault(
+        step.stop,
+        (odd,) if odd else (),
+        role=state.model_role,
+        limit=model.max_output_tokens if model else None,
+        word=step.stop_raw,
+    )
 
 
 def as_error(answer: SubAnswer, name: str, *, late: bool = False) -> ToolError:

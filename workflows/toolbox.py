@@ -311,6 +311,9 @@ def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
     if agent is None or agent.use(call.name) is None:
         known = ", ".join(tool.name for tool in agent.tools) if agent else ""
         return ToolError(type=UNKNOWN_TOOL, message=f"There is no tool {call.name!r}. Tools: {known or 'none'}.")
+    if call.args_raw is not None and not call.args_raw.strip():
+        missing = f"{call.name} was not called, because its arguments are missing. Write a JSON object, {{}} for none."
+        return ToolError(type=INVALID_ARGUMENTS, message=missing)
     if call.args_raw is not None:
         return ToolError(type=INVALID_ARGUMENTS, message=f"The arguments are not a JSON object: {call.args_raw[:200]}")
     return None

@@ -10,15 +10,16 @@ from datetime import datetime
 
 from pydantic_core import to_json
 
-from workflows.commands import Timer
+from workflows.commands import Nudge, Timer
+from workflows.endings import NUDGES, fault, goes_on, nudge_after
 from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
 from workflows.events import TurnEnd
 from workflows.notes import Handoff
 from workflows.plan import as_run, open_questions, running
-from workflows.pricing import worst_case
+from workflows.pricing import Spent, worst_case
 from workflows.session_state import SessionState, Turn
 from workflows.tool_definition import ToolUse
-from workflows.types import Message, ToolCall, ToolError
+from workflows.types import Message, ToolCall, ToolError, Usage
 
 #: Bytes of JSON a token is worth, low on purpose: an estimate that decides over money errs upwards.
 BYTES_PER_TOKEN = 3
@@ -49,6 +50,8 @@ class CallModel:
     role: str
     #: Dollars that one attempt costs at worst; None when the price is unknown.
     reserved_usd: float | None
+    #: What its request says at its end.
+    nudge: Nudge | None = None
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,11 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return FinishTurn("failed", state.load_error)
     if turn.calls:
         return _next_of_calls(state, turn)
-    if turn.stop not in (None, "tool_calls", "pause"):
-        return FinishTurn("done")
+    if state.rules < 2:
+        if turn.stop not in (None, "tool_calls", "pause"):
+            return FinishTurn("done")
+    elif not goes_on(turn.stop, turn.odd):
+        return _after_last_answer(state, turn)
     if state.stale and state.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.loaded.digest)
@@ -191,8 +197,22 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         )
     reserved = reserve(state)
     return _over_budget(state, turn, reserved) or CallModel(
-        step_id=f"{turn.turn_id}.s{turn.steps + 1}", role=state.model_role, reserved_usd=reserved
+        step_id=f"{turn.turn_id}.s{turn.steps + 1}",
+        role=state.model_role,
+        reserved_usd=reserved,
+        nudge=_nudge(state),
     )
+
+
+def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+    limit = state.model.max_output_tokens if state.model else None
+    error = fault(turn.stop or "end", turn.odd, role=state.model_role, limit=limit, word=turn.stop_raw)
+    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+
+
+def _nudge(state: SessionState) -> Nudge | None:
+    turn = state.turn
+    return nudge_after(turn.stop, turn.odd) if turn is not None and state.rules >= 2 else None
 
 
 def _give_up(turn: Turn) -> Action | None:
@@ -252,13 +272,25 @@ def reserve(state: SessionState) -> float | None:
     if state.loaded is None or state.model is None:
         return None
     price = state.loaded.prices.get(state.model_role)
-    if price is None:
-        return None
+    return None if price is None else worst_case(price, input_tokens(state), state.model.max_output_tokens)
+
+
+def sent(state: SessionState) -> Spent:
+    """What the next model call costs at worst if it is sent, and nothing comes of it."""
+    tokens = input_tokens(state)
+    price = state.loaded.prices.get(state.model_role) if state.loaded else None
+    return Spent(usage=Usage(input_tokens=tokens), cost_usd=worst_case(price, tokens, 0) if price else None)
+
+
+def input_tokens(state: SessionState) -> int:
+    """Tokens that the next model call's request holds at most."""
     # The inputs, too: instructions hold them where they are rendered.
-    prompt_bytes = len(state.loaded.model_dump_json().encode()) + len(state.new.model_dump_json().encode())
+    prompt_bytes = len(state.new.model_dump_json().encode())
+    prompt_bytes += len(state.loaded.model_dump_json().encode()) if state.loaded else 0
     prompt_bytes += sum(len(to_json(inputs)) for inputs in state.taken_inputs.values())
-    tokens = (state.transcript_bytes + prompt_bytes) // BYTES_PER_TOKEN
-    return worst_case(price, tokens, state.model.max_output_tokens)
+    nudge = _nudge(state)
+    prompt_bytes += len(NUDGES[nudge]) if nudge else 0
+    return (state.transcript_bytes + prompt_bytes) // BYTES_PER_TOKEN
 
 
 def _over_budget(state: SessionState, turn: Turn, reserved: float | None) -> FinishTurn | None:

@@ -109,6 +109,8 @@ const STOPS = {
   refusal: 'The model declined to answer.',
   content_filter: 'The provider’s content filter cut the answer.',
   context_window: 'The conversation no longer fits the model’s context window.',
+  pause: 'The model paused here.',
+  other: 'The answer ended for an unknown reason and may not be whole.',
 };
 
 /** Why an answer is not whole, or null. */

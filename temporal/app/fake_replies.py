@@ -28,12 +28,16 @@ class Reply:
     reasoning: str = ""
     #: Name and arguments; a string is sent as it is, be it JSON or not.
     tools: tuple[tuple[str, dict[str, Any] | str], ...] = ()
+    #: Where arguments are: in fragments; all at once (Anthropic: in the block's start, Chat: as an object, Responses: in the
+    #: item that is done); only in the event that ends the answer (Responses); nowhere.
+    arguments: Literal["fragments", "whole", "last", "nowhere"] = "fragments"
     #: Seconds before the first token, and between tokens.
     first_token: float = 0
     gap: float = 0
     #: Each token is the time of its sending instead: `time.time()` with six decimals and a space.
     stamped: bool = False
-    #: The API's own word; None: what fits the content.
+    #: The API's own word; None: what fits the content; "": none at all (Chat). Of Responses, why the answer is incomplete, or
+    #: its status.
     stop: str | None = None
     refusal: str = ""
     input_tokens: int = 10
@@ -139,7 +143,12 @@ def _anthropic_blocks(reply: Reply) -> Iterator[tuple[dict[str, Any], str, str, 
         yield {"type": "text", "text": ""}, "text_delta", "text", words(reply.text)
     for number, (name, args) in enumerate(reply.tools, 1):
         tool: dict[str, Any] = {"type": "tool_use", "id": reply.call_id.format(n=number), "name": name, "input": {}}
-        yield tool, "input_json_delta", "partial_json", ["", *fragments(args)]
+        pieces = ["", *fragments(args)]
+        if reply.arguments != "fragments":
+            del tool["input"]
+            tool |= {"input": args} if reply.arguments == "whole" else {}
+            pieces = []
+        yield tool, "input_json_delta", "partial_json", pieces
 
 
 def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
@@ -159,12 +168,15 @@ def chat_stream(reply: Reply, body: dict[str, Any]) -> Stream:
         first: dict[str, Any] = {"index": index, "type": "function", "function": {"name": name, "arguments": ""}}
         if reply.call_id:
             first["id"] = reply.call_id.format(n=index + 1)
+        if reply.arguments == "whole":
+            first["function"]["arguments"] = args
         yield Frame(chunk({"tool_calls": [first]}))
-        for piece in fragments(args):
+        for piece in fragments(args) if reply.arguments == "fragments" else []:
             yield pause
             yield Frame(chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}), piece)
             pause = reply.gap
-    yield Frame(chunk({}, reply.stop or ("tool_calls" if reply.tools else "stop")), terminal=True)
+    finish = ("tool_calls" if reply.tools else "stop") if reply.stop is None else reply.stop or None
+    yield Frame(chunk({}, finish), terminal=True)
     if reply.usage != "none" and body.get("stream_options", {}).get("include_usage"):
         usage: dict[str, Any] = {
             "prompt_tokens": reply.input_tokens,
@@ -183,7 +195,7 @@ def stamp() -> str:
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"\s*\S+\s*", text)
+    return re.findall(r"\s*\S+\s*", text) or ([text] if text else [])
 
 
 def fragments(args: dict[str, Any] | str) -> list[str]:

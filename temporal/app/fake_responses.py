@@ -11,7 +11,7 @@ from typing import Any, Final
 from temporal.app.fake_replies import Fault, Frame, Reply, Stream, fragments, named, stamp, words
 
 _SUMMARY: Final = "response.reasoning_summary_text.delta"
-_INCOMPLETE: Final = {"max_output_tokens", "content_filter"}
+_STATUS: Final = {"completed", "failed", "cancelled"}
 
 
 def encrypted(item_id: str, summary: str) -> str:
@@ -44,6 +44,9 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     for index, (empty, item, pieces) in enumerate(_items(reply, body)):
         # Compatible servers give no indexes.
         place = {"output_index": index} if reply.usage == "full" else {}
+        if reply.arguments == "last" and item["type"] == "function_call":
+            output.append(item)
+            continue
         yield Frame(event("response.output_item.added", **place, item=empty))
         for kind, key, section, piece in pieces:
             yield pause
@@ -53,11 +56,12 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
             pause = reply.gap
         yield Frame(event("response.output_item.done", **place, item=item))
         output.append(item)
-    incomplete = reply.stop in _INCOMPLETE
-    ended = _response(body["model"], "incomplete" if incomplete else "completed") | {"output": output}
-    ended["incomplete_details"] = {"reason": reply.stop} if incomplete else None
+    status = reply.stop or "completed"
+    ended = _response(body["model"], status if status in _STATUS else "incomplete") | {"output": output}
+    ended["incomplete_details"] = None if status in _STATUS else {"reason": status}
     ended["usage"] = _usage(reply)
-    yield Frame(event(f"response.{ended['status']}", response=ended), terminal=True)
+    kind = "incomplete" if ended["status"] == "incomplete" else "completed"
+    yield Frame(event(f"response.{kind}", response=ended), terminal=True)
 
 
 _Pieces = list[tuple[str, str, int, str]]
@@ -80,10 +84,11 @@ def _items(reply: Reply, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any],
         yield empty, item | {"content": [content], "phase": None}, pieces
         index, led = index + 1, ""
     for number, (name, args) in enumerate(reply.tools, 1):
-        written = fragments(args)
+        written = [] if reply.arguments == "nowhere" else fragments(args)
         item = {"id": f"fc_{request}_{index}{led}", "type": "function_call", "name": name, "status": "completed"}
         item |= {"call_id": reply.call_id.format(n=number), "arguments": "".join(written)}
-        pieces = [("response.function_call_arguments.delta", "", 0, piece) for piece in written]
+        streamed = written if reply.arguments == "fragments" else []
+        pieces = [("response.function_call_arguments.delta", "", 0, piece) for piece in streamed]
         yield item | {"status": "in_progress", "arguments": ""}, item, pieces
         index, led = index + 1, ""
 

@@ -50,6 +50,8 @@ class _Reply:
     stop: StopReason | None = None
     usage: Usage | None = None
     failure: ApplicationError | None = None
+    #: It failed before it began to answer, so that it costs nothing.
+    refused: bool = False
     hangs: bool = False
     gate: asyncio.Event | None = None
 
@@ -100,7 +102,8 @@ class ScriptedModel:
         seconds, and then takes the next of the script.
         """
         error = StreamTruncated() if status is None else ProviderError(message, status=status, retry_after=retry_after)
-        self._replies.append(_Reply(after, failure=classify(error, _PROVIDER)))
+        refused = status is not None and not after
+        self._replies.append(_Reply(after, failure=classify(error, _PROVIDER), refused=refused))
 
     def hangs(self, text: str = "") -> None:
         """The next answer streams `text` and then never ends, until its turn is stopped."""
@@ -117,7 +120,7 @@ class ScriptedModel:
     # What makes it a wire.
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        told = [message.model_dump(mode="json") for message in (*prompt.examples, *messages)]
+        told = [message.model_dump(mode="json") for message in prompt.around(messages)]
         tools = [tool.model_dump(mode="json") for tool in prompt.tools]
         return {"model": prompt.model.use, "system": prompt.system, "messages": [*told], "tools": [*tools]}
 
@@ -135,6 +138,9 @@ class ScriptedModel:
     async def _play(
         self, reply: _Reply, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        if reply.failure is not None and reply.refused:
+            await self._streaming()
+            raise reply.failure
         usage = reply.usage or _estimate(request, reply)
         yield Started(usage.model_copy(update={"output_tokens": 0, "reasoning_tokens": 0}))
         parts: list[Part] = []

@@ -16,16 +16,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, assert_never
 
+from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.model_call import encode_request
+from activities.meter import Meter
+from activities.model_call import MOST_ABORTED, encode_request
 from activities.providers import Providers
-from activities.wire import Answer, Delta, Started
+from activities.wire import Answer, Delta, Started, Wire
 from temporal.blobs import BlobStore, unfold
 from temporal.prices import price_of
 from workflows.commands import Prompt, StepRecord
 from workflows.contract import Partial, StepOutput
 from workflows.definition import LoadedAgent
+from workflows.endings import not_run
+from workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
 from workflows.events import Events
 from workflows.notes import (
     Accepted,
@@ -34,7 +38,7 @@ from workflows.notes import (
     StepOpened,
     TurnBroken,
 )
-from workflows.pricing import cost
+from workflows.pricing import Spent, cost
 from workflows.prompt import PromptError, build_prompt
 from workflows.session_state import SessionState
 from workflows.state import apply
@@ -57,7 +61,7 @@ from workflows.turn import (
     WakeUp,
     next_action,
 )
-from workflows.types import Message, Timing, ToolCall, ToolError, ToolResult
+from workflows.types import Message, StopReason, Timing, ToolCall, ToolError, ToolResult
 
 NOT_RECORDED: Final = "not_recorded"
 _ATTEMPTS: Final = 4
@@ -111,37 +115,46 @@ class Models:
     async def call(self, prompt: Prompt, messages: Sequence[Message], step_id: str) -> StepOutput:
         """The answer in whole. Raises ApplicationError with a `Partial`, for the books, as its last detail."""
         whole = [one.model_copy(update={"parts": await unfold(self._blobs, one.parts)}) for one in messages]
-        lost = 0
+        wire = self._providers.wire(prompt.model)
+        body = wire.request(prompt, tuple(whole))
+        encoded = encode_request(body)
+        price = price_of(prompt.model)
+        before = Spent()
         for attempt in range(1, _ATTEMPTS + 1):
-            started = [False]
+            meter = Meter(price, len(encoded), prompt.model.max_output_tokens)
             try:
-                return await self._attempt(prompt, tuple(whole), step_id, attempt, lost, started)
+                output = await self._attempt(wire, body, prompt, step_id, meter)
+                told = {"attempt": attempt, "request_sha256": hashlib.sha256(encoded).hexdigest()}
+                return output.model_copy(update={**told, "before": before if before != Spent() else None})
             except ApplicationError as error:
-                if error.non_retryable or attempt == _ATTEMPTS:
-                    books = Partial(attempt=attempt, lost=lost, streaming=started[0])
+                if error.type != MODEL_TIMEOUT:
+                    meter.refused()
+                given_up = error.type == MODEL_ABORTED and attempt >= MOST_ABORTED
+                if error.non_retryable or given_up or attempt == _ATTEMPTS:
+                    books = Partial(attempt=attempt, lost=0, streaming=False, spent=meter.spent(), before=before)
                     raise ApplicationError(
                         error.message, books, type=error.type, non_retryable=error.non_retryable
                     ) from error
                 delay = error.next_retry_delay
                 wait = delay.total_seconds() if delay is not None else 0.1 * 4 ** (attempt - 1)
-            lost += started[0]
+            before += meter.spent()
             await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(
-        self, prompt: Prompt, messages: tuple[Message, ...], step_id: str, attempt: int, lost: int, started: list[bool]
+        self, wire: Wire, body: dict[str, JsonValue], prompt: Prompt, step_id: str, meter: Meter
     ) -> StepOutput:
-        wire = self._providers.wire(prompt.model)
-        body = wire.request(prompt, messages)
         sent = time.monotonic()
+        meter.sent()
         first: float | None = None
         answer: Answer | None = None
         async with aclosing(wire.stream(body, prompt, step_id)) as items:
             async for item in items:
                 match item:
                     case Started():
-                        started[0] = True
+                        meter.begun(item.usage)
                     case Delta():
+                        meter.streamed((item.tool_name or "") + item.text)
                         first = first or time.monotonic()
                     case Answer():
                         answer = item
@@ -157,9 +170,9 @@ class Models:
                 total_ms=round((time.monotonic() - sent) * 1000, 3),
             ),
             stop=answer.stop,
-            attempt=attempt,
-            lost=lost,
-            request_sha256=hashlib.sha256(encode_request(body)).hexdigest(),
+            stop_raw=answer.stop_raw,
+            attempt=1,
+            request_sha256="",
         )
 
 
@@ -192,6 +205,8 @@ class _Turn:
                     self.append("message.added", message=action.message.model_copy(update={"turn_id": turn_id}))
                 case CallModel():
                     await self._call_model(action)
+                case PlanCalls() if (error := not_run(self._stop)) is not None:
+                    self._refuse(action.calls, error)
                 case PlanCalls() | AbandonTools():
                     # Whoever would have to be asked, and wherever they run: the recorded turn has their results.
                     self._answer(action.calls)
@@ -243,10 +258,22 @@ class _Turn:
         if finished.error is not None:
             self.note(TurnBroken(error=finished.error))
 
+    @property
+    def _stop(self) -> StopReason | None:
+        return self.state.turn.stop if self.state.turn else None
+
     def _answer(self, calls: tuple[ToolCall, ...]) -> None:
+        self._run(calls, self._recording.answer(calls))
+
+    def _refuse(self, calls: tuple[ToolCall, ...], error: ToolError) -> None:
+        """Of an answer whose calls do not run, none takes a recorded result."""
+        output = error.model_dump()
+        self._run(calls, [ToolResult(call_id=c.call_id, name=c.name, output=output, is_error=True) for c in calls])
+
+    def _run(self, calls: tuple[ToolCall, ...], results: list[ToolResult]) -> None:
         for call in calls:
             self.append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-        for result in self._recording.answer(calls):
+        for result in results:
             self.append("tool.finished", call_id=result.call_id, name=result.name, result=result, duration_ms=0)
 
     def note(self, note: Note) -> None:

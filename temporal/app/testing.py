@@ -247,7 +247,8 @@ async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> As
     points = Points(lambda _: None)
     model = ScriptedModel(lambda: points.reached("step.streaming"))
     parts = assemble(settings, sources, demo_without_keys=False)
-    parts = replace(parts, providers=ScriptedProviders(model))
+    # Tools run on the test's own loop: they may share events with it, and it may patch their module.
+    parts = replace(parts, providers=ScriptedProviders(model), tool_places=None)
     await parts.definitions.publish()
     client = await connect(settings, address=server.address, interceptors=[points])
     points.client = client

@@ -1,0 +1,33 @@
+"""Which line of a user's code a thread is in, for people who look for what holds it up."""
+
+import sysconfig
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+_OURS: Final = Path(__file__).parent.parent
+#: Code that no user wrote: the standard library, what is installed, and Perdure's own packages.
+_NOT_THEIRS: Final = tuple(
+    f"{folder}/"
+    for folder in (
+        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(str(_OURS / package) for package in ("workflows", "activities", "gateway", "temporal")),
+    )
+)
+
+
+def user_line(innermost: FrameType | None, source: str) -> str:
+    """`file:line` where a thread is, whose innermost frame this is: in the user's own code if it is in any, or else in
+    the file of the tool, or else where the tool is defined, which is `source`."""
+    own = source.rpartition(":")[0]
+    in_own: str | None = None
+    frame = innermost
+    while frame is not None:
+        path = frame.f_code.co_filename
+        place = f"{path}:{frame.f_lineno}"
+        if not path.startswith(("<", *_NOT_THEIRS)):
+            return place
+        if path == own and in_own is None:
+            in_own = place
+        frame = frame.f_back
+    return in_own or source

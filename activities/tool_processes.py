@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ApplicationError, CancelledError, FailureError
 
 from activities.tool_loops import NEVER_BEGAN, elsewhere
 from workflows.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
@@ -102,10 +102,7 @@ class ToolProcesses:
     def _wait_for_room(self) -> None:
         while not self._free.acquire(timeout=_LOOK_S):
             if activity.is_cancelled():
-                details = activity.cancellation_details()
-                if details is not None and details.cancel_requested:
-                    raise ApplicationError(NEVER_BEGAN, type=TOOL_STOPPED, non_retryable=True)
-                raise CancelledError("stopped")
+                raise _never_began()
 
     def _take(self) -> "_Process":
         with self._lock:
@@ -145,10 +142,15 @@ class _Process:
     def call(self, name: str, args: dict[str, JsonValue]) -> tuple[ToolResult, bool] | ApplicationError:
         """Raises ApplicationError `tool_crashed` and CancelledError, after which the process is of no use."""
         if not self._ready:
-            kind, said = self._hear(name)
+            try:
+                kind, said = self._hear(name)
+            except CancelledError:
+                raise _never_began() from None
             if kind == "unready":
                 raise ApplicationError(f"{name} was not called: {said}", type=TOOL_FAILED)
             self._ready = True
+        if activity.is_cancelled():
+            raise _never_began()
         try:
             self._connection.send((name, args, activity.info()))
         except OSError:
@@ -192,3 +194,11 @@ class _Process:
         code = self._process.wait()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         return ApplicationError(f"The process that ran {name} ended {how}.", type=TOOL_CRASHED)
+
+
+def _never_began() -> FailureError:
+    details = activity.cancellation_details()
+    if details is not None and details.cancel_requested:
+        # Otherwise nobody would know whether it took effect.
+        return ApplicationError(NEVER_BEGAN, type=TOOL_STOPPED, non_retryable=True)
+    return CancelledError("ended before it began")

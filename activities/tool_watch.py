@@ -206,7 +206,7 @@ class Watchdog:
         told = {"tool": f"one of {', '.join(sorted(one.name for one in others))}"}
         if holder is not None:
             frame = frames.get(holder.thread) if holder.thread is not None else None
-            line = user_line(frame, holder.source)
+            line = user_line(frame, holder.source, was=True)
             holder.held_up(seconds, line)
             told = _told(holder)
         log.warning("tool.blocks", **told, line=line, seconds=round(seconds, 1), held="the interpreter")

@@ -1,7 +1,7 @@
 """A Python function as a tool: what a model is told of it, and the activity that calls it.
 
-Rule 1: the activity has the tool's name, takes one JSON object and returns a `ToolOutput`. Bad arguments never reach
-the function; a big result never reaches Temporal.
+Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more than
+the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal.
 Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
 becomes an `ApplicationError` of its class name, which Temporal retries.
 Rule 3: nothing here logs, because arguments and results are the users' own.

@@ -16,18 +16,21 @@ _NOT_THEIRS: Final = tuple(
 )
 
 
-def user_line(innermost: FrameType | None, source: str) -> str:
+def user_line(innermost: FrameType | None, source: str, *, was: bool = False) -> str:
     """`file:line` where a thread is, whose innermost frame this is: in the user's own code if it is in any, or else in
-    the file of the tool, or else where the tool is defined, which is `source`."""
+    the file of the tool, or else where the tool is defined, which is `source`.
+
+    `was`: what is looked for is just over, and the thread may have gone on to other code, so the tool's file comes first.
+    """
     own = source.rpartition(":")[0]
-    in_own: str | None = None
+    in_own = in_theirs = ""
     frame = innermost
     while frame is not None:
         path = frame.f_code.co_filename
         place = f"{path}:{frame.f_lineno}"
         if not path.startswith(("<", *_NOT_THEIRS)):
-            return place
-        if path == own and in_own is None:
-            in_own = place
+            in_theirs = in_theirs or place
+        if path == own:
+            in_own = in_own or place
         frame = frame.f_back
-    return in_own or source
+    return (in_own or in_theirs if was else in_theirs or in_own) or source

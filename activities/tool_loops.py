@@ -13,16 +13,15 @@ import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import structlog
 from temporalio import activity
-from temporalio.common import _CompositeEvent
 from temporalio.exceptions import ApplicationError
 
+from activities.elsewhere import elsewhere, from_thread
 from activities.tool_watch import Pulse, Running, Watchdog
 from workflows.errors import TOOL_STOPPED
 
@@ -122,7 +121,7 @@ class _Call:
         def tell() -> None:
             if self.task is not None:
                 self.task.cancel("Activity cancelled")
-            _from_thread(self._home, partial(_set, heard, None))
+            from_thread(self._home, partial(_set, heard, None))
 
         self._loop.call_soon(tell)
         return heard
@@ -131,7 +130,7 @@ class _Call:
         """On its loop."""
         error: BaseException | None = asyncio.CancelledError() if task.cancelled() else task.exception()
         outcome = (None, error) if error is not None else (task.result(), None)
-        _from_thread(self._home, partial(_set, self.done, outcome))
+        from_thread(self._home, partial(_set, self.done, outcome))
 
 
 async def _begins(call: _Call) -> bool:
@@ -239,42 +238,6 @@ class _ToolLoop:
         self._loop.stop()
 
 
-def elsewhere(home: asyncio.AbstractEventLoop) -> activity._Context:
-    """The running activity's context for another thread than that of `home`, whose events and heartbeats are bound to it."""
-    context = activity._Context.current()
-    at_home = contextvars.copy_context()
-
-    def heartbeat(*details: Any) -> None:
-        assert context.heartbeat is not None
-        _from_thread(home, partial(context.heartbeat, *details), at_home)
-
-    return replace(
-        context,
-        heartbeat=heartbeat,
-        cancelled_event=_Elsewhere(context.cancelled_event, home),
-        worker_shutdown_event=_Elsewhere(context.worker_shutdown_event, home),
-    )
-
-
-class _Elsewhere(_CompositeEvent):
-    """An event of the loop `home`, for whoever waits on another one."""
-
-    def __init__(self, event: _CompositeEvent, home: asyncio.AbstractEventLoop) -> None:
-        super().__init__(event.thread_event, None)
-        self._event = event
-        self._home = home
-
-    async def wait(self) -> None:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._event.wait(), self._home))
-
-
 def _set(future: "asyncio.Future[Any]", value: object) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _from_thread(
-    home: asyncio.AbstractEventLoop, do: Callable[[], object], context: contextvars.Context | None = None
-) -> None:
-    with suppress(RuntimeError):  # closed: the worker has ended
-        home.call_soon_threadsafe(do, context=context)

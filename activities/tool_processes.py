@@ -23,7 +23,8 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError
 
-from activities.tool_loops import NEVER_BEGAN, elsewhere
+from activities.elsewhere import elsewhere
+from activities.tool_loops import NEVER_BEGAN
 from workflows.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
 from workflows.types import ToolResult
 

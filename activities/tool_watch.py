@@ -31,6 +31,8 @@ _IDLE_LOOKS: Final = 20
 _ASKED_PER_S: Final = 20
 #: Seconds that a call which has just ended waits for a look that is overdue.
 _LAST_LOOK_S: Final = 0.5
+#: To whoever has a tool that holds the interpreter.
+_ADVICE: Final = "give the tool process: true in the definition"
 
 log = structlog.get_logger(__name__)
 
@@ -209,7 +211,7 @@ class Watchdog:
             line = user_line(frame, holder.source, was=True)
             holder.held_up(seconds, line)
             told = _told(holder)
-        log.warning("tool.blocks", **told, line=line, seconds=round(seconds, 1), held="the interpreter")
+        log.warning("tool.blocks", **told, line=line, seconds=round(seconds, 1), held="the interpreter", advice=_ADVICE)
         self._told(_name(holder), seconds)
 
     def _holder(self, seconds: float) -> tuple[Running | None, list[Running]]:

@@ -70,10 +70,8 @@ class Tool:
             elif how is not None and how.process:
                 result, big = await places.processes.call(self.spec.name, args)
             else:
-                given = self._check(args)
                 with places.watched(self.spec.name, self.source) as running:
-                    value = await places.loops.run(running, partial(self._called, given))
-                result, big = self._result(value)
+                    result, big = await places.loops.run(running, partial(self.carry_out, args))
                 blocked = running.blocked
             return _output(await fold_part(blobs, _workflow_id(), result) if big else result, blocked)
 
@@ -100,15 +98,14 @@ class Tool:
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
     async def carry_out(self, args: dict[str, JsonValue]) -> tuple[ToolResult, bool]:
-        """The whole of a call on the running loop, which the function holds up if it blocks: the result, and whether it
-        is too big to travel as it is. Raises ApplicationError."""
-        value = await self._called(self._check(args))
-        return self._result(value)
-
-    async def _called(self, given: dict[str, Any]) -> Any:
+        """The whole of a call on the running loop, which the function holds up if it blocks, and which users' validators
+        and serializers run on, too: the result, and whether it is too big to travel as it is. Raises ApplicationError."""
+        given = self._check(args)
         with _typed_failures():
             value = self.fn(**given)
-            return await value if inspect.isawaitable(value) else value
+            if inspect.isawaitable(value):
+                value = await value
+        return self._result(value)
 
     def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
         try:

@@ -29,6 +29,16 @@ async def block(ledger: str, until: str) -> str:
 
 
 @activity.defn
+def wait_apart(ledger: str, until: str) -> str:
+    """Waits in a thread, or in a process of its own."""
+    note(ledger, "begun")
+    while not (Path(ledger) / until).exists():
+        time.sleep(LOOK_S)
+    note(ledger, "effect")
+    return "done"
+
+
+@activity.defn
 async def block_inside(ledger: str, until: str) -> str:
     """Blocks its loop in a task of its own."""
 
@@ -36,6 +46,18 @@ async def block_inside(ledger: str, until: str) -> str:
         return await block(ledger, until)
 
     return await asyncio.create_task(inside())
+
+
+@activity.defn
+async def block_briefly(ledger: str, until: str) -> str:
+    """Blocks its loop, for longer than it may."""
+    return await block(ledger, until)
+
+
+@activity.defn
+async def block_once_briefly(ledger: str, until: str) -> str:
+    """Blocks its loop, for longer than it may; it happens once."""
+    return await block(ledger, until)
 
 
 @activity.defn

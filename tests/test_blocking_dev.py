@@ -1,5 +1,6 @@
 """Tools that block, in the real `perdure dev`: streams, gateway and other calls go on, and what took effect is told."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -14,9 +16,9 @@ from temporal.app.bench.interrupted import as_told
 from temporal.app.fake_provider import Call, FakeProvider
 from temporal.app.fake_replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions, Viewer
+from tests.session_client import PATIENCE_S, Sessions, Viewer
 from tests.shop_dev import ended, results
-from tests.tool_shop import words, written
+from tests.tool_shop import LOOK_S, words, written
 
 pytestmark = pytest.mark.server
 
@@ -30,6 +32,7 @@ tools:
   - block: {side_effects: once}
   - same_loop
   - hold: {side_effects: once, process: true}
+  - wait_apart: {process: true}
   - crash: {process: true, retry: {attempts: 2, initial: 10ms}}
 """
 STORY = " ".join(f"word{n}" for n in range(60))
@@ -117,9 +120,41 @@ async def test_what_holds_the_interpreter_does_so_in_its_own_process(sessions: S
     assert results(await ended(sessions, session)) == {"t1.s1.c1": "done"}
 
 
+async def test_a_blocked_tool_does_not_keep_the_worker_from_ending(
+    dev: Dev, sessions: Sessions, tmp_path: Path
+) -> None:
+    session = await call(sessions, ("block", {"ledger": str(tmp_path), "until": "go"}))
+    await written(tmp_path, "begun")
+    assert await dev.stop() == 0
+    await dev.start()
+    assert results(await ended(sessions, session))["t1.s1.c1"]["type"] == "outcome_unknown"
+    assert words(tmp_path) == {"begun": 1}
+
+
+async def test_processes_of_tools_end_with_the_worker(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
+    """Even where it is killed in the middle of a call."""
+    session = await call(sessions, ("wait_apart", {"ledger": str(tmp_path), "until": "go"}))
+    await written(tmp_path, "begun")
+    (child,) = tool_processes()
+    await dev.kill()
+    async with asyncio.timeout(PATIENCE_S):
+        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(LOOK_S)
+    (tmp_path / "go").touch()
+    await dev.start()
+    assert results(await ended(sessions, session)) == {"t1.s1.c1": "done"}
+    assert words(tmp_path) == {"begun": 2, "effect": 1}
+
+
 async def test_a_process_that_ends_fails_its_call_alone(sessions: Sessions, tmp_path: Path) -> None:
     session = await call(sessions, ("crash", {"ledger": str(tmp_path), "how": "exit"}))
     (result,) = results(await ended(sessions, session)).values()
     assert (result["type"], words(tmp_path)) == ("tool_crashed", {"begun": 2})
     assert "code 3" in result["message"]
     await streams_on(sessions)
+
+
+def tool_processes() -> list[psutil.Process]:
+    """Those that run a tool's call now."""
+    found = [one for one in psutil.process_iter(["cmdline"]) if str(TOOLS) in (one.info["cmdline"] or ())]
+    return [one for one in found if "tool_child" in " ".join(one.info["cmdline"])]

@@ -33,6 +33,8 @@ tools:
   - hold_async
   - same_loop
   - wait_to_stop
+  - block_briefly: {{timeout: 400ms, retry: {{attempts: 1}}}}
+  - block_once_briefly: {{timeout: 400ms, side_effects: once}}
   - ask_server
   - leave: {{retry: {{attempts: 2, initial: 10ms}}}}
   - leave_thread: {{retry: {{attempts: 2, initial: 10ms}}}}
@@ -42,6 +44,7 @@ tools:
   - crash: {{process: true, retry: {{initial: 10ms}}}}
   - block: {{process: true, side_effects: once}}
   - hold: {{process: true}}
+  - block_briefly: {{process: true, timeout: 2s, retry: {{attempts: 1}}}}
   - count_calls: {{process: true}}
   - tell_from_there: {{process: true}}
   - fail_there: {{process: true, retry: {{attempts: 2, initial: 10ms}}}}
@@ -122,12 +125,27 @@ async def test_the_call_and_the_line_are_named_once(talk: Talk, ledger: str, too
     assert finished["ask_server"].blocked is None
 
 
-async def test_calls_of_others_do_not_wait_for_it(talk: Talk, ledger: str) -> None:
-    await begin(talk, ("block", {"ledger": ledger, "until": "go"}), ("ask_server", {}), done="tool.finished", count=1)
-    (finished,) = [event for event in await talk.events() if isinstance(event, ToolFinished)]
-    assert (finished.name, finished.result.output) == ("ask_server", talk.handle.id)
+async def test_calls_that_begin_meanwhile_do_not_wait_for_it(lab: Lab, talk: Talk, ledger: str) -> None:
+    await begin(talk, ("block", {"ledger": ledger, "until": "go"}))
+    await written(Path(ledger), "begun")
+    async for other in session(lab, "blocking"):
+        assert (await outcome(other, "ask_server", {})).output == other.handle.id
     (Path(ledger) / "go").touch()
     assert results(await end(talk))["t1.s1.c1"].output == "done"
+
+
+@pytest.mark.parametrize(("tool", "kind"), [("block_briefly", "timeout"), ("block_once_briefly", "outcome_unknown")])
+async def test_a_call_that_blocks_beyond_its_time_out_is_given_up(
+    talk: Talk, ledger: str, tool: str, kind: str
+) -> None:
+    """Its thread cannot be ended, and what comes of it later is dropped."""
+    await begin(talk, (tool, {"ledger": ledger, "until": "go"}))
+    await written(Path(ledger), "begun")
+    found = results(await end(talk))
+    assert error(found["t1.s1.c1"]).type == kind
+    (Path(ledger) / "go").touch()
+    await written(Path(ledger), "effect")
+    assert results(await talk.events()) == found
 
 
 async def test_tools_see_one_loop_as_long_as_it_turns(talk: Talk) -> None:
@@ -240,6 +258,17 @@ async def test_a_stop_ends_the_process(apart: Talk, ledger: str) -> None:
     found = results(await end(apart))
     assert error(found["t1.s1.c1"]).type == "stopped"
     assert len(children()) == len(before) - 1
+    assert words(Path(ledger)) == {"begun": 1}
+
+
+async def test_a_time_out_ends_the_process(apart: Talk, ledger: str) -> None:
+    await begin(apart, ("block_briefly", {"ledger": ledger, "until": "go"}))
+    await written(Path(ledger), "begun")
+    (child,) = children()
+    assert error(results(await end(apart))["t1.s1.c1"]).type == "timeout"
+    async with asyncio.timeout(PATIENCE_S):
+        while child.is_running():  # noqa: ASYNC110 - another process
+            await asyncio.sleep(LOOK_S)
     assert words(Path(ledger)) == {"begun": 1}
 
 

@@ -6,7 +6,6 @@ or plain, so that nothing there has to know the tools' own types.
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 import time
@@ -32,8 +31,6 @@ _LOOK_S: Final = 0.5
 def main() -> None:
     """Serves until the worker is gone. Arguments behind the path: the connection's descriptor, and the tools' sources."""
     _, _, descriptor, *sources = sys.argv
-    # Ctrl-C reaches the whole group, and the worker lets calls that run come to their end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What the tools start gets no hold of it.
     os.set_inheritable(int(descriptor), False)
     _leave_with(os.getppid())

@@ -32,7 +32,9 @@ from workflows.types import ToolResult
 _LOOK_S: Final = 0.05
 #: Processes have the path of this one: where our packages were found, and last of all the user's folder.
 _PROGRAM: Final = """\
-import json, sys
+import json, signal, sys
+# Ctrl-C reaches the whole group, and the worker lets calls that run come to their end.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 sys.path[:] = json.loads(sys.argv[1])
 from activities import tool_child
 tool_child.main()
@@ -147,6 +149,8 @@ class _Process:
                 kind, said = self._hear(name)
             except CancelledError:
                 raise _never_began() from None
+            except ApplicationError as ended:
+                kind, said = "unready", ended.message
             if kind == "unready":
                 raise ApplicationError(f"{name} was not called: {said}", type=TOOL_FAILED)
             self._ready = True

@@ -25,8 +25,8 @@ from workflows.types import Blocked
 #: Seconds after which a loop that does not turn is one that is blocked.
 BLOCKED_S: Final = 1.0
 #: Seconds between two looks, and looks without a tool after which none follows.
-_LOOK_S: Final = 0.25
-_IDLE_LOOKS: Final = 20
+_LOOK_S: Final = 0.1
+_IDLE_LOOKS: Final = 50
 #: A thread that waits for the interpreter asks for it each 5 ms; one that was not scheduled, or stopped, does not.
 _ASKED_PER_S: Final = 20
 #: Seconds that a call which has just ended waits for a look that is overdue.
@@ -163,13 +163,17 @@ class Watchdog:
     def _all_pulses(self) -> list[Pulse]:
         return [*([self._home] if self._home is not None and self._running else []), *self._pulses.values()]
 
-    def _found(self, pulse: Pulse, seconds: float, frame_known: bool = True) -> None:
+    def _found(self, pulse: Pulse, seconds: float) -> None:
         call = pulse.current()
-        frame = sys._current_frames().get(pulse.thread) if frame_known else None
+        frame = sys._current_frames().get(pulse.thread)
         line = user_line(frame, call.source if call is not None else "")
+        if pulse is self._home:
+            line = line or (f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "")
+            log.warning("loop.blocks", line=line or None, seconds=round(seconds, 1))
+        elif call is None and not line:
+            return  # it runs nobody's code: the machine is busy
         pulse.spell = (call, line)
         if pulse is self._home:
-            log.warning("loop.blocks", line=line or None, seconds=round(seconds, 1))
             return
         if call is not None:
             call.held_up(seconds, line)
@@ -181,8 +185,6 @@ class Watchdog:
         with self._lock:
             if pulse.asked_at != asked_at:
                 return
-            if pulse.spell is None and seconds > BLOCKED_S:
-                self._found(pulse, seconds, frame_known=False)
             spell, pulse.spell, pulse.asked_at = pulse.spell, None, None
         if spell is None or pulse is self._home:
             return

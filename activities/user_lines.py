@@ -10,7 +10,7 @@ _OURS: Final = Path(__file__).parent.parent
 _NOT_THEIRS: Final = tuple(
     f"{folder}/"
     for folder in (
-        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")),
         *(str(_OURS / package) for package in ("workflows", "activities", "gateway", "temporal")),
     )
 )

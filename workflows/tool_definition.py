@@ -90,10 +90,13 @@ class ToolUse(Frozen):
     fallback: Name | None = None
     #: Calls of this tool that run at the same time in one session.
     parallel: int | None = Field(default=None, ge=1, le=1000)
-    #: Calls run in a process of their own, for tools that hold the interpreter (C extensions that compute) or may end their
-    #: process. A stop and a time-out end that process at once, and its end fails that call alone, as `tool_crashed`. The
-    #: process loads the same tools; what their module holds in memory is not shared with other tools.
-    process: bool = Field(default=False, exclude_if=operator.not_)
+    process: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Calls run in a process of their own: for tools that hold the interpreter, as C extensions that compute "
+        "do, or that may end their process. A stop and a time-out end that process at once; if it ends by itself, that call "
+        "alone fails, as tool_crashed. It loads the same tools, and shares nothing that their modules hold in memory.",
+    )
     #: Of a worker that is not Perdure's, in any language; its tools are described here.
     task_queue: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     description: str | None = None

@@ -90,6 +90,7 @@ class ToolLoops:
             if not loop.stuck:
                 return loop
         if len(self._loops) == _MAX_LOOPS:
+            log.error("tool.loops_blocked", loops=_MAX_LOOPS, note="calls wait until one of them turns")
             return self._loops[-1]
         self._loops.append(_ToolLoop(self._watch, len(self._loops) + 1))
         return self._loops[-1]

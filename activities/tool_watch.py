@@ -50,7 +50,6 @@ class Running:
     thread: int | None = None
     #: The longest time that it held others up.
     blocked: Blocked | None = None
-    cpu: float | None = None
 
     def held_up(self, seconds: float, line: str) -> None:
         if self.blocked is None or seconds > self.blocked.seconds:
@@ -81,7 +80,8 @@ class Watchdog:
         self._running: set[Running] = set()
         self._pulses: dict[asyncio.AbstractEventLoop, Pulse] = {}
         self._home: Pulse | None = None
-        self._home_cpu: float | None = None
+        #: How long each thread that matters had worked at the last look.
+        self._worked: dict[int, float | None] = {}
         self._looked_at = 0.0
         self._thread: threading.Thread | None = None
 
@@ -137,7 +137,7 @@ class Watchdog:
                     self._look_at_loops()
                 else:
                     self._was_late(late, times_waited() - waited)
-                self._note_cpu()
+                self._note_work()
                 self._looked_at = time.monotonic()
                 self._lock.notify_all()
                 idle = 0 if self._running else idle + 1
@@ -218,21 +218,32 @@ class Watchdog:
 
     def _holder(self, seconds: float) -> tuple[Running | None, list[Running]]:
         """Whose thread worked meanwhile; where none did, those that may have held the interpreter and waited."""
-        if self._home is not None and _worked(self._home_cpu, self._home.thread, seconds):
+        if self._home is not None and self._has_worked(self._home.thread, seconds):
             return None, []
         threads: dict[int, list[Running]] = {}
         for call in self._running:
             if call.thread is not None:
                 threads.setdefault(call.thread, []).append(call)
-        busy = [calls for thread, calls in threads.items() if _worked(calls[0].cpu, thread, seconds)]
+        busy = [calls for thread, calls in threads.items() if self._has_worked(thread, seconds)]
         suspects = busy[0] if busy else [call for calls in threads.values() for call in calls]
         return (suspects[0], []) if len(suspects) == 1 else (None, suspects)
 
-    def _note_cpu(self) -> None:
-        """Of threads that are alive, for their calls run."""
-        self._home_cpu = cpu_seconds(self._home.thread) if self._home is not None else None
-        for call in self._running:
-            call.cpu = cpu_seconds(call.thread) if call.thread is not None else None
+    def _note_work(self) -> None:
+        threads = {call.thread for call in self._running if call.thread is not None}
+        if self._home is not None and threads:
+            threads.add(self._home.thread)
+        self._worked = {thread: cpu_seconds(thread) for thread in threads & _alive()}
+
+    def _has_worked(self, thread: int, seconds: float) -> bool:
+        """Whether it did for half of the last `seconds`, at least."""
+        before = self._worked.get(thread)
+        now = cpu_seconds(thread) if before is not None and thread in _alive() else None
+        return now is not None and before is not None and now - before > seconds / 2
+
+
+def _alive() -> set[int | None]:
+    """To ask about the clock of any other thread ends the process."""
+    return {thread.ident for thread in threading.enumerate()}
 
 
 def _name(call: Running | None) -> str:
@@ -245,8 +256,3 @@ def _told(call: Running | None) -> dict[str, str]:
         return {"tool": _name(call)}
     tenant, _, session = call.workflow_id.partition("/")
     return {"tool": call.name, "tenant": tenant, "session": session, "call_id": call.call_id}
-
-
-def _worked(before: float | None, thread: int, seconds: float) -> bool:
-    now = cpu_seconds(thread)
-    return now is not None and before is not None and now - before > seconds / 2

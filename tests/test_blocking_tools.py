@@ -44,7 +44,7 @@ tools:
   - crash: {{process: true, retry: {{initial: 10ms}}}}
   - block: {{process: true, side_effects: once}}
   - hold: {{process: true}}
-  - block_briefly: {{process: true, timeout: 2s, retry: {{attempts: 1}}}}
+  - block_briefly: {{process: true, timeout: 3s, retry: {{attempts: 1}}}}
   - count_calls: {{process: true}}
   - tell_from_there: {{process: true}}
   - fail_there: {{process: true, retry: {{attempts: 2, initial: 10ms}}}}
@@ -262,10 +262,12 @@ async def test_a_stop_ends_the_process(apart: Talk, ledger: str) -> None:
 
 
 async def test_a_time_out_ends_the_process(apart: Talk, ledger: str) -> None:
+    # Makes the process, which may take longer than the time-out.
+    await outcome(apart, "count_calls", {"word": "first"})
     await begin(apart, ("block_briefly", {"ledger": ledger, "until": "go"}))
     await written(Path(ledger), "begun")
     (child,) = children()
-    assert error(results(await end(apart))["t1.s1.c1"]).type == "timeout"
+    assert error(results(await end(apart, 2))["t2.s1.c1"]).type == "timeout"
     async with asyncio.timeout(PATIENCE_S):
         while child.is_running():  # noqa: ASYNC110 - another process
             await asyncio.sleep(LOOK_S)

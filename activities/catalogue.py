@@ -20,6 +20,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.tool_places import ToolPlaces
 from activities.tools import Tool, ToolLoadError, is_tool, read_tool
 from temporal.blobs import BlobStore
 from temporal.schema_check import field_of, input_fault
@@ -84,12 +85,14 @@ class Catalogue:
         specs = [(name, spec.model_dump(mode="json") if (spec := self.spec(name)) else None) for name in names]
         return hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()
 
-    def activities(self, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> list[Callable[..., Any]]:
-        """What to register on a worker that runs on `loop`; big results go to `blobs`.
+    def activities(
+        self, blobs: BlobStore, loop: asyncio.AbstractEventLoop, places: ToolPlaces | None = None
+    ) -> list[Callable[..., Any]]:
+        """What to register on a worker that runs on `loop`; big results go to `blobs`. `places`: see `Tool.activity`.
 
         A worker with a synchronous tool among these needs an `activity_executor`.
         """
-        return [tool.activity(blobs, loop) for tool in self._tools.values()]
+        return [tool.activity(blobs, loop, places) for tool in self._tools.values()]
 
 
 def load_tools(source: str) -> list[Callable[..., Any]]:

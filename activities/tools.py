@@ -1,7 +1,7 @@
 """A Python function as a tool: what a model is told of it, and the activity that calls it.
 
-Rule 1: the activity has the tool's name, takes one JSON object and returns a `ToolOutput`. Bad arguments never reach
-the function; a big result never reaches Temporal.
+Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more than
+the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal.
 Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
 becomes an `ApplicationError` of its class name, which Temporal retries.
 Rule 3: nothing here logs, because arguments and results are the users' own.
@@ -10,8 +10,9 @@ Rule 3: nothing here logs, because arguments and results are the users' own.
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -22,13 +23,14 @@ from temporalio.exceptions import ApplicationError, FailureError
 from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
 from activities.docstrings import Docs, read_docstring
 from activities.results import BadResult, Results, read_results
+from activities.tool_places import ToolPlaces
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.nesting import DEEPEST, too_deep
-from workflows.contract import ToolOutput, call_of_activity
+from workflows.contract import CallOptions, ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
 from workflows.tool_definition import Name
 from workflows.toolbox import FOLDED_ARGS
-from workflows.types import INLINE_LIMIT, BlobRef, ToolCall, ToolResult, ToolSpec, preview
+from workflows.types import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
 
 #: Bytes of JSON that a result may have.
 MAX_RESULT: Final = 16 * 1024 * 1024
@@ -49,36 +51,61 @@ class Tool:
     arguments: Arguments
     results: Results
 
-    def activity(self, blobs: BlobStore, loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    def activity(
+        self, blobs: BlobStore, loop: asyncio.AbstractEventLoop, places: ToolPlaces | None = None
+    ) -> Callable[..., Any]:
         """The activity to register on a worker that runs on `loop`; big results go to `blobs`.
 
         It is synchronous where the function is, so that the worker runs it in its executor and everything that the SDK
-        offers to threads (heartbeats, cancellation) works inside.
+        offers to threads (heartbeats, cancellation) works inside. `places` is where the function runs; None: on `loop`
+        itself or in the executor, whatever is asked for.
         """
         definition = _definition(self.fn)
 
-        async def call(args: dict[str, JsonValue]) -> ToolOutput:
-            given = self._check(await whole_arguments(blobs, args))
-            with _typed_failures():
-                value = await self.fn(**given)
-            result, big = self._result(value)
-            return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
+        async def call(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
+            args = await whole_arguments(blobs, args)
+            blocked = None
+            if places is None:
+                result, big = await self.carry_out(args)
+            elif how is not None and how.process:
+                result, big = await places.processes.call(self.spec.name, args)
+            else:
+                with places.watched(self.spec.name, self.source) as running:
+                    result, big = await places.loops.run(running, partial(self.carry_out, args))
+                blocked = running.blocked
+            return _output(await fold_part(blobs, _workflow_id(), result) if big else result, blocked)
 
-        def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
+        def call_in_thread(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
             if FOLDED_ARGS in args:
                 args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
-            given = self._check(args)
-            with _typed_failures():
-                value = self.fn(**given)
-            result, big = self._result(value)
+            blocked = None
+            if places is not None and how is not None and how.process:
+                result, big = places.processes.call_in_thread(self.spec.name, args)
+            else:
+                given = self._check(args)
+                watched = nullcontext() if places is None else places.watched_in_thread(self.spec.name, self.source)
+                with watched as running, _typed_failures():
+                    value = self.fn(**given)
+                result, big = self._result(value)
+                blocked = running.blocked if running is not None else None
             if not big:
-                return _output(result)
+                return _output(result, blocked)
             # The store belongs to the worker's loop: its cache and its connections are not for threads.
             folding = asyncio.run_coroutine_threadsafe(fold_part(blobs, _workflow_id(), result), loop)
-            return _output(folding.result())
+            return _output(folding.result(), blocked)
 
         wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
+
+    async def carry_out(self, args: dict[str, JsonValue]) -> tuple[ToolResult, bool]:
+        """The whole of a call on the running loop, which the function holds up if it blocks, and which users' validators
+        and serializers run on, too: the result, and whether it is too big to travel as it is. Raises ApplicationError."""
+        given = self._check(args)
+        with _typed_failures():
+            value = self.fn(**given)
+            if inspect.isawaitable(value):
+                value = await value
+        return self._result(value)
 
     def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
         try:
@@ -167,7 +194,8 @@ def _typed_failures() -> Iterator[None]:
     except FailureError:
         # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
         raise
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        # One that leaves the process would take everything else with it.
         kind = type(error).__name__
         raise ApplicationError(preview(str(error)) or kind, type=kind) from error
 
@@ -204,8 +232,9 @@ def _workflow_id() -> str:
     return workflow_id
 
 
-def _output(part: object) -> ToolOutput:
-    return output_of(part, activity.info().attempt)
+def _output(part: object, blocked: Blocked | None = None) -> ToolOutput:
+    output = output_of(part, activity.info().attempt)
+    return output if blocked is None else output.model_copy(update={"blocked": blocked})
 
 
 def output_of(part: object, attempt: int | None) -> ToolOutput:

@@ -21,7 +21,8 @@ from workflows.events import (
 
 
 async def calls_json(step: TraceStep, blobs: BlobStore) -> list[dict[str, Any]]:
-    """`{call_id, name, args, started_at, duration_ms, attempts, result, session_id?, questions?}` of each call of a step.
+    """`{call_id, name, args, started_at, duration_ms, attempts, result, session_id?, questions?, blocked?}` of each call
+    of a step. `blocked` is `{seconds, line}` of a tool that held up others.
 
     A question is `{question_id, kind, asked_at, prompt?, expires_at?, resolved_at?, approved?, reason?, by?, value?}`;
     one without `resolved_at` is open.
@@ -46,6 +47,8 @@ async def calls_json(step: TraceStep, blobs: BlobStore) -> list[dict[str, Any]]:
             case ToolFinished():
                 shown = await event_json(event, blobs)
                 outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
+                if event.blocked is not None:
+                    outcome["blocked"] = event.blocked.model_dump(mode="json")
                 calls[event.call_id] = _call(calls, event) | outcome
                 for asked in calls[event.call_id].get("questions", ()):
                     # One that was declined, or not answered in time, has the call's result and no event of its own.

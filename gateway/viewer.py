@@ -49,7 +49,7 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
             dumped = event.model_dump(mode="json", exclude={"message"})
             dumped["message"] = await message_json(event.message, blobs)
         case ToolFinished():
-            dumped = event.model_dump(mode="json", exclude={"result"})
+            dumped = event.model_dump(mode="json", exclude={"result", "blocked"})
             result: Part = event.result
             if result.blob:
                 (result,) = await unfold(blobs, (result,))

@@ -41,6 +41,7 @@ _BUCKETS: Final[Mapping[str, Sequence[float]]] = {
     "perdure_first_token_seconds": _LONG,
     "perdure_first_token_overhead_seconds": _SHORT,
     "perdure_stop_delay_seconds": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    "perdure_tool_blocked_seconds": (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 120.0, 600.0),
     "perdure_live_lag_seconds": (0.0001, 0.00025, *_SHORT),
     "perdure_cost_usd": (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
 }
@@ -71,6 +72,10 @@ class Metrics:
             "perdure_lost_attempts_total", "Attempts at model calls that gave no answer and were followed by another"
         )
         self._tools = count("perdure_tool_calls_total", "Tool calls that ended, by tool and outcome")
+        self._blocked = spread(
+            "perdure_tool_blocked_seconds",
+            "For how long tools held up others on their worker, each time of over a second",
+        )
         self._first_token = spread(
             "perdure_first_token_seconds", "From the request to a provider to the first token of its answer"
         )
@@ -117,6 +122,12 @@ class Metrics:
             self._tokens.add(tokens, {"model": model, "kind": kind})
         if event.cost_usd is not None:
             self._cost.record(event.cost_usd, {"model": model})
+
+    # What tools tell.
+
+    def tool_blocked(self, name: str, seconds: float) -> None:
+        """A tool of this worker held up others."""
+        self._blocked.record(_not_negative(seconds), {"name": name})
 
     # What model calls tell.
 

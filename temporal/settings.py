@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     graceful_shutdown_s: float = Field(default=30, ge=0)
     #: A streaming model call holds one slot from its first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
+    #: Processes for tools with `process: true`; further calls of theirs wait.
+    tool_processes: int = Field(default=4, ge=1, le=1000)
     cached_workflows: int = Field(default=4000, ge=0)
 
     #: Of this worker, for Temporal's worker versioning: both, or none and everything is unversioned.

@@ -41,7 +41,7 @@ from workflows.commands import Prompt
 from workflows.contract import CallModelInput, StepOutput, ToolOutput
 from workflows.events import Event, TurnFinished
 from workflows.session_state import SessionState
-from workflows.types import Message, Usage
+from workflows.types import Blocked, Message, Usage
 
 #: Seconds that a process which ends waits for a collector that does not answer.
 FLUSH_S: Final = 5.0
@@ -131,6 +131,11 @@ class Tracing(Interceptor):
             span = trace.get_current_span()
             span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
             span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
+
+    def blocked(self, blocked: Blocked) -> None:
+        """Called within a tool's span: it has held up others."""
+        told: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
+        trace.get_current_span().add_event("tool.blocks", told)
 
     @contextmanager
     def chat(self, request: CallModelInput) -> Iterator[Span]:

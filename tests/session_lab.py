@@ -350,6 +350,8 @@ async def open_lab(
         async with make_worker(client, live, parts):
             yield Lab(client, live, parts, stage)
     finally:
+        if parts.tool_places is not None:
+            await parts.tool_places.aclose()
         await parts.mcp.aclose()
 
 

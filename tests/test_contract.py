@@ -67,7 +67,7 @@ async def test_every_stub_is_implemented_and_every_tool_gives_what_the_session_t
         "deliver_message",
     }
     tool = read_tool(current_time).activity(LocalBlobs(tmp_path), asyncio.get_running_loop())
-    assert signature(tool) == ("current_time", [dict[str, JsonValue]], ToolOutput)
+    assert signature(tool) == ("current_time", [dict[str, JsonValue], contract.CallOptions | None], ToolOutput)
 
 
 def test_every_event_is_in_the_union() -> None:

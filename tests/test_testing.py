@@ -24,22 +24,28 @@ from workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
 pytestmark = pytest.mark.server
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-HEAD = "import asyncio, time, pytest\nfrom temporal.app.testing import *\n"
+HEAD = "import asyncio, os, time, pytest\nfrom temporal.app.testing import *\n"
 AGENT = """\
 name: adder
 models: {main: {use: anthropic/claude-sonnet-5-5}}
 model: main
 instructions: Add for {{ who }}.
 inputs: {who: {type: string, default: Ada}}
-tools: [add]
+tools: [add, here: {process: true}]
 """
 TOOLS = '''\
+import asyncio, os
 from temporalio import activity
 
 @activity.defn
 def add(a: int, b: int) -> int:
     """Adds two numbers."""
     return a + b
+
+@activity.defn
+async def here() -> str:
+    """Where it runs."""
+    return f"{os.getpid()} {id(asyncio.get_running_loop())}"
 '''
 
 GREEN = """
@@ -62,7 +68,8 @@ async def test_a_month(perdure):
         assistant("3"), user("Sure?"), assistant("Yes."), user("Thanks"), assistant("Bye."),
     ]
     first, last = perdure.model.asked[0], perdure.model.asked[-1]
-    assert (first.model, first.system.strip(), first.tools) == ("anthropic/claude-sonnet-5-5", "Add for Ada.", ("add",))
+    assert (first.model, first.tools) == ("anthropic/claude-sonnet-5-5", ("add", "here"))
+    assert first.system.strip() == "Add for Ada."
     assert len(last.transcript) == 7
 
 @pytest.mark.parametrize(("at", "asked", "ran"), [
@@ -114,6 +121,22 @@ async def test_two_sessions_and_a_gate(perdure):
     await other.until("step.started")
     gate.set()
     assert ((await session.turn("first")).text, (await other.turn("m2")).text) == ("one", "two")
+
+async def test_tools_share_the_loop_of_the_test(perdure):
+    gate = asyncio.Event()
+    async def add(a, b):
+        await gate.wait()
+        return a + b
+    perdure.tool("add", add)
+    perdure.model.says(calls=[("add", {"a": 1, "b": 2}), ("here", {})])
+    perdure.model.says("done")
+    session = await perdure.session("adder", message="go")
+    await session.until("tool.finished")
+    gate.set()
+    await session.turn("first")
+    assert (await session.transcript())[2:4] == [
+        result("add", 3), result("here", f"{os.getpid()} {id(asyncio.get_running_loop())}")
+    ]
 
 async def test_failures_wait_for_nobody(perdure):
     perdure.model.fails(429, retry_after=300)

@@ -163,6 +163,16 @@ def test_what_runs_is_shown_as_running() -> None:
     ]
 
 
+def test_a_tool_that_held_up_others_is_shown_with_its_line() -> None:
+    result = {"output": "done", "is_error": False}
+    tool = {"name": "pay", "args": {}, "result": result, "attempts": 1, "duration_ms": 9_812.0}
+    tool |= {"blocked": {"seconds": 9.8, "line": "/shop/tools.py:7"}}
+
+    assert rendered({}, step(tools=[tool]))[3:] == [
+        "        └── pay()  9.81 s  done  blocked others for 9.80 s at /shop/tools.py:7"
+    ]
+
+
 def test_what_was_asked_stands_below_its_call() -> None:
     def call(**question: Any) -> dict[str, Any]:
         asked = {"question_id": "q", "kind": "approval", "asked_at": "2026-01-02T00:00:00Z", **question}

@@ -34,9 +34,12 @@ name: traced
 models: {main: {use: anthropic/claude-sonnet-5-5}}
 model: main
 instructions: Keep the secret word hush.
-tools: [look_up, refuse]
+tools: [look_up, refuse, dawdle]
 """
 TOOLS = '''
+import pathlib
+import time
+
 from opentelemetry import trace
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -47,6 +50,14 @@ def look_up(order: str) -> str:
     """Looks an order up."""
     with trace.get_tracer("shop").start_as_current_span("SELECT orders"):
         return "shipped hush"
+
+
+@activity.defn
+async def dawdle(until: str) -> str:
+    """Blocks its loop until a file is there."""
+    while not pathlib.Path(until).exists():
+        time.sleep(0.02)
+    return "done"
 
 
 @activity.defn
@@ -71,6 +82,8 @@ class Seen:
     end: int
     failed: bool
     service: str
+    #: Attributes of its events, by their names.
+    events: dict[str, dict[str, Any]]
 
 
 class Collector:
@@ -120,6 +133,7 @@ def _seen(span: trace_pb2.Span, service: str) -> Seen:
         end=span.end_time_unix_nano,
         failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
         service=service,
+        events={event.name: {pair.key: _value(pair.value) for pair in event.attributes} for event in span.events},
     )
 
 
@@ -293,6 +307,30 @@ async def test_failures_have_their_types_and_no_words(
     assert [span.failed for span in spans] == [True, False, True, True]
     assert spans[0].attributes["perdure.reason"] == "failed"
     assert b"hush" not in collector.raw
+
+
+@pytest.mark.server
+async def test_a_tool_that_held_up_others_is_told_with_the_line(
+    dev: Dev, sessions: Sessions, provider: FakeProvider, collector: Collector, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="", tools=(("dawdle", {"until": str(tmp_path / "go")}),)))
+    session = await sessions.create("traced", message="dawdle")
+    async with asyncio.timeout(60):
+        while not any("tool.blocks" in line for line in dev.output):  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(0.02)
+    (tmp_path / "go").touch()
+
+    spans = await collector.turn(session, "t1")
+    told = next(span for span in spans if span.name == "execute_tool dawdle").events["tool.blocks"]
+    assert told["perdure.seconds"] >= 1
+    assert told["perdure.line"].partition("shop.py:")[2].isdecimal()
+    shown = (await sessions.http.get(f"/v1/sessions/{session}/trace")).json()
+    (call,) = shown["steps"][0]["tools"]
+    assert call["blocked"] == {"seconds": told["perdure.seconds"], "line": told["perdure.line"]}
+    async with sessions.view(session) as viewer:
+        finished = (await viewer.until("turn.finished"))[-1]
+        assert finished.type == "turn.finished"
+        assert all("blocked" not in frame.data for frame in viewer.frames)
 
 
 @pytest.mark.server

@@ -17,7 +17,7 @@ from workflows.pricing import Spent
 from workflows.schedule_definition import Schedule
 from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
-from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage, absent
+from workflows.types import BlobRef, Blocked, Frozen, Part, StopReason, Timing, Usage, absent
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -89,6 +89,13 @@ class StepOutput(Frozen):
     tools_digest: str = ""
 
 
+class CallOptions(Frozen):
+    """What the activity of a Python tool is given behind the arguments, where the definition says more than the usual."""
+
+    #: It runs in a process of its own.
+    process: bool = False
+
+
 class ToolOutput(Frozen):
     """What a Python tool returned; a big one is folded, see `workflows.types`."""
 
@@ -96,6 +103,8 @@ class ToolOutput(Frozen):
     blob: BlobRef | None = None
     #: None where the worker is not ours and does not tell.
     attempt: int | None = 1
+    #: It held up others on its worker.
+    blocked: Blocked | None = Field(default=None, exclude_if=absent)
 
 
 class TakeResultInput(Frozen):

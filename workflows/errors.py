@@ -40,6 +40,8 @@ UNKNOWN_TOOL: Final = "unknown_tool"
 TOOL_TIMEOUT: Final = "timeout"
 TOOL_STOPPED: Final = "stopped"
 TOOL_FAILED: Final = "tool_failed"
+#: The process that ran it, one of its own, ended in the middle of it.
+TOOL_CRASHED: Final = "tool_crashed"
 #: Nobody allowed the call.
 DENIED: Final = "denied"
 #: A question that nobody answered in time.

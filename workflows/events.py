@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from workflows.types import BlobRef, Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage, absent
+from workflows.types import BlobRef, Blocked, Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage, absent
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 
@@ -109,6 +109,8 @@ class ToolFinished(EventBase):
     usage: Usage | None = None
     #: Dollars; with `usage`, None when a price is unknown.
     cost_usd: float | None = None
+    #: The tool held up others on its worker. For the trace; viewers are not told.
+    blocked: Blocked | None = Field(default=None, exclude_if=absent)
 
 
 class ApprovalRequested(EventBase):

@@ -3,6 +3,7 @@
 Rule: what a policy cannot mean is refused here, with the field's name, so that nothing is decided by silence later.
 """
 
+import operator
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -89,6 +90,13 @@ class ToolUse(Frozen):
     fallback: Name | None = None
     #: Calls of this tool that run at the same time in one session.
     parallel: int | None = Field(default=None, ge=1, le=1000)
+    process: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="Calls run in a process of their own: for tools that hold the interpreter, as C extensions that compute "
+        "do, or that may end their process. A stop and a time-out end that process at once; if it ends by itself, that call "
+        "alone fails, as tool_crashed. It loads the same tools, and shares nothing that their modules hold in memory.",
+    )
     #: Of a worker that is not Perdure's, in any language; its tools are described here.
     task_queue: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     description: str | None = None
@@ -116,6 +124,8 @@ class ToolUse(Frozen):
             for field in remote:
                 if getattr(self, field) != type(self).model_fields[field].default:
                     raise ValueError(f"{field}: only counts with task_queue; Perdure's own tools describe themselves")
+        elif self.process:
+            raise ValueError("process: does not count with task_queue; only Perdure's own workers know it")
         elif self.input is None or self.description is None:
             raise ValueError("task_queue: a tool of another worker needs its description and its input schema here")
         elif self.input.get("type") != "object":

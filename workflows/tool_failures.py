@@ -15,6 +15,7 @@ from workflows.errors import (
     MCP_LOST,
     NO_WORKER,
     RESULT_TOO_LARGE,
+    TOOL_CRASHED,
     TOOL_FAILED,
     TOOL_TIMEOUT,
     WORKER_DIED,
@@ -40,7 +41,7 @@ def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
     match cause:
         case ApplicationError(type=type_) if type_ == WORKER_DIED:
             return UNKNOWN if once else _error(TOOL_FAILED, "The worker that ran this call was lost.", retryable=True)
-        case ApplicationError(type=type_) if type_ == MCP_LOST and once:
+        case ApplicationError(type=type_) if type_ in (MCP_LOST, TOOL_CRASHED) and once:
             return UNKNOWN
         case ApplicationError():
             kind = cause.type or TOOL_FAILED

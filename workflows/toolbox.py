@@ -18,6 +18,7 @@ from workflows.approvals import STOPPED, UNKNOWN
 from workflows.contract import (
     TAKE_RESULT,
     CallMcpToolInput,
+    CallOptions,
     TakeResultInput,
     ToolOutput,
     call_mcp_tool,
@@ -185,6 +186,9 @@ class Toolbox:
             if mcp is not None:
                 request = _mcp_call(use, *mcp, args, so_far)
                 opened.handle = workflow.start_activity(call_mcp_tool, request, **config)
+            elif use.process:
+                how = CallOptions(process=True)
+                opened.handle = workflow.start_activity(use.name, args=[args, how], result_type=ToolOutput, **config)
             else:
                 opened.handle = workflow.start_activity(use.name, args, result_type=ToolOutput, **config)
             output: ToolOutput | ServerAsks = await opened.handle
@@ -277,6 +281,7 @@ class Toolbox:
             duration_ms=round(milliseconds, 3),
             usage=errand.usage if errand else None,
             cost_usd=errand.cost_usd if errand else None,
+            blocked=None if isinstance(outcome, ToolError) else outcome.blocked,
         )
 
     def _use(self, name: str) -> ToolUse | None:

@@ -30,6 +30,14 @@ def absent(value: object) -> bool:
     return value is None
 
 
+class Blocked(Frozen):
+    """A tool held up others on its worker."""
+
+    seconds: float
+    #: `file:line` of the code that did.
+    line: str
+
+
 class BlobRef(Frozen):
     """Where the whole of a folded part lies."""
 

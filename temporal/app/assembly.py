@@ -29,6 +29,7 @@ from activities.providers import Providers
 from activities.stale_attempts import StaleAttempts
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
+from activities.tool_places import ToolPlaces
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
 from gateway.app import create_app
 from temporal.agent_folders import SHIPPED
@@ -60,11 +61,15 @@ class Parts:
     catalogue: Catalogue
     definitions: Definitions
     mcp: McpServers
+    #: None: tools run on the worker's own loop.
+    tool_places: ToolPlaces | None = None
     providers: Providers = field(default_factory=lambda: Providers(environment()))
     telemetry: Telemetry = SILENT
 
     async def aclose(self) -> None:
         """Ends what was opened on the way: connections, and programs that serve tools."""
+        if self.tool_places is not None:
+            await self.tool_places.aclose()
         await self.mcp.aclose()
         await self.providers.aclose()
 
@@ -84,7 +89,11 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
-    return Parts(settings, blobs, catalogue, definitions, McpServers(environment(), blobs), telemetry=telemetry)
+    places = ToolPlaces(
+        sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
+    )
+    mcp = McpServers(environment(), blobs)
+    return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
@@ -105,6 +114,8 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
     loop = asyncio.get_running_loop()
+    if parts.tool_places is not None:
+        parts.tool_places.watch.attach(loop)
 
     def stop(session: str) -> None:
         # Workflow code runs on threads of its own.
@@ -124,7 +135,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
             Taking(parts.blobs).take_result,
             sub_agents.open_agent,
             sub_agents.take_answer,
-            *parts.catalogue.activities(parts.blobs, asyncio.get_running_loop()),
+            *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
         ],
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
         # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.

@@ -19,7 +19,7 @@ from temporal.settings import Settings
 from workflows.commands import Prompt
 from workflows.events import Event
 from workflows.session_state import SessionState
-from workflows.types import Message
+from workflows.types import Blocked, Message
 
 if TYPE_CHECKING:
     from temporal.tracing import Tracing
@@ -48,6 +48,11 @@ class Telemetry:
         """A model is about to be asked this. Called within the attempt."""
         if self.tracing is not None:
             self.tracing.asked(prompt, messages)
+
+    def blocked(self, blocked: Blocked) -> None:
+        """A tool has held up others. Called within the attempt, at its end."""
+        if self.tracing is not None:
+            self.tracing.blocked(blocked)
 
 
 SILENT: Final = Telemetry()

@@ -7,7 +7,8 @@
         turn = await session.say("Where is my order A-1001?")
         assert turn.text == "It is on its way."
 
-Rule 1: everything but the model is the product's own: workflow, worker, definitions, tools, blobs, live plane.
+Rule 1: everything but the model is the product's own: workflow, worker, definitions, tools, blobs, live plane. Only that
+tools run on the test's own loop and in its process, whatever the definition says: they may share events with it.
 Rule 2: nothing waits in real time. Time passes by `perdure.later(days=3)`, and what failed is tried again at once.
 Rule 3: a test that passes has been replayed: every run of every session, from its history.
 """
@@ -247,7 +248,7 @@ async def open_perdure(server: TestServer, folder: Path, sources: Sources) -> As
     points = Points(lambda _: None)
     model = ScriptedModel(lambda: points.reached("step.streaming"))
     parts = assemble(settings, sources, demo_without_keys=False)
-    parts = replace(parts, providers=ScriptedProviders(model))
+    parts = replace(parts, providers=ScriptedProviders(model), tool_places=None)
     await parts.definitions.publish()
     client = await connect(settings, address=server.address, interceptors=[points])
     points.client = client

@@ -94,7 +94,12 @@ def _tool(tool: Mapping[str, Any]) -> Text:
         return line.append("  waits" if waits else "  runs", style="yellow" if waits else "green")
     tries = f"  {tool['attempts']} attempts" if (tool["attempts"] or 1) > 1 else ""
     line.append(f"  {duration(tool['duration_ms'])}{tries}", style="dim")
-    return line.append(f"  {result(outcome)}", style="red" if outcome["is_error"] else "")
+    line.append(f"  {result(outcome)}", style="red" if outcome["is_error"] else "")
+    if blocked := tool.get("blocked"):
+        line.append(
+            f"  blocked others for {duration(blocked['seconds'] * 1000)} at {plain(blocked['line'])}", style="yellow"
+        )
+    return line
 
 
 def _question(question: Mapping[str, Any]) -> Text:

@@ -1,0 +1,30 @@
+"""What the operating system tells of this process's threads, where it does: who worked, and who waited.
+
+A thread that waits for the interpreter wakes each few milliseconds to ask for it again. One that was not scheduled, or
+whose process was stopped, does not. So the number of times that it waited tells the two apart.
+"""
+
+import math
+import time
+from importlib.util import find_spec
+
+
+def times_waited() -> float:
+    """How often the calling thread has waited so far; without end where the system does not tell."""
+    if find_spec("resource") is None:
+        return math.inf
+    import resource
+
+    who = getattr(resource, "RUSAGE_THREAD", None)
+    return math.inf if who is None else resource.getrusage(who).ru_nvcsw
+
+
+def cpu_seconds(thread: int) -> float | None:
+    """How long a thread that is alive has worked so far; None where the system does not tell."""
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    if clock_of is None:
+        return None
+    try:
+        return time.clock_gettime(clock_of(thread))
+    except OSError:
+        return None

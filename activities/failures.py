@@ -30,6 +30,8 @@ from activities.failure_table import (
     TOO_LONG,
     TOO_LONG_WORDS,
 )
+from temporal.references import MissingVariable
+from temporal.vendors import OPENAI as OPENAI_VENDOR
 from workflows import errors
 
 if TYPE_CHECKING:
@@ -61,10 +63,6 @@ UNKNOWN: Final = Provider("unknown", "The model provider")
 
 class StreamTruncated(Exception):
     """The stream ended without its terminal event."""
-
-
-class MissingVariable(Exception):
-    """An environment variable that the call needs is not set; the message is its name."""
 
 
 class ProviderError(Exception):
@@ -271,8 +269,4 @@ def _guess(error: BaseException) -> Provider:
 
 def is_openai(url: str) -> bool:
     """Whether `url` is OpenAI's own (also a regional one), and not that of a compatible server."""
-    try:
-        host = httpx2.URL(url).host
-    except httpx2.InvalidURL:
-        return False
-    return host == "api.openai.com" or host.endswith(".api.openai.com")
+    return OPENAI_VENDOR.owns(url)

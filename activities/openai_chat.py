@@ -24,6 +24,7 @@ from activities.schemas import fit_all
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
 from workflows.types import Message, Native, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 API: Final = "openai.chat"
@@ -88,7 +89,7 @@ class OpenAIChat:
         openais = self._clients.are_openais(prompt.model.base_url)
         provider = failures.OPENAI if openais else failures.MODEL_SERVER
         try:
-            async with await self._open(request, prompt.model.base_url) as chunks:
+            async with await self._open(request, prompt.model) as chunks:
                 yield Started(Usage())
                 answer = _Answer(step_id, str(request["model"]))
                 # The SDK reads to the end of the body itself once it has seen [DONE].
@@ -100,9 +101,9 @@ class OpenAIChat:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, provider) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[ChatCompletionChunk]:
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[ChatCompletionChunk]:
         body: dict[str, Any] = dict(request)
-        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(base_url).chat.completions.create(**body)
+        stream: AsyncStream[ChatCompletionChunk] = await self._clients.at(model).chat.completions.create(**body)
         return stream
 
     async def aclose(self) -> None:

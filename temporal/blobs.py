@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 #: Bytes of JSON above which a message folds its largest parts, even if each is below `INLINE_LIMIT`.
 MESSAGE_LIMIT = 64 * 1024
 
+#: First segments of keys that are no tenant's: definitions, and what belongs to no session.
+RESERVED_TENANTS = frozenset({"definitions", "perdure", "~"})
+
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
 _HASHED = re.compile(r"(?:x-)?([0-9a-f]{64})")
 _PARTS: TypeAdapter[Part] = TypeAdapter(Part)

@@ -25,6 +25,7 @@ from activities.delivery import Deliveries
 from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
+from activities.strangers import NoStrangers
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
@@ -37,7 +38,8 @@ from temporal.blobs import BlobStore, LocalBlobs
 from temporal.definitions import Definitions
 from temporal.handover import Handover
 from temporal.live import Live
-from temporal.settings import Settings, environment, has_key
+from temporal.settings import Settings, environment
+from temporal.vendors import missing_key
 from workflows.commands import Prompt
 from workflows.contract import TASK_QUEUE
 from workflows.scheduled import DeliverMessage
@@ -77,12 +79,13 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         blobs=blobs,
         tool_names=frozenset(catalogue.names),
         tools_digest=catalogue.digest,
-        demo_for=(lambda provider, base_url: not has_key(provider, base_url)) if demo_without_keys else None,
+        demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
-    return Parts(settings, blobs, catalogue, definitions, McpServers(environment(), blobs), telemetry=telemetry)
+    mcp = McpServers(environment(), blobs, definitions.by_digest)
+    return Parts(settings, blobs, catalogue, definitions, mcp, telemetry=telemetry)
 
 
 def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
@@ -97,6 +100,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         parts.providers,
         parts.catalogue.digest,
         handover,
+        parts.definitions.by_digest,
         telemetry.metrics,
         telemetry.asked,
     )
@@ -134,6 +138,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_tell=telemetry.event,
                 perdure_stop=stop,
             ),
+            NoStrangers(),
             *([telemetry.tracing] if telemetry.tracing else []),
             ToolRunner(
                 live,

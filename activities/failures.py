@@ -30,6 +30,7 @@ from activities.failure_table import (
     TOO_LONG,
     TOO_LONG_WORDS,
 )
+from temporal.redaction import redacted
 from temporal.references import MissingVariable
 from temporal.vendors import OPENAI as OPENAI_VENDOR
 from workflows import errors
@@ -125,7 +126,7 @@ def classify(error: BaseException, provider: Provider | None = None) -> Applicat
 
 def redact(text: str) -> str:
     """`text` on one line, short, and without what looks like a key."""
-    return _KEYS.sub("[redacted]", " ".join(text.split()))[:500]
+    return _KEYS.sub("[redacted]", redacted(" ".join(text.split())))[:500]
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

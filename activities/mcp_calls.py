@@ -38,6 +38,7 @@ from activities.tools import output_of, sized_result, whole_arguments
 from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.files import put_file
+from temporal.redaction import redacted
 from temporal.schema_faults import faults
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
@@ -105,7 +106,7 @@ class McpServers:
         if result.is_error and dialogue.refused is not None:
             raise _not_askable(request, dialogue.refused)
         if result.is_error:
-            _fail(preview(text_of(result)), TOOL_FAILED)
+            _fail(preview(redacted(text_of(result))), TOOL_FAILED)
         workflow_id = info.workflow_id or "default/none"
         try:
             returned = read_result(result, lambda sha256: f"{workflow_id}/{sha256}")
@@ -175,7 +176,7 @@ def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
 
 
 def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
-    said = preview(error.message)
+    said = preview(redacted(error.message))
     match error.code:
         case _ if _is_other_server(error):
             return _unavailable(request, McpUnavailable(f"it answers {said!r}"))

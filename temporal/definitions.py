@@ -21,6 +21,7 @@ from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.agent_links import links_digest
 from temporal.blobs import BlobMissing, BlobStore
 from temporal.inputs import InputProblem, check_inputs, inputs_schema
+from temporal.redaction import name_secrets
 from temporal.yaml_source import DefinitionProblem
 from workflows.definition import AgentDefinition, ModelDefinition, Price
 
@@ -129,11 +130,13 @@ class Definitions:
             structlog.get_logger().warning("definition.damaged", digest=digest)
             return None
         try:
-            return AgentDefinition.model_validate(json.loads(stored)["agent"])
+            definition = AgentDefinition.model_validate(json.loads(stored)["agent"])
         except (ValueError, KeyError, TypeError) as error:
             # Written by another version of Perdure, whose fields this one does not carry out.
             structlog.get_logger().warning("definition.unreadable", digest=digest, error=type(error).__name__)
             return None
+        name_secrets(definition.secrets)
+        return definition
 
     async def publish(self) -> None:
         """Puts every current definition into the blob store, for other processes to find by digest."""
@@ -197,6 +200,7 @@ class Definitions:
 
     def _remember(self, known: Mapping[str, Known]) -> None:
         for one in known.values():
+            name_secrets(one.definition.secrets)
             self._by_digest.pop(one.digest, None)
             self._by_digest[one.digest] = one.definition
         while len(self._by_digest) > _REMEMBERED:

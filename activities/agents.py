@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 import structlog
+from mcp_types import Tool
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -18,6 +19,7 @@ from activities.catalogue import Catalogue
 from activities.mcp_connections import McpUnavailable
 from activities.mcp_listing import Listings, McpStarting, describe
 from activities.sub_agents import agent_spec
+from temporal.allowed import Allowed
 from temporal.definitions import Definitions
 from temporal.prices import price_of
 from workflows.contract import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
@@ -36,8 +38,12 @@ log = structlog.get_logger(__name__)
 
 
 class Agents:
-    def __init__(self, definitions: Definitions, catalogue: Catalogue, listings: Listings) -> None:
+    def __init__(
+        self, definitions: Definitions, catalogue: Catalogue, listings: Listings, allowed: Allowed | None = None
+    ) -> None:
+        """`allowed` None: what the settings allow."""
         self._definitions = definitions
+        self._allowed = allowed or Allowed.load()
         self._catalogue = catalogue
         self._listings = listings
 
@@ -106,7 +112,7 @@ class Agents:
         """What the MCP servers of a definition list. `waits`: one that still starts is an error, to try again."""
         servers = {index: tool for index, tool in enumerate(definition.tools) if isinstance(tool, McpServer)}
         answers = await asyncio.gather(
-            *(self._listings.tools(server.address, LISTING_S) for server in servers.values()), return_exceptions=True
+            *(self._tools(server, definition.secrets) for server in servers.values()), return_exceptions=True
         )
         specs: dict[int, dict[str, ToolSpec]] = {}
         absent: list[str] = []
@@ -121,6 +127,12 @@ class Agents:
             else:
                 specs[index] = describe(server, answer)
         return _Listed(specs, tuple(absent))
+
+    async def _tools(self, server: McpServer, secrets: tuple[str, ...]) -> tuple[Tool, ...]:
+        why = self._allowed.objection(server, secrets)
+        if why is not None:
+            raise McpUnavailable(why, final=True)
+        return await self._listings.tools(server.address, LISTING_S)
 
     def _specs(self, definition: AgentDefinition, listed: "_Listed") -> tuple[tuple[ToolSpec, ...], dict[str, McpTool]]:
         """In the definition's order, and which of them MCP servers have. Raises ApplicationError where two have a name."""

@@ -13,17 +13,20 @@ from typing import Any, Final
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic, AsyncStream
+from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
 from anthropic.types import RawContentBlockDelta, RawMessageStreamEvent
 from pydantic import JsonValue
 
 from activities import failures
-from activities.clients import TIMEOUT, Clients, read_out, resolve
+from activities.clients import PLACEHOLDER_KEY, TIMEOUT, Clients, Server, http_options, read_out
 from activities.schemas import fit_all
 from activities.stop_words import ending, is_good
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
+from temporal.references import MissingVariable
+from temporal.vendors import ANTHROPIC
 from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
 from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "anthropic.messages"
@@ -41,16 +44,26 @@ class AnthropicMessages:
         client: Callable[..., AsyncAnthropic] = AsyncAnthropic,
         timeout: httpx2.Timeout = TIMEOUT,
     ) -> None:
-        """`environment` fills in `${NAME}` of a base URL; `client` takes `base_url`, `timeout` and `max_retries`."""
+        """`environment` fills in `${NAME}` of a model definition; `client` takes what `AsyncAnthropic` does."""
         self._environment = environment
 
-        def connect(base_url: str | None) -> AsyncAnthropic:
+        def connect(server: Server) -> AsyncAnthropic:
+            # Said outright where it is no vendor's: the SDK then looks for no credentials by itself, in files neither.
+            key = {} if server.trusted else {"api_key": server.key or PLACEHOLDER_KEY}
+            http = DefaultAsyncHttpxClient(**http_options(server, environment, timeout))
             try:
                 # No spans of its own: where spans are on, each call has ours, and two would count every token twice.
-                return client(base_url=base_url, timeout=timeout, max_retries=0, open_telemetry=False)
+                return client(
+                    base_url=server.url,
+                    timeout=timeout,
+                    max_retries=0,
+                    open_telemetry=False,
+                    http_client=http,
+                    **key,
+                )
             except anthropic.CredentialsError:
                 # A profile that the SDK was told of and that holds nothing of use.
-                raise failures.MissingVariable("ANTHROPIC_API_KEY") from None
+                raise MissingVariable("ANTHROPIC_API_KEY") from None
 
         self._clients = Clients(connect)
 
@@ -79,14 +92,14 @@ class AnthropicMessages:
 
     def _asks_anthropic(self, base_url: str | None) -> bool:
         """Others that speak this API may know nothing of strict tools."""
-        url = base_url or self._environment.get("ANTHROPIC_BASE_URL")
-        return not url or url.removeprefix("https://").partition("/")[0] == "api.anthropic.com"
+        url = base_url or self._environment.get(ANTHROPIC.address)
+        return not url or ANTHROPIC.owns(url)
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
-            async with await self._open(request, prompt.model.base_url) as events:
+            async with await self._open(request, prompt.model) as events:
                 answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:
                     for item in answer.take(event):
@@ -99,10 +112,10 @@ class AnthropicMessages:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, failures.ANTHROPIC) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[RawMessageStreamEvent]:
-        client = self._clients.at(resolve(base_url, self._environment) if base_url else None)
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[RawMessageStreamEvent]:
+        client = self._clients.at(Server.of(model, ANTHROPIC, self._environment))
         if not _has_credentials(client):
-            raise failures.MissingVariable("ANTHROPIC_API_KEY")
+            raise MissingVariable("ANTHROPIC_API_KEY")
         try:
             return await _send(client, request)
         except anthropic.BadRequestError as error:

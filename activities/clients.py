@@ -1,21 +1,29 @@
-"""SDK clients, made when first needed and kept, one for each base URL.
+"""SDK clients, made when first needed and kept, one for each server and key.
 
-`${NAME}` in a base URL is filled in here, as late as possible, so that it stands in no digest, history, log or trace.
+Rule 1: a vendor's key goes to the vendor's own servers (`temporal.vendors` says which), any other key by `api_key` of a
+model definition to that definition's address. Nothing that the SDKs find in the environment goes along to another server.
+Rule 2: no redirect is followed: it would carry the request, and with it the conversation, to where nobody sent it.
 """
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterable, Callable, Mapping
-from typing import Final, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx2
 
-from activities.failures import MissingVariable
+from temporal.references import resolve
+from temporal.vendors import Vendor
+from workflows.definition import ModelDefinition
 
 #: A provider that is silent for longer than `read` seconds has hung: both vendors send something meanwhile.
 TIMEOUT: Final = httpx2.Timeout(90, connect=5)
-_REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+#: What servers that want no key are given, for the SDKs want one.
+PLACEHOLDER_KEY: Final = "no-key"
+#: What says who asks; the SDKs take it from the environment.
+_HEADERS: Final = ("authorization", "x-api-key", "openai-organization", "openai-project")
+_CUSTOM_HEADERS: Final = ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS")
 
 
 class Closable(Protocol):
@@ -25,16 +33,51 @@ class Closable(Protocol):
 Client = TypeVar("Client", bound=Closable)
 
 
-def resolve(url: str, environment: Mapping[str, str]) -> str:
-    """`url` with each `${NAME}` replaced by the variable's value; raises `MissingVariable` where there is none."""
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom a model's calls go to, and with which key. Its text holds neither: it may come to stand anywhere."""
 
-    def value(match: re.Match[str]) -> str:
-        found = environment.get(match[1])
-        if not found:
-            raise MissingVariable(match[1])
-        return found
+    #: None: where the SDK goes by itself.
+    url: str | None = field(repr=False)
+    #: The definition's own; None: the vendor's where `trusted`, else none.
+    key: str | None = field(repr=False)
+    #: It is given the vendor's key.
+    trusted: bool
 
-    return _REFERENCE.sub(value, url)
+    @classmethod
+    def of(cls, model: ModelDefinition, vendor: Vendor, environment: Mapping[str, str]) -> "Server":
+        """Raises `MissingVariable`."""
+        url = resolve(model.base_url, environment) if model.base_url else None
+        key = resolve(model.api_key, environment) if model.api_key is not None else None
+        return cls(url, key, key is None and vendor.is_given_key(url, environment))
+
+
+def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2.Timeout) -> dict[str, Any]:
+    """Arguments of the HTTP client that an SDK is given for `server`."""
+    options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+    if server.trusted:
+        return options
+    unwanted = {*_HEADERS, *_custom_headers(environment)}
+    key = f"Bearer {server.key}" if server.key is not None else None
+
+    async def authenticate(request: httpx2.Request) -> None:
+        # Last of all, so that it holds whatever the SDK has put there from wherever.
+        placeholder = request.headers.get("authorization") == f"Bearer {PLACEHOLDER_KEY}"
+        for name in unwanted:
+            request.headers.pop(name, None)
+        if key is not None:
+            request.headers["authorization"] = key
+        elif placeholder:
+            request.headers["authorization"] = f"Bearer {PLACEHOLDER_KEY}"
+
+    options["event_hooks"] = {"request": [authenticate]}
+    return options
+
+
+def _custom_headers(environment: Mapping[str, str]) -> set[str]:
+    """Names of headers that the operator has the SDKs send to the vendor; they may hold keys."""
+    lines = [line for name in _CUSTOM_HEADERS for line in environment.get(name, "").split("\n")]
+    return {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
 
 
 async def read_out(events: AsyncIterable[object]) -> None:
@@ -46,15 +89,14 @@ async def read_out(events: AsyncIterable[object]) -> None:
 
 
 class Clients(Generic[Client]):
-    def __init__(self, connect: Callable[[str | None], Client]) -> None:
-        """`connect` makes the client for a base URL; None is the SDK's own."""
+    def __init__(self, connect: Callable[[Server], Client]) -> None:
         self._connect = connect
-        self._open: dict[str | None, Client] = {}
+        self._open: dict[Server, Client] = {}
 
-    def at(self, base_url: str | None) -> Client:
-        if base_url not in self._open:
-            self._open[base_url] = self._connect(base_url)
-        return self._open[base_url]
+    def at(self, server: Server) -> Client:
+        if server not in self._open:
+            self._open[server] = self._connect(server)
+        return self._open[server]
 
     async def aclose(self) -> None:
         while self._open:

@@ -30,6 +30,9 @@ from activities.failure_table import (
     TOO_LONG,
     TOO_LONG_WORDS,
 )
+from temporal.redaction import redacted
+from temporal.references import MissingVariable
+from temporal.vendors import OPENAI as OPENAI_VENDOR
 from workflows import errors
 
 if TYPE_CHECKING:
@@ -65,10 +68,6 @@ class StreamTruncated(Exception):
 
 class AnswerAborted(Exception):
     """The server ended its answer with a word that says that it gave the answer up; the message is that word."""
-
-
-class MissingVariable(Exception):
-    """An environment variable that the call needs is not set; the message is its name."""
 
 
 class ProviderError(Exception):
@@ -133,7 +132,7 @@ def classify(error: BaseException, provider: Provider | None = None) -> Applicat
 
 def redact(text: str) -> str:
     """`text` on one line, short, and without what looks like a key."""
-    return _KEYS.sub("[redacted]", " ".join(text.split()))[:500]
+    return _KEYS.sub("[redacted]", redacted(" ".join(text.split())))[:500]
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:
@@ -277,8 +276,4 @@ def _guess(error: BaseException) -> Provider:
 
 def is_openai(url: str) -> bool:
     """Whether `url` is OpenAI's own (also a regional one), and not that of a compatible server."""
-    try:
-        host = httpx2.URL(url).host
-    except httpx2.InvalidURL:
-        return False
-    return host == "api.openai.com" or host.endswith(".api.openai.com")
+    return OPENAI_VENDOR.owns(url)

@@ -32,10 +32,13 @@ from activities.mcp_conversation import converse
 from activities.mcp_listing import Listings
 from activities.mcp_questions import Declined, Dialogue, NotAskable
 from activities.mcp_results import read_result, text_of
+from activities.published import Published, server_of
 from activities.results import BadResult, told
 from activities.tools import output_of, sized_result, whole_arguments
+from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.files import put_file
+from temporal.redaction import redacted
 from temporal.schema_faults import faults
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
@@ -49,6 +52,7 @@ from workflows.errors import (
     UNKNOWN_TOOL,
 )
 from workflows.server_input import ServerAnswer, ServerAsks
+from workflows.tool_definition import McpAddress
 from workflows.types import ToolResult, preview
 
 #: The server does not know the session, the version or the route: it is another one than before, and nothing ran.
@@ -62,8 +66,13 @@ _HTTP_ERROR = "Server returned an error response"
 class McpServers:
     """The MCP servers that a worker knows: what tools they have, and calls of them."""
 
-    def __init__(self, environment: Mapping[str, str], blobs: BlobStore) -> None:
-        """`environment` fills in `${NAME}` of addresses; big results and files go to `blobs`."""
+    def __init__(
+        self, environment: Mapping[str, str], blobs: BlobStore, published: Published, allowed: Allowed | None = None
+    ) -> None:
+        """`environment` fills in `${NAME}` of addresses; big results and files go to `blobs`. `published` gives the
+        definitions that addresses and commands are taken from; `allowed` None: what the settings allow."""
+        self._published = published
+        self._allowed = allowed or Allowed.load()
         self._connections = Connections(environment)
         self.listings = Listings(self._connections)
         self.blobs = blobs
@@ -77,25 +86,27 @@ class McpServers:
         """What the tool gave, or what a person has to be asked before it gives anything.
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
-        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`.
+        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`;
+        `agent_unavailable`, `not_published`.
         """
         info = activity.info()
+        address = (await server_of(request, self._published, self._allowed)).address
         args = await whole_arguments(self.blobs, request.args)
         try:
-            tool = await self.listings.tool(request.server, request.tool)
+            tool = await self.listings.tool(address, request.tool)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
         if tool is None:
             _fail(f"The server {request.label} no longer has a tool {request.tool!r}.", UNKNOWN_TOOL)
         check_arguments(request.name, args, tool)
         dialogue = Dialogue(await self._whole_answers(request))
-        result = await self._call(request, args, dialogue)
+        result = await self._call(request, address, args, dialogue)
         if isinstance(result, ServerAsks):
             return result
         if result.is_error and dialogue.refused is not None:
             raise _not_askable(request, dialogue.refused)
         if result.is_error:
-            _fail(preview(text_of(result)), TOOL_FAILED)
+            _fail(preview(redacted(text_of(result))), TOOL_FAILED)
         workflow_id = info.workflow_id or "default/none"
         try:
             returned = read_result(result, lambda sha256: f"{workflow_id}/{sha256}")
@@ -120,10 +131,10 @@ class McpServers:
         return request.model_copy(update={"so_far": so_far.model_copy(update={"answers": tuple(answers)})})
 
     async def _call(
-        self, request: CallMcpToolInput, args: dict[str, JsonValue], dialogue: Dialogue
+        self, request: CallMcpToolInput, address: McpAddress, args: dict[str, JsonValue], dialogue: Dialogue
     ) -> CallToolResult | ServerAsks:
         try:
-            async with self._connections.to(request.server, dialogue.on_open_connection) as client:
+            async with self._connections.to(address, dialogue.on_open_connection) as client:
                 return await converse(client, request, args, dialogue)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
@@ -137,7 +148,7 @@ class McpServers:
             if dialogue.refused is not None:
                 raise _not_askable(request, dialogue.refused) from None
             if _is_other_server(error):
-                self._connections.forget(request.server)
+                self._connections.forget(address)
             raise _typed(request, error) from None
         except RuntimeError as error:
             # The SDK's word for structured content that does not fit the tool's output schema.
@@ -165,7 +176,7 @@ def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
 
 
 def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
-    said = preview(error.message)
+    said = preview(redacted(error.message))
     match error.code:
         case _ if _is_other_server(error):
             return _unavailable(request, McpUnavailable(f"it answers {said!r}"))

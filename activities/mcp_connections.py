@@ -32,9 +32,8 @@ from mcp_types import (
     Implementation,
 )
 
-from activities.clients import resolve
-from activities.failures import MissingVariable
 from activities.tools import MAX_RESULT
+from temporal.references import MissingVariable, resolve
 from workflows.tool_definition import McpAddress
 
 #: Seconds for a server to take a connection, or a program to start and say hello.

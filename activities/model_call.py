@@ -26,8 +26,10 @@ from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
 from activities.meter import Meter
 from activities.misfits import with_misfits
 from activities.providers import Providers
+from activities.published import Published, model_of
 from activities.schemas import without_nulls
 from activities.wire import Answer, Delta, Started, Wire
+from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold
 from temporal.handover import Handover
 from temporal.live import Live
@@ -67,16 +69,20 @@ class ModelCalls:
         providers: Providers,
         tools_digest: Callable[[Sequence[str]], str],
         handover: Handover,
+        published: Published,
         metrics: Metrics = UNMEASURED,
         asked: Asked = lambda prompt, messages: None,
     ) -> None:
-        """`asked` is called within an attempt, with what the model is about to be asked."""
+        """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
+        with what the model is about to be asked."""
         self._client = client
         self._live = live
         self._blobs = blobs
         self._providers = providers
         self._tools_digest = tools_digest
         self._conversations = Conversations(client, blobs, handover)
+        self._published = published
+        self._allowed = Allowed.load()
         self._metrics = metrics
         self._asked = asked
 
@@ -90,6 +96,7 @@ class ModelCalls:
         beats = asyncio.create_task(progress.beat())
         try:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
+            await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
             wire = self._providers.wire(conversation.prompt.model)
             attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)

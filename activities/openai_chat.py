@@ -25,6 +25,7 @@ from activities.stop_words import ending, is_good
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
 from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.chat"
@@ -82,7 +83,7 @@ class OpenAIChat:
         openais = self._clients.are_openais(prompt.model.base_url)
         provider = failures.OPENAI if openais else failures.MODEL_SERVER
         try:
-            async with await self._open(request, prompt.model.base_url) as chunks:
+            async with await self._open(request, prompt.model) as chunks:
                 yield Started(Usage())
                 answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 # The SDK reads to the end of the body itself once it has seen [DONE].
@@ -94,9 +95,9 @@ class OpenAIChat:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, provider) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> "_Chunks":
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> "_Chunks":
         # What `client.chat.completions.create` does, but that it keeps `[DONE]` to itself.
-        client = self._clients.at(base_url)
+        client = self._clients.at(model)
         return await client.post(
             "/chat/completions", cast_to=ChatCompletionChunk, body=request, stream=True, stream_cls=_Chunks
         )

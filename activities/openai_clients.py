@@ -7,41 +7,48 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import httpx2
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from activities import failures
-from activities.clients import Clients, resolve
+from activities.clients import PLACEHOLDER_KEY, Clients, Server, http_options
+from temporal.references import MissingVariable
+from temporal.vendors import OPENAI
+from workflows.definition import ModelDefinition
 
-#: What servers that want no key are given, for the SDK wants one.
-PLACEHOLDER_KEY: Final = "no-key"
+__all__ = ["PLACEHOLDER_KEY", "OpenAIClients"]
+
+_KEY: Final = "OPENAI_API_KEY"
 
 
 class OpenAIClients:
     def __init__(
         self, environment: Mapping[str, str], client: Callable[..., AsyncOpenAI], timeout: httpx2.Timeout
     ) -> None:
-        """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a base URL stands for.
+        """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a model definition stands for.
 
-        `client` takes `base_url`, `api_key`, `timeout` and `max_retries`.
+        `client` takes `base_url`, `api_key`, `timeout`, `max_retries` and `http_client`.
         """
         self._environment = environment
 
-        def connect(base_url: str | None) -> AsyncOpenAI:
-            key = environment.get("OPENAI_API_KEY") or (PLACEHOLDER_KEY if base_url else None)
+        def connect(server: Server) -> AsyncOpenAI:
+            base_url = server.url or environment.get(OPENAI.address) or None
+            key = server.key or (environment.get(_KEY) if server.trusted else None)
+            if key is None and base_url is not None and not OPENAI.owns(base_url):
+                key = PLACEHOLDER_KEY
             if key is None:
-                raise failures.MissingVariable("OPENAI_API_KEY")
-            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0)
+                raise MissingVariable(_KEY)
+            http = DefaultAsyncHttpxClient(**http_options(server, environment, timeout))
+            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0, http_client=http)
 
         self._clients = Clients(connect)
 
-    def at(self, base_url: str | None) -> AsyncOpenAI:
-        """The client for a definition's `base_url`; raises `MissingVariable`."""
-        url = resolve(base_url, self._environment) if base_url else self._environment.get("OPENAI_BASE_URL") or None
-        return self._clients.at(url)
+    def at(self, model: ModelDefinition) -> AsyncOpenAI:
+        """The client for a definition's model; raises `MissingVariable`."""
+        return self._clients.at(Server.of(model, OPENAI, self._environment))
 
     def are_openais(self, base_url: str | None) -> bool:
-        """Whether `at(base_url)` asks OpenAI itself."""
-        url = base_url or self._environment.get("OPENAI_BASE_URL")
+        """Whether a model with this `base_url` is asked of OpenAI itself."""
+        url = base_url or self._environment.get(OPENAI.address)
         return not url or failures.is_openai(url)
 
     async def aclose(self) -> None:

@@ -28,6 +28,7 @@ from activities.stop_words import ending
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
 from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
 from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.responses"
@@ -82,7 +83,7 @@ class OpenAIResponses:
         openais = self._clients.are_openais(prompt.model.base_url)
         provider = failures.OPENAI_RESPONSES if openais else failures.RESPONSES_SERVER
         try:
-            async with await self._open(request, prompt.model.base_url) as events:
+            async with await self._open(request, prompt.model) as events:
                 yield Started(Usage())
                 answer = _Answer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:
@@ -96,8 +97,8 @@ class OpenAIResponses:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise failures.classify(error, provider) from None
 
-    async def _open(self, request: dict[str, JsonValue], base_url: str | None) -> AsyncStream[object]:
-        client = self._clients.at(base_url)
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[object]:
+        client = self._clients.at(model)
         try:
             return await _send(client, request)
         except openai.BadRequestError as error:

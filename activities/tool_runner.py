@@ -24,6 +24,7 @@ from temporalio.worker import (
 )
 
 from temporal.live import Live, read_progress
+from temporal.redaction import redacted_json
 from workflows.contract import call_of_activity
 from workflows.errors import WORKER_DIED
 
@@ -143,7 +144,8 @@ class _Outbound(ActivityOutboundInterceptor):
         if self.session is None:
             super().heartbeat(*details)
             return
-        self.details = details
+        # Progress is shown to viewers and kept by the server until the call ends.
+        self.details = details = redacted_json(details)
         progress = read_progress(self.info().activity_id, details)
         if progress is not None:
             self._live.tool_progress(self.session, progress)

@@ -26,6 +26,7 @@ from activities.results import BadResult, Results, read_results
 from activities.tool_places import ToolPlaces
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.nesting import DEEPEST, too_deep
+from temporal.redaction import redacted
 from workflows.contract import CallOptions, ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
 from workflows.tool_definition import Name
@@ -197,7 +198,8 @@ def _typed_failures() -> Iterator[None]:
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         # One that leaves the process would take everything else with it.
         kind = type(error).__name__
-        raise ApplicationError(preview(str(error)) or kind, type=kind) from error
+        # Before it is cut to size, so that no half of a secret is left.
+        raise ApplicationError(preview(redacted(str(error))) or kind, type=kind) from error
 
 
 async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:

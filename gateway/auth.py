@@ -6,12 +6,19 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from temporal.blobs import RESERVED_TENANTS
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     tenant: str
     #: None: the caller speaks for all users of the tenant.
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        # Their blobs would lie among those of definitions, or of no session.
+        if self.tenant in RESERVED_TENANTS:
+            raise ValueError(f"{self.tenant!r} is reserved, and no tenant's name")
 
     def workflow_id(self, session_id: str) -> str:
         return f"{self.tenant}/{session_id}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
+from workflows.session_ids import free_session_id
 from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text
 
 MAX_TEXT: Final = 4_000_000
@@ -125,7 +126,7 @@ class CreateSession(Frozen):
     agent: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     inputs: SmallObject = {}
     #: Made by the caller, so that creating again after a lost answer is not a second session.
-    session_id: SessionId | None = None
+    session_id: Annotated[SessionId, AfterValidator(free_session_id)] | None = None
     message: FirstMessage | None = None
     user: Label | None = None
     metadata: SmallObject = {}

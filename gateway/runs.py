@@ -29,7 +29,8 @@ async def runs_of(client: Client, session: str) -> list[str]:
 async def children_of(client: Client, session: str, runs: Iterable[str]) -> list[str]:
     """Workflow ids of the sessions that these runs of a session started. Raises `RPCError`.
 
-    The histories know also those that the visibility store does not show yet; the store those whose history is gone.
+    The histories know also those that the visibility store does not show yet; the store those whose history is gone. A
+    session that had the id before this one wanted to start it is not among them.
     """
     found: dict[str, None] = {}
     for run in runs:
@@ -43,7 +44,17 @@ async def children_of(client: Client, session: str, runs: Iterable[str]) -> list
             unless_not_found(error)
     async for listed in client.list_workflows(f"ParentWorkflowId = '{session}'"):
         found[listed.id] = None
-    return list(found)
+    return [child for child in found if await _is_child(client, child, session)]
+
+
+async def _is_child(client: Client, child: str, session: str) -> bool:
+    """Whether this session is one that `session` started, or is gone."""
+    try:
+        described = await client.get_workflow_handle(child).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        unless_not_found(error)
+        return True
+    return described.parent_id == session
 
 
 async def run_exists(client: Client, session: str, run: str) -> bool:

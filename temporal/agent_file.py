@@ -15,9 +15,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from temporal.allowed import Allowed
 from temporal.inputs import input_faults
 from temporal.prices import price_of
 from temporal.schedule_check import schedule_problems
+from temporal.secret_check import secret_problems
 from temporal.template_check import BUILT_IN, Fault, template_faults
 from temporal.tool_check import tool_problems
 from temporal.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
@@ -59,8 +61,13 @@ class _Instructions:
     before: int
 
 
-def load_agent_file(file: Path, shared: Models, tool_names: frozenset[str] | None) -> AgentFile:
-    """Reads and checks one definition. `shared` models lie below its own; `tool_names` None checks no tool names."""
+def load_agent_file(
+    file: Path, shared: Models, tool_names: frozenset[str] | None, allowed: Allowed | None = None
+) -> AgentFile:
+    """Reads and checks one definition. `shared` models lie below its own; `tool_names` None checks no tool names.
+
+    `allowed` None: what the settings allow.
+    """
     name = file.stem
     included: tuple[Path, ...] = ()
     try:
@@ -76,6 +83,7 @@ def load_agent_file(file: Path, shared: Models, tool_names: frozenset[str] | Non
             values["models"] = {**shared, **own}
         definition = _validate(source, values)
         problems = _check(source, definition, instructions, own, tool_names)
+        problems += secret_problems(source, definition, own, allowed or Allowed.load())
     except Refused as refused:
         return AgentFile(file, name, None, tuple(sorted(refused.problems)), included)
     return AgentFile(file, name, None if problems else definition, tuple(sorted(problems)), included)

@@ -13,6 +13,7 @@ from typing import Final
 import workflows
 from temporal.agent_file import load_agent_file, load_models
 from temporal.agent_links import without_broken_links
+from temporal.allowed import Allowed
 from temporal.yaml_source import DefinitionProblem
 from workflows.definition import AgentDefinition, ModelDefinition
 
@@ -48,6 +49,7 @@ class AgentFolders:
     folders: tuple[Path, ...]
     models_file: Path | None = None
     tool_names: frozenset[str] | None = None
+    allowed: Allowed = field(default_factory=Allowed.load)
 
     @classmethod
     def of(cls, folders: Sequence[Path], models_file: Path | None, tool_names: frozenset[str] | None) -> "AgentFolders":
@@ -88,7 +90,7 @@ class AgentFolders:
         for file in _agent_files(folder):
             # Stamped first: a change while it is read is then seen the next time.
             reading.stamps[file] = _stamp(file)
-            loaded = load_agent_file(file, shared, self.tool_names)
+            loaded = load_agent_file(file, shared, self.tool_names, self.allowed)
             reading.stamps |= {path: _stamp(path) for path in loaded.included}
             reading.problems += loaded.problems
             definition = loaded.definition or good.get(file)

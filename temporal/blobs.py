@@ -30,6 +30,8 @@ MESSAGE_LIMIT = 64 * 1024
 
 #: Bytes that a store must have room for to count as one that takes bytes.
 _PROBE = 64 * 1024
+#: First segments of keys that are no tenant's: definitions, and what belongs to no session.
+RESERVED_TENANTS = frozenset({"definitions", "perdure", "~"})
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
 _HASHED = re.compile(r"(?:x-)?([0-9a-f]{64})")

@@ -22,6 +22,7 @@ from temporalio.converter import (
 )
 
 from temporal.blobs import BlobKeyInvalid, BlobStore, LocalBlobs, check_key
+from temporal.redaction import discreet
 
 #: Bytes from which a payload goes to the blob store. Pages of queries stay below it.
 EXTERNAL_FROM = 256 * 1024
@@ -33,12 +34,12 @@ _UNOWNED = "~"
 def data_converter(blobs_root: Path | None) -> DataConverter:
     """The converter of every client, worker and replayer. Without `blobs_root`, everything stays inline."""
     if blobs_root is None:
-        return pydantic_data_converter
+        return discreet(pydantic_data_converter)
     storage = ExternalStorage(
         drivers=[BlobDriver(LocalBlobs(blobs_root, cache_bytes=8 * 1024 * 1024))],
         payload_size_threshold=EXTERNAL_FROM,
     )
-    return dataclasses.replace(pydantic_data_converter, external_storage=storage)
+    return dataclasses.replace(discreet(pydantic_data_converter), external_storage=storage)
 
 
 class BlobDriver(StorageDriver):

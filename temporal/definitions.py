@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.agent_links import links_digest
 from temporal.blobs import BlobMissing, BlobStore
 from temporal.inputs import InputProblem, check_inputs, inputs_schema
+from temporal.redaction import name_secrets
 from temporal.yaml_source import DefinitionProblem
-from workflows.definition import AgentDefinition, Price
+from workflows.definition import AgentDefinition, ModelDefinition, Price
 
 __all__ = [
     "SHIPPED",
@@ -68,7 +68,7 @@ class Definitions:
 
     `models_file` goes below each definition's own models and above a folder's `models.yaml`. `tool_names` are the tools
     that a definition may name (None: any). `tools_digest` gives a fingerprint of the named tools' specs, which then
-    belongs to the digest. `demo_for(provider, base_url)` says that such models run on the demo model here.
+    belongs to the digest. `demo_for(model)` says that such models run on the demo model here.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Definitions:
         blobs: BlobStore,
         tool_names: frozenset[str] | None = None,
         tools_digest: Callable[[Sequence[str]], str] | None = None,
-        demo_for: Callable[[str, str | None], bool] | None = None,
+        demo_for: Callable[[ModelDefinition], bool] | None = None,
     ) -> None:
         self._folders = AgentFolders.of(folders, models_file, tool_names)
         self._blobs = blobs
@@ -112,19 +112,31 @@ class Definitions:
         return self._known.get(name)
 
     async def by_digest(self, digest: str) -> AgentDefinition | None:
-        """The definition with this digest, also one that serves no longer; None where nobody published it."""
+        """The definition with this digest, also one that serves no longer; None where nobody published it.
+
+        Published is what this process read from its folders, and what the blob store holds below `definitions`, where only
+        processes with such folders write: no session can have that name (`temporal.blobs.RESERVED_TENANTS`).
+        """
         if digest in self._by_digest:
             return self._by_digest[digest]
         if _DIGEST.fullmatch(digest) is None:
             return None
         try:
-            return AgentDefinition.model_validate(json.loads(await self._blobs.get(_key(digest)))["agent"])
+            stored = await self._blobs.get(_key(digest))
         except BlobMissing:
             return None
-        except ValidationError as error:
-            # Written by another version of Perdure, whose fields this one does not carry out.
-            structlog.get_logger().warning("definition.unreadable", digest=digest, error=str(error))
+        if hashlib.sha256(stored).hexdigest() != digest:
+            # Whatever the store makes of its keys: a digest stands for this content and no other.
+            structlog.get_logger().warning("definition.damaged", digest=digest)
             return None
+        try:
+            definition = AgentDefinition.model_validate(json.loads(stored)["agent"])
+        except (ValueError, KeyError, TypeError) as error:
+            # Written by another version of Perdure, whose fields this one does not carry out.
+            structlog.get_logger().warning("definition.unreadable", digest=digest, error=type(error).__name__)
+            return None
+        name_secrets(definition.secrets)
+        return definition
 
     async def publish(self) -> None:
         """Puts every current definition into the blob store, for other processes to find by digest."""
@@ -174,8 +186,10 @@ class Definitions:
 
     def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
         replaced = {
-            role: model.model_copy(update={"use": f"demo/{model.model_name}", "base_url": None, "price": _FREE})
-            if self._demo_for is not None and self._demo_for(model.provider, model.base_url)
+            role: model.model_copy(
+                update={"use": f"demo/{model.model_name}", "base_url": None, "api_key": None, "price": _FREE}
+            )
+            if self._demo_for is not None and self._demo_for(model)
             else model
             for role, model in definition.models.items()
         }
@@ -186,6 +200,7 @@ class Definitions:
 
     def _remember(self, known: Mapping[str, Known]) -> None:
         for one in known.values():
+            name_secrets(one.definition.secrets)
             self._by_digest.pop(one.digest, None)
             self._by_digest[one.digest] = one.definition
         while len(self._by_digest) > _REMEMBERED:

@@ -6,10 +6,11 @@ An input is required unless it has a default. Nothing here follows a `$ref`, so 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from pydantic import JsonValue
 
+from temporal.patterns import pattern_fault
 from temporal.schema_faults import faults
 from temporal.yaml_source import Loc, field_name
 from workflows.definition import AgentDefinition
@@ -60,9 +61,12 @@ def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
             yield (name,), f"{reference} cannot be used in an input"
             continue
         try:
-            Draft202012Validator.check_schema(schema)
+            Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
         except SchemaError as error:
             yield (name, *error.absolute_path), f"not a JSON Schema: {_short(error)}"
+            continue
+        if (broken := pattern_fault(schema)) is not None:
+            yield (name, *broken[0]), broken[1]
             continue
         if "default" in schema:
             for fault in faults(schema["default"], schema):

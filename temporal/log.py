@@ -2,7 +2,8 @@
 
 Rule 1: tenant, session and turn stand on every line that is written inside a workflow or an activity.
 Rule 2: nothing is written while a workflow replays: it was written when it happened.
-Rule 3: no secrets. What is named or looks like one is cut out last, after exceptions have become text.
+Rule 3: no secrets. What is named or looks like one, or is the value of one (`temporal.redaction`), is cut out last, after
+exceptions have become text.
 """
 
 import logging
@@ -23,11 +24,10 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
+from temporal.redaction import HIDDEN, redacted
 from temporal.settings import Settings
 
 EventDict = MutableMapping[str, Any]
-
-HIDDEN = "[hidden]"
 
 #: How often a worker tells the server that it lives; gateways ask for it (`gateway.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
@@ -129,18 +129,18 @@ def _clean(name: str, value: Any) -> Any:
         return HIDDEN
     match value:
         case str():
-            return _SECRET_VALUE.sub(HIDDEN, value)
+            return _SECRET_VALUE.sub(HIDDEN, redacted(value))
         case bytes():
-            return _SECRET_VALUE.sub(HIDDEN, value.decode(errors="replace"))
+            return _SECRET_VALUE.sub(HIDDEN, redacted(value.decode(errors="replace")))
         case dict():
-            return {key: _clean(str(key), inner) for key, inner in value.items()}
+            return {redacted(str(key)): _clean(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_clean("", inner) for inner in value]
         case None | bool() | int() | float():
             return value
         case _:
             # Anything else is written as its text sooner or later, and that may hold what is hidden here.
-            return _SECRET_VALUE.sub(HIDDEN, str(value))
+            return _SECRET_VALUE.sub(HIDDEN, redacted(str(value)))
 
 
 def _context(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError
 
 from temporal.nesting import DEEPEST, too_deep
@@ -31,7 +31,8 @@ def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
     if too_deep(schema):
         return (), f"nested more than {DEEPEST} levels deep"
     try:
-        Draft202012Validator.check_schema(schema)
+        # Without formats: among them is that of regular expressions, which are not Python's (`temporal.patterns`).
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         return tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}"
     except RecursionError:

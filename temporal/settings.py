@@ -62,6 +62,16 @@ _Address = Annotated[str, AfterValidator(_ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
+def _patterns(given: object) -> object:
+    """`A, B_*` as an environment variable has it; empty is not set."""
+    if not isinstance(given, str):
+        return given
+    return tuple(word for part in given.split(",") if (word := part.strip())) or None
+
+
+_Patterns = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_patterns)]
+
+
 class Settings(BaseSettings):
     """Seconds, bytes and counts, as the names say. Make one by `Settings.load()`."""
 
@@ -71,6 +81,11 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".perdure")
     #: The blob store, where it is not `blobs` in `data_dir`; worker and gateway must see the same.
     blob_dir: Path | None = None
+
+    #: Variables that agent definitions may name, and programs that they may start as MCP servers: names or patterns with
+    #: `*`, separated by commas. None: what each definition lists in `secrets`, and any program.
+    allowed_secrets: _Patterns = None
+    allowed_commands: _Patterns = None
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -165,24 +180,5 @@ def _named(location: tuple[int | str, ...]) -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """The environment as it is now, read-only: for `${NAME}` in URLs and headers, and for child processes."""
+    """The environment as it is now, read-only: for `${NAME}` in definitions, vendors' keys, and child processes."""
     return MappingProxyType(dict(os.environ))
-
-
-def has_key(provider: str, base_url: str | None = None) -> bool:
-    """Whether calls to `provider` can be tried: it has a key, or needs none because it is the demo or a server of one's
-    own (`base_url` is the model definition's)."""
-    match provider:
-        case "demo":
-            return True
-        case "anthropic":
-            return _set("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-        case "openai" | "openai-chat":
-            return base_url is not None or _set("OPENAI_API_KEY", "OPENAI_BASE_URL")
-        case _:
-            return False
-
-
-def _set(*names: str) -> bool:
-    # An empty variable is what `KEY= command` and compose files leave where there is no key.
-    return any(os.environ.get(name, "").strip() for name in names)

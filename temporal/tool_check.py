@@ -5,6 +5,7 @@ Rule: what can be known before a session runs is refused with its file, line and
 
 from collections.abc import Iterator
 
+from temporal.patterns import pattern_fault
 from temporal.schema_check import input_fault, schema_fault
 from temporal.template_check import BUILT_IN, template_faults
 from temporal.yaml_source import DefinitionProblem, Source
@@ -31,7 +32,7 @@ def tool_problems(
                 pass
         for field, fault_of in (("input", input_fault), ("output", schema_fault)):
             schema = getattr(tool, field, None)
-            if schema is not None and (fault := fault_of(schema)) is not None:
+            if schema is not None and (fault := fault_of(schema) or pattern_fault(schema)) is not None:
                 yield source.problem((*loc, field, *fault[0]), f"{name_of(tool)}: {fault[1]}")
         if (
             isinstance(tool, ToolUse | AgentTool | McpServer)

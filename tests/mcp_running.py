@@ -6,8 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pydantic import JsonValue
+
+from activities.mcp_listing import fit_name
+from temporal.definitions import digest
+from temporal.references import names_in
 from tests.conftest import free_ports
-from workflows.tool_definition import McpAddress
+from workflows.contract import CallMcpToolInput
+from workflows.definition import AgentDefinition, ModelDefinition
+from workflows.tool_definition import McpAddress, McpServer, Retry, ToolUse
 
 ROOT = Path(__file__).parent.parent
 #: Seconds that a server has to start.
@@ -60,3 +67,53 @@ async def http_server(*arguments: str) -> AsyncIterator[HttpServer]:
         yield made
     finally:
         await made.kill()
+
+
+class Shelf:
+    """Definitions as they are published, each with one MCP server, and calls of their tools."""
+
+    def __init__(self) -> None:
+        self._by_digest: dict[str, AgentDefinition] = {}
+
+    async def by_digest(self, digest: str) -> AgentDefinition | None:
+        return self._by_digest.get(digest)
+
+    def publish(self, server: McpServer, *secrets: str) -> str:
+        """The digest of a definition with this server as its second tool."""
+        models = {"main": ModelDefinition(use="demo/stage")}
+        made = AgentDefinition(
+            name="shop",
+            models=models,
+            model="main",
+            instructions="",
+            tools=(ToolUse(name="add"), server),
+            secrets=secrets,
+        )
+        self._by_digest[digest(made)] = made
+        return digest(made)
+
+    def call(
+        self, address: McpAddress, tool: str, args: dict[str, JsonValue] | None = None, once: bool = False
+    ) -> CallMcpToolInput:
+        server = McpServer(
+            name="shop",
+            url=address.url,
+            headers=address.headers,
+            command=address.command,
+            env=address.env,
+            side_effects="once" if once else "idempotent",
+            retry=Retry(attempts=1),
+        )
+        secrets = names_in([address.url or "", *address.headers.values(), *address.env.values()])
+        return CallMcpToolInput(
+            digest=self.publish(server, *secrets),
+            index=1,
+            label="shop",
+            name=fit_name("shop", tool),
+            tool=tool,
+            args=args or {},
+            once=once,
+        )
+
+
+SHELF = Shelf()

@@ -169,7 +169,8 @@ async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, lengt
 def test_a_stranger_s_form_holds_nobody_up(form: dict[str, Any], result: dict[str, Any]) -> None:
     question = Question(question_id=WANTED, kind="input", call_id=FIRST, name="shop", output=form)
     state = QuestionState(question=question, open=True, known=True, output=form, foreign=True, seq=1)
-    check_answer(AnswerBody(question_id=WANTED, result=result), question, state)
+    with pytest.raises(Problem) if "properties" in form else nullcontext():
+        check_answer(AnswerBody(question_id=WANTED, result=result), question, state)
 
 
 async def test_many_questions_at_once_are_all_shown(sessions: Sessions) -> None:

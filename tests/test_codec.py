@@ -84,4 +84,4 @@ async def test_a_workflow_that_is_no_session_never_names_a_folder(tmp_path: Path
 
 
 def test_without_a_blob_store_everything_stays_inline() -> None:
-    assert data_converter(None) is pydantic_data_converter
+    assert data_converter(None).external_storage is None

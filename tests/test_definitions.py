@@ -128,7 +128,7 @@ def test_models_without_a_key_run_on_the_demo_model(tmp_path: Path) -> None:
         },
     )
     real = definitions(tmp_path).current("support")
-    demo = definitions(tmp_path, demo_for=lambda provider, base_url: base_url is None).current("support")
+    demo = definitions(tmp_path, demo_for=lambda model: model.base_url is None).current("support")
     assert real is not None
     assert demo is not None
     assert (real.demo, demo.demo) == (False, True)

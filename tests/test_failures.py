@@ -15,7 +15,6 @@ from activities.failures import (
     ANTHROPIC,
     DEMO,
     OPENAI_RESPONSES,
-    MissingVariable,
     ProviderError,
     StreamTruncated,
     classify,
@@ -27,6 +26,7 @@ from activities.openai_chat import OpenAIChat
 from activities.openai_responses import OpenAIResponses
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Fault, Reply
+from temporal.references import MissingVariable
 from workflows import errors
 from workflows.commands import Prompt
 from workflows.definition import ModelDefinition
@@ -62,10 +62,10 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[RealWire]:
     await made.aclose()
 
 
-async def failure(wire: RealWire, base_url: str) -> ApplicationError:
+async def failure(wire: RealWire, base_url: str, api_key: str | None = None) -> ApplicationError:
     provider = PROVIDER_OF[wire.api]
     url = base_url if provider == "anthropic" else f"{base_url}/v1"
-    prompt = Prompt(model=ModelDefinition(use=f"{provider}/m", base_url=url), system="")
+    prompt = Prompt(model=ModelDefinition(use=f"{provider}/m", base_url=url, api_key=api_key), system="")
     with pytest.raises(ApplicationError) as caught:
         async for _ in wire.stream(wire.request(prompt, HELLO), prompt, "t1.s1"):
             pass
@@ -142,8 +142,8 @@ async def test_a_base_url_that_is_none_is_not_tried_again(wire: RealWire, url: s
 
 
 async def test_a_key_with_a_line_break_is_not_told(fake: FakeProvider) -> None:
-    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="secret\nkey"))
-    caught = await failure(wire, fake.url)
+    wire = AnthropicMessages({"KEY": "secret\nkey"})
+    caught = await failure(wire, fake.url, api_key="${KEY}")
     await wire.aclose()
     assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
     assert "secret" not in caught.message

@@ -20,7 +20,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from temporal.app.server import DevServer
 from temporal.client import connect
-from temporal.log import HIDDEN, configure, redact
+from temporal.log import configure, redact
+from temporal.redaction import HIDDEN
 from temporal.settings import Settings
 
 #: What this file imports beside its workflow, the sandbox must not import again.

@@ -15,8 +15,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.mcp_calls import McpServers
 from activities.mcp_listing import describe, fit_name
 from temporal.blobs import LocalBlobs
-from tests.mcp_running import HttpServer, http_server, program
-from workflows.contract import CallMcpToolInput, ToolOutput
+from tests.mcp_running import SHELF, HttpServer, http_server, program
+from workflows.contract import ToolOutput
 from workflows.tool_definition import McpAddress, McpServer
 
 SECRETS = {"TOKEN": "t0p"}
@@ -31,7 +31,7 @@ async def over_http() -> AsyncIterator[HttpServer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpServers]:
     """Shared, so that each test has what the ones before it left: open connections, programs that died."""
-    made = McpServers(SECRETS, LocalBlobs(tmp_path_factory.mktemp("blobs")))
+    made = McpServers(SECRETS, LocalBlobs(tmp_path_factory.mktemp("blobs")), SHELF.by_digest)
     yield made
     await made.aclose()
 
@@ -51,7 +51,7 @@ class Calls(ActivityEnvironment):
         self.on_heartbeat = lambda *details: self.beats.append(details[0])
 
     async def call(self, address: McpAddress, tool: str, **args: JsonValue) -> ToolOutput:
-        request = CallMcpToolInput(server=address, label="shop", name=f"shop_{tool}", tool=tool, args=args)
+        request = SHELF.call(address, tool, args)
         async with asyncio.timeout(60):
             output = await self.run(self._servers.call_mcp_tool, request)
         assert isinstance(output, ToolOutput)

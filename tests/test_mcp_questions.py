@@ -12,8 +12,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.mcp_calls import McpServers
 from temporal.blobs import LocalBlobs
-from tests.mcp_running import HttpServer, http_server, program
-from workflows.contract import CallMcpToolInput, ToolOutput
+from tests.mcp_running import SHELF, HttpServer, http_server, program
+from workflows.contract import ToolOutput
 from workflows.server_input import ServerAsks, ServerInput, after, answered
 from workflows.tool_definition import McpAddress
 
@@ -34,7 +34,7 @@ async def old_server() -> AsyncIterator[HttpServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpServers]:
-    made = McpServers({}, LocalBlobs(tmp_path_factory.mktemp("blobs")))
+    made = McpServers({}, LocalBlobs(tmp_path_factory.mktemp("blobs")), SHELF.by_digest)
     yield made
     await made.aclose()
 
@@ -66,9 +66,7 @@ class Call:
         self, servers: McpServers, address: McpAddress, tool: str, args: dict[str, JsonValue], once: bool = False
     ) -> None:
         self._servers = servers
-        self._request = CallMcpToolInput(
-            server=address, label="shop", name=f"shop_{tool}", tool=tool, args=args, once=once
-        )
+        self._request = SHELF.call(address, tool, args, once)
         self.so_far: ServerInput | None = None
 
     async def go_on(self) -> JsonValue | ServerAsks:

@@ -72,15 +72,15 @@ def test_only_calls_of_known_tools_with_arguments_are_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    "schema",
+    ("schema", "fits"),
     [
-        {"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}},
-        {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
-        {"patternProperties": {"^(a+)+$": {}}, "unevaluatedProperties": False},
+        ({"properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}, False),
+        ({"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}, False),
+        ({"patternProperties": {"^(a+)+$": {}}, "unevaluatedProperties": False}, True),
     ],
 )
-def test_a_strangers_pattern_is_left_to_the_stranger(schema: dict[str, Any]) -> None:
+def test_a_strangers_pattern_holds_nobody_up(schema: dict[str, Any], fits: bool) -> None:
     """Each of these would take longer than the age of the universe."""
     tool = ToolSpec(name="pick", description="", input={"type": "object", **schema}, foreign=True)
     text = "a" * 60 + "!"
-    assert misfit({"a": text, text: 1}, tool) is None
+    assert (misfit({"a": text, text: 1}, tool) is None) == fits

@@ -15,7 +15,6 @@ from temporal.schema_check import input_fault, schema_fault
 from tests.core import Story
 from workflows.contract import CallMcpToolInput
 from workflows.runs import SessionInput
-from workflows.tool_definition import McpAddress
 
 
 def nested(depth: int) -> Any:
@@ -73,8 +72,7 @@ def test_schemas_in_schemas() -> None:
     ],
 )
 async def test_a_form_of_a_server_s(form: dict[str, Any], why: str) -> None:
-    address = McpAddress(url="http://127.0.0.1:9/mcp")
-    dialogue = Dialogue(CallMcpToolInput(server=address, label="shop", name="ask", tool="ask", args={}))
+    dialogue = Dialogue(CallMcpToolInput(label="shop", name="ask", tool="ask", args={}))
     request = ElicitRequest(params=ElicitRequestFormParams(message="Which?", requested_schema=form))
     with pytest.raises(NotAskable, match=why):
         dialogue.take({"size": request}, None)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from temporal.settings import Settings, SettingsInvalid, environment, has_key
+from temporal.settings import Settings, SettingsInvalid, environment
+from temporal.vendors import missing_key
+from workflows.definition import ModelDefinition
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 
@@ -40,6 +42,10 @@ def test_a_deployment_has_a_name_and_a_build_or_neither(monkeypatch: pytest.Monk
         Settings.load()
 
 
+def _ready(provider: str, **fields: str) -> bool:
+    return missing_key(ModelDefinition.model_validate({"use": f"{provider}/some-model", **fields})) is None
+
+
 @pytest.mark.parametrize(
     ("variable", "providers"),
     [
@@ -55,20 +61,19 @@ def test_a_provider_is_ready_when_its_own_variable_is_set(
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, " ")
-    assert not any(has_key(name) for name in providers)
+    assert not any(_ready(name) for name in providers)
     monkeypatch.setenv(variable, "x")
-    assert [name for name in ("anthropic", "openai", "openai-chat") if has_key(name)] == providers
+    assert [name for name in ("anthropic", "openai", "openai-chat") if _ready(name)] == providers
     monkeypatch.delenv(variable)
-    assert not any(has_key(name) for name in providers)
+    assert not any(_ready(name) for name in providers)
 
 
 def test_a_server_of_ones_own_and_the_demo_need_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    assert has_key("demo")
-    assert has_key("openai-chat", base_url="http://localhost:11434/v1")
-    assert has_key("openai", base_url="http://localhost:11434/v1")
-    assert not has_key("someone-else")
+    assert _ready("demo")
+    assert _ready("openai-chat", base_url="http://localhost:11434/v1")
+    assert _ready("openai", base_url="http://localhost:11434/v1")
 
 
 def test_the_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,9 +118,13 @@ class TakeResultInput(Frozen):
 
 
 class CallMcpToolInput(Frozen):
-    """One call of an MCP server's tool."""
+    """One call of an MCP server's tool. Where the server is, the published definition says, and never the call."""
 
-    server: McpAddress
+    #: Of the definition, and the server's place among its tools. Calls of older versions lack both and name an address,
+    #: which is refused.
+    digest: str = ""
+    index: int = -1
+    server: McpAddress | None = Field(default=None, exclude_if=absent)
     #: What people call the server.
     label: str
     #: What the model calls the tool, and what the server does.

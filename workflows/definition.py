@@ -4,15 +4,21 @@
 looked up (tool schemas, prices) beside it, so that workflow code never looks anything up itself.
 """
 
-from typing import Literal, Self
+import operator
+import re
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from workflows.schedule_definition import Schedules
 from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
-from workflows.types import Frozen, ToolSpec
+from workflows.types import Frozen, ToolSpec, absent
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
+
+#: Of an environment variable.
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+_REFERENCE: Final = re.compile(r"\$\{\w+\}")
 
 
 class Rates(Frozen):
@@ -39,6 +45,9 @@ class ModelDefinition(Frozen):
     max_output_tokens: int = Field(default=4096, ge=1, le=200_000)
     thinking: Literal["off", "low", "medium", "high"] = "off"
     base_url: str | None = None
+    #: `${NAME}`: the variable that holds the key for this address. Without it, only the vendor's own servers are given
+    #: the vendor's key.
+    api_key: str | None = Field(default=None, exclude_if=absent)
     price: Price | None = None
 
     @model_validator(mode="after")
@@ -47,6 +56,15 @@ class ModelDefinition(Frozen):
         if provider not in PROVIDERS or not model:
             known = ", ".join(f"{name}/…" for name in PROVIDERS)
             raise ValueError(f"use: {self.use!r} names no provider of this version; write one of {known}")
+        if self.api_key is not None and _REFERENCE.fullmatch(self.api_key) is None:
+            # The value is not repeated: it may be the key itself.
+            raise ValueError(
+                "api_key: is the name of the variable that holds the key, as in ${OTHER_KEY}, and never the key itself"
+            )
+        if self.api_key is not None and self.provider == "demo":
+            raise ValueError("api_key: the demo model takes no key")
+        if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
+            raise ValueError("base_url: holds a user or a password; a key comes by api_key")
         return self
 
     @property
@@ -111,6 +129,8 @@ class AgentDefinition(Frozen):
     context: ContextPolicy = ContextPolicy()
     busy: Literal["queue"] = "queue"
     schedules: Schedules = ()
+    #: The environment's variables that `${NAME}` in this definition may name.
+    secrets: tuple[Variable, ...] = Field(default=(), exclude_if=operator.not_)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -79,6 +79,10 @@ AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"
 
 # Between an activity and its session.
+#: An activity was called by something that is no session.
+NOT_A_SESSION: Final = "not_a_session"
+#: A call asks for what the published definition does not give.
+NOT_PUBLISHED: Final = "not_published"
 UNKNOWN_STEP: Final = "unknown_step"
 #: A dead worker's attempt, failed at the next start so that it is tried again at once.
 WORKER_DIED: Final = "worker_died"

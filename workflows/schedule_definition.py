@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
+from workflows.session_ids import free_session_id
 from workflows.types import Frozen, Id
 
 #: In characters; small enough to travel whole.
@@ -101,7 +102,7 @@ def _cron(value: str) -> str:
 def _session(value: str) -> str:
     if value in (".", ".."):
         raise ValueError("cannot be '.' or '..'")
-    return value
+    return free_session_id(value)
 
 
 def _not_blank(value: str) -> str:

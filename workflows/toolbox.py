@@ -183,8 +183,8 @@ class Toolbox:
                 # Undecoded: what is no JSON would fail the session's own task, again and again.
                 opened.handle = workflow.start_activity(use.name, args, result_type=RawValue, **config)
                 return await self._take(call, use, await opened.handle)
-            if mcp is not None:
-                request = _mcp_call(use, *mcp, args, so_far)
+            if agent is not None and mcp is not None:
+                request = _mcp_call(use, agent, *mcp, args, so_far)
                 opened.handle = workflow.start_activity(call_mcp_tool, request, **config)
             elif use.process:
                 how = CallOptions(process=True)
@@ -330,10 +330,16 @@ def _activity_id(call: ToolCall, plan: Plan) -> str:
 
 
 def _mcp_call(
-    use: ToolUse, server: McpServer, tool: str, args: dict[str, JsonValue], so_far: ServerInput | None
+    use: ToolUse,
+    agent: LoadedAgent,
+    server: McpServer,
+    tool: str,
+    args: dict[str, JsonValue],
+    so_far: ServerInput | None,
 ) -> CallMcpToolInput:
     return CallMcpToolInput(
-        server=server.address,
+        digest=agent.digest,
+        index=agent.mcp[use.name].server,
         label=server.label,
         name=use.name,
         tool=tool,

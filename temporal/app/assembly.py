@@ -27,6 +27,7 @@ from activities.mcp_calls import McpServers
 from activities.model_call import ModelCalls, encode_request
 from activities.providers import Providers
 from activities.stale_attempts import StaleAttempts
+from activities.strangers import NoStrangers
 from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tool_places import ToolPlaces
@@ -40,7 +41,8 @@ from temporal.blobs import BlobStore, LocalBlobs
 from temporal.definitions import Definitions
 from temporal.handover import Handover
 from temporal.live import Live
-from temporal.settings import Settings, environment, has_key
+from temporal.settings import Settings, environment
+from temporal.vendors import missing_key
 from workflows.commands import Prompt
 from workflows.contract import TASK_QUEUE
 from workflows.scheduled import DeliverMessage
@@ -84,7 +86,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         blobs=blobs,
         tool_names=frozenset(catalogue.names),
         tools_digest=catalogue.digest,
-        demo_for=(lambda provider, base_url: not has_key(provider, base_url)) if demo_without_keys else None,
+        demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
@@ -92,7 +94,7 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
     places = ToolPlaces(
         sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
     )
-    mcp = McpServers(environment(), blobs)
+    mcp = McpServers(environment(), blobs, definitions.by_digest)
     return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
 
 
@@ -108,6 +110,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         parts.providers,
         parts.catalogue.digest,
         handover,
+        parts.definitions.by_digest,
         telemetry.metrics,
         telemetry.asked,
     )
@@ -147,6 +150,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_tell=telemetry.event,
                 perdure_stop=stop,
             ),
+            NoStrangers(),
             StaleAttempts(client),
             *([telemetry.tracing] if telemetry.tracing else []),
             ToolRunner(

@@ -8,7 +8,7 @@ Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guess
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from temporal.blobs import BlobError, LocalBlobs
 from temporal.client import attribute_type, missing_search_attributes
 from temporal.prices import price_of
 from temporal.schedules import deliveries, ours, placed
-from temporal.settings import has_key
+from temporal.vendors import missing_key
 from workflows.attributes import ALL
 from workflows.contract import TASK_QUEUE
 from workflows.definition import AgentDefinition
@@ -41,11 +41,6 @@ _RPC: Final = timedelta(seconds=10)
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
 _SCHEDULE: Final = "temporal schedule"
-_VARIABLES: Final[Mapping[str, str]] = {
-    "anthropic": "ANTHROPIC_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "openai-chat": "OPENAI_API_KEY",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +207,9 @@ def keys(reading: Reading) -> Iterator[Check]:
 
 def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]:
     for role, model in definition.models.items():
-        if not has_key(model.provider, model.base_url):
-            yield role, model.use, _VARIABLES.get(model.provider, "its key")
+        variable = missing_key(model)
+        if variable is not None:
+            yield role, model.use, variable
 
 
 def prices(reading: Reading) -> Iterator[Check]:

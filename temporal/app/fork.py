@@ -18,7 +18,7 @@ from temporal.app.refused import Refused
 from temporal.app.sources import Sources, usual_sources
 from temporal.app.toolset import load_catalogue
 from temporal.definitions import SHIPPED, Definitions
-from temporal.settings import has_key
+from temporal.vendors import missing_key
 from workflows.commands import PageRequest
 from workflows.session import SessionWorkflow
 
@@ -87,7 +87,7 @@ async def _published(to: Direct, sources: Sources, source: str) -> Definitions:
         tool_names=frozenset(catalogue.names),
         tools_digest=catalogue.digest,
         # A session on the demo model is one of a `dev` without keys, which runs every agent of that provider so.
-        demo_for=(lambda provider, base_url: not has_key(provider, base_url)) if demo else None,
+        demo_for=(lambda model: missing_key(model) is not None) if demo else None,
     )
     for problem in definitions.problems:
         typer.echo(f"warning: {problem}", err=True)

@@ -23,13 +23,15 @@ from activities.catalogue import Catalogue
 from activities.mcp_calls import McpServers
 from activities.mcp_connections import CONNECT_S, McpUnavailable
 from activities.mcp_listing import McpStarting, describe
-from temporal.agent_folders import SHIPPED, AgentFolders
+from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.app.refused import Refused
 from temporal.app.sources import Sources, usual_sources
 from temporal.app.toolset import load_catalogue
 from temporal.blobs import BlobStore, LocalBlobs, unfold
+from temporal.definitions import digest
 from temporal.settings import environment
 from workflows.contract import CallMcpToolInput, ToolOutput
+from workflows.definition import AgentDefinition
 from workflows.server_input import ServerAsks
 from workflows.timers import SPECS
 from workflows.tool_definition import ClientTool, McpServer, ToolUse
@@ -50,8 +52,8 @@ class _Found:
     spec: ToolSpec
     #: Where it comes from, for people.
     source: str
-    #: The MCP server that has it, and what that calls it.
-    mcp: tuple[McpServer, str] | None = None
+    #: The definition whose MCP server has it, the server's place there, and what that calls the tool.
+    mcp: tuple[AgentDefinition, int, str] | None = None
 
 
 @app.command("list")
@@ -128,13 +130,17 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
                 raise Refused(f"there is no tool {name!r}; `perdure tools list` names those that there are")
             if found.mcp is None:
                 raise Refused(f"{name!r} runs elsewhere ({found.source}); only a session can call it")
-            server, theirs = found.mcp
+            definition, index, theirs = found.mcp
+            server = definition.tools[index]
+            assert isinstance(server, McpServer)
             request = CallMcpToolInput(
-                server=server.address,
+                digest=digest(definition),
+                index=index,
                 label=server.label,
                 name=name,
                 tool=theirs,
                 args=_arguments(found.spec, pairs, whole),
+                once=server.side_effects == "once",
             )
             given = await run.run(servers.call_mcp_tool, request)
             if isinstance(given, ServerAsks):
@@ -145,7 +151,12 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
 @asynccontextmanager
 async def _opened(sources: Sources) -> AsyncIterator[tuple[Catalogue, McpServers]]:
     with tempfile.TemporaryDirectory(prefix="perdure-") as folder:
-        servers = McpServers(environment(), LocalBlobs(Path(folder)))
+
+        async def published(wanted: str) -> AgentDefinition | None:
+            read = (definition for definition, _ in _read(sources).serving.values())
+            return next((definition for definition in read if digest(definition) == wanted), None)
+
+        servers = McpServers(environment(), LocalBlobs(Path(folder)), published)
         try:
             yield load_catalogue(sources.tools), servers
         finally:
@@ -158,11 +169,11 @@ async def _find(sources: Sources, catalogue: Catalogue, servers: McpServers) -> 
         tool = catalogue.tool(name)
         assert tool is not None
         found[name] = _Found(tool.spec, "built-in" if Path(source).is_relative_to(_OURS) else source)
-    reading = AgentFolders.of([SHIPPED, *sources.agents], sources.models, None).read()
+    reading = _read(sources)
     for problem in reading.problems:
         typer.echo(str(problem), err=True)
     for definition, _ in reading.serving.values():
-        for entry in definition.tools:
+        for index, entry in enumerate(definition.tools):
             match entry:
                 case ToolUse(task_queue=str(queue)):
                     where = f"task queue {queue}, agent {definition.name}"
@@ -172,14 +183,19 @@ async def _find(sources: Sources, catalogue: Catalogue, servers: McpServers) -> 
                     spec = _spec(entry.name, entry.description, entry.input, entry.output)
                     found.setdefault(entry.name, _Found(spec, f"the app, agent {definition.name}"))
                 case McpServer():
-                    for one in await _listed(entry, definition.name, servers):
+                    for one in await _listed(definition, index, entry, servers):
                         found.setdefault(one.spec.name, one)
                 case _:
                     pass
     return list(found.values())
 
 
-async def _listed(server: McpServer, agent: str, servers: McpServers) -> list[_Found]:
+def _read(sources: Sources) -> Reading:
+    return AgentFolders.of([SHIPPED, *sources.agents], sources.models, None).read()
+
+
+async def _listed(definition: AgentDefinition, index: int, server: McpServer, servers: McpServers) -> list[_Found]:
+    agent = definition.name
     try:
         tools = await servers.listings.tools(server.address, CONNECT_S)
     except (McpUnavailable, McpStarting) as away:
@@ -188,7 +204,7 @@ async def _listed(server: McpServer, agent: str, servers: McpServers) -> list[_F
         )
         return []
     where = f"MCP server {server.label}, agent {agent}"
-    return [_Found(spec, where, (server, name)) for name, spec in describe(server, tools).items()]
+    return [_Found(spec, where, (definition, index, name)) for name, spec in describe(server, tools).items()]
 
 
 def _spec(

@@ -9,6 +9,7 @@ from activities.providers import Providers
 from activities.tools import ToolLoadError
 from gateway.forks import inputs_for, read_past
 from gateway.problems import Problem, invalid
+from temporal.allowed import Allowed
 from temporal.app.direct import Direct
 from temporal.app.refused import Refused
 from temporal.app.sources import Sources
@@ -62,6 +63,7 @@ class Definer:
             loaded = after.agents.get(step.digest) if step is not None else after.loaded
             if loaded is None:
                 raise Problem("validation", "The session no longer keeps the definition that the turn ran with.")
+            loaded = await self._published(loaded)
         else:
             name = self._agent or after.agent
             loaded = await self._load(self._definitions, name)
@@ -72,13 +74,30 @@ class Definer:
                 )
                 role = None
         role, loaded = self._with_model(loaded, role)
+        definition = loaded.definition
+        model = definition.models[role if role in definition.models else definition.model]
+        why = Allowed.load().objection(model, definition.secrets)
+        if why is not None:
+            raise Problem("validation", f"{model.use} is not asked: {why}.")
         return before.model_copy(update={"role": role}), loaded
+
+    async def _published(self, loaded: LoadedAgent) -> LoadedAgent:
+        """With the definition as it was published. What a session says of itself gives no address and names no key."""
+        found = await Definitions((), blobs=self._blobs).by_digest(loaded.digest)
+        if found is not None:
+            return loaded.model_copy(update={"definition": found})
+        if any(model.base_url or model.api_key for model in loaded.definition.models.values()):
+            message = (
+                "The definition that the turn ran with names addresses, and is not in this blob store; give --agents."
+            )
+            raise Problem("validation", message)
+        return loaded
 
     async def _load(self, definitions: Definitions, name: str) -> LoadedAgent:
         known = definitions.current(name)
         if known is None:
             raise invalid("agent", f"{name} is not known; there are: {', '.join(definitions.names()) or 'none'}")
-        servers = McpServers(environment(), self._blobs)
+        servers = McpServers(environment(), self._blobs, definitions.by_digest)
         try:
             agents = Agents(definitions, self._catalogue, servers.listings)
             return await agents.load_agent(LoadAgentInput(name=name, digest=known.digest))
@@ -111,8 +130,9 @@ class Definer:
 def _in_place_of(model: ModelDefinition, use: str) -> ModelDefinition:
     """`use`, asked as `model` was; its address and its price are its own, unless the provider is the same."""
     other = ModelDefinition(use=use)
-    base_url = model.base_url if other.provider == model.provider else None
-    return model.model_copy(update={"use": use, "base_url": base_url, "price": None})
+    same = other.provider == model.provider
+    address = {"base_url": model.base_url if same else None, "api_key": model.api_key if same else None}
+    return model.model_copy(update={"use": use, "price": None, **address})
 
 
 class Again:

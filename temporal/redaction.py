@@ -1,0 +1,146 @@
+"""Values of secrets, cut out of what leaves this process as a failure, a progress text or a log line.
+
+A secret is the value, of six characters or more, of a variable that a definition lists in `secrets` or whose name says so:
+`…_KEY`, and any with TOKEN, SECRET or PASSWORD in it. It is found as it is, and as JSON, URLs, base64 and hex write it. What
+a tool returns is its user's own and is left as it is.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, quote_plus
+
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
+
+from temporal.settings import environment
+
+HIDDEN: Final = "[hidden]"
+#: A shorter value would be found in innocent words.
+SHORTEST: Final = 6
+#: A value of several lines, as a certificate's key is, is also looked for line by line.
+_SHORTEST_LINE: Final = 16
+_SHORTEST_BASE64: Final = 8
+
+_TELLING: Final = re.compile(r"_KEY$|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+#: Variables that definitions of this process list.
+_listed: set[str] = set()
+
+T = TypeVar("T")
+
+
+def name_secrets(names: Iterable[str]) -> None:
+    """From now on the values of these variables are secrets."""
+    _listed.update(names)
+
+
+def redacted(text: str) -> str:
+    """`text` without the values of secrets."""
+    found = _pattern(_values())
+    return text if found is None else found.sub(HIDDEN, text)
+
+
+def redacted_json(value: T) -> T:
+    """The same for each text in a JSON value; anything else in it stays as it is."""
+    found = _pattern(_values())
+    return value if found is None else _within(value, found)
+
+
+def discreet(converter: DataConverter) -> DataConverter:
+    """`converter`, with the values of secrets cut out of each failure that it writes: messages, traces, details, causes."""
+    return dataclasses.replace(converter, failure_converter_class=DiscreetFailures)
+
+
+class DiscreetFailures(DefaultFailureConverter):
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        super().to_failure(exception, payload_converter, failure)
+        found = _pattern(_values())
+        if found is not None:
+            _clean(failure, found)
+
+
+def _clean(failure: Failure, found: re.Pattern[str]) -> None:
+    failure.message = found.sub(HIDDEN, failure.message)
+    failure.stack_trace = found.sub(HIDDEN, failure.stack_trace)
+    if failure.HasField("application_failure_info"):
+        for payload in failure.application_failure_info.details.payloads:
+            payload.data = _clean_bytes(payload.data, found)
+    if failure.HasField("cause"):
+        _clean(failure.cause, found)
+
+
+def _clean_bytes(data: bytes, found: re.Pattern[str]) -> bytes:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    if found.search(text) is None:
+        return data
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return found.sub(HIDDEN, text).encode()
+    # By its texts, so that it stays JSON: a number may look like a secret.
+    return json.dumps(_within(value, found), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _within(value: Any, found: re.Pattern[str]) -> Any:
+    match value:
+        case str():
+            return found.sub(HIDDEN, value)
+        case dict():
+            return {_within(key, found): _within(item, found) for key, item in value.items()}
+        case list():
+            return [_within(item, found) for item in value]
+        case _ if type(value) is tuple:
+            return tuple(_within(item, found) for item in value)
+        case _:
+            return value
+
+
+def _values() -> frozenset[str]:
+    """Read anew each time: a variable may be set while the process runs, and a definition list another."""
+    given = environment()
+    return frozenset(
+        value
+        for name, value in given.items()
+        if len(value.strip()) >= SHORTEST and (name in _listed or _TELLING.search(name) is not None)
+    )
+
+
+@lru_cache(maxsize=16)
+def _pattern(values: frozenset[str]) -> re.Pattern[str] | None:
+    forms = {form for value in values for form in _forms(value.strip()) if len(form) >= SHORTEST}
+    if not forms:
+        return None
+    # The longest first, so that no part of one is left.
+    return re.compile("|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))))
+
+
+def _forms(value: str) -> Iterable[str]:
+    data = value.encode(errors="surrogateescape")
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield repr(value)[1:-1]
+    for write in (quote, quote_plus):
+        for safe in ("", "/"):
+            quoted = write(data, safe=safe)
+            yield quoted
+            yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), quoted)
+    yield data.hex()
+    yield data.hex().upper()
+    for before in range(3):
+        # In the middle of other bytes, as in `user:password`, the first and last characters belong to both.
+        written = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        whole = written[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
+        if len(whole) >= _SHORTEST_BASE64:
+            yield whole
+            yield whole.replace("+", "-").replace("/", "_")
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line.strip() for line in lines if len(line.strip()) >= _SHORTEST_LINE and "-----" not in line)

@@ -1,0 +1,252 @@
+"""Keys and addresses: real SDKs against a server that keeps what it is sent. A vendor's key reaches the vendor only."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from pydantic import ValidationError
+from temporalio.exceptions import ApplicationError
+
+from activities.anthropic_messages import AnthropicMessages
+from activities.openai_chat import OpenAIChat
+from activities.openai_responses import OpenAIResponses
+from temporal.vendors import ANTHROPIC, OPENAI, missing_key
+from workflows.commands import Prompt
+from workflows.definition import ModelDefinition
+from workflows.types import Message, Text
+
+OPENAIS = "sk-openai-vendor-key-1"
+ANTHROPICS = "sk-ant-vendor-key-2"
+OTHER = "other-servers-key-3"
+ENVIRONMENT = {
+    "OPENAI_API_KEY": OPENAIS,
+    "OPENAI_ADMIN_KEY": "admin-key-4",
+    "OPENAI_ORG_ID": "org-5",
+    "OPENAI_PROJECT_ID": "proj-6",
+    "OPENAI_CUSTOM_HEADERS": "X-Custom: custom-7\nAuthorization: Bearer custom-8",
+    "ANTHROPIC_API_KEY": ANTHROPICS,
+    "ANTHROPIC_CUSTOM_HEADERS": "X-Custom: custom-9\nx-api-key: custom-10",
+    "OTHER_KEY": OTHER,
+}
+#: None of these is for a server that the vendor does not run.
+VENDORS_OWN = [value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name and name != "OTHER_KEY"] + [
+    "custom-"
+]
+PATH = {"anthropic": "", "openai": "/v1", "openai-chat": "/v1"}
+WIRES: dict[str, Callable[[Mapping[str, str]], Any]] = {
+    "anthropic": AnthropicMessages,
+    "openai": OpenAIResponses,
+    "openai-chat": OpenAIChat,
+}
+HELLO = (Message(id="m", role="user", parts=(Text(text="hi"),), at="2026-01-01T00:00:00Z"),)
+
+
+@dataclass
+class Catcher:
+    """Keeps the head of each request, and answers it with an error, or by sending it elsewhere."""
+
+    heads: list[str] = field(default_factory=list)
+    to: str | None = None
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.heads.append(head)
+            length = next(
+                (int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0
+            )
+            await reader.readexactly(length)
+            there = f"307 Temporary Redirect\r\nLocation: {self.to}/v1/elsewhere" if self.to else "400 Bad Request"
+            writer.write(f"HTTP/1.1 {there}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            await writer.drain()
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def catchers() -> AsyncIterator[tuple[Catcher, Catcher]]:
+    both = (Catcher(), Catcher())
+    servers = [await asyncio.start_server(one.serve, "127.0.0.1", 0) for one in both]
+    for one, server in zip(both, servers, strict=True):
+        one.port = server.sockets[0].getsockname()[1]
+    yield both
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDKs look there by themselves."""
+    for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+async def ask(provider: str, environment: Mapping[str, str], **fields: Any) -> ApplicationError:
+    """Why the call failed, as it always does here."""
+    model = ModelDefinition.model_validate({"use": f"{provider}/m", **fields})
+    wire = WIRES[provider](environment)
+    prompt = Prompt(model=model, system="")
+    try:
+        with pytest.raises(ApplicationError) as caught:
+            async for _ in wire.stream(wire.request(prompt, HELLO), prompt, "t1.s1"):
+                pass
+    finally:
+        await wire.aclose()
+    for secret in ENVIRONMENT.values():
+        assert secret not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("provider", WIRES)
+async def test_no_key_of_a_vendor_reaches_another_server(catchers: tuple[Catcher, Catcher], provider: str) -> None:
+    await ask(provider, ENVIRONMENT, base_url=catchers[0].url + PATH[provider])
+    (head,) = catchers[0].heads
+    for secret in (*VENDORS_OWN, OTHER):
+        assert secret not in head
+
+
+@pytest.mark.parametrize("provider", WIRES)
+async def test_another_server_gets_the_key_that_its_definition_names(
+    catchers: tuple[Catcher, Catcher], provider: str
+) -> None:
+    await ask(provider, ENVIRONMENT, base_url=catchers[0].url + PATH[provider], api_key="${OTHER_KEY}")
+    (head,) = catchers[0].heads
+    assert head.count(OTHER) == 1
+    assert f"authorization: bearer {OTHER}" in head.lower()
+    for secret in VENDORS_OWN:
+        assert secret not in head
+
+
+@pytest.mark.parametrize("provider", WIRES)
+async def test_the_vendor_s_key_goes_where_the_vendor_s_variable_says(
+    catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """Also where a definition names that server itself; on another port it is another server."""
+    vendor = ANTHROPIC if provider == "anthropic" else OPENAI
+    named, other = catchers
+    key = ENVIRONMENT[vendor.keys[0]]
+    monkeypatch.setenv(vendor.address, named.url + PATH[provider])
+    # Set by the operator for all calls of the SDK, and so they would replace the key here.
+    environment = {name: value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name}
+    for name in ENVIRONMENT.keys() - environment.keys():
+        monkeypatch.delenv(name)
+    environment |= {vendor.address: named.url + PATH[provider]}
+    await ask(provider, environment)
+    await ask(provider, environment, base_url=named.url + PATH[provider])
+    assert [key in head for head in named.heads] == [True, True]
+    await ask(provider, environment, base_url=other.url + PATH[provider])
+    assert [key in head for head in other.heads] == [False]
+
+
+@pytest.mark.parametrize("provider", WIRES)
+async def test_no_redirect_is_followed(
+    catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    vendor = ANTHROPIC if provider == "anthropic" else OPENAI
+    catchers[0].to = catchers[1].url
+    monkeypatch.setenv(vendor.address, catchers[0].url + PATH[provider])
+    await ask(provider, ENVIRONMENT | {vendor.address: catchers[0].url + PATH[provider]})
+    await ask(provider, ENVIRONMENT, base_url=catchers[0].url + PATH[provider], api_key="${OTHER_KEY}")
+    assert (len(catchers[0].heads), len(catchers[1].heads)) == (2, 0)
+
+
+@pytest.mark.parametrize("provider", WIRES)
+async def test_a_variable_that_is_not_set_is_named(catchers: tuple[Catcher, Catcher], provider: str) -> None:
+    error = await ask(provider, {}, base_url=catchers[0].url, api_key="${OTHER_KEY}")
+    assert (error.type, error.non_retryable) == ("model_no_key", True)
+    assert "OTHER_KEY" in error.message
+    assert catchers[0].heads == []
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://API.OPENAI.COM/v1", True),
+        ("https://eu.api.openai.com/v1", True),
+        ("https://api.openai.com:443/v1", True),
+        ("http://api.openai.com/v1", False),
+        ("https://api.openai.com:8443/v1", False),
+        ("https://api.openai.com./v1", False),
+        ("https://api.openai.com.evil.example/v1", False),
+        ("https://evil.example/api.openai.com", False),
+        ("https://evil.example/?x=api.openai.com", False),
+        ("https://evil.example#@api.openai.com", False),
+        ("https://notapi.openai.com/v1", False),
+        ("https://openai.com/v1", False),
+        ("https://api.openai.com@evil.example/v1", False),
+        ("https://x:y@api.openai.com/v1", False),
+        ("https://evil.example\\@api.openai.com/v1", False),
+        ("https://api.openai.com\\.evil.example/v1", False),
+        ("https://api.openai.com%2eevil.example/v1", False),
+        ("https://api\u3002openai.com.evil.example/v1", False),
+        ("//api.openai.com/v1", False),
+        ("ftp://api.openai.com/v1", False),
+        ("api.openai.com", False),
+        ("", False),
+        ("https://api.anthropic.com", False),
+    ],
+)
+def test_which_addresses_are_the_vendor_s(url: str, given: bool) -> None:
+    assert OPENAI.is_given_key(url, {}) is given
+    if given:
+        assert httpx2.URL(url).host.endswith("api.openai.com")
+
+
+def test_an_address_that_the_operator_named() -> None:
+    environment = {"OPENAI_BASE_URL": "http://proxy.internal:4000/v1"}
+    assert OPENAI.is_given_key("http://PROXY.internal:4000/other", environment)
+    for other in (
+        "http://proxy.internal:4001/v1",
+        "https://proxy.internal:4000/v1",
+        "http://proxy.internal.evil:4000/v1",
+    ):
+        assert not OPENAI.is_given_key(other, environment)
+    assert not ANTHROPIC.is_given_key("http://proxy.internal:4000/v1", environment)
+    # No address at all is the same as none that can be read.
+    assert not OPENAI.is_given_key("nonsense", {"OPENAI_BASE_URL": "rubbish"})
+
+
+def missing(provider: str, environment: Mapping[str, str], **fields: str) -> str | None:
+    return missing_key(ModelDefinition.model_validate({"use": f"{provider}/m", **fields}), environment)
+
+
+def test_what_a_model_lacks() -> None:
+    assert missing("openai", {}) == "OPENAI_API_KEY"
+    assert missing("anthropic", {"ANTHROPIC_AUTH_TOKEN": "x"}) is None
+    assert missing("anthropic", {"OPENAI_API_KEY": "x"}) == "ANTHROPIC_API_KEY"
+    assert missing("openai", {}, base_url="https://eu.api.openai.com/v1") == "OPENAI_API_KEY"
+    assert missing("openai", {"OPENAI_API_KEY": "x"}, base_url="https://eu.api.openai.com/v1") is None
+    assert missing("anthropic", {}, base_url="http://localhost:1") is None
+    assert missing("openai-chat", {"OPENAI_API_KEY": "x"}, base_url="http://a/v1", api_key="${MINE}") == "MINE"
+    assert missing("openai-chat", {"MINE": "x"}, base_url="http://a/v1", api_key="${MINE}") is None
+    assert missing("openai-chat", {}, base_url="${WHERE}") == "WHERE"
+    assert missing("demo", {}) is None
+
+
+@pytest.mark.parametrize("literal", ["sk-a-real-key-123456", "Bearer ${KEY}", "${KEY} ", "", "${KEY}${KEY}", "$KEY"])
+def test_a_key_is_never_written_into_a_definition(literal: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ModelDefinition(use="openai/m", api_key=literal)
+    (error,) = refused.value.errors()
+    assert "never the key itself" in error["msg"]
+    assert not literal or literal not in error["msg"]
+
+
+def test_an_address_holds_no_password() -> None:
+    with pytest.raises(ValidationError) as refused:
+        ModelDefinition(use="openai/m", base_url="https://me:hunter22@example.com/v1")
+    (error,) = refused.value.errors()
+    assert "a user or a password" in error["msg"]
+    assert "hunter22" not in error["msg"]

@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 from pydantic import ValidationError
 
-from activities.mcp_connections import CONNECT_S, Connections, McpUnavailable
+from activities.mcp_connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
 from temporal.schema_check import field_of, input_fault, schema_fault
 from workflows.tool_definition import McpAddress, McpServer
 from workflows.types import ToolSpec
@@ -44,6 +44,8 @@ class _Listing:
     #: By the server's names; None: it never gave any.
     tools: dict[str, Tool] | None = None
     problem: str = ""
+    #: Trying again changes nothing.
+    final: bool = False
     failed_at: float | None = None
     task: asyncio.Task[None] | None = None
 
@@ -67,7 +69,7 @@ class Listings:
             return tuple(listing.tools.values())
         if listing.failed_at is None:
             raise McpStarting
-        raise McpUnavailable(listing.problem)
+        raise McpUnavailable(listing.problem, final=listing.final)
 
     async def tool(self, address: McpAddress, name: str) -> Tool | None:
         """One tool, by the server's name for it; None where it has none. Raises `McpUnavailable`."""
@@ -75,7 +77,7 @@ class Listings:
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None:
-            raise McpUnavailable(listing.problem)
+            raise McpUnavailable(listing.problem, final=listing.final)
         return listing.tools.get(name)
 
     async def aclose(self) -> None:
@@ -94,13 +96,18 @@ class Listings:
         return listing.task
 
     async def _list(self, address: McpAddress, listing: _Listing) -> None:
+        final = False
         try:
             async with asyncio.timeout(CONNECT_S):
                 listing.tools = {tool.name: tool for tool in await self._pages(address)}
             listing.failed_at = None
             return
         except McpUnavailable as away:
-            listing.problem = str(away)
+            listing.problem, final = str(away), away.final
+        except McpLost as lost:
+            listing.problem = f"it did not list its tools: {lost}"
+        except McpTooMuch:
+            listing.problem = "its list of tools is too long"
         except TimeoutError:
             listing.problem = "it did not list its tools in time"
         except MCPError as error:
@@ -109,6 +116,7 @@ class Listings:
             listing.problem = "its list of tools is not what MCP says"
         except Exception as error:
             listing.problem = f"the connection failed ({type(error).__name__})"
+        listing.final = final
         listing.failed_at = time.monotonic()
         self.connections.forget(address)
 

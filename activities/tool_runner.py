@@ -23,6 +23,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
+from activities.tool_errors import tellable_detail
 from temporal.live import Live, read_progress
 from workflows.contract import call_of_activity
 from workflows.errors import WORKER_DIED
@@ -143,6 +144,8 @@ class _Outbound(ActivityOutboundInterceptor):
         if self.session is None:
             super().heartbeat(*details)
             return
+        # What cannot be written costs itself, not the tool.
+        details = tuple(map(tellable_detail, details))
         self.details = details
         progress = read_progress(self.info().activity_id, details)
         if progress is not None:

@@ -21,8 +21,11 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
 from activities.docstrings import Docs, read_docstring
+from activities.raw_bytes import Files, whole_text, whole_texts
 from activities.results import BadResult, Results, read_results
+from activities.tool_errors import is_tellable, tellable
 from temporal.blobs import BlobStore, fold_part, unfold
+from temporal.files import put_file
 from temporal.nesting import DEEPEST, too_deep
 from workflows.contract import ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
@@ -61,8 +64,9 @@ class Tool:
             given = self._check(await whole_arguments(blobs, args))
             with _typed_failures():
                 value = await self.fn(**given)
-            result, big = self._result(value)
-            return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
+            # Checking a big result takes seconds, in which others must go on.
+            result, big, files = await asyncio.to_thread(self._result, value)
+            return await _kept(blobs, result, big, files)
 
         def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
             if FOLDED_ARGS in args:
@@ -70,12 +74,12 @@ class Tool:
             given = self._check(args)
             with _typed_failures():
                 value = self.fn(**given)
-            result, big = self._result(value)
-            if not big:
+            result, big, files = self._result(value)
+            if not big and not files.found:
                 return _output(result)
             # The store belongs to the worker's loop: its cache and its connections are not for threads.
-            folding = asyncio.run_coroutine_threadsafe(fold_part(blobs, _workflow_id(), result), loop)
-            return _output(folding.result())
+            keeping = asyncio.run_coroutine_threadsafe(_kept(blobs, result, big, files), loop)
+            return keeping.result()
 
         wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
@@ -87,26 +91,36 @@ class Tool:
             message = f"{self.spec.name} was not called, because its arguments are wrong. {error}."
             raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None
 
-    def _result(self, value: object) -> tuple[ToolResult, bool]:
-        """What the function returned, as JSON, and whether it is too big to travel as it is."""
+    def _result(self, value: object) -> tuple[ToolResult, bool, Files]:
+        """What the function returned, as JSON, whether it is too big to travel as it is, and the files beside it."""
         name = self.spec.name
+        info = activity.info()
+        files = Files(lambda sha256: f"{info.workflow_id}/{sha256}")
         try:
-            return sized_result(activity.info().activity_id, name, self.results.to_json(value))
-        except PydanticSerializationError as error:
-            message = f"{name} ran, but what it returned is not what it promises: it cannot be written as JSON: {error}"
-            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+            return *sized_result(info.activity_id, name, self.results.to_json(value, files)), files
         except BadResult as error:
-            message = f"{name} ran, but what it returned is not what it promises: {error}"
+            message = f"{name} ran, but what it returned is not what it promises: {whole_text(str(error))}"
             raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
 
 
-def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult, bool]:
-    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it."""
+def sized_result(call_id: str, name: str, output: JsonValue, *, is_error: bool = False) -> tuple[ToolResult, bool]:
+    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it.
+
+    What it raises is final: the tool ran. It takes seconds for many megabytes.
+    """
     if too_deep(output):
         message = f"{name} ran, but its result is nested more than {DEEPEST} levels deep."
         raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True)
-    result = ToolResult(call_id=call_id, name=name, output=output)
-    data = result.model_dump_json().encode()
+    result = ToolResult(call_id=call_id, name=name, output=output, is_error=is_error)
+    try:
+        try:
+            data = result.model_dump_json().encode()
+        except PydanticSerializationError:
+            result = result.model_copy(update={"output": whole_texts(output)})
+            data = result.model_dump_json().encode()
+    except PydanticSerializationError as error:
+        message = f"{name} ran, but its result cannot be written as JSON: {whole_text(str(error))}"
+        raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
     size = len(data)
     if size > MAX_RESULT:
         message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
@@ -118,6 +132,22 @@ def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult
         message = f"{name} ran, but its result cannot be read back: {error}."
         raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True) from None
     return result, size > INLINE_LIMIT
+
+
+async def keep_files(blobs: BlobStore, workflow_id: str, name: str, files: Files) -> None:
+    """Puts a result's files away. Raises ApplicationError `result_too_large`."""
+    size = sum(len(data) for data, _ in files.found.values())
+    if size > MAX_RESULT:
+        message = f"{name} ran, but its result has files of {size} bytes; at most {MAX_RESULT} may be."
+        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
+    for sha256, (data, media_type) in files.found.items():
+        await put_file(blobs, workflow_id, sha256, data, media_type)
+
+
+async def _kept(blobs: BlobStore, result: ToolResult, big: bool, files: Files) -> ToolOutput:
+    workflow_id = _workflow_id()
+    await keep_files(blobs, workflow_id, result.name, files)
+    return _output(await fold_part(blobs, workflow_id, result) if big else result)
 
 
 def is_tool(value: object) -> bool:
@@ -164,12 +194,16 @@ def _source(fn: Callable[..., Any]) -> str:
 def _typed_failures() -> Iterator[None]:
     try:
         yield
-    except FailureError:
+    except FailureError as error:
         # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
-        raise
+        if is_tellable(error):
+            raise
+        raise tellable(error) from None
     except Exception as error:
-        kind = type(error).__name__
-        raise ApplicationError(preview(str(error)) or kind, type=kind) from error
+        if is_tellable(error):
+            kind = type(error).__name__
+            raise ApplicationError(preview(str(error)) or kind, type=kind) from error
+        raise tellable(error) from None
 
 
 async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -211,4 +245,4 @@ def _output(part: object) -> ToolOutput:
 def output_of(part: object, attempt: int | None) -> ToolOutput:
     """A tool result, folded or not, as an activity returns it."""
     assert isinstance(part, ToolResult)
-    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt)
+    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt, is_error=part.is_error)

@@ -202,7 +202,7 @@ async def test_what_the_sdk_offers_works_inside(bench: Bench) -> None:
     assert beats == [("half",), ("whole",)]
 
 
-@pytest.mark.parametrize("value", [Opaque(), {"deep": [Opaque()]}, "\ud800", b"\xff\xfe"])
+@pytest.mark.parametrize("value", [Opaque(), {"deep": [Opaque()]}])
 async def test_a_result_that_is_no_json_is_a_final_failure(bench: Bench, value: object) -> None:
     @activity.defn
     async def give() -> object:

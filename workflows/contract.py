@@ -16,7 +16,7 @@ from workflows.definition import LoadedAgent
 from workflows.schedule_definition import Schedule
 from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
-from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, Usage, absent
+from workflows.types import BlobRef, Frozen, Part, StopReason, Timing, ToolError, Usage, absent
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -85,6 +85,12 @@ class ToolOutput(Frozen):
     blob: BlobRef | None = None
     #: None where the worker is not ours and does not tell.
     attempt: int | None = 1
+    #: The tool failed, and returned more than words: `output` is a dumped `ToolError`.
+    is_error: bool = Field(default=False, exclude_if=operator.not_)
+
+    @property
+    def error(self) -> ToolError | None:
+        return ToolError.model_validate(self.output) if self.is_error else None
 
 
 class TakeResultInput(Frozen):

@@ -1,7 +1,7 @@
 """An MCP server that answers a call with the very bytes that it is told to: `python -m tests.mcp_raw` on stdin and stdout.
 
-Its one tool, `say`, takes `lines`, which it writes for the call, one after the other, with `{id}` for the call's id and `{e9}`
-for a byte that is no UTF-8. With `after` it waits for that many calls before it answers any.
+Its one tool, `say`, takes `lines`, which it writes for the call, one after the other, with `{id}` for the call's id and
+`{e9}` for a byte that is no UTF-8. With `after` it waits for that many calls before it answers any.
 """
 
 import json

@@ -5,6 +5,7 @@ The servers are raw sockets and a raw program, for no SDK writes what is written
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -206,13 +207,14 @@ async def test_a_program_may_print_what_it_likes(caller: Caller) -> None:
 
 
 async def test_a_program_that_ends_leaves_the_outcome_open(caller: Caller) -> None:
-    for lines in (["exit"], ["Killed", "exit"]):
+    endings: tuple[list[JsonValue], ...] = (["exit"], ["Killed", "exit"])
+    for lines in endings:
         assert (await caller.failure(STDIO, lines=lines))[::2] == ("mcp_lost", False)
 
 
 async def test_a_broken_answer_among_several_is_that_of_the_call_that_is_left(caller: Caller) -> None:
     cut = '{"jsonrpc":"2.0","i'
-    lines: list[list[JsonValue]] = [[cut], [GOOD], [GOOD]]
+    lines: tuple[list[JsonValue], ...] = ([cut], [GOOD], [GOOD])
     given = await asyncio.gather(*(caller.call(STDIO, lines=line, after=3) for line in lines), return_exceptions=True)
     failed, *good = given
     assert isinstance(failed, ApplicationError)
@@ -274,14 +276,15 @@ async def test_a_failure_keeps_what_it_shows(caller: Caller) -> None:
     text = {"type": "text", "text": "The form is wrong."}
     result = {"isError": True, "content": [text, picture], "structuredContent": {"field": "name"}}
     output = await caller.call(STDIO, lines=[json.dumps({"jsonrpc": "2.0", "result": result})[:-1] + ',"id":{id}}'])
-    assert output.is_error
-    assert isinstance(output.output, dict)
-    data, shown = output.output.pop("content")
-    assert output.output == {"type": "tool_failed", "message": "The form is wrong.", "retryable": False}
-    assert data == {"type": "data", "value": {"field": "name"}}
-    session, _, sha256 = shown.pop("uri").rpartition("/")
-    assert shown == {"type": "image", "media_type": "image/png", "bytes": 4}
-    assert await get_file(caller.servers.blobs, session, sha256) == (b"\x89PNG", "image/png")
+    failed = output.error
+    assert failed is not None
+    assert (failed.type, failed.message, failed.retryable) == ("tool_failed", "The form is wrong.", False)
+    session, sha256 = caller.info.workflow_id, hashlib.sha256(b"\x89PNG").hexdigest()
+    assert failed.content == [
+        {"type": "data", "value": {"field": "name"}},
+        {"type": "image", "media_type": "image/png", "bytes": 4, "uri": f"{session}/{sha256}"},
+    ]
+    assert await get_file(caller.servers.blobs, session or "", sha256) == (b"\x89PNG", "image/png")
 
 
 HALF = r'{"jsonrpc":"2.0","id":{id},"result":{"content":[{"type":"text","text":"a\ud83db \\ud83d \ud83d\ude00"}]}}'

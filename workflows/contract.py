@@ -13,6 +13,7 @@ from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
+from workflows.errors import PAYLOADS_TOO_LARGE
 from workflows.schedule_definition import Schedule
 from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
@@ -313,7 +314,8 @@ def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.Activi
             backoff_coefficient=use.retry.backoff,
             maximum_interval=max(use.retry.maximum, use.retry.initial),
             maximum_attempts=use.retry.attempts,
-            non_retryable_error_types=list(use.retry.non_retryable),
+            # The tool ran, and would return as much again.
+            non_retryable_error_types=[*use.retry.non_retryable, PAYLOADS_TOO_LARGE],
         ),
     )
     if use.task_queue is not None:

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from activities import failures
 from activities.clients import TIMEOUT, Clients, read_out, resolve
+from activities.model_http import model_options
 from activities.schemas import fit_all
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, DeltaKind, Started
@@ -49,13 +50,22 @@ class AnthropicMessages:
         client: Callable[..., AsyncAnthropic] = AsyncAnthropic,
         timeout: httpx2.Timeout = TIMEOUT,
     ) -> None:
-        """`environment` fills in `${NAME}` of a base URL; `client` takes `base_url`, `timeout` and `max_retries`."""
+        """`environment` fills in `${NAME}` of a base URL.
+
+        `client` takes `base_url`, `timeout`, `max_retries` and `http_client`.
+        """
         self._environment = environment
 
         def connect(base_url: str | None) -> AsyncAnthropic:
             try:
                 # No spans of its own: where spans are on, each call has ours, and two would count every token twice.
-                return client(base_url=base_url, timeout=timeout, max_retries=0, open_telemetry=False)
+                return client(
+                    base_url=base_url,
+                    timeout=timeout,
+                    max_retries=0,
+                    open_telemetry=False,
+                    http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, **model_options()),
+                )
             except anthropic.CredentialsError:
                 # A profile that the SDK was told of and that holds nothing of use.
                 raise failures.MissingVariable("ANTHROPIC_API_KEY") from None

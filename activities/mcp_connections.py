@@ -37,10 +37,10 @@ from mcp_types import (
 
 from activities.clients import resolve
 from activities.failures import MissingVariable
-from activities.mcp_http import Seen, WatchedTransport
+from activities.mcp_http import Seen, watched
 from activities.mcp_program import Overlong, Unreadable, Word, run_program
 from activities.tools import MAX_RESULT
-from activities.unpacking import UNPACKED, BoundedTransport, Bounds
+from activities.unpacking import UNPACKED, Bounds, NotUnpackable, bounded
 from workflows.tool_definition import McpAddress
 
 #: Seconds for a server to take a connection, or a program to start and say hello.
@@ -51,7 +51,7 @@ _ENDED_S: Final = 10.0
 #: Base64 makes a third more, JSON a little.
 _MAX_ANSWER: Final = 2 * MAX_RESULT
 #: A stream of events holds one answer, and what the server says meanwhile.
-_BOUNDS: Final = Bounds(body=_MAX_ANSWER, stream=4 * _MAX_ANSWER, line=_MAX_ANSWER)
+_BOUNDS: Final = Bounds(body=_MAX_ANSWER, stream=_MAX_ANSWER + MAX_RESULT // 2, line=_MAX_ANSWER)
 #: The server does not know what it was asked: it may be another one than the one that was met before.
 _OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 _INFO: Final = Implementation(name="perdure", version="0")
@@ -141,9 +141,10 @@ class Connections:
         try:
             # A call may be silent for long, and its own time-out holds; only connecting has one here.
             timeout = httpx2.Timeout(None, connect=CONNECT_S, pool=CONNECT_S)
-            inner = BoundedTransport(httpx2.AsyncHTTPTransport(verify=self._tls), _BOUNDS)
+            hooks = watched(seen)
+            hooks["response"].insert(0, bounded(_BOUNDS))
             async with httpx2.AsyncClient(
-                headers=UNPACKED | headers, timeout=timeout, transport=WatchedTransport(inner, seen)
+                headers=UNPACKED | headers, timeout=timeout, verify=self._tls, event_hooks=hooks
             ) as http:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_ANSWER)
                 async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known, askers) as client:
@@ -343,6 +344,8 @@ def _no_answer(error: BaseException, seen: Seen) -> Exception:
         return McpUnavailable(f"it refuses the request (HTTP {seen.status})")
     if seen.status is not None:
         return McpLost(f"it answered with HTTP {seen.status}")
+    if isinstance(error, NotUnpackable):
+        return McpLost(str(error))
     return McpLost(seen.broken or (type(error).__name__ if isinstance(error, httpx2.HTTPError) else "it was closed"))
 
 

@@ -8,7 +8,7 @@ Rule 2: a status of 4xx says that nothing ran, but for 408 and 409, which leave 
 Rule 3: what the SDK needs to find out which protocol a server speaks passes as it is.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,63 +49,65 @@ class Seen:
         return self.status in (401, 403, 407)
 
 
-class WatchedTransport(httpx2.AsyncBaseTransport):
-    def __init__(self, inner: httpx2.AsyncBaseTransport, seen: Seen) -> None:
-        self._inner = inner
-        self._seen = seen
+def watched(seen: Seen) -> dict[str, list[Callable[..., Awaitable[None]]]]:
+    """Hooks for the client of one connection. Answers are bounded already."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises `NoAnswer` where the server's answer is none, and what the inner transport raises."""
-        asked = _asked(request)
-        if asked is not None:
-            self._seen.status = None
-        response = await self._inner.handle_async_request(request)
+    async def asks(request: httpx2.Request) -> None:
+        if _asked(request) is not None:
+            seen.status = None
+
+    async def answers(response: httpx2.Response) -> None:
+        """Raises `NoAnswer` where the server's answer is none."""
+        asked = _asked(response.request)
         if asked is None:
-            if _takes_up(request) and is_event_stream(response) and self._seen.request_id is not None:
-                return _replaced(response, _Events(response, self._seen.request_id, self._seen))
-            return response
+            if _takes_up(response.request) and is_event_stream(response) and seen.request_id is not None:
+                response.stream = _Events(response.stream, seen.request_id, seen)
+            return
         method, request_id = asked
         if response.status_code >= 300:
-            self._seen.status = response.status_code
+            seen.status = response.status_code
         if method in HELLOS:
-            return response
-        self._seen.answered, self._seen.broken, self._seen.too_much = False, "", False
-        self._seen.request_id = request_id
+            return
+        seen.answered, seen.broken, seen.too_much = False, "", False
+        seen.request_id = request_id
         if response.status_code == 200 and is_event_stream(response):
-            return _replaced(response, _Events(response, request_id, self._seen))
-        if response.status_code < 300 or _is_json(response):
-            return await self._whole(response, request_id)
-        return response
+            response.stream = _Events(response.stream, request_id, seen)
+        elif response.status_code < 300 or _is_json(response):
+            response.stream = httpx2.ByteStream(await _whole(response, request_id, seen))
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    return {"request": [asks], "response": [answers]}
 
-    async def _whole(self, response: httpx2.Response, request_id: Id) -> httpx2.Response:
-        try:
-            data = mended(b"".join([chunk async for chunk in _stream(response)]))
-        except TooMuch:
-            self._seen.too_much = True
-            raise
-        finally:
-            await response.aclose()
-        told = read(data) if _is_json(response) else None
-        if told is not None and told.kind == "error" and told.id is None:
-            data, told = with_id(data, request_id), told.model_copy(update={"id": request_id})
-        # The SDK takes nothing but an error from an answer with such a status.
-        expected = ("result", "error") if response.status_code < 300 else ("error",)
-        if told is not None and told.kind in expected and same_id(told.id, request_id):
-            self._seen.answered = True
-        elif response.status_code < 300:
-            self._seen.broken = _why(response, told is not None)
-            raise NoAnswer(self._seen.broken)
-        return _replaced(response, httpx2.ByteStream(data))
+
+async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes:
+    source = response.stream
+    assert isinstance(source, httpx2.AsyncByteStream)
+    try:
+        data = mended(b"".join([chunk async for chunk in source]))
+    except TooMuch:
+        seen.too_much = True
+        raise
+    finally:
+        # Not the answer: what was read of it is yet to be read by the SDK.
+        await source.aclose()
+    told = read(data) if _is_json(response) else None
+    if told is not None and told.kind == "error" and told.id is None:
+        data, told = with_id(data, request_id), told.model_copy(update={"id": request_id})
+    # The SDK takes nothing but an error from an answer with such a status.
+    expected = ("result", "error") if response.status_code < 300 else ("error",)
+    if told is not None and told.kind in expected and same_id(told.id, request_id):
+        seen.answered = True
+    elif response.status_code < 300:
+        seen.broken = _why(response, told is not None)
+        raise NoAnswer(seen.broken)
+    return data
 
 
 class _Events(httpx2.AsyncByteStream):
     """A stream of events, line by line. It ends behind what is no answer, as if the connection had broken."""
 
-    def __init__(self, response: httpx2.Response, request_id: Id, seen: Seen) -> None:
-        self._source = response
+    def __init__(self, source: object, request_id: Id, seen: Seen) -> None:
+        assert isinstance(source, httpx2.AsyncByteStream)
+        self._source = source
         self._request_id = request_id
         self._seen = seen
         self._data: list[bytes] = []
@@ -113,14 +115,16 @@ class _Events(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         begun: list[bytes] = []
         try:
-            async for chunk in _stream(self._source):
+            async for chunk in self._source:
                 # A lone CR ends a line, too; no server of MCP is known to write that.
-                *ended, rest = chunk.split(b"\n")
-                for line in ended:
-                    whole = mended(b"".join((*begun, line)))
+                block, newline, rest = chunk.rpartition(b"\n")
+                if newline:
+                    whole = mended(b"".join((*begun, block, newline)))
                     begun.clear()
-                    self._look(whole.rstrip(b"\r"))
-                    yield whole + b"\n"
+                    if self._data or b"data:" in whole:
+                        for line in whole.split(b"\n")[:-1]:
+                            self._look(line.rstrip(b"\r"))
+                    yield whole
                 begun.append(rest)
         except TooMuch:
             self._seen.too_much = True
@@ -175,14 +179,3 @@ def _why(response: httpx2.Response, is_message: bool) -> str:
     if is_message:
         return "its answer is that of another request"
     return "its answer cannot be read" if _is_json(response) else "its answer is no JSON"
-
-
-def _replaced(response: httpx2.Response, stream: httpx2.AsyncByteStream) -> httpx2.Response:
-    headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-length"]
-    return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
-
-
-async def _stream(response: httpx2.Response) -> AsyncIterator[bytes]:
-    assert isinstance(response.stream, httpx2.AsyncByteStream)
-    async for chunk in response.stream:
-        yield chunk

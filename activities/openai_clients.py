@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import httpx2
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from activities import failures
 from activities.clients import Clients, resolve
+from activities.model_http import model_options
 
 #: What servers that want no key are given, for the SDK wants one.
 PLACEHOLDER_KEY: Final = "no-key"
@@ -22,7 +23,7 @@ class OpenAIClients:
     ) -> None:
         """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a base URL stands for.
 
-        `client` takes `base_url`, `api_key`, `timeout` and `max_retries`.
+        `client` takes `base_url`, `api_key`, `timeout`, `max_retries` and `http_client`.
         """
         self._environment = environment
 
@@ -30,7 +31,8 @@ class OpenAIClients:
             key = environment.get("OPENAI_API_KEY") or (PLACEHOLDER_KEY if base_url else None)
             if key is None:
                 raise failures.MissingVariable("OPENAI_API_KEY")
-            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0)
+            http = DefaultAsyncHttpxClient(timeout=timeout, **model_options())
+            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0, http_client=http)
 
         self._clients = Clients(connect)
 

@@ -1,4 +1,4 @@
-"""HTTP answers of strangers, unpacked within bounds: a transport for clients whose servers need not be friends.
+"""HTTP answers of strangers, unpacked within bounds: a hook for clients whose servers need not be friends.
 
 Rule 1: packed answers are not asked for. One that comes packed all the same is unpacked in small pieces, and only as far
 as its bound; a packing other than gzip and deflate is refused.
@@ -6,8 +6,9 @@ Rule 2: what a client would keep whole is bounded: an answer, and a line of one 
 Rule 3: an error holds no address and nothing of the answer.
 """
 
+import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,27 +41,17 @@ class Bounds:
     line: int
 
 
-class BoundedTransport(httpx2.AsyncBaseTransport):
-    """Another transport, whose answers come unpacked and fail with `TooMuch` at their bound."""
+def bounded(bounds: Bounds) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """A client's hook for responses: they come unpacked, and reading one fails with `TooMuch` at its bound, or with
+    `NotUnpackable`. A hook and no transport, so that the client's own choice of proxies and sockets stands."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, bounds: Bounds) -> None:
-        self._inner = inner
-        self._bounds = bounds
+    async def bound(response: httpx2.Response) -> None:
+        response.stream = _Unpacked(response, bounds)
+        for name in ("content-encoding", "content-length"):
+            if name in response.headers:
+                del response.headers[name]
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises `NotUnpackable`; reading the answer may raise it, too, and `TooMuch`."""
-        response = await self._inner.handle_async_request(request)
-        try:
-            stream = _Unpacked(response, self._bounds)
-        except NotUnpackable:
-            await response.aclose()
-            raise
-        dropped = ("content-encoding", "content-length") if stream.packed else ()
-        headers = [(name, value) for name, value in response.headers.raw if name.decode().lower() not in dropped]
-        return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    return bound
 
 
 class _Unpacked(httpx2.AsyncByteStream):
@@ -73,10 +64,6 @@ class _Unpacked(httpx2.AsyncByteStream):
         self._longest_line = bounds.line
         self._size = 0
         self._line = 0
-
-    @property
-    def packed(self) -> bool:
-        return self._unpacker is not None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._source:
@@ -95,6 +82,9 @@ class _Unpacked(httpx2.AsyncByteStream):
                 self._count(piece)
                 if piece:
                     yield piece
+                if more:
+                    # Little that was sent may take long to read; others must go on meanwhile.
+                    await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         await self._source.aclose()

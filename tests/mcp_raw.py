@@ -1,7 +1,8 @@
 """An MCP server that answers a call with the very bytes that it is told to: `python -m tests.mcp_raw` on stdin and stdout.
 
 Its one tool, `say`, takes `lines`, which it writes for the call, one after the other, with `{id}` for the call's id and
-`{e9}` for a byte that is no UTF-8. With `after` it waits for that many calls before it answers any.
+`{e9}` for a byte that is no UTF-8. With `after` it waits for that many calls before it answers any. `endless` is how many
+megabytes it writes in place of that, in one line.
 """
 
 import json
@@ -36,6 +37,12 @@ for read in sys.stdin:
             result(asked["id"], {"tools": [TOOL]})
         case "tools/call":
             calls += 1
+            if megabytes := asked["params"]["arguments"].get("endless"):
+                sys.stdout.write('{"jsonrpc":"2.0","id":' + json.dumps(asked["id"]) + ',"result":{"content":"')
+                for _ in range(megabytes):
+                    sys.stdout.write("x" * 1024 * 1024)
+                write("")
+                continue
             waiting.append(asked)
             if len(waiting) < asked["params"]["arguments"].get("after", 1):
                 continue

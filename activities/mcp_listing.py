@@ -2,7 +2,8 @@
 
 Rule 1: nobody waits long for a server. Its last list stands in; one that never gave any is absent, and is asked again
 in the background for the next turn.
-Rule 2: a tool whose schemas are none is left out and logged, so that a server's mistake costs one tool, not the agent.
+Rule 2: a list is bounded: how many tools, and how long a name and a description are. What is cut off is said.
+Rule 3: a tool whose schemas are none is left out and logged, so that a server's mistake costs one tool, not the agent.
 """
 
 import asyncio
@@ -31,6 +32,12 @@ _AWAY_S: Final = 15.0
 _MOST_PAGES: Final = 100
 _MOST_TOOLS: Final = 500
 _LONGEST_NAME: Final = 64
+#: Characters of the server's own name of a tool, and of what it says of one. No tool needs more to be understood.
+_LONGEST_OWN_NAME: Final = 256
+_LONGEST_DESCRIPTION: Final = 4096
+_LONGEST_SCHEMA: Final = 100_000
+#: Of all descriptions and schemas that one server gives, as JSON: they are sent with each request to the model.
+_MOST_SPECS: Final = 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -130,12 +137,15 @@ class Listings:
                 cursor = page.next_cursor
                 if cursor is None or len(found) >= _MOST_TOOLS:
                     break
+        if len(found) > _MOST_TOOLS or cursor is not None:
+            log.warning("mcp.tools_left_out", problem=f"a server lists more than {_MOST_TOOLS} tools")
         return found[:_MOST_TOOLS]
 
 
 def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
     """What a model is told of the tools that the definition allows, by the server's names."""
     specs: dict[str, ToolSpec] = {}
+    room = _MOST_SPECS
     for tool in tools:
         if server.allow is not None and tool.name not in server.allow:
             continue
@@ -143,17 +153,29 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
         if fault is not None:
             log.warning("mcp.tool_left_out", server=server.label, tool=tool.name[:100], problem=fault)
             continue
-        specs[tool.name] = ToolSpec(
+        spec = ToolSpec(
             name=fit_name(server.name, tool.name),
-            description=(tool.description or tool.title or "").strip(),
+            description=_cut((tool.description or tool.title or "").strip()),
             input=tool.input_schema,
             output=tool.output_schema,
             foreign=True,
         )
+        room -= len(spec.model_dump_json())
+        if room < 0:
+            log.warning(
+                "mcp.tools_left_out", server=server.label, problem=f"its tools have more than {_MOST_SPECS} bytes"
+            )
+            break
+        specs[tool.name] = spec
     for name in server.allow or ():
         if name not in specs:
             log.warning("mcp.tool_missing", server=server.label, tool=name)
     return specs
+
+
+def _cut(description: str) -> str:
+    over = len(description) - _LONGEST_DESCRIPTION
+    return description if over <= 0 else f"{description[:_LONGEST_DESCRIPTION]}… ({over} characters left out)"
 
 
 def fit_name(prefix: str | None, name: str) -> str:
@@ -168,8 +190,12 @@ def fit_name(prefix: str | None, name: str) -> str:
 
 
 def _fault(tool: Tool) -> str | None:
+    if len(tool.name) > _LONGEST_OWN_NAME:
+        return f"its name has more than {_LONGEST_OWN_NAME} characters"
     if (fault := input_fault(tool.input_schema)) is not None:
         return f"{field_of(fault[0])}: {fault[1]}"
+    if tool.output_schema is not None and len(str(tool.output_schema)) > _LONGEST_SCHEMA:
+        return f"its output schema is longer than {_LONGEST_SCHEMA} characters"
     if tool.output_schema is not None and (fault := schema_fault(tool.output_schema)) is not None:
         return f"its output schema is {fault[1]}"
     return None

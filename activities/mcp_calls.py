@@ -202,7 +202,8 @@ def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
 
 
 def _unavailable(request: CallMcpToolInput, away: McpUnavailable) -> ApplicationError:
-    message = f"The server {request.label} cannot be reached, so {request.name} did not run: {away}."
+    how = "is there, but" if away.refused else "cannot be reached, so"
+    message = f"The server {request.label} {how} {request.name} did not run: {away}."
     return ApplicationError(message, type=MCP_UNAVAILABLE, non_retryable=away.final)
 
 

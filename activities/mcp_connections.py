@@ -62,12 +62,13 @@ Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 class McpUnavailable(Exception):
     """The server could not be reached, so that nothing was asked of it. The message is for people.
 
-    `final`: trying again changes nothing.
+    `final`: trying again changes nothing. `refused`: the server is there, and would not.
     """
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, refused: bool = False) -> None:
         super().__init__(message)
         self.final = final
+        self.refused = refused
 
 
 class McpLost(Exception):
@@ -161,9 +162,10 @@ class Connections:
             if isinstance(leaf, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
                 raise McpUnavailable("no connection to it could be made") from None
             if seen.refuses_credentials and isinstance(leaf, MCPError | httpx2.HTTPError):
-                raise McpUnavailable(f"it refuses our credentials (HTTP {seen.status})", final=True) from None
+                why = f"it refuses our credentials (HTTP {seen.status})"
+                raise McpUnavailable(why, final=True, refused=True) from None
             if not opened:
-                raise McpUnavailable(*_refusal(leaf, seen.status)) from None
+                raise McpUnavailable(*_refusal(leaf, seen.status), refused=seen.status is not None) from None
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
                 # Nothing ran, and a connection that asks anew what the server speaks tells whether it can.
                 self.forget(address)
@@ -341,7 +343,7 @@ def _no_answer(error: BaseException, seen: Seen) -> Exception:
     if seen.too_much or isinstance(error, httpx2.SSEError):
         return McpTooMuch()
     if seen.did_not_run:
-        return McpUnavailable(f"it refuses the request (HTTP {seen.status})")
+        return McpUnavailable(f"it refuses the request (HTTP {seen.status})", refused=True)
     if seen.status is not None:
         return McpLost(f"it answered with HTTP {seen.status}")
     if isinstance(error, NotUnpackable):

@@ -50,9 +50,7 @@ class McpStarting(Exception):
 class _Listing:
     #: By the server's names; None: it never gave any.
     tools: dict[str, Tool] | None = None
-    problem: str = ""
-    #: Trying again changes nothing.
-    final: bool = False
+    away: McpUnavailable = field(default_factory=lambda: McpUnavailable(""))
     failed_at: float | None = None
     task: asyncio.Task[None] | None = None
 
@@ -76,7 +74,7 @@ class Listings:
             return tuple(listing.tools.values())
         if listing.failed_at is None:
             raise McpStarting
-        raise McpUnavailable(listing.problem, final=listing.final)
+        raise listing.away from None
 
     async def tool(self, address: McpAddress, name: str) -> Tool | None:
         """One tool, by the server's name for it; None where it has none. Raises `McpUnavailable`."""
@@ -84,7 +82,7 @@ class Listings:
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None:
-            raise McpUnavailable(listing.problem, final=listing.final)
+            raise listing.away from None
         return listing.tools.get(name)
 
     async def aclose(self) -> None:
@@ -103,27 +101,25 @@ class Listings:
         return listing.task
 
     async def _list(self, address: McpAddress, listing: _Listing) -> None:
-        final = False
         try:
             async with asyncio.timeout(CONNECT_S):
                 listing.tools = {tool.name: tool for tool in await self._pages(address)}
             listing.failed_at = None
             return
         except McpUnavailable as away:
-            listing.problem, final = str(away), away.final
+            listing.away = away
         except McpLost as lost:
-            listing.problem = f"it did not list its tools: {lost}"
+            listing.away = McpUnavailable(f"it did not list its tools: {lost}")
         except McpTooMuch:
-            listing.problem = "its list of tools is too long"
+            listing.away = McpUnavailable("its list of tools is too long")
         except TimeoutError:
-            listing.problem = "it did not list its tools in time"
+            listing.away = McpUnavailable("it did not list its tools in time")
         except MCPError as error:
-            listing.problem = f"it does not list its tools: {error.message[:200]}"
+            listing.away = McpUnavailable(f"it does not list its tools: {error.message[:200]}")
         except ValidationError:
-            listing.problem = "its list of tools is not what MCP says"
+            listing.away = McpUnavailable("its list of tools is not what MCP says")
         except Exception as error:
-            listing.problem = f"the connection failed ({type(error).__name__})"
-        listing.final = final
+            listing.away = McpUnavailable(f"the connection failed ({type(error).__name__})")
         listing.failed_at = time.monotonic()
         self.connections.forget(address)
 

@@ -35,7 +35,8 @@ class RawServer:
 
     @property
     def address(self) -> McpAddress:
-        return McpAddress(url=f"http://127.0.0.1:{self.port}/mcp?key=hush")
+        # A port may be given again, and what is known of a server is known by its address.
+        return McpAddress(url=f"http://127.0.0.1:{self.port}/mcp/{id(self)}?key=hush")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):

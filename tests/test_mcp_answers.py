@@ -6,6 +6,7 @@ The servers are raw sockets and a raw program, for no SDK writes what is written
 import asyncio
 import base64
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,13 +18,16 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.mcp_calls import McpServers
+from activities.mcp_listing import describe
 from activities.mcp_program import Lines
 from temporal.blobs import LocalBlobs
 from temporal.files import get_file
+from temporal.log import configure
+from temporal.settings import Settings
 from tests.mcp_raw_http import TOOL, Answer, RawServer, raw_server
 from tests.mcp_running import program
 from workflows.contract import CallMcpToolInput, ToolOutput
-from workflows.tool_definition import McpAddress
+from workflows.tool_definition import McpAddress, McpServer
 
 #: Far below the time-out of a tool: what is over is over at once.
 AT_ONCE_S = 15
@@ -171,7 +175,7 @@ async def test_what_the_server_refused_did_not_run(caller: Caller, raw: RawServe
     raw.answer = refused(status)
     kind, message, final = await caller.failure(raw.address)
     assert (kind, final) == ("mcp_unavailable", False)
-    assert message.endswith(f"so shop_say did not run: it refuses the request (HTTP {status[:3]}).")
+    assert message == f"The server shop is there, but shop_say did not run: it refuses the request (HTTP {status[:3]})."
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
@@ -306,3 +310,42 @@ async def test_a_tool_that_was_asked_is_not_asked_again_for_its_list(caller: Cal
     raw.other = {"tools/list": Answer(error(-32603, "not now").encode())}
     raw.answer = Answer(b'{"jsonrpc":"2.0","id":{id},"result":{"content":[],"structuredContent":{"n":1}}}')
     assert (await caller.call(raw.address)).output == {"n": 1}
+
+
+async def test_a_list_is_bounded(caller: Caller, raw: RawServer) -> None:
+    long = {**TOOL, "name": "long", "description": "x" * 100_000}
+    huge = {**TOOL, "name": "huge", "outputSchema": {"type": "object", "description": "x" * 200_000}}
+    many = [{**TOOL, "name": f"t{number}"} for number in range(10_000)]
+    raw.tools = [{**TOOL, "name": "n" * 300}, huge, long, *many]
+    listed = await caller.servers.listings.tools(raw.address, patience=AT_ONCE_S)
+    specs = describe(McpServer(name="shop", url=raw.address.url), listed)
+    assert "huge" not in specs
+    assert "n" * 300 not in specs
+    assert len(specs["long"].description) < 5000
+    assert specs["long"].description.endswith("… (95904 characters left out)")
+    assert len(specs) == 498
+
+
+async def test_all_that_a_server_says_of_its_tools_is_bounded(caller: Caller, raw: RawServer) -> None:
+    raw.tools = [
+        {**TOOL, "name": f"t{number}", "inputSchema": {"type": "object", "$comment": "x" * 90_000}}
+        for number in range(50)
+    ]
+    listed = await caller.servers.listings.tools(raw.address, patience=AT_ONCE_S)
+    assert len(describe(McpServer(name="shop", url=raw.address.url), listed)) == 11
+
+
+async def test_no_log_holds_the_address_or_what_is_said(caller: Caller, raw: RawServer) -> None:
+    written = io.StringIO()
+    configure(Settings(log_level="DEBUG"), written)
+    try:
+        raw.answer = Answer(GOOD.replace("fine", "between us").encode())
+        await caller.call(raw.address)
+        raw.answer = events(GOOD.replace("fine", "between us"))
+        await caller.call(raw.address)
+        raw.answer = None
+        await caller.failure(raw.address)
+    finally:
+        configure(Settings())
+    assert "hush" not in written.getvalue()
+    assert "between us" not in written.getvalue()

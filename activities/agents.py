@@ -1,12 +1,12 @@
 """The activity `load_agent`: a definition by its digest, with the tool schemas and prices that this worker knows.
 
-Rule: an MCP server that is away costs the agent that server's tools, which the model is told, and nothing else.
+Rule: an MCP server that is away costs the agent that server's tools, and a name that is taken costs one tool; the model is
+told, and nothing else is lost. A name belongs to what the definition itself names, then to its first server that has it.
 """
 
 import asyncio
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -68,7 +68,7 @@ class Agents:
         listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
         # First, for the specs need them.
         others = self._agents(definition)
-        specs, mcp = self._specs(definition, listed)
+        specs, mcp, clashing = self._specs(definition, listed)
         return LoadedAgent(
             digest=request.digest,
             definition=definition,
@@ -78,6 +78,7 @@ class Agents:
             tools_digest=self._catalogue.digest([spec.name for spec in specs]),
             mcp=mcp,
             absent=listed.absent,
+            left_out=(*listed.refused, *clashing),
             agents=others,
             mcp_digest=listed.digest,
         )
@@ -116,17 +117,21 @@ class Agents:
         )
         specs: dict[int, dict[str, ToolSpec]] = {}
         absent: list[str] = []
+        refused: list[str] = []
         for (index, server), answer in zip(servers.items(), answers, strict=True):
             if isinstance(answer, McpStarting) and waits:
                 raise ApplicationError(f"The MCP server {server.label} has not answered yet.", type=AGENT_UNAVAILABLE)
             if isinstance(answer, McpStarting | McpUnavailable):
                 log.warning("mcp.absent", server=server.label, problem=str(answer) or "it has not answered yet")
-                absent.append(server.label)
+                if isinstance(answer, McpUnavailable) and answer.final:
+                    refused.append(f"those of {server.label}, because {answer}")
+                else:
+                    absent.append(server.label)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
                 specs[index] = describe(server, answer)
-        return _Listed(specs, tuple(absent))
+        return _Listed(specs, tuple(absent), tuple(refused))
 
     async def _tools(self, server: McpServer, secrets: tuple[str, ...]) -> tuple[Tool, ...]:
         why = self._allowed.objection(server, secrets)
@@ -134,10 +139,14 @@ class Agents:
             raise McpUnavailable(why, final=True)
         return await self._listings.tools(server.address, LISTING_S)
 
-    def _specs(self, definition: AgentDefinition, listed: "_Listed") -> tuple[tuple[ToolSpec, ...], dict[str, McpTool]]:
-        """In the definition's order, and which of them MCP servers have. Raises ApplicationError where two have a name."""
+    def _specs(
+        self, definition: AgentDefinition, listed: "_Listed"
+    ) -> tuple[tuple[ToolSpec, ...], dict[str, McpTool], tuple[str, ...]]:
+        """In the definition's order, which of them MCP servers have, and which of those are left out."""
         specs: list[ToolSpec] = []
         mcp: dict[str, McpTool] = {}
+        clashing: list[str] = []
+        own = {tool.name for tool in definition.tools if not isinstance(tool, McpServer)}
         for index, tool in enumerate(definition.tools):
             match tool:
                 case SessionTool():
@@ -152,6 +161,10 @@ class Agents:
                     specs.append(agent_spec(tool, other.definition))
                 case McpServer():
                     for name, spec in listed.specs.get(index, {}).items():
+                        if spec.name in own or spec.name in mcp:
+                            log.warning("mcp.tool_left_out", server=tool.label, tool=name, problem="its name is taken")
+                            clashing.append(f"{spec.name} of {tool.label}, because another tool has the name")
+                            continue
                         specs.append(spec)
                         mcp[spec.name] = McpTool(server=index, tool=name)
                 case ToolUse(task_queue=str()):
@@ -162,14 +175,7 @@ class Agents:
                     specs += self._catalogue.specs([tool.name])
                 case _:
                     assert_never(tool)
-        for name, count in Counter(spec.name for spec in specs).items():
-            if count > 1:
-                message = (
-                    f"Agent {definition.name!r} has {count} tools named {name!r}, at least one of an MCP server: "
-                    "give that server a name of its own, which goes before its tools' names, or leave the tool out of allow."
-                )
-                raise ApplicationError(message, type=AGENT_UNAVAILABLE, non_retryable=True)
-        return tuple(specs), mcp
+        return tuple(specs), mcp, tuple(clashing)
 
 
 @dataclass(frozen=True)
@@ -177,16 +183,18 @@ class _Listed:
     #: By the server's place among the tools, and by its own names.
     specs: dict[int, dict[str, ToolSpec]]
     absent: tuple[str, ...]
+    #: What waiting does not mend, in words.
+    refused: tuple[str, ...]
 
     @property
     def digest(self) -> str:
         """Empty where no server is asked at all."""
-        if not self.specs and not self.absent:
+        if not self.specs and not self.absent and not self.refused:
             return ""
         told = [
             [index, name, spec.model_dump(mode="json")] for index, of in self.specs.items() for name, spec in of.items()
         ]
-        return hashlib.sha256(json.dumps([told, self.absent], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([told, self.absent, *self.refused], sort_keys=True).encode()).hexdigest()
 
 
 def _attempt() -> int:

@@ -12,7 +12,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calculator import MAX_LENGTH, Calculation, CalculationError, calculate
-from activities.safe_fetch import Fetcher, FetchFailed, FetchRefused, Page
+from activities.safe_fetch import Fetcher, FetchFailed, FetchRefused, Hosts, Page
+from temporal.settings import environment
 from workflows.errors import INVALID_ARGUMENTS
 from workflows.types import Frozen
 
@@ -64,7 +65,10 @@ async def fetch_url(url: Annotated[str, Field(min_length=1, max_length=2048)]) -
         url: The address, beginning with http:// or https://.
     """
     try:
-        return await Fetcher().fetch(url)
+        # The tool has no other way to what its worker was told.
+        told = environment()
+        hosts = Hosts.of(told.get("PERDURE_FETCH_ALLOW", ""), told.get("PERDURE_FETCH_DENY", ""))
+        return await Fetcher(hosts=hosts).fetch(url)
     except FetchRefused as error:
         raise ApplicationError(f"not fetched: {error}", type=FETCH_REFUSED, non_retryable=True) from None
     except FetchFailed as error:

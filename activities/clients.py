@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx2
 
+from activities.model_http import HEADERS, check_answer
 from temporal.references import resolve
 from temporal.vendors import Vendor
 from workflows.definition import ModelDefinition
@@ -54,7 +55,13 @@ class Server:
 
 def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2.Timeout) -> dict[str, Any]:
     """Arguments of the HTTP client that an SDK is given for `server`."""
-    options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
+    hooks: dict[str, list[Any]] = {"response": [check_answer]}
+    options: dict[str, Any] = {
+        "timeout": timeout,
+        "follow_redirects": False,
+        "headers": HEADERS,
+        "event_hooks": hooks,
+    }
     if server.trusted:
         return options
     unwanted = {*_HEADERS, *_custom_headers(environment)}
@@ -70,7 +77,7 @@ def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2
         elif placeholder:
             request.headers["authorization"] = f"Bearer {PLACEHOLDER_KEY}"
 
-    options["event_hooks"] = {"request": [authenticate]}
+    hooks["request"] = [authenticate]
     return options
 
 

@@ -30,6 +30,7 @@ from activities.failure_table import (
     TOO_LONG,
     TOO_LONG_WORDS,
 )
+from activities.unpacking import NotUnpackable, TooMuch
 from temporal.redaction import redacted
 from temporal.references import MissingVariable
 from temporal.vendors import OPENAI as OPENAI_VENDOR
@@ -188,6 +189,8 @@ def _unreachable(cause: BaseException | None, who: Provider) -> ApplicationError
             return _failure(errors.MODEL_INVALID_REQUEST, who, text="its base_url is no valid URL")
         case httpx2.LocalProtocolError():
             return _failure(errors.MODEL_INVALID_REQUEST, who, text="the API key holds a character that none may hold")
+        case TooMuch() | NotUnpackable():
+            return _failure(errors.MODEL_UNEXPECTED, who, text=str(cause), retry=False)
         case _:
             return _failure(errors.MODEL_CONNECTION, who)
 

@@ -1,43 +1,37 @@
 """The activity `call_mcp_tool`: one call of an MCP server's tool.
 
 Rule 1: Temporal owns retries and time-outs. What fails leaves as a typed `ApplicationError`.
-Rule 2: `mcp_unavailable` means that the tool did not run; once a call is under way, a broken connection is `mcp_lost`,
-after which nobody knows.
-Rule 3: a server's word is checked: arguments against its own input schema, results against its output schema.
+Rule 2: `mcp_unavailable` means that the tool did not run. Once a call was sent, an answer that does not come or cannot be
+read is `mcp_lost`, after which nobody knows.
+Rule 3: an error that the server itself wrote is its word, whatever its code, and final: the server heard the call, so
+calling it again is the model's decision, which has the words.
+Rule 4: a server's word is checked: arguments against its own input schema, results against its output schema.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from jsonschema.exceptions import ValidationError as Misfit
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    CONNECTION_CLOSED,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    UNSUPPORTED_PROTOCOL_VERSION,
-    CallToolResult,
-    Tool,
-)
+from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY, CallToolResult, Tool
 from pydantic import JsonValue, ValidationError
 from referencing.exceptions import Unresolvable
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.mcp_connections import Connections, McpUnavailable
+from activities.mcp_connections import Connections, McpLost, McpTooMuch, McpUnavailable
 from activities.mcp_conversation import converse
 from activities.mcp_listing import Listings
+from activities.mcp_program import data_of
 from activities.mcp_questions import Declined, Dialogue, NotAskable
-from activities.mcp_results import read_result, text_of
+from activities.mcp_results import read_failure, read_result
 from activities.published import Published, server_of
+from activities.raw_bytes import Files, whole_texts
 from activities.results import BadResult, told
-from activities.tools import output_of, sized_result, whole_arguments
+from activities.tools import keep_files, output_of, sized_result, whole_arguments
+from activities.transcript import compact
 from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold_part, unfold
-from temporal.files import put_file
 from temporal.redaction import redacted
 from temporal.schema_faults import faults
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
@@ -48,19 +42,16 @@ from workflows.errors import (
     INVALID_RESULT,
     MCP_LOST,
     MCP_UNAVAILABLE,
+    RESULT_TOO_LARGE,
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
 from workflows.server_input import ServerAnswer, ServerAsks
 from workflows.tool_definition import McpAddress
-from workflows.types import ToolResult, preview
+from workflows.types import ToolError, ToolResult, preview
 
-#: The server does not know the session, the version or the route: it is another one than before, and nothing ran.
-_OTHER_SERVER = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 #: The SDK's words where the protocol has no code of its own.
-_SESSION_GONE = "Session terminated"
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
-_HTTP_ERROR = "Server returned an error response"
 
 
 class McpServers:
@@ -91,7 +82,7 @@ class McpServers:
         """
         info = activity.info()
         address = (await server_of(request, self._published, self._allowed)).address
-        args = await whole_arguments(self.blobs, request.args)
+        args: dict[str, JsonValue] = whole_texts(await whole_arguments(self.blobs, request.args))
         try:
             tool = await self.listings.tool(address, request.tool)
         except McpUnavailable as away:
@@ -105,16 +96,16 @@ class McpServers:
             return result
         if result.is_error and dialogue.refused is not None:
             raise _not_askable(request, dialogue.refused)
-        if result.is_error:
-            _fail(preview(redacted(text_of(result))), TOOL_FAILED)
         workflow_id = info.workflow_id or "default/none"
+        files = Files(lambda sha256: f"{workflow_id}/{sha256}")
         try:
-            returned = read_result(result, lambda sha256: f"{workflow_id}/{sha256}")
+            # A result of many megabytes takes seconds, in which others must go on.
+            part, big = await asyncio.to_thread(
+                _part, call_of_activity(info.activity_id), request.name, tool, result, files
+            )
         except BadResult as bad:
             _fail(f"{request.name} ran, but returned {bad}", INVALID_RESULT)
-        part, big = sized_result(call_of_activity(info.activity_id), request.name, returned.output)
-        for sha256, (data, media_type) in returned.files.items():
-            await put_file(self.blobs, workflow_id, sha256, data, media_type)
+        await keep_files(self.blobs, workflow_id, request.name, files.found)
         return output_of(await fold_part(self.blobs, workflow_id, part) if big else part, info.attempt)
 
     async def _whole_answers(self, request: CallMcpToolInput) -> CallMcpToolInput:
@@ -144,23 +135,52 @@ class McpServers:
             _fail(f"{request.label} needs something done first, and a person declined it.", DENIED)
         except ApplicationError:
             raise
+        except McpLost as lost:
+            if dialogue.refused is not None:
+                raise _not_askable(request, dialogue.refused) from None
+            raise _lost(request, str(lost)) from None
+        except McpTooMuch:
+            message = (
+                f"{request.name} ran, but its result is too big: the server's answer has more bytes than are read."
+            )
+            _fail(message, RESULT_TOO_LARGE)
         except MCPError as error:
             if dialogue.refused is not None:
                 raise _not_askable(request, dialogue.refused) from None
-            if _is_other_server(error):
-                self._connections.forget(address)
             raise _typed(request, error) from None
-        except RuntimeError as error:
-            # The SDK's word for structured content that does not fit the tool's output schema.
-            cause = error.__cause__
-            why = told(cause) if isinstance(cause, Misfit) else str(error).partition("\n")[0]
-            _fail(f"{request.name} ran, but what it returned does not fit its output schema: {why}", INVALID_RESULT)
         except ValidationError:
             _fail(f"{request.name} ran, but what it returned is no result of an MCP tool.", INVALID_RESULT)
         except Exception as error:
             raise _lost(request, type(error).__name__) from None
         finally:
             dialogue.over.set()
+
+
+def _part(call_id: str, name: str, tool: Tool, result: CallToolResult, files: Files) -> tuple[ToolResult, bool]:
+    """What the tool gave, and whether it is too big to travel. Raises `BadResult`, ApplicationError."""
+    if not result.is_error:
+        _check_structure(name, tool, result)
+        return sized_result(call_id, name, read_result(result, files))
+    words, content = read_failure(result, files)
+    if content is None:
+        _fail(words, TOOL_FAILED)
+    error = ToolError(type=TOOL_FAILED, message=words, content=content)
+    return sized_result(call_id, name, error.model_dump(), is_error=True)
+
+
+def _check_structure(name: str, tool: Tool, result: CallToolResult) -> None:
+    if tool.output_schema is None:
+        return
+    misfit = f"{name} ran, but what it returned does not fit its output schema"
+    if result.structured_content is None:
+        _fail(f"{misfit}: there is no structured content.", INVALID_RESULT)
+    try:
+        wrong = next(faults(result.structured_content, tool.output_schema, foreign=True), None)
+    except (Unresolvable, RecursionError):
+        # The server knows what it meant.
+        return
+    if wrong is not None:
+        _fail(f"{misfit}: {told(wrong)}", INVALID_RESULT)
 
 
 def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
@@ -176,24 +196,15 @@ def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
 
 
 def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
-    said = preview(redacted(error.message))
-    match error.code:
-        case _ if _is_other_server(error):
-            return _unavailable(request, McpUnavailable(f"it answers {said!r}"))
-        case code if code == MISSING_REQUIRED_CLIENT_CAPABILITY or error.message.startswith(_NO_WAY_BACK):
-            return _not_askable(request, said)
-        case code if code == CONNECTION_CLOSED:
-            return _lost(request, "it was closed")
-        case code if code == INVALID_PARAMS:
-            return ApplicationError(f"{request.label}: {said}", type=INVALID_ARGUMENTS, non_retryable=True)
-        case code if code == INTERNAL_ERROR and error.message == _HTTP_ERROR:
-            return _lost(request, "it answered with an HTTP error")
-        case _:
-            return ApplicationError(f"{request.label}: {said}", type=TOOL_FAILED, non_retryable=True)
-
-
-def _is_other_server(error: MCPError) -> bool:
-    return error.code in _OTHER_SERVER or (error.code == INVALID_REQUEST and error.message == _SESSION_GONE)
+    said = error.message.strip() or f"it failed with the code {error.code} and did not say why"
+    data = data_of(error.error)
+    if data is not None:
+        said = f"{said} {compact(data)}"
+    said = preview(redacted(said))
+    if error.code == MISSING_REQUIRED_CLIENT_CAPABILITY or error.message.startswith(_NO_WAY_BACK):
+        return _not_askable(request, said)
+    kind = INVALID_ARGUMENTS if error.code == INVALID_PARAMS else TOOL_FAILED
+    return ApplicationError(f"{request.label}: {said}", type=kind, non_retryable=True)
 
 
 def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
@@ -202,7 +213,8 @@ def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
 
 
 def _unavailable(request: CallMcpToolInput, away: McpUnavailable) -> ApplicationError:
-    message = f"The server {request.label} cannot be reached, so {request.name} did not run: {away}."
+    how = "is there, but" if away.refused else "cannot be reached, so"
+    message = f"The server {request.label} {how} {request.name} did not run: {away}."
     return ApplicationError(message, type=MCP_UNAVAILABLE, non_retryable=away.final)
 
 

@@ -3,7 +3,9 @@
 Rule 1: a connection that broke, or whose server no longer answers, is never used again; the next call has a new one.
 Rule 2: what an address takes from the environment is filled in here, and stands in no error and no log.
 Rule 3: the SDK's streams belong to the task that opened them, so a kept connection has a task of its own.
-Rule 4: what a server asks on a connection is for the one call that is under way there. It does not say whose it is, so
+Rule 4: an `MCPError` that leaves here is the server's own word. What the SDK makes of an answer that is none, or did not
+come, is told apart by what was seen of it, and leaves as one of the exceptions below.
+Rule 5: what a server asks on a connection is for the one call that is under way there. It does not say whose it is, so
 where several are, none is asked.
 """
 
@@ -20,11 +22,12 @@ import anyio
 import httpx2
 from mcp import Client
 from mcp.client.session import ClientRequestContext
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_PROTOCOL_VERSION,
     DiscoverResult,
     ElicitRequestParams,
     ElicitResult,
@@ -32,7 +35,10 @@ from mcp_types import (
     Implementation,
 )
 
+from activities.mcp_http import Seen, watched
+from activities.mcp_program import Overlong, Unreadable, Word, run_program
 from activities.tools import MAX_RESULT
+from activities.unpacking import UNPACKED, Bounds, NotUnpackable, bounded
 from temporal.references import MissingVariable, resolve
 from workflows.tool_definition import McpAddress
 
@@ -42,7 +48,11 @@ CONNECT_S: Final = 20.0
 ALIVE_S: Final = 2.0
 _ENDED_S: Final = 10.0
 #: Base64 makes a third more, JSON a little.
-_MAX_EVENT: Final = 2 * MAX_RESULT
+_MAX_ANSWER: Final = 2 * MAX_RESULT
+#: A stream of events holds one answer, and what the server says meanwhile.
+_BOUNDS: Final = Bounds(body=_MAX_ANSWER, stream=_MAX_ANSWER + MAX_RESULT // 2, line=_MAX_ANSWER)
+#: The server does not know what it was asked: it may be another one than the one that was met before.
+_OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 _INFO: Final = Implementation(name="perdure", version="0")
 #: Answers what a server asks on the open connection.
 Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
@@ -51,12 +61,21 @@ Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 class McpUnavailable(Exception):
     """The server could not be reached, so that nothing was asked of it. The message is for people.
 
-    `final`: trying again changes nothing.
+    `final`: trying again changes nothing. `refused`: the server is there, and would not.
     """
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, refused: bool = False) -> None:
         super().__init__(message)
         self.final = final
+        self.refused = refused
+
+
+class McpLost(Exception):
+    """A request was sent, and no answer came of which anything can be known. The message says why, for people."""
+
+
+class McpTooMuch(Exception):
+    """The server answered more than is read of an answer."""
 
 
 class Connections:
@@ -73,7 +92,8 @@ class Connections:
 
     @asynccontextmanager
     async def to(self, address: McpAddress, asker: Asker | None = None) -> AsyncIterator[Client]:
-        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does.
+        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does, or in its place
+        where the server was asked and did not do it; `McpLost` and `McpTooMuch` in place of what the SDK raises in it.
 
         `asker` answers what the server asks meanwhile; without one, it is told that nobody is there.
         """
@@ -82,9 +102,11 @@ class Connections:
             try:
                 with program.askers.asked_of(asker):
                     yield program.client
-            except BaseException as error:
+            except MCPError as error:
+                raise _of_program(error) from None
+            except BaseException:
                 # It may hang, or wait for an answer that nobody gives.
-                program.suspect = program.suspect or not isinstance(error, MCPError)
+                program.suspect = True
                 raise
             return
         askers = _Askers()
@@ -109,12 +131,7 @@ class Connections:
             headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
         except MissingVariable as missing:
             raise _missing(missing) from None
-        refused: list[int] = []
-
-        async def note(response: httpx2.Response) -> None:
-            if response.status_code >= 400:
-                refused.append(response.status_code)
-
+        seen = Seen()
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
         key = address.model_dump_json()
@@ -124,10 +141,12 @@ class Connections:
         try:
             # A call may be silent for long, and its own time-out holds; only connecting has one here.
             timeout = httpx2.Timeout(None, connect=CONNECT_S, pool=CONNECT_S)
+            hooks = watched(seen)
+            hooks["response"].insert(0, bounded(_BOUNDS))
             async with httpx2.AsyncClient(
-                headers=headers, timeout=timeout, verify=self._tls, event_hooks={"response": [note]}
+                headers=UNPACKED | headers, timeout=timeout, verify=self._tls, event_hooks=hooks
             ) as http:
-                transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_EVENT)
+                transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_ANSWER)
                 async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known, askers) as client:
                     deadline.reschedule(None)
                     found = client.session.discover_result
@@ -141,10 +160,17 @@ class Connections:
             leaf = _leaf(error)
             if isinstance(leaf, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
                 raise McpUnavailable("no connection to it could be made") from None
+            if seen.refuses_credentials and isinstance(leaf, MCPError | httpx2.HTTPError):
+                why = f"it refuses our credentials (HTTP {seen.status})"
+                raise McpUnavailable(why, final=True, refused=True) from None
             if not opened:
-                raise McpUnavailable(*_refusal(leaf, refused)) from None
-            if isinstance(leaf, MCPError) and any(status in (401, 403, 407) for status in refused):
-                raise McpUnavailable(f"it refuses the credentials (HTTP {refused[-1]})", final=True) from None
+                raise McpUnavailable(*_refusal(leaf, seen.status), refused=seen.status is not None) from None
+            if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
+                # Nothing ran, and a connection that asks anew what the server speaks tells whether it can.
+                self.forget(address)
+                raise McpUnavailable("it no longer speaks as it did") from None
+            if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):
+                raise _no_answer(leaf, seen) from None
             raise leaf from None
 
     async def _program(self, address: McpAddress) -> "_Program":
@@ -210,11 +236,11 @@ class _Program:
         return self._task
 
     async def _hold(self, command: tuple[str, ...], env: dict[str, str]) -> None:
-        parameters = StdioServerParameters(command=command[0], args=list(command[1:]), env=env)
         try:
             with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - not a file
                 # What the program says of itself belongs to whoever runs the worker.
-                transport = _watched(stdio_client(parameters, errlog=sys.__stderr__ or nowhere), self.ended)
+                started = run_program(command, env, sys.__stderr__ or nowhere, _MAX_ANSWER)
+                transport = _watched(started, self.ended)
                 connected = _client(transport, "auto", None, self.askers)
                 async with asyncio.timeout(CONNECT_S) as deadline, connected as client:
                     deadline.reschedule(None)
@@ -222,7 +248,7 @@ class _Program:
                     await self._over.wait()
         except Exception as error:
             if not self._open.done():
-                self._open.set_exception(McpUnavailable(*_refusal(_leaf(error), [])))
+                self._open.set_exception(McpUnavailable(*_refusal(_leaf(error), None)))
         finally:
             self.ended.set()
             if not self._open.done():
@@ -298,10 +324,36 @@ def _missing(missing: MissingVariable) -> McpUnavailable:
     return McpUnavailable(f"the environment variable {missing} that its address needs is not set", final=True)
 
 
-def _refusal(error: BaseException, refused: list[int]) -> tuple[str]:
+def _of_program(error: MCPError) -> Exception:
+    """The program's own word, or what became of the request in its place."""
+    match error.error.data:
+        case Word(data=data):
+            return MCPError(error.code, error.message, data)
+        case Overlong():
+            return McpTooMuch()
+        case Unreadable():
+            return McpLost("its answer cannot be read")
+        case _:
+            return McpLost("it was closed")
+
+
+def _no_answer(error: BaseException, seen: Seen) -> Exception:
+    """What became of a request over HTTP that the server did not answer."""
+    if seen.too_much or isinstance(error, httpx2.SSEError):
+        return McpTooMuch()
+    if seen.did_not_run:
+        return McpUnavailable(f"it refuses the request (HTTP {seen.status})", refused=True)
+    if seen.status is not None:
+        return McpLost(f"it answered with HTTP {seen.status}")
+    if isinstance(error, NotUnpackable):
+        return McpLost(str(error))
+    return McpLost(seen.broken or (type(error).__name__ if isinstance(error, httpx2.HTTPError) else "it was closed"))
+
+
+def _refusal(error: BaseException, status: int | None) -> tuple[str]:
     """What people are told of a server that takes no connection. Never the error's own words: they may name the address."""
-    if refused:
-        return (f"it refuses the connection (HTTP {refused[-1]})",)
+    if status is not None:
+        return (f"it refuses the connection (HTTP {status})",)
     match error:
         case TimeoutError():
             return ("it did not answer in time",)

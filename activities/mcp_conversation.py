@@ -16,22 +16,26 @@ from mcp_types import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
     URL_ELICITATION_REQUIRED,
+    CallToolRequest,
+    CallToolRequestParams,
     CallToolResult,
     EmptyResult,
     InputRequiredResult,
     InputResponses,
     PingRequest,
 )
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.mcp_connections import ALIVE_S
+from activities.mcp_program import data_of
 from activities.mcp_questions import Dialogue
 from workflows.contract import CallMcpToolInput
 from workflows.errors import EXPIRED, TOO_MANY_QUESTIONS
 from workflows.server_input import MOST_ROUNDS, ServerAsks
 
+_GIVEN: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(CallToolResult | InputRequiredResult)
 #: Seconds until a server that wants to be called again, without an answer, is.
 _PAUSE_S: Final = 0.25
 
@@ -50,7 +54,7 @@ async def converse(
             result = await _unless_asked(_ask(client, request.tool, args, responses, state), dialogue)
         except MCPError as error:
             if error.code == URL_ELICITATION_REQUIRED:
-                return dialogue.elsewhere(error.error.data)
+                return dialogue.elsewhere(data_of(error.error))
             if error.code != INVALID_PARAMS or not resumed:
                 raise
             if request.once:
@@ -108,15 +112,11 @@ async def _ask(
 ) -> CallToolResult | InputRequiredResult:
     progress = _progress()
 
+    params = CallToolRequestParams(name=tool, arguments=args, input_responses=responses, request_state=state)
+
     async def call() -> CallToolResult | InputRequiredResult:
-        return await client.session.call_tool(
-            tool,
-            args,
-            progress_callback=progress,
-            input_responses=responses,
-            request_state=state,
-            allow_input_required=True,
-        )
+        # Not `call_tool`: it lists the tools again behind each call, which may fail where the call has not.
+        return await client.session.send_request(CallToolRequest(params=params), _GIVEN, progress_callback=progress)
 
     try:
         return await call()

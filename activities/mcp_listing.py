@@ -2,7 +2,8 @@
 
 Rule 1: nobody waits long for a server. Its last list stands in; one that never gave any is absent, and is asked again
 in the background for the next turn.
-Rule 2: a tool whose schemas are none is left out and logged, so that a server's mistake costs one tool, not the agent.
+Rule 2: a list is bounded: how many tools, and how long a name and a description are. What is cut off is said.
+Rule 3: a tool whose schemas are none is left out and logged, so that a server's mistake costs one tool, not the agent.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 from pydantic import ValidationError
 
-from activities.mcp_connections import CONNECT_S, Connections, McpUnavailable
+from activities.mcp_connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
 from temporal.schema_check import field_of, input_fault, schema_fault
 from workflows.tool_definition import McpAddress, McpServer
 from workflows.types import ToolSpec
@@ -31,6 +32,12 @@ _AWAY_S: Final = 15.0
 _MOST_PAGES: Final = 100
 _MOST_TOOLS: Final = 500
 _LONGEST_NAME: Final = 64
+#: Characters of the server's own name of a tool, and of what it says of one. No tool needs more to be understood.
+_LONGEST_OWN_NAME: Final = 256
+_LONGEST_DESCRIPTION: Final = 4096
+_LONGEST_SCHEMA: Final = 100_000
+#: Of all descriptions and schemas that one server gives, as JSON: they are sent with each request to the model.
+_MOST_SPECS: Final = 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +50,7 @@ class McpStarting(Exception):
 class _Listing:
     #: By the server's names; None: it never gave any.
     tools: dict[str, Tool] | None = None
-    problem: str = ""
+    away: McpUnavailable = field(default_factory=lambda: McpUnavailable(""))
     failed_at: float | None = None
     task: asyncio.Task[None] | None = None
 
@@ -67,7 +74,7 @@ class Listings:
             return tuple(listing.tools.values())
         if listing.failed_at is None:
             raise McpStarting
-        raise McpUnavailable(listing.problem)
+        raise listing.away from None
 
     async def tool(self, address: McpAddress, name: str) -> Tool | None:
         """One tool, by the server's name for it; None where it has none. Raises `McpUnavailable`."""
@@ -75,7 +82,7 @@ class Listings:
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None:
-            raise McpUnavailable(listing.problem)
+            raise listing.away from None
         return listing.tools.get(name)
 
     async def aclose(self) -> None:
@@ -100,15 +107,19 @@ class Listings:
             listing.failed_at = None
             return
         except McpUnavailable as away:
-            listing.problem = str(away)
+            listing.away = away
+        except McpLost as lost:
+            listing.away = McpUnavailable(f"it did not list its tools: {lost}")
+        except McpTooMuch:
+            listing.away = McpUnavailable("its list of tools is too long")
         except TimeoutError:
-            listing.problem = "it did not list its tools in time"
+            listing.away = McpUnavailable("it did not list its tools in time")
         except MCPError as error:
-            listing.problem = f"it does not list its tools: {error.message[:200]}"
+            listing.away = McpUnavailable(f"it does not list its tools: {error.message[:200]}")
         except ValidationError:
-            listing.problem = "its list of tools is not what MCP says"
+            listing.away = McpUnavailable("its list of tools is not what MCP says")
         except Exception as error:
-            listing.problem = f"the connection failed ({type(error).__name__})"
+            listing.away = McpUnavailable(f"the connection failed ({type(error).__name__})")
         listing.failed_at = time.monotonic()
         self.connections.forget(address)
 
@@ -122,12 +133,15 @@ class Listings:
                 cursor = page.next_cursor
                 if cursor is None or len(found) >= _MOST_TOOLS:
                     break
+        if len(found) > _MOST_TOOLS or cursor is not None:
+            log.warning("mcp.tools_left_out", problem=f"a server lists more than {_MOST_TOOLS} tools")
         return found[:_MOST_TOOLS]
 
 
 def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
     """What a model is told of the tools that the definition allows, by the server's names."""
     specs: dict[str, ToolSpec] = {}
+    room = _MOST_SPECS
     for tool in tools:
         if server.allow is not None and tool.name not in server.allow:
             continue
@@ -135,17 +149,29 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
         if fault is not None:
             log.warning("mcp.tool_left_out", server=server.label, tool=tool.name[:100], problem=fault)
             continue
-        specs[tool.name] = ToolSpec(
+        spec = ToolSpec(
             name=fit_name(server.name, tool.name),
-            description=(tool.description or tool.title or "").strip(),
+            description=_cut((tool.description or tool.title or "").strip()),
             input=tool.input_schema,
             output=tool.output_schema,
             foreign=True,
         )
+        room -= len(spec.model_dump_json())
+        if room < 0:
+            log.warning(
+                "mcp.tools_left_out", server=server.label, problem=f"its tools have more than {_MOST_SPECS} bytes"
+            )
+            break
+        specs[tool.name] = spec
     for name in server.allow or ():
         if name not in specs:
             log.warning("mcp.tool_missing", server=server.label, tool=name)
     return specs
+
+
+def _cut(description: str) -> str:
+    over = len(description) - _LONGEST_DESCRIPTION
+    return description if over <= 0 else f"{description[:_LONGEST_DESCRIPTION]}… ({over} characters left out)"
 
 
 def fit_name(prefix: str | None, name: str) -> str:
@@ -160,8 +186,12 @@ def fit_name(prefix: str | None, name: str) -> str:
 
 
 def _fault(tool: Tool) -> str | None:
+    if len(tool.name) > _LONGEST_OWN_NAME:
+        return f"its name has more than {_LONGEST_OWN_NAME} characters"
     if (fault := input_fault(tool.input_schema)) is not None:
         return f"{field_of(fault[0])}: {fault[1]}"
+    if tool.output_schema is not None and len(str(tool.output_schema)) > _LONGEST_SCHEMA:
+        return f"its output schema is longer than {_LONGEST_SCHEMA} characters"
     if tool.output_schema is not None and (fault := schema_fault(tool.output_schema)) is not None:
         return f"its output schema is {fault[1]}"
     return None

@@ -11,11 +11,13 @@ A server asks in one of two ways, by its protocol's version:
 Rule 1: a `once` tool is never made from its beginning again. On the open connection it is refused what it asks.
 Rule 2: what was answered is told whenever the same is asked again; only what is asked anew reaches a person.
 Rule 3: a server may ask people, and nothing else: no model's words (sampling), no folders (roots).
+Rule 4: a form asks for nothing that is secret, as MCP says: no passwords, keys, card numbers. A page elsewhere may.
 """
 
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -46,6 +48,18 @@ _MAX_ASKS: Final = 64 * 1024
 _MAX_QUESTIONS: Final = 8
 _MAX_URL: Final = 2000
 _MAX_MESSAGE: Final = 1000
+
+
+#: Of a name in small letters, its words apart.
+_SECRET: Final = re.compile(
+    r"\b(passwords?|passwd|passphrases?|passcodes?|pwd|pin( (code|number))?|secrets?|credentials?"
+    r"|(api|access|private|secret|signing|encryption|ssh) ?keys?|(access|auth|api|bearer|refresh|session|id|security)? ?token"
+    r"|otp|totp|mfa( code)?|2fa( code)?|one time (code|password)|(verification|security|recovery|backup) codes?"
+    r"|cvv2?|cvc2?|(credit|debit|bank)? ?card ?(number|no)|credit ?card|ssn|social security( number)?"
+    r"|(seed|recovery) phrase|mnemonic)\b"
+)
+_HUMP: Final = re.compile(r"([a-z0-9])([A-Z])")
+_NO_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 class NotAskable(Exception):
@@ -178,8 +192,27 @@ def _form_fault(form: Mapping[str, Any]) -> str | None:
     if '"patternProperties"' in written:
         # Checking an answer against them may take for ever.
         return "has fields without names"
+    if (name := _secret_field(form)) is not None:
+        return f"asks for what is secret ({name[:60]!r}), which no form may; a server has to send people to a page of its own"
     fault = schema_fault(dict(form))
     return None if fault is None else f"is {fault[1]}"
+
+
+def _secret_field(form: Mapping[str, Any]) -> str | None:
+    """The first field of a form whose name, title or format says that it takes a secret."""
+    fields = form.get("properties")
+    for name, field in (fields if isinstance(fields, dict) else {}).items():
+        told = field if isinstance(field, dict) else {}
+        if told.get("format") == "password" or told.get("writeOnly") is True:
+            return str(name)
+        if told.get("type") == "boolean" or "enum" in told or "oneOf" in told:
+            # What is chosen is no secret.
+            continue
+        # `apiKey`, `api_key` and `API key` are one name.
+        spoken = (_HUMP.sub(r"\1 \2", str(word)).lower() for word in (name, told.get("title", "")))
+        if any(_SECRET.search(_NO_LETTERS.sub(" ", words)) for words in spoken):
+            return str(name)
+    return None
 
 
 def _bounded(asks: ServerAsks) -> ServerAsks:

@@ -15,6 +15,8 @@ _BLOCKS = frozenset(
         *("pre", "section", "table", "tbody", "tfoot", "thead", "title", "tr", "ul"),
     )
 )
+#: A character by a number of more digits than any has: Python reads no number of thousands of digits, and raises.
+_TOO_LONG = re.compile(r"&#(?:[0-9]{12,}|[xX][0-9a-fA-F]{12,});?")
 _CELLS = frozenset(("td", "th"))
 #: Stands for a space of preformatted text while the others are joined.
 _KEPT_SPACE = "\0"
@@ -23,7 +25,7 @@ _KEPT_SPACE = "\0"
 def readable(html: str) -> str:
     """The text of a page, its title first."""
     page = _Page()
-    page.feed(html)
+    page.feed(_TOO_LONG.sub("\ufffd", html))
     lines = (" ".join(line.split()) for line in "".join(page.pieces).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip().replace(_KEPT_SPACE, " ")
 

@@ -1,9 +1,11 @@
 """A tool's result: the JSON Schema that its return type gives, and the check of what it returned.
 
-Rule: a result that does not fit is an error that says where, never passed on as if it were right.
+Rule 1: a result that does not fit is an error that says where, never passed on as if it were right.
+Rule 2: bytes are files, unless the return type says how they are written.
 """
 
 import inspect
+import json
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from typing import Any, Final
 from jsonschema.exceptions import ValidationError
 from pydantic import JsonValue, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import core_schema, to_jsonable_python
 
 from activities.arguments import SchemaGenerator
+from activities.raw_bytes import FILE_SCHEMA, Files, holds_bytes, without_bytes
 from temporal.schema_faults import faults
 
 _MAX_MESSAGE: Final = 300
+_ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
 class BadResult(Exception):
@@ -30,20 +34,36 @@ class Results:
     schema: dict[str, JsonValue] | None
     _adapter: TypeAdapter[Any] | None = None
 
-    def to_json(self, value: object) -> JsonValue:
-        """`value` as JSON. Raises `BadResult` where it does not fit the schema or cannot be written as JSON."""
+    def to_json(self, value: object, files: Files | None = None) -> JsonValue:
+        """`value` as JSON; bytes in it are put to `files`, and are text where there are none.
+
+        Raises `BadResult` where it does not fit the schema or cannot be written as JSON.
+        """
         try:
-            # The return type's own serializer knows its aliases; a value of another type is seen by the schema.
-            written = (
-                to_jsonable_python(value)
-                if self._adapter is None
-                else self._adapter.dump_python(value, mode="json", warnings=False, by_alias=True)
-            )
-        except (PydanticSerializationError, ValueError, RecursionError, AttributeError, TypeError) as error:
+            written = self._written(value, files)
+        except Exception as error:
+            # A value's own serializer fails in whatever way it likes.
             raise BadResult(f"it cannot be written as JSON: {str(error).partition(chr(10))[0]}") from None
         if self.schema is not None:
             check_result(written, self.schema)
+        return written
+
+    def _written(self, value: object, files: Files | None) -> JsonValue:
+        # The return type's own serializer knows its aliases; a value of another type is seen by the schema.
+        adapter = self._adapter or _ANYTHING
+        if files is not None and not self._writes_bytes and holds_bytes(value):
+            plain = adapter.dump_python(value, mode="python", warnings=False, by_alias=True)
+            return typing.cast(JsonValue, to_jsonable_python(without_bytes(plain, files)))
+        written = (
+            to_jsonable_python(value)
+            if self._adapter is None
+            else self._adapter.dump_python(value, mode="json", warnings=False, by_alias=True)
+        )
         return typing.cast(JsonValue, written)
+
+    @property
+    def _writes_bytes(self) -> bool:
+        return self.schema is not None and '"base64' in json.dumps(self.schema)
 
 
 def read_results(fn: Callable[..., Any]) -> Results:
@@ -56,7 +76,7 @@ def read_results(fn: Callable[..., Any]) -> Results:
         if hint in (Any, object):
             return Results(None)
         adapter: TypeAdapter[Any] = TypeAdapter(hint)
-        schema = adapter.json_schema(mode="serialization", schema_generator=SchemaGenerator)
+        schema = adapter.json_schema(mode="serialization", schema_generator=_ResultSchema)
     except (
         PydanticUserError,
         PydanticSchemaGenerationError,
@@ -67,6 +87,13 @@ def read_results(fn: Callable[..., Any]) -> Results:
     ):
         return Results(None)
     return Results(schema, adapter)
+
+
+class _ResultSchema(SchemaGenerator):
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
+        told = super().bytes_schema(schema)
+        # A model may say that it writes them as base64.
+        return dict(FILE_SCHEMA) if told.get("format") == "binary" else told
 
 
 def check_result(value: object, schema: dict[str, JsonValue]) -> None:

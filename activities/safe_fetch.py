@@ -3,7 +3,9 @@
 Rule 1: a host is resolved once, every address that it has is checked, and the connection goes to a checked address.
 There is no second look-up for a hostile name server to answer otherwise. Each redirect starts again from the beginning.
 Rule 2: everything is bounded: time, bytes as sent and as unpacked, redirects.
-Rule 3: what is refused is said without the address that was found, which is nobody's business outside.
+Rule 3: whoever runs the worker may name the hosts that are read, or are not (`PERDURE_FETCH_ALLOW`, `PERDURE_FETCH_DENY`);
+redirects are held to the same.
+Rule 4: what is refused is said without the address that was found, which is nobody's business outside.
 """
 
 import asyncio
@@ -12,8 +14,9 @@ import socket
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Self
 
 import httpx2
 
@@ -89,9 +92,33 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosts:
+    """Which hosts are read at all: those of `allow` (all, where it is empty) that `deny` does not name. `example.org` is
+    one host, `*.example.org` every one below it."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+
+    @classmethod
+    def of(cls, allow: str, deny: str) -> Self:
+        """From lists with commas between the hosts."""
+        return cls(*(tuple(filter(None, (one.strip().lower() for one in text.split(",")))) for text in (allow, deny)))
+
+    def take(self, host: str) -> bool:
+        name = host.lower().rstrip(".")
+        return (not self.allow or _names(self.allow, name)) and not _names(self.deny, name)
+
+
+def _names(hosts: tuple[str, ...], name: str) -> bool:
+    return any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in hosts)
+
+
+@dataclass(frozen=True, slots=True)
 class Fetcher:
     resolve: Callable[[str, int], Awaitable[list[Address]]] = resolve
     allowed: Callable[[Address], bool] = is_public
+    #: Of hosts, as people write them; see `Hosts`.
+    hosts: "Hosts" = field(default_factory=lambda: Hosts.of("", ""))
     tls: Callable[[], ssl.SSLContext] = httpx2.create_ssl_context
     #: In all, redirects included.
     seconds: float = 10
@@ -125,6 +152,8 @@ class Fetcher:
         raise FetchRefused(f"it redirects more than {self.max_redirects} times")
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
+        if not self.hosts.take(host):
+            raise FetchRefused(f"the host {host!r} is not among those that may be read here")
         try:
             found: list[Address] = [ip_address(host)]
         except ValueError:

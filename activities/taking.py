@@ -1,5 +1,7 @@
 """The activity `take_result`: what a tool on somebody else's worker returned, checked and made fit to travel."""
 
+import asyncio
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -8,7 +10,17 @@ from activities.tools import output_of, sized_result
 from temporal.blobs import BlobStore, fold_part
 from workflows.contract import TakeResultInput, ToolOutput
 from workflows.errors import INVALID_RESULT
-from workflows.types import preview
+from workflows.types import ToolResult, preview
+
+
+def _checked(request: TakeResultInput) -> tuple[ToolResult, bool]:
+    if request.result_schema is not None:
+        try:
+            check_result(request.output, request.result_schema)
+        except BadResult as error:
+            message = f"{request.name} ran, but what it returned does not fit its output schema: {error}"
+            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+    return sized_result(request.call_id, request.name, request.output)
 
 
 class Taking:
@@ -18,13 +30,8 @@ class Taking:
     @activity.defn(name="take_result")
     async def take_result(self, request: TakeResultInput) -> ToolOutput:
         """Raises ApplicationError `invalid_result`, `result_too_large`."""
-        if request.result_schema is not None:
-            try:
-                check_result(request.output, request.result_schema)
-            except BadResult as error:
-                message = f"{request.name} ran, but what it returned does not fit its output schema: {error}"
-                raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
-        result, big = sized_result(request.call_id, request.name, request.output)
+        # A result of many megabytes takes seconds, in which others must go on.
+        result, big = await asyncio.to_thread(_checked, request)
         part = await fold_part(self._blobs, activity.info().workflow_id or "", result) if big else result
         # Whose worker it was does not tell the attempt.
         return output_of(part, attempt=None)

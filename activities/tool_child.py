@@ -66,7 +66,7 @@ async def _call(
     run.info = info
     run.on_heartbeat = lambda *details: say("heartbeat", to_jsonable_python(details))
     try:
-        result, big = await run.run(tool.carry_out, args)
+        returned = await run.run(tool.carry_out, args)
     except ApplicationError as error:
         return "failed", {
             "message": error.message,
@@ -83,7 +83,7 @@ async def _call(
             "non_retryable": False,
             "next_retry_delay": None,
         }
-    return "done", (result.model_dump_json().encode(), big)
+    return "done", (returned.result.model_dump_json().encode(), returned.big, returned.files)
 
 
 def _functions(sources: list[str]) -> dict[str, Callable[..., Any]]:

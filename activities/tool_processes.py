@@ -24,6 +24,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError
 
 from activities.elsewhere import elsewhere
+from activities.returned import Returned
 from activities.tool_loops import NEVER_BEGAN
 from workflows.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
 from workflows.types import ToolResult
@@ -53,7 +54,7 @@ class ToolProcesses:
         self._all: set[_Process] = set()
         self._threads = ThreadPoolExecutor(limit * 4, thread_name_prefix="tool-process")
 
-    async def call(self, name: str, args: dict[str, JsonValue]) -> tuple[ToolResult, bool]:
+    async def call(self, name: str, args: dict[str, JsonValue]) -> Returned:
         """As `call_in_thread`, from the loop of an `async` activity."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
@@ -72,8 +73,8 @@ class ToolProcesses:
         except CancelledError:
             raise asyncio.CancelledError from None
 
-    def call_in_thread(self, name: str, args: dict[str, JsonValue]) -> tuple[ToolResult, bool]:
-        """What the tool `name` returned, and whether it is too big to travel as it is. Called within an activity.
+    def call_in_thread(self, name: str, args: dict[str, JsonValue]) -> Returned:
+        """What the tool `name` returned. Called within an activity.
 
         Raises what the tool did, as an ApplicationError, and also `tool_crashed`; and CancelledError where the call was
         ended by a stop or a time-out.
@@ -142,7 +143,7 @@ class _Process:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def call(self, name: str, args: dict[str, JsonValue]) -> tuple[ToolResult, bool] | ApplicationError:
+    def call(self, name: str, args: dict[str, JsonValue]) -> Returned | ApplicationError:
         """Raises ApplicationError `tool_crashed` and CancelledError, after which the process is of no use."""
         if not self._ready:
             try:
@@ -174,8 +175,8 @@ class _Process:
                         next_retry_delay=said["next_retry_delay"],
                     )
                 case _:
-                    result, big = said
-                    return ToolResult.model_validate_json(result), big
+                    result, big, files = said
+                    return Returned(ToolResult.model_validate_json(result), big, files)
 
     def kill(self) -> None:
         self._process.kill()

@@ -23,6 +23,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
+from activities.tool_errors import tellable_detail
 from temporal.live import Live, read_progress
 from temporal.redaction import redacted_json
 from workflows.contract import call_of_activity
@@ -144,8 +145,9 @@ class _Outbound(ActivityOutboundInterceptor):
         if self.session is None:
             super().heartbeat(*details)
             return
-        # Progress is shown to viewers and kept by the server until the call ends.
-        self.details = details = redacted_json(details)
+        # What cannot be written costs itself, not the tool. Progress is shown to viewers, and the server keeps it until the
+        # call ends.
+        self.details = details = redacted_json(tuple(map(tellable_detail, details)))
         progress = read_progress(self.info().activity_id, details)
         if progress is not None:
             self._live.tool_progress(self.session, progress)

@@ -9,7 +9,7 @@ Rule 3: nothing here logs, because arguments and results are the users' own.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,13 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
 from activities.docstrings import Docs, read_docstring
+from activities.raw_bytes import Files, whole_text, whole_texts
 from activities.results import BadResult, Results, read_results
+from activities.returned import Returned
+from activities.tool_errors import is_tellable, tellable
 from activities.tool_places import ToolPlaces
 from temporal.blobs import BlobStore, fold_part, unfold
+from temporal.files import put_file
 from temporal.nesting import DEEPEST, too_deep
 from temporal.redaction import redacted
 from workflows.contract import CallOptions, ToolOutput, call_of_activity
@@ -67,40 +71,40 @@ class Tool:
             args = await whole_arguments(blobs, args)
             blocked = None
             if places is None:
-                result, big = await self.carry_out(args)
+                returned = await self.carry_out(args)
             elif how is not None and how.process:
-                result, big = await places.processes.call(self.spec.name, args)
+                returned = await places.processes.call(self.spec.name, args)
             else:
                 with places.watched(self.spec.name, self.source) as running:
-                    result, big = await places.loops.run(running, partial(self.carry_out, args))
+                    returned = await places.loops.run(running, partial(self.carry_out, args))
                 blocked = running.blocked
-            return _output(await fold_part(blobs, _workflow_id(), result) if big else result, blocked)
+            return await _kept(blobs, returned, blocked)
 
         def call_in_thread(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
             if FOLDED_ARGS in args:
                 args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             blocked = None
             if places is not None and how is not None and how.process:
-                result, big = places.processes.call_in_thread(self.spec.name, args)
+                returned = places.processes.call_in_thread(self.spec.name, args)
             else:
                 given = self._check(args)
                 watched = nullcontext() if places is None else places.watched_in_thread(self.spec.name, self.source)
                 with watched as running, _typed_failures():
                     value = self.fn(**given)
-                result, big = self._result(value)
+                returned = self._result(value)
                 blocked = running.blocked if running is not None else None
-            if not big:
-                return _output(result, blocked)
+            if not returned.big and not returned.files:
+                return _output(returned.result, blocked)
             # The store belongs to the worker's loop: its cache and its connections are not for threads.
-            folding = asyncio.run_coroutine_threadsafe(fold_part(blobs, _workflow_id(), result), loop)
-            return _output(folding.result(), blocked)
+            keeping = asyncio.run_coroutine_threadsafe(_kept(blobs, returned, blocked), loop)
+            return keeping.result()
 
         wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
-    async def carry_out(self, args: dict[str, JsonValue]) -> tuple[ToolResult, bool]:
+    async def carry_out(self, args: dict[str, JsonValue]) -> Returned:
         """The whole of a call on the running loop, which the function holds up if it blocks, and which users' validators
-        and serializers run on, too: the result, and whether it is too big to travel as it is. Raises ApplicationError."""
+        and serializers run on, too. Raises ApplicationError."""
         given = self._check(args)
         with _typed_failures():
             value = self.fn(**given)
@@ -115,26 +119,35 @@ class Tool:
             message = f"{self.spec.name} was not called, because its arguments are wrong. {error}."
             raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None
 
-    def _result(self, value: object) -> tuple[ToolResult, bool]:
-        """What the function returned, as JSON, and whether it is too big to travel as it is."""
+    def _result(self, value: object) -> Returned:
         name = self.spec.name
+        info = activity.info()
+        files = Files(lambda sha256: f"{info.workflow_id}/{sha256}")
         try:
-            return sized_result(activity.info().activity_id, name, self.results.to_json(value))
-        except PydanticSerializationError as error:
-            message = f"{name} ran, but what it returned is not what it promises: it cannot be written as JSON: {error}"
-            raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+            return Returned(*sized_result(info.activity_id, name, self.results.to_json(value, files)), files.found)
         except BadResult as error:
-            message = f"{name} ran, but what it returned is not what it promises: {error}"
+            message = f"{name} ran, but what it returned is not what it promises: {whole_text(str(error))}"
             raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
 
 
-def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult, bool]:
-    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it."""
+def sized_result(call_id: str, name: str, output: JsonValue, *, is_error: bool = False) -> tuple[ToolResult, bool]:
+    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it.
+
+    What it raises is final: the tool ran. It takes seconds for many megabytes.
+    """
     if too_deep(output):
         message = f"{name} ran, but its result is nested more than {DEEPEST} levels deep."
         raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True)
-    result = ToolResult(call_id=call_id, name=name, output=output)
-    data = result.model_dump_json().encode()
+    result = ToolResult(call_id=call_id, name=name, output=output, is_error=is_error)
+    try:
+        try:
+            data = result.model_dump_json().encode()
+        except PydanticSerializationError:
+            result = result.model_copy(update={"output": whole_texts(output)})
+            data = result.model_dump_json().encode()
+    except PydanticSerializationError as error:
+        message = f"{name} ran, but its result cannot be written as JSON: {whole_text(str(error))}"
+        raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
     size = len(data)
     if size > MAX_RESULT:
         message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
@@ -146,6 +159,27 @@ def sized_result(call_id: str, name: str, output: JsonValue) -> tuple[ToolResult
         message = f"{name} ran, but its result cannot be read back: {error}."
         raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True) from None
     return result, size > INLINE_LIMIT
+
+
+async def keep_files(blobs: BlobStore, workflow_id: str, name: str, files: Mapping[str, tuple[bytes, str]]) -> None:
+    """Puts a result's files away: bytes and what they are said to be, by their sha256.
+
+    Raises ApplicationError `result_too_large`."""
+    size = sum(len(data) for data, _ in files.values())
+    if size > MAX_RESULT:
+        message = f"{name} ran, but its result has files of {size} bytes; at most {MAX_RESULT} may be."
+        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
+    for sha256, (data, media_type) in files.items():
+        await put_file(blobs, workflow_id, sha256, data, media_type)
+
+
+async def _kept(blobs: BlobStore, returned: Returned, blocked: Blocked | None) -> ToolOutput:
+    if not returned.big and not returned.files:
+        return _output(returned.result, blocked)
+    workflow_id = _workflow_id()
+    await keep_files(blobs, workflow_id, returned.result.name, returned.files)
+    result = returned.result
+    return _output(await fold_part(blobs, workflow_id, result) if returned.big else result, blocked)
 
 
 def is_tool(value: object) -> bool:
@@ -192,14 +226,18 @@ def _source(fn: Callable[..., Any]) -> str:
 def _typed_failures() -> Iterator[None]:
     try:
         yield
-    except FailureError:
+    except FailureError as error:
         # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
-        raise
+        if is_tellable(error):
+            raise
+        raise tellable(error) from None
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         # One that leaves the process would take everything else with it.
-        kind = type(error).__name__
-        # Before it is cut to size, so that no half of a secret is left.
-        raise ApplicationError(preview(redacted(str(error))) or kind, type=kind) from error
+        if is_tellable(error):
+            kind = type(error).__name__
+            # Before it is cut to size, so that no half of a secret is left.
+            raise ApplicationError(preview(redacted(str(error))) or kind, type=kind) from error
+        raise tellable(error) from None
 
 
 async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -242,4 +280,4 @@ def _output(part: object, blocked: Blocked | None = None) -> ToolOutput:
 def output_of(part: object, attempt: int | None) -> ToolOutput:
     """A tool result, folded or not, as an activity returns it."""
     assert isinstance(part, ToolResult)
-    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt)
+    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt, is_error=part.is_error)

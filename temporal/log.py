@@ -46,8 +46,8 @@ _SECRET_VALUE = re.compile(
 )
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
-#: Libraries that announce every request at INFO.
-_CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "openai", "asyncio", "uvicorn.access")
+#: Libraries that announce every request at INFO; at DEBUG some write addresses, keys in them, and what is said.
+_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "openai", "asyncio", "uvicorn.access")
 #: What the SDK and uvicorn hang on a record for their own formatters; `_context` says the same in our words.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
 

@@ -32,6 +32,14 @@ async def all_stock(args: Args) -> list[int]:
 
 
 @activity.defn
+async def whole_stock(args: Args) -> str:
+    """More than a worker can send."""
+    with (Path(args["ledger"]) / "counted.txt").open("a") as counted:
+        counted.write(f"{activity.info().attempt}\n")
+    return "x" * 3_000_000
+
+
+@activity.defn
 async def raw_stock(args: Args) -> bytes:
     return b"\x00\xff"
 
@@ -65,7 +73,7 @@ async def count_stock(args: Args) -> str:
 
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    tools = [find_stock, bad_stock, all_stock, raw_stock, no_stock, move_stock, count_stock]
+    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

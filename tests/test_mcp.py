@@ -23,7 +23,7 @@ from temporal.settings import Settings
 from tests.mcp_running import HttpServer, http_server, program
 from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
 from workflows.commands import ModelInputRequest, Prompt, QuestionState
-from workflows.events import Event, InputRequested, ToolFinished, TurnFinished
+from workflows.events import Event, InputRequested, ToolFinished
 from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
@@ -59,7 +59,7 @@ def agents(folder: Path, url: str) -> None:
         "careful": f"  - mcp: {{url: '{url}', allow: [add], approval: {{when: '{{{{ args.a > 10 }}}}'}}}}",
         "once": f"  - mcp: {{url: '{url}', allow: [die, add], side_effects: once}}",
         "away": f"  - add\n  - mcp: {{url: '{nowhere}', name: stock}}",
-        "twice": f"  - add\n  - mcp: {{url: '{url}', allow: [add]}}",
+        "twice": f"  - add\n  - mcp: {{url: '{url}', allow: [add, say]}}",
         "asking": f"  - mcp: {{url: '{url}', allow: [ask_first, ask_twice, add, picture]}}",
         "hurried": f"  - mcp: {{url: '{url}', allow: [ask_first], expires: 1s}}",
         "old": f"  - mcp: {{command: {old.command}, env: {old.env}, name: shop}}".replace("(", "[").replace(")", "]"),
@@ -167,13 +167,13 @@ async def test_a_server_that_was_never_there_costs_only_its_tools(shop: Shop) ->
     assert told.system == "Be brief.\n\nThe tools of these servers cannot be reached at the moment: stock."
 
 
-async def test_two_tools_of_one_name_are_an_error(shop: Shop) -> None:
-    talk = await shop.start("twice")
-    end = (await talk.turn("hello"))[-1]
-    assert isinstance(end, TurnFinished)
-    assert end.error is not None
-    assert end.error.type == "agent_unavailable"
-    assert "has 2 tools named 'add'" in end.error.message
+async def test_a_name_that_is_taken_costs_the_server_s_tool_alone(shop: Shop) -> None:
+    talk = await shop.start("twice", Play("", [("add", {"a": 1, "b": 2}), ("say", {"text": "x"})]))
+    # Both servers' tools would answer with an object.
+    assert results(await talk.turn("add")) == [3, "x"]
+    told = await prompt(talk, "t1.s1")
+    assert "You do not have these tools: add of " in told.system
+    assert told.system.endswith(", because another tool has the name.")
 
 
 async def test_a_call_that_takes_too_long(shop: Shop) -> None:

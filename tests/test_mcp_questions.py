@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp_types import ElicitRequest, ElicitRequestFormParams
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.mcp_calls import McpServers
+from activities.mcp_questions import Dialogue, NotAskable
 from temporal.blobs import LocalBlobs
 from tests.mcp_running import SHELF, HttpServer, http_server, program
-from workflows.contract import ToolOutput
+from workflows.contract import CallMcpToolInput, ToolOutput
 from workflows.server_input import ServerAsks, ServerInput, after, answered
 from workflows.tool_definition import McpAddress
 
@@ -257,3 +259,49 @@ async def test_an_answer_that_fits_nowhere(
     kind, message = await call.failure()
     assert kind in ("input_not_supported", "tool_failed")
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("password", {"type": "string"}),
+        ("userPassword", {"type": "string"}),
+        ("apiKey", {"type": "string"}),
+        ("API_KEY", {"type": "string"}),
+        ("access-token", {"type": "string"}),
+        ("client_secret", {"type": "string"}),
+        ("card_number", {"type": "integer"}),
+        ("cvv", {"type": "integer"}),
+        ("pin", {"type": "integer"}),
+        ("a", {"type": "string", "format": "password"}),
+        ("a", {"type": "string", "title": "Your password"}),
+    ],
+)
+def test_a_form_asks_for_no_secret(name: str, field: dict[str, Any]) -> None:
+    with pytest.raises(NotAskable) as raised:
+        asked(name, field)
+    assert "asks for what is secret" in str(raised.value)
+    assert name in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("key", {"type": "string"}),
+        ("monkey", {"type": "string"}),
+        ("max_tokens", {"type": "integer"}),
+        ("secretary", {"type": "string"}),
+        ("reset_password", {"type": "boolean"}),
+        ("sort_key", {"type": "string"}),
+        ("kind", {"type": "string", "enum": ["password", "key"], "title": "Password or key"}),
+    ],
+)
+def test_a_form_may_ask_for_what_only_sounds_like_one(name: str, field: dict[str, Any]) -> None:
+    assert isinstance(asked(name, field), ServerAsks)
+
+
+def asked(name: str, field: dict[str, Any]) -> object:
+    dialogue = Dialogue(CallMcpToolInput(label="shop", name="a", tool="a", args={}))
+    form = {"type": "object", "properties": {"size": {"type": "integer"}, name: field}}
+    params = ElicitRequestFormParams(message="Fill in", requested_schema=form)
+    return dialogue.take({"a": ElicitRequest(params=params)}, None)

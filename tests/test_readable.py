@@ -52,3 +52,13 @@ def test_repeated_openings_do_not_take_for_ever(piece: str) -> None:
     # What is quadratic takes minutes at this size, and would hang here.
     for end in ("", ">", "<", "-->"):
         readable(piece * (100_000 // len(piece)) + end)
+
+
+@pytest.mark.parametrize("digits", ["1" * 5000, "0" * 5000 + "65", "x" + "f" * 5000, "X" + "1" * 5000])
+@pytest.mark.parametrize("end", [";", " ", ""])
+def test_a_character_of_thousands_of_digits_is_one_that_does_not_exist(digits: str, end: str) -> None:
+    assert readable(f"<p title='&#{digits}{end}'>a&#{digits}{end}z &#65;</p>") == f"a\ufffd{end.strip(';')}z A"
+
+
+def test_a_character_of_too_many_digits_across_two_texts() -> None:
+    assert readable("<title>&#" + "1" * 4301 + ";</title>x") == "\ufffd\nx"

@@ -122,6 +122,12 @@ async def test_a_big_result_is_put_away(python_worker: None, lab: Lab, talk: Tal
     assert whole.model_dump()["output"] == list(range(20_000))
 
 
+async def test_a_result_that_is_too_big_to_send_is_final(python_worker: None, talk: Talk, tmp_path: Path) -> None:
+    failed = error(await outcome(talk, "whole_stock", {"ledger": str(tmp_path)}))
+    assert (failed.type, failed.retryable) == ("result_too_large", False)
+    assert (tmp_path / "counted.txt").read_text() == "1\n"
+
+
 async def test_what_is_no_json_is_told_and_breaks_nothing(python_worker: None, talk: Talk) -> None:
     failed = error(await outcome(talk, "raw_stock", {}))
     assert (failed.type, failed.message) == ("invalid_result", "raw_stock ran, but what it returned is no JSON.")

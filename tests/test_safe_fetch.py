@@ -12,8 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
-from activities.safe_fetch import Address, Fetcher, FetchFailed, FetchRefused, Page, is_public, resolve
+from activities.builtin_tools import fetch_url
+from activities.safe_fetch import Address, Fetcher, FetchFailed, FetchRefused, Hosts, Page, is_public, resolve
 
 LOOPBACK = ip_address("127.0.0.1")
 
@@ -388,3 +390,26 @@ async def test_nothing_is_logged_about_what_is_fetched(caplog: pytest.LogCapture
     async with serving({"/?token=1": answer()}) as site:
         await fetcher().fetch(f"http://shop.example:{site.port}/?token=1")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "taken", "refused"),
+    [
+        ("", "", ["a.example"], []),
+        ("a.example", "", ["a.example", "A.example."], ["b.example", "x.a.example", "a.example.evil"]),
+        ("*.a.example, b.example", "", ["x.a.example", "b.example"], ["a.example", "xa.example"]),
+        ("", "*.evil.example", ["a.example"], ["x.evil.example"]),
+        ("*.a.example", "x.a.example", ["y.a.example"], ["x.a.example"]),
+    ],
+)
+def test_hosts_that_are_read(allow: str, deny: str, taken: list[str], refused: list[str]) -> None:
+    hosts = Hosts.of(allow, deny)
+    assert [name for name in taken + refused if hosts.take(name)] == taken
+
+
+async def test_hosts_that_are_not_read_are_not_even_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_FETCH_ALLOW", "docs.example")
+    with pytest.raises(ApplicationError) as raised:
+        await fetch_url("http://other.example/")
+    assert (raised.value.type, raised.value.non_retryable) == ("fetch_refused", True)
+    assert "is not among those that may be read here" in raised.value.message

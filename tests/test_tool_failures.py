@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 from workflows.tool_definition import ToolUse
@@ -39,6 +39,10 @@ LOST = ApplicationError("the worker was shut down while this ran", type="worker_
         (FINAL, "sold_out", "sold_out", False),
         (ApplicationError("no type"), "tool_failed", "tool_failed", True),
         (ApplicationError("x", type="declared_final"), "declared_final", "declared_final", False),
+        (ApplicationError("cut", type="mcp_lost"), "mcp_lost", "outcome_unknown", True),
+        # It ran.
+        (ApplicationError("too big", type="PayloadsTooLarge"), "result_too_large", "result_too_large", False),
+        (ServerError("Complete result exceeds size limit."), "result_too_large", "result_too_large", False),
         (LOST, "tool_failed", "outcome_unknown", True),
         (timed_out(TimeoutType.START_TO_CLOSE), "timeout", "outcome_unknown", True),
         (timed_out(TimeoutType.HEARTBEAT), "timeout", "outcome_unknown", True),

@@ -26,7 +26,7 @@ from workflows.session import SessionWorkflow
 pytestmark = pytest.mark.server
 
 AGENTS = {
-    "calling": f"{MODELS}\ntools: [gather, last_word, last_word_thread, sulk, agent: {{name: called}}, "
+    "calling": f"{MODELS}\ntools: [gather, last_word, last_word_thread, sulk, say_oddly, agent: {{name: called}}, "
     "resume: {retry: {initial: 10ms}}]",
     "called": f"{MODELS}\ntools: [last_word]",
 }
@@ -79,6 +79,10 @@ async def endings(talk: Talk) -> list[str]:
     )
     history = await talk.handle.fetch_history()
     return [EventType.Name(one.event_type)[25:] for one in history.events if one.event_type in ends]
+
+
+async def test_what_cannot_be_said_costs_itself_alone(talk: Talk) -> None:
+    assert (await outcome(talk, "say_oddly", {})).output == "caf\ufffd"
 
 
 @pytest.mark.usefixtures("mute")

@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import hashlib
+import re
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -9,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, field_serializer
 from temporalio import activity
+from temporalio.api.failure.v1 import Failure
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
 from activities.tools import ToolLoadError, read_tool
 from temporal.blobs import LocalBlobs, unfold
+from temporal.files import get_file
 from workflows.contract import ToolOutput
 from workflows.types import INLINE_LIMIT, ToolResult
 
@@ -202,7 +208,7 @@ async def test_what_the_sdk_offers_works_inside(bench: Bench) -> None:
     assert beats == [("half",), ("whole",)]
 
 
-@pytest.mark.parametrize("value", [Opaque(), {"deep": [Opaque()]}, "\ud800", b"\xff\xfe"])
+@pytest.mark.parametrize("value", [Opaque(), {"deep": [Opaque()]}])
 async def test_a_result_that_is_no_json_is_a_final_failure(bench: Bench, value: object) -> None:
     @activity.defn
     async def give() -> object:
@@ -211,6 +217,116 @@ async def test_a_result_that_is_no_json_is_a_final_failure(bench: Bench, value: 
     kind, message, final = await bench.failure(give)
     assert (kind, final) == ("invalid_result", True)
     assert message.startswith("give ran, but what it returned is not what it promises: it cannot be written as JSON: ")
+
+
+async def test_half_a_character_of_a_result_costs_that_character(bench: Bench) -> None:
+    @activity.defn
+    async def names() -> dict[str, list[str]]:
+        return {"caf\udce9": ["\ud800", "\ud83d\ude00", "whole"]}
+
+    @activity.defn
+    def name() -> str:
+        return "caf\udce9"
+
+    found = (await bench.call(names)).output
+    assert isinstance(found, dict)
+    assert list(found.values()) == [["\ufffd", "\U0001f600", "whole"]]
+    assert all(key.startswith("caf\ufffd") for key in found)
+    assert (await bench.call(name)).output == "caf\ufffd"
+
+
+PNG = b"\x89PNG\r\n\x1a\n\x00"
+
+
+@dataclasses.dataclass
+class Chart:
+    title: str
+    pictures: list[bytes]
+
+
+class Page(BaseModel):
+    body: bytes
+    at: date
+
+
+class Base64(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64")
+    body: bytes
+
+
+def file(data: bytes, media_type: str = "application/octet-stream") -> dict[str, JsonValue]:
+    uri = f"acme/s1/{hashlib.sha256(data).hexdigest()}"
+    return {"type": "file", "media_type": media_type, "bytes": len(data), "uri": uri}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "output"),
+    [
+        (bytes, PNG, file(PNG, "image/png")),
+        (object, b"plain", file(b"plain")),
+        (object, {"a": [bytearray(b"\xff"), memoryview(b"\xfe")]}, {"a": [file(b"\xff"), file(b"\xfe")]}),
+        (Chart, Chart("Sales\ud800", [PNG]), {"title": "Sales\ufffd", "pictures": [file(PNG, "image/png")]}),
+        (object, [Chart("Sales", [b"\xff"])], [{"title": "Sales", "pictures": [file(b"\xff")]}]),
+        (Page, Page(body=b"\xff", at=date(2026, 3, 1)), {"body": file(b"\xff"), "at": "2026-03-01"}),
+        (dict[str, bytes], {"k": b"\xff"}, {"k": file(b"\xff")}),
+        # Its author says how they are written.
+        (Base64, Base64(body=b"\xff"), {"body": "_w=="}),
+    ],
+)
+async def test_bytes_become_files(bench: Bench, kind: Any, value: object, output: JsonValue) -> None:
+    async def give() -> object:
+        return value
+
+    def give_in_thread() -> object:
+        return value
+
+    for fn in (give, give_in_thread):
+        fn.__annotations__["return"] = kind
+        assert (await bench.call(activity.defn(fn))).output == output
+    for sha256 in re.findall(r"acme/s1/([0-9a-f]{64})", str(output)):
+        kept = await get_file(bench.blobs, "acme/s1", sha256)
+        assert kept is not None
+        assert hashlib.sha256(kept[0]).hexdigest() == sha256
+
+
+async def test_bytes_and_half_characters_of_an_error_and_a_heartbeat_cost_the_tool_nothing(bench: Bench) -> None:
+    class Odd(Exception):
+        pass
+
+    @activity.defn
+    async def fail() -> None:
+        raise Odd("no caf\udce9") from ValueError("\ud800")
+
+    @activity.defn
+    def fail_its_own_way() -> None:
+        raise ApplicationError("no caf\udce9", {"name": "\ud800", "raw": b"\xff"}, type="closed", non_retryable=True)
+
+    @activity.defn
+    async def fail_above() -> None:
+        raise Odd("fine") from ValueError("\ud800")
+
+    assert await bench.failure(fail) == ("Odd", "no caf\ufffd", False)
+    assert await bench.failure(fail_its_own_way) == ("closed", "no caf\ufffd", True)
+    assert await bench.failure(fail_above) == ("Odd", "fine", False)
+    for fn in (fail, fail_its_own_way, fail_above):
+        with pytest.raises(ApplicationError) as raised:
+            await bench.call(fn)
+        DefaultFailureConverter().to_failure(raised.value, pydantic_data_converter.payload_converter, Failure())
+
+
+async def test_a_result_whose_own_serializer_fails_is_final(bench: Bench) -> None:
+    class Broken(BaseModel):
+        n: int
+
+        @field_serializer("n")
+        def write(self, n: int) -> int:
+            raise LookupError(n)
+
+    @activity.defn
+    async def give() -> object:
+        return Broken(n=1)
+
+    assert (await bench.failure(give))[::2] == ("invalid_result", True)
 
 
 async def test_an_endless_result_is_a_final_failure(bench: Bench) -> None:

@@ -68,6 +68,16 @@ def run(*args: str) -> Result:
     return CliRunner().invoke(app, args)
 
 
+def test_what_others_wrote_does_not_steer_the_terminal(here: Path) -> None:
+    hostile = AGENT.replace("Finds stock.", '"Finds \\e[2J\\e]0;owned\\a stock.\\u009b31m"')
+    (here / "agents" / "desk.yaml").write_text(hostile)
+    for args in (("list",), ("show", "find_stock")):
+        result = run(*args)
+        assert result.exit_code == 0, result.output
+        assert "Finds [2J]0;owned stock.31m" in result.stdout
+        assert not set("\x1b\x07\x9b") & set(result.output)
+
+
 def test_list_tells_of_every_kind_of_tool_and_where_it_comes_from(here: Path) -> None:
     result = run("list")
     assert result.exit_code == 0, result.output

@@ -73,6 +73,7 @@ tools:
   - find_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
   - bad_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
   - all_stock: {{task_queue: QUEUE, {HAS}, output: {{type: array}}}}
+  - whole_stock: {{task_queue: QUEUE, {HAS}}}
   - raw_stock: {{task_queue: QUEUE, {HAS}}}
   - no_stock: {{task_queue: QUEUE, {HAS}, fallback: find_stock}}
   - move_stock: {{task_queue: QUEUE, {HAS}, side_effects: once, heartbeat: 1s}}

@@ -176,6 +176,14 @@ def tell_thread(ledger: str, until: str) -> str:
 
 
 @activity.defn
+async def say_oddly() -> str:
+    """Says in its heartbeats what JSON cannot hold, and lists a file whose name is no text."""
+    for odd in ("caf\udce9", b"\xff", {"message": "\ud800", "raw": [b"\xff"]}, object()):
+        activity.heartbeat(odd)
+    return "caf\udce9"
+
+
+@activity.defn
 async def resume() -> str:
     """Fails when it has told how far it is, and then goes on from there."""
     (page,) = activity.info().heartbeat_details or (0,)

@@ -13,11 +13,12 @@ from temporalio.common import RetryPolicy
 
 from workflows.commands import StepRecord
 from workflows.definition import LoadedAgent
+from workflows.errors import PAYLOADS_TOO_LARGE
 from workflows.pricing import Spent
 from workflows.schedule_definition import Schedule
 from workflows.server_input import ServerAsks, ServerInput
 from workflows.tool_definition import McpAddress, ToolUse
-from workflows.types import BlobRef, Blocked, Frozen, Part, StopReason, Timing, Usage, absent
+from workflows.types import BlobRef, Blocked, Frozen, Part, StopReason, Timing, ToolError, Usage, absent
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -105,6 +106,12 @@ class ToolOutput(Frozen):
     attempt: int | None = 1
     #: It held up others on its worker.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The tool failed, and returned more than words: `output` is a dumped `ToolError`.
+    is_error: bool = Field(default=False, exclude_if=operator.not_)
+
+    @property
+    def error(self) -> ToolError | None:
+        return ToolError.model_validate(self.output) if self.is_error else None
 
 
 class TakeResultInput(Frozen):
@@ -331,7 +338,8 @@ def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.Activi
             backoff_coefficient=use.retry.backoff,
             maximum_interval=max(use.retry.maximum, use.retry.initial),
             maximum_attempts=use.retry.attempts,
-            non_retryable_error_types=list(use.retry.non_retryable),
+            # The tool ran, and would return as much again.
+            non_retryable_error_types=[*use.retry.non_retryable, PAYLOADS_TOO_LARGE],
         ),
     )
     if use.task_queue is not None:

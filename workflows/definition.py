@@ -187,6 +187,8 @@ class LoadedAgent(Frozen):
     mcp: dict[str, McpTool] = {}
     #: MCP servers that could not be reached, so that their tools are missing, as people call them.
     absent: tuple[str, ...] = ()
+    #: Those that will not be reached by waiting, and why, and tools of servers whose names others have; in words.
+    left_out: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Digests of the agents that its tools name, by name.
     agents: dict[str, str] = {}
     #: Of what MCP servers listed, to notice that they list something else.

@@ -53,6 +53,8 @@ NO_WORKER: Final = "no_worker"
 #: What the tool returned is not what its output schema says.
 INVALID_RESULT: Final = "invalid_result"
 RESULT_TOO_LARGE: Final = "result_too_large"
+#: What Temporal's SDKs call it where a worker that is not ours cannot send what its tool returned.
+PAYLOADS_TOO_LARGE: Final = "PayloadsTooLarge"
 #: The step asked for more calls than the limit allows.
 TOO_MANY_CALLS: Final = "too_many_calls"
 UNKNOWN_TIMER: Final = "unknown_timer"

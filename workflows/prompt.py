@@ -114,9 +114,12 @@ def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
 
 def _absent(agent: LoadedAgent) -> str:
     """A model that knows what is missing does not promise it."""
-    if not agent.absent:
-        return ""
-    return f"\n\nThe tools of these servers cannot be reached at the moment: {', '.join(agent.absent)}."
+    told = ""
+    if agent.absent:
+        told = f"\n\nThe tools of these servers cannot be reached at the moment: {', '.join(agent.absent)}."
+    if agent.left_out:
+        told += f"\n\nYou do not have these tools: {'; '.join(agent.left_out)}."
+    return told
 
 
 def _example(state: SessionState, agent: LoadedAgent) -> list[Message]:

@@ -5,7 +5,7 @@ Rule: a call of a `once` tool that had begun and did not tell its end has the ty
 
 from typing import Final
 
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 from workflows.approvals import STOPPED, UNKNOWN
@@ -14,6 +14,7 @@ from workflows.errors import (
     INVALID_RESULT,
     MCP_LOST,
     NO_WORKER,
+    PAYLOADS_TOO_LARGE,
     RESULT_TOO_LARGE,
     TOOL_CRASHED,
     TOOL_FAILED,
@@ -25,6 +26,9 @@ from workflows.types import ToolError, preview
 
 #: It did not fail, nobody knows, or it was asked wrongly.
 _FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: A server's words where an SDK sent what is too big.
+_EXCEEDS: Final = "exceeds size limit"
+_TOO_LARGE: Final = "The tool ran, but its result is too big for its worker to send."
 #: It ran, and only its result is of no use.
 _RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
 
@@ -43,6 +47,10 @@ def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
             return UNKNOWN if once else _error(TOOL_FAILED, "The worker that ran this call was lost.", retryable=True)
         case ApplicationError(type=type_) if type_ in (MCP_LOST, TOOL_CRASHED) and once:
             return UNKNOWN
+        case ApplicationError(type=type_) if type_ == PAYLOADS_TOO_LARGE:
+            return _error(RESULT_TOO_LARGE, _TOO_LARGE)
+        case ServerError() if _EXCEEDS in cause.message:
+            return _error(RESULT_TOO_LARGE, _TOO_LARGE)
         case ApplicationError():
             kind = cause.type or TOOL_FAILED
             final = cause.non_retryable or kind in use.retry.non_retryable

@@ -156,10 +156,11 @@ class Toolbox:
                     return
                 ran = _TOO_MANY if self._goes_on(opened) else STOPPED
             outcome = ran
-            if isinstance(outcome, ToolError) and self._goes_on(opened):
-                if use.fallback is not None and not is_final(outcome, use):
-                    outcome = await self._fall_back(opened, use.fallback, outcome)
-                elif outcome.type == OUTCOME_UNKNOWN and self._ask_what_became(call, use):
+            failed = outcome if isinstance(outcome, ToolError) else outcome.error
+            if failed is not None and self._goes_on(opened):
+                if use.fallback is not None and not is_final(failed, use):
+                    outcome = await self._fall_back(opened, use.fallback, failed)
+                elif failed.type == OUTCOME_UNKNOWN and self._ask_what_became(call, use):
                     self._open.pop(call.call_id, None)
                     return
         self._close(opened, outcome)
@@ -219,11 +220,12 @@ class Toolbox:
         if use is None:
             return failed
         outcome = await self._execute(opened, use, f"{opened.call.call_id}.fallback")
-        if isinstance(outcome, ToolOutput):
-            return outcome
         if isinstance(outcome, ServerAsks):
             return failed
-        message = f"{failed.message} The fallback {name} failed, too: {outcome.message}"
+        failed_too = outcome if isinstance(outcome, ToolError) else outcome.error
+        if failed_too is None:
+            return outcome
+        message = f"{failed.message} The fallback {name} failed, too: {failed_too.message}"
         return failed.model_copy(update={"message": preview(message)})
 
     def _goes_on(self, opened: "_Open") -> bool:
@@ -262,7 +264,7 @@ class Toolbox:
     def _finish(
         self, call: ToolCall, outcome: ToolOutput | ToolError, milliseconds: float, errand: Errand | None = None
     ) -> None:
-        failed = isinstance(outcome, ToolError)
+        failed = isinstance(outcome, ToolError) or outcome.is_error
         plan = self._plans().get(call.call_id)
         result = ToolResult(
             call_id=call.call_id,

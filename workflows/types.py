@@ -89,6 +89,8 @@ class ToolError(Frozen):
     type: str
     message: str
     retryable: bool = False
+    #: What a tool returned beside its words: data, pictures, files.
+    content: list[JsonValue] | None = Field(default=None, exclude_if=absent)
 
 
 class ToolResult(Frozen):
@@ -226,7 +228,7 @@ def folded(part: Part, blob: BlobRef) -> Part:
             return part.model_copy(update={"args": {}, "args_raw": raw, "native": None, "blob": blob})
         case ToolResult() if part.is_error:
             error = ToolError.model_validate(part.output)
-            short = error.model_copy(update={"message": preview(error.message)})
+            short = error.model_copy(update={"message": preview(error.message), "content": None})
             return part.model_copy(update={"output": short.model_dump(), "blob": blob})
         case ToolResult():
             whole = part.output if isinstance(part.output, str) else _as_json(part.output)

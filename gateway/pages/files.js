@@ -7,13 +7,21 @@ import { h, keyed } from './dom.js';
 
 /** `{tenant}/{session}/{sha256}`, as a result names a file. */
 const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;
-const TYPES = ['image', 'audio', 'resource'];
+const TYPES = ['image', 'audio', 'resource', 'file'];
+/** How deep in a result files are looked for, and how many are shown. */
+const DEEPEST = 8;
+const MOST = 50;
 
 /** The files that a tool's result names, {path, kind: 'image'|'audio'|'other', media_type, bytes, of}. Pure. */
 export function filesOf(result) {
-  const output = result?.is_error ? null : result?.output;
-  const entries = Array.isArray(output) ? output : output?.content;
-  return (Array.isArray(entries) ? entries : []).map(fileOf).filter(Boolean);
+  const output = result?.is_error ? result.output?.content : result?.output;
+  return found(output, DEEPEST).slice(0, MOST);
+}
+
+function found(value, depth) {
+  if (value === null || typeof value !== 'object' || depth === 0) return [];
+  const file = Array.isArray(value) ? null : fileOf(value);
+  return file ? [file] : Object.values(value).flatMap((inner) => found(inner, depth - 1));
 }
 
 /** Shows the files of the call of the tool `name`; those that stay keep their nodes, so a sound goes on. */

@@ -143,7 +143,8 @@ function output(tool) {
   const { output: value, is_error: failed } = tool.result;
   if (!failed || typeof value?.message !== 'string') return section('Output', value);
   const kind = h('code', {}, value.type);
-  return [h('h4', {}, 'Output'), h('p', { class: 'tool-error' }, value.message, ' ', kind)];
+  const more = value.content ? section('Beside it', value.content) : [];
+  return [h('h4', {}, 'Output'), h('p', { class: 'tool-error' }, value.message, ' ', kind), ...more];
 }
 
 function section(title, value) {

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
 from temporal.agent_schema import schema
-from temporal.app.terminal import one_line
+from temporal.app.echo import echo
+from temporal.app.terminal import one_line, plain
 from workflows.definition import AgentDefinition
 from workflows.tool_definition import name_of
 
@@ -54,12 +55,12 @@ def list_agents(agents: _Folders = None, models: _Models = None) -> None:
         table.add_column(heading, overflow="fold")
     for _, (definition, file) in sorted(reading.serving.items()):
         shown = "shipped" if file.parent == SHIPPED else str(file)
-        table.add_row(definition.name, definition.description, *_columns(definition), shown)
+        table.add_row(*map(plain, (definition.name, definition.description, *_columns(definition), shown)))
     Console().print(table)
     for name, (definition, _) in sorted(reading.serving.items()):
         for schedule in definition.schedules:
             said = one_line(schedule.message, 60)
-            typer.echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
+            echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
     _tell_problems(reading)
 
 
@@ -74,7 +75,7 @@ def _read(paths: list[Path], models: Path | None) -> Reading:
 
 def _tell_problems(reading: Reading) -> None:
     for problem in reading.problems:
-        typer.echo(str(problem), err=True)
+        echo(problem, err=True)
 
 
 def _columns(definition: AgentDefinition) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ from temporal.app.lock import AlreadyRunning
 from temporal.app.refused import Refused, ServerDied
 from temporal.app.server import PortTaken, ServerFailed
 from temporal.app.sources import usual_sources
+from temporal.app.terminal import plain
 from temporal.client import TemporalUnavailable
 from temporal.metrics import ExporterFailed
 from temporal.private_files import keep_to_owner
@@ -130,7 +131,9 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except KNOWN as problem:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(problem))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(plain(str(problem)))}", highlight=False, soft_wrap=True
+        )
         code = 1
     except Exception:
         traceback.print_exc(file=sys.stderr)

@@ -132,7 +132,9 @@ def replay(
         report = run(_replay(query, since, folder, processes or os.cpu_count() or 1, data_dir))
     except (Refused, TemporalUnavailable, SettingsInvalid) as problem:
         # As every command tells it, but 1 would say that something was replayed.
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(problem))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(plain(str(problem)))}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(2) from problem
     if json_file is not None:
         json_file.write_bytes(orjson.dumps(_as_json(report), option=orjson.OPT_INDENT_2) + b"\n")

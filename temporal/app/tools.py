@@ -16,6 +16,7 @@ import typer
 from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -24,14 +25,17 @@ from activities.mcp_calls import McpServers
 from activities.mcp_connections import CONNECT_S, McpUnavailable
 from activities.mcp_listing import McpStarting, describe
 from temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from temporal.app.echo import echo
 from temporal.app.refused import Refused
 from temporal.app.sources import Sources, usual_sources
+from temporal.app.terminal import plain
 from temporal.app.toolset import load_catalogue
 from temporal.blobs import BlobStore, LocalBlobs, unfold
 from temporal.definitions import digest
 from temporal.settings import environment
 from workflows.contract import CallMcpToolInput, ToolOutput
 from workflows.definition import AgentDefinition
+from workflows.errors import TOOL_FAILED
 from workflows.server_input import ServerAsks
 from workflows.timers import SPECS
 from workflows.tool_definition import ClientTool, McpServer, ToolUse
@@ -64,7 +68,8 @@ def list_tools(agents: _Agents = None, tools: _Tools = None, models: _Models = N
     for heading in ("tool", "description", "source"):
         table.add_column(heading, overflow="fold")
     for found in asyncio.run(_all(sources)):
-        table.add_row(found.spec.name, found.spec.description.partition("\n")[0], found.source)
+        about = found.spec.description.partition("\n")[0]
+        table.add_row(*(Text(plain(word)) for word in (found.spec.name, about, found.source)))
     Console().print(table)
 
 
@@ -72,8 +77,8 @@ def list_tools(agents: _Agents = None, tools: _Tools = None, models: _Models = N
 def show(name: _Name, agents: _Agents = None, tools: _Tools = None, models: _Models = None) -> None:
     """Show what a model is told of a tool: its description, with its errors, and the schemas of arguments and result."""
     found = asyncio.run(_one(usual_sources(agents, tools, models), name))
-    typer.echo(f"{found.spec.name} ({found.source})\n\n{found.spec.description}\n\ninput:\n{_json(found.spec.input)}")
-    typer.echo(f"\noutput:\n{_json(found.spec.output) if found.spec.output else 'anything'}")
+    echo(f"{found.spec.name} ({found.source})\n\n{found.spec.description}\n\ninput:\n{_json(found.spec.input)}")
+    echo(f"\noutput:\n{_json(found.spec.output) if found.spec.output else 'anything'}")
 
 
 @app.command()
@@ -92,9 +97,9 @@ def call(
     try:
         result = asyncio.run(_call(sources, name, arguments or [], args))
     except ApplicationError as error:
-        typer.echo(f"{error.type}: {error.message}", err=True)
+        echo(f"{error.type}: {error.message}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(_json(result))
+    echo(_json(result))
 
 
 async def _all(sources: Sources) -> list[_Found]:
@@ -145,7 +150,10 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
             given = await run.run(servers.call_mcp_tool, request)
             if isinstance(given, ServerAsks):
                 raise Refused(f"{name!r} asks a person, which only a session can: {given.questions[0].prompt}")
-            return await _whole(given, servers.blobs, name)
+            whole_result = await _whole(given, servers.blobs, name)
+            if given.is_error:
+                raise ApplicationError(_json(whole_result), type=TOOL_FAILED)
+            return whole_result
 
 
 @asynccontextmanager
@@ -171,7 +179,7 @@ async def _find(sources: Sources, catalogue: Catalogue, servers: McpServers) -> 
         found[name] = _Found(tool.spec, "built-in" if Path(source).is_relative_to(_OURS) else source)
     reading = _read(sources)
     for problem in reading.problems:
-        typer.echo(str(problem), err=True)
+        echo(str(problem), err=True)
     for definition, _ in reading.serving.values():
         for index, entry in enumerate(definition.tools):
             match entry:
@@ -199,9 +207,8 @@ async def _listed(definition: AgentDefinition, index: int, server: McpServer, se
     try:
         tools = await servers.listings.tools(server.address, CONNECT_S)
     except (McpUnavailable, McpStarting) as away:
-        typer.echo(
-            f"agent {agent}: the MCP server {server.label} cannot be reached: {str(away) or 'no answer'}", err=True
-        )
+        how = "is there, but" if isinstance(away, McpUnavailable) and away.refused else "cannot be reached:"
+        echo(f"agent {agent}: the MCP server {server.label} {how} {str(away) or 'no answer'}", err=True)
         return []
     where = f"MCP server {server.label}, agent {agent}"
     return [_Found(spec, where, (definition, index, name)) for name, spec in describe(server, tools).items()]

@@ -1,0 +1,126 @@
+"""What JSON cannot hold, inside of values: bytes become files that lie beside the value, broken characters U+FFFD."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel, JsonValue
+
+Bytes = bytes | bytearray | memoryview
+
+#: How files of some kinds begin.
+_BEGINNINGS: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+)
+
+
+@dataclass
+class Files:
+    """Bytes that were found in a result; whoever sends the result keeps them."""
+
+    #: Where the file with a sha256 will lie.
+    uri: Callable[[str], str]
+    #: Bytes and what they are said to be, by their sha256.
+    found: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+
+    def add(self, data: bytes, media_type: str) -> dict[str, JsonValue]:
+        """What stands in the place of these bytes."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.found[sha256] = (data, media_type)
+        return {"media_type": media_type, "bytes": len(data), "uri": self.uri(sha256)}
+
+
+#: JSON Schema of what stands in the place of bytes.
+FILE_SCHEMA: Final[dict[str, JsonValue]] = {
+    "type": "object",
+    "description": "Bytes, kept as a file.",
+    "properties": {
+        "type": {"const": "file"},
+        "media_type": {"type": "string"},
+        "bytes": {"type": "integer"},
+        "uri": {"type": "string"},
+    },
+    "required": ["type", "media_type", "bytes", "uri"],
+}
+
+
+def holds_bytes(value: object) -> bool:
+    """Whether there are bytes in `value`, in its lists, dicts, sets, dataclasses or models."""
+    todo, seen = [value], set[int]()
+    while todo:
+        one = todo.pop()
+        if isinstance(one, Bytes):
+            return True
+        if isinstance(one, str | int | float | None) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        todo.extend(_inside(one))
+    return False
+
+
+def without_bytes(value: Any, files: Files) -> Any:
+    """`value`, plain dicts and lists, with files in the place of bytes."""
+    match value:
+        case bytes() | bytearray() | memoryview():
+            data = bytes(value)
+            return {"type": "file", **files.add(data, _media_type(data))}
+        case dict():
+            return {_key(key): without_bytes(inner, files) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [without_bytes(inner, files) for inner in value]
+        case _:
+            return value
+
+
+def whole_text(text: str) -> str:
+    """`text` with U+FFFD in the place of each half of a character, as file names and JavaScript may have them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def whole_texts(value: Any) -> Any:
+    """The same for every text in `value`, plain JSON."""
+    match value:
+        case str():
+            return whole_text(value)
+        case dict():
+            return {whole_texts(key): whole_texts(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [whole_texts(inner) for inner in value]
+        case _:
+            return value
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list() | tuple() | set() | frozenset():
+            return value
+        case BaseModel():
+            return vars(value).values()
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return [getattr(value, one.name, None) for one in dataclasses.fields(value)]
+        case _:
+            return ()
+
+
+def _key(key: Any) -> Any:
+    return bytes(key).decode(errors="replace") if isinstance(key, Bytes) else key
+
+
+def _media_type(data: bytes) -> str:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    found = (media_type for beginning, media_type in _BEGINNINGS if data.startswith(beginning))
+    return next(found, "application/octet-stream")

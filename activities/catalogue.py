@@ -20,6 +20,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.arguments import Arguments
 from activities.tools import Tool, ToolLoadError, is_tool, read_tool
 from temporal.blobs import BlobStore
 from temporal.schema_check import field_of, input_fault
@@ -68,6 +69,11 @@ class Catalogue:
     def spec(self, name: str) -> ToolSpec | None:
         tool = self._tools.get(name)
         return tool.spec if tool else None
+
+    def arguments(self, spec: ToolSpec) -> Arguments | None:
+        """What the tool takes that this spec describes; None where this worker has no such tool, or another of its name."""
+        tool = self._tools.get(spec.name)
+        return tool.arguments if tool is not None and tool.spec == spec else None
 
     def specs(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
         """The specs in the order of `names`. Raises `UnknownTool`."""

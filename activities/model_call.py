@@ -22,9 +22,8 @@ from temporalio.service import RPCError
 
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
-from activities.misfits import with_misfits
 from activities.providers import Providers
-from activities.schemas import without_nulls
+from activities.validation import OwnTool, validated
 from activities.wire import Answer, Delta, Started, Wire
 from temporal.blobs import BlobStore, fold
 from temporal.handover import Handover
@@ -36,7 +35,7 @@ from workflows.contract import CallModelInput, Partial, StepOutput
 from workflows.pricing import cost
 from workflows.session import SessionWorkflow
 from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Message, Part, Timing, ToolCall, Usage
+from workflows.types import Message, Part, Timing, Usage
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5
@@ -65,8 +64,10 @@ class ModelCalls:
         handover: Handover,
         metrics: Metrics = UNMEASURED,
         asked: Asked = lambda prompt, messages: None,
+        own_tool: OwnTool = lambda spec: None,
     ) -> None:
-        """`asked` is called within an attempt, with what the model is about to be asked."""
+        """`asked` is called within an attempt, with what the model is about to be asked; `own_tool` gives what a Python
+        tool of this worker takes."""
         self._client = client
         self._live = live
         self._blobs = blobs
@@ -75,6 +76,7 @@ class ModelCalls:
         self._conversations = Conversations(client, blobs, handover)
         self._metrics = metrics
         self._asked = asked
+        self._own_tool = own_tool
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -88,7 +90,7 @@ class ModelCalls:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             self._asked(conversation.prompt, conversation.messages)
             wire = self._providers.wire(conversation.prompt.model)
-            attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)
+            attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics, self._own_tool)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
         except ApplicationError as error:
@@ -202,7 +204,13 @@ class _Attempt:
     """One attempt at one step: its request, its clock, its answer."""
 
     def __init__(
-        self, step_id: str, conversation: Conversation, wire: Wire, progress: _Progress, metrics: Metrics
+        self,
+        step_id: str,
+        conversation: Conversation,
+        wire: Wire,
+        progress: _Progress,
+        metrics: Metrics,
+        own_tool: OwnTool,
     ) -> None:
         self.step_id = step_id
         self.conversation = conversation
@@ -210,6 +218,7 @@ class _Attempt:
         self.answer: Answer | None = None
         self._wire = wire
         self._metrics = metrics
+        self._own_tool = own_tool
         self._request = wire.request(conversation.prompt, conversation.messages)
         self.body = encode_request(self._request)
         self._input = Usage()
@@ -232,19 +241,10 @@ class _Attempt:
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.progress.writer.write(item)
                     case Answer():
-                        self.answer = self._checked(item)
-
-    def _checked(self, answer: Answer) -> Answer:
-        """Strict mode makes a model send null for an optional argument; tools are called as if it were not there."""
-        tools = self.conversation.prompt.tools
-        specs = {tool.name: tool for tool in tools}
-        parts = [
-            part.model_copy(update={"args": without_nulls(part.args, specs[part.name].input)})
-            if isinstance(part, ToolCall) and part.name in specs
-            else part
-            for part in answer.parts
-        ]
-        return replace(answer, parts=with_misfits(parts, tools))
+                        # In a thread, for validators of tools are the users' own code.
+                        tools = self.conversation.prompt.tools
+                        parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
+                        self.answer = replace(item, parts=parts)
 
     def estimated_usage(self) -> Usage:
         """Of an answer that was cut short, whose bill the provider never told."""

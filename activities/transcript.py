@@ -139,7 +139,7 @@ class _Building:
                 case Reasoning() if not message.stopped and part.native and part.native.api == self.api:
                     yield part
                 case ToolCall() if not message.stopped:
-                    yield Call(self._provider_id(part), part)
+                    yield Call(self._provider_id(part), part.as_written())
                 case _:
                     pass
 

@@ -18,7 +18,7 @@ from workflows.types import Message, Part, Question, ToolCall
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 
 #: Fields of ours that say nothing to a viewer.
-_PRIVATE = {"native", "blob", "args_raw", "misfit", "changed_args"}
+_PRIVATE = {"native", "blob", "args_raw", "misfit", "checked", "written", "changed_args"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
 _ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
 

@@ -13,6 +13,10 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
 
+def _nothing(validator: Any, rule: Any, value: Any, schema: Any) -> tuple[()]:
+    return ()
+
+
 def _additional(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     # Which properties are additional depends on patterns, if there are any.
     if "patternProperties" not in schema:
@@ -23,9 +27,9 @@ _ADDITIONAL: Final[Any] = Draft202012Validator.VALIDATORS["additionalProperties"
 _NO_PATTERNS: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
-        "pattern": None,
-        "patternProperties": None,
-        "unevaluatedProperties": None,
+        "pattern": _nothing,
+        "patternProperties": _nothing,
+        "unevaluatedProperties": _nothing,
         "additionalProperties": _additional,
     },
 )

@@ -115,7 +115,8 @@ def as_run(call: ToolCall, plan: Plan) -> ToolCall:
     """The call with the arguments that it runs with."""
     if plan.args is None:
         return call
-    return call.model_copy(update={"args": plan.args, "args_raw": None, "blob": plan.args_blob, "misfit": None})
+    given = {"args": plan.args, "args_raw": None, "blob": plan.args_blob, "misfit": None, "written": None}
+    return call.model_copy(update=given)
 
 
 def changed_args(plan: Plan) -> str | None:

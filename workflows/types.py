@@ -66,13 +66,23 @@ class ToolCall(Frozen):
     #: Ours, deterministic: `t7.s2.c1`. The provider's own id lives in `native` only.
     call_id: str
     name: str
+    #: As conditions, people and the tool see them: validated, coerced, with defaults, where `checked` says so.
     args: dict[str, JsonValue]
     #: What the model wrote, kept only when it is not a JSON object.
     args_raw: str | None = None
     native: Native | None = None
     blob: BlobRef | None = None
-    #: Why the arguments do not fit the input schema that the model was shown, in words for the model.
+    #: Why the arguments do not fit, in words for the model.
     misfit: str | None = Field(default=None, exclude_if=absent)
+    #: What found them right, or found the misfit: the Python tool itself, or only the input schema that the model was
+    #: shown. None: nothing did, so whoever runs the call may make something else of them.
+    checked: Literal["tool", "schema"] | None = Field(default=None, exclude_if=absent)
+    #: What the model wrote, where `args` are something else.
+    written: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+
+    def as_written(self) -> "ToolCall":
+        """The call with the arguments that its model wrote, as it is shown its own words."""
+        return self if self.written is None else self.model_copy(update={"args": self.written, "written": None})
 
 
 class ToolError(Frozen):
@@ -215,7 +225,8 @@ def folded(part: Part, blob: BlobRef) -> Part:
         case ToolCall():
             # What is no JSON object is known to be none without its blob.
             raw = None if part.args_raw is None else preview(part.args_raw)
-            return part.model_copy(update={"args": {}, "args_raw": raw, "native": None, "blob": blob})
+            gone = {"native": None, "written": None}
+            return part.model_copy(update={"args": {}, "args_raw": raw, "blob": blob, **gone})
         case ToolResult() if part.is_error:
             error = ToolError.model_validate(part.output)
             short = error.model_copy(update={"message": preview(error.message)})

@@ -99,6 +99,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         handover,
         telemetry.metrics,
         telemetry.asked,
+        parts.catalogue.arguments,
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)

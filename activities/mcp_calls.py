@@ -29,14 +29,15 @@ from temporalio.exceptions import ApplicationError
 
 from activities.mcp_connections import Connections, McpUnavailable
 from activities.mcp_conversation import converse
-from activities.mcp_listing import Listings
+from activities.mcp_listing import Listings, spec_of
 from activities.mcp_questions import Declined, Dialogue, NotAskable
 from activities.mcp_results import read_result, text_of
 from activities.results import BadResult, told
-from activities.tools import output_of, sized_result, whole_arguments
+from activities.tools import output_of, sized_result, tool_changed, whole_arguments
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.files import put_file
 from temporal.schema_faults import faults
+from workflows.binding import spec_sha256
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
     DENIED,
@@ -77,16 +78,20 @@ class McpServers:
         """What the tool gave, or what a person has to be asked before it gives anything.
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
-        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`.
+        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`,
+        `tool_changed`.
         """
         info = activity.info()
         args = await whole_arguments(self.blobs, request.args)
         try:
-            tool = await self.listings.tool(request.server, request.tool)
+            find = self.listings.tool if request.spec_sha256 is None else self.listings.tool_now
+            tool = await find(request.server, request.tool)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
         if tool is None:
             _fail(f"The server {request.label} no longer has a tool {request.tool!r}.", UNKNOWN_TOOL)
+        if request.spec_sha256 not in (None, spec_sha256(spec_of(request.name, tool))):
+            raise tool_changed(request.name)
         check_arguments(request.name, args, tool)
         dialogue = Dialogue(await self._whole_answers(request))
         result = await self._call(request, args, dialogue)

@@ -31,6 +31,8 @@ _AWAY_S: Final = 15.0
 _MOST_PAGES: Final = 100
 _MOST_TOOLS: Final = 500
 _LONGEST_NAME: Final = 64
+#: Characters of a tool's description that a model is shown.
+_LONGEST_DESCRIPTION: Final = 8000
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,17 @@ class Listings:
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None:
+            raise McpUnavailable(listing.problem)
+        return listing.tools.get(name)
+
+    async def tool_now(self, address: McpAddress, name: str) -> Tool | None:
+        """One tool as the server lists it from now on, not as it did before. Raises `McpUnavailable`."""
+        listing = self._listing(address)
+        if listing.task is not None and not listing.task.done():
+            # It may have begun before the tool became another one.
+            await asyncio.wait({listing.task})
+        await asyncio.wait({self._ask(address, listing)})
+        if listing.tools is None or listing.failed_at is not None:
             raise McpUnavailable(listing.problem)
         return listing.tools.get(name)
 
@@ -135,17 +148,19 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
         if fault is not None:
             log.warning("mcp.tool_left_out", server=server.label, tool=tool.name[:100], problem=fault)
             continue
-        specs[tool.name] = ToolSpec(
-            name=fit_name(server.name, tool.name),
-            description=(tool.description or tool.title or "").strip(),
-            input=tool.input_schema,
-            output=tool.output_schema,
-            foreign=True,
-        )
+        specs[tool.name] = spec_of(fit_name(server.name, tool.name), tool)
     for name in server.allow or ():
         if name not in specs:
             log.warning("mcp.tool_missing", server=server.label, tool=name)
     return specs
+
+
+def spec_of(name: str, tool: Tool) -> ToolSpec:
+    """What a model is told of a server's tool under the name `name`."""
+    about = (tool.description or tool.title or "").strip()
+    if len(about) > _LONGEST_DESCRIPTION:
+        about = f"{about[:_LONGEST_DESCRIPTION]}…"
+    return ToolSpec(name=name, description=about, input=tool.input_schema, output=tool.output_schema, foreign=True)
 
 
 def fit_name(prefix: str | None, name: str) -> str:

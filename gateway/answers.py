@@ -24,6 +24,7 @@ from workflows import ask_user
 from workflows.commands import Answer, QuestionState
 from workflows.session import SessionWorkflow
 from workflows.types import INLINE_LIMIT, Question, ToolCall, ToolResult
+from workflows.types import By as ByWhom
 
 _MAX_MESSAGE: Final = 300
 
@@ -46,7 +47,7 @@ async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: He
         raise invalid("question_id", "is no question of this session")
     args = await arguments_of(question, gateway.blobs)
     check_answer(body, question.model_copy(update={"args": args}), state)
-    command = await make_answer(gateway.blobs, session, body, question, by.user)
+    command = await make_answer(gateway.blobs, session, body, question, by.by)
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
     after = await gateway.backend.query(session, SessionWorkflow.question, body.question_id)
@@ -79,6 +80,8 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
             _fits("args", body.args, state.input, foreign=state.foreign)
         if body.remember and not body.approved:
             raise invalid("remember", "only counts with approved: true")
+        if body.remember and question.remember == "never":
+            raise invalid("remember", f"each call of {question.name} has to be allowed by itself")
         return
     if "args" in given or "remember" in given:
         raise invalid("args" if "args" in given else "remember", "only an approval takes this")
@@ -117,7 +120,7 @@ def _changed(body: AnswerBody, question: Question) -> ToolCall:
     return ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
 
 
-async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
+async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: ByWhom) -> Answer:
     """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
     folded = await fold_part(blobs, session, result)
@@ -134,5 +137,5 @@ async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question
         remember=bool(body.remember),
         result=folded.output,
         blob=folded.blob,
-        by=user,
+        by=by,
     )

@@ -3,8 +3,14 @@ sessions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
+
+from workflows.types import By
+
+#: Who answers where nobody is known by name.
+LOCAL: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +18,12 @@ class Principal:
     tenant: str
     #: None: the caller speaks for all users of the tenant.
     user: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> By:
+        """Who answers, as an event has it. Without authentication it is whoever is on this machine."""
+        return By(subject=self.user or LOCAL, scopes=self.scopes)
 
     def workflow_id(self, session_id: str) -> str:
         return f"{self.tenant}/{session_id}"

@@ -165,7 +165,7 @@ class AnswerBody(Frozen):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     #: In place of the arguments that the model gave.
     args: Annotated[dict[str, JsonValue], AfterValidator(_not_huge)] | None = None
-    #: Allows all further calls of this tool in this session.
+    #: Allows all further calls of this tool in this session, or those with the same arguments, as the question says.
     remember: bool | None = Field(default=None, strict=True)
 
 

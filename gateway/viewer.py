@@ -81,7 +81,7 @@ async def arguments_of(asked: Asked, blobs: BlobStore) -> dict[str, Any] | None:
 
 
 async def _asked_json(asked: Asked, blobs: BlobStore) -> dict[str, Any]:
-    dumped = asked.model_dump(mode="json", exclude={"blob"})
+    dumped = asked.model_dump(mode="json", exclude={"blob", "bound"})
     if asked.blob is not None:
         args = dumped["args"] = await arguments_of(asked, blobs) or {}
         # A session cannot read what stands in a blob.

@@ -21,7 +21,7 @@ from tests.session_client import Sessions, told
 from tests.shop_dev import answer, call, ended, results, shop
 from tests.tool_shop import written
 from workflows.commands import QuestionState
-from workflows.types import Question
+from workflows.types import By, Question
 
 pytestmark = pytest.mark.server
 
@@ -152,7 +152,7 @@ def test_another_s_worker_takes_no_long_arguments() -> None:
 async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, length: int) -> None:
     question = Question(question_id=ASKED, kind="approval", call_id=FIRST, name="find_stock", args={})
     body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * length})
-    command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, None)
+    command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, By(subject="local"))
     state = QuestionState(question=question, open=True, known=True, seq=1, inline_only=True)
     with pytest.raises(Problem) if command.args_blob else nullcontext():
         check_answer(body, question, state)

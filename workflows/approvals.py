@@ -2,8 +2,10 @@
 
 Rule 1: where a condition cannot be decided, a person decides; so too where nothing has validated the arguments that it
 names. A call that could not run anyway is not asked about.
+Rule 2: an approval counts for what it is bound to (`workflows/binding.py`), and the call runs as nothing else.
 """
 
+from workflows.binding import binding, has_changed, is_allowed
 from workflows.conditions import ConditionError, is_true
 from workflows.definition import LoadedAgent
 from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
@@ -11,7 +13,7 @@ from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
 from workflows.session_state import SessionState, Turn
 from workflows.tool_definition import AgentTool, ClientTool, SessionTool, ToolUse
-from workflows.types import ToolCall, ToolError
+from workflows.types import Again, ToolCall, ToolError
 
 Use = ToolUse | ClientTool | AgentTool | SessionTool
 
@@ -65,9 +67,17 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
         return Plan(do="here")
     if isinstance(use, ClientTool):
         return Plan(do="ask", asks="input")
-    if use.approval is not None and call.name not in state.allowed and _asks(use, state, agent, turn, call):
-        return Plan(do="ask", asks="approval")
-    return Plan(do="run")
+    if use.approval is None:
+        return Plan(do="run")
+    if state.rules < 2:
+        known = any(one.name == call.name for one in state.allowed)
+        return Plan(do="run") if known or not _asks(use, state, agent, turn, call) else Plan(do="ask", asks="approval")
+    bound = binding(agent, call.name, use)
+    known = is_allowed(state.allowed, call, bound, validated=_is_validated(state, agent, use, call))
+    if known or not _asks(use, state, agent, turn, call):
+        return Plan(do="run", bound=bound)
+    again: Again | None = "tool_changed" if has_changed(state.allowed, call.name, bound) else None
+    return Plan(do="ask", asks="approval", bound=bound, again=again)
 
 
 def _goes_by_schema(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:

@@ -15,6 +15,7 @@ from workflows.errors import (
     MCP_LOST,
     NO_WORKER,
     RESULT_TOO_LARGE,
+    TOOL_CHANGED,
     TOOL_FAILED,
     TOOL_TIMEOUT,
     WORKER_DIED,
@@ -22,8 +23,8 @@ from workflows.errors import (
 from workflows.tool_definition import ToolUse
 from workflows.types import ToolError, preview
 
-#: It did not fail, nobody knows, or it was asked wrongly.
-_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: It did not fail, nobody knows, it was asked wrongly, or it is not what was allowed.
+_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS, TOOL_CHANGED])
 #: It ran, and only its result is of no use.
 _RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
 

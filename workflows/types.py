@@ -8,9 +8,9 @@ the whole part goes to the blob store, its `blob` names it, and its text keeps o
 
 import operator
 from datetime import datetime
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import to_json
 
 #: Bytes of JSON above which a part is folded into the blob store.
@@ -105,6 +105,37 @@ class ToolResult(Frozen):
     changed_args: str | None = Field(default=None, exclude_if=absent)
 
 
+class By(Frozen):
+    """Who answered, as the gateway knows it; what a caller says of itself is not asked."""
+
+    #: `local`: there is no authentication, and it came from this machine.
+    subject: str
+    scopes: tuple[str, ...] = ()
+
+
+def _read_by(value: Any) -> Any:
+    """Earlier versions wrote the user alone."""
+    return {"subject": value} if isinstance(value, str) else value
+
+
+Answerer = Annotated[By, BeforeValidator(_read_by)]
+
+
+class Binding(Frozen):
+    """What an approval counts for; see `workflows/binding.py`."""
+
+    #: sha256 of what the tool says of itself.
+    spec: str
+    #: sha256 of what the definition says of it.
+    policy: str
+
+
+#: What may be made of an approval for the rest of the session: nothing, or only for the same arguments.
+Remember = Literal["never", "same_args"]
+#: Why a call is asked about that would not be: the tool is another one than was allowed.
+Again = Literal["tool_changed"]
+
+
 class Question(Frozen):
     """What a session waits for from outside. It is answered by `question_id`, once."""
 
@@ -120,6 +151,10 @@ class Question(Frozen):
     expires_at: datetime | None = None
     #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Of an approval: why it is asked again, what of it can be remembered, and what it is bound to.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)
 
 
 class File(Frozen):

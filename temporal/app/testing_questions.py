@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from temporalio.client import WorkflowHandle
 
 from gateway.answers import check_answer, make_answer
+from gateway.auth import LOCAL
 from gateway.bodies import AnswerBody
 from gateway.problems import Problem, from_validation
 from gateway.viewer import arguments_of
@@ -28,7 +29,7 @@ from workflows.events import (
     ToolStarted,
 )
 from workflows.session import SessionWorkflow
-from workflows.types import Question
+from workflows.types import By, Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 
@@ -52,6 +53,8 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
                     prompt=event.prompt if isinstance(event, InputRequested) else None,
                     expires_at=event.expires_at,
                     blob=event.blob,
+                    reason=event.reason if isinstance(event, ApprovalRequested) else None,
+                    remember=event.remember if isinstance(event, ApprovalRequested) else None,
                 )
                 found[question.question_id] = question
             case ApprovalResolved() | InputReceived():
@@ -97,7 +100,7 @@ class Answers:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
         except Problem as problem:
             raise AnswerRefused(problem.detail) from None
-        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, by)
+        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, By(subject=by or LOCAL))
         await self._handle.signal(SessionWorkflow.answer, command.model_copy(update={"id": uuid.uuid4().hex}))
 
         def settled(events: list[Event]) -> bool:

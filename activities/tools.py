@@ -1,7 +1,7 @@
 """A Python function as a tool: what a model is told of it, and the activity that calls it.
 
 Rule 1: the activity has the tool's name, takes one JSON object and returns a `ToolOutput`. Bad arguments never reach
-the function; a big result never reaches Temporal. A second argument tells which tool a person allowed: no other runs.
+the function; a big result never reaches Temporal. Beside the arguments stands which tool a person allowed: no other runs.
 Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
 becomes an `ApplicationError` of its class name, which Temporal retries.
 Rule 3: nothing here logs, because arguments and results are the users' own.
@@ -28,7 +28,7 @@ from workflows.binding import spec_sha256
 from workflows.contract import ToolOutput, call_of_activity
 from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_CHANGED, TOOL_FAILED
 from workflows.tool_definition import Name
-from workflows.toolbox import FOLDED_ARGS
+from workflows.toolbox import ALLOWED_SPEC, FOLDED_ARGS
 from workflows.types import INLINE_LIMIT, BlobRef, ToolCall, ToolResult, ToolSpec, preview
 
 #: Bytes of JSON that a result may have.
@@ -58,16 +58,16 @@ class Tool:
         """
         definition = _definition(self.fn)
 
-        async def call(args: dict[str, JsonValue], spec: str | None = None) -> ToolOutput:
-            self._check_spec(spec)
+        async def call(args: dict[str, JsonValue]) -> ToolOutput:
+            args = self._as_allowed(args)
             given = self._check(await whole_arguments(blobs, args))
             with _typed_failures():
                 value = await self.fn(**given)
             result, big = self._result(value)
             return _output(await fold_part(blobs, _workflow_id(), result) if big else result)
 
-        def call_in_thread(args: dict[str, JsonValue], spec: str | None = None) -> ToolOutput:
-            self._check_spec(spec)
+        def call_in_thread(args: dict[str, JsonValue]) -> ToolOutput:
+            args = self._as_allowed(args)
             if FOLDED_ARGS in args:
                 args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             given = self._check(args)
@@ -83,10 +83,11 @@ class Tool:
         wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
-    def _check_spec(self, spec: str | None) -> None:
-        """`spec` is of the tool that a person allowed."""
-        if spec is not None and spec != spec_sha256(self.spec):
+    def _as_allowed(self, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """The arguments alone. Raises ApplicationError where this is not the tool that a person allowed."""
+        if args.get(ALLOWED_SPEC, own := spec_sha256(self.spec)) != own:
             raise tool_changed(self.spec.name)
+        return {name: value for name, value in args.items() if name != ALLOWED_SPEC}
 
     def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
         try:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from workflows.types import Data, File, Frozen, Id, Part, Text
+from workflows.types import Data, File, Frozen, Id, Part, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -36,6 +36,13 @@ def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
     # `min_length` would also complain of a list whose only part is wrong.
     if not value:
         raise ValueError("is empty")
+    return value
+
+
+def _not_reserved(value: str) -> str:
+    # What bears such a name is the session's own word to its model.
+    if is_reserved_data(value):
+        raise ValueError(f"{value!r} is a name that only the session itself gives; choose another")
     return value
 
 
@@ -80,7 +87,7 @@ class FilePart(Frozen):
 
 class DataPart(Frozen):
     type: Literal["data"]
-    name: Label
+    name: Annotated[Label, AfterValidator(_not_reserved)]
     value: JsonValue
 
 

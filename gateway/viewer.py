@@ -36,7 +36,7 @@ async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
     parts = message.parts
     if any(part.blob for part in parts):
         parts = await unfold(blobs, parts)
-    dumped = message.model_dump(mode="json", exclude={"parts"})
+    dumped = message.model_dump(mode="json", exclude={"parts", "own"})
     if dumped["stopped"] is None:
         del dumped["stopped"]
     return {**dumped, "parts": [_part_json(part) for part in parts]}

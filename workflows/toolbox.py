@@ -50,6 +50,8 @@ from workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, previ
 
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
 FOLDED_ARGS = "$perdure_blob"
+#: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
+ALLOWED_SPEC = "$perdure_spec"
 _TOO_MANY: Final = ToolError(
     type=TOO_MANY_QUESTIONS, message="The server of this call asked again and again, so that the call was given up."
 )
@@ -195,8 +197,8 @@ class Toolbox:
                 request = _mcp_call(use, *mcp, args, so_far, spec)
                 opened.handle = workflow.start_activity(call_mcp_tool, request, **config)
             else:
-                given = [args] if spec is None else [args, spec]
-                opened.handle = workflow.start_activity(use.name, args=given, result_type=ToolOutput, **config)
+                given = args if spec is None else {**args, ALLOWED_SPEC: spec}
+                opened.handle = workflow.start_activity(use.name, given, result_type=ToolOutput, **config)
             output: ToolOutput | ServerAsks = await opened.handle
             return output
         except ActivityError as failure:

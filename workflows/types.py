@@ -7,6 +7,7 @@ the whole part goes to the blob store, its `blob` names it, and its text keeps o
 """
 
 import operator
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal, assert_never
 
@@ -165,6 +166,15 @@ class File(Frozen):
     blob: BlobRef | None = None
 
 
+#: Names of data parts that only a session itself writes.
+RESERVED_DATA = frozenset({"timer"})
+
+
+def is_reserved_data(name: str) -> bool:
+    """Also where it only looks like such a name."""
+    return unicodedata.normalize("NFKC", name).strip().casefold() in RESERVED_DATA
+
+
 class Data(Frozen):
     type: Literal["data"] = "data"
     name: str
@@ -187,6 +197,17 @@ class Message(Frozen):
     at: datetime
     #: The turn was stopped while this message was being written; it holds what had come by then.
     stopped: bool | None = None
+    #: The session itself wrote it, for a timer whose time has come.
+    own: bool = Field(default=False, exclude_if=operator.not_)
+
+    def is_note(self, part: "Part") -> bool:
+        """Whether a part of this message is a session's note to itself, which nobody else can write."""
+        match part:
+            case Data(name="timer", value={"note": str(), "due": str(), **others}):
+                # Earlier versions told it by the id alone, and kept nobody from writing one.
+                return self.own or self.id == f"{others.get('timer_id')}.fired"
+            case _:
+                return False
 
 
 class Usage(Frozen):
@@ -243,6 +264,13 @@ class ToolSpec(Frozen):
     output: dict[str, JsonValue] | None = None
     #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
     foreign: bool = Field(default=False, exclude_if=operator.not_)
+
+
+def as_foreign(part: Part) -> Part:
+    """A caller's part, which cannot pass for a session's own note. A gateway refuses such a name in the first place."""
+    if isinstance(part, Data) and is_reserved_data(part.name):
+        return part.model_copy(update={"name": f"{part.name} (of the caller)"})
+    return part
 
 
 def preview(text: str, keep: int = 1024) -> str:

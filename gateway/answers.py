@@ -4,6 +4,7 @@ The question is looked at first, so that a bad answer is refused with the field'
 then it is asked whose answer counted, for two people may answer at once.
 """
 
+import asyncio
 import uuid
 from typing import Any, Final
 
@@ -13,11 +14,12 @@ from pydantic import JsonValue
 from referencing.exceptions import Unresolvable
 
 from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
-from gateway.context import By, Gateway, Here
+from gateway.context import By, EditArguments, Gateway, Here
 from gateway.problems import Problem, invalid
 from gateway.strict_json import StrictRoute
 from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore, fold_part
+from temporal.inputs import InputProblem
 from temporal.schema_faults import faults
 from temporal.yaml_source import field_name
 from workflows import ask_user
@@ -47,6 +49,7 @@ async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: He
         raise invalid("question_id", "is no question of this session")
     args = await arguments_of(question, gateway.blobs)
     check_answer(body, question.model_copy(update={"args": args}), state)
+    body = await as_taken(body, question, gateway.edit_arguments)
     command = await make_answer(gateway.blobs, session, body, question, by.by)
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
@@ -96,6 +99,19 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     form = question.name == ask_user.NAME and not outcome and question.output is None
     schema = ask_user.answer_schema(question.args or {}) if form else state.output
     _fits("result", body.result, schema, foreign=state.foreign)
+
+
+async def as_taken(body: AnswerBody, question: Question, edit: EditArguments) -> AnswerBody:
+    """The answer with the arguments that a person changed as the tool will take them, as far as this process knows the tool;
+    where it does not, the tool looks by itself. Raises Problem, which names the field."""
+    if body.args is None or question.bound is None:
+        return body
+    try:
+        # In a thread, for validators of tools are the users' own code.
+        args = await asyncio.to_thread(edit, question.name or "", question.bound.spec, body.args)
+    except InputProblem as problem:
+        raise invalid(f"args.{problem.field}" if problem.field else "args", problem.message) from None
+    return body if args is None else body.model_copy(update={"args": args})
 
 
 def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None, *, foreign: bool) -> None:

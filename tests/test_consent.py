@@ -20,7 +20,7 @@ AGENTS = {
 models: {main: {use: demo/stage, price: {input: 1, output: 1}}}
 tools:
   - wipe: {approval: {when: "{{ not args.dry_run }}"}}
-  - pay:
+  - remit:
       approval:
         when: >-
           {{ args.amount > 100 or args.urgent == true or args.note == 'ask' or (args.payee and args.payee.foreign)
@@ -68,23 +68,23 @@ def seen(events: list[Event], kind: type[ApprovalRequested] | type[ToolStarted])
             for word in ("no", "false", "0", "off", "F", 0, False)
         ),
         *(
-            (("pay", {"amount": 1, "urgent": word}), {"amount": 1.0, "urgent": True}, "amount=1.0 urgent=True")
+            (("remit", {"amount": 1, "urgent": word}), {"amount": 1.0, "urgent": True}, "amount=1.0 urgent=True")
             for word in ("true", "yes", "1", 1, True)
         ),
         *(
-            (("pay", {"amount": amount}), {"amount": float(amount)}, f"amount={float(amount)!r} urgent=False")
+            (("remit", {"amount": amount}), {"amount": float(amount)}, f"amount={float(amount)!r} urgent=False")
             for amount in ("1e3", "150", " 150.5 ", "1_000", 150)
         ),
-        (("pay", {"amount": "Infinity"}), {"amount": "Infinity"}, "amount=inf"),
+        (("remit", {"amount": "Infinity"}), {"amount": "Infinity"}, "amount=inf"),
         # Nobody can compare it, so a person looks.
-        (("pay", {"amount": "NaN"}), {"amount": "NaN"}, "amount=nan"),
-        (("pay", {"amount": 1, "note": "ask"}), {"note": "ask"}, "note='ask'"),
+        (("remit", {"amount": "NaN"}), {"amount": "NaN"}, "amount=nan"),
+        (("remit", {"amount": 1, "note": "ask"}), {"note": "ask"}, "note='ask'"),
         (
-            ("pay", {"amount": 1, "payee": {"name": "Bo", "foreign": "on"}}),
+            ("remit", {"amount": 1, "payee": {"name": "Bo", "foreign": "on"}}),
             {"payee": {"name": "Bo", "foreign": True}},
             "foreign=True",
         ),
-        (("pay", {"amount": 1, "speed": "fast"}), {"speed": "fast"}, "None fast"),
+        (("remit", {"amount": 1, "speed": "fast"}), {"speed": "fast"}, "None fast"),
         (("owe", {"amount": "101"}), {"amount": "101"}, "Decimal('101')"),
         (("shout", {"word": "FIRE"}), {"word": "fire"}, "word='fire'"),
         # Its arguments are never what they were; so a person is asked each time.
@@ -111,9 +111,9 @@ async def test_a_condition_sees_what_the_tool_will(
     ("call", "given"),
     [
         (("wipe", {"dry_run": "yes"}), "dry_run=True"),
-        (("pay", {"amount": "99"}), "amount=99.0 urgent=False note=None foreign=None slow"),
-        (("pay", {"amount": 1, "urgent": "no", "note": None}), "amount=1.0 urgent=False note=None"),
-        (("pay", {"amount": 1, "payee": {"name": "Bo"}}), "foreign=False"),
+        (("remit", {"amount": "99"}), "amount=99.0 urgent=False note=None foreign=None slow"),
+        (("remit", {"amount": 1, "urgent": "no", "note": None}), "amount=1.0 urgent=False note=None"),
+        (("remit", {"amount": 1, "payee": {"name": "Bo"}}), "foreign=False"),
         (("shout", {"word": "Water"}), "word='water'"),
     ],
 )
@@ -134,10 +134,10 @@ async def test_a_call_that_its_condition_lets_through_runs_unasked(
         (("wipe", {}), "dry_run: is required"),
         (("wipe", {"dry_run": True, "force": True}), "force: is no argument of this tool; its arguments: dry_run"),
         # Digits of another script are none to pydantic.
-        (("pay", {"amount": "\u0661\u0665\u0660"}), "amount: should be a valid number"),
-        (("pay", {"amount": [150]}), "amount: should be a valid number"),
+        (("remit", {"amount": "\u0661\u0665\u0660"}), "amount: should be a valid number"),
+        (("remit", {"amount": [150]}), "amount: should be a valid number"),
         (
-            ("pay", {"amount": 1, "payee": {"name": "Bo", "foreign": "where"}}),
+            ("remit", {"amount": 1, "payee": {"name": "Bo", "foreign": "where"}}),
             "payee.foreign: should be a valid boolean",
         ),
         (("owe", {"amount": "NaN"}), "amount: should be a finite number"),

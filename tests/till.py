@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from temporalio import activity
 
 
@@ -29,7 +29,7 @@ async def wipe(dry_run: bool) -> str:
 
 
 @activity.defn
-async def pay(
+async def remit(
     amount: float, urgent: bool = False, note: str | None = None, payee: Payee | None = None, speed: Speed = Speed.SLOW
 ) -> str:
     """Pays."""
@@ -54,3 +54,15 @@ async def shout(
 async def double(amount: Annotated[int, BeforeValidator(_doubled)]) -> str:
     """Takes twice as much, each time that it looks."""
     return f"amount={amount!r}"
+
+
+def _even(number: int) -> int:
+    if number % 2:
+        raise ValueError("is odd")
+    return number
+
+
+@activity.defn
+async def halve(number: Annotated[int, AfterValidator(_even)], times: int = 1) -> float:
+    """Halves an even number, which no schema can tell."""
+    return float(number / 2**times)

@@ -181,6 +181,7 @@ def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) 
         temporal_ui=temporal_ui,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
+        edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
     )

@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.client import WorkflowHandle
 
-from gateway.answers import check_answer, make_answer
+from gateway.answers import as_taken, check_answer, make_answer
 from gateway.auth import LOCAL
 from gateway.bodies import AnswerBody
+from gateway.context import EditArguments
 from gateway.problems import Problem, from_validation
 from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore
@@ -80,10 +81,13 @@ def waits(events: Iterable[Event], now: datetime) -> tuple[Question, ...]:
 class Answers:
     """Answers one session's questions. `until` waits for its events."""
 
-    def __init__(self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until) -> None:
+    def __init__(
+        self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until, edit: EditArguments
+    ) -> None:
         self._handle = handle
         self._blobs = blobs
         self._until = until
+        self._edit = edit
 
     async def give(self, asked: tuple[Question, ...], which: str | None, by: str | None, **answer: Any) -> None:
         """Answers that question of `asked` whose tool or id is `which`, or the only one; returns once it is settled.
@@ -96,6 +100,7 @@ class Answers:
             body = AnswerBody.model_validate({"question_id": question.question_id, **given})
             args = await arguments_of(question, self._blobs)
             check_answer(body, question.model_copy(update={"args": args}), state)
+            body = await as_taken(body, state.question or question, self._edit)
         except ValidationError as error:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
         except Problem as problem:

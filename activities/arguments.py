@@ -4,13 +4,15 @@ Rule 1: a name that the function does not have is an error, never dropped. A fun
 pydantic model, a dataclass or a TypedDict takes that type's fields as its arguments; what else the type lets in is then
 its own affair.
 Rule 2: an explanation names every bad field and what was expected, and never repeats the value that was sent.
+Rule 3: the normal form of arguments is their validated values as JSON, defaults filled in. A second validation gives the
+same values again; what has no such form (a validator that adds one, a serializer that loses something) has none.
 """
 
 import inspect
 import json
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin
 
@@ -18,9 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import from_json, to_json
 from typing_extensions import is_typeddict
 
 from activities.docstrings import Docs, read_docstring
+from temporal.nesting import too_deep
 
 _MOST_ERRORS = 20
 _LONGEST_NAME = 80
@@ -31,7 +35,12 @@ class UnsupportedParameter(Exception):
 
 
 class BadArguments(Exception):
-    """What a model sent does not fit; the message is written for the model."""
+    """What was sent does not fit. The message is written for the model; `faults` are its fields, each with what is wrong
+    with it."""
+
+    def __init__(self, message: str, faults: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +49,46 @@ class Arguments:
     schema: dict[str, JsonValue]
     _adapter: TypeAdapter[Any]
     _unpack: Callable[[Any], dict[str, Any]]
+    #: Defaults of the function, as JSON, by the parameter's name: those that mean the same when they are sent.
+    _defaults: dict[str, JsonValue] = field(default_factory=dict)
 
     def check(self, sent: dict[str, JsonValue]) -> dict[str, Any]:
         """The keyword arguments to call the function with. Raises `BadArguments`."""
+        return self._unpack(self._validated(sent))
+
+    def normal(self, sent: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+        """The normal form of `sent` (rule 3); None where there is none. Raises `BadArguments`, and whatever a validator
+        of the function's types raises."""
+        value = self._validated(sent)
+        try:
+            made = {**self._defaults, **_as_json(self._adapter, value)}
+            again = self._validated(made)
+            first, second = self._unpack(value), self._unpack(again)
+            same = all(_same(second[name], given) for name, given in first.items())
+        except Exception:
+            # Serializers and validators fail in whatever way they like.
+            return None
+        if not same or too_deep(made):
+            return None
+        # In the order in which they were sent.
+        return {name: made[name] for name in (*(name for name in sent if name in made), *made)}
+
+    def _validated(self, sent: dict[str, JsonValue]) -> Any:
         try:
             # As JSON text: JSON has no dates, sets or bytes, and strict types accept them as text only from JSON.
-            return self._unpack(self._adapter.validate_json(json.dumps(sent)))
+            return self._adapter.validate_json(json.dumps(sent))
         except ValidationError as error:
-            raise BadArguments(self._explain(error)) from None
+            faults = self._faults(error)
+            raise BadArguments(
+                "; ".join(f"{where}: {what}" if where else what for where, what in faults), faults
+            ) from None
         except (RecursionError, ValueError):
             raise BadArguments("they are nested too deeply, or hold a number that is too long") from None
 
-    def _explain(self, error: ValidationError) -> str:
+    def _faults(self, error: ValidationError) -> tuple[tuple[str, str], ...]:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
         known = ", ".join(_properties(self.schema)) or "none"
-        said: list[str] = []
+        said: list[tuple[str, str]] = []
         for item in errors[:_MOST_ERRORS]:
             where = _path(item["loc"])
             match item["type"]:
@@ -66,10 +100,10 @@ class Arguments:
                     what = "is no field that is known here"
                 case _:
                     what = item["msg"].removeprefix("Value error, ").replace("Input should", "should", 1)
-            said.append(f"{where}: {what}")
+            said.append((where, what))
         if len(errors) > _MOST_ERRORS:
-            said.append(f"and {len(errors) - _MOST_ERRORS} more")
-        return "; ".join(said)
+            said.append(("", f"and {len(errors) - _MOST_ERRORS} more"))
+        return tuple(said)
 
 
 def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
@@ -89,7 +123,7 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
     for index, (name, parameter) in enumerate(parameters.items()):
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[f"p{index}"] = (hints[name], Field(default, alias=name, validation_alias=name))
-    model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    model = create_model("Arguments", __base__=_Given, **fields)
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     schema = _schema(adapter)
     _describe(schema, docs.parameters)
@@ -102,7 +136,49 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
             if f"p{index}" in value.model_fields_set or parameter.default is parameter.empty
         }
 
-    return Arguments(schema, adapter, unpack)
+    return Arguments(schema, adapter, unpack, _sendable_defaults(parameters, hints))
+
+
+def _sendable_defaults(
+    parameters: typing.Mapping[str, inspect.Parameter], hints: typing.Mapping[str, Any]
+) -> dict[str, JsonValue]:
+    """Defaults that come out of JSON as they go in. Any other (a sentinel, one that its own type refuses) is left to the
+    function."""
+    made: dict[str, JsonValue] = {}
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty:
+            continue
+        adapter: TypeAdapter[Any] = TypeAdapter(hints[name])
+        try:
+            written = _jsonable(adapter.dump_python(parameter.default, mode="json", by_alias=True, warnings="error"))
+            if _same(adapter.validate_json(json.dumps(written)), parameter.default):
+                made[name] = written
+        except Exception:
+            # A default is any object at all.
+            continue
+    return made
+
+
+def _as_json(adapter: TypeAdapter[Any], value: Any) -> dict[str, JsonValue]:
+    """`value` as its type writes it; of a function's own arguments, those that were given."""
+    given = value.model_fields_set if isinstance(value, _Given) else None
+    dumped = adapter.dump_python(value, mode="json", by_alias=True, include=given, warnings="error")
+    return typing.cast(dict[str, JsonValue], _jsonable(dumped))
+
+
+def _jsonable(value: Any) -> Any:
+    """JSON has no word for infinity: it travels as text, which a number takes."""
+    return from_json(to_json(value, inf_nan_mode="strings"))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+class _Given(BaseModel):
+    """The arguments of a function with parameters of its own, as one value."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class SchemaGenerator(GenerateJsonSchema):
@@ -146,9 +222,9 @@ def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 
 
 def _describe(schema: dict[str, Any], words: typing.Mapping[str, str]) -> None:
-    for name, field in _properties(schema).items():
-        if isinstance(field, dict) and words.get(name):
-            field.setdefault("description", words[name])
+    for name, described in _properties(schema).items():
+        if isinstance(described, dict) and words.get(name):
+            described.setdefault("description", words[name])
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:

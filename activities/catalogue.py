@@ -18,13 +18,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import JsonValue
 from temporalio import activity
 
+from activities.arguments import Arguments, BadArguments
 from activities.tool_places import ToolPlaces
 from activities.tools import Tool, ToolLoadError, is_tool, read_tool
 from temporal.blobs import BlobStore
+from temporal.inputs import InputProblem
 from temporal.schema_check import field_of, input_fault
 from workflows import contract
+from workflows.binding import spec_sha256
 from workflows.types import ToolSpec
 
 _OURS = ("workflows", "activities", "gateway", "temporal")
@@ -69,6 +73,26 @@ class Catalogue:
     def spec(self, name: str) -> ToolSpec | None:
         tool = self._tools.get(name)
         return tool.spec if tool else None
+
+    def arguments(self, spec: ToolSpec) -> Arguments | None:
+        """What the tool takes that this spec describes; None where this worker has no such tool, or another of its name."""
+        tool = self._tools.get(spec.name)
+        return tool.arguments if tool is not None and tool.spec == spec else None
+
+    def edited(self, name: str, spec: str, args: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+        """Arguments that a person gives a call of the tool with this `spec_sha256`, in their normal form; None where there
+        is none, or this process has no such tool. Raises `InputProblem`, which names the field."""
+        tool = self._tools.get(name)
+        if tool is None or spec_sha256(tool.spec) != spec:
+            return None
+        try:
+            return tool.arguments.normal(args)
+        except BadArguments as error:
+            field, what = error.faults[0] if error.faults else ("", str(error))
+            raise InputProblem(field, what) from None
+        except Exception:
+            # A validator of the user's own broke; so it will where the tool runs.
+            return None
 
     def specs(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
         """The specs in the order of `names`. Raises `UnknownTool`."""

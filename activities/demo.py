@@ -51,7 +51,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "turn_id": True,
     "at": True,
     "stopped": True,
-    "parts": {"__all__": {"native", "blob", "misfit"}},
+    "parts": {"__all__": {"native", "blob", "misfit", "checked"}},
 }
 
 

@@ -21,19 +21,20 @@ from temporalio.exceptions import ApplicationError
 
 from activities.mcp_connections import Connections, McpLost, McpTooMuch, McpUnavailable
 from activities.mcp_conversation import converse
-from activities.mcp_listing import Listings
+from activities.mcp_listing import Listings, spec_of
 from activities.mcp_program import data_of
 from activities.mcp_questions import Declined, Dialogue, NotAskable
 from activities.mcp_results import read_failure, read_result
 from activities.published import Published, server_of
 from activities.raw_bytes import Files, whole_texts
 from activities.results import BadResult, told
-from activities.tools import keep_files, output_of, sized_result, whole_arguments
+from activities.tools import keep_files, output_of, sized_result, tool_changed, whole_arguments
 from activities.transcript import compact
 from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.redaction import redacted
 from temporal.schema_faults import faults
+from workflows.binding import spec_sha256
 from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
 from workflows.errors import (
     DENIED,
@@ -77,18 +78,21 @@ class McpServers:
         """What the tool gave, or what a person has to be asked before it gives anything.
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
-        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`;
-        `agent_unavailable`, `not_published`.
+        `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`,
+        `tool_changed`; `agent_unavailable`, `not_published`.
         """
         info = activity.info()
         address = (await server_of(request, self._published, self._allowed)).address
         args: dict[str, JsonValue] = whole_texts(await whole_arguments(self.blobs, request.args))
         try:
-            tool = await self.listings.tool(address, request.tool)
+            find = self.listings.tool if request.spec_sha256 is None else self.listings.tool_now
+            tool = await find(address, request.tool)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
         if tool is None:
             _fail(f"The server {request.label} no longer has a tool {request.tool!r}.", UNKNOWN_TOOL)
+        if request.spec_sha256 not in (None, spec_sha256(spec_of(request.name, tool))):
+            raise tool_changed(request.name)
         check_arguments(request.name, args, tool)
         dialogue = Dialogue(await self._whole_answers(request))
         result = await self._call(request, address, args, dialogue)

@@ -85,6 +85,17 @@ class Listings:
             raise listing.away from None
         return listing.tools.get(name)
 
+    async def tool_now(self, address: McpAddress, name: str) -> Tool | None:
+        """One tool as the server lists it from now on, not as it did before. Raises `McpUnavailable`."""
+        listing = self._listing(address)
+        if listing.task is not None and not listing.task.done():
+            # It may have begun before the tool became another one.
+            await asyncio.wait({listing.task})
+        await asyncio.wait({self._ask(address, listing)})
+        if listing.tools is None or listing.failed_at is not None:
+            raise listing.away from None
+        return listing.tools.get(name)
+
     async def aclose(self) -> None:
         tasks = [listing.task for listing in self._known.values() if listing.task is not None]
         for task in tasks:
@@ -149,13 +160,7 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
         if fault is not None:
             log.warning("mcp.tool_left_out", server=server.label, tool=tool.name[:100], problem=fault)
             continue
-        spec = ToolSpec(
-            name=fit_name(server.name, tool.name),
-            description=_cut((tool.description or tool.title or "").strip()),
-            input=tool.input_schema,
-            output=tool.output_schema,
-            foreign=True,
-        )
+        spec = spec_of(fit_name(server.name, tool.name), tool)
         room -= len(spec.model_dump_json())
         if room < 0:
             log.warning(
@@ -172,6 +177,12 @@ def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
 def _cut(description: str) -> str:
     over = len(description) - _LONGEST_DESCRIPTION
     return description if over <= 0 else f"{description[:_LONGEST_DESCRIPTION]}… ({over} characters left out)"
+
+
+def spec_of(name: str, tool: Tool) -> ToolSpec:
+    """What a model is told of a server's tool under the name `name`."""
+    about = _cut((tool.description or tool.title or "").strip())
+    return ToolSpec(name=name, description=about, input=tool.input_schema, output=tool.output_schema, foreign=True)
 
 
 def fit_name(prefix: str | None, name: str) -> str:

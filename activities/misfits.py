@@ -1,8 +1,6 @@
-"""What does not fit in the arguments of a model's calls, found while its answer is taken in: a call that cannot run is
-never put before a person or an app. Pure.
+"""What in the arguments of a call does not fit the schema that its model was shown. Pure.
 
-Rule 1: a call is compared with the schema that the model was shown, and the explanation names each bad field.
-Rule 2: a schema that cannot be applied says nothing against a call.
+Rule: the explanation names each bad field.
 """
 
 from collections.abc import Iterable
@@ -14,35 +12,24 @@ from jsonschema.exceptions import ValidationError
 from activities.results import told
 from temporal.schema_faults import faults
 from temporal.yaml_source import field_name
-from workflows.types import Part, ToolCall, ToolSpec
+from workflows.types import ToolSpec
 
 _MOST: Final = 10
 _LONGEST_NAME: Final = 80
 
 
-def with_misfits(parts: Iterable[Part], tools: Iterable[ToolSpec]) -> tuple[Part, ...]:
-    """`parts`, each call that does not fit its tool's input schema with its `misfit`."""
-    specs = {tool.name: tool for tool in tools}
-    return tuple(
-        part.model_copy(update={"misfit": wrong})
-        if isinstance(part, ToolCall)
-        and part.args_raw is None
-        and part.name in specs
-        and (wrong := misfit(part.args, specs[part.name])) is not None
-        else part
-        for part in parts
-    )
+def misfits(args: dict[str, Any], tool: ToolSpec) -> list[str]:
+    """What of `args` does not fit the tool's input schema, in words for the model; none where all does.
+
+    Raises, in whatever way the schema is broken (references to nowhere, patterns of another dialect), where it cannot be
+    applied."""
+    errors = faults(args, tool.input, foreign=tool.foreign)
+    return list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
 
 
-def misfit(args: dict[str, Any], tool: ToolSpec) -> str | None:
-    """Why a call of `tool` with `args` cannot run, in words for the model; None: it fits."""
-    try:
-        errors = faults(args, tool.input, foreign=tool.foreign)
-        wrong = list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
-    except Exception:
-        # References to nowhere, patterns of another dialect: it fails in whatever way the schema is broken.
-        return None
-    return f"{tool.name} was not called, because its arguments are wrong. {'; '.join(wrong)}." if wrong else None
+def wrong_arguments(name: str, why: str) -> str:
+    """What a model is told of a call whose arguments do not fit."""
+    return f"{name} was not called, because its arguments are wrong. {why}."
 
 
 def _lines(error: ValidationError) -> Iterable[str]:

@@ -24,10 +24,9 @@ from temporalio.service import RPCError
 from activities.conversation import Conversation, Conversations
 from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
 from activities.meter import Meter
-from activities.misfits import with_misfits
 from activities.providers import Providers
 from activities.published import Published, model_of
-from activities.schemas import without_nulls
+from activities.validation import OwnTool, validated
 from activities.wire import Answer, Delta, Started, Wire
 from temporal.allowed import Allowed
 from temporal.blobs import BlobStore, fold
@@ -40,7 +39,7 @@ from workflows.contract import CallModelInput, Partial, StepOutput
 from workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
 from workflows.pricing import Spent, cost
 from workflows.session import SessionWorkflow
-from workflows.types import Message, Part, Timing, ToolCall
+from workflows.types import Message, Part, Timing
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5
@@ -72,9 +71,10 @@ class ModelCalls:
         published: Published,
         metrics: Metrics = UNMEASURED,
         asked: Asked = lambda prompt, messages: None,
+        own_tool: OwnTool = lambda spec: None,
     ) -> None:
         """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
-        with what the model is about to be asked."""
+        with what the model is about to be asked; `own_tool` gives what a Python tool of this worker takes."""
         self._client = client
         self._live = live
         self._blobs = blobs
@@ -85,6 +85,7 @@ class ModelCalls:
         self._allowed = Allowed.load()
         self._metrics = metrics
         self._asked = asked
+        self._own_tool = own_tool
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -99,7 +100,7 @@ class ModelCalls:
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
             wire = self._providers.wire(conversation.prompt.model)
-            attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics)
+            attempt = _Attempt(request.step_id, conversation, wire, progress, self._metrics, self._own_tool)
             async with self._live.stops(workflow_id) as told:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -247,7 +248,13 @@ class _Attempt:
     """One attempt at one step: its request, its clock, its answer."""
 
     def __init__(
-        self, step_id: str, conversation: Conversation, wire: Wire, progress: _Progress, metrics: Metrics
+        self,
+        step_id: str,
+        conversation: Conversation,
+        wire: Wire,
+        progress: _Progress,
+        metrics: Metrics,
+        own_tool: OwnTool,
     ) -> None:
         self.step_id = step_id
         self.conversation = conversation
@@ -255,6 +262,7 @@ class _Attempt:
         self.answer: Answer | None = None
         self._wire = wire
         self._metrics = metrics
+        self._own_tool = own_tool
         self._request = wire.request(conversation.prompt, conversation.messages)
         self.body = encode_request(self._request)
         model = conversation.prompt.model
@@ -282,19 +290,10 @@ class _Attempt:
                         self.progress.writer.write(item)
                     case Answer():
                         self.meter.billed(item.usage)
-                        self.answer = self._checked(item)
-
-    def _checked(self, answer: Answer) -> Answer:
-        """Strict mode makes a model send null for an optional argument; tools are called as if it were not there."""
-        tools = self.conversation.prompt.tools
-        specs = {tool.name: tool for tool in tools}
-        parts = [
-            part.model_copy(update={"args": without_nulls(part.args, specs[part.name].input)})
-            if isinstance(part, ToolCall) and part.name in specs
-            else part
-            for part in answer.parts
-        ]
-        return replace(answer, parts=with_misfits(parts, tools))
+                        # In a thread, for validators of tools are the users' own code.
+                        tools = self.conversation.prompt.tools
+                        parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
+                        self.answer = replace(item, parts=parts)
 
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)

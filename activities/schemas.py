@@ -68,9 +68,9 @@ def fit_all(tools: Iterable[ToolSpec], dialect: Dialect) -> list[Fitted]:
 def without_nulls(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Any:
     """`value` without the nulls that stand for an optional field that was not given: strict mode knows no other way."""
     root = schema if root is None else root
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     for variant in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        if _looks_like(value, variant := _resolved(variant, root)):
+        if _looks_like(value, variant := resolved(variant, root)):
             return without_nulls(value, variant, root)
     if isinstance(value, dict) and isinstance(properties := schema.get("properties"), dict):
         required = schema.get("required", ())
@@ -245,7 +245,8 @@ def _with_items(schema: Any) -> Any:
     return made
 
 
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a reference within `root` leads to; any other as it is."""
     for _ in range(20):
         if not isinstance(schema, Mapping) or "$ref" not in schema:
             break
@@ -257,7 +258,7 @@ def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 def _takes_null(schema: Any, root: Mapping[str, Any]) -> bool:
     if not isinstance(schema, Mapping):
         return bool(schema)
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return any(_takes_null(variant, root) for variant in schema[key])

@@ -73,8 +73,12 @@ class SubAgentCalls:
 
 def agent_spec(tool: AgentTool, other: AgentDefinition) -> ToolSpec:
     """What a model is told of an agent that it may call, or hand over to."""
-    inputs = dict(other.inputs)
-    # What a hand-off leaves out, the session may have already.
+    # What a hand-off leaves out, the session may have already: no default stands in for it.
+    left_out = {"default"} if tool.handoff else set()
+    inputs = {
+        name: {key: value for key, value in schema.items() if key not in left_out}
+        for name, schema in other.inputs.items()
+    }
     required = [] if tool.handoff else [name for name, schema in inputs.items() if "default" not in schema]
     about = (
         "What the other agent has to know to go on with the conversation, all of which it can read"

@@ -1,7 +1,8 @@
 """A Python function as a tool: what a model is told of it, and the activity that calls it.
 
 Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more than
-the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal.
+the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal. Beside
+the arguments stands which tool a person allowed: no other runs.
 Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
 becomes an `ApplicationError` of its class name, which Temporal retries.
 Rule 3: nothing here logs, because arguments and results are the users' own.
@@ -31,10 +32,11 @@ from temporal.blobs import BlobStore, fold_part, unfold
 from temporal.files import put_file
 from temporal.nesting import DEEPEST, too_deep
 from temporal.redaction import redacted
+from workflows.binding import spec_sha256
 from workflows.contract import CallOptions, ToolOutput, call_of_activity
-from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_FAILED
+from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_CHANGED, TOOL_FAILED
 from workflows.tool_definition import Name
-from workflows.toolbox import FOLDED_ARGS
+from workflows.toolbox import ALLOWED_SPEC, FOLDED_ARGS
 from workflows.types import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
 
 #: Bytes of JSON that a result may have.
@@ -68,7 +70,7 @@ class Tool:
         definition = _definition(self.fn)
 
         async def call(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
-            args = await whole_arguments(blobs, args)
+            args = await whole_arguments(blobs, self._as_allowed(args))
             blocked = None
             if places is None:
                 returned = await self.carry_out(args)
@@ -81,6 +83,7 @@ class Tool:
             return await _kept(blobs, returned, blocked)
 
         def call_in_thread(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
+            args = self._as_allowed(args)
             if FOLDED_ARGS in args:
                 args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             blocked = None
@@ -112,6 +115,12 @@ class Tool:
                 value = await value
         return self._result(value)
 
+    def _as_allowed(self, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """The arguments alone. Raises ApplicationError where this is not the tool that a person allowed."""
+        if args.get(ALLOWED_SPEC, own := spec_sha256(self.spec)) != own:
+            raise tool_changed(self.spec.name)
+        return {name: value for name, value in args.items() if name != ALLOWED_SPEC}
+
     def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
         try:
             return self.arguments.check(args)
@@ -128,6 +137,12 @@ class Tool:
         except BadResult as error:
             message = f"{name} ran, but what it returned is not what it promises: {whole_text(str(error))}"
             raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
+
+
+def tool_changed(name: str) -> ApplicationError:
+    """What a call fails with that was allowed for another tool of this name."""
+    message = f"{name} is another tool now than was allowed: its description or its schemas changed. It did not run."
+    return ApplicationError(message, type=TOOL_CHANGED, non_retryable=True)
 
 
 def sized_result(call_id: str, name: str, output: JsonValue, *, is_error: bool = False) -> tuple[ToolResult, bool]:

@@ -20,7 +20,7 @@ from temporal.nesting import too_deep
 from workflows.definition import TOOL_OUTPUT_TOKENS
 from workflows.errors import TOOL_STOPPED
 from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult, preview
+from workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolError, ToolResult, preview
 
 #: What every provider takes as the id of a call.
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -110,7 +110,7 @@ class _Building:
             if isinstance(part, ToolResult):
                 if part.call_id in self.open_calls:
                     self.results.setdefault(part.call_id, part)
-            elif text := _text_of(part):
+            elif text := _text_of(message, part):
                 self.texts.append(text)
 
     def assistant(self, message: Message) -> None:
@@ -136,7 +136,7 @@ class _Building:
                 case Reasoning() if not message.stopped and part.native and part.native.api == self.api:
                     yield part
                 case ToolCall() if not message.stopped:
-                    yield Call(self._provider_id(part), part)
+                    yield Call(self._provider_id(part), part.as_written())
                 case _:
                     pass
 
@@ -177,13 +177,13 @@ class _Building:
         return Result(wire_id, shown, result.is_error)
 
 
-def _text_of(part: object) -> str:
+def _text_of(message: Message, part: Part) -> str:
     match part:
         case Text():
             text = part.text
         case File():
             text = f"[file {part.name} ({part.media_type}): {part.uri}]"
-        case Data(name="timer", value={"note": str(note), "due": str(due)}):
+        case Data(value={"note": str(note), "due": str(due)}) if message.is_note(part):
             text = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
         case Data():
             text = f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"

@@ -4,6 +4,7 @@ The question is looked at first, so that a bad answer is refused with the field'
 then it is asked whose answer counted, for two people may answer at once.
 """
 
+import asyncio
 import uuid
 from typing import Any, Final
 
@@ -13,17 +14,19 @@ from pydantic import JsonValue
 from referencing.exceptions import Unresolvable
 
 from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
-from gateway.context import By, Gateway, Here
+from gateway.context import By, EditArguments, Gateway, Here
 from gateway.problems import Problem, invalid
 from gateway.strict_json import StrictRoute
 from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore, fold_part
+from temporal.inputs import InputProblem
 from temporal.schema_faults import faults
 from temporal.yaml_source import field_name
 from workflows import ask_user
 from workflows.commands import Answer, QuestionState
 from workflows.session import SessionWorkflow
 from workflows.types import INLINE_LIMIT, Question, ToolCall, ToolResult
+from workflows.types import By as ByWhom
 
 _MAX_MESSAGE: Final = 300
 
@@ -46,7 +49,8 @@ async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: He
         raise invalid("question_id", "is no question of this session")
     args = await arguments_of(question, gateway.blobs)
     check_answer(body, question.model_copy(update={"args": args}), state)
-    command = await make_answer(gateway.blobs, session, body, question, by.user)
+    body = await as_taken(body, question, gateway.edit_arguments)
+    command = await make_answer(gateway.blobs, session, body, question, by.by)
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
     after = await gateway.backend.query(session, SessionWorkflow.question, body.question_id)
@@ -79,6 +83,8 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
             _fits("args", body.args, state.input, foreign=state.foreign)
         if body.remember and not body.approved:
             raise invalid("remember", "only counts with approved: true")
+        if body.remember and question.remember == "never":
+            raise invalid("remember", f"each call of {question.name} has to be allowed by itself")
         return
     if "args" in given or "remember" in given:
         raise invalid("args" if "args" in given else "remember", "only an approval takes this")
@@ -93,6 +99,19 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     form = question.name == ask_user.NAME and not outcome and question.output is None
     schema = ask_user.answer_schema(question.args or {}) if form else state.output
     _fits("result", body.result, schema, foreign=state.foreign)
+
+
+async def as_taken(body: AnswerBody, question: Question, edit: EditArguments) -> AnswerBody:
+    """The answer with the arguments that a person changed as the tool will take them, as far as this process knows the tool;
+    where it does not, the tool looks by itself. Raises Problem, which names the field."""
+    if body.args is None or question.bound is None:
+        return body
+    try:
+        # In a thread, for validators of tools are the users' own code.
+        args = await asyncio.to_thread(edit, question.name or "", question.bound.spec, body.args)
+    except InputProblem as problem:
+        raise invalid(f"args.{problem.field}" if problem.field else "args", problem.message) from None
+    return body if args is None else body.model_copy(update={"args": args})
 
 
 def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None, *, foreign: bool) -> None:
@@ -117,7 +136,7 @@ def _changed(body: AnswerBody, question: Question) -> ToolCall:
     return ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
 
 
-async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, user: str | None) -> Answer:
+async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: ByWhom) -> Answer:
     """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
     result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
     folded = await fold_part(blobs, session, result)
@@ -134,5 +153,5 @@ async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question
         remember=bool(body.remember),
         result=folded.output,
         blob=folded.blob,
-        by=user,
+        by=by,
     )

@@ -22,7 +22,7 @@ from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
 from gateway.body_limit import BodyLimit
-from gateway.context import DescribeTool, Gateway, ReadMetrics, RebuildRequest
+from gateway.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
 from gateway.erase import Eraser
 from gateway.hosts import KnownHosts
 from gateway.json_bodies import JsonBodies
@@ -63,6 +63,7 @@ def create_app(
     authenticate: Authenticate = anonymous,
     rebuild_request: RebuildRequest = lambda prompt, messages: None,
     describe_tool: DescribeTool = lambda name: None,
+    edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
@@ -119,6 +120,7 @@ def create_app(
         authenticate=authenticate,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
+        edit_arguments=edit_arguments,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )

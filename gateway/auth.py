@@ -3,10 +3,15 @@ sessions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 
 from temporal.blobs import RESERVED_TENANTS
+from workflows.types import By
+
+#: Who answers where nobody is known by name.
+LOCAL: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,12 @@ class Principal:
     tenant: str
     #: None: the caller speaks for all users of the tenant.
     user: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> By:
+        """Who answers, as an event has it. Without authentication it is whoever is on this machine."""
+        return By(subject=self.user or LOCAL, scopes=self.scopes)
 
     def __post_init__(self) -> None:
         # Their blobs would lie among those of definitions, or of no session.

@@ -11,7 +11,7 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from workflows.session_ids import free_session_id
-from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text
+from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -37,6 +37,13 @@ def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
     # `min_length` would also complain of a list whose only part is wrong.
     if not value:
         raise ValueError("is empty")
+    return value
+
+
+def _not_reserved(value: str) -> str:
+    # What bears such a name is the session's own word to its model.
+    if is_reserved_data(value):
+        raise ValueError(f"{value!r} is a name that only the session itself gives; choose another")
     return value
 
 
@@ -81,7 +88,7 @@ class FilePart(Frozen):
 
 class DataPart(Frozen):
     type: Literal["data"]
-    name: Label
+    name: Annotated[Label, AfterValidator(_not_reserved)]
     value: JsonValue
 
 
@@ -166,7 +173,7 @@ class AnswerBody(Frozen):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
     #: In place of the arguments that the model gave.
     args: Annotated[dict[str, JsonValue], AfterValidator(_not_huge)] | None = None
-    #: Allows all further calls of this tool in this session.
+    #: Allows all further calls of this tool in this session, or those with the same arguments, as the question says.
     remember: bool | None = Field(default=None, strict=True)
 
 

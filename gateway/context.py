@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends
+from pydantic import JsonValue
 from starlette.requests import Request
 
 from gateway.auth import Authenticate, Principal
@@ -22,6 +23,9 @@ from workflows.types import Message
 RebuildRequest = Callable[[Prompt, tuple[Message, ...]], bytes | None]
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
+#: Arguments that a person gives a call of a tool, by its name and its `spec_sha256`, as the tool will take them; None where
+#: this process cannot say. Raises InputProblem.
+EditArguments = Callable[[str, str, dict[str, JsonValue]], dict[str, JsonValue] | None]
 #: All metrics of this process as Prometheus' text. Raises OSError.
 ReadMetrics = Callable[[], Awaitable[bytes]]
 
@@ -38,6 +42,7 @@ class Gateway:
     authenticate: Authenticate
     rebuild_request: RebuildRequest
     describe_tool: DescribeTool
+    edit_arguments: EditArguments
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
     temporal_ui: str | None

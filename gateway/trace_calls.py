@@ -40,10 +40,10 @@ async def calls_json(step: TraceStep, blobs: BlobStore) -> list[dict[str, Any]]:
                 call = _call(calls, event)
                 calls[event.call_id] = call | {"questions": [*call.get("questions", ()), asked]}
             case ApprovalResolved() if event.question_id in questions:
-                told = {"approved": event.approved, "reason": event.reason, "by": event.by}
+                told = {"approved": event.approved, "reason": event.reason, "by": _by(event)}
                 _resolve(questions[event.question_id], event, told)
             case InputReceived() if event.question_id in questions:
-                _resolve(questions[event.question_id], event, {"value": event.value})
+                _resolve(questions[event.question_id], event, {"value": event.value, "by": _by(event)})
             case ToolFinished():
                 shown = await event_json(event, blobs)
                 outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
@@ -71,6 +71,10 @@ def _asked(event: ApprovalRequested | InputRequested) -> dict[str, Any]:
     if event.expires_at is not None:
         asked["expires_at"] = rfc3339(event.expires_at)
     return asked
+
+
+def _by(event: ApprovalResolved | InputReceived) -> dict[str, Any] | None:
+    return None if event.by is None else event.by.model_dump(mode="json")
 
 
 def _resolve(asked: dict[str, Any], event: ApprovalResolved | InputReceived, told: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from workflows.types import Message, Part, Question, ToolCall
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 
 #: Fields of ours that say nothing to a viewer.
-_PRIVATE = {"native", "blob", "args_raw", "misfit", "changed_args"}
+_PRIVATE = {"native", "blob", "args_raw", "misfit", "checked", "written", "changed_args"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
 _ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
 
@@ -36,7 +36,7 @@ async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
     parts = message.parts
     if any(part.blob for part in parts):
         parts = await unfold(blobs, parts)
-    dumped = message.model_dump(mode="json", exclude={"parts"})
+    dumped = message.model_dump(mode="json", exclude={"parts", "own"})
     if dumped["stopped"] is None:
         del dumped["stopped"]
     return {**dumped, "parts": [_part_json(part) for part in parts]}
@@ -81,7 +81,7 @@ async def arguments_of(asked: Asked, blobs: BlobStore) -> dict[str, Any] | None:
 
 
 async def _asked_json(asked: Asked, blobs: BlobStore) -> dict[str, Any]:
-    dumped = asked.model_dump(mode="json", exclude={"blob"})
+    dumped = asked.model_dump(mode="json", exclude={"blob", "bound"})
     if asked.blob is not None:
         args = dumped["args"] = await arguments_of(asked, blobs) or {}
         # A session cannot read what stands in a blob.

@@ -55,7 +55,7 @@ def _part(part: Part) -> JsonValue:
         case Reasoning():
             return {"type": "reasoning", "content": part.text}
         case ToolCall():
-            return {"type": "tool_call", "id": part.call_id, "name": part.name, "arguments": part.args}
+            return {"type": "tool_call", "id": part.call_id, "name": part.name, "arguments": part.as_written().args}
         case ToolResult():
             return {"type": "tool_call_response", "id": part.call_id, "response": part.output}
         case File():

@@ -41,6 +41,7 @@ from workflows.commands import Prompt
 from workflows.contract import CallModelInput, StepOutput, ToolOutput
 from workflows.events import Event, TurnFinished
 from workflows.session_state import SessionState
+from workflows.toolbox import ALLOWED_SPEC
 from workflows.types import Blocked, Message, Usage
 
 #: Seconds that a process which ends waits for a collector that does not answer.
@@ -159,7 +160,8 @@ class Tracing(Interceptor):
             "gen_ai.tool.type": "function",
         }
         if self._content and isinstance(args, dict):
-            attributes["gen_ai.tool.call.arguments"] = span_content.as_json(args)
+            given = {name: value for name, value in args.items() if name != ALLOWED_SPEC}
+            attributes["gen_ai.tool.call.arguments"] = span_content.as_json(given)
         with self._child(f"execute_tool {info.activity_type}", SpanKind.INTERNAL, attributes) as span:
             yield span
 

@@ -48,7 +48,8 @@ def user(text: str, id: str = "m1") -> Message:  # noqa: A002
 
 
 def call(call_id: str, **args: JsonValue) -> ToolCall:
-    return ToolCall(call_id=call_id, name="add", args=args)
+    """One that the worker has validated."""
+    return ToolCall(call_id=call_id, name="add", args=args, checked="tool")
 
 
 def failed(kind: str = "broken", message: str = "It broke.") -> ToolError:

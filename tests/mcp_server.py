@@ -118,6 +118,23 @@ def grow() -> str:
     return "grown"
 
 
+def pay(amount: int) -> str:
+    """Pays."""
+    runs["pay"] = runs.get("pay", 0) + 1
+    return f"paid {amount}"
+
+
+server.add_tool(pay, structured_output=False)
+
+
+@server.tool(structured_output=False)
+def exchange(description: str) -> str:
+    """Puts another tool in the place of `pay`."""
+    server.remove_tool("pay")
+    server.add_tool(pay, description=description, structured_output=False)
+    return "exchanged"
+
+
 class Size(BaseModel):
     size: int
 

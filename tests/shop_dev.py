@@ -13,6 +13,7 @@ from tests.conftest import Dev
 from tests.session_client import Sessions, Viewer
 
 SHOP = Path(__file__).parent / "tool_shop.py"
+TILL = Path(__file__).parent / "till.py"
 AGENT = """
 name: shop
 models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1024}}
@@ -23,6 +24,7 @@ tools:
   - ship: {side_effects: once, on_unknown: ask}
   - record
   - tell
+  - halve: {approval: {remember: never}}
   - measure: {approval: {when: "{{ args.text != 'free' }}"}}
   - measure_thread: {approval: {when: "{{ session.cost_usd > 0.0001 }}"}}
   - client: {name: pick, description: Picks, input: {type: object, properties: {prompt: {type: string}}}, output: {type: object, properties: {days: {type: array, items: {type: integer}}}, required: [days]}}
@@ -35,7 +37,8 @@ def shop(folder: Path, environment: dict[str, str], provider: FakeProvider) -> D
     agents.mkdir()
     (agents / "shop.yaml").write_text(AGENT + TOOL_LINES)
     provider.default(as_told)
-    return Dev(folder, environment, ["--agents", str(agents), "--tools", str(SHOP), "--tools", str(TOOLS)])
+    tools = [word for file in (SHOP, TILL, TOOLS) for word in ("--tools", str(file))]
+    return Dev(folder, environment, ["--agents", str(agents), *tools])
 
 
 async def call(sessions: Sessions, *calls: tuple[str, dict[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from tests.session_client import Sessions, told
 from tests.shop_dev import answer, call, ended, results, shop
 from tests.tool_shop import written
 from workflows.commands import QuestionState
-from workflows.types import Question
+from workflows.types import By, Question
 
 pytestmark = pytest.mark.server
 
@@ -92,6 +92,42 @@ async def test_what_is_no_answer_is_refused_by_its_field(
     assert results(await ended(sessions, session))[FIRST]["type"] == "denied"
 
 
+async def test_what_a_person_changes_is_validated_by_the_tool_and_runs_as_it_was_seen(
+    http: httpx2.AsyncClient, sessions: Sessions
+) -> None:
+    session = await asked(sessions, ("halve", {"number": "12"}))
+    (question,) = (await sessions.snapshot(session))["questions"]
+    assert (question["args"], question["remember"]) == ({"number": 12, "times": 1}, "never")
+    assert not question.keys() & {"bound", "blob"}
+
+    wrong = await answer(http, session, ASKED, approved=True, args={"number": 7})
+    assert told(wrong) == (422, "validation")
+    assert wrong.json()["errors"] == [{"field": "args.number", "message": "is odd"}]
+    wrong = await answer(http, session, ASKED, approved=True, remember=True)
+    assert told(wrong) == (422, "validation")
+    assert wrong.json()["errors"][0]["field"] == "remember"
+    assert (await answer(http, session, ASKED, approved=True, args={"number": 8})).status_code == 202
+    viewer = await ended(sessions, session)
+    (started,) = [frame.data for frame in viewer.frames if frame.type == "tool.started"]
+    assert (started["args"], results(viewer)) == ({"number": 8, "times": 1}, {FIRST: 4.0})
+
+
+async def test_who_answered_is_told_as_the_gateway_knows_it(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await asked(sessions, ("halve", {"number": 2}), ("pick", {}))
+    claimed = await answer(http, session, ASKED, approved=True, by={"subject": "boss", "scopes": ["approve"]})
+    assert told(claimed) == (422, "validation")
+    headers = {"X-User": "boss", "X-Forwarded-User": "boss", "Authorization": "Bearer boss", "Remote-User": "boss"}
+    path = f"/v1/sessions/{session}/answers"
+    given = await http.post(path, json={"question_id": ASKED, "approved": True}, headers=headers)
+    assert given.status_code == 202
+    assert (await answer(http, session, "t1.s1.c2.input", result={"days": [1]})).status_code == 202
+    viewer = await ended(sessions, session)
+    by = [frame.data["by"] for frame in viewer.frames if frame.type in ("approval.resolved", "input.received")]
+    assert by == [{"subject": "local", "scopes": []}] * 2
+    (step, *_) = (await http.get(f"/v1/sessions/{session}/trace")).json()["steps"]
+    assert [one["by"]["subject"] for tool in step["tools"] for one in tool["questions"]] == ["local", "local"]
+
+
 async def test_an_unknown_question_or_session(http: httpx2.AsyncClient, sessions: Sessions) -> None:
     session = await sessions.create("shop")
     refused = await answer(http, session, ASKED, approved=True)
@@ -152,7 +188,7 @@ def test_another_s_worker_takes_no_long_arguments() -> None:
 async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, length: int) -> None:
     question = Question(question_id=ASKED, kind="approval", call_id=FIRST, name="find_stock", args={})
     body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * length})
-    command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, None)
+    command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, By(subject="local"))
     state = QuestionState(question=question, open=True, known=True, seq=1, inline_only=True)
     with pytest.raises(Problem) if command.args_blob else nullcontext():
         check_answer(body, question, state)

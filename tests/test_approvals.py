@@ -4,13 +4,12 @@ import pytest
 
 from tests.core import Story, agent, call
 from workflows.approvals import declined, denied, expired, plan_calls
+from workflows.binding import Allowed, args_sha256
 from workflows.definition import Limits, TurnLimits
-from workflows.notes import (
-    CallsPlanned,
-    QuestionSettled,
-)
+from workflows.notes import QuestionSettled
 from workflows.plan import Plan
-from workflows.types import BlobRef, ToolCall
+from workflows.session_state import SessionState
+from workflows.types import BlobRef, ToolCall, ToolSpec
 
 RUN, ASK = Plan(do="run"), Plan(do="ask", asks="approval")
 ID = "t1.s1.c1"
@@ -26,7 +25,8 @@ def story(approval: Any, *, limit: int = 64, **fields: Any) -> Story:
 
 
 def plan(approval: Any, wanted: ToolCall, **fields: Any) -> Plan:
-    return plan_calls(story(approval, **fields).state, (wanted,))[ID]
+    """Without what it is bound to."""
+    return plan_calls(story(approval, **fields).state, (wanted,))[ID].model_copy(update={"bound": None})
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,99 @@ def test_a_client_s_call_is_a_question() -> None:
     assert plan("never", ToolCall(call_id=ID, name="pick", args={})) == Plan(do="ask", asks="input")
 
 
+def allowed(approval: Any = "always", **fields: Any) -> Story:
+    """A person has allowed the tool, as it is, for the rest of the session."""
+    begun = story(approval)
+    bound = plan_calls(begun.state, (call(ID),))[ID].bound
+    begun.note(QuestionSettled(question_id="q1", answer_id="a1", allow=Allowed(name="add", bound=bound, **fields)))
+    return begun
+
+
+def renewed(begun: Story, *, description: str = "Adds.", **options: Any) -> Plan:
+    """The plan of another call once the tool, or its options, are others."""
+    old = begun.state.loaded
+    assert old is not None
+    tools = [{"add": {"approval": "always", **options}}]
+    spec = ToolSpec(name="add", description=description, input={"type": "object"})
+    begun.loaded(agent("d2", tools=tools).model_copy(update={"tools": (spec,)}))
+    return plan_calls(begun.state, (call("t1.s1.c2"),))["t1.s1.c2"]
+
+
 def test_what_was_allowed_for_the_session_is_not_asked_again() -> None:
+    found = plan_calls(allowed().state, (call("t1.s1.c2"),))["t1.s1.c2"]
+    assert (found.do, found.bound is not None) == ("run", True)
+
+
+def test_what_was_allowed_as_another_tool_is_asked_again_with_the_reason() -> None:
+    begun = allowed()
+    found = renewed(begun, description="Adds, and sends the sum to everybody.")
+    assert (found.do, found.again) == ("ask", "tool_changed")
+    # Also where it is the old one again: a person knows nothing of what was between.
+    begun.loaded(story("always").state.loaded)
+    assert plan_calls(begun.state, (call("t1.s1.c3"),))["t1.s1.c3"].do == "ask"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"approval": {"when": "{{ true }}"}},
+        {"approval": {"remember": "never"}},
+        {"approval": {"expires": "1h"}},
+        {"side_effects": "once"},
+        {"side_effects": "none"},
+    ],
+)
+def test_another_policy_ends_what_was_allowed(options: dict[str, Any]) -> None:
     begun = story("always")
-    begun.note(CallsPlanned(plans=plan_calls(begun.state, (call(ID),))))
-    begun.event("approval.requested", question_id="q1", call_id=ID, name="add", args={})
-    begun.note(QuestionSettled(question_id="q1", answer_id="a1", allow="add"))
-    assert plan_calls(begun.state, (call("t1.s1.c2"),)) == {"t1.s1.c2": RUN}
+    renewed(begun)
+    bound = plan_calls(begun.state, (call(ID),))[ID].bound
+    begun.note(QuestionSettled(question_id="q1", allow=Allowed(name="add", bound=bound)))
+    assert renewed(begun, timeout="5s").do == "run"
+    assert renewed(begun, **options).do == "ask"
+    assert begun.state.allowed == ()
+
+
+def test_what_an_earlier_version_remembered_counts_only_by_its_rules() -> None:
+    carried = {**story("always").state.model_dump(mode="json"), "allowed": ["add"]}
+    state = SessionState.model_validate_json(SessionState.model_validate(carried).model_dump_json())
+    assert plan_calls(state, (call(ID),))[ID].do == "ask"
+    earlier = state.model_copy(update={"rules": 1})
+    assert plan_calls(earlier, (call(ID),))[ID] == RUN
+
+
+def test_what_was_allowed_with_the_same_arguments_is_asked_with_others() -> None:
+    begun = allowed(args_sha256=args_sha256({"b": [1], "a": "x"}))
+
+    def do(**fields: Any) -> str:
+        wanted = call(ID, a="x", b=[1]).model_copy(update=fields)
+        return plan_calls(begun.state, (wanted,))[ID].do
+
+    assert do() == "run"
+    assert do(args={"a": "x", "b": [True]}) == "ask"
+    assert do(args={"a": "x"}) == "ask"
+    # Nobody knows what they will become, or nobody has looked.
+    assert do(checked=None) == "ask"
+    assert do(blob=BlobRef(key="acme/s1/x", size=1)) == "ask"
+
+
+@pytest.mark.parametrize(
+    ("checked", "misfit", "expected"),
+    [
+        ("tool", None, "run"),
+        # The worker that called the model did not have the tool: a schema knows nothing of what its types make of it.
+        ("schema", None, "ask"),
+        (None, None, "ask"),
+        ("schema", "a: is wrong", "ask"),
+        ("tool", "a: is wrong", "run"),
+    ],
+)
+def test_a_condition_believes_only_the_tool_itself(checked: Any, misfit: str | None, expected: str) -> None:
+    wanted = call(ID, amount=1).model_copy(update={"checked": checked, "misfit": misfit})
+    found = plan(HUNDRED, wanted)
+    assert (found.do, found.refused is not None) == (expected, (checked, misfit) == ("tool", "a: is wrong"))
+    # A policy without a condition, or none at all, needs not know.
+    if misfit is None:
+        assert (plan("always", wanted), plan("never", wanted)) == (ASK, RUN)
 
 
 def test_a_step_asks_for_so_many_calls() -> None:

@@ -132,7 +132,7 @@ async def test_left_open_and_answered_later(
         await again.until("It is 42.")
         await again.until("> ")
         assert await again.end() == 0
-    assert "(allowed)" in again.output
+    assert "(allowed by local)" in again.output
     assert "42" in str(provider.calls[-1].body)
     assert "Mine" in str(provider.calls[-1].body)
 
@@ -151,6 +151,6 @@ async def test_somebody_else_was_first(
         assert (await http.post(f"/v1/sessions/{chat.session}/answers", json=body)).status_code == 202
         await chat.type("y")
         await chat.until("(somebody else has answered already)")
-        await chat.until("(not allowed: Closed today)")
+        await chat.until("(not allowed by local: Closed today)")
         await chat.until("Not then.")
         assert await chat.end() == 0

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from activities.misfits import misfit, with_misfits
+from activities.misfits import misfits, wrong_arguments
+from activities.validation import validated
 from workflows import ask_user
 from workflows.types import Text, ToolCall, ToolSpec
 
@@ -27,28 +28,28 @@ ASKS = ToolSpec(name="ask_user", description="Asks", input=ask_user.INPUT)
     ],
 )
 def test_what_does_not_fit_is_named(args: dict[str, Any], wrong: str | None) -> None:
-    told = None if wrong is None else f"pick was not called, because its arguments are wrong. {wrong}."
-    assert misfit(args, PICKS) == told
+    assert "; ".join(misfits(args, PICKS)) == (wrong or "")
+    told = "pick was not called, because its arguments are wrong. days: is required."
+    assert wrong_arguments("pick", "days: is required") == told
 
 
 def test_so_many_faults_are_told_and_no_more() -> None:
-    told = misfit({"days": ["x"] * 10_000}, PICKS)
-    assert told is not None
-    assert told.count("is not of type") == 10
+    told = misfits({"days": ["x"] * 10_000}, PICKS)
+    assert sum("is not of type" in line for line in told) == len(told) == 10
 
 
-@pytest.mark.parametrize("schema", [{"$ref": "http://elsewhere/x"}, {"pattern": "("}, {"required": 7}])
+@pytest.mark.parametrize("schema", [{"$ref": "http://elsewhere/x"}, {"pattern": "("}, {"minLength": "x"}])
 def test_a_schema_that_cannot_be_applied_says_nothing(schema: dict[str, Any]) -> None:
-    whole = {"type": "object", "properties": {"days": schema}}
-    assert misfit({"days": "1"}, ToolSpec(name="pick", description="", input=whole)) is None
+    tool = ToolSpec(name="pick", description="", input={"type": "object", "properties": {"days": schema}})
+    call = ToolCall(call_id="c1", name="pick", args={"days": "1"})
+    # Nor for it: it is not marked as checked.
+    assert validated((call,), (tool,), lambda spec: None) == (call,)
 
 
 def test_the_form_tool_s_calls_are_compared_like_any_other() -> None:
-    told = misfit({"prompt": "Which?", "fields": [{"name": "a", "type": "colour"}]}, ASKS)
-    assert told is not None
+    told = "; ".join(misfits({"prompt": "Which?", "fields": [{"name": "a", "type": "colour"}]}, ASKS))
     assert "fields[0].type: 'colour' is not one of" in told
-    told = misfit({"prompt": "Which?", "fields": [{"name": "a", "hint": 1}]}, ASKS)
-    assert told is not None
+    told = "; ".join(misfits({"prompt": "Which?", "fields": [{"name": "a", "hint": 1}]}, ASKS))
     assert "fields[0].type: is required" in told
     assert "fields[0].hint: is no field that is known here" in told
 
@@ -62,11 +63,12 @@ def test_only_calls_of_known_tools_with_arguments_are_compared() -> None:
         ToolCall(call_id="c3", name="pick", args={}, args_raw="{"),
         ToolCall(call_id="c4", name="nowhere", args={}),
     )
-    checked = with_misfits(parts, tools)
-    assert [part for part in checked if part in parts] == [*parts[:2], *parts[3:]]
-    (bad,) = [part for part in checked if part not in parts]
+    text, good, bad, *others = validated(parts, tools, lambda spec: None)
+    assert (text, *others) == (parts[0], *parts[3:])
+    assert isinstance(good, ToolCall)
+    assert good == parts[1].model_copy(update={"checked": "schema"})
     assert isinstance(bad, ToolCall)
-    assert bad.misfit is not None
+    assert (bad.checked, bad.misfit is not None) == ("schema", True)
     # What older sessions have is as it was, to the byte.
     assert "misfit" not in parts[1].model_dump_json()
 
@@ -83,4 +85,4 @@ def test_a_strangers_pattern_holds_nobody_up(schema: dict[str, Any], fits: bool)
     """Each of these would take longer than the age of the universe."""
     tool = ToolSpec(name="pick", description="", input={"type": "object", **schema}, foreign=True)
     text = "a" * 60 + "!"
-    assert (misfit({"a": text, text: 1}, tool) is None) == fits
+    assert (misfits({"a": text, text: 1}, tool) == []) == fits

@@ -282,7 +282,7 @@ async def test_what_a_sub_agent_asks_is_answered_in_its_callers_chat(
     chat, session = page.url, page.url.partition("session=")[2]
     await page.goto(f"{dev.url}/sessions/{session}")
     waits = page.locator("[data-kind=ask]")
-    await expect(waits).to_contain_text(["changed arguments", "Denied: Not today", "Waits for an answer"])
+    await expect(waits).to_contain_text(["changed arguments", "Denied by local: Not today", "Waits for an answer"])
     link = page.get_by_role("link", name="Session of helper")
     await expect(link).to_have_attribute("href", f"/sessions/{session}~t1.s1.c1")
     await page.goto(chat)

@@ -126,7 +126,7 @@ async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_s
     await expect(card).to_contain_text("trying again")
     await dev.start()
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
-    await expect(page.locator(".settled")).to_have_text("Approved")
+    await expect(page.locator(".settled")).to_have_text("Approved by local")
     await expect(page.locator("details.tool")).to_have_attribute("data-state", "done")
 
     # The server's process died with the others, and what it knew of the call.
@@ -155,7 +155,7 @@ async def test_deny_with_a_reason_by_keyboard(page: Page, provider: FakeProvider
     await expect(card).to_be_visible()
     await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".settled")).to_have_text("Denied: Not today")
+    await expect(page.locator(".settled")).to_have_text("Denied by local: Not today")
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
     assert "Not today" in str(provider.calls[-1].body)
 
@@ -172,7 +172,7 @@ async def test_edit_and_several_at_once_and_remember(page: Page, dev: Any, provi
     await expect(card).to_contain_text("args.expression: ")
     await card.get_by_label("expression").fill("10*10")
     await button(card, "Approve with these").click()
-    await expect(page.locator(".settled")).to_have_text("Approved, with changed arguments")
+    await expect(page.locator(".settled")).to_have_text("Approved by local, with changed arguments")
     await card.get_by_label("Allow this tool").check()
     await button(card, "Approve").click()
     await expect(page.locator(".answer", has_text="All done.")).to_be_visible()
@@ -185,7 +185,7 @@ async def test_edit_and_several_at_once_and_remember(page: Page, dev: Any, provi
     await expect(page.locator(".answer", has_text="Not asked again.")).to_be_visible()
     await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
     await expect(page.locator("[data-kind=ask]")).to_have_count(2)
-    await expect(page.locator("#timeline")).to_contain_text("Approved, with changed arguments")
+    await expect(page.locator("#timeline")).to_contain_text("Approved by local, with changed arguments")
 
 
 async def test_who_comes_second_is_told(page: Page, browser: BrowserContext, provider: FakeProvider) -> None:
@@ -197,10 +197,10 @@ async def test_who_comes_second_is_told(page: Page, browser: BrowserContext, pro
     await button(second.locator("form.card"), "Deny").click()
     route = await held.get()
     await button(card, "Approve").click()
-    await expect(page.locator(".settled")).to_have_text("Approved")
+    await expect(page.locator(".settled")).to_have_text("Approved by local")
     await route.continue_()
     await expect(second.locator(".asked .note")).to_have_text("Somebody else has answered already.")
-    await expect(second.locator(".settled")).to_have_text("Approved")
+    await expect(second.locator(".settled")).to_have_text("Approved by local")
     await second.close()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from temporal.app.testing import Perdure, Session
 from workflows.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
-from workflows.types import ToolResult
+from workflows.types import By, ToolResult
 
 pytestmark = pytest.mark.server
 
@@ -47,7 +47,7 @@ async def test_a_large_sum_waits_a_day_and_a_restart_for_a_colleague(perdure: Pe
     events = await session.events()
     (asked,) = [event for event in events if isinstance(event, ApprovalRequested)]
     (told,) = [event for event in events if isinstance(event, ApprovalResolved)]
-    assert (told.approved, told.by, (told.at - asked.at).days) == (True, "ann", 1)
+    assert (told.approved, told.by, (told.at - asked.at).days) == (True, By(subject="ann"), 1)
     result = await refund(session)
     assert isinstance(result.output, dict)
     assert (result.is_error, result.output["amount"]) == (False, 120.0)

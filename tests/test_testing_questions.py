@@ -41,7 +41,7 @@ async def test_a_week(perdure):
     assert [question.args for question in await session.questions()] == [{"sum": 100}]
     turn = await session.approve("pay", by="ada")
     assert (turn.waiting, turn.text, tool.calls) == (False, "It is paid.", [{"sum": 100}])
-    assert [event.by for event in turn.events if event.type == "approval.resolved"] == ["ada"]
+    assert [event.by.subject for event in turn.events if event.type == "approval.resolved"] == ["ada"]
     with pytest.raises(LookupError, match="open are: none"):
         await session.approve()
 

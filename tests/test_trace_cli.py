@@ -182,7 +182,7 @@ def test_what_was_asked_stands_below_its_call() -> None:
     later = {"resolved_at": "2026-01-02T00:01:05Z"}
     tools = [
         call(expires_at="2026-01-03T00:00:00Z"),
-        call(approved=True, by="ann", **later),
+        call(approved=True, by={"subject": "ann", "scopes": []}, **later),
         call(approved=False, reason="too\nmuch", **later),
         call(kind="input", value=[1], **later),
         call(kind="input", **later),

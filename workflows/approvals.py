@@ -1,8 +1,11 @@
 """Who has to be asked before a tool call runs: the policies of a definition, decided once for each call. Pure.
 
-Rule: where a condition cannot be decided, a person decides. A call that could not run anyway is not asked about.
+Rule 1: where a condition cannot be decided, a person decides; so too where nothing has validated the arguments that it
+names. A call that could not run anyway is not asked about.
+Rule 2: an approval counts for what it is bound to (`workflows/binding.py`), and the call runs as nothing else.
 """
 
+from workflows.binding import binding, has_changed, is_allowed
 from workflows.conditions import ConditionError, is_true
 from workflows.definition import LoadedAgent
 from workflows.endings import not_run
@@ -10,8 +13,8 @@ from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN
 from workflows.plan import Plan, Plans
 from workflows.prompt import names_in
 from workflows.session_state import SessionState, Turn
-from workflows.tool_definition import AgentTool, Approval, ClientTool, SessionTool, ToolUse
-from workflows.types import ToolCall, ToolError
+from workflows.tool_definition import AgentTool, ClientTool, SessionTool, ToolUse
+from workflows.types import Again, ToolCall, ToolError
 
 Use = ToolUse | ClientTool | AgentTool | SessionTool
 
@@ -62,15 +65,23 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
     use = agent.use(call.name) if agent else None
     if agent is None or use is None or call.args_raw is not None:
         return Plan(do="run")
-    if call.misfit is not None and _goes_by_schema(agent, use, call):
+    if call.misfit is not None and (_goes_by_schema(agent, use, call) or _is_validated(state, agent, use, call)):
         return Plan(do="run", refused=ToolError(type=INVALID_ARGUMENTS, message=call.misfit))
     if isinstance(use, SessionTool):
         return Plan(do="here")
     if isinstance(use, ClientTool):
         return Plan(do="ask", asks="input")
-    if use.approval is not None and call.name not in state.allowed and _asks(use.approval, state, agent, turn, call):
-        return Plan(do="ask", asks="approval")
-    return Plan(do="run")
+    if use.approval is None:
+        return Plan(do="run")
+    if state.rules < 2:
+        known = any(one.name == call.name for one in state.allowed)
+        return Plan(do="run") if known or not _asks(use, state, agent, turn, call) else Plan(do="ask", asks="approval")
+    bound = binding(agent, call.name, use)
+    known = is_allowed(state.allowed, call, bound, validated=_is_validated(state, agent, use, call))
+    if known or not _asks(use, state, agent, turn, call):
+        return Plan(do="run", bound=bound)
+    again: Again | None = "tool_changed" if has_changed(state.allowed, call.name, bound) else None
+    return Plan(do="ask", asks="approval", bound=bound, again=again)
 
 
 def _goes_by_schema(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
@@ -81,9 +92,17 @@ def _goes_by_schema(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
     return isinstance(use, ClientTool | AgentTool)
 
 
-def _asks(approval: Approval, state: SessionState, agent: LoadedAgent, turn: Turn, call: ToolCall) -> bool:
+def _is_validated(state: SessionState, agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
+    """Whether what is known of the arguments is what the tool will find."""
+    return state.rules >= 2 and call.checked == ("schema" if _goes_by_schema(agent, use, call) else "tool")
+
+
+def _asks(use: ToolUse | AgentTool, state: SessionState, agent: LoadedAgent, turn: Turn, call: ToolCall) -> bool:
+    assert use.approval is not None
     # Arguments that are too big to be here cannot be looked at.
-    if approval.when is None or call.blob is not None:
+    if use.approval.when is None or call.blob is not None:
+        return True
+    if state.rules >= 2 and not _is_validated(state, agent, use, call):
         return True
     names = names_in(state, turn.turn_id, agent)
     spent = {"session": state.cost_usd, "turn": turn.cost_usd}
@@ -92,6 +111,6 @@ def _asks(approval: Approval, state: SessionState, agent: LoadedAgent, turn: Tur
         assert isinstance(part, dict)
         names[name] = {**part, "cost_usd": cost}
     try:
-        return is_true(approval.when, {**names, "args": call.args})
+        return is_true(use.approval.when, {**names, "args": call.args})
     except ConditionError:
         return True

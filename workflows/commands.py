@@ -13,7 +13,19 @@ from pydantic import Field, JsonValue
 from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
 from workflows.events import Event
 from workflows.pricing import Spent
-from workflows.types import BlobRef, Frozen, Id, Message, Part, Question, SessionStatus, ToolSpec, Usage, absent
+from workflows.types import (
+    Answerer,
+    BlobRef,
+    Frozen,
+    Id,
+    Message,
+    Part,
+    Question,
+    SessionStatus,
+    ToolSpec,
+    Usage,
+    absent,
+)
 
 PAGE_BYTES = 192 * 1024
 
@@ -65,12 +77,12 @@ class Answer(Frozen):
     args: dict[str, JsonValue] | None = None
     #: Holds a tool call's part with those arguments where they are too long to travel; `args` are empty then.
     args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
-    #: Allows all further calls of the tool in this session.
+    #: Allows all further calls of the tool in this session, or those with the same arguments, as the definition says.
     remember: bool = False
     #: What an `input` question asked for; a big one is folded, see `workflows.types`.
     result: JsonValue = None
     blob: BlobRef | None = None
-    by: str | None = None
+    by: Answerer | None = None
 
 
 class CancelTimer(Frozen):

@@ -142,6 +142,8 @@ class CallMcpToolInput(Frozen):
     once: bool = Field(default=False, exclude_if=operator.not_)
     #: What its server has asked so far, and been answered.
     so_far: ServerInput | None = Field(default=None, exclude_if=absent)
+    #: Of the tool that was allowed (`workflows.binding.spec_sha256`): any other does not run.
+    spec_sha256: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolsChangedInput(Frozen):
@@ -246,7 +248,7 @@ async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
     """Calls an MCP server's tool, or goes on with a call whose server has asked something.
 
     Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
-    `denied`, `expired`."""
+    `denied`, `expired`, `tool_changed`."""
     raise NotImplementedError
 
 

@@ -50,6 +50,8 @@ EXPIRED: Final = "expired"
 OUTCOME_UNKNOWN: Final = "outcome_unknown"
 #: No worker took the call, so it never ran.
 NO_WORKER: Final = "no_worker"
+#: The tool is another one than was allowed, so it did not run.
+TOOL_CHANGED: Final = "tool_changed"
 #: What the tool returned is not what its output schema says.
 INVALID_RESULT: Final = "invalid_result"
 RESULT_TOO_LARGE: Final = "result_too_large"

@@ -9,7 +9,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from workflows.types import BlobRef, Blocked, Frozen, Message, StopReason, Timing, ToolError, ToolResult, Usage, absent
+from workflows.types import (
+    Again,
+    Answerer,
+    Binding,
+    BlobRef,
+    Blocked,
+    Frozen,
+    Message,
+    Remember,
+    StopReason,
+    Timing,
+    ToolError,
+    ToolResult,
+    Usage,
+    absent,
+)
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 
@@ -124,6 +139,11 @@ class ApprovalRequested(EventBase):
     expires_at: datetime | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Why it is asked again.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    #: What an answer can allow beyond this call; None: all further calls of the tool.
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)
 
 
 class ApprovalResolved(EventBase):
@@ -132,8 +152,8 @@ class ApprovalResolved(EventBase):
     call_id: str
     approved: bool
     reason: str | None = None
-    #: The user who answered, where one is known.
-    by: str | None = None
+    #: Who answered; None where nobody did.
+    by: Answerer | None = None
 
 
 class InputRequested(EventBase):
@@ -158,6 +178,8 @@ class InputReceived(EventBase):
     type: Literal["input.received"] = "input.received"
     question_id: str
     value: JsonValue
+    #: Who answered; None where nobody did.
+    by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):

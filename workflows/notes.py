@@ -5,6 +5,7 @@ They are applied by `workflows/state.py` and, like events, are never taken back.
 
 from pydantic import JsonValue
 
+from workflows.binding import Allowed
 from workflows.commands import StepRecord
 from workflows.definition import Limits, LoadedAgent
 from workflows.plan import Plans
@@ -78,8 +79,8 @@ class QuestionSettled(Frozen):
     #: In place of the model's own.
     args: dict[str, JsonValue] | None = None
     args_blob: BlobRef | None = None
-    #: The tool whose calls are allowed from now on.
-    allow: str | None = None
+    #: What is allowed from now on.
+    allow: Allowed | None = None
 
 
 class TimerDue(Frozen):

@@ -3,6 +3,7 @@
 A plan is made once for each call (`workflows/approvals.py`), changed only by events, and gone with the call's result.
 """
 
+import operator
 from collections.abc import Mapping
 from typing import Literal, assert_never
 
@@ -18,7 +19,7 @@ from workflows.events import (
     ToolStarted,
 )
 from workflows.server_input import ServerInput
-from workflows.types import BlobRef, Frozen, Question, ToolCall, ToolError, absent, preview
+from workflows.types import Again, Binding, BlobRef, Frozen, Question, ToolCall, ToolError, absent, preview
 
 #: Why a call has to ask: may it run; what is its result; what became of it; what its server wants to know.
 Asks = Literal["approval", "input", "outcome", "server"]
@@ -41,6 +42,12 @@ class Plan(Frozen):
     args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
     #: Why the call does not run after all; its result then.
     refused: ToolError | None = None
+    #: What an approval of the call counts for; it runs as nothing else.
+    bound: Binding | None = Field(default=None, exclude_if=absent)
+    #: Why it asks for an approval again.
+    again: Again | None = Field(default=None, exclude_if=absent)
+    #: It did not run, for the tool was another one than was allowed; that is asked about once.
+    changed: bool = Field(default=False, exclude_if=operator.not_)
     #: Where it stands, once its server has asked something.
     server: ServerInput | None = Field(default=None, exclude_if=absent)
 
@@ -61,6 +68,9 @@ def follow(plans: Plans, event: PlanEvent) -> Plans:
                 args=event.args,
                 expires_at=event.expires_at,
                 blob=event.blob,
+                reason=event.reason,
+                remember=event.remember,
+                bound=event.bound,
             )
             return _change(plans, event.call_id, do="asked", question=question)
         case InputRequested():
@@ -115,7 +125,8 @@ def as_run(call: ToolCall, plan: Plan) -> ToolCall:
     """The call with the arguments that it runs with."""
     if plan.args is None:
         return call
-    return call.model_copy(update={"args": plan.args, "args_raw": None, "blob": plan.args_blob, "misfit": None})
+    given = {"args": plan.args, "args_raw": None, "blob": plan.args_blob, "misfit": None, "written": None}
+    return call.model_copy(update=given)
 
 
 def changed_args(plan: Plan) -> str | None:

@@ -2,9 +2,15 @@
 
 Instructions are a Jinja2 template (sandboxed, strict) over the session's inputs and the built-in names `session`,
 `user` and `turn`. The output is capped, so that a template cannot grow a session without bound.
+
+Rule: what `{{ }}` puts into instructions keeps to its line, for whoever made the session wrote it. An ordinary value stands
+as it is: `You help Ada.` One with line breaks or other control characters stands as a JSON string, in which they are escaped,
+shortened where it is very long. `{{ guide|trusted }}` stands as it is, whatever it is; a loop in the template can make lines.
 """
 
 import hashlib
+import json
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -19,6 +25,10 @@ from workflows.session_state import SessionState
 from workflows.types import Message, Text, ToolError
 
 MAX_SYSTEM_CHARACTERS: Final = 200_000
+#: Of one value that is quoted in instructions.
+MAX_QUOTED_CHARACTERS: Final = 8_000
+#: Control characters, line and paragraph separators, what turns the direction of text around, and halves of characters.
+_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class PromptError(Exception):
@@ -35,10 +45,30 @@ def environment() -> ImmutableSandboxedEnvironment:
     for name in ("lipsum", "cycler", "joiner"):
         made.globals.pop(name, None)
     made.filters.pop("random", None)
+    made.filters["trusted"] = Trusted
     return made
 
 
+class Trusted(str):
+    """A text that a definition lets stand as it is."""
+
+
+def on_one_line(value: object) -> str:
+    """`value` as it stands in instructions (see the rule at the top). Undefined values raise `UndefinedError`."""
+    text = str(value)
+    if isinstance(value, Trusted) or _BREAKS.search(text) is None:
+        return text
+    quoted = _BREAKS.sub(_escaped, json.dumps(text[:MAX_QUOTED_CHARACTERS], ensure_ascii=False))
+    left_out = len(text) - MAX_QUOTED_CHARACTERS
+    return quoted if left_out <= 0 else f"{quoted} ({left_out} characters left out)"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
 _ENVIRONMENT: Final = environment()
+_ENVIRONMENT.finalize = on_one_line
 
 
 def build_prompt(state: SessionState, record: StepRecord) -> Prompt:

@@ -6,12 +6,13 @@ Rule 2: whatever becomes of a question, its call gets exactly one result.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from pydantic import JsonValue
 from temporalio import workflow
 
 from workflows.approvals import UNKNOWN, declined, denied, expired
+from workflows.binding import Allowed, args_sha256, binding
 from workflows.commands import Answer
 from workflows.contract import ToolOutput
 from workflows.definition import LoadedAgent
@@ -25,7 +26,7 @@ from workflows.server_input import Reply, answered
 from workflows.session_state import SessionState
 from workflows.tool_definition import AgentTool, ClientTool, ToolUse
 from workflows.toolbox import Toolbox
-from workflows.types import BlobRef, Question, ToolCall, ToolError
+from workflows.types import BlobRef, By, Question, ToolCall, ToolError
 
 
 class Questions:
@@ -55,8 +56,7 @@ class Questions:
             fields = {"call_id": call.call_id, "name": call.name, "args": call.args, "blob": call.blob}
             match plan.asks:
                 case "approval":
-                    at = self._until(_approval_time(self._state().loaded, call.name))
-                    self._append("approval.requested", question_id=f"{call.call_id}.approval", expires_at=at, **fields)
+                    self._ask_approval(call, plan, fields)
                 case "input":
                     self._append("tool.started", **fields)
                     at = self._until(_input_time(self._state().loaded, call.name))
@@ -84,26 +84,26 @@ class Questions:
         if found is None:
             return
         call, plan, question = found
-        allow = call.name if command.remember and command.approved else None
         folded = command.args_blob is not None or call.blob is not None
-        changed = command.approved and question.kind == "approval" and (folded or command.args != call.args)
+        changed = command.approved and question.kind == "approval" and (folded or command.args != question.args)
         self._note(
             QuestionSettled(
                 question_id=question.question_id,
                 answer_id=command.id,
                 args=command.args if changed else None,
                 args_blob=command.args_blob if changed else None,
-                allow=allow,
+                allow=self._allowed(call, question, command),
             )
         )
         if question.kind == "approval":
             self._resolve(call, question, command.approved, command.reason, command.by)
             return
         if plan.asks == "server":
+            reply: Reply = "accept" if command.approved else "decline"
             result = command.result if command.approved else None
-            self._tell_server(call, plan, "accept" if command.approved else "decline", result, command.blob)
+            self._tell_server(call, plan, reply, result, command.blob, command.by)
         elif command.approved:
-            self._append("input.received", question_id=question.question_id, value=command.result)
+            self._append("input.received", question_id=question.question_id, value=command.result, by=command.by)
             self._tools.settle(call, ToolOutput(output=command.result, blob=command.blob, attempt=None))
         else:
             self._tools.settle(call, UNKNOWN if plan.asks == "outcome" else declined(command.reason))
@@ -140,6 +140,50 @@ class Questions:
                     reason="stopped",
                 )
 
+    def _ask_approval(self, call: ToolCall, plan: Plan, fields: dict[str, Any]) -> None:
+        agent = self._state().loaded
+        use = _use(agent, call.name)
+        number = ""
+        if plan.changed:
+            if agent is None or use is None:
+                # The tool is gone; the call's result says so.
+                self._note(CallsPlanned(plans={call.call_id: plan.model_copy(update={"do": "run", "asks": None})}))
+                return
+            # It has been asked about once, as the tool that it was.
+            number = "2"
+            plan = plan.model_copy(update={"bound": binding(agent, call.name, use)})
+            self._note(CallsPlanned(plans={call.call_id: plan}))
+            asked = as_run(call, plan)
+            fields = {**fields, "args": asked.args, "blob": asked.blob}
+        policy = use.approval if use is not None else None
+        self._append(
+            "approval.requested",
+            question_id=f"{call.call_id}.approval{number}",
+            expires_at=self._until(policy.expires if policy else None),
+            reason=plan.again,
+            remember=policy.remember if policy else None,
+            bound=plan.bound,
+            **fields,
+        )
+
+    def _allowed(self, call: ToolCall, question: Question, command: Answer) -> Allowed | None:
+        """What an answer allows beyond the call that was asked about."""
+        if question.kind != "approval" or not (command.approved and command.remember):
+            return None
+        match question.remember:
+            case "never":
+                return None
+            case "same_args":
+                changed = command.args is not None
+                if (command.args_blob if changed else question.blob) is not None:
+                    return None
+                args = command.args if command.args is not None else question.args or {}
+                return Allowed(name=call.name, bound=question.bound, args_sha256=args_sha256(args))
+            case None:
+                return Allowed(name=call.name, bound=question.bound)
+            case _:
+                assert_never(question.remember)
+
     def _ask_for_server(self, call: ToolCall, plan: Plan) -> None:
         server = plan.server
         assert server is not None
@@ -161,17 +205,23 @@ class Questions:
         )
 
     def _tell_server(
-        self, call: ToolCall, plan: Plan, reply: Reply, content: JsonValue = None, blob: BlobRef | None = None
+        self,
+        call: ToolCall,
+        plan: Plan,
+        reply: Reply,
+        content: JsonValue = None,
+        blob: BlobRef | None = None,
+        by: By | None = None,
     ) -> None:
         """Lets the call go on with an answer, unless its server wants to know more. A refusal has no value."""
         assert plan.server is not None and plan.question is not None
-        self._append("input.received", question_id=plan.question.question_id, value=content)
+        self._append("input.received", question_id=plan.question.question_id, value=content, by=by)
         server = answered(plan.server, reply, content, blob)
         goes_on = {"do": "run", "asks": None} if server.open is None else {"do": "ask"}
         plan = plan.model_copy(update={"question": None, "server": server, **goes_on})
         self._note(CallsPlanned(plans={call.call_id: plan}))
 
-    def _resolve(self, call: ToolCall, question: Question, approved: bool, reason: str | None, by: str | None) -> None:
+    def _resolve(self, call: ToolCall, question: Question, approved: bool, reason: str | None, by: By | None) -> None:
         self._append(
             "approval.resolved",
             question_id=question.question_id,
@@ -199,11 +249,6 @@ class Questions:
 def _use(agent: LoadedAgent | None, name: str) -> ToolUse | AgentTool | None:
     use = agent.use(name) if agent else None
     return use if isinstance(use, ToolUse | AgentTool) else None
-
-
-def _approval_time(agent: LoadedAgent | None, name: str) -> timedelta | None:
-    use = _use(agent, name)
-    return use.approval.expires if use is not None and use.approval is not None else None
 
 
 def _input_time(agent: LoadedAgent | None, name: str) -> timedelta | None:

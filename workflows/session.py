@@ -83,7 +83,7 @@ from workflows.turn import (
     WakeUp,
     next_action,
 )
-from workflows.types import Data, Message, ToolError
+from workflows.types import Data, Message, ToolError, as_foreign
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -311,8 +311,8 @@ class SessionWorkflow:
         self._append("timer.fired", timer_id=timer.timer_id)
         self._append("turn.started", turn_id=turn_id, cause="timer")
         part = Data(name="timer", value={"timer_id": timer.timer_id, "due": timer.due.isoformat(), "note": timer.note})
-        message = Message(id=f"{timer.timer_id}.fired", role="user", parts=(part,), turn_id=turn_id, at=workflow.now())
-        self._append("message.added", message=message)
+        about = {"id": f"{timer.timer_id}.fired", "turn_id": turn_id, "at": workflow.now(), "own": True}
+        self._append("message.added", message={"role": "user", "parts": (part,), **about})
         self._outside.publish_status(self._state)
 
     async def _wait(self, action: Wait) -> None:
@@ -380,7 +380,8 @@ class SessionWorkflow:
 
     def _accept(self, command: SendMessage) -> None:
         busy = self._state.turn is not None or bool(self._state.inbox)
-        message = Message(id=command.message_id, role="user", parts=command.parts, at=workflow.now())
+        parts = tuple(map(as_foreign, command.parts))
+        message = Message(id=command.message_id, role="user", parts=parts, at=workflow.now())
         self._note(
             Accepted(
                 message=message,

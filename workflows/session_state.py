@@ -6,9 +6,11 @@ default, for runs that began without it.
 
 import operator
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
+from workflows.binding import Allowed, read_allowed
 from workflows.commands import NewSession, StepRecord, Timer, View
 from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
 from workflows.endings import Odd
@@ -105,8 +107,8 @@ class SessionState(Frozen):
     closed: bool = False
     #: The last questions that were settled.
     answered: tuple[Answered, ...] = ()
-    #: Tools whose calls a person allowed for the rest of the session.
-    allowed: tuple[str, ...] = ()
+    #: What a person allowed for the rest of the session.
+    allowed: tuple[Annotated[Allowed, BeforeValidator(read_allowed)], ...] = ()
     #: Those that have not fired, in the order in which they were set.
     timers: tuple[Timer, ...] = ()
     #: The agent that took the session over last.

@@ -8,6 +8,7 @@ Rule 2: nothing here reads a clock, the network or the environment; times come w
 import hashlib
 from typing import assert_never
 
+from workflows.binding import still_allowed
 from workflows.commands import Timer
 from workflows.definition import LoadedAgent
 from workflows.endings import GOOD, oddity
@@ -64,6 +65,7 @@ KEPT_MESSAGE_IDS = 10_000
 KEPT_COMMAND_IDS = 1_000
 KEPT_AGENTS = 8
 KEPT_ANSWERS = 200
+KEPT_ALLOWED = 200
 
 
 def apply(state: SessionState, change: Event | Note) -> SessionState:
@@ -202,7 +204,8 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
     while len(agents) > KEPT_AGENTS:
         del agents[next(iter(agents))]
     epoch = state.epoch + (state.loaded is not None)
-    return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch)
+    allowed = still_allowed(state.allowed, agent) if state.rules >= 2 else state.allowed
+    return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch, allowed=allowed)
 
 
 def _take_over(state: SessionState, turn: Turn, handoff: Handoff) -> SessionState:
@@ -244,7 +247,9 @@ def _settle(state: SessionState, note: QuestionSettled) -> SessionState:
     turn = state.turn
     if turn is not None and note.args is not None:
         turn = _turn(turn, plans=with_args(turn.plans, note.question_id, note.args, note.args_blob))
-    allowed = state.allowed if note.allow is None else tuple(dict.fromkeys((*state.allowed, note.allow)))
+    allowed = state.allowed
+    if note.allow is not None:
+        allowed = (*(one for one in allowed if one != note.allow), note.allow)[-KEPT_ALLOWED:]
     return _with(state, turn=turn, answered=(*state.answered, settled)[-KEPT_ANSWERS:], allowed=allowed)
 
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from workflows import ask_user
 from workflows.durations import Duration
-from workflows.types import Frozen
+from workflows.types import Frozen, Remember
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 Schema = dict[str, JsonValue]
@@ -49,6 +49,9 @@ class Approval(Frozen):
     expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
     #: What holds when nobody answered in time.
     default: Literal["approve", "deny"] = "deny"
+    #: Whether a person may allow further calls with one answer: never, or only those with the same arguments; None: all of
+    #: the tool, for the rest of the session.
+    remember: Remember | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -16,6 +16,7 @@ from workflows.errors import (
     NO_WORKER,
     PAYLOADS_TOO_LARGE,
     RESULT_TOO_LARGE,
+    TOOL_CHANGED,
     TOOL_CRASHED,
     TOOL_FAILED,
     TOOL_TIMEOUT,
@@ -24,8 +25,8 @@ from workflows.errors import (
 from workflows.tool_definition import ToolUse
 from workflows.types import ToolError, preview
 
-#: It did not fail, nobody knows, or it was asked wrongly.
-_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS])
+#: It did not fail, nobody knows, it was asked wrongly, or it is not what was allowed.
+_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS, TOOL_CHANGED])
 #: A server's words where an SDK sent what is too big.
 _EXCEEDS: Final = "exceeds size limit"
 _TOO_LARGE: Final = "The tool ran, but its result is too big for its worker to send."

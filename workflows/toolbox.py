@@ -31,12 +31,14 @@ from workflows.errors import (
     INVALID_RESULT,
     OUTCOME_UNKNOWN,
     TOO_MANY_QUESTIONS,
+    TOOL_CHANGED,
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
 from workflows.notes import (
     CallsPlanned,
     Note,
+    ToolsChanged,
     TurnBroken,
 )
 from workflows.plan import Plan, changed_args
@@ -49,6 +51,8 @@ from workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, previ
 
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
 FOLDED_ARGS = "$perdure_blob"
+#: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
+ALLOWED_SPEC = "$perdure_spec"
 _TOO_MANY: Final = ToolError(
     type=TOO_MANY_QUESTIONS, message="The server of this call asked again and again, so that the call was given up."
 )
@@ -149,7 +153,8 @@ class Toolbox:
         elif outcome is None:
             use = self._use(call.name)
             assert use is not None
-            ran = await self._execute(opened, use, _activity_id(call, plan), plan.server)
+            spec = plan.bound.spec if plan.bound is not None else None
+            ran = await self._execute(opened, use, _activity_id(call, plan), plan.server, spec)
             if isinstance(ran, ServerAsks):
                 if self._goes_on(opened) and self._ask_for_server(call, ran):
                     self._open.pop(call.call_id, None)
@@ -160,14 +165,20 @@ class Toolbox:
             if failed is not None and self._goes_on(opened):
                 if use.fallback is not None and not is_final(failed, use):
                     outcome = await self._fall_back(opened, use.fallback, failed)
-                elif failed.type == OUTCOME_UNKNOWN and self._ask_what_became(call, use):
+                elif self._asks_about(call, use, failed):
                     self._open.pop(call.call_id, None)
                     return
         self._close(opened, outcome)
 
     async def _execute(
-        self, opened: "_Open", use: ToolUse, activity_id: str, so_far: ServerInput | None = None
+        self,
+        opened: "_Open",
+        use: ToolUse,
+        activity_id: str,
+        so_far: ServerInput | None = None,
+        spec: str | None = None,
     ) -> ToolOutput | ServerAsks | ToolError:
+        """`spec`: the tool runs only as long as this is the sha256 of what it says of itself."""
         call = opened.call
         args: dict[str, JsonValue] = {FOLDED_ARGS: call.blob.model_dump()} if call.blob else call.args
         agent = self._state().loaded
@@ -185,13 +196,12 @@ class Toolbox:
                 opened.handle = workflow.start_activity(use.name, args, result_type=RawValue, **config)
                 return await self._take(call, use, await opened.handle)
             if agent is not None and mcp is not None:
-                request = _mcp_call(use, agent, *mcp, args, so_far)
+                request = _mcp_call(use, agent, *mcp, args, so_far, spec)
                 opened.handle = workflow.start_activity(call_mcp_tool, request, **config)
-            elif use.process:
-                how = CallOptions(process=True)
-                opened.handle = workflow.start_activity(use.name, args=[args, how], result_type=ToolOutput, **config)
             else:
-                opened.handle = workflow.start_activity(use.name, args, result_type=ToolOutput, **config)
+                given = args if spec is None else {**args, ALLOWED_SPEC: spec}
+                how = [CallOptions(process=True)] if use.process else []
+                opened.handle = workflow.start_activity(use.name, args=[given, *how], result_type=ToolOutput, **config)
             output: ToolOutput | ServerAsks = await opened.handle
             return output
         except ActivityError as failure:
@@ -233,6 +243,16 @@ class Toolbox:
         turn = self._state().turn
         return opened.call.call_id in self._open and turn is not None and not turn.stopping and turn.error is None
 
+    def _asks_about(self, call: ToolCall, use: ToolUse, failed: ToolError) -> bool:
+        """Whether a person is asked about a call that failed in this way; then that is under way."""
+        match failed.type:
+            case kind if kind == OUTCOME_UNKNOWN:
+                return self._ask_what_became(call, use)
+            case kind if kind == TOOL_CHANGED:
+                return self._ask_again(call)
+            case _:
+                return False
+
     def _ask_what_became(self, call: ToolCall, use: ToolUse) -> bool:
         """Whether the definition lets somebody else say what became of a call; then that is under way."""
         turn = self._state().turn
@@ -242,6 +262,17 @@ class Toolbox:
         if use.on_unknown != "ask":
             return False
         plan = turn.plans[call.call_id].model_copy(update={"do": "ask", "asks": "outcome"})
+        self._note(CallsPlanned(plans={call.call_id: plan}))
+        return True
+
+    def _ask_again(self, call: ToolCall) -> bool:
+        """Whether a person is asked about a call once more, whose tool is another one than was allowed; then that is
+        under way. The tools are looked up anew in any case."""
+        self._note(ToolsChanged())
+        plan = self._plans()[call.call_id]
+        if plan.changed:
+            return False
+        plan = plan.model_copy(update={"do": "ask", "asks": "approval", "again": "tool_changed", "changed": True})
         self._note(CallsPlanned(plans={call.call_id: plan}))
         return True
 
@@ -327,8 +358,10 @@ def _refused(call: ToolCall, agent: LoadedAgent | None) -> ToolError | None:
 
 
 def _activity_id(call: ToolCall, plan: Plan) -> str:
-    """The call's own id; with a number where its server was answered, and it goes on."""
-    return call.call_id if plan.server is None else f"{call.call_id}.again{plan.server.rounds}"
+    """The call's own id; with a number where it goes on: its server was answered, or it was asked about again."""
+    if plan.server is not None:
+        return f"{call.call_id}.again{plan.server.rounds}"
+    return f"{call.call_id}.again0" if plan.changed else call.call_id
 
 
 def _mcp_call(
@@ -338,6 +371,7 @@ def _mcp_call(
     tool: str,
     args: dict[str, JsonValue],
     so_far: ServerInput | None,
+    spec: str | None,
 ) -> CallMcpToolInput:
     return CallMcpToolInput(
         digest=agent.digest,
@@ -348,6 +382,7 @@ def _mcp_call(
         args=args,
         once=use.side_effects == "once",
         so_far=so_far,
+        spec_sha256=spec,
     )
 
 

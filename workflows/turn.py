@@ -229,8 +229,12 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     if undecided:
         return PlanCalls(undecided)
     asking = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "ask")
-    if asking:
-        return Ask(asking)
+    outdated = tuple(call for call in asking if state.stale and turn.plans[call.call_id].changed)
+    if asking != outdated:
+        return Ask(tuple(call for call in asking if call not in outdated))
+    if outdated and state.loaded is not None and not running(turn.plans):
+        # A person has to see the tool that it is now. What runs goes on as what it was.
+        return LoadAgent(state.loaded.digest)
     here = tuple(call for call in turn.calls if turn.plans[call.call_id].do == "here")
     if here:
         return RunHere(here)

@@ -7,10 +7,11 @@ the whole part goes to the blob store, its `blob` names it, and its text keeps o
 """
 
 import operator
+import unicodedata
 from datetime import datetime
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import to_json
 
 #: Bytes of JSON above which a part is folded into the blob store.
@@ -74,13 +75,23 @@ class ToolCall(Frozen):
     #: Ours, deterministic: `t7.s2.c1`. The provider's own id lives in `native` only.
     call_id: str
     name: str
+    #: As conditions, people and the tool see them: validated, coerced, with defaults, where `checked` says so.
     args: dict[str, JsonValue]
     #: What the model wrote, kept only when it is not a JSON object.
     args_raw: str | None = None
     native: Native | None = None
     blob: BlobRef | None = None
-    #: Why the arguments do not fit the input schema that the model was shown, in words for the model.
+    #: Why the arguments do not fit, in words for the model.
     misfit: str | None = Field(default=None, exclude_if=absent)
+    #: What found them right, or found the misfit: the Python tool itself, or only the input schema that the model was
+    #: shown. None: nothing did, so whoever runs the call may make something else of them.
+    checked: Literal["tool", "schema"] | None = Field(default=None, exclude_if=absent)
+    #: What the model wrote, where `args` are something else.
+    written: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+
+    def as_written(self) -> "ToolCall":
+        """The call with the arguments that its model wrote, as it is shown its own words."""
+        return self if self.written is None else self.model_copy(update={"args": self.written, "written": None})
 
 
 class ToolError(Frozen):
@@ -105,6 +116,37 @@ class ToolResult(Frozen):
     changed_args: str | None = Field(default=None, exclude_if=absent)
 
 
+class By(Frozen):
+    """Who answered, as the gateway knows it; what a caller says of itself is not asked."""
+
+    #: `local`: there is no authentication, and it came from this machine.
+    subject: str
+    scopes: tuple[str, ...] = ()
+
+
+def _read_by(value: Any) -> Any:
+    """Earlier versions wrote the user alone."""
+    return {"subject": value} if isinstance(value, str) else value
+
+
+Answerer = Annotated[By, BeforeValidator(_read_by)]
+
+
+class Binding(Frozen):
+    """What an approval counts for; see `workflows/binding.py`."""
+
+    #: sha256 of what the tool says of itself.
+    spec: str
+    #: sha256 of what the definition says of it.
+    policy: str
+
+
+#: What may be made of an approval for the rest of the session: nothing, or only for the same arguments.
+Remember = Literal["never", "same_args"]
+#: Why a call is asked about that would not be: the tool is another one than was allowed.
+Again = Literal["tool_changed"]
+
+
 class Question(Frozen):
     """What a session waits for from outside. It is answered by `question_id`, once."""
 
@@ -120,6 +162,10 @@ class Question(Frozen):
     expires_at: datetime | None = None
     #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Of an approval: why it is asked again, what of it can be remembered, and what it is bound to.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)
 
 
 class File(Frozen):
@@ -128,6 +174,15 @@ class File(Frozen):
     media_type: str
     name: str
     blob: BlobRef | None = None
+
+
+#: Names of data parts that only a session itself writes.
+RESERVED_DATA = frozenset({"timer"})
+
+
+def is_reserved_data(name: str) -> bool:
+    """Also where it only looks like such a name."""
+    return unicodedata.normalize("NFKC", name).strip().casefold() in RESERVED_DATA
 
 
 class Data(Frozen):
@@ -152,6 +207,17 @@ class Message(Frozen):
     at: datetime
     #: The turn was stopped while this message was being written; it holds what had come by then.
     stopped: bool | None = None
+    #: The session itself wrote it, for a timer whose time has come.
+    own: bool = Field(default=False, exclude_if=operator.not_)
+
+    def is_note(self, part: "Part") -> bool:
+        """Whether a part of this message is a session's note to itself, which nobody else can write."""
+        match part:
+            case Data(name="timer", value={"note": str(), "due": str(), **others}):
+                # Earlier versions told it by the id alone, and kept nobody from writing one.
+                return self.own or self.id == f"{others.get('timer_id')}.fired"
+            case _:
+                return False
 
 
 class Usage(Frozen):
@@ -210,6 +276,13 @@ class ToolSpec(Frozen):
     foreign: bool = Field(default=False, exclude_if=operator.not_)
 
 
+def as_foreign(part: Part) -> Part:
+    """A caller's part, which cannot pass for a session's own note. A gateway refuses such a name in the first place."""
+    if isinstance(part, Data) and is_reserved_data(part.name):
+        return part.model_copy(update={"name": f"{part.name} (of the caller)"})
+    return part
+
+
 def preview(text: str, keep: int = 1024) -> str:
     """The head and the tail of a long text, with a word on what is missing between."""
     if len(text) <= 2 * keep:
@@ -225,7 +298,8 @@ def folded(part: Part, blob: BlobRef) -> Part:
         case ToolCall():
             # What is no JSON object is known to be none without its blob.
             raw = None if part.args_raw is None else preview(part.args_raw)
-            return part.model_copy(update={"args": {}, "args_raw": raw, "native": None, "blob": blob})
+            gone = {"native": None, "written": None}
+            return part.model_copy(update={"args": {}, "args_raw": raw, "blob": blob, **gone})
         case ToolResult() if part.is_error:
             error = ToolError.model_validate(part.output)
             short = error.model_copy(update={"message": preview(error.message), "content": None})

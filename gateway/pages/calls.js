@@ -67,9 +67,15 @@ export function askedTools(turn, questions = []) {
 }
 
 /** A question as views hold it, of the event that asked it. */
-export function questionOf({ type, question_id, call_id, name, args, prompt = null, output, expires_at = null, at = null }) {
+export function questionOf(event) {
+  const { type, question_id, call_id, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
   const kind = type.startsWith('approval') ? 'approval' : 'input';
-  return { question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at };
+  const again = kind === 'approval' && event.reason;
+  return {
+    ...{ question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at },
+    ...(remember && { remember }),
+    ...(again && { again }),
+  };
 }
 
 function asking(tool, question) {

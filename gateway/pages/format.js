@@ -84,7 +84,7 @@ export function outcome(turn) {
 
 /** What became of a question, in words. */
 export function becameOf({ state, kind, reason, by }, edited = false) {
-  const who = by ? ` by ${by}` : '';
+  const who = by ? ` by ${by.subject ?? by}` : '';
   switch (state) {
     case 'open':
       return kind === 'approval' ? 'Waits for an approval' : 'Waits for an answer';

@@ -61,7 +61,7 @@ function drawNote(slot) {
 function makeCard(slot, question, answer) {
   const { question_id: id, kind, name, args, prompt, expires_at: expires } = question;
   const heading = `question-${question.session_id ?? ''}-${id}`;
-  const parts = kind === 'approval' ? approval(args, question.agents) : id.endsWith('.outcome') ? lost(args) : input(question);
+  const parts = kind === 'approval' ? approval(question) : id.endsWith('.outcome') ? lost(args) : input(question);
   const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
   const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
@@ -103,15 +103,17 @@ function makeCard(slot, question, answer) {
 }
 
 /** May it run? With its arguments as they are, or changed. */
-function approval(args, agents) {
+function approval({ args, agents, remember: most, again }) {
   const holder = h('div', { class: 'arguments' }, table(args));
   const yes = h('button', { type: 'submit', class: 'button primary' }, 'Approve');
   const no = h('button', { type: 'button', class: 'button danger' }, 'Deny');
   const edit = h('button', { type: 'button', class: 'button plain', 'aria-pressed': 'false' }, 'Edit');
   const reason = reasonField('Reason, if you deny');
   const remember = h('input', { type: 'checkbox' });
-  const how = agents ? ' Allow this tool for the rest of its work' : ' Allow this tool for the rest of this session';
-  const always = h('label', { class: 'remember' }, remember, how);
+  const what = most === 'same_args' ? 'this tool with the same arguments' : 'this tool';
+  const how = ` Allow ${what} for the rest of ${agents ? 'its work' : 'this session'}`;
+  const always = most !== 'never' && h('label', { class: 'remember' }, remember, how);
+  const changed = again === 'tool_changed' && h('p', { class: 'note' }, 'This tool is another one now than was allowed.');
   let form = null;
   edit.addEventListener('click', () => {
     form = form ? null : valuesForm(args);
@@ -122,7 +124,7 @@ function approval(args, agents) {
     if (form) holder.querySelector('input, textarea')?.focus();
   });
   return {
-    nodes: [holder, h('div', { class: 'actions' }, yes, no, reason, edit), always],
+    nodes: [changed, holder, h('div', { class: 'actions' }, yes, no, reason, edit), always].filter(Boolean),
     no,
     yes: () => {
       const given = form ? form.read() : args;

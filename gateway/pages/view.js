@@ -16,7 +16,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasonin
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it, `agent`: that one's own view, as far as it is known, then what it spent
- * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, asked_at,
+ * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, remember, again, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
  * queued: [{id, message}] in order; `message` is null until `withFacts` knows it
  * gap: not null when something is missing, until a snapshot or the missing event comes; `watch` then reconnects.

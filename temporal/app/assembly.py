@@ -113,6 +113,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         parts.definitions.by_digest,
         telemetry.metrics,
         telemetry.asked,
+        parts.catalogue.arguments,
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
@@ -202,6 +203,7 @@ def make_app(client: Client, live: Live, parts: Parts, *, host: str, temporal_ui
         temporal_ui=temporal_ui,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
+        edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,
         read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
     )

@@ -27,7 +27,9 @@ class Declined(Exception):
 def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], None]) -> dict[str, Any]:
     """Asks until there is an answer; `tell` shows a line. The body for `answers` without `question_id`."""
     if question["kind"] == "approval":
-        return _approval(question.get("args") or {}, read, tell)
+        if question.get("reason") == "tool_changed":
+            tell("    this tool is another one now than was allowed")
+        return _approval(question.get("args") or {}, question.get("remember"), read, tell)
     try:
         if question["name"] == ask_user.NAME and not question["question_id"].endswith(".outcome"):
             return {"result": _form(question.get("args") or {}, read, tell)}
@@ -45,13 +47,14 @@ def headline(question: Mapping[str, Any]) -> str:
     return f"? {one_line(question.get('prompt') or f'{name} needs an answer', 1000)}"
 
 
-def _approval(args: Mapping[str, Any], read: Read, tell: Callable[[str], None]) -> dict[str, Any]:
+def _approval(args: Mapping[str, Any], remember: str | None, read: Read, tell: Callable[[str], None]) -> dict[str, Any]:
     cut = False
     for name, given in args.items():
         line = one_line(_shown(given), _SHOWN)
         cut = cut or line.endswith("…")
         tell(f"    {plain(name)}: {line}")
-    choices = f"y(es), n(o), e(dit), a(lways){', w(hole)' if cut else ''}"
+    always = {"never": "", "same_args": ", a(lways with these)"}.get(remember or "", ", a(lways)")
+    choices = f"y(es), n(o), e(dit){always}{', w(hole)' if cut else ''}"
     while True:
         match read(f"allow it? {choices} > ").strip().lower():
             case "w" | "whole" if cut:
@@ -59,7 +62,7 @@ def _approval(args: Mapping[str, Any], read: Read, tell: Callable[[str], None]) 
                     tell(f"    {plain(name)}: {plain(_shown(given))}")
             case "y" | "yes":
                 return {"approved": True}
-            case "a" | "always":
+            case "a" | "always" if always:
                 return {"approved": True, "remember": True}
             case "n" | "no":
                 reason = read("reason (or none) > ").strip()

@@ -198,7 +198,7 @@ class ChatView:
 
 
 def _resolved(event: Event) -> str:
-    who = f" by {plain(event['by'])}" if event.get("by") else ""
+    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
     if event["approved"]:
         return f"(allowed{who})" if event.get("reason") != "expired" else "(allowed, for nobody answered in time)"
     why = f": {one_line(event['reason'], 300)}" if event.get("reason") else ""

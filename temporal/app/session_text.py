@@ -57,14 +57,14 @@ def _facts(page: SnapshotPage) -> Iterator[Line]:
 
 def _message(message: Message) -> Iterator[Line]:
     for part in message.parts:
-        said = _part(part)
+        said = _part(message, part)
         if said is not None:
             yield Line.assemble((f"  {message.role:<10}", "cyan"), said)
     if message.stopped:
         yield Line(f"  {'':<10}(stopped here)", style="dim")
 
 
-def _part(part: Part) -> Line | None:
+def _part(message: Message, part: Part) -> Line | None:
     match part:
         case Text():
             return Line(one_line(part.text, _WIDTH))
@@ -77,7 +77,7 @@ def _part(part: Part) -> Line | None:
             return Line(f"{part.name}: {outcome}", style="red" if part.is_error else "")
         case File():
             return Line(f"file {one_line(part.name)} ({part.media_type})")
-        case Data(name="timer", value={"note": str(note)}):
+        case Data(value={"note": str(note)}) if message.is_note(part):
             return Line(f"woke up: {one_line(note, _WIDTH)}", style="dim")
         case Data():
             return Line(f"data {one_line(part.name)}")

@@ -141,7 +141,9 @@ class Perdure:
             message=message_of(message, "first", known.digest) if message is not None else None,
             continue_as_new_after=continue_as_new_after,
         )
-        session = Session(self._client, await self._start(new), new, self._live, self._parts.blobs, self.model)
+        parts = self._parts
+        handle = await self._start(new)
+        session = Session(self._client, handle, new, self._live, parts.blobs, self.model, parts.catalogue.edited)
         self._sessions.append(session)
         return session
 

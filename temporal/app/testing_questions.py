@@ -12,8 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.client import WorkflowHandle
 
-from gateway.answers import check_answer, make_answer
+from gateway.answers import as_taken, check_answer, make_answer
+from gateway.auth import LOCAL
 from gateway.bodies import AnswerBody
+from gateway.context import EditArguments
 from gateway.problems import Problem, from_validation
 from gateway.viewer import arguments_of
 from temporal.blobs import BlobStore
@@ -28,7 +30,7 @@ from workflows.events import (
     ToolStarted,
 )
 from workflows.session import SessionWorkflow
-from workflows.types import Question
+from workflows.types import By, Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 
@@ -52,6 +54,8 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
                     prompt=event.prompt if isinstance(event, InputRequested) else None,
                     expires_at=event.expires_at,
                     blob=event.blob,
+                    reason=event.reason if isinstance(event, ApprovalRequested) else None,
+                    remember=event.remember if isinstance(event, ApprovalRequested) else None,
                 )
                 found[question.question_id] = question
             case ApprovalResolved() | InputReceived():
@@ -77,10 +81,13 @@ def waits(events: Iterable[Event], now: datetime) -> tuple[Question, ...]:
 class Answers:
     """Answers one session's questions. `until` waits for its events."""
 
-    def __init__(self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until) -> None:
+    def __init__(
+        self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until, edit: EditArguments
+    ) -> None:
         self._handle = handle
         self._blobs = blobs
         self._until = until
+        self._edit = edit
 
     async def give(self, asked: tuple[Question, ...], which: str | None, by: str | None, **answer: Any) -> None:
         """Answers that question of `asked` whose tool or id is `which`, or the only one; returns once it is settled.
@@ -93,11 +100,12 @@ class Answers:
             body = AnswerBody.model_validate({"question_id": question.question_id, **given})
             args = await arguments_of(question, self._blobs)
             check_answer(body, question.model_copy(update={"args": args}), state)
+            body = await as_taken(body, state.question or question, self._edit)
         except ValidationError as error:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
         except Problem as problem:
             raise AnswerRefused(problem.detail) from None
-        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, by)
+        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, By(subject=by or LOCAL))
         await self._handle.signal(SessionWorkflow.answer, command.model_copy(update={"id": uuid.uuid4().hex}))
 
         def settled(events: list[Event]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
+from gateway.context import EditArguments
 from temporal.app.testing_model import ScriptedModel, ScriptError
 from temporal.app.testing_questions import Answers, open_questions, waits
 from temporal.app.testing_server import now
@@ -56,6 +57,7 @@ class Session:
         live: MemoryLive,
         blobs: BlobStore,
         model: ScriptedModel,
+        edit: EditArguments,
     ) -> None:
         #: The workflow, for what the kit has no word for: signals, queries, its history.
         self.handle = handle
@@ -66,7 +68,7 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._answers = Answers(handle, blobs, self._until)
+        self._answers = Answers(handle, blobs, self._until, edit)
 
     async def say(self, text: str) -> Turn:
         """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""

@@ -114,7 +114,7 @@ def _question(question: Mapping[str, Any]) -> Text:
         end = "answered" if "value" in question else "not answered"
     else:
         end = "allowed" if approved else "not allowed"
-    by = f" by {one_line(question['by'])}" if question.get("by") else ""
+    by = f" by {one_line(question['by']['subject'])}" if question.get("by") else ""
     waited = (datetime.fromisoformat(resolved) - datetime.fromisoformat(asked)).total_seconds() * 1000
     line.append(f"  {end}{by} after {duration(waited)}", style="red" if end.startswith("not") else "")
     return line.append(f": {one_line(question['reason'], 200)}") if question.get("reason") else line

@@ -89,7 +89,7 @@ class Recording:
     def _take(self, call: ToolCall, match: Match) -> ToolResult | None:
         for pair in self.calls:
             recorded, result = pair
-            same = (recorded.args, recorded.args_raw) == (call.args, call.args_raw)
+            same = (recorded.as_written().args, recorded.args_raw) == (call.args, call.args_raw)
             if recorded.name == call.name and (same or match == "other_args"):
                 self.calls.remove(pair)
                 self.matches[call.call_id] = match

@@ -27,11 +27,11 @@ from gateway.erase import Eraser
 from gateway.hosts import KnownHosts
 from gateway.json_bodies import JsonBodies
 from gateway.origin_guard import OriginGuard
-from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_store, from_validation
+from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watches import Watches
 from gateway.workers import Workers
-from temporal.blobs import BlobStore, BlobStoreFailed
+from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
 from temporal.live import Live
 from temporal.metrics import UNMEASURED, Metrics
@@ -155,11 +155,6 @@ def _handle_failures(app: FastAPI) -> None:
     async def temporal(request: Request, error: RPCError) -> Response:
         log.warning("temporal.refused", path=request.url.path, status=error.status.name, message=error.message)
         return from_rpc(error).response()
-
-    @app.exception_handler(BlobStoreFailed)
-    async def store(request: Request, error: BlobStoreFailed) -> Response:
-        log.warning("store.failed", path=request.url.path, problem=str(error))
-        return from_store(error).response()
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:

@@ -15,7 +15,6 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(gateway: Here) -> dict[str, str]:
-    """200 when Temporal answers, a worker polls for sessions and the blob store takes bytes, else 503 or 507."""
+    """200 when Temporal answers and a worker polls for sessions, else 503."""
     await gateway.backend.check_ready()
-    await gateway.blobs.check()
     return {"status": "ready"}

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from starlette.responses import JSONResponse
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.blobs import BlobStoreFailed
 from temporal.yaml_source import field_name
 
 Code = Literal[
@@ -31,14 +30,10 @@ Code = Literal[
     "session_closed",
     "turn_running",
     "already_answered",
-    "request_timeout",
     "too_many",
     "no_worker",
     "overloaded",
     "temporal_unavailable",
-    "store_unavailable",
-    "store_full",
-    "state_lost",
     "internal",
 ]
 
@@ -68,13 +63,9 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "turn_running": Kind(409, "The turn has not ended yet"),
     "already_answered": Kind(409, "The question is not open any more"),
     "too_many": Kind(429, "Too much at once", retry_after=2),
-    "request_timeout": Kind(408, "The request came too slowly"),
     "no_worker": Kind(503, "No worker answers for the session", retry_after=2),
     "overloaded": Kind(503, "More is asked for than can be done now", retry_after=2),
     "temporal_unavailable": Kind(503, "Temporal does not answer", retry_after=2),
-    "store_unavailable": Kind(503, "The blob store does not take anything", retry_after=10),
-    "store_full": Kind(507, "The blob store is full"),
-    "state_lost": Kind(500, "What the session was is lost"),
     "internal": Kind(500, "Something went wrong here"),
 }
 
@@ -163,12 +154,6 @@ def from_validation(errors: Sequence[Any]) -> Problem:
     detail = "; ".join(f"{error.field}: {error.message}" for error in named[:3])
     more = len(errors) - 3
     return Problem("validation", f"{detail}; and {more} more" if more > 0 else detail, errors=named)
-
-
-def from_store(error: BlobStoreFailed) -> Problem:
-    """What the blob store could not take. Nothing of the request was kept."""
-    code: Code = "store_full" if error.full else "store_unavailable"
-    return Problem(code, f"{str(error).capitalize()}; nothing of this request was kept.")
 
 
 def from_http(status: int, headers: Mapping[str, str] | None = None) -> Problem:

@@ -7,14 +7,12 @@ Rule 3: a blob is whole or absent, also after a kill in the middle of a write.
 """
 
 import asyncio
-import errno
 import hashlib
 import os
 import re
 import shutil
 import uuid
 from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -28,8 +26,6 @@ log = structlog.get_logger(__name__)
 #: Bytes of JSON above which a message folds its largest parts, even if each is below `INLINE_LIMIT`.
 MESSAGE_LIMIT = 64 * 1024
 
-#: Bytes that a store must have room for to count as one that takes bytes.
-_PROBE = 64 * 1024
 #: First segments of keys that are no tenant's: definitions, and what belongs to no session.
 RESERVED_TENANTS = frozenset({"definitions", "perdure", "~"})
 
@@ -54,25 +50,13 @@ class BlobKeyInvalid(BlobError):
     """The key is not made of ids."""
 
 
-class BlobStoreFailed(BlobError):
-    """The store cannot take bytes now. `full`: for lack of room."""
-
-    def __init__(self, message: str, *, full: bool) -> None:
-        super().__init__(message)
-        self.full = full
-
-
 class BlobStore(Protocol):
     async def put(self, key: str, data: bytes) -> None:
-        """Stores `data` under `key`; the same again does nothing. Raises `BlobStoreFailed`."""
+        """Stores `data` under `key`; the same again does nothing."""
         ...
 
     async def get(self, key: str) -> bytes:
         """The bytes under `key`. Raises `BlobMissing`, or `BlobDamaged` where they are not what was stored."""
-        ...
-
-    async def check(self) -> None:
-        """Raises `BlobStoreFailed` unless the store takes bytes now."""
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
@@ -95,19 +79,8 @@ class LocalBlobs:
     async def put(self, key: str, data: bytes) -> None:
         check_key(key)
         _verify(key, data)
-        try:
-            await asyncio.to_thread(_write, self._root / key, data)
-        except OSError as error:
-            raise _failed(error) from error
+        await asyncio.to_thread(_write, self._root / key, data)
         self._remember(key, data)
-
-    async def check(self) -> None:
-        # "+" stands in no id, so no session has a blob there.
-        probe = self._root / f"+probe-{uuid.uuid4().hex}"
-        try:
-            await asyncio.to_thread(_probe, probe)
-        except OSError as error:
-            raise _failed(error) from error
 
     async def get(self, key: str) -> bytes:
         check_key(key)
@@ -221,19 +194,6 @@ def _verify(key: str, data: bytes) -> None:
         raise BlobDamaged(f"blob {key} is damaged: its bytes do not have the sha256 that it is named by")
 
 
-def _failed(error: OSError) -> BlobStoreFailed:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    reason = "is full" if full else f"cannot be written ({error.strerror or type(error).__name__})"
-    return BlobStoreFailed(f"the blob store {reason}", full=full)
-
-
-def _probe(path: Path) -> None:
-    try:
-        _write(path, b"\0" * _PROBE)
-    finally:
-        path.unlink(missing_ok=True)
-
-
 def _write(path: Path, data: bytes) -> None:
     # A file of this size under a hash is this blob; another size is what a power failure left.
     if _sha256_in(path.name) is not None and path.exists() and path.stat().st_size == len(data):
@@ -241,18 +201,12 @@ def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # "+" stands in no id, so a temporary file can never be asked for.
     temporary = path.with_name(f"{path.name}+{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            # The event that names the blob is about to be committed elsewhere; the blob must not be the one that is lost.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        # On a full disk, what is of no use must not stay.
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        # The event that names the blob is about to be committed elsewhere; the blob must not be the one that is lost.
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def _delete(folder: Path) -> int:

@@ -136,10 +136,6 @@ class Settings(BaseSettings):
     #: gateway's --host; `*.example.com` stands for all names below it. Requests that name another host are refused.
     allowed_hosts: _HostNames = ()
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
-    #: Connections that the gateway holds at the same time; unset, as many as the process may have files open, 10,000 at most.
-    connections: int | None = Field(default=None, ge=1)
-    #: Streams that one user may have open at one gateway.
-    streams: int = Field(default=5000, ge=1)
     #: Frames that wait for one viewer before it is cut; it resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: Idle events streams get a comment this often.

@@ -25,7 +25,6 @@ from temporal.app.sources import usual_sources
 from temporal.app.terminal import plain
 from temporal.client import TemporalUnavailable
 from temporal.metrics import ExporterFailed
-from temporal.private_files import keep_to_owner
 from temporal.settings import SettingsInvalid
 
 app = typer.Typer(
@@ -116,7 +115,6 @@ def new_project(directory: Annotated[Path, typer.Argument(help="A folder that is
 
 
 def _run(process: Coroutine[Any, Any, None]) -> None:
-    keep_to_owner()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(process)
 

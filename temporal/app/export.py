@@ -18,7 +18,6 @@ from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContex
 
 from temporal.blobs import BlobStore
 from temporal.codec import BlobDriver
-from temporal.private_files import write_private
 
 _REFERENCE: Final = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 
@@ -30,12 +29,12 @@ async def write_histories(
 
     Raises `BlobMissing` where a payload is not in `blobs`, and `RPCError`.
     """
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     for number, run in enumerate(runs, 1):
         history = await client.get_workflow_handle(session, run_id=run).fetch_history()
         text = (await with_payloads(history, blobs)).to_json()
         path = folder / f"{session.partition('/')[2]}.{number}.json"
-        await asyncio.to_thread(write_private, path, text)
+        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         yield path
 
 

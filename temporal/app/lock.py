@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 from typing import Self
 
-from temporal.private_files import tighten_data
-
 
 class AlreadyRunning(Exception):
     """Another `perdure dev` holds the data directory."""
@@ -23,8 +21,8 @@ class DirectoryLock:
         self._file: int | None = None
 
     def __enter__(self) -> Self:
-        tighten_data(self._path.parent)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -19,7 +19,6 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import sdks
-from gateway.connections import bounded, most_connections
 from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
@@ -81,7 +80,7 @@ async def run_dev(
         await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url)
-        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        failed = await stack.enter_async_context(_serving(app, listener))
         reviving = asyncio.create_task(revive(server))
         try:
             ready(f"http://{host}:{port}", server.ui_url, parts)
@@ -126,7 +125,7 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
-        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        failed = await stack.enter_async_context(_serving(app, listener))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -181,7 +180,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
+async def _serving(app: FastAPI, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
     """Serves `app`; the task that it yields ends only if the server fails."""
     config = uvicorn.Config(
         app,
@@ -190,7 +189,6 @@ async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) ->
         timeout_graceful_shutdown=GATEWAY_STOP_S,
         timeout_keep_alive=30,
         ws="none",
-        http=bounded(settings.connections or most_connections()),
     )
     server = _Uvicorn(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

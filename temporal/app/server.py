@@ -200,8 +200,6 @@ class DevServer:
         command = ["--log-level", "error", "server", "start-dev", "--ip", HOST, "--port", str(self._port), *ui]
         command += ["--db-filename", str(self._database)]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
-        # Or erased words stay in pages that are free.
-        command += ["--sqlite-pragma", "secure_delete=on"]
         for name, value in _DYNAMIC.items():
             command += ["--dynamic-config-value", f"{name}={value}"]
         # The server also has an HTTP API, for any page of any site, which cannot be switched off. This makes it refuse every

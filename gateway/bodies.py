@@ -11,7 +11,7 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from workflows.session_ids import free_session_id
-from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
+from workflows.types import Data, File, Frozen, Id, Part, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -204,12 +204,6 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
-    #: Of the session, now that it has the message.
-    status: SessionStatus
-    #: Where the message waits for a turn: 1 is next.
-    position: int | None = None
-    #: The questions that people have to answer first, as the snapshot shows them.
-    waiting_for: list[dict[str, JsonValue]] | None = None
 
 
 class ProblemBody(Frozen):

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Header, Query
@@ -22,13 +22,12 @@ from gateway.bodies import MessageAccepted, SendMessageBody, SessionNamed, Sessi
 from gateway.context import By, Gateway, Here
 from gateway.json_bytes import to_json
 from gateway.problems import Problem
-from gateway.questions_asked import all_questions, may_ask, questions_of
 from gateway.sse import EventStreamResponse, Outgoing
 from gateway.streams import frames_of
 from gateway.strict_json import StrictRoute
 from gateway.turns import TurnFilter, TurnRecord
 from temporal.blobs import fold
-from workflows.commands import Receipt, SendMessage, Stop
+from workflows.commands import SendMessage, Stop
 from workflows.session import SessionWorkflow
 
 MAX_QUEUED: Final = 100
@@ -46,12 +45,6 @@ class Sent:
     sha256: str
     #: A cursor from before its first event.
     cursor: int
-    #: What the session said of itself before it took the message, or when it was asked about a repeat.
-    receipt: Receipt
-
-    @property
-    def repeated(self) -> bool:
-        return self.receipt.cursor is not None
 
 
 @router.post("/messages", status_code=202, response_model=MessageAccepted)
@@ -64,23 +57,20 @@ async def send_message(
     wait: Annotated[float | None, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the turn")] = None,
 ) -> Response:
     """Sends a message. With `Accept: text/event-stream` the answer is the stream of its turn; with `wait`, the finished
-    turn as JSON (200), or the open questions as soon as the session waits for a person (200, `status: "waiting"`), or 202
-    where it takes longer."""
+    turn as JSON (200), or 202 where it takes longer."""
     sent = await _send(gateway, by.workflow_id(session_id), body)
     if "text/event-stream" in accept.lower():
         frames = frames_of(_events_of(gateway, sent))
         return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
     answer = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:
-        outcome = await _wait(gateway, sent, wait)
-        if isinstance(outcome, dict):
-            return Response(to_json({**answer, "status": "waiting", **outcome}), media_type="application/json")
-        if outcome.rejected is not None:
-            raise _rejection(outcome.rejected)
-        if outcome.turn is not None:
-            finished = to_json({**answer, "turn": outcome.turn, "messages": outcome.messages})
+        record = await _wait(gateway, sent, wait)
+        if record.rejected is not None:
+            raise _rejection(record.rejected)
+        if record.turn is not None:
+            finished = to_json({**answer, "turn": record.turn, "messages": record.messages})
             return Response(finished, media_type="application/json")
-    return Response(to_json({**answer, **await _standing(gateway, sent)}), 202, media_type="application/json")
+    return JSONResponse(answer, 202)
 
 
 @router.post("/stop", status_code=202, response_model=SessionNamed)
@@ -108,7 +98,7 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
     if receipt.content_sha256 is not None and receipt.cursor is not None:
         if receipt.content_sha256 != sha256:
             raise _rejection("conflict")
-        return Sent(session, message_id, sha256, receipt.cursor, receipt)
+        return Sent(session, message_id, sha256, receipt.cursor)
     if receipt.closed:
         raise _rejection("session_closed")
     if receipt.queued >= MAX_QUEUED:
@@ -123,25 +113,7 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
     )
     await gateway.backend.signal(session, command)
     gateway.live.poke(session)
-    return Sent(session, message_id, sha256, receipt.seq, receipt)
-
-
-async def _standing(gateway: Gateway, sent: Sent) -> dict[str, Any]:
-    """Where the session stands with the message: `status`, its `position` where it waits for a turn, and `waiting_for`
-    where a person has to answer first."""
-    receipt = sent.receipt
-    if sent.repeated:
-        return {"status": receipt.status, **await _waiting_for(gateway, sent)}
-    if receipt.status == "idle":
-        return {"status": "working"}
-    return {"status": receipt.status, "position": receipt.queued + 1, **await _waiting_for(gateway, sent)}
-
-
-async def _waiting_for(gateway: Gateway, sent: Sent) -> dict[str, Any]:
-    if sent.receipt.status != "waiting":
-        return {}
-    questions = await questions_of(gateway.backend, gateway.blobs, sent.session)
-    return {"waiting_for": questions} if questions else {}
+    return Sent(session, message_id, sha256, receipt.seq)
 
 
 async def _events_of(gateway: Gateway, sent: Sent) -> AsyncGenerator[Outgoing]:
@@ -166,39 +138,13 @@ async def _means_another(gateway: Gateway, sent: Sent, rejected: Outgoing) -> bo
     return receipt.content_sha256 == sent.sha256
 
 
-async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> TurnRecord | dict[str, Any]:
-    """The message's turn as far as it came, or the open questions of a session that waits for a person.
-
-    A question counts wherever it was asked: in the message's own turn, or in one that the message waits behind.
-    """
+async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> TurnRecord:
     record = TurnRecord()
-    wanted = TurnFilter(sent.message_id)
-    #: What was asked up to here is known by the receipt; what came later, by events.
-    asked = sent.receipt.status == "waiting"
     with suppress(TimeoutError):
-        async with (
-            asyncio.timeout(seconds),
-            aclosing(gateway.watches.follow(sent.session, sent.cursor, patient=True)) as everything,
-        ):
-            if asked and not sent.repeated and (questions := await _asked(gateway, sent)):
-                return questions
-            async for item in everything:
-                for chosen in wanted.take(item):
-                    if chosen.type == "message.rejected" and await _means_another(gateway, sent, chosen):
-                        wanted.over = False
-                    else:
-                        record.add(chosen)
-                if wanted.over:
-                    return record
-                caught_up = item.seq is None or item.seq >= sent.receipt.seq
-                if caught_up and (asked or may_ask(item)) and (questions := await _asked(gateway, sent)):
-                    return questions
-                asked = asked and not caught_up
+        async with asyncio.timeout(seconds), aclosing(_events_of(gateway, sent)) as events:
+            async for item in events:
+                record.add(item)
     return record
-
-
-async def _asked(gateway: Gateway, sent: Sent) -> dict[str, Any]:
-    return await all_questions(gateway.backend, gateway.blobs, sent.session)
 
 
 def _rejection(reason: str) -> Problem:

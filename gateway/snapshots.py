@@ -19,7 +19,7 @@ _NOT_SHOWN: Final = {"messages", "queued", "count", "questions", "more_questions
 
 async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, tuple[Message, ...]]:
     """The session as of the first page's `seq`, and its whole transcript, folded parts still folded."""
-    first = await with_questions(backend, session, PageRequest())
+    first = await _with_questions(backend, session, PageRequest())
     messages = list(first.messages)
     while len(messages) < first.count:
         request = PageRequest(after=len(messages), until=first.count)
@@ -34,7 +34,7 @@ async def snapshot_json(backend: Backend, blobs: BlobStore, session: str) -> dic
     shown = page.model_dump(mode="json", exclude=_NOT_SHOWN)
     if page.parent is not None:
         shown["parent"] = {"session_id": page.parent.session_id, "call_id": page.parent.call_id}
-    if below := await questions_below(backend, blobs, session, page):
+    if below := await _questions_below(backend, blobs, session, page):
         # Not among its own: its call ids and theirs are the same.
         shown["sub_questions"] = below
     return {
@@ -45,7 +45,7 @@ async def snapshot_json(backend: Backend, blobs: BlobStore, session: str) -> dic
     }
 
 
-async def with_questions(backend: Backend, session: str, request: PageRequest) -> SnapshotPage:
+async def _with_questions(backend: Backend, session: str, request: PageRequest) -> SnapshotPage:
     """The page that was asked for, with all open questions as of its `seq`."""
     for _ in range(_PATIENCE):
         page = await backend.query(session, SessionWorkflow.snapshot, request)
@@ -60,7 +60,9 @@ async def with_questions(backend: Backend, session: str, request: PageRequest) -
     return page.model_copy(update={"questions": questions, "more_questions": False})
 
 
-async def questions_below(backend: Backend, blobs: BlobStore, session: str, page: SnapshotPage) -> list[dict[str, Any]]:
+async def _questions_below(
+    backend: Backend, blobs: BlobStore, session: str, page: SnapshotPage
+) -> list[dict[str, Any]]:
     """Open questions of sub-agents that run, with the session at which each is answered."""
     tenant = session.partition("/")[0]
     request = PageRequest(after=_NO_MESSAGES, until=0)
@@ -68,11 +70,11 @@ async def questions_below(backend: Backend, blobs: BlobStore, session: str, page
     for session_id in page.sub_sessions.values():
         child = f"{tenant}/{session_id}"
         try:
-            below = await with_questions(backend, child, request)
+            below = await _with_questions(backend, child, request)
         except Problem:
             # It is not there yet, or cannot be asked; the session above can be shown all the same.
             continue
         for question in below.questions:
             found.append({**(await question_json(question, blobs)), "session_id": session_id})
-        found += await questions_below(backend, blobs, child, below)
+        found += await _questions_below(backend, blobs, child, below)
     return found

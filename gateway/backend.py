@@ -5,6 +5,7 @@ Rule 2: a query that nobody answers within its deadline means `no_worker` if Tem
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -36,6 +37,12 @@ Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
 #: A worker's long poll lasts a minute, and the server notes its beginning.
 _POLLED_WITHIN: Final = timedelta(seconds=70)
 _PROBE_S: Final = 2.0
+#: In what workers say who cannot read a session's state: the words of `BlobMissing` and `BlobDamaged`.
+_LOST: Final = re.compile(r"no blob \S+/|blob \S+ is damaged")
+_STATE_LOST: Final = (
+    "A blob that the session cannot go on without is lost or damaged. Put it back from a backup of the blob store, or "
+    "erase the session."
+)
 #: The SDK's code for code that does not fit a history; a query that has to replay it first fails with it.
 _REPLAY_FAILED: Final = "[TMPRL1100]"
 _SIGNALS: Final[dict[type[Signal], Any]] = {
@@ -92,7 +99,8 @@ class Backend:
         return value if isinstance(value, str) else None
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
-        """Asks a session. Raises Problem: `session_not_found`, `no_worker`, `temporal_unavailable`, `too_many`."""
+        """Asks a session. Raises Problem: `session_not_found`, `state_lost`, `no_worker`, `temporal_unavailable`,
+        `too_many`."""
         return await self._asked(lambda handle: handle.query(method, arg), session)
 
     async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
@@ -106,6 +114,8 @@ class Backend:
         except TimeoutError:
             raise await self._silent() from None
         except WorkflowQueryFailedError as error:
+            if _LOST.search(error.message):
+                raise Problem("state_lost", _STATE_LOST) from error
             if _REPLAY_FAILED in error.message:
                 raise Problem("no_worker", "No worker's code can replay what the session did before.") from error
             raise

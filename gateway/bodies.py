@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from workflows.types import Data, File, Frozen, Id, Part, Text
+from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -196,6 +196,34 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
+    #: The session's.
+    status: SessionStatus
+    #: Where the message waits for its turn, from 1; absent where it does not wait.
+    position: int | None = None
+    #: Open questions, shaped as in the snapshot; absent where there are none.
+    waiting_for: list[dict[str, JsonValue]] | None = None
+
+
+class MessageWaits(Frozen):
+    """Answer to `?wait=` where the session waits for a person."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    status: Literal["waiting"]
+    #: Shaped as in the snapshot.
+    questions: list[dict[str, JsonValue]]
+
+
+class TurnFinished(Frozen):
+    """Answer to `?wait=` where the turn has ended."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    #: `turn_id`, `reason`, `error?`, `usage`, `cost_usd`.
+    turn: dict[str, JsonValue]
+    messages: list[dict[str, JsonValue]]
 
 
 class ProblemBody(Frozen):

@@ -32,11 +32,14 @@ async def get_events(
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
     session = by.workflow_id(session_id)
+    gateway.streams.check(by)
     receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
     if receipt.status == "closed" and cursor == receipt.seq:
         return Response(status_code=204)
     frames = frames_of(gateway.watches.follow(session, cursor))
-    return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
+    return EventStreamResponse(
+        frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
+    )
 
 
 async def frames_of(items: AsyncGenerator[Outgoing]) -> AsyncIterator[bytes]:

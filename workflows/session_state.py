@@ -5,6 +5,7 @@ default, for runs that began without it.
 """
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import Field, JsonValue
 
@@ -15,6 +16,9 @@ from workflows.notes import Handoff
 from workflows.plan import Plans, open_questions
 from workflows.rules import CURRENT
 from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage
+
+#: Messages that wait in one session, beyond the one whose turn runs.
+MAX_QUEUED: Final = 100
 
 
 class Seen(Frozen):
@@ -122,6 +126,11 @@ class SessionState(Frozen):
         if self.questions:
             return "waiting"
         return "working" if self.turn or self.inbox else "idle"
+
+    @property
+    def room(self) -> int:
+        """How many more messages may come. One whose turn is next does not wait."""
+        return MAX_QUEUED + (0 if self.turn else 1) - len(self.inbox)
 
     @property
     def questions(self) -> tuple[Question, ...]:

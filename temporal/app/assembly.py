@@ -29,6 +29,7 @@ from activities.sub_agents import SubAgentCalls
 from activities.taking import Taking
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
 from gateway.app import create_app
+from gateway.erase import Scrub
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
 from temporal.app.telemetry import SILENT, Telemetry
@@ -163,7 +164,7 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     )
 
 
-def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) -> FastAPI:
+def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None, scrub: Scrub | None = None) -> FastAPI:
     def describe_tool(name: str) -> str | None:
         spec = parts.catalogue.spec(name) or SPECS.get(name)
         return spec.description if spec else None
@@ -178,6 +179,7 @@ def make_app(client: Client, live: Live, parts: Parts, temporal_ui: str | None) 
         definitions=parts.definitions,
         settings=parts.settings,
         temporal_ui=temporal_ui,
+        scrub=scrub,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
         measures=parts.telemetry.metrics,

@@ -44,10 +44,9 @@ class Eraser:
     def __init__(
         self, client: Client, backend: Backend, blobs: BlobStore, gone_within_s: float = 10, scrub: Scrub | None = None
     ) -> None:
-        """`scrub` is called after each erase, to have the store of histories forget what was deleted.
-
-        Waits so long for Temporal to delete what it was told to: unless it was set otherwise, it writes down only each
-        30 s that a run is over, and deletes none before."""
+        """Waits `gone_within_s` seconds for Temporal to delete what it was told to: unless it was set otherwise, it writes
+        down only each 30 s that a run is over, and deletes none before. `scrub` is called after each erase, so that the
+        store of histories keeps nothing of what was deleted."""
         self._client = client
         self._backend = backend
         self._blobs = blobs

@@ -11,6 +11,7 @@ import pytest
 
 from temporal.app.database import DatabaseBroken, check_database
 from temporal.app.fake_provider import FakeProvider
+from temporal.app.server import DevServer
 from temporal.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
@@ -32,7 +33,8 @@ async def test_erased_words_and_open_files_are_gone(dev: Dev, http: httpx2.Async
     await sessions.ask(session, word)
     await sessions.ask(session, f"{word} " * 10_000)
     assert holding(dev.data_dir, word)
-    assert open_to_others(dev.data_dir) == []
+    # `agents` is the test's own.
+    assert open_to_others(dev.data_dir) == [str(dev.data_dir / "agents")]
 
     assert (await http.delete(f"/v1/sessions/{session}?erase=true")).status_code == 200
 
@@ -42,15 +44,22 @@ async def test_erased_words_and_open_files_are_gone(dev: Dev, http: httpx2.Async
 
 
 @pytest.mark.server
-async def test_an_open_directory_is_closed_at_the_next_start(dev: Dev, http: httpx2.AsyncClient) -> None:
-    sessions = Sessions(http)
-    await sessions.create(message="word " * 20_000)
-    await dev.stop()
-    for path in (dev.data_dir, *dev.data_dir.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    assert open_to_others(dev.data_dir)
-    await dev.start()
-    assert open_to_others(dev.data_dir) == []
+async def test_an_open_directory_is_closed_at_the_next_start(tmp_path: Path) -> None:
+    data, others = tmp_path / "new" / "data", 0o755
+    async with DevServer(data, 0, None):
+        pass
+    await LocalBlobs(data / "blobs").put("t/s/name", b"x")
+    assert open_to_others(data) == open_to_others(data.parent) == []
+    (data / "schedules.json").write_text("{}")
+    for path in (data, *data.rglob("*")):
+        path.chmod(others if path.is_dir() else 0o644)
+    (data / "notes").mkdir(others)
+    assert len(open_to_others(data)) > 5
+
+    async with DevServer(data, 0, None):
+        assert {path.name for path in data.glob("temporal.db*")} >= {"temporal.db", "temporal.db-wal"}
+        # Whatever else somebody keeps there is theirs.
+        assert open_to_others(data) == [str(data / "notes")]
 
 
 @pytest.mark.server

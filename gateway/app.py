@@ -17,21 +17,23 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from gateway import answers, catalog, files, forks, health, messages, metrics, sessions, site, streams, timers, traces
+from gateway.admission import Admissions
 from gateway.answer_headers import AnswerHeaders
 from gateway.auth import Authenticate, anonymous
 from gateway.backend import Backend
 from gateway.bodies import ProblemBody
 from gateway.body_limit import BodyLimit
 from gateway.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
-from gateway.erase import Eraser
+from gateway.erase import Eraser, Scrub
 from gateway.hosts import KnownHosts
 from gateway.json_bodies import JsonBodies
+from gateway.open_streams import OpenStreams
 from gateway.origin_guard import OriginGuard
 from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from gateway.snapshots import snapshot_json
 from gateway.watches import Watches
 from gateway.workers import Workers
-from temporal.blobs import BlobStore
+from temporal.blobs import BlobStore, StoreFull, StoreUnavailable
 from temporal.definitions import Definitions
 from temporal.live import Live
 from temporal.metrics import UNMEASURED, Metrics
@@ -60,6 +62,7 @@ def create_app(
     settings: Settings,
     host: str = "localhost",
     temporal_ui: str | None = None,
+    scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
     rebuild_request: RebuildRequest = lambda prompt, messages: None,
     describe_tool: DescribeTool = lambda name: None,
@@ -111,7 +114,9 @@ def create_app(
     app.state.watches = watches
     app.state.gateway = Gateway(
         backend=backend,
-        eraser=Eraser(client, backend, blobs),
+        eraser=Eraser(client, backend, blobs, scrub=scrub),
+        admissions=Admissions(backend),
+        streams=OpenStreams(settings.streams_per_principal),
         watches=watches,
         live=live,
         blobs=blobs,
@@ -155,6 +160,14 @@ def _handle_failures(app: FastAPI) -> None:
     async def temporal(request: Request, error: RPCError) -> Response:
         log.warning("temporal.refused", path=request.url.path, status=error.status.name, message=error.message)
         return from_rpc(error).response()
+
+    @app.exception_handler(StoreUnavailable)
+    async def store(request: Request, error: StoreUnavailable) -> Response:
+        full = isinstance(error, StoreFull)
+        # Which store and why is for the operator's log: a caller need not know paths of this machine.
+        log.error("store.unavailable", path=request.url.path, problem=str(error))
+        detail = "has no room" if full else "cannot be read or written"
+        return Problem("store_full" if full else "store_unavailable", f"The blob store {detail}.").response()
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:

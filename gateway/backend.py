@@ -9,6 +9,7 @@ memory: otherwise the question waits out the sticky time-out, which is long for 
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -47,6 +48,12 @@ _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
+#: In what workers say who cannot read a session's state: the words of `BlobMissing` and `BlobDamaged`.
+_LOST: Final = re.compile(r"no blob \S+/|blob \S+ is damaged")
+_STATE_LOST: Final = (
+    "A blob that the session cannot go on without is lost or damaged. Put it back from a backup of the blob store, or "
+    "erase the session."
+)
 #: The SDK's code for code that does not fit a history; a query that has to replay it first fails with it.
 _REPLAY_FAILED: Final = "[TMPRL1100]"
 #: The same for workflow code that got no turn for seconds, as on a worker that has far too much to do.
@@ -107,8 +114,8 @@ class Backend:
         return value if isinstance(value, str) else None
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
-        """Asks a session. Raises Problem: `session_not_found`, `no_worker`, `overloaded`, `temporal_unavailable`,
-        `too_many`."""
+        """Asks a session. Raises Problem: `session_not_found`, `state_lost`, `no_worker`, `overloaded`,
+        `temporal_unavailable`, `too_many`."""
         return await self._asked(lambda handle: handle.query(method, arg), session)
 
     async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
@@ -126,6 +133,8 @@ class Backend:
         except TimeoutError:
             raise await self._silent(session) from None
         except WorkflowQueryFailedError as error:
+            if _LOST.search(error.message):
+                raise Problem("state_lost", _STATE_LOST) from error
             if _REPLAY_FAILED in error.message:
                 raise Problem("no_worker", "No worker's code can replay what the session did before.") from error
             if _STARVED in error.message:

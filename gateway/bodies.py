@@ -11,7 +11,7 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from workflows.session_ids import free_session_id
-from workflows.types import Data, File, Frozen, Id, Part, Text, is_reserved_data
+from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -204,6 +204,34 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
+    #: The session's.
+    status: SessionStatus
+    #: Where the message waits for its turn, from 1; absent where it does not wait.
+    position: int | None = None
+    #: Open questions, shaped as in the snapshot; absent where there are none.
+    waiting_for: list[dict[str, JsonValue]] | None = None
+
+
+class MessageWaits(Frozen):
+    """Answer to `?wait=` where the session waits for a person."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    status: Literal["waiting"]
+    #: Shaped as in the snapshot.
+    questions: list[dict[str, JsonValue]]
+
+
+class TurnFinished(Frozen):
+    """Answer to `?wait=` where the turn has ended."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    #: `turn_id`, `reason`, `error?`, `usage`, `cost_usd`.
+    turn: dict[str, JsonValue]
+    messages: list[dict[str, JsonValue]]
 
 
 class ProblemBody(Frozen):

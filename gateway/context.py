@@ -8,9 +8,11 @@ from fastapi import Depends
 from pydantic import JsonValue
 from starlette.requests import Request
 
+from gateway.admission import Admissions
 from gateway.auth import Authenticate, Principal
 from gateway.backend import Backend
 from gateway.erase import Eraser
+from gateway.open_streams import OpenStreams
 from gateway.watches import Watches
 from temporal.blobs import BlobStore
 from temporal.definitions import Definitions
@@ -34,6 +36,8 @@ ReadMetrics = Callable[[], Awaitable[bytes]]
 class Gateway:
     backend: Backend
     eraser: Eraser
+    admissions: Admissions
+    streams: OpenStreams
     watches: Watches
     live: Live
     blobs: BlobStore

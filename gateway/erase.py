@@ -8,7 +8,7 @@ Rule 4: blobs go after the runs, for a run that still works writes more.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +22,8 @@ from gateway.backend import Backend
 from gateway.problems import Problem, from_rpc
 from gateway.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
 from temporal.blobs import BlobStore
+
+Scrub = Callable[[], Awaitable[None]]
 
 #: Seconds for a session to end once it was told to close: its turn is stopped first.
 _END_S: Final = 30.0
@@ -39,24 +41,35 @@ class Erased:
 class Eraser:
     """`session` is always a workflow id, `{tenant}/{session_id}`."""
 
-    def __init__(self, client: Client, backend: Backend, blobs: BlobStore, gone_within_s: float = 10) -> None:
-        """Waits so long for Temporal to delete what it was told to: unless it was set otherwise, it writes down only each
-        30 s that a run is over, and deletes none before."""
+    def __init__(
+        self, client: Client, backend: Backend, blobs: BlobStore, gone_within_s: float = 10, scrub: Scrub | None = None
+    ) -> None:
+        """Waits `gone_within_s` seconds for Temporal to delete what it was told to: unless it was set otherwise, it writes
+        down only each 30 s that a run is over, and deletes none before. `scrub` is called after each erase, so that the
+        store of histories keeps nothing of what was deleted."""
         self._client = client
         self._backend = backend
         self._blobs = blobs
         self._gone_within_s = gone_within_s
+        self._scrub = scrub
 
     async def erase(
         self, session: str, *, closing: Callable[[], None] = lambda: None, terminate: bool = False
     ) -> Erased:
         """`closing` is called when the session was told to close. `terminate` ends it at once instead, for a session
         that no worker can carry on. Raises Problem: `no_worker`, `temporal_unavailable`, `too_many`."""
+        erased = await self._erase(session, closing, terminate)
+        if self._scrub is not None:
+            await self._scrub()
+        return erased
+
+    async def _erase(self, session: str, closing: Callable[[], None], terminate: bool) -> Erased:
         try:
             await self._end(session, closing, terminate)
             runs = await runs_of(self._client, session)
             below = [
-                await self.erase(child, terminate=terminate) for child in await children_of(self._client, session, runs)
+                await self._erase(child, lambda: None, terminate)
+                for child in await children_of(self._client, session, runs)
             ]
             for run in runs:
                 await self._delete(session, run)
@@ -82,7 +95,15 @@ class Eraser:
             return
         # It may end, and be erased by somebody else, at any moment from here on.
         with suppress(_NotThere):
-            await self._close(session)
+            try:
+                await self._close(session)
+            except Problem as problem:
+                if problem.code != "state_lost":
+                    raise
+                # Nobody can tell it anything any more.
+                with suppress(RPCError):
+                    await handle.terminate("erased", rpc_timeout=RPC_TIMEOUT)
+                return
             closing()
         try:
             async with asyncio.timeout(_END_S):

@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from gateway.context import Here
+from gateway.problems import Problem
+from temporal.blobs import probe
 
 router = APIRouter(tags=["health"])
 
@@ -15,6 +17,8 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(gateway: Here) -> dict[str, str]:
-    """200 when Temporal answers and a worker polls for sessions, else 503."""
+    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
     await gateway.backend.check_ready()
+    if not await probe(gateway.blobs):
+        raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
     return {"status": "ready"}

@@ -11,26 +11,37 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from gateway.bodies import MessageAccepted, SendMessageBody, SessionNamed, SessionPath, StopTurn, content_sha256
+from gateway.admission import full
+from gateway.bodies import (
+    MessageAccepted,
+    MessageWaits,
+    SendMessageBody,
+    SessionNamed,
+    SessionPath,
+    StopTurn,
+    TurnFinished,
+    content_sha256,
+)
 from gateway.context import By, Gateway, Here
 from gateway.json_bytes import to_json
 from gateway.problems import Problem
+from gateway.snapshots import open_questions
 from gateway.sse import EventStreamResponse, Outgoing
 from gateway.streams import frames_of
 from gateway.strict_json import StrictRoute
-from gateway.turns import TurnFilter, TurnRecord
+from gateway.turns import TurnFilter, TurnRecord, asked_by
 from temporal.blobs import fold
-from workflows.commands import SendMessage, Stop
+from workflows.commands import Receipt, SendMessage, Stop
 from workflows.session import SessionWorkflow
+from workflows.types import SessionStatus
 
-MAX_QUEUED: Final = 100
 MAX_WAIT_S: Final = 300
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_class=StrictRoute)
@@ -45,9 +56,20 @@ class Sent:
     sha256: str
     #: A cursor from before its first event.
     cursor: int
+    #: The session's, with the message in it.
+    status: SessionStatus
+    #: Where the message waits for its turn; None where it does not.
+    position: int | None
+    #: What the session waits for, as JSON.
+    questions: list[dict[str, Any]]
 
 
-@router.post("/messages", status_code=202, response_model=MessageAccepted)
+@router.post(
+    "/messages",
+    status_code=202,
+    response_model=MessageAccepted,
+    responses={200: {"model": TurnFinished | MessageWaits}},
+)
 async def send_message(
     session_id: SessionPath,
     body: SendMessageBody,
@@ -57,20 +79,33 @@ async def send_message(
     wait: Annotated[float | None, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the turn")] = None,
 ) -> Response:
     """Sends a message. With `Accept: text/event-stream` the answer is the stream of its turn; with `wait`, the finished
-    turn as JSON (200), or 202 where it takes longer."""
+    turn as JSON, or the open questions as soon as the session waits for a person (200), or 202 where it takes longer."""
+    streams = "text/event-stream" in accept.lower()
+    if streams:
+        gateway.streams.check(by)
     sent = await _send(gateway, by.workflow_id(session_id), body)
-    if "text/event-stream" in accept.lower():
+    if streams:
         frames = frames_of(_events_of(gateway, sent))
-        return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
-    answer = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
+        return EventStreamResponse(
+            frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
+        )
+    answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:
-        record = await _wait(gateway, sent, wait)
+        record, questions = await _wait(gateway, sent, wait)
         if record.rejected is not None:
             raise _rejection(record.rejected)
         if record.turn is not None:
             finished = to_json({**answer, "turn": record.turn, "messages": record.messages})
             return Response(finished, media_type="application/json")
-    return JSONResponse(answer, 202)
+        if questions:
+            waits = to_json({**answer, "status": "waiting", "questions": questions})
+            return Response(waits, media_type="application/json")
+    answer["status"] = sent.status
+    if sent.position is not None:
+        answer["position"] = sent.position
+    if sent.questions:
+        answer["waiting_for"] = sent.questions
+    return Response(to_json(answer), 202, media_type="application/json")
 
 
 @router.post("/stop", status_code=202, response_model=SessionNamed)
@@ -92,40 +127,71 @@ async def _send(gateway: Gateway, session: str, body: SendMessageBody) -> Sent:
     message_id = body.message_id or uuid.uuid4().hex
     parts = body.neutral_parts()
     sha256 = content_sha256(parts)
-    receipt = None if body.message_id else gateway.watches.take_receipt(session)
-    if receipt is None:
-        receipt = await gateway.backend.query(session, SessionWorkflow.receipt, message_id)
-    if receipt.content_sha256 is not None and receipt.cursor is not None:
-        if receipt.content_sha256 != sha256:
-            raise _rejection("conflict")
-        return Sent(session, message_id, sha256, receipt.cursor)
-    if receipt.closed:
-        raise _rejection("session_closed")
-    if receipt.queued >= MAX_QUEUED:
-        raise Problem("too_many", f"{receipt.queued} messages wait for their turn already.")
-    agent = None if receipt.pinned else gateway.definitions.current(receipt.agent)
-    command = SendMessage(
-        message_id=message_id,
-        parts=await fold(gateway.blobs, session, parts),
-        content_sha256=sha256,
-        cursor=receipt.seq,
-        digest=agent.digest if agent is not None else None,
-    )
-    await gateway.backend.signal(session, command)
+    known = None if body.message_id else gateway.watches.take_receipt(session)
+    async with gateway.admissions.asking(session, message_id, known) as place:
+        receipt = place.receipt
+        if receipt.content_sha256 is not None and receipt.cursor is not None:
+            if receipt.content_sha256 != sha256:
+                raise _rejection("conflict")
+            return await _sent(gateway, session, message_id, sha256, receipt, receipt.position)
+        if receipt.closed:
+            raise _rejection("session_closed")
+        agent = None if receipt.pinned else gateway.definitions.current(receipt.agent)
+        command = SendMessage(
+            message_id=message_id,
+            parts=await fold(gateway.blobs, session, parts),
+            content_sha256=sha256,
+            cursor=receipt.seq,
+            digest=agent.digest if agent is not None else None,
+        )
+        position = await place.take()
+        await gateway.backend.signal(session, command)
     gateway.live.poke(session)
-    return Sent(session, message_id, sha256, receipt.seq)
+    if place.scarce and (await gateway.backend.query(session, SessionWorkflow.receipt, message_id)).cursor is None:
+        # Another gateway has filled the last places.
+        raise _rejection("queue_full")
+    return await _sent(gateway, session, message_id, sha256, place.receipt, position, command.cursor)
+
+
+async def _sent(
+    gateway: Gateway,
+    session: str,
+    message_id: str,
+    sha256: str,
+    receipt: Receipt,
+    position: int | None,
+    cursor: int | None = None,
+) -> Sent:
+    """`cursor` is that of a message that is new to the session."""
+    status = receipt.status
+    if cursor is None:
+        cursor = receipt.cursor or 0
+    elif status == "idle":
+        status = "working"
+    questions = await open_questions(gateway.backend, gateway.blobs, session, receipt)
+    return Sent(session, message_id, sha256, cursor, status, position, questions)
 
 
 async def _events_of(gateway: Gateway, sent: Sent) -> AsyncGenerator[Outgoing]:
     """The message's own events and those of its turn, live frames among them, to the turn's end."""
+    async with aclosing(_chosen(gateway, sent)) as everything:
+        async for _, chosen in everything:
+            for one in chosen:
+                yield one
+
+
+async def _chosen(gateway: Gateway, sent: Sent) -> AsyncGenerator[tuple[Outgoing, tuple[Outgoing, ...]]]:
+    """All that the session sends to the end of the message's turn, each with what of it belongs to the message."""
     wanted = TurnFilter(sent.message_id)
     async with aclosing(gateway.watches.follow(sent.session, sent.cursor, patient=True)) as everything:
         async for item in everything:
-            for chosen in wanted.take(item):
-                if chosen.type == "message.rejected" and await _means_another(gateway, sent, chosen):
+            chosen: list[Outgoing] = []
+            for one in wanted.take(item):
+                if one.type == "message.rejected" and await _means_another(gateway, sent, one):
                     wanted.over = False
                 else:
-                    yield chosen
+                    chosen.append(one)
+            yield item, tuple(chosen)
             if wanted.over:
                 return
 
@@ -138,16 +204,28 @@ async def _means_another(gateway: Gateway, sent: Sent, rejected: Outgoing) -> bo
     return receipt.content_sha256 == sent.sha256
 
 
-async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> TurnRecord:
+async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> tuple[TurnRecord, list[dict[str, Any]]]:
+    """The turn as far as it came, and the questions if the session waits for a person before the turn's end."""
     record = TurnRecord()
+    if sent.status == "waiting" and sent.position is not None:
+        return record, sent.questions
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds), aclosing(_events_of(gateway, sent)) as events:
-            async for item in events:
-                record.add(item)
-    return record
+        async with asyncio.timeout(seconds), aclosing(_chosen(gateway, sent)) as events:
+            async for item, chosen in events:
+                for one in chosen:
+                    record.add(one)
+                if record.turn is None and (asked := asked_by(item)):
+                    # What was asked long ago may be answered by now.
+                    receipt = await gateway.backend.query(sent.session, SessionWorkflow.receipt, sent.message_id)
+                    questions = await open_questions(gateway.backend, gateway.blobs, sent.session, receipt)
+                    if any(question["question_id"] in asked for question in questions):
+                        return record, questions
+    return record, []
 
 
 def _rejection(reason: str) -> Problem:
     if reason == "session_closed":
         return Problem("session_closed", "The session is closed, so the message was not taken.")
+    if reason == "queue_full":
+        return full()
     return Problem("id_conflict", "This message_id was used for a message with other content.")

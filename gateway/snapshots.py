@@ -6,7 +6,7 @@ from gateway.backend import Backend
 from gateway.problems import Problem
 from gateway.viewer import message_json, question_json
 from temporal.blobs import BlobStore
-from workflows.commands import PageRequest, SnapshotPage
+from workflows.commands import PageRequest, Receipt, SnapshotPage
 from workflows.session import SessionWorkflow
 from workflows.types import Message
 
@@ -43,6 +43,14 @@ async def snapshot_json(backend: Backend, blobs: BlobStore, session: str) -> dic
         "queued": [await message_json(message, blobs) for message in page.queued],
         "questions": [await question_json(question, blobs) for question in page.questions],
     }
+
+
+async def open_questions(backend: Backend, blobs: BlobStore, session: str, receipt: Receipt) -> list[dict[str, Any]]:
+    """The questions that were open when the session gave `receipt`, as the snapshot shows them."""
+    questions = receipt.waiting_for
+    if receipt.more_questions:
+        questions = (await _with_questions(backend, session, PageRequest(after=_NO_MESSAGES, until=0))).questions
+    return [await question_json(question, blobs) for question in questions]
 
 
 async def _with_questions(backend: Backend, session: str, request: PageRequest) -> SnapshotPage:

@@ -7,7 +7,7 @@ Source of the format: WHATWG HTML, section 9.2 (server-sent events).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -104,12 +104,19 @@ class EventStreamResponse(Response):
     """
 
     def __init__(
-        self, frames: AsyncIterator[bytes], *, keepalive_s: float = 15, headers: dict[str, str] | None = None
+        self,
+        frames: AsyncIterator[bytes],
+        *,
+        keepalive_s: float = 15,
+        headers: dict[str, str] | None = None,
+        opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
+        """`opened` is called when the stream begins; what it returns, when the stream ends."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
         self._sent_at = 0.0
+        self._opened = opened
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
@@ -117,6 +124,13 @@ class EventStreamResponse(Response):
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        closed = self._opened()
+        try:
+            await self._stream(receive, send)
+        finally:
+            closed()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await self._send(send, OPENING)
         pump = asyncio.create_task(self._pump(send))

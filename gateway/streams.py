@@ -40,6 +40,7 @@ async def get_events(
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
     session = by.workflow_id(session_id)
+    gateway.streams.check(by)
     look = await gateway.backend.look(session)
     if look.ended and cursor and await _has_all(gateway, session, cursor):
         return Response(status_code=204)
@@ -49,7 +50,9 @@ async def get_events(
             async with asyncio.timeout(_PREFERRED_S):
                 await gateway.backend.prefer(session)
     frames = frames_of(gateway.watches.follow(session, cursor, patient=True))
-    return EventStreamResponse(frames, keepalive_s=gateway.settings.keepalive_s)
+    return EventStreamResponse(
+        frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
+    )
 
 
 async def _has_all(gateway: Gateway, session: str, cursor: int) -> bool:

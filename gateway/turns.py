@@ -5,11 +5,21 @@ kept back until the latter has come.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from gateway.sse import Outgoing
+
+#: Events after which a session may wait for a person.
+_ASKING: Final = frozenset({"approval.requested", "input.requested", "budget.paused"})
+
+
+def asked_by(item: Outgoing) -> frozenset[str]:
+    """Ids of the questions that are open with this event; none where it asks nothing."""
+    if item.type == "session.snapshot":
+        return frozenset(question["question_id"] for question in orjson.loads(item.data)["questions"])
+    return frozenset({orjson.loads(item.data)["question_id"]}) if item.type in _ASKING else frozenset()
 
 
 @dataclass(slots=True)

@@ -7,18 +7,21 @@ Rule 3: a blob is whole or absent, also after a kill in the middle of a write.
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import shutil
 import uuid
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 from pydantic import TypeAdapter
 
+from temporal.private import make_folder, opener
 from workflows.types import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
 
 log = structlog.get_logger(__name__)
@@ -50,13 +53,25 @@ class BlobKeyInvalid(BlobError):
     """The key is not made of ids."""
 
 
+class StoreUnavailable(BlobError):
+    """The store itself cannot be read or written; the message says which and why."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room for more."""
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
 class BlobStore(Protocol):
     async def put(self, key: str, data: bytes) -> None:
-        """Stores `data` under `key`; the same again does nothing."""
+        """Stores `data` under `key`; the same again does nothing. Raises `StoreUnavailable`."""
         ...
 
     async def get(self, key: str) -> bytes:
-        """The bytes under `key`. Raises `BlobMissing`, or `BlobDamaged` where they are not what was stored."""
+        """The bytes under `key`. Raises `BlobMissing`, `BlobDamaged` where they are not what was stored,
+        or `StoreUnavailable`."""
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
@@ -79,7 +94,10 @@ class LocalBlobs:
     async def put(self, key: str, data: bytes) -> None:
         check_key(key)
         _verify(key, data)
-        await asyncio.to_thread(_write, self._root / key, data)
+        try:
+            await asyncio.to_thread(_write, self._root / key, data)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
         self._remember(key, data)
 
     async def get(self, key: str) -> bytes:
@@ -91,6 +109,8 @@ class LocalBlobs:
             data = await asyncio.to_thread((self._root / key).read_bytes)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise BlobMissing(f"no blob {key}") from None
+        except OSError as error:
+            raise self._unavailable("read", error) from error
         _verify(key, data)
         self._remember(key, data)
         return data
@@ -101,6 +121,10 @@ class LocalBlobs:
         for key in [key for key in self._cache if key.startswith(f"{folder}/")]:
             self._cached -= len(self._cache.pop(key))
         return await asyncio.to_thread(_delete, self._root / folder)
+
+    def _unavailable(self, what: str, error: OSError) -> StoreUnavailable:
+        kind = StoreFull if error.errno in _NO_ROOM else StoreUnavailable
+        return kind(f"the blob store {self._root} cannot be {what}: {error.strerror or error}")
 
     def _remember(self, key: str, data: bytes) -> None:
         # Only bytes that the key's own hash vouches for never change, so only these may be served from memory.
@@ -118,6 +142,16 @@ def check_key(key: str) -> None:
     for segment in key.split("/"):
         if _SEGMENT.fullmatch(segment) is None or segment in (".", ".."):
             raise BlobKeyInvalid(f"not a key of the blob store: {key!r}")
+
+
+async def probe(blobs: BlobStore) -> bool:
+    """Writes, reads and deletes a blob; False where other bytes come back. Raises `StoreUnavailable`."""
+    # "~" is where payloads of no session lie, so no tenant is in the way.
+    folder, data = f"~/probe-{uuid.uuid4().hex}", b"probe"
+    await blobs.put(f"{folder}/probe", data)
+    whole = await blobs.get(f"{folder}/probe") == data
+    await blobs.delete_prefix(folder)
+    return whole
 
 
 async def fold_part(blobs: BlobStore, workflow_id: str, part: Part) -> Part:
@@ -198,15 +232,21 @@ def _write(path: Path, data: bytes) -> None:
     # A file of this size under a hash is this blob; another size is what a power failure left.
     if _sha256_in(path.name) is not None and path.exists() and path.stat().st_size == len(data):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # "+" stands in no id, so a temporary file can never be asked for.
     temporary = path.with_name(f"{path.name}+{uuid.uuid4().hex}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        # The event that names the blob is about to be committed elsewhere; the blob must not be the one that is lost.
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb", opener=opener) as file:
+            file.write(data)
+            file.flush()
+            # The event that names the blob is about to be committed elsewhere; the blob must not be the one that is
+            # lost.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _delete(folder: Path) -> int:

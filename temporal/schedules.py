@@ -35,6 +35,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from temporal.definitions import Definitions
+from temporal.private import write_text
 from workflows.attributes import AGENT, TENANT
 from workflows.contract import DELIVERED_WITHIN, TASK_QUEUE, Delivery
 from workflows.definition import AgentDefinition
@@ -255,7 +256,7 @@ class ScheduleKeeper:
     def _write(self, record: dict[str, Served]) -> None:
         self._record.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._record.with_suffix(".tmp")
-        temporary.write_text(json.dumps({name: one.model_dump(mode="json") for name, one in sorted(record.items())}))
+        write_text(temporary, json.dumps({name: one.model_dump(mode="json") for name, one in sorted(record.items())}))
         temporary.replace(self._record)
 
 

@@ -135,7 +135,15 @@ class Settings(BaseSettings):
     #: Names under which people and programs reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host; `*.example.com` stands for all names below it. Requests that name another host are refused.
     allowed_hosts: _HostNames = ()
+    #: Of bodies with messages, answers or files; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    #: A request's head has to come within this time; its body, too, and one second more for each 8 KiB of it.
+    head_timeout_s: float = Field(default=20, gt=0)
+    body_timeout_s: float = Field(default=30, gt=0)
+    #: Of one gateway process; whoever comes beyond is told so (429).
+    max_connections: int = Field(default=8000, ge=1)
+    #: Event streams that one principal may have open at one gateway process.
+    streams_per_principal: int = Field(default=4000, ge=1)
     #: Frames that wait for one viewer before it is cut; it resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
     #: Idle events streams get a comment this often.

@@ -87,7 +87,8 @@ async def test_a_message_is_taken_once(http: httpx2.AsyncClient) -> None:
     again = await send(http, session, message_id="m1", parts=[{"type": "text", "text": "hi"}])
     other = await send(http, session, message_id="m1", text="something else")
 
-    assert (again.status_code, again.json()) == (202, {"session_id": session, "message_id": "m1", "seq": 1})
+    accepted = {"session_id": session, "message_id": "m1", "seq": 1, "status": "idle"}
+    assert (again.status_code, again.json()) == (202, accepted)
     assert (other.status_code, other.json()["code"]) == (409, "id_conflict")
     found = (await http.get(f"/v1/sessions/{session}")).json()
     said = [m["parts"][0]["text"] for m in found["messages"] if m["role"] == "user"]
@@ -158,7 +159,8 @@ async def test_waiting_too_short_gives_the_receipt(http: httpx2.AsyncClient, pro
 
     answer = await http.post(f"/v1/sessions/{session}/messages?wait=0.2", json={"message_id": "m1", "text": "hi"})
 
-    assert (answer.status_code, answer.json()) == (202, {"session_id": session, "message_id": "m1", "seq": 1})
+    accepted = {"session_id": session, "message_id": "m1", "seq": 1, "status": "working"}
+    assert (answer.status_code, answer.json()) == (202, accepted)
     await http.delete(f"/v1/sessions/{session}")
 
 

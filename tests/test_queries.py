@@ -67,6 +67,8 @@ def test_a_receipt() -> None:
         started_as="plain",
         content_sha256="hi",
         cursor=6,
+        position=1,
+        room=100,
     )
     closing = queries.receipt(story.note(CloseRequested(reason="bye")).state, "m8")
     assert (closing.closed, closing.content_sha256, closing.cursor) == (True, None, None)

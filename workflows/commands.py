@@ -146,6 +146,13 @@ class Receipt(Frozen):
     #: Of the message with this id, if the session has it.
     content_sha256: str | None = None
     cursor: int | None = None
+    #: Where it waits for its turn, from 1; None where it does not wait.
+    position: int | None = None
+    #: Open questions, as many as fit.
+    waiting_for: tuple[Question, ...] = ()
+    more_questions: bool = False
+    #: How many more messages may come; None: the session's worker does not tell yet.
+    room: int | None = None
 
 
 class Timer(Frozen):

@@ -50,6 +50,7 @@ _PIECE = (PAGE_BYTES - 1024) // 4 * 3
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
     seen = state.seen.get(message_id)
+    asked = _page(state.questions, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.seq,
         closed=state.closed or state.closing is not None,
@@ -62,6 +63,10 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         started_as=state.new.agent,
         content_sha256=seen.content_sha256 if seen else None,
         cursor=seen.cursor if seen else None,
+        position=next((n for n, message in enumerate(state.inbox, 1) if message.id == message_id), None),
+        waiting_for=asked,
+        more_questions=len(asked) < len(state.questions),
+        room=state.room,
     )
 
 

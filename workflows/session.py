@@ -188,6 +188,8 @@ class SessionWorkflow:
                 self._append("message.rejected", message_id=command.message_id, reason="conflict")
         elif self._state.closing is not None:
             self._append("message.rejected", message_id=command.message_id, reason="session_closed")
+        elif self._state.rules >= 2 and self._state.room < 1:
+            self._append("message.rejected", message_id=command.message_id, reason="queue_full")
         else:
             self._accept(command)
 

@@ -6,7 +6,7 @@ default, for runs that began without it.
 
 import operator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -19,6 +19,9 @@ from workflows.notes import Handoff
 from workflows.plan import Plans, open_questions
 from workflows.rules import CURRENT
 from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage, absent
+
+#: Messages that wait in one session, beyond the one whose turn runs.
+MAX_QUEUED: Final = 100
 
 
 class Seen(Frozen):
@@ -130,6 +133,11 @@ class SessionState(Frozen):
         if self.questions:
             return "waiting"
         return "working" if self.turn or self.inbox else "idle"
+
+    @property
+    def room(self) -> int:
+        """How many more messages may come. One whose turn is next does not wait."""
+        return MAX_QUEUED + (0 if self.turn else 1) - len(self.inbox)
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -58,7 +58,7 @@ export class PerdureClient {
     return retrying(() => this.call('POST', '/v1/sessions', { body, signal }), { signal, onRetry });
   }
 
-  /** Sends one message once, however often the network fails meanwhile. → {session_id, message_id, seq} */
+  /** Sends one message once, however often the network fails meanwhile. → {session_id, message_id, seq, status, position?, waiting_for?} */
   send(sessionId, { messageId = newId(), text, parts, signal, onRetry }) {
     const body = parts ? { message_id: messageId, parts } : { message_id: messageId, text };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });

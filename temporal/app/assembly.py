@@ -33,6 +33,7 @@ from activities.taking import Taking
 from activities.tool_places import ToolPlaces
 from activities.tool_runner import SDK_THROTTLE, ToolRunner
 from gateway.app import create_app
+from gateway.erase import Scrub
 from temporal.agent_folders import SHIPPED
 from temporal.app.sources import Sources
 from temporal.app.telemetry import SILENT, Telemetry
@@ -183,7 +184,9 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
     )
 
 
-def make_app(client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None) -> FastAPI:
+def make_app(
+    client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None, scrub: Scrub | None = None
+) -> FastAPI:
     """The gateway, to be served on `host`."""
 
     def describe_tool(name: str) -> str | None:
@@ -201,6 +204,7 @@ def make_app(client: Client, live: Live, parts: Parts, *, host: str, temporal_ui
         settings=parts.settings,
         host=host,
         temporal_ui=temporal_ui,
+        scrub=scrub,
         rebuild_request=rebuild_request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

@@ -17,6 +17,7 @@ from activities.tools import ToolLoadError
 from temporal.app import agents, chat, doctor, fork, new, replay, sessions, tools, traces
 from temporal.app.bench.command import bench
 from temporal.app.bench.failure import BenchFailed
+from temporal.app.database import DatabaseBroken
 from temporal.app.exit import leave
 from temporal.app.lock import AlreadyRunning
 from temporal.app.refused import Refused, ServerDied
@@ -44,6 +45,7 @@ app.command()(bench)
 KNOWN = (
     AlreadyRunning,
     BenchFailed,
+    DatabaseBroken,
     ExporterFailed,
     PortTaken,
     ServerDied,

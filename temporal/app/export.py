@@ -18,6 +18,7 @@ from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContex
 
 from temporal.blobs import BlobStore
 from temporal.codec import BlobDriver
+from temporal.private import make_folder, write_text
 
 _REFERENCE: Final = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 
@@ -29,12 +30,12 @@ async def write_histories(
 
     Raises `BlobMissing` where a payload is not in `blobs`, and `RPCError`.
     """
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(make_folder, folder)
     for number, run in enumerate(runs, 1):
         history = await client.get_workflow_handle(session, run_id=run).fetch_history()
         text = (await with_payloads(history, blobs)).to_json()
         path = folder / f"{session.partition('/')[2]}.{number}.json"
-        await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        await asyncio.to_thread(write_text, path, text)
         yield path
 
 

@@ -10,6 +10,8 @@ import secrets
 import socket
 from pathlib import Path
 
+from temporal.private import write_text
+
 
 def new_identity(data_dir: Path) -> tuple[str, str | None]:
     """Makes an identity for this process and keeps it in `data_dir`. Returns it and the one that was kept before.
@@ -20,7 +22,7 @@ def new_identity(data_dir: Path) -> tuple[str, str | None]:
     previous = _read(path)
     identity = f"{os.getpid()}@{socket.gethostname()}#{secrets.token_hex(8)}"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"identity": identity}))
+    write_text(temporary, json.dumps({"identity": identity}))
     temporary.replace(path)
     return identity, previous
 

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Self
 
+from temporal.private import FILE, make_folder
+
 
 class AlreadyRunning(Exception):
     """Another `perdure dev` holds the data directory."""
@@ -21,8 +23,8 @@ class DirectoryLock:
         self._file: int | None = None
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        make_folder(self._path.parent)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import sdks
+from gateway.connections import Bounds, protocol
 from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from temporal.app.identity import new_identity
 from temporal.app.reap import reap
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 #: An open stream is cut before the server stops; this is for what is left.
 GATEWAY_STOP_S = 3
+#: Bytes of a body in a second, below which a client is too slow.
+_BODY_RATE = 8 * 1024
 
 
 async def run_dev(
@@ -79,8 +82,8 @@ async def run_dev(
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
-        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url)
-        failed = await stack.enter_async_context(_serving(app, listener))
+        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
+        failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
         try:
             ready(f"http://{host}:{port}", server.ui_url, parts)
@@ -125,7 +128,7 @@ async def run_gateway(
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
-        failed = await stack.enter_async_context(_serving(app, listener))
+        failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -180,10 +183,17 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _serving(app: FastAPI, listener: socket.socket) -> AsyncIterator["asyncio.Task[None]"]:
+async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
     """Serves `app`; the task that it yields ends only if the server fails."""
+    bounds = Bounds(
+        head_s=settings.head_timeout_s,
+        body_s=settings.body_timeout_s,
+        body_rate=_BODY_RATE,
+        connections=settings.max_connections,
+    )
     config = uvicorn.Config(
         app,
+        http=protocol(bounds),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GATEWAY_STOP_S,

@@ -7,9 +7,11 @@ it stays behind; the next start on the same data directory ends it. Its output i
 import asyncio
 import errno
 import importlib.metadata
+import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,18 +19,23 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from temporal.app.database import check_database, truncate_log
 from temporal.app.leftover import end_leftovers
 from temporal.app.lock import DirectoryLock
 from temporal.app.web_ui import guarded_web_ui
 from temporal.client import ensure_search_attributes
 from temporal.hidden_address import Address, hidden_address
+from temporal.private import FOLDER, opener, tighten
 from temporal.settings import environment
 from workflows.attributes import ALL
+
+log = structlog.get_logger(__name__)
 
 HOST: Final = "127.0.0.1"
 NAMESPACE: Final = "default"
@@ -37,6 +44,10 @@ _START_S = 30.0
 _STOP_S = 5.0
 _PORT_S = 5.0
 _LOG_LIMIT = 10 * 1024 * 1024
+#: What a start needs at least for the database and its log.
+_TRIAL_BYTES = 1024 * 1024
+#: Seconds between one look at the database's log after an erase and the next.
+_SCRUB_AGAIN_S = (1.0, 4.0, 15.0, 40.0)
 
 #: What the server may know of our environment: where programs, homes, temporary files and certificates are, the language,
 #: and how Go runs. Keys of model providers and of tools are none of its business.
@@ -102,6 +113,7 @@ class DevServer:
         self._process: asyncio.subprocess.Process | None = None
         self._ended: asyncio.Task[int] | None = None
         self._stopping = False
+        self._scrubbing: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -131,9 +143,21 @@ class DevServer:
         await self._ready()
 
     async def __aenter__(self) -> Self:
-        self._held.enter_context(DirectoryLock(self._data_dir))
+        try:
+            self._held.enter_context(DirectoryLock(self._data_dir))
+            await asyncio.to_thread(self._prepare_directory)
+        except OSError as error:
+            self._held.close()
+            raise ServerFailed(
+                f"the data directory {self._data_dir} cannot be used: {error.strerror or error}; make room or let this "
+                "user write there, or give another --data-dir"
+            ) from error
+        except BaseException:
+            self._held.close()
+            raise
         try:
             ended = await end_leftovers(self._database)
+            await asyncio.to_thread(check_database, self._database)
             self._port = self._port or _any_port()
             self._ui_port = _any_port() if self._ui_port == 0 else self._ui_port
             await self._free_ports(_PORT_S if ended else 0)
@@ -156,6 +180,37 @@ class DevServer:
     @property
     def log_file(self) -> Path:
         return self._data_dir / "temporal.log"
+
+    def _prepare_directory(self) -> None:
+        """Takes away what an earlier version left open to others, of what is ours: the directory may hold other things,
+        too. Raises OSError where it cannot be written."""
+        if self._data_dir not in (Path.cwd(), Path.home()):
+            self._data_dir.chmod(FOLDER)
+        ours = ("lock", "identity.json", "schedules.json", "blobs")
+        for path in (*map(self._data_dir.joinpath, ours), *self._data_dir.glob("temporal.*")):
+            tighten(path)
+        trial = self._data_dir / "trial"
+        try:
+            with open(trial, "wb", opener=opener) as file:
+                file.write(b"\0" * _TRIAL_BYTES)
+        finally:
+            trial.unlink(missing_ok=True)
+
+    async def scrub(self) -> None:
+        """Takes what was deleted out of the database's log: now, and again when the server is done with deletions that
+        it has only put down so far."""
+        await truncate_log(self._database)
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+        self._scrubbing = asyncio.create_task(self._scrub_later())
+
+    async def _scrub_later(self) -> None:
+        for wait in _SCRUB_AGAIN_S:
+            await asyncio.sleep(wait)
+            try:
+                await truncate_log(self._database)
+            except sqlite3.Error as error:
+                log.warning("database.not_scrubbed", problem=str(error))
 
     async def _free_ports(self, within_s: float, *, ui: bool = True) -> None:
         # A server that was just killed may hold its ports for another moment.
@@ -181,16 +236,21 @@ class DevServer:
     async def _spawn(self) -> None:
         if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        with self.log_file.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                str(temporal_binary()),
-                *self._arguments(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_inherited(environment()),
-                start_new_session=True,
-            )
+        with open(self.log_file, "ab", opener=opener) as file:  # noqa: ASYNC230 - as quick as a file of this machine is
+            # The server makes files of its own, and takes this over. What others make in this moment is private, too.
+            before = os.umask(0o077)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    str(temporal_binary()),
+                    *self._arguments(),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    env=_inherited(environment()),
+                    start_new_session=True,
+                )
+            finally:
+                os.umask(before)
         self._ended = asyncio.create_task(self._process.wait())
 
     def _arguments(self) -> list[str]:
@@ -200,6 +260,8 @@ class DevServer:
         command = ["--log-level", "error", "server", "start-dev", "--ip", HOST, "--port", str(self._port), *ui]
         command += ["--db-filename", str(self._database)]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+        # Erased text would stay in the file's free pages.
+        command += ["--sqlite-pragma", "secure_delete=on"]
         for name, value in _DYNAMIC.items():
             command += ["--dynamic-config-value", f"{name}={value}"]
         # The server also has an HTTP API, for any page of any site, which cannot be switched off. This makes it refuse every
@@ -245,6 +307,8 @@ class DevServer:
 
     async def _stop(self) -> None:
         self._stopping = True
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
         try:
             if self._process is not None and self._ended is not None:
                 await self._end(self._process, self._ended)

@@ -1,0 +1,44 @@
+"""Files and folders that only their owner can read, whatever the process's umask is."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = 0o700
+FILE: Final = 0o600
+
+
+def make_folder(path: Path) -> None:
+    """Makes `path` and what is missing above it. Raises OSError."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(FOLDER, exist_ok=True)
+
+
+def opener(path: str, flags: int) -> int:
+    """For `open(…, opener=opener)`."""
+    return os.open(path, flags, FILE)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8. Raises OSError."""
+    with open(path, "w", encoding="utf-8", opener=opener) as file:
+        os.fchmod(file.fileno(), FILE)
+        file.write(text)
+
+
+def tighten(path: Path) -> None:
+    """Takes away what others may do with `path` and all that is below it; what is not there, or is a link, is left."""
+    if path.is_symlink() or not path.exists():
+        return
+    if not path.is_dir():
+        path.chmod(FILE)
+        return
+    path.chmod(FOLDER)
+    for folder, folders, files in os.walk(path):
+        for names, mode in ((folders, FOLDER), (files, FILE)):
+            for name in names:
+                below = Path(folder, name)
+                if not below.is_symlink():
+                    below.chmod(mode)

@@ -1,0 +1,56 @@
+"""A session whose carried state is lost from the blob store: what its callers are told, and that it can be erased."""
+
+import uuid
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from temporal.app.fake_provider import FakeProvider
+from tests.conftest import Dev
+from tests.session_client import Sessions, told
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def environment(provider: FakeProvider) -> dict[str, str]:
+    """Sessions that continue as new after every few turns."""
+    return {
+        "ANTHROPIC_BASE_URL": provider.url,
+        "ANTHROPIC_API_KEY": "sk-test-not-a-key",
+        "PERDURE_CONTINUE_AS_NEW_AFTER": "50",
+    }
+
+
+def carried(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("x-*") if path.is_file()]
+
+
+async def test_a_lost_state_has_a_name_and_the_session_can_be_erased(dev: Dev, http: httpx2.AsyncClient) -> None:
+    sessions, word = Sessions(http), uuid.uuid4().hex
+    session = await sessions.create()
+    folder = dev.data_dir / "blobs" / "default" / session
+    for turn in range(14):
+        await sessions.ask(session, f"{turn} {word} " * 900)
+        if turn > 10 and carried(folder):
+            break
+    await dev.stop()
+    lost = carried(folder)
+    assert lost
+    for path in lost:
+        path.unlink()
+    await dev.start()
+
+    async with httpx2.AsyncClient(base_url=dev.url, timeout=60) as again:
+        for answer in (
+            await again.get(f"/v1/sessions/{session}"),
+            await again.post(f"/v1/sessions/{session}/messages", json={"text": "hi"}),
+            await again.delete(f"/v1/sessions/{session}"),
+        ):
+            assert told(answer) == (500, "state_lost")
+            assert "blob" in answer.json()["detail"]
+        erased = await again.delete(f"/v1/sessions/{session}?erase=true")
+        assert erased.status_code in (200, 202), erased.text
+        assert not carried(folder)
+        assert told(await again.get(f"/v1/sessions/{session}")) == (404, "session_not_found")

@@ -221,6 +221,8 @@ class MessageWaits(Frozen):
     status: Literal["waiting"]
     #: Shaped as in the snapshot.
     questions: list[dict[str, JsonValue]]
+    #: Of sub-agents, each with the `session_id` at which it is answered; absent where there are none.
+    sub_questions: list[dict[str, JsonValue]] | None = None
 
 
 class TurnFinished(Frozen):

@@ -32,11 +32,11 @@ from gateway.bodies import (
 from gateway.context import By, Gateway, Here
 from gateway.json_bytes import to_json
 from gateway.problems import Problem
-from gateway.snapshots import open_questions
+from gateway.snapshots import open_questions, sub_questions
 from gateway.sse import EventStreamResponse, Outgoing
 from gateway.streams import frames_of
 from gateway.strict_json import StrictRoute
-from gateway.turns import TurnFilter, TurnRecord, asked_by
+from gateway.turns import TurnFilter, TurnRecord, asked_by, may_ask_below
 from temporal.blobs import fold
 from workflows.commands import Receipt, SendMessage, Stop
 from workflows.session import SessionWorkflow
@@ -91,14 +91,14 @@ async def send_message(
         )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:
-        record, questions = await _wait(gateway, sent, wait)
+        record, waiting_for = await _wait(gateway, sent, wait)
         if record.rejected is not None:
             raise _rejection(record.rejected)
         if record.turn is not None:
             finished = to_json({**answer, "turn": record.turn, "messages": record.messages})
             return Response(finished, media_type="application/json")
-        if questions:
-            waits = to_json({**answer, "status": "waiting", "questions": questions})
+        if waiting_for:
+            waits = to_json({**answer, "status": "waiting", **waiting_for})
             return Response(waits, media_type="application/json")
     answer["status"] = sent.status
     if sent.position is not None:
@@ -204,23 +204,32 @@ async def _means_another(gateway: Gateway, sent: Sent, rejected: Outgoing) -> bo
     return receipt.content_sha256 == sent.sha256
 
 
-async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> tuple[TurnRecord, list[dict[str, Any]]]:
-    """The turn as far as it came, and the questions if the session waits for a person before the turn's end."""
+async def _wait(gateway: Gateway, sent: Sent, seconds: float) -> tuple[TurnRecord, dict[str, Any]]:
+    """The turn as far as it came, and what the session waits for if people have to answer before the turn's end:
+    `questions` and, of sub-agents, `sub_questions`."""
     record = TurnRecord()
     if sent.status == "waiting" and sent.position is not None:
-        return record, sent.questions
+        return record, {"questions": sent.questions}
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), aclosing(_chosen(gateway, sent)) as events:
             async for item, chosen in events:
                 for one in chosen:
                     record.add(one)
-                if record.turn is None and (asked := asked_by(item)):
-                    # What was asked long ago may be answered by now.
-                    receipt = await gateway.backend.query(sent.session, SessionWorkflow.receipt, sent.message_id)
-                    questions = await open_questions(gateway.backend, gateway.blobs, sent.session, receipt)
-                    if any(question["question_id"] in asked for question in questions):
-                        return record, questions
-    return record, []
+                if record.turn is None and (waiting_for := await _asked(gateway, sent, item)):
+                    return record, waiting_for
+    return record, {}
+
+
+async def _asked(gateway: Gateway, sent: Sent, item: Outgoing) -> dict[str, Any]:
+    """What `item` asks of people. What was asked long ago may be answered by now."""
+    if asked := asked_by(item):
+        receipt = await gateway.backend.query(sent.session, SessionWorkflow.receipt, sent.message_id)
+        questions = await open_questions(gateway.backend, gateway.blobs, sent.session, receipt)
+        if any(question["question_id"] in asked for question in questions):
+            return {"questions": questions}
+    if may_ask_below(item) and (below := await sub_questions(gateway.backend, gateway.blobs, sent.session)):
+        return {"questions": [], "sub_questions": below}
+    return {}
 
 
 def _rejection(reason: str) -> Problem:

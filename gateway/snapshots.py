@@ -53,6 +53,12 @@ async def open_questions(backend: Backend, blobs: BlobStore, session: str, recei
     return [await question_json(question, blobs) for question in questions]
 
 
+async def sub_questions(backend: Backend, blobs: BlobStore, session: str) -> list[dict[str, Any]]:
+    """Open questions of the session's sub-agents, as the snapshot shows them: each with its `session_id`."""
+    page = await _with_questions(backend, session, PageRequest(after=_NO_MESSAGES, until=0))
+    return await _questions_below(backend, blobs, session, page)
+
+
 async def _with_questions(backend: Backend, session: str, request: PageRequest) -> SnapshotPage:
     """The page that was asked for, with all open questions as of its `seq`."""
     for _ in range(_PATIENCE):

@@ -13,6 +13,7 @@ from gateway.sse import Outgoing
 
 #: Events after which a session may wait for a person.
 _ASKING: Final = frozenset({"approval.requested", "input.requested", "budget.paused"})
+_ASKING_BELOW: Final = tuple(f'"{kind}"'.encode() for kind in sorted(_ASKING))
 
 
 def asked_by(item: Outgoing) -> frozenset[str]:
@@ -20,6 +21,12 @@ def asked_by(item: Outgoing) -> frozenset[str]:
     if item.type == "session.snapshot":
         return frozenset(question["question_id"] for question in orjson.loads(item.data)["questions"])
     return frozenset({orjson.loads(item.data)["question_id"]}) if item.type in _ASKING else frozenset()
+
+
+def may_ask_below(item: Outgoing) -> bool:
+    """Whether a sub-agent may wait for a person from `item` on. Text of a sub-agent that looks like it counts, too: not each
+    fragment that it streams is decoded."""
+    return item.type == "agent.event" and any(name in item.data for name in _ASKING_BELOW)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,108 @@
+"""What callers hear who wait for a session that waits for a person."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from temporal.app.fake_provider import FakeProvider
+from temporal.app.fake_replies import Reply
+from tests.conftest import Dev
+from tests.session_client import Sessions
+from tests.shop_dev import answer, call, shop
+
+pytestmark = pytest.mark.server
+
+MEASURE: list[Any] = ["measure", {"text": "abc"}]
+QUESTION = {"question_id": "t1.s1.c1.approval", "kind": "approval", "call_id": "t1.s1.c1", "name": "measure"}
+FREE: list[Any] = ["measure", {"text": "free"}]
+ASKS = Reply(text="", tools=(("measure", {"text": "abc"}),))
+BOSS = """
+name: boss
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1024}}
+model: main
+instructions: Do as you are told.
+tools:
+  - agent: {name: shop, description: Helps}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dev(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], provider: FakeProvider
+) -> AsyncIterator[Dev]:
+    folder = tmp_path_factory.mktemp("dev")
+    running = shop(folder, environment, provider)
+    (folder / "agents" / "boss.yaml").write_text(BOSS)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sessions(http: httpx2.AsyncClient) -> Sessions:
+    return Sessions(http)
+
+
+async def send(http: httpx2.AsyncClient, session: str, *calls: list[Any], wait: int | None = None) -> httpx2.Response:
+    query = "" if wait is None else f"?wait={wait}"
+    return await http.post(f"/v1/sessions/{session}/messages{query}", json={"text": json.dumps(calls)})
+
+
+async def waiting(sessions: Sessions) -> str:
+    """A session whose first turn waits for an approval."""
+    session = await call(sessions, ("measure", {"text": "abc"}))
+    async with sessions.view(session) as viewer:
+        await viewer.until("approval.requested")
+    return session
+
+
+def essence(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: question[name] for name in QUESTION} for question in questions]
+
+
+async def test_who_waits_behind_a_turn_is_told_what_that_turn_asks_later(
+    http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="", tools=(("record", {"ledger": str(tmp_path), "before": "go"}),)), ASKS)
+    session = await sessions.create("shop", message="record, then ask")
+    async with sessions.view(session) as viewer:
+        await viewer.until("tool.started")
+        behind = asyncio.create_task(send(http, session, FREE, wait=60))
+        await viewer.until("message.queued")
+    (tmp_path / "go").touch()
+
+    found = (await behind).json()
+
+    call = {"question_id": "t1.s2.c1.approval", "call_id": "t1.s2.c1"}
+    assert (found["status"], essence(found["questions"])) == ("waiting", [{**QUESTION, **call}])
+
+
+async def test_who_waits_is_told_what_a_sub_agent_asks(
+    http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    provider.script(Reply(text="", tools=(("shop", {"message": "go"}),)), ASKS)
+    session = await sessions.create("boss")
+
+    found = (await http.post(f"/v1/sessions/{session}/messages?wait=60", json={"text": "ask it"})).json()
+
+    assert (found["status"], found["questions"]) == ("waiting", [])
+    (below,) = found["sub_questions"]
+    assert (below["session_id"], below["question_id"]) == (f"{session}~t1.s1.c1", QUESTION["question_id"])
+
+
+async def test_a_question_that_is_answered_holds_nobody_up(http: httpx2.AsyncClient, sessions: Sessions) -> None:
+    session = await waiting(sessions)
+    await answer(http, session, QUESTION["question_id"], approved=True)
+    async with sessions.view(session) as viewer:
+        await viewer.until("turn.finished")
+
+    found = (await send(http, session, FREE, wait=60)).json()
+
+    assert found["turn"]["reason"] == "done"
+    assert "status" not in found

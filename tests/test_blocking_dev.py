@@ -135,7 +135,7 @@ async def test_processes_of_tools_end_with_the_worker(dev: Dev, sessions: Sessio
     """Even where it is killed in the middle of a call."""
     session = await call(sessions, ("wait_apart", {"ledger": str(tmp_path), "until": "go"}))
     await written(tmp_path, "begun")
-    (child,) = tool_processes()
+    (child,) = tool_processes(dev)
     await dev.kill()
     async with asyncio.timeout(PATIENCE_S):
         while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - another process
@@ -154,7 +154,6 @@ async def test_a_process_that_ends_fails_its_call_alone(sessions: Sessions, tmp_
     await streams_on(sessions)
 
 
-def tool_processes() -> list[psutil.Process]:
-    """Those that run a tool's call now."""
-    found = [one for one in psutil.process_iter(["cmdline"]) if str(TOOLS) in (one.info["cmdline"] or ())]
-    return [one for one in found if "tool_child" in " ".join(one.info["cmdline"])]
+def tool_processes(dev: Dev) -> list[psutil.Process]:
+    """Those of `dev` that run tools."""
+    return [one for one in psutil.Process(dev.pid).children(recursive=True) if "tool_child" in " ".join(one.cmdline())]

@@ -93,7 +93,10 @@ async def test_real_clients_read_the_refusal(dev: Dev, http: httpx2.AsyncClient)
         return client.getresponse().status
 
     assert await asyncio.to_thread(plain) == 413
-    assert told(await http.post(MESSAGES, content=body)) == (413, "body_too_large")
+    assert told(await http.post(MESSAGES, content=body, headers={"Content-Type": "application/json"})) == (
+        413,
+        "body_too_large",
+    )
 
 
 def http_client(dev: Dev) -> http.client.HTTPConnection:

@@ -9,6 +9,7 @@ import pytest
 
 from temporal.app.fake_provider import FakeProvider
 from temporal.app.fake_replies import Reply
+from tests.session_client import Sessions
 
 pytestmark = pytest.mark.server
 
@@ -229,7 +230,8 @@ async def test_limits_are_changed_one_by_one(http: httpx2.AsyncClient) -> None:
 async def test_a_closed_session_answers_and_takes_nothing(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
     provider.script(Reply(fault="stall"))
     session = await create(http, message="hi")
-    await provider.until(lambda calls: bool(calls) and len(calls[-1].tokens) >= 2)
+    async with Sessions(http).view(session) as viewer:
+        await viewer.until_streaming()
 
     assert (await http.delete(f"/v1/sessions/{session}")).status_code == 202
     await ended(http, session)

@@ -79,7 +79,9 @@ async def test_a_message_that_comes_again(sessions: Sessions) -> None:
     first = await sessions.http.post(url, json={"text": "hello", "message_id": "m"})
     as_parts = {"parts": [{"type": "text", "text": "hello"}], "message_id": "m"}
     again = [await sessions.http.post(url, json=body) for body in ({"text": "hello", "message_id": "m"}, as_parts)]
-    assert [(answer.status_code, answer.json()) for answer in again] == [(202, first.json())] * 2
+    assert [answer.status_code for answer in again] == [202] * 2
+    # Its turn may be over by then.
+    assert [{**answer.json(), "status": "working"} for answer in again] == [first.json()] * 2
     other = await sessions.http.post(url, json={"text": "bye", "message_id": "m"})
     assert told(other) == (409, "id_conflict")
     waited = await sessions.http.post(f"{url}?wait=30", json={"text": "hello", "message_id": "m"})

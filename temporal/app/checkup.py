@@ -84,6 +84,17 @@ async def search_attributes(client: Client) -> Check:
 
 
 async def workers(client: Client) -> Check:
+    """A worker that has just started may not have asked for both kinds of tasks yet."""
+    for wait in (0.5, 1.0, 0.0):
+        both = await _polling(client)
+        if both:
+            return Check("ok", "workers", f"{len(both)} poll the task queue {TASK_QUEUE}")
+        await asyncio.sleep(wait)
+    return Check("failed", "workers", f"none polls the task queue {TASK_QUEUE}", "perdure worker starts one")
+
+
+async def _polling(client: Client) -> set[str]:
+    """Workers that ask for workflow tasks and for activities."""
     polling: list[set[str]] = []
     for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
         request = DescribeTaskQueueRequest(
@@ -92,10 +103,7 @@ async def workers(client: Client) -> Check:
         described = await client.workflow_service.describe_task_queue(request, timeout=_RPC)
         since = datetime.now(UTC) - _POLLED_WITHIN
         polling.append({p.identity for p in described.pollers if p.last_access_time.ToDatetime(tzinfo=UTC) > since})
-    both = polling[0] & polling[1]
-    if both:
-        return Check("ok", "workers", f"{len(both)} poll the task queue {TASK_QUEUE}")
-    return Check("failed", "workers", f"none polls the task queue {TASK_QUEUE}", "perdure worker starts one")
+    return polling[0] & polling[1]
 
 
 async def deployment(client: Client, name: str, build: str) -> Check:

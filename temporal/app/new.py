@@ -92,7 +92,7 @@ async def test_a_customer_who_comes_back_after_three_days(perdure: Perdure) -> N
     await session.say("And today?")
     assert await session.transcript() == [
         user("What does a parcel of 3 kg to Germany cost?"),
-        assistant("Let me see.", call("quote_parcel", weight_kg=3.0, country="DE")),
+        assistant("Let me see.", call("quote_parcel", weight_kg=3.0, country="DE", express=False)),
         result("quote_parcel", {{"price_usd": 8.0, "days": 2}}),
         assistant("That is 8 dollars."),
         user("And today?"),

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     #: see `temporal.sticky`.
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
     #: Long polls of a worker for workflow tasks. More of them take more tasks at once, at the price of tokens' delay.
-    workflow_pollers: int = Field(default=10, ge=2)
+    workflow_pollers: int = Field(default=5, ge=2)
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: A tool's own heartbeats reach the server no more often; at 0.25 s they are most of its load.
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     #: Longer than a workflow task's time-out, which a killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
     #: Calls of a gateway to Temporal that are under way at a time; so many more wait for their turn, each so long.
-    calls_at_once: int = Field(default=32, ge=1)
+    calls_at_once: int = Field(default=64, ge=1)
     calls_waiting: int = Field(default=5000, ge=0)
     calls_wait_s: float = Field(default=20, gt=0)
     #: Names under which people and programs reach the gateway and the Web UI, besides localhost, IP addresses and the

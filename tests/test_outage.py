@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -56,6 +57,9 @@ class Cluster:
     def signal_temporal(self, number: signal.Signals) -> None:
         assert self.temporal.pid is not None
         os.kill(self.temporal.pid, number)
+        # On a busy machine some of its threads answer for another moment.
+        while number == signal.SIGSTOP and psutil.Process(self.temporal.pid).status() != psutil.STATUS_STOPPED:
+            pass
 
     async def stop_temporal(self) -> None:
         await self._stack.aclose()

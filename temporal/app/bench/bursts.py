@@ -22,7 +22,6 @@ GROUP: Final[Group] = "burst"
 #: The settings that make the difference, as they were.
 BEFORE: Final[Mapping[str, str]] = {
     "PERDURE_STICKY_SCHEDULE_TO_START_S": "1",
-    "PERDURE_WORKFLOW_POLLERS": "5",
     "PERDURE_CALLS_AT_ONCE": "100000",
 }
 NOW, THEN = "as it is", "as before"

@@ -93,9 +93,10 @@ class Turnstile:
         self._free += 1
 
     def _forget(self, tenant: str, session: str, mine: "asyncio.Future[None]") -> None:
-        waiting = self._tenants.get(tenant, {}).get(session, ())
-        if mine in waiting:
-            self._tenants[tenant][session].remove(mine)
+        sessions = self._tenants.get(tenant)
+        waiting = sessions.get(session) if sessions is not None else None
+        if waiting is not None and mine in waiting:
+            waiting.remove(mine)
             self._waiting -= 1
             self._tidy(tenant, session)
 

@@ -219,6 +219,8 @@ class MessageWaits(Frozen):
     message_id: str
     seq: int
     status: Literal["waiting"]
+    #: Where the message stood in the queue as it was taken, from 1; absent where its turn had begun.
+    position: int | None = None
     #: Shaped as in the snapshot.
     questions: list[dict[str, JsonValue]]
     #: Of sub-agents, each with the `session_id` at which it is answered; absent where there are none.

@@ -98,7 +98,8 @@ async def send_message(
             finished = to_json({**answer, "turn": record.turn, "messages": record.messages})
             return Response(finished, media_type="application/json")
         if waiting_for:
-            waits = to_json({**answer, "status": "waiting", **waiting_for})
+            place = {} if sent.position is None else {"position": sent.position}
+            waits = to_json({**answer, "status": "waiting", **place, **waiting_for})
             return Response(waits, media_type="application/json")
     answer["status"] = sent.status
     if sent.position is not None:

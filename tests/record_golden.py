@@ -35,6 +35,7 @@ from tests.tool_shop import written
 from tests.versions import UNVERSIONED, make_current
 from workflows.contract import TASK_QUEUE, Delivery
 from workflows.definition import Limits, TurnLimits
+from workflows.rules import CURRENT
 from workflows.schedule_definition import Schedule
 from workflows.scheduled import DeliverMessage
 from workflows.session import SessionWorkflow
@@ -390,6 +391,19 @@ async def stop_tool_last_word(lab: Lab) -> Talk:
     return talk
 
 
+async def cut_answers(lab: Lab) -> Talk:
+    """An answer that is cut with a call in it, one that is empty, one that is refused, and text that is cut."""
+    talk = await lab.start("staged")
+    calls: list[tuple[str, dict[str, Any]]] = [("add", {"a": 1, "b": 2})]
+    lab.stage.plays = [Play("Let me see", calls, stop="max_tokens"), Play("Three."), Play(""), Play("Here I am.")]
+    await talk.turn("what is 1 + 2?")
+    await talk.turn("are you there?")
+    lab.stage.plays = [Play("I will not.", calls, stop="refusal"), Play("Once upon a", stop="max_tokens")]
+    await talk.turn("something bad")
+    await talk.turn("a story")
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -415,6 +429,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     server_asks,
     stop_tool_last_word,
     timer_renews,
+    cut_answers,
 )
 
 
@@ -447,7 +462,7 @@ async def record(folder: Path, deliveries: Path) -> list[Path]:
                     lab.stage.plays.clear()
                     talk = await scene(lab)
                     for number, history in enumerate(await runs(client, talk.handle), 1):
-                        written.append(_write(folder / f"{scene.__name__}.{number}.json", history))
+                        written.append(_write(folder / f"{_name(scene)}.{number}.json", history))
                 if not known:
                     (history,) = await runs(client, await delivered(lab))
                     written.append(_write(deliveries / "delivered.1.json", history))
@@ -460,8 +475,13 @@ def _write(file: Path, history: dict[str, Any]) -> Path:
     return file
 
 
+def _name(scene: Callable[[Lab], Awaitable[Talk]]) -> str:
+    """Of the scene as runs of today's rules play it. The histories without rules in their names are of the first."""
+    return f"{scene.__name__}.rules_{CURRENT}"
+
+
 def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:
-    return [scene for scene in SCENES if not list(folder.glob(f"{scene.__name__}.*.json"))]
+    return [scene for scene in SCENES if not list(folder.glob(f"{_name(scene)}.*.json"))]
 
 
 async def runs(client: Client, handle: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from temporal.codec import data_converter
+from tests.record_golden import SCENES
+from workflows.rules import CURRENT
 from workflows.runs import SessionInput
 from workflows.scheduled import DeliverMessage
 from workflows.session import SessionWorkflow
@@ -39,6 +41,8 @@ def history(file: Path) -> WorkflowHistory:
 
 
 def test_there_is_a_history_of_everything_that_a_session_does() -> None:
+    now = {file.name.partition(".")[0] for file in FILES if f".rules_{CURRENT}." in file.name}
+    assert now == {scene.__name__ for scene in SCENES}
     assert {file.name.partition(".")[0] for file in FILES} >= {
         "plain",
         "tools",

@@ -78,22 +78,26 @@ class Turnstile:
 
     def _leave(self) -> None:
         """Gives a place to whoever is next."""
-        if not self._tenants:
-            self._free += 1
-            return
-        tenant, sessions = next(iter(self._tenants.items()))
-        session, waiting = next(iter(sessions.items()))
-        taker = waiting.popleft()
-        self._waiting -= 1
-        sessions.move_to_end(session)
-        self._tenants.move_to_end(tenant)
-        self._tidy(tenant, session)
-        taker.set_result(None)
+        while self._tenants:
+            tenant, sessions = next(iter(self._tenants.items()))
+            session, waiting = next(iter(sessions.items()))
+            taker = waiting.popleft()
+            self._waiting -= 1
+            sessions.move_to_end(session)
+            self._tenants.move_to_end(tenant)
+            self._tidy(tenant, session)
+            # One that gave up a moment ago may not have come to leave the queue yet.
+            if not taker.done():
+                taker.set_result(None)
+                return
+        self._free += 1
 
     def _forget(self, tenant: str, session: str, mine: "asyncio.Future[None]") -> None:
-        self._tenants[tenant][session].remove(mine)
-        self._waiting -= 1
-        self._tidy(tenant, session)
+        # Whoever left meanwhile may have passed it over already.
+        if mine in self._tenants.get(tenant, OrderedDict()).get(session, ()):
+            self._tenants[tenant][session].remove(mine)
+            self._waiting -= 1
+            self._tidy(tenant, session)
 
     def _tidy(self, tenant: str, session: str) -> None:
         if not self._tenants[tenant][session]:

@@ -39,6 +39,9 @@ class Visitors:
         for _ in range(5):
             await asyncio.sleep(0)
 
+    def end(self, number: int) -> None:
+        self._ends[number].set()
+
     async def all_leave(self) -> list[str]:
         for _ in self.tasks:
             for number, task in enumerate(self.tasks):
@@ -96,3 +99,18 @@ async def test_no_place_is_lost_or_made(acts: list[tuple[str, int]]) -> None:
     await again.come(*["a/1"] * 9)
     assert (len(again.served), len(again.refused)) == (2, 2)
     await again.all_leave()
+
+
+async def test_a_place_that_comes_free_as_the_next_one_gives_up_goes_to_the_one_behind() -> None:
+    visitors = Visitors(Turnstile(places=1, length=10, wait_s=60))
+    await visitors.come("a/holder", "a/hasty", "a/patient")
+    holder, hasty, patient = visitors.tasks
+    # The holder leaves before the other's task has run on from its being cancelled.
+    visitors.end(0)
+    hasty.cancel()
+    await visitors.settled()
+    assert (visitors.served, hasty.cancelled(), holder.exception()) == (["a/holder", "a/patient"], True, None)
+    visitors.end(2)
+    await patient
+    await visitors.come("b/later")
+    assert visitors.served[-1] == "b/later"

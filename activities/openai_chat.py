@@ -21,7 +21,7 @@ from activities import failures
 from activities.clients import TIMEOUT
 from activities.openai_clients import OpenAIClients
 from activities.schemas import fit_all
-from activities.stop_words import ending, is_good
+from activities.stop_words import ending, is_bad
 from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
 from activities.wire import Answer, Delta, Started
 from workflows.commands import Prompt
@@ -179,8 +179,9 @@ class _Answer:
         deltas: list[Delta] = []
         for choice in chunk.choices or ():
             deltas += self._take(choice.delta)
-            if self.finish is None or is_good(self.finish):
-                # What was said to be cut is not made whole by a later word.
+            if self.finish is None or not is_bad(self.finish):
+                # What was said to be cut is not made whole by a later word. Words that say nothing (`null`, `in_progress`)
+                # stand in every chunk of some servers.
                 self.finish = choice.finish_reason or self.finish
         return deltas
 

@@ -72,6 +72,11 @@ def is_good(word: str) -> bool:
     return _named(word) in _GOOD
 
 
+def is_bad(word: str) -> bool:
+    """Whether the provider's `word` is known to say that an answer is not whole, or was given up."""
+    return _plain(word) in _GIVEN_UP or _named(word) not in (None, *_GOOD)
+
+
 def _named(word: str) -> StopReason | None:
     return _STOPS.get(_plain(word))
 

@@ -244,6 +244,15 @@ async def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
         assert arriving.whole(done=True).stop == "max_tokens"
 
 
+@pytest.mark.parametrize("word", ["null", "in_progress"])
+async def test_a_word_that_stands_in_every_chunk_gives_way_to_the_last(word: str) -> None:
+    arriving = ChatAnswer("t1.s1", "m", ())
+    for each in (word, word, "stop"):
+        # As the SDK makes them: unchecked.
+        arriving.take(ChatCompletionChunk.construct(**CHUNK, choices=[choice(each)]))
+    assert arriving.whole(done=True).stop == "end"
+
+
 @pytest.mark.parametrize("given", [WHOLE, json.dumps(WHOLE)])
 @pytest.mark.parametrize("place", ["start", "fragment"])
 def test_arguments_as_an_object_or_its_json_in_either_place(given: Any, place: str) -> None:

@@ -279,6 +279,19 @@ async def test_anthropics_own_call_without_arguments(fake: FakeProvider, claude:
     assert (told.stop, told.stop_raw, calls(told)) == ("other", "something_new", [({}, "")])
 
 
+@pytest.mark.parametrize(
+    ("word", "stop"),
+    [
+        *[(word, "end") for word in ("FINISH_REASON_STOP", "<|im_end|>", "<|eot_id|>", "endoftext", "EndTurn")],
+        ("FINISH_REASON_MAX_TOKENS", "max_tokens"),
+        ("FINISH_REASON_SAFETY", "content_filter"),
+        ("FINISH_REASON_UNSPECIFIED", "other"),
+    ],
+)
+def test_a_text_under_words_of_other_servers(word: str, stop: StopReason) -> None:
+    assert ending(word, (Text(text="Well."),), ()).stop == stop
+
+
 def test_under_an_unknown_word_one_call_that_is_not_whole_spoils_the_others() -> None:
     good = ToolCall(call_id="t1.s1.c1", name="purge", args=WHOLE)
     half = ToolCall(call_id="t1.s1.c2", name="purge", args={}, args_raw='{"wh')

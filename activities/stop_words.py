@@ -17,7 +17,8 @@ from activities.failures import AnswerAborted
 from workflows.types import Part, StopReason, ToolCall, ToolSpec
 
 _WORDS: Final[dict[StopReason, str]] = {
-    "end": "complete completed done end end_of_turn end_turn eos eos_token finish finished normal stop stopped success",
+    "end": "complete completed done end end_of_text end_of_turn end_turn endoftext eos eos_token eot_id finish finished "
+    "im_end normal stop stopped success",
     "stop_sequence": "stop_sequence stop_str stop_token",
     "tool_calls": "function_call function_calls tool_call tool_calls tool_use tool_uses",
     "max_tokens": "incomplete length max_completion_tokens max_length max_new_tokens max_output_tokens max_tokens "
@@ -82,7 +83,9 @@ def _named(word: str) -> StopReason | None:
 
 
 def _plain(word: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()).strip("_")
+    plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()).strip("_")
+    # As servers write it that name the members of an enumeration in full.
+    return plain.removeprefix("finish_reason_")
 
 
 def _read(call: ToolCall, bare: set[str]) -> ToolCall:

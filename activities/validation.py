@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 from activities.arguments import Arguments, BadArguments
 from activities.misfits import misfits, wrong_arguments
 from activities.schemas import resolved, without_nulls
+from temporal.patterns import PatternInvalid, applies_foreign, pattern_fault
 from temporal.schema_faults import faults
 from workflows.types import Part, ToolCall, ToolSpec
 
@@ -58,6 +59,10 @@ def _with(call: ToolCall, args: dict[str, JsonValue]) -> ToolCall:
     return call.model_copy(update={"args": args, "written": call.args})
 
 
+def _applies_in_full(tool: ToolSpec) -> bool:
+    return (not tool.foreign or applies_foreign(tool.input)) and pattern_fault(tool.input) is None
+
+
 def _by_schema(sent: dict[str, JsonValue], tool: ToolSpec) -> dict[str, JsonValue]:
     """Raises `BadArguments`, or what comes of a broken schema."""
     # As they travel, for infinity does as a text.
@@ -65,6 +70,8 @@ def _by_schema(sent: dict[str, JsonValue], tool: ToolSpec) -> dict[str, JsonValu
     wrong = misfits(sent, tool)
     if wrong:
         raise BadArguments("; ".join(wrong))
+    if not _applies_in_full(tool):
+        raise PatternInvalid("a pattern of the schema was not applied")
     filled: dict[str, JsonValue] = with_defaults(sent, tool, tool.input)
     return sent if misfits(filled, tool) else filled
 

@@ -244,7 +244,7 @@ _DEPLOYMENT: Final = "golden"
 _OTHER_TOOLS: Final = '''
 from temporalio import activity
 
-from tests.session_lab import book, hang, refuse
+from tests.tools import book, hang, refuse
 
 @activity.defn
 async def add(a: int, b: int, c: int = 0) -> int:

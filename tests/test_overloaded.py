@@ -61,8 +61,8 @@ async def asked(backend: Backend, session: str) -> str:
 async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
     backend = Backend(client, Settings(data_dir=tmp_path, query_timeout_s=DEADLINE_S))
     session = f"default/{uuid.uuid4().hex}"
-    new = NewSession(tenant="default", session_id=session.partition("/")[2], agent="none", digest="none")
     parts = assemble(Settings(data_dir=tmp_path), Sources(), demo_without_keys=True)
+    new = NewSession(tenant="default", session_id=session.partition("/")[2], agent="none", digest="none")
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     pool = ThreadPoolExecutor(1)
     worker = Worker(
@@ -77,7 +77,10 @@ async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
     )
     async with worker:
         await backend.start(session, SessionInput(new=new), Memo("", "", "", False), "", "")
-        assert await asked(backend, session) == "answered"
+        # It looks for its agent first.
+        async with asyncio.timeout(30):
+            while await asked(backend, session) != "answered":
+                pass
         with held(pool):
             assert await asked(backend, session) == "overloaded"
         assert await asked(backend, session) == "answered"

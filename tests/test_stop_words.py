@@ -248,7 +248,8 @@ async def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
 async def test_a_word_that_stands_in_every_chunk_gives_way_to_the_last(word: str) -> None:
     arriving = ChatAnswer("t1.s1", "m", ())
     for each in (word, word, "stop"):
-        arriving.take(ChatCompletionChunk.model_validate(CHUNK | {"choices": [choice(each)]}))
+        # As the SDK makes them: unchecked.
+        arriving.take(ChatCompletionChunk.construct(**CHUNK, choices=[choice(each)]))
     assert arriving.whole(done=True).stop == "end"
 
 
@@ -276,6 +277,19 @@ async def test_anthropics_own_call_without_arguments(fake: FakeProvider, claude:
     assert (told.stop, calls(told)) == ("tool_calls", [({}, None)])
     told = await answer(claude, fake, call("", stop="something_new"))
     assert (told.stop, told.stop_raw, calls(told)) == ("other", "something_new", [({}, "")])
+
+
+@pytest.mark.parametrize(
+    ("word", "stop"),
+    [
+        *[(word, "end") for word in ("FINISH_REASON_STOP", "<|im_end|>", "<|eot_id|>", "endoftext", "EndTurn")],
+        ("FINISH_REASON_MAX_TOKENS", "max_tokens"),
+        ("FINISH_REASON_SAFETY", "content_filter"),
+        ("FINISH_REASON_UNSPECIFIED", "other"),
+    ],
+)
+def test_a_text_under_words_of_other_servers(word: str, stop: StopReason) -> None:
+    assert ending(word, (Text(text="Well."),), ()).stop == stop
 
 
 def test_under_an_unknown_word_one_call_that_is_not_whole_spoils_the_others() -> None:

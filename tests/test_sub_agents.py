@@ -100,7 +100,8 @@ async def test_two_run_at_the_same_time_with_a_share_each(lab: Lab) -> None:
         page = await snapshot(child)
         assert page.parent is not None
         caps.append(page.parent.cap_usd)
-    assert caps == [pytest.approx(0.5, abs=1e-3), pytest.approx(0.25, abs=1e-3)]
+    # Whichever is opened first has half of the whole.
+    assert sorted(cap or 0 for cap in caps) == [pytest.approx(0.25, abs=1e-3), pytest.approx(0.5, abs=1e-3)]
     gate.set()
     events = await talk.until(ends)
     assert [output["text"] for output in outputs(events)] == ["waits", "waits"]

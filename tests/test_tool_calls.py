@@ -85,7 +85,7 @@ async def test_retry_options_reach_temporal(talk: Talk) -> None:
     assert scheduled.activity_id == "t1.s1.c1"
     assert (policy.maximum_attempts, policy.backoff_coefficient) == (3, 1)
     assert (policy.initial_interval.ToMilliseconds(), policy.maximum_interval.ToMilliseconds()) == (10, 40)
-    assert list(policy.non_retryable_error_types) == ["final"]
+    assert list(policy.non_retryable_error_types) == ["final", "PayloadsTooLarge"]
     assert scheduled.start_to_close_timeout.ToSeconds() == 60
 
 

@@ -51,7 +51,10 @@ def binding(agent: LoadedAgent, name: str, use: ToolUse | AgentTool) -> Binding:
     mcp = agent.mcp_tool(name)
     policy = use.model_dump(mode="json", include=_POLICY)
     address = None if mcp is None else [mcp[0].address.model_dump(mode="json"), mcp[1]]
-    return Binding(spec="" if spec is None else spec_sha256(spec), policy=_sha256([policy, address]))
+    # Whoever allowed a call of another agent allowed it to the one that this was then.
+    other = agent.agents.get(use.name) if isinstance(use, AgentTool) else None
+    of = [policy, address] if other is None else [policy, address, other]
+    return Binding(spec="" if spec is None else spec_sha256(spec), policy=_sha256(of))
 
 
 def still_allowed(allowed: tuple[Allowed, ...], agent: LoadedAgent) -> tuple[Allowed, ...]:

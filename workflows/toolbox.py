@@ -163,7 +163,7 @@ class Toolbox:
             outcome = ran
             failed = outcome if isinstance(outcome, ToolError) else outcome.error
             if failed is not None and self._goes_on(opened):
-                if use.fallback is not None and not is_final(failed, use):
+                if use.fallback is not None and not is_final(failed, use, self._state().rules):
                     outcome = await self._fall_back(opened, use.fallback, failed)
                 elif self._asks_about(call, use, failed):
                     self._open.pop(call.call_id, None)
@@ -205,7 +205,7 @@ class Toolbox:
             output: ToolOutput | ServerAsks = await opened.handle
             return output
         except ActivityError as failure:
-            return as_data(failure, use)
+            return as_data(failure, use, self._state().rules)
 
     async def _take(self, call: ToolCall, use: ToolUse, raw: RawValue | None) -> ToolOutput | ToolError:
         """The result of another's worker, checked and, if it is big, put away."""
@@ -248,7 +248,7 @@ class Toolbox:
         match failed.type:
             case kind if kind == OUTCOME_UNKNOWN:
                 return self._ask_what_became(call, use)
-            case kind if kind == TOOL_CHANGED:
+            case kind if kind == TOOL_CHANGED and self._plans()[call.call_id].bound is not None:
                 return self._ask_again(call)
             case _:
                 return False

@@ -210,6 +210,7 @@ async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
     assert [row.unit for row in found.rows] == ["% of a core"] * 4 + ["KB", "ms", "ms", "times"]
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_quick_run_of_a_burst_measures_what_it_names() -> None:
     found = await run(frozenset({Rows.burst}), True, Console(file=io.StringIO()))

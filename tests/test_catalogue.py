@@ -34,7 +34,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes a file below the working directory; what was loaded is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     # Without the folders of tools that other tests have loaded: this one has a file `tools.py`, too.
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).parent])
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not (Path(entry) / "tools.py").exists()])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = set(sys.modules)
 

@@ -136,6 +136,7 @@ async def test_killed_just_after_the_202(dev: Any, provider: FakeProvider) -> No
     assert transcript(await snapshot(dev.url, session)) == [("user", "hello"), ("assistant", Reply().text)]
 
 
+@pytest.mark.slow
 async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProvider) -> None:
     call = Reply(text="Let me see.", tools=(("calculator", {"expression": "6*7"}),), gap=0.05)
     provider.default(lambda request: call if len(request.body["messages"]) == 1 else Reply(text="It is 42.", gap=0.05))

@@ -35,6 +35,7 @@ async def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
 
 
+@pytest.mark.slow
 async def test_killed_at_each_point_of_many_calls(dev: Dev, tmp_path: Path) -> None:
     victim = Victim(dev.url, "shop", lambda everything: dev.kill(group=everything), dev.start)
     tally = await interrupt(victim, tmp_path, kills=3, in_flight=6)

@@ -129,6 +129,7 @@ async def test_continuing_as_new_loses_nothing(lab: Lab) -> None:
     assert len(lab.stage.requests[-1]) == len(await talk.transcript()) - 1
     page = await talk.handle.query(SessionWorkflow.snapshot, PageRequest())
     assert page.metadata == {"k": 1}
+    await settled(talk)
     description = await talk.handle.describe()
     assert await description.memo_value("title") == "a test"
     shown = description.typed_search_attributes

@@ -15,19 +15,19 @@ from mcp_types import Tool
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.catalogue import Catalogue
-from activities.mcp_connections import McpUnavailable
-from activities.mcp_listing import Listings, McpStarting, describe
-from activities.sub_agents import agent_spec
-from temporal.allowed import Allowed
-from temporal.definitions import Definitions
-from temporal.prices import price_of
-from workflows.contract import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
-from workflows.definition import AgentDefinition, LoadedAgent
-from workflows.errors import AGENT_UNAVAILABLE
-from workflows.timers import SPECS
-from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, SessionTool, ToolUse
-from workflows.types import ToolSpec
+from perdure.activities.catalogue import Catalogue
+from perdure.activities.mcp_connections import McpUnavailable
+from perdure.activities.mcp_listing import Listings, McpStarting, describe
+from perdure.activities.sub_agents import agent_spec
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.prices import price_of
+from perdure.workflows.contract import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
+from perdure.workflows.definition import AgentDefinition, LoadedAgent
+from perdure.workflows.errors import AGENT_UNAVAILABLE
+from perdure.workflows.timers import SPECS
+from perdure.workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, SessionTool, ToolUse
+from perdure.workflows.types import ToolSpec
 
 #: Seconds that one attempt waits for a server that never gave a list; the activity has ten.
 LISTING_S: Final = 7.0

@@ -17,17 +17,26 @@ from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
 from anthropic.types import RawContentBlockDelta, RawMessageStreamEvent
 from pydantic import JsonValue
 
-from activities import failures
-from activities.clients import PLACEHOLDER_KEY, TIMEOUT, Clients, Server, http_options, read_out
-from activities.schemas import fit_all
-from activities.stop_words import ending, is_good
-from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
-from activities.wire import Answer, Delta, DeltaKind, Started
-from temporal.references import MissingVariable
-from temporal.vendors import ANTHROPIC
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
+from perdure.activities import failures
+from perdure.activities.clients import PLACEHOLDER_KEY, TIMEOUT, Clients, Server, http_options, read_out
+from perdure.activities.schemas import fit_all
+from perdure.activities.stop_words import ending, is_good
+from perdure.activities.transcript import (
+    AssistantTurn,
+    Call,
+    Turn,
+    UserTurn,
+    compact,
+    encodable,
+    parse_arguments,
+    turns,
+)
+from perdure.activities.wire import Answer, Delta, DeltaKind, Started
+from perdure.temporal.references import MissingVariable
+from perdure.temporal.vendors import ANTHROPIC
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "anthropic.messages"
 #: Stands for an answer of which nothing may be sent back, for no turn may be empty.

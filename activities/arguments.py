@@ -23,8 +23,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import from_json, to_json
 from typing_extensions import is_typeddict
 
-from activities.docstrings import Docs, read_docstring
-from temporal.nesting import too_deep
+from perdure.activities.docstrings import Docs, read_docstring
+from perdure.temporal.nesting import too_deep
 
 _MOST_ERRORS = 20
 _LONGEST_NAME = 80

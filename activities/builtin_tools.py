@@ -11,11 +11,11 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.calculator import MAX_LENGTH, Calculation, CalculationError, calculate
-from activities.safe_fetch import Fetcher, FetchFailed, FetchRefused, Hosts, Page
-from temporal.settings import environment
-from workflows.errors import INVALID_ARGUMENTS
-from workflows.types import Frozen
+from perdure.activities.calculator import MAX_LENGTH, Calculation, CalculationError, calculate
+from perdure.activities.safe_fetch import Fetcher, FetchFailed, FetchRefused, Hosts, Page
+from perdure.temporal.settings import environment
+from perdure.workflows.errors import INVALID_ARGUMENTS
+from perdure.workflows.types import Frozen
 
 CALCULATION_FAILED = "calculation_failed"
 FETCH_REFUSED = "fetch_refused"

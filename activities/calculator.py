@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 from fractions import Fraction
 
-from workflows.types import Frozen
+from perdure.workflows.types import Frozen
 
 MAX_LENGTH = 1000
 #: As deep as a sum of `MAX_LENGTH` characters is nested, and well below Python's own limit.

@@ -21,17 +21,17 @@ from typing import Any
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities.arguments import Arguments, BadArguments
-from activities.tool_places import ToolPlaces
-from activities.tools import Tool, ToolLoadError, is_tool, read_tool
-from temporal.blobs import BlobStore
-from temporal.inputs import InputProblem
-from temporal.schema_check import field_of, input_fault
-from workflows import contract
-from workflows.binding import spec_sha256
-from workflows.types import ToolSpec
+from perdure.activities.arguments import Arguments, BadArguments
+from perdure.activities.tool_places import ToolPlaces
+from perdure.activities.tools import Tool, ToolLoadError, is_tool, read_tool
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.inputs import InputProblem
+from perdure.temporal.schema_check import field_of, input_fault
+from perdure.workflows import contract
+from perdure.workflows.binding import spec_sha256
+from perdure.workflows.types import ToolSpec
 
-_OURS = ("workflows", "activities", "gateway", "temporal")
+_OURS = ("perdure",)
 #: Keys that mean something else in an agent's `tools:`.
 _KEYWORDS = ("agent", "mcp", "client")
 
@@ -181,7 +181,7 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _refuse_shadowed_imports(path: Path) -> None:
-    """A tools file that imports its neighbour `activities.py` would silently get our package."""
+    """A tools file that imports a neighbour of its own called `perdure.py` would silently get this package."""
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError):

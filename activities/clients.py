@@ -1,7 +1,8 @@
 """SDK clients, made when first needed and kept, one for each server and key.
 
-Rule 1: a vendor's key goes to the vendor's own servers (`temporal.vendors` says which), any other key by `api_key` of a
-model definition to that definition's address. Nothing that the SDKs find in the environment goes along to another server.
+Rule 1: a vendor's key goes to the vendor's own servers (`perdure.temporal.vendors` says which), any other key by `api_key`
+of a model definition to that definition's address. Nothing that the SDKs find in the environment goes along to another
+server.
 Rule 2: no redirect is followed: it would carry the request, and with it the conversation, to where nobody sent it.
 """
 
@@ -13,10 +14,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx2
 
-from activities.model_http import HEADERS, check_answer
-from temporal.references import resolve
-from temporal.vendors import Vendor
-from workflows.definition import ModelDefinition
+from perdure.activities.model_http import HEADERS, check_answer
+from perdure.temporal.references import resolve
+from perdure.temporal.vendors import Vendor
+from perdure.workflows.definition import ModelDefinition
 
 #: A provider that is silent for longer than `read` seconds has hung: both vendors send something meanwhile.
 TIMEOUT: Final = httpx2.Timeout(90, connect=5)

@@ -13,15 +13,15 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from temporal.blobs import BlobStore, unfold
-from temporal.handover import Handover
-from temporal.sticky import forget_worker
-from workflows.commands import ModelInputPage, ModelInputRequest, Prompt, View
-from workflows.contract import CallModelInput, call_of
-from workflows.errors import UNKNOWN_STEP
-from workflows.prompt import build_prompt, prompt_sha256
-from workflows.session import SessionWorkflow
-from workflows.types import Message
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.temporal.handover import Handover
+from perdure.temporal.sticky import forget_worker
+from perdure.workflows.commands import ModelInputPage, ModelInputRequest, Prompt, View
+from perdure.workflows.contract import CallModelInput, call_of
+from perdure.workflows.errors import UNKNOWN_STEP
+from perdure.workflows.prompt import build_prompt, prompt_sha256
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message
 
 #: Seconds without an answer after which a session is taken from the worker that had it.
 _DOUBT_S: Final = 0.5

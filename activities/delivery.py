@@ -15,16 +15,16 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.blobs import BlobStore, fold
-from temporal.definitions import Definitions, InputProblem, Known, check_inputs
-from temporal.settings import Settings
-from temporal.starting import BACKGROUND, Memo, session_attributes
-from workflows.commands import NewSession, Receipt, SendMessage
-from workflows.contract import TASK_QUEUE, DeliverMessageInput, Delivery
-from workflows.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.types import Text
+from perdure.temporal.blobs import BlobStore, fold
+from perdure.temporal.definitions import Definitions, InputProblem, Known, check_inputs
+from perdure.temporal.settings import Settings
+from perdure.temporal.starting import BACKGROUND, Memo, session_attributes
+from perdure.workflows.commands import NewSession, Receipt, SendMessage
+from perdure.workflows.contract import TASK_QUEUE, DeliverMessageInput, Delivery
+from perdure.workflows.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Text
 
 #: Sessions of one name that are looked at for one that is open.
 MOST_SESSIONS: Final = 50

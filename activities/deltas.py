@@ -7,9 +7,9 @@ due. So the first token is never held back, and a fast model does not flood its 
 import asyncio
 import time
 
-from activities.wire import Delta
-from temporal.live import Live, StepDelta, StepProgress
-from workflows.types import Part, Reasoning, Text
+from perdure.activities.wire import Delta
+from perdure.temporal.live import Live, StepDelta, StepProgress
+from perdure.workflows.types import Part, Reasoning, Text
 
 INTERVAL_S = 0.015
 #: Characters of a partial answer that a heartbeat carries.

@@ -15,13 +15,13 @@ from typing import Any, Final, assert_never
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities import failures
-from activities.demo_script import CallTools, Fail, Say, script
-from activities.failures import ProviderError, StreamTruncated
-from activities.transcript import compact
-from activities.wire import Answer, Delta, DeltaKind, Started
-from workflows.commands import Prompt
-from workflows.types import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
+from perdure.activities import failures
+from perdure.activities.demo_script import CallTools, Fail, Say, script
+from perdure.activities.failures import ProviderError, StreamTruncated
+from perdure.activities.transcript import compact
+from perdure.activities.wire import Answer, Delta, DeltaKind, Started
+from perdure.workflows.commands import Prompt
+from perdure.workflows.types import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 #: Seconds from word to word: about the pace of a real model.
 PACE: Final = 0.025

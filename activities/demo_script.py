@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from activities.demo_arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
-from activities.demo_text import LONG, default_answer, long_text, recollection, tool_report
+from perdure.activities.demo_arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
+from perdure.activities.demo_text import LONG, default_answer, long_text, recollection, tool_report
 
 
 @dataclass(frozen=True, slots=True)

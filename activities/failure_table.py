@@ -5,7 +5,7 @@ providers' codes that mean it. `failures` applies it.
 from dataclasses import dataclass
 from typing import Final
 
-from workflows import errors
+from perdure.workflows import errors
 
 
 @dataclass(frozen=True, slots=True)

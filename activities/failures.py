@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 import httpx2
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import sdks
-from activities.failure_table import (
+from perdure.activities import sdks
+from perdure.activities.failure_table import (
     BY_STATUS,
     KINDS,
     OVERLOADED,
@@ -30,11 +30,11 @@ from activities.failure_table import (
     TOO_LONG,
     TOO_LONG_WORDS,
 )
-from activities.unpacking import NotUnpackable, TooMuch
-from temporal.redaction import redacted
-from temporal.references import MissingVariable
-from temporal.vendors import OPENAI as OPENAI_VENDOR
-from workflows import errors
+from perdure.activities.unpacking import NotUnpackable, TooMuch
+from perdure.temporal.redaction import redacted
+from perdure.temporal.references import MissingVariable
+from perdure.temporal.vendors import OPENAI as OPENAI_VENDOR
+from perdure.workflows import errors
 
 if TYPE_CHECKING:
     import anthropic

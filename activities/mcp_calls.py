@@ -19,24 +19,24 @@ from referencing.exceptions import Unresolvable
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.mcp_connections import Connections, McpLost, McpTooMuch, McpUnavailable
-from activities.mcp_conversation import converse
-from activities.mcp_listing import Listings, spec_of
-from activities.mcp_program import data_of
-from activities.mcp_questions import Declined, Dialogue, NotAskable
-from activities.mcp_results import read_failure, read_result
-from activities.published import Published, server_of
-from activities.raw_bytes import Files, whole_texts
-from activities.results import BadResult, told
-from activities.tools import keep_files, output_of, sized_result, tool_changed, whole_arguments
-from activities.transcript import compact
-from temporal.allowed import Allowed
-from temporal.blobs import BlobStore, fold_part, unfold
-from temporal.redaction import redacted
-from temporal.schema_faults import faults
-from workflows.binding import spec_sha256
-from workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
-from workflows.errors import (
+from perdure.activities.mcp_connections import Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp_conversation import converse
+from perdure.activities.mcp_listing import Listings, spec_of
+from perdure.activities.mcp_program import data_of
+from perdure.activities.mcp_questions import Declined, Dialogue, NotAskable
+from perdure.activities.mcp_results import read_failure, read_result
+from perdure.activities.published import Published, server_of
+from perdure.activities.raw_bytes import Files, whole_texts
+from perdure.activities.results import BadResult, told
+from perdure.activities.tools import keep_files, output_of, sized_result, tool_changed, whole_arguments
+from perdure.activities.transcript import compact
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.blobs import BlobStore, fold_part, unfold
+from perdure.temporal.redaction import redacted
+from perdure.temporal.schema_faults import faults
+from perdure.workflows.binding import spec_sha256
+from perdure.workflows.contract import CallMcpToolInput, ToolOutput, call_of_activity
+from perdure.workflows.errors import (
     DENIED,
     INPUT_NOT_SUPPORTED,
     INVALID_ARGUMENTS,
@@ -47,9 +47,9 @@ from workflows.errors import (
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
-from workflows.server_input import ServerAnswer, ServerAsks
-from workflows.tool_definition import McpAddress
-from workflows.types import ToolError, ToolResult, preview
+from perdure.workflows.server_input import ServerAnswer, ServerAsks
+from perdure.workflows.tool_definition import McpAddress
+from perdure.workflows.types import ToolError, ToolResult, preview
 
 #: The SDK's words where the protocol has no code of its own.
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")

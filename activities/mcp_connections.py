@@ -35,12 +35,12 @@ from mcp_types import (
     Implementation,
 )
 
-from activities.mcp_http import Seen, watched
-from activities.mcp_program import Overlong, Unreadable, Word, run_program
-from activities.tools import MAX_RESULT
-from activities.unpacking import UNPACKED, Bounds, NotUnpackable, bounded
-from temporal.references import MissingVariable, resolve
-from workflows.tool_definition import McpAddress
+from perdure.activities.mcp_http import Seen, watched
+from perdure.activities.mcp_program import Overlong, Unreadable, Word, run_program
+from perdure.activities.tools import MAX_RESULT
+from perdure.activities.unpacking import UNPACKED, Bounds, NotUnpackable, bounded
+from perdure.temporal.references import MissingVariable, resolve
+from perdure.workflows.tool_definition import McpAddress
 
 #: Seconds for a server to take a connection, or a program to start and say hello.
 CONNECT_S: Final = 20.0

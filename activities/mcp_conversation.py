@@ -28,12 +28,12 @@ from pydantic import JsonValue, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.mcp_connections import ALIVE_S
-from activities.mcp_program import data_of
-from activities.mcp_questions import Dialogue
-from workflows.contract import CallMcpToolInput
-from workflows.errors import EXPIRED, TOO_MANY_QUESTIONS
-from workflows.server_input import MOST_ROUNDS, ServerAsks
+from perdure.activities.mcp_connections import ALIVE_S
+from perdure.activities.mcp_program import data_of
+from perdure.activities.mcp_questions import Dialogue
+from perdure.workflows.contract import CallMcpToolInput
+from perdure.workflows.errors import EXPIRED, TOO_MANY_QUESTIONS
+from perdure.workflows.server_input import MOST_ROUNDS, ServerAsks
 
 _GIVEN: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(CallToolResult | InputRequiredResult)
 #: Seconds until a server that wants to be called again, without an answer, is.

@@ -15,8 +15,8 @@ from typing import Final
 import httpx2
 import pydantic_core
 
-from activities.mcp_messages import HELLOS, Id, mended, read, same_id, with_id
-from activities.unpacking import TooMuch, is_event_stream
+from perdure.activities.mcp_messages import HELLOS, Id, mended, read, same_id, with_id
+from perdure.activities.unpacking import TooMuch, is_event_stream
 
 #: Statuses that do not say whether the request took effect.
 _OPEN_STATUS: Final = (408, 409)

@@ -20,10 +20,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 from pydantic import ValidationError
 
-from activities.mcp_connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
-from temporal.schema_check import field_of, input_fault, schema_fault
-from workflows.tool_definition import McpAddress, McpServer
-from workflows.types import ToolSpec
+from perdure.activities.mcp_connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.temporal.schema_check import field_of, input_fault, schema_fault
+from perdure.workflows.tool_definition import McpAddress, McpServer
+from perdure.workflows.types import ToolSpec
 
 #: Seconds that a turn waits for a new list of a server whose last one is known.
 PATIENCE_S: Final = 1.5

@@ -32,7 +32,7 @@ from mcp_types import (
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from activities.mcp_messages import HELLOS, id_in, mended, might_answer, read
+from perdure.activities.mcp_messages import HELLOS, id_in, mended, might_answer, read
 
 #: Seconds that a program has to end by itself, and after a signal.
 _GRACE_S: Final = 2.0

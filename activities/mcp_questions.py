@@ -35,10 +35,10 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from temporal.schema_check import schema_fault
-from workflows.contract import CallMcpToolInput
-from workflows.server_input import ServerAnswer, ServerAsks, ServerQuestion
-from workflows.types import preview
+from perdure.temporal.schema_check import schema_fault
+from perdure.workflows.contract import CallMcpToolInput
+from perdure.workflows.server_input import ServerAnswer, ServerAsks, ServerQuestion
+from perdure.workflows.types import preview
 
 #: A form without fields: where to answer lies elsewhere, and a person only says that it is done.
 _DONE: Final[dict[str, Any]] = {"type": "object", "maxProperties": 0}

@@ -25,10 +25,10 @@ from mcp_types import (
 )
 from pydantic import JsonValue
 
-from activities.raw_bytes import Files
-from activities.results import BadResult
-from temporal.redaction import redacted
-from workflows.types import preview
+from perdure.activities.raw_bytes import Files
+from perdure.activities.results import BadResult
+from perdure.temporal.redaction import redacted
+from perdure.workflows.types import preview
 
 _SILENT = "The tool failed and did not say why."
 

@@ -7,10 +7,10 @@ Rule 2: a request that was sent costs its input, unless the provider has refused
 
 from typing import Final
 
-from workflows.definition import Price
-from workflows.pricing import Spent, spent
-from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Usage
+from perdure.workflows.definition import Price
+from perdure.workflows.pricing import Spent, spent
+from perdure.workflows.turn import BYTES_PER_TOKEN
+from perdure.workflows.types import Usage
 
 #: Tokens a second that are assumed of a model of whose pace nothing is known yet.
 _PACE: Final = 60

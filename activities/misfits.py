@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from jsonschema.exceptions import ValidationError
 
-from activities.results import told
-from temporal.schema_faults import faults
-from temporal.yaml_source import field_name
-from workflows.types import ToolSpec
+from perdure.activities.results import told
+from perdure.temporal.schema_faults import faults
+from perdure.temporal.yaml_source import field_name
+from perdure.workflows.types import ToolSpec
 
 _MOST: Final = 10
 _LONGEST_NAME: Final = 80

@@ -21,25 +21,25 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.conversation import Conversation, Conversations
-from activities.deltas import HEARTBEAT_TAIL, DeltaWriter
-from activities.meter import Meter
-from activities.providers import Providers
-from activities.published import Published, model_of
-from activities.validation import OwnTool, validated
-from activities.wire import Answer, Delta, Started, Wire
-from temporal.allowed import Allowed
-from temporal.blobs import BlobStore, fold
-from temporal.handover import Handover
-from temporal.live import Live
-from temporal.metrics import UNMEASURED, Metrics
-from temporal.prices import price_of
-from workflows.commands import Prompt
-from workflows.contract import CallModelInput, Partial, StepOutput
-from workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
-from workflows.pricing import Spent, cost
-from workflows.session import SessionWorkflow
-from workflows.types import Message, Part, Timing
+from perdure.activities.conversation import Conversation, Conversations
+from perdure.activities.deltas import HEARTBEAT_TAIL, DeltaWriter
+from perdure.activities.meter import Meter
+from perdure.activities.providers import Providers
+from perdure.activities.published import Published, model_of
+from perdure.activities.validation import OwnTool, validated
+from perdure.activities.wire import Answer, Delta, Started, Wire
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.blobs import BlobStore, fold
+from perdure.temporal.handover import Handover
+from perdure.temporal.live import Live
+from perdure.temporal.metrics import UNMEASURED, Metrics
+from perdure.temporal.prices import price_of
+from perdure.workflows.commands import Prompt
+from perdure.workflows.contract import CallModelInput, Partial, StepOutput
+from perdure.workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
+from perdure.workflows.pricing import Spent, cost
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message, Part, Timing
 
 HEARTBEAT_S = 2.0
 STOP_RETRY_S = 0.5

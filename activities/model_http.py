@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from activities.unpacking import UNPACKED, Bounds, bounded
+from perdure.activities.unpacking import UNPACKED, Bounds, bounded
 
 _MB: Final = 1024 * 1024
 #: The longest answers that models give have some hundred thousand events of a few hundred bytes.

@@ -17,16 +17,25 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
 from pydantic import JsonValue
 
-from activities import failures
-from activities.clients import TIMEOUT
-from activities.openai_clients import OpenAIClients
-from activities.schemas import fit_all
-from activities.stop_words import ending, is_bad
-from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
-from activities.wire import Answer, Delta, Started
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
+from perdure.activities import failures
+from perdure.activities.clients import TIMEOUT
+from perdure.activities.openai_clients import OpenAIClients
+from perdure.activities.schemas import fit_all
+from perdure.activities.stop_words import ending, is_bad
+from perdure.activities.transcript import (
+    AssistantTurn,
+    Call,
+    Turn,
+    UserTurn,
+    compact,
+    encodable,
+    parse_arguments,
+    turns,
+)
+from perdure.activities.wire import Answer, Delta, Started
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.chat"
 

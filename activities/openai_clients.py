@@ -9,11 +9,11 @@ from typing import Final
 import httpx2
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from activities import failures
-from activities.clients import PLACEHOLDER_KEY, Clients, Server, http_options
-from temporal.references import MissingVariable
-from temporal.vendors import OPENAI
-from workflows.definition import ModelDefinition
+from perdure.activities import failures
+from perdure.activities.clients import PLACEHOLDER_KEY, Clients, Server, http_options
+from perdure.temporal.references import MissingVariable
+from perdure.temporal.vendors import OPENAI
+from perdure.workflows.definition import ModelDefinition
 
 __all__ = ["PLACEHOLDER_KEY", "OpenAIClients"]
 

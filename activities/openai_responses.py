@@ -20,16 +20,25 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import JsonValue
 
-from activities import failures
-from activities.clients import TIMEOUT, read_out
-from activities.openai_clients import OpenAIClients
-from activities.schemas import fit_all
-from activities.stop_words import ending
-from activities.transcript import AssistantTurn, Call, Turn, UserTurn, compact, encodable, parse_arguments, turns
-from activities.wire import Answer, Delta, DeltaKind, Started
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
+from perdure.activities import failures
+from perdure.activities.clients import TIMEOUT, read_out
+from perdure.activities.openai_clients import OpenAIClients
+from perdure.activities.schemas import fit_all
+from perdure.activities.stop_words import ending
+from perdure.activities.transcript import (
+    AssistantTurn,
+    Call,
+    Turn,
+    UserTurn,
+    compact,
+    encodable,
+    parse_arguments,
+    turns,
+)
+from perdure.activities.wire import Answer, Delta, DeltaKind, Started
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 API: Final = "openai.responses"
 _KINDS: Final[dict[str, DeltaKind]] = {"message": "text", "reasoning": "reasoning", "function_call": "tool_input"}

@@ -8,7 +8,7 @@ from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from workflows.types import Frozen
+from perdure.workflows.types import Frozen
 
 ORDER_NOT_FOUND = "order_not_found"
 NOT_REFUNDABLE = "not_refundable"

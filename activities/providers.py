@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from activities.demo import Demo
-from activities.wire import Wire
-from workflows.definition import ModelDefinition
+from perdure.activities.demo import Demo
+from perdure.activities.wire import Wire
+from perdure.workflows.definition import ModelDefinition
 
 if TYPE_CHECKING:
-    from activities.anthropic_messages import AnthropicMessages
-    from activities.openai_chat import OpenAIChat
-    from activities.openai_responses import OpenAIResponses
+    from perdure.activities.anthropic_messages import AnthropicMessages
+    from perdure.activities.openai_chat import OpenAIChat
+    from perdure.activities.openai_responses import OpenAIResponses
 
     _Wire = AnthropicMessages | OpenAIResponses | OpenAIChat | Demo
 
@@ -29,18 +29,18 @@ class Providers:
         return self._wires[model.provider]
 
     def _connect(self, provider: str) -> "_Wire":
-        # Here, for each of them loads an SDK; `activities.sdks.load` does it beforehand.
+        # Here, for each of them loads an SDK; `perdure.activities.sdks.load` does it beforehand.
         match provider:
             case "anthropic":
-                from activities.anthropic_messages import AnthropicMessages
+                from perdure.activities.anthropic_messages import AnthropicMessages
 
                 return AnthropicMessages(self._environment)
             case "openai":
-                from activities.openai_responses import OpenAIResponses
+                from perdure.activities.openai_responses import OpenAIResponses
 
                 return OpenAIResponses(self._environment)
             case "openai-chat":
-                from activities.openai_chat import OpenAIChat
+                from perdure.activities.openai_chat import OpenAIChat
 
                 return OpenAIChat(self._environment)
             case "demo":

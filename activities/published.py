@@ -9,12 +9,12 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
-from activities.mcp_listing import fit_name
-from temporal.allowed import Allowed
-from workflows.contract import CallMcpToolInput
-from workflows.definition import AgentDefinition, ModelDefinition
-from workflows.errors import AGENT_UNAVAILABLE, NOT_PUBLISHED
-from workflows.tool_definition import McpServer
+from perdure.activities.mcp_listing import fit_name
+from perdure.temporal.allowed import Allowed
+from perdure.workflows.contract import CallMcpToolInput
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.workflows.errors import AGENT_UNAVAILABLE, NOT_PUBLISHED
+from perdure.workflows.tool_definition import McpServer
 
 #: The definition of a digest; None where nobody published it.
 Published = Callable[[str], Awaitable[AgentDefinition | None]]

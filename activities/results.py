@@ -16,9 +16,9 @@ from pydantic import JsonValue, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import core_schema, to_jsonable_python
 
-from activities.arguments import SchemaGenerator
-from activities.raw_bytes import FILE_SCHEMA, Files, holds_bytes, without_bytes
-from temporal.schema_faults import faults
+from perdure.activities.arguments import SchemaGenerator
+from perdure.activities.raw_bytes import FILE_SCHEMA, Files, holds_bytes, without_bytes
+from perdure.temporal.schema_faults import faults
 
 _MAX_MESSAGE: Final = 300
 _ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from workflows.types import ToolResult
+from perdure.workflows.types import ToolResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from typing import Self
 
 import httpx2
 
-from activities.readable import readable
-from workflows.types import Frozen
+from perdure.activities.readable import readable
+from perdure.workflows.types import Frozen
 
 Address = IPv4Address | IPv6Address
 

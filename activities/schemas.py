@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from workflows.types import ToolSpec
+from perdure.workflows.types import ToolSpec
 
 Dialect = Literal["anthropic", "openai", "plain"]
 

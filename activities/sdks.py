@@ -10,10 +10,10 @@ from typing import Final
 
 #: What a provider's wire imports.
 WIRES: Final = {
-    "anthropic": "activities.anthropic_messages",
-    "openai": "activities.openai_responses",
-    "openai-chat": "activities.openai_chat",
-    "demo": "activities.demo",
+    "anthropic": "perdure.activities.anthropic_messages",
+    "openai": "perdure.activities.openai_responses",
+    "openai-chat": "perdure.activities.openai_chat",
+    "demo": "perdure.activities.demo",
 }
 
 

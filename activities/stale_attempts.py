@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from workflows.errors import STALE_ATTEMPT
+from perdure.workflows.errors import STALE_ATTEMPT
 
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
 

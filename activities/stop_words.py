@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from activities.failures import AnswerAborted
-from workflows.types import Part, StopReason, ToolCall, ToolSpec
+from perdure.activities.failures import AnswerAborted
+from perdure.workflows.types import Part, StopReason, ToolCall, ToolSpec
 
 _WORDS: Final[dict[StopReason, str]] = {
     "end": "complete completed done end end_of_text end_of_turn end_turn endoftext eos eos_token eot_id finish finished "

@@ -11,8 +11,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from temporal.blobs import RESERVED_TENANTS
-from workflows.errors import NOT_A_SESSION
+from perdure.temporal.blobs import RESERVED_TENANTS
+from perdure.workflows.errors import NOT_A_SESSION
 
 _DELIVERY: Final = "deliver_message"
 #: The workflow that may call an activity; every other activity is a session's.

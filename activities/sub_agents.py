@@ -6,15 +6,15 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.tools import output_of, sized_result
-from temporal.blobs import BlobStore, fold, fold_part, unfold
-from temporal.definitions import Definitions, InputProblem, check_inputs
-from workflows.contract import OpenAgentInput, OpenedAgent, TakeAnswerInput, ToolOutput
-from workflows.definition import AgentDefinition
-from workflows.errors import AGENT_UNAVAILABLE, INVALID_ARGUMENTS, TOOL_FAILED
-from workflows.sub_agents import text_of
-from workflows.tool_definition import AgentTool
-from workflows.types import Text, ToolCall, ToolSpec
+from perdure.activities.tools import output_of, sized_result
+from perdure.temporal.blobs import BlobStore, fold, fold_part, unfold
+from perdure.temporal.definitions import Definitions, InputProblem, check_inputs
+from perdure.workflows.contract import OpenAgentInput, OpenedAgent, TakeAnswerInput, ToolOutput
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.errors import AGENT_UNAVAILABLE, INVALID_ARGUMENTS, TOOL_FAILED
+from perdure.workflows.sub_agents import text_of
+from perdure.workflows.tool_definition import AgentTool
+from perdure.workflows.types import Text, ToolCall, ToolSpec
 
 
 class SubAgentCalls:

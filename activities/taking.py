@@ -5,12 +5,12 @@ import asyncio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.results import BadResult, check_result
-from activities.tools import output_of, sized_result
-from temporal.blobs import BlobStore, fold_part
-from workflows.contract import TakeResultInput, ToolOutput
-from workflows.errors import INVALID_RESULT
-from workflows.types import ToolResult, preview
+from perdure.activities.results import BadResult, check_result
+from perdure.activities.tools import output_of, sized_result
+from perdure.temporal.blobs import BlobStore, fold_part
+from perdure.workflows.contract import TakeResultInput, ToolOutput
+from perdure.workflows.errors import INVALID_RESULT
+from perdure.workflows.types import ToolResult, preview
 
 
 def _checked(request: TakeResultInput) -> tuple[ToolResult, bool]:

@@ -1,4 +1,4 @@
-"""A process that runs tools, one call at a time, for `activities.tool_processes`: what its `main` is given and says.
+"""A process that runs tools, one call at a time, for `perdure.activities.tool_processes`: what its `main` is given and says.
 
 It hears `(name, arguments, info)` and says `heartbeat`, and at last `done` or `failed`. What goes to the other side is JSON
 or plain, so that nothing there has to know the tools' own types.
@@ -19,10 +19,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import builtin_tools, order_desk
-from activities.catalogue import load_tools
-from activities.tools import Tool, ToolLoadError, is_tool, read_tool
-from workflows.errors import TOOL_FAILED
+from perdure.activities import builtin_tools, order_desk
+from perdure.activities.catalogue import load_tools
+from perdure.activities.tools import Tool, ToolLoadError, is_tool, read_tool
+from perdure.workflows.errors import TOOL_FAILED
 
 #: Seconds between two looks whether the worker is still there.
 _LOOK_S: Final = 0.5

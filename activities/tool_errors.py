@@ -5,9 +5,9 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 from temporalio.exceptions import ApplicationError
 
-from activities.raw_bytes import whole_text, whole_texts
-from temporal.redaction import redacted
-from workflows.types import preview
+from perdure.activities.raw_bytes import whole_text, whole_texts
+from perdure.temporal.redaction import redacted
+from perdure.workflows.types import preview
 
 
 def is_tellable(error: BaseException) -> bool:

@@ -21,9 +21,9 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.elsewhere import elsewhere, from_thread
-from activities.tool_watch import Pulse, Running, Watchdog
-from workflows.errors import TOOL_STOPPED
+from perdure.activities.elsewhere import elsewhere, from_thread
+from perdure.activities.tool_watch import Pulse, Running, Watchdog
+from perdure.workflows.errors import TOOL_STOPPED
 
 #: Looks at a call that has not begun, and seconds from one to the next. Several, for after a pause of the whole process
 #: one of them is late, and the loop not to blame.

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from temporalio import activity
 
-from activities.tool_loops import ToolLoops
-from activities.tool_processes import ToolProcesses
-from activities.tool_watch import Running, Watchdog
-from workflows.types import Blocked
+from perdure.activities.tool_loops import ToolLoops
+from perdure.activities.tool_processes import ToolProcesses
+from perdure.activities.tool_watch import Running, Watchdog
+from perdure.workflows.types import Blocked
 
 
 class ToolPlaces:

@@ -23,11 +23,11 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError
 
-from activities.elsewhere import elsewhere
-from activities.returned import Returned
-from activities.tool_loops import NEVER_BEGAN
-from workflows.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
-from workflows.types import ToolResult
+from perdure.activities.elsewhere import elsewhere
+from perdure.activities.returned import Returned
+from perdure.activities.tool_loops import NEVER_BEGAN
+from perdure.workflows.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
+from perdure.workflows.types import ToolResult
 
 #: Seconds between two looks whether a call is to stop.
 _LOOK_S: Final = 0.05

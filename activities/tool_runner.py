@@ -23,11 +23,11 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from activities.tool_errors import tellable_detail
-from temporal.live import Live, read_progress
-from temporal.redaction import redacted_json
-from workflows.contract import call_of_activity
-from workflows.errors import WORKER_DIED
+from perdure.activities.tool_errors import tellable_detail
+from perdure.temporal.live import Live, read_progress
+from perdure.temporal.redaction import redacted_json
+from perdure.workflows.contract import call_of_activity
+from perdure.workflows.errors import WORKER_DIED
 
 HEARTBEAT_S: Final = 2.0
 #: How long the SDK of a worker with this runner may hold back a heartbeat: hardly at all, for the runner does it itself.

@@ -18,9 +18,9 @@ from typing import Final
 
 import structlog
 
-from activities.interpreter import cpu_seconds, times_waited
-from activities.user_lines import user_line
-from workflows.types import Blocked
+from perdure.activities.interpreter import cpu_seconds, times_waited
+from perdure.activities.user_lines import user_line
+from perdure.workflows.types import Blocked
 
 #: Seconds after which a loop that does not turn is one that is blocked.
 BLOCKED_S: Final = 1.0

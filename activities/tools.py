@@ -21,23 +21,23 @@ from pydantic_core import PydanticSerializationError, from_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
-from activities.docstrings import Docs, read_docstring
-from activities.raw_bytes import Files, whole_text, whole_texts
-from activities.results import BadResult, Results, read_results
-from activities.returned import Returned
-from activities.tool_errors import is_tellable, tellable
-from activities.tool_places import ToolPlaces
-from temporal.blobs import BlobStore, fold_part, unfold
-from temporal.files import put_file
-from temporal.nesting import DEEPEST, too_deep
-from temporal.redaction import redacted
-from workflows.binding import spec_sha256
-from workflows.contract import CallOptions, ToolOutput, call_of_activity
-from workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_CHANGED, TOOL_FAILED
-from workflows.tool_definition import Name
-from workflows.toolbox import ALLOWED_SPEC, FOLDED_ARGS
-from workflows.types import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
+from perdure.activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
+from perdure.activities.docstrings import Docs, read_docstring
+from perdure.activities.raw_bytes import Files, whole_text, whole_texts
+from perdure.activities.results import BadResult, Results, read_results
+from perdure.activities.returned import Returned
+from perdure.activities.tool_errors import is_tellable, tellable
+from perdure.activities.tool_places import ToolPlaces
+from perdure.temporal.blobs import BlobStore, fold_part, unfold
+from perdure.temporal.files import put_file
+from perdure.temporal.nesting import DEEPEST, too_deep
+from perdure.temporal.redaction import redacted
+from perdure.workflows.binding import spec_sha256
+from perdure.workflows.contract import CallOptions, ToolOutput, call_of_activity
+from perdure.workflows.errors import INVALID_ARGUMENTS, INVALID_RESULT, RESULT_TOO_LARGE, TOOL_CHANGED, TOOL_FAILED
+from perdure.workflows.tool_definition import Name
+from perdure.workflows.toolbox import ALLOWED_SPEC, FOLDED_ARGS
+from perdure.workflows.types import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
 
 #: Bytes of JSON that a result may have.
 MAX_RESULT: Final = 16 * 1024 * 1024

@@ -16,11 +16,11 @@ from typing import Final
 import pydantic_core
 from pydantic import JsonValue
 
-from temporal.nesting import too_deep
-from workflows.definition import TOOL_OUTPUT_TOKENS
-from workflows.errors import TOOL_STOPPED
-from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolError, ToolResult, preview
+from perdure.temporal.nesting import too_deep
+from perdure.workflows.definition import TOOL_OUTPUT_TOKENS
+from perdure.workflows.errors import TOOL_STOPPED
+from perdure.workflows.turn import BYTES_PER_TOKEN
+from perdure.workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolError, ToolResult, preview
 
 #: What every provider takes as the id of a call.
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -15,12 +15,12 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from activities.arguments import Arguments, BadArguments
-from activities.misfits import misfits, wrong_arguments
-from activities.schemas import resolved, without_nulls
-from temporal.patterns import PatternInvalid, applies_foreign, pattern_fault
-from temporal.schema_faults import faults
-from workflows.types import Part, ToolCall, ToolSpec
+from perdure.activities.arguments import Arguments, BadArguments
+from perdure.activities.misfits import misfits, wrong_arguments
+from perdure.activities.schemas import resolved, without_nulls
+from perdure.temporal.patterns import PatternInvalid, applies_foreign, pattern_fault
+from perdure.temporal.schema_faults import faults
+from perdure.workflows.types import Part, ToolCall, ToolSpec
 
 #: What a Python tool of this worker takes, if it has the tool that this spec describes.
 OwnTool = Callable[[ToolSpec], Arguments | None]

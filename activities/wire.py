@@ -1,7 +1,7 @@
 """What every model wire does: build a request from neutral messages (pure), stream its answer as neutral deltas.
 
 A stream is whole only when its terminal event came: `stream` yields deltas and then exactly one `Answer`, or raises
-an `ApplicationError` from `activities.failures`.
+an `ApplicationError` from `perdure.activities.failures`.
 """
 
 from collections.abc import AsyncGenerator
@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from workflows.commands import Prompt
-from workflows.types import Message, Part, StopReason, Usage
+from perdure.workflows.commands import Prompt
+from perdure.workflows.types import Message, Part, StopReason, Usage
 
 DeltaKind = Literal["text", "reasoning", "tool_input"]
 

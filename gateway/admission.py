@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.backend import Backend
-from gateway.problems import Problem
-from workflows.commands import Receipt
-from workflows.session import SessionWorkflow
-from workflows.session_state import MAX_QUEUED
+from perdure.gateway.backend import Backend
+from perdure.gateway.problems import Problem
+from perdure.workflows.commands import Receipt
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.session_state import MAX_QUEUED
 
 
 def full() -> Problem:

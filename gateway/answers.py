@@ -13,20 +13,20 @@ from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 from referencing.exceptions import Unresolvable
 
-from gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
-from gateway.context import By, EditArguments, Gateway, Here
-from gateway.problems import Problem, invalid
-from gateway.strict_json import StrictRoute
-from gateway.viewer import arguments_of
-from temporal.blobs import BlobStore, fold_part
-from temporal.inputs import InputProblem
-from temporal.schema_faults import faults
-from temporal.yaml_source import field_name
-from workflows import ask_user
-from workflows.commands import Answer, QuestionState
-from workflows.session import SessionWorkflow
-from workflows.types import INLINE_LIMIT, Question, ToolCall, ToolResult
-from workflows.types import By as ByWhom
+from perdure.gateway.bodies import AnswerBody, QuestionAnswered, SessionPath
+from perdure.gateway.context import By, EditArguments, Gateway, Here
+from perdure.gateway.problems import Problem, invalid
+from perdure.gateway.strict_json import StrictRoute
+from perdure.gateway.viewer import arguments_of
+from perdure.temporal.blobs import BlobStore, fold_part
+from perdure.temporal.inputs import InputProblem
+from perdure.temporal.schema_faults import faults
+from perdure.temporal.yaml_source import field_name
+from perdure.workflows import ask_user
+from perdure.workflows.commands import Answer, QuestionState
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import INLINE_LIMIT, Question, ToolCall, ToolResult
+from perdure.workflows.types import By as ByWhom
 
 _MAX_MESSAGE: Final = 300
 

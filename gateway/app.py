@@ -16,28 +16,41 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway import answers, catalog, files, forks, health, messages, metrics, sessions, site, streams, timers, traces
-from gateway.admission import Admissions
-from gateway.answer_headers import AnswerHeaders
-from gateway.auth import Authenticate, anonymous
-from gateway.backend import Backend
-from gateway.bodies import ProblemBody
-from gateway.body_limit import BodyLimit
-from gateway.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
-from gateway.erase import Eraser, Scrub
-from gateway.hosts import KnownHosts
-from gateway.json_bodies import JsonBodies
-from gateway.open_streams import OpenStreams
-from gateway.origin_guard import OriginGuard
-from gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
-from gateway.snapshots import snapshot_json
-from gateway.watches import Watches
-from gateway.workers import Workers
-from temporal.blobs import BlobStore, StoreFull, StoreUnavailable
-from temporal.definitions import Definitions
-from temporal.live import Live
-from temporal.metrics import UNMEASURED, Metrics
-from temporal.settings import Settings
+from perdure.gateway import (
+    answers,
+    catalog,
+    files,
+    forks,
+    health,
+    messages,
+    metrics,
+    sessions,
+    site,
+    streams,
+    timers,
+    traces,
+)
+from perdure.gateway.admission import Admissions
+from perdure.gateway.answer_headers import AnswerHeaders
+from perdure.gateway.auth import Authenticate, anonymous
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import ProblemBody
+from perdure.gateway.body_limit import BodyLimit
+from perdure.gateway.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
+from perdure.gateway.erase import Eraser, Scrub
+from perdure.gateway.hosts import KnownHosts
+from perdure.gateway.json_bodies import JsonBodies
+from perdure.gateway.open_streams import OpenStreams
+from perdure.gateway.origin_guard import OriginGuard
+from perdure.gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
+from perdure.gateway.snapshots import snapshot_json
+from perdure.gateway.watches import Watches
+from perdure.gateway.workers import Workers
+from perdure.temporal.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.live import Live
+from perdure.temporal.metrics import UNMEASURED, Metrics
+from perdure.temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
 

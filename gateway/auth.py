@@ -7,8 +7,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-from temporal.blobs import RESERVED_TENANTS
-from workflows.types import By
+from perdure.temporal.blobs import RESERVED_TENANTS
+from perdure.workflows.types import By
 
 #: Who answers where nobody is known by name.
 LOCAL: Final = "local"

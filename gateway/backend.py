@@ -3,7 +3,7 @@
 Rule 1: nothing is signalled to a session that no worker answers for: whoever signals asks a query first.
 Rule 2: a query that stays without an answer means `no_worker` as soon as no worker lives that could answer, else
 `overloaded` at its deadline, if Temporal itself answers.
-Rule 3: calls take turns (`gateway.turnstile`); deadlines begin when it is a call's turn.
+Rule 3: calls take turns (`perdure.gateway.turnstile`); deadlines begin when it is a call's turn.
 Rule 4: while a worker is suspected to be dead, a session that is asked in vain is taken from the worker that had it in
 memory: otherwise the question waits out the sticky time-out, which is long for the sake of busy workers.
 """
@@ -26,18 +26,18 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from gateway.problems import Problem, from_rpc
-from gateway.remote_progress import Look, read_look
-from gateway.turnstile import Turnstile
-from gateway.workers import Workers
-from temporal.schedules import next_times
-from temporal.settings import Settings
-from temporal.starting import WATCHED, Memo, session_attributes
-from temporal.sticky import forget_worker
-from workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
-from workflows.contract import TASK_QUEUE
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
+from perdure.gateway.problems import Problem, from_rpc
+from perdure.gateway.remote_progress import Look, read_look
+from perdure.gateway.turnstile import Turnstile
+from perdure.gateway.workers import Workers
+from perdure.temporal.schedules import next_times
+from perdure.temporal.settings import Settings
+from perdure.temporal.starting import WATCHED, Memo, session_attributes
+from perdure.temporal.sticky import forget_worker
+from perdure.workflows.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")

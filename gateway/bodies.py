@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from workflows.session_ids import free_session_id
-from workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
+from perdure.workflows.session_ids import free_session_id
+from perdure.workflows.types import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256

@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.problems import Problem
+from perdure.gateway.problems import Problem
 
 #: Of routes that take no messages, results or files.
 SMALL: Final = 1024 * 1024

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 
-from gateway.context import By, Gateway, Here
-from gateway.json_bytes import rfc3339
-from gateway.problems import Problem
-from temporal.definitions import Known
-from temporal.schedules import deliveries
-from workflows.tool_definition import name_of
+from perdure.gateway.context import By, Gateway, Here
+from perdure.gateway.json_bytes import rfc3339
+from perdure.gateway.problems import Problem
+from perdure.temporal.definitions import Known
+from perdure.temporal.schedules import deliveries
+from perdure.workflows.tool_definition import name_of
 
 #: Of each schedule that are shown.
 NEXT_TIMES: Final = 3

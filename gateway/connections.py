@@ -11,9 +11,9 @@ import h11
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gateway.body_limit import answer_and_drop
-from gateway.json_bytes import to_json
-from gateway.problems import MEDIA_TYPE, Problem
+from perdure.gateway.body_limit import answer_and_drop
+from perdure.gateway.json_bytes import to_json
+from perdure.gateway.problems import MEDIA_TYPE, Problem
 
 #: Connections above the cap are told so; above this many times the cap they are dropped without a word.
 _TOLD: Final = 2

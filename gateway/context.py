@@ -8,18 +8,18 @@ from fastapi import Depends
 from pydantic import JsonValue
 from starlette.requests import Request
 
-from gateway.admission import Admissions
-from gateway.auth import Authenticate, Principal
-from gateway.backend import Backend
-from gateway.erase import Eraser
-from gateway.open_streams import OpenStreams
-from gateway.watches import Watches
-from temporal.blobs import BlobStore
-from temporal.definitions import Definitions
-from temporal.live import Live
-from temporal.settings import Settings
-from workflows.commands import Prompt
-from workflows.types import Message
+from perdure.gateway.admission import Admissions
+from perdure.gateway.auth import Authenticate, Principal
+from perdure.gateway.backend import Backend
+from perdure.gateway.erase import Eraser
+from perdure.gateway.open_streams import OpenStreams
+from perdure.gateway.watches import Watches
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.live import Live
+from perdure.temporal.settings import Settings
+from perdure.workflows.commands import Prompt
+from perdure.workflows.types import Message
 
 #: The exact body that the provider of this prompt would be sent now; None where this process cannot build it.
 RebuildRequest = Callable[[Prompt, tuple[Message, ...]], bytes | None]

@@ -18,10 +18,10 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError
 
-from gateway.backend import Backend
-from gateway.problems import Problem, from_rpc
-from gateway.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
-from temporal.blobs import BlobStore
+from perdure.gateway.backend import Backend
+from perdure.gateway.problems import Problem, from_rpc
+from perdure.gateway.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
+from perdure.temporal.blobs import BlobStore
 
 Scrub = Callable[[], Awaitable[None]]
 

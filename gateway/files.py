@@ -9,10 +9,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from gateway.bodies import SessionPath
-from gateway.context import By, Here
-from gateway.problems import Problem
-from temporal.files import get_file
+from perdure.gateway.bodies import SessionPath
+from perdure.gateway.context import By, Here
+from perdure.gateway.problems import Problem
+from perdure.temporal.files import get_file
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
 

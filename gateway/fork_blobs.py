@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from temporal.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
-from temporal.files import copy_file, with_files_of
-from workflows.events import (
+from perdure.temporal.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
+from perdure.temporal.files import copy_file, with_files_of
+from perdure.workflows.events import (
     ApprovalRequested,
     Event,
     InputRequested,
@@ -18,9 +18,9 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.past import retold
-from workflows.session_state import SessionState
-from workflows.types import BlobRef, File, Message, Part, ToolResult, folded
+from perdure.workflows.past import retold
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import BlobRef, File, Message, Part, ToolResult, folded
 
 log = structlog.get_logger(__name__)
 

@@ -16,24 +16,24 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 
-from gateway.auth import Principal
-from gateway.backend import Backend
-from gateway.bodies import ForkSession, SessionCreated, SessionPath
-from gateway.context import By, Here
-from gateway.fork_blobs import moved
-from gateway.problems import Problem, invalid
-from gateway.starting import first_message, launch, title_of
-from gateway.strict_json import StrictRoute
-from temporal.blobs import BlobStore
-from temporal.definitions import Definitions
-from temporal.inputs import InputProblem, check_inputs
-from workflows.commands import ForkedFrom, NewSession, PastRequest
-from workflows.definition import AgentDefinition
-from workflows.events import SessionStarted
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.session_state import SessionState
-from workflows.types import Text
+from perdure.gateway.auth import Principal
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import ForkSession, SessionCreated, SessionPath
+from perdure.gateway.context import By, Here
+from perdure.gateway.fork_blobs import moved
+from perdure.gateway.problems import Problem, invalid
+from perdure.gateway.starting import first_message, launch, title_of
+from perdure.gateway.strict_json import StrictRoute
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.inputs import InputProblem, check_inputs
+from perdure.workflows.commands import ForkedFrom, NewSession, PastRequest
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.events import SessionStarted
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Text
 
 #: How often an answer is begun anew whose session moves on while it is read.
 _READS: Final = 5

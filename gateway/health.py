@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from gateway.context import Here
-from gateway.problems import Problem
-from temporal.blobs import probe
+from perdure.gateway.context import Here
+from perdure.gateway.problems import Problem
+from perdure.temporal.blobs import probe
 
 router = APIRouter(tags=["health"])
 

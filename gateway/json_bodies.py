@@ -9,7 +9,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.problems import Problem
+from perdure.gateway.problems import Problem
 
 _READS: Final = {"GET", "HEAD", "OPTIONS", "TRACE"}
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from gateway.problems import Problem
-from gateway.sse import Outgoing, StreamCut, encode
-from temporal.live import LivePart, StepProgress
-from workflows.events import Event, ToolFinished, ToolStarted
+from perdure.gateway.problems import Problem
+from perdure.gateway.sse import Outgoing, StreamCut, encode
+from perdure.temporal.live import LivePart, StepProgress
+from perdure.workflows.events import Event, ToolFinished, ToolStarted
 
 log = structlog.get_logger(__name__)
 

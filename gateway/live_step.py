@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.sse import Outgoing, encode_delta, encode_progress
-from temporal.live import StepDelta, StepProgress
-from temporal.metrics import UNMEASURED, Metrics
+from perdure.gateway.sse import Outgoing, encode_delta, encode_progress
+from perdure.temporal.live import StepDelta, StepProgress
+from perdure.temporal.metrics import UNMEASURED, Metrics
 
 #: Deltas from one whose delay is measured to the next: a measurement costs more than the look at a clock.
 MEASURED_EACH: Final = 16

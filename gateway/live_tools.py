@@ -5,9 +5,9 @@ Rule: nothing of a call is told before its `tool.started` is out, or after its `
 
 from collections.abc import Iterable
 
-from gateway.sse import Outgoing, encode_tool_progress
-from temporal.live import ToolProgress
-from workflows.events import Event, ToolFinished, ToolStarted
+from perdure.gateway.sse import Outgoing, encode_tool_progress
+from perdure.temporal.live import ToolProgress
+from perdure.workflows.events import Event, ToolFinished, ToolStarted
 
 #: Calls whose progress came before their `tool.started`.
 _HELD = 256

@@ -18,8 +18,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from gateway.admission import full
-from gateway.bodies import (
+from perdure.gateway.admission import full
+from perdure.gateway.bodies import (
     MessageAccepted,
     MessageWaits,
     SendMessageBody,
@@ -29,18 +29,18 @@ from gateway.bodies import (
     TurnFinished,
     content_sha256,
 )
-from gateway.context import By, Gateway, Here
-from gateway.json_bytes import to_json
-from gateway.problems import Problem
-from gateway.snapshots import open_questions, sub_questions
-from gateway.sse import EventStreamResponse, Outgoing
-from gateway.streams import frames_of
-from gateway.strict_json import StrictRoute
-from gateway.turns import TurnFilter, TurnRecord, asked_by, may_ask_below
-from temporal.blobs import fold
-from workflows.commands import Receipt, SendMessage, Stop
-from workflows.session import SessionWorkflow
-from workflows.types import SessionStatus
+from perdure.gateway.context import By, Gateway, Here
+from perdure.gateway.json_bytes import to_json
+from perdure.gateway.problems import Problem
+from perdure.gateway.snapshots import open_questions, sub_questions
+from perdure.gateway.sse import EventStreamResponse, Outgoing
+from perdure.gateway.streams import frames_of
+from perdure.gateway.strict_json import StrictRoute
+from perdure.gateway.turns import TurnFilter, TurnRecord, asked_by, may_ask_below
+from perdure.temporal.blobs import fold
+from perdure.workflows.commands import Receipt, SendMessage, Stop
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import SessionStatus
 
 MAX_WAIT_S: Final = 300
 

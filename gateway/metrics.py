@@ -9,8 +9,8 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from gateway.context import By, Here
-from gateway.problems import Problem
+from perdure.gateway.context import By, Here
+from perdure.gateway.problems import Problem
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

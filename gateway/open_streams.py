@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 
-from gateway.auth import Principal
-from gateway.problems import Problem
+from perdure.gateway.auth import Principal
+from perdure.gateway.problems import Problem
 
 
 class OpenStreams:

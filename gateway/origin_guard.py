@@ -13,8 +13,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.hosts import Host, KnownHosts
-from gateway.problems import Problem
+from perdure.gateway.hosts import Host, KnownHosts
+from perdure.gateway.problems import Problem
 
 #: `none`: the person typed the address, or took a bookmark.
 _OURS: Final = {"same-origin", "none"}

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from starlette.responses import JSONResponse
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.yaml_source import field_name
+from perdure.temporal.yaml_source import field_name
 
 Code = Literal[
     "not_found",

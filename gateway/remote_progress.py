@@ -18,11 +18,11 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 
-from temporal.live import ToolProgress, read_progress
-from temporal.starting import WATCHED
-from workflows.contract import TASK_QUEUE, call_of_activity
-from workflows.events import Event, InputRequested, ToolFinished, ToolStarted
-from workflows.types import INLINE_LIMIT
+from perdure.temporal.live import ToolProgress, read_progress
+from perdure.temporal.starting import WATCHED
+from perdure.workflows.contract import TASK_QUEUE, call_of_activity
+from perdure.workflows.events import Event, InputRequested, ToolFinished, ToolStarted
+from perdure.workflows.types import INLINE_LIMIT
 
 log = structlog.get_logger(__name__)
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
-from gateway.auth import Principal
-from gateway.backend import Backend
-from gateway.json_bytes import rfc3339
-from gateway.problems import invalid
-from gateway.visibility import Status, readable, visibility_query
-from workflows.attributes import AGENT, COST, STATUS, USER
+from perdure.gateway.auth import Principal
+from perdure.gateway.backend import Backend
+from perdure.gateway.json_bytes import rfc3339
+from perdure.gateway.problems import invalid
+from perdure.gateway.visibility import Status, readable, visibility_query
+from perdure.workflows.attributes import AGENT, COST, STATUS, USER
 
 PAGE: Final = 50
 _CHECK_BYTES: Final = 6

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from gateway.auth import Principal
-from gateway.bodies import (
+from perdure.gateway.auth import Principal
+from perdure.gateway.bodies import (
     ConfigureSession,
     CreateSession,
     Label,
@@ -20,19 +20,19 @@ from gateway.bodies import (
     SessionNamed,
     SessionPath,
 )
-from gateway.context import By, Gateway, Here
-from gateway.json_bytes import to_json
-from gateway.problems import Problem, invalid
-from gateway.session_list import list_sessions
-from gateway.snapshots import snapshot_json
-from gateway.starting import first_message, launch, title_of
-from gateway.strict_json import StrictRoute
-from gateway.visibility import Status
-from temporal.definitions import InputProblem, check_inputs
-from workflows.commands import Configure, NewSession, PageRequest, SnapshotPage
-from workflows.definition import AgentDefinition, Limits
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
+from perdure.gateway.context import By, Gateway, Here
+from perdure.gateway.json_bytes import to_json
+from perdure.gateway.problems import Problem, invalid
+from perdure.gateway.session_list import list_sessions
+from perdure.gateway.snapshots import snapshot_json
+from perdure.gateway.starting import first_message, launch, title_of
+from perdure.gateway.strict_json import StrictRoute
+from perdure.gateway.visibility import Status
+from perdure.temporal.definitions import InputProblem, check_inputs
+from perdure.workflows.commands import Configure, NewSession, PageRequest, SnapshotPage
+from perdure.workflows.definition import AgentDefinition, Limits
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictRoute)
 

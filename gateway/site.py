@@ -10,8 +10,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from gateway.bodies import SessionPath
-from gateway.problems import KINDS
+from perdure.gateway.bodies import SessionPath
+from perdure.gateway.problems import KINDS
 
 PAGES: Final = Path(__file__).parent / "pages"
 #: The paths of pages that people open; other sites may link to them.

@@ -2,13 +2,13 @@
 
 from typing import Any, Final
 
-from gateway.backend import Backend
-from gateway.problems import Problem
-from gateway.viewer import message_json, question_json
-from temporal.blobs import BlobStore
-from workflows.commands import PageRequest, Receipt, SnapshotPage
-from workflows.session import SessionWorkflow
-from workflows.types import Message
+from perdure.gateway.backend import Backend
+from perdure.gateway.problems import Problem
+from perdure.gateway.viewer import message_json, question_json
+from perdure.temporal.blobs import BlobStore
+from perdure.workflows.commands import PageRequest, Receipt, SnapshotPage
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message
 
 #: A page that begins after any message holds none.
 _NO_MESSAGES: Final = 2**31

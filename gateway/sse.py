@@ -16,8 +16,8 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.json_bytes import to_json
-from temporal.live import StepDelta, StepProgress, ToolProgress
+from perdure.gateway.json_bytes import to_json
+from perdure.temporal.live import StepDelta, StepProgress, ToolProgress
 
 log = structlog.get_logger(__name__)
 

@@ -4,15 +4,15 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from gateway.backend import Backend
-from gateway.bodies import content_sha256
-from gateway.json_bytes import rfc3339
-from temporal.blobs import BlobStore, fold
-from temporal.starting import Memo
-from workflows.commands import SendMessage
-from workflows.queries import last_words
-from workflows.runs import SessionInput
-from workflows.types import Message, Part, Text
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import content_sha256
+from perdure.gateway.json_bytes import rfc3339
+from perdure.temporal.blobs import BlobStore, fold
+from perdure.temporal.starting import Memo
+from perdure.workflows.commands import SendMessage
+from perdure.workflows.queries import last_words
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.types import Message, Part, Text
 
 
 async def first_message(

@@ -13,11 +13,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from gateway.bodies import SessionPath
-from gateway.context import By, Gateway, Here
-from gateway.problems import Problem, invalid
-from gateway.sse import EventStreamResponse, Outgoing
-from workflows.session import SessionWorkflow
+from perdure.gateway.bodies import SessionPath
+from perdure.gateway.context import By, Gateway, Here
+from perdure.gateway.problems import Problem, invalid
+from perdure.gateway.sse import EventStreamResponse, Outgoing
+from perdure.workflows.session import SessionWorkflow
 
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 #: Seconds that a closed session has to say whether it has more; a stream that finds nothing ends by itself.

@@ -17,8 +17,8 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.problems import invalid
-from temporal.yaml_source import field_name
+from perdure.gateway.problems import invalid
+from perdure.temporal.yaml_source import field_name
 
 MAX_DEPTH: Final = 64
 #: Members of all objects and arrays together.

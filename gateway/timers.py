@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
-from gateway.bodies import SessionNamed, SessionPath
-from gateway.context import By, Here
-from gateway.problems import Problem
-from workflows.commands import CancelTimer
-from workflows.session import SessionWorkflow
+from perdure.gateway.bodies import SessionNamed, SessionPath
+from perdure.gateway.context import By, Here
+from perdure.gateway.problems import Problem
+from perdure.workflows.commands import CancelTimer
+from perdure.workflows.session import SessionWorkflow
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/timers", tags=["timers"])
 

@@ -6,11 +6,11 @@ where a person changed it, in the call's `args`.
 
 from typing import Any
 
-from gateway.json_bytes import rfc3339
-from gateway.viewer import event_json
-from temporal.blobs import BlobStore
-from workflows.commands import TraceStep
-from workflows.events import (
+from perdure.gateway.json_bytes import rfc3339
+from perdure.gateway.viewer import event_json
+from perdure.temporal.blobs import BlobStore
+from perdure.workflows.commands import TraceStep
+from perdure.workflows.events import (
     ApprovalRequested,
     ApprovalResolved,
     InputReceived,

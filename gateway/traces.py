@@ -14,19 +14,19 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 from temporalio.client import WorkflowQueryFailedError
 
-from gateway.backend import Backend
-from gateway.bodies import SessionPath
-from gateway.context import By, Here, RebuildRequest
-from gateway.json_bytes import fragment, rfc3339, to_json
-from gateway.problems import invalid
-from gateway.snapshots import read_snapshot
-from gateway.trace_calls import calls_json
-from gateway.viewer import event_json, message_json
-from temporal.blobs import BlobStore, unfold
-from workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
-from workflows.events import StepFinished, StepStarted
-from workflows.session import SessionWorkflow
-from workflows.types import Message
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import SessionPath
+from perdure.gateway.context import By, Here, RebuildRequest
+from perdure.gateway.json_bytes import fragment, rfc3339, to_json
+from perdure.gateway.problems import invalid
+from perdure.gateway.snapshots import read_snapshot
+from perdure.gateway.trace_calls import calls_json
+from perdure.gateway.viewer import event_json, message_json
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.workflows.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
+from perdure.workflows.events import StepFinished, StepStarted
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message
 
 #: Bytes of JSON after which a page ends: each step shows its whole conversation.
 PAGE_BYTES: Final = 8 * 1024 * 1024

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.sse import Outgoing
+from perdure.gateway.sse import Outgoing
 
 #: Events after which a session may wait for a person.
 _ASKING: Final = frozenset({"approval.requested", "input.requested", "budget.paused"})

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from gateway.problems import Problem
+from perdure.gateway.problems import Problem
 
 #: Seconds that a call keeps its place: many times what one takes, and little where a question waits for a busy worker.
 PLACE_S: Final = 0.1

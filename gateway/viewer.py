@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from temporal.blobs import BlobStore, unfold
-from workflows.events import (
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.workflows.events import (
     ApprovalRequested,
     Event,
     InputRequested,
@@ -13,7 +13,7 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.types import Message, Part, Question, ToolCall
+from perdure.workflows.types import Message, Part, Question, ToolCall
 
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 

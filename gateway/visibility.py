@@ -3,8 +3,8 @@
 import re
 from typing import Final, Literal
 
-from temporal.starting import searchable
-from workflows.attributes import AGENT, STATUS, TENANT, USER
+from perdure.temporal.starting import searchable
+from perdure.workflows.attributes import AGENT, STATUS, TENANT, USER
 
 Status = Literal["idle", "working", "waiting", "closed"]
 
@@ -26,5 +26,5 @@ def visibility_query(tenant: str, *, agent: str | None, status: Status | None, u
 
 
 def readable(value: str) -> str:
-    """The inverse of `temporal.starting.searchable`."""
+    """The inverse of `perdure.temporal.starting.searchable`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)

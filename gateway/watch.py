@@ -20,18 +20,18 @@ from itertools import islice
 
 import structlog
 
-from gateway.live_children import Follow, LiveChildren
-from gateway.live_step import LiveStep
-from gateway.live_tools import LiveTools
-from gateway.problems import Problem
-from gateway.remote_progress import AskLook, RemoteProgress
-from gateway.sse import Outgoing, StreamCut, encode
-from gateway.viewer import event_json
-from temporal.blobs import BlobStore
-from temporal.live import Frame, Live, Poke, ToolProgress
-from temporal.metrics import Metrics
-from workflows.commands import EventsPage, Receipt
-from workflows.events import Event, StepFinished, StepStarted
+from perdure.gateway.live_children import Follow, LiveChildren
+from perdure.gateway.live_step import LiveStep
+from perdure.gateway.live_tools import LiveTools
+from perdure.gateway.problems import Problem
+from perdure.gateway.remote_progress import AskLook, RemoteProgress
+from perdure.gateway.sse import Outgoing, StreamCut, encode
+from perdure.gateway.viewer import event_json
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.live import Frame, Live, Poke, ToolProgress
+from perdure.temporal.metrics import Metrics
+from perdure.workflows.commands import EventsPage, Receipt
+from perdure.workflows.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 

@@ -8,14 +8,14 @@ from itertools import chain, repeat
 
 import structlog
 
-from gateway.problems import Problem
-from gateway.remote_progress import AskLook
-from gateway.sse import Outgoing, StreamCut, encode
-from gateway.watch import AskEvents, Patience, Viewer, Watch, encoded
-from temporal.blobs import BlobStore
-from temporal.live import Live
-from temporal.metrics import UNMEASURED, Metrics
-from workflows.commands import EventsPage, Receipt
+from perdure.gateway.problems import Problem
+from perdure.gateway.remote_progress import AskLook
+from perdure.gateway.sse import Outgoing, StreamCut, encode
+from perdure.gateway.watch import AskEvents, Patience, Viewer, Watch, encoded
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.live import Live
+from perdure.temporal.metrics import UNMEASURED, Metrics
+from perdure.workflows.commands import EventsPage, Receipt
 
 log = structlog.get_logger(__name__)
 

@@ -30,8 +30,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.log import WORKER_HEARTBEAT
-from workflows.contract import TASK_QUEUE
+from perdure.temporal.log import WORKER_HEARTBEAT
+from perdure.workflows.contract import TASK_QUEUE
 
 log = structlog.get_logger(__name__)
 

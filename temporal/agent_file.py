@@ -15,16 +15,16 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from temporal.allowed import Allowed
-from temporal.inputs import input_faults
-from temporal.prices import price_of
-from temporal.schedule_check import schedule_problems
-from temporal.secret_check import secret_problems
-from temporal.template_check import BUILT_IN, Fault, template_faults
-from temporal.tool_check import tool_problems
-from temporal.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
-from workflows.definition import AgentDefinition, ModelDefinition
-from workflows.tool_definition import Name
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.inputs import input_faults
+from perdure.temporal.prices import price_of
+from perdure.temporal.schedule_check import schedule_problems
+from perdure.temporal.secret_check import secret_problems
+from perdure.temporal.template_check import BUILT_IN, Fault, template_faults
+from perdure.temporal.tool_check import tool_problems
+from perdure.temporal.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.workflows.tool_definition import Name
 
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {

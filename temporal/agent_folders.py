@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import workflows
-from temporal.agent_file import load_agent_file, load_models
-from temporal.agent_links import without_broken_links
-from temporal.allowed import Allowed
-from temporal.yaml_source import DefinitionProblem
-from workflows.definition import AgentDefinition, ModelDefinition
+from perdure import workflows
+from perdure.temporal.agent_file import load_agent_file, load_models
+from perdure.temporal.agent_links import without_broken_links
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.yaml_source import DefinitionProblem
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
 
 #: The folder of the agents that come with the product.
 SHIPPED: Final = Path(workflows.__file__).parent / "agents"

@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from temporal.yaml_source import DefinitionProblem, Refused, read_yaml
-from workflows.definition import AgentDefinition
-from workflows.sub_agents import MAX_DEPTH
-from workflows.tool_definition import AgentTool
+from perdure.temporal.yaml_source import DefinitionProblem, Refused, read_yaml
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.sub_agents import MAX_DEPTH
+from perdure.workflows.tool_definition import AgentTool
 
 Serving = Mapping[str, tuple[AgentDefinition, Path]]
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from workflows.definition import AgentDefinition
-from workflows.durations import format_duration
-from workflows.tool_definition import KEYWORDS
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.durations import format_duration
+from perdure.workflows.tool_definition import KEYWORDS
 
-#: What `workflows.definition.parse_duration` takes.
+#: What `perdure.workflows.definition.parse_duration` takes.
 DURATION: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 
 

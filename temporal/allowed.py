@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from temporal.references import names_in
-from temporal.settings import Settings
-from workflows.definition import ModelDefinition
-from workflows.tool_definition import McpServer
+from perdure.temporal.references import names_in
+from perdure.temporal.settings import Settings
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.tool_definition import McpServer
 
 _NEVER: Final = ("PERDURE_*", "TEMPORAL_*")
 

@@ -21,8 +21,8 @@ from typing import Protocol
 import structlog
 from pydantic import TypeAdapter
 
-from temporal.private import make_folder, opener
-from workflows.types import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
+from perdure.temporal.private import make_folder, opener
+from perdure.workflows.types import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
 
 log = structlog.get_logger(__name__)
 

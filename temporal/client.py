@@ -18,10 +18,10 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from temporal import log
-from temporal.codec import data_converter
-from temporal.settings import Settings, environment
-from workflows.attributes import ALL
+from perdure.temporal import log
+from perdure.temporal.codec import data_converter
+from perdure.temporal.settings import Settings, environment
+from perdure.workflows.attributes import ALL
 
 DEFAULT_ADDRESS = "localhost:7233"
 _CONNECT_TIMEOUT_S = 10
@@ -90,7 +90,7 @@ def _profile(address: str | None) -> ClientConfigProfile:
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Adds those of `workflows.attributes` that the namespace lacks. Can be repeated, also at the same time.
+    """Adds those of `perdure.workflows.attributes` that the namespace lacks. Can be repeated, also at the same time.
 
     Raises `TemporalUnavailable` where they are missing and may not be added, or exist with another type.
     """
@@ -113,7 +113,7 @@ def attribute_type(kind: IndexedValueType.ValueType) -> str:
 
 
 async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
-    """Those of `workflows.attributes` that the namespace lacks or has with another type. Raises `RPCError`."""
+    """Those of `perdure.workflows.attributes` that the namespace lacks or has with another type. Raises `RPCError`."""
     wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=_RPC_TIMEOUT

@@ -1,6 +1,6 @@
 """How values become Temporal payloads: pydantic's JSON and, for what is too big for a history, the blob store.
 
-Worker, gateway and replayer must use the same converter. Parts are folded long before (`temporal.blobs`); this is the
+Worker, gateway and replayer must use the same converter. Parts are folded long before (`perdure.temporal.blobs`); this is the
 net below, for what nobody folded and for the state that a session carries over when it continues as new.
 """
 
@@ -21,8 +21,8 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
-from temporal.blobs import BlobKeyInvalid, BlobStore, LocalBlobs, check_key
-from temporal.redaction import discreet
+from perdure.temporal.blobs import BlobKeyInvalid, BlobStore, LocalBlobs, check_key
+from perdure.temporal.redaction import discreet
 
 #: Bytes from which a payload goes to the blob store. Pages of queries stay below it.
 EXTERNAL_FROM = 256 * 1024

@@ -1,6 +1,6 @@
 """The agent definitions that serve in this process, by name and by digest; reread when their files change.
 
-Rule 1: a definition that is refused is listed in `problems`; the others serve (`temporal.agent_folders` says how).
+Rule 1: a definition that is refused is listed in `problems`; the others serve (`perdure.temporal.agent_folders` says how).
 Rule 2: a definition is in the blob store before anyone is told of its digest, once `publish` was called at start.
 Rule 3: the digest covers all that the definition makes of a session: included files, the models below it, the demo
 model where it stands in, and, by a salt, the specs of its tools and the other agents that they are.
@@ -17,13 +17,13 @@ from typing import Final
 
 import structlog
 
-from temporal.agent_folders import SHIPPED, AgentFolders, Reading
-from temporal.agent_links import links_digest
-from temporal.blobs import BlobMissing, BlobStore
-from temporal.inputs import InputProblem, check_inputs, inputs_schema
-from temporal.redaction import name_secrets
-from temporal.yaml_source import DefinitionProblem
-from workflows.definition import AgentDefinition, ModelDefinition, Price
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.agent_links import links_digest
+from perdure.temporal.blobs import BlobMissing, BlobStore
+from perdure.temporal.inputs import InputProblem, check_inputs, inputs_schema
+from perdure.temporal.redaction import name_secrets
+from perdure.temporal.yaml_source import DefinitionProblem
+from perdure.workflows.definition import AgentDefinition, ModelDefinition, Price
 
 __all__ = [
     "SHIPPED",
@@ -115,7 +115,7 @@ class Definitions:
         """The definition with this digest, also one that serves no longer; None where nobody published it.
 
         Published is what this process read from its folders, and what the blob store holds below `definitions`, where only
-        processes with such folders write: no session can have that name (`temporal.blobs.RESERVED_TENANTS`).
+        processes with such folders write: no session can have that name (`perdure.temporal.blobs.RESERVED_TENANTS`).
         """
         if digest in self._by_digest:
             return self._by_digest[digest]

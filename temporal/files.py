@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import BaseModel, JsonValue
 
-from temporal.blobs import BlobDamaged, BlobMissing, BlobStore
+from perdure.temporal.blobs import BlobDamaged, BlobMissing, BlobStore
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_TYPE: Final = 200

@@ -9,7 +9,7 @@ Rule 2: what was offered may belong to a workflow task that never counted; whoev
 import threading
 from collections import OrderedDict
 
-from workflows.session_state import SessionState
+from perdure.workflows.session_state import SessionState
 
 #: Offers that nobody took, because another process has the call, are pushed out by newer ones.
 CAPACITY = 1000

@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from pydantic import JsonValue
 
-from temporal.patterns import pattern_fault
-from temporal.schema_faults import faults
-from temporal.yaml_source import Loc, field_name
-from workflows.definition import AgentDefinition
+from perdure.temporal.patterns import pattern_fault
+from perdure.temporal.schema_faults import faults
+from perdure.temporal.yaml_source import Loc, field_name
+from perdure.workflows.definition import AgentDefinition
 
 _MAX_MESSAGE: Final = 300
 _REFERENCES: Final = frozenset(["$ref", "$dynamicRef", "$recursiveRef"])

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
-from workflows.contract import call_of_activity
+from perdure.workflows.contract import call_of_activity
 
 DeltaKind = Literal["text", "reasoning", "tool_input"]
 _MAX_MESSAGE: Final = 500

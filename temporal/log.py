@@ -2,8 +2,8 @@
 
 Rule 1: tenant, session and turn stand on every line that is written inside a workflow or an activity.
 Rule 2: nothing is written while a workflow replays: it was written when it happened.
-Rule 3: no secrets. What is named or looks like one, or is the value of one (`temporal.redaction`), is cut out last, after
-exceptions have become text.
+Rule 3: no secrets. What is named or looks like one, or is the value of one (`perdure.temporal.redaction`), is cut out last,
+after exceptions have become text.
 """
 
 import logging
@@ -24,12 +24,12 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from temporal.redaction import HIDDEN, redacted
-from temporal.settings import Settings
+from perdure.temporal.redaction import HIDDEN, redacted
+from perdure.temporal.settings import Settings
 
 EventDict = MutableMapping[str, Any]
 
-#: How often a worker tells the server that it lives; gateways ask for it (`gateway.workers`).
+#: How often a worker tells the server that it lives; gateways ask for it (`perdure.gateway.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
 
 #: Not `tokens`: how many tokens a step used is no secret.

@@ -24,11 +24,11 @@ from typing import Final
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime
 
-from temporal.hidden_address import hidden_address
-from temporal.log import runtime
-from workflows import errors
-from workflows.events import Event, StepFinished, ToolFinished, TurnFinished
-from workflows.session_state import SessionState
+from perdure.temporal.hidden_address import hidden_address
+from perdure.temporal.log import runtime
+from perdure.workflows import errors
+from perdure.workflows.events import Event, StepFinished, ToolFinished, TurnFinished
+from perdure.workflows.session_state import SessionState
 
 #: Seconds that reading the exporter may take.
 _READ_S = 5.0

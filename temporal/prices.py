@@ -10,7 +10,7 @@ from genai_prices import Usage as ListedUsage
 from genai_prices import calc_price
 from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
-from workflows.definition import LongInput, ModelDefinition, Price
+from perdure.workflows.definition import LongInput, ModelDefinition, Price
 
 _LISTED_AS = {"anthropic": "anthropic", "openai": "openai", "openai-chat": "openai"}
 

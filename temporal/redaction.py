@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
-from temporal.settings import environment
+from perdure.temporal.settings import environment
 
 HIDDEN: Final = "[hidden]"
 #: A shorter value would be found in innocent words.

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from temporal.inputs import InputProblem, check_inputs, input_faults
-from temporal.yaml_source import DefinitionProblem, Source
-from workflows.definition import AgentDefinition
+from perdure.temporal.inputs import InputProblem, check_inputs, input_faults
+from perdure.temporal.yaml_source import DefinitionProblem, Source
+from perdure.workflows.definition import AgentDefinition
 
 
 def schedule_problems(source: Source, definition: AgentDefinition) -> Iterator[DefinitionProblem]:

@@ -34,14 +34,14 @@ from temporalio.client import (
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.definitions import Definitions
-from temporal.private import write_text
-from workflows.attributes import AGENT, TENANT
-from workflows.contract import DELIVERED_WITHIN, TASK_QUEUE, Delivery
-from workflows.definition import AgentDefinition
-from workflows.schedule_definition import cron_times
-from workflows.scheduled import DeliverMessage
-from workflows.types import Frozen
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.private import write_text
+from perdure.workflows.attributes import AGENT, TENANT
+from perdure.workflows.contract import DELIVERED_WITHIN, TASK_QUEUE, Delivery
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.schedule_definition import cron_times
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.types import Frozen
 
 #: Definitions are not of one tenant; whom their schedules speak to is the one that needs no credentials.
 SCHEDULED_TENANT: Final = "default"

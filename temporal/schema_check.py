@@ -10,7 +10,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError
 
-from temporal.nesting import DEEPEST, too_deep
+from perdure.temporal.nesting import DEEPEST, too_deep
 
 Place = tuple[str | int, ...]
 
@@ -31,7 +31,7 @@ def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
     if too_deep(schema):
         return (), f"nested more than {DEEPEST} levels deep"
     try:
-        # Without formats: among them is that of regular expressions, which are not Python's (`temporal.patterns`).
+        # Without formats: among them is that of regular expressions, which are not Python's (`perdure.temporal.patterns`).
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         return tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}"

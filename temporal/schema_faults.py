@@ -1,8 +1,8 @@
 """What in a JSON value does not fit a schema: one way for all who check arguments, results and answers.
 
 Rule 1: nothing is fetched. jsonschema by itself would follow unknown references over HTTP.
-Rule 2: no schema can hold a process up. Patterns are matched in linear time (`temporal.patterns`); one that this engine does
-not take is not applied: a definition with such a one is refused when it loads, and a stranger checks by itself.
+Rule 2: no schema can hold a process up. Patterns are matched in linear time (`perdure.temporal.patterns`); one that this
+engine does not take is not applied: a definition with such a one is refused when it loads, and a stranger checks by itself.
 Rule 3: formats are not checked. JSON Schema leaves them open, and what checks them uses Python's expressions.
 """
 
@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from temporal.patterns import PatternInvalid, applies_foreign, matches
+from perdure.temporal.patterns import PatternInvalid, applies_foreign, matches
 
 
 def _found(pattern: str, text: str) -> bool | None:

@@ -7,11 +7,11 @@ address to see what a definition is given. Values are never looked at.
 from collections.abc import Iterator
 from typing import Any
 
-from temporal.allowed import Allowed, texts_of
-from temporal.references import names_in
-from temporal.yaml_source import DefinitionProblem, Loc, Source
-from workflows.definition import AgentDefinition, ModelDefinition
-from workflows.tool_definition import McpServer
+from perdure.temporal.allowed import Allowed, texts_of
+from perdure.temporal.references import names_in
+from perdure.temporal.yaml_source import DefinitionProblem, Loc, Source
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.workflows.tool_definition import McpServer
 
 
 def secret_problems(

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from pydantic import JsonValue
 
-from workflows.types import Data, File, Message, Part, Reasoning, StopReason, Text, ToolCall, ToolResult
+from perdure.workflows.types import Data, File, Message, Part, Reasoning, StopReason, Text, ToolCall, ToolResult
 
 #: The conventions' words for why an answer ended. What they have no word for keeps ours.
 FINISH: Final[dict[StopReason, str]] = {

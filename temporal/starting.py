@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
-from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import NewSession
+from perdure.workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+from perdure.workflows.commands import NewSession
 
 #: Before whom somebody sits, and what nobody waits for. Between them is where any other session begins. Tasks of the former
 #: are taken first wherever workers have more than they can do; sub-agents are as urgent as who calls them.

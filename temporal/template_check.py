@@ -10,7 +10,7 @@ from typing import Final
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
-from workflows.prompt import environment
+from perdure.workflows.prompt import environment
 
 #: Names that every template may use beside the inputs.
 BUILT_IN: Final = frozenset(["session", "user", "turn"])

@@ -5,13 +5,13 @@ Rule: what can be known before a session runs is refused with its file, line and
 
 from collections.abc import Iterator
 
-from temporal.patterns import pattern_fault
-from temporal.schema_check import input_fault, schema_fault
-from temporal.template_check import BUILT_IN, template_faults
-from temporal.yaml_source import DefinitionProblem, Source
-from workflows.conditions import expression_of
-from workflows.definition import AgentDefinition
-from workflows.tool_definition import AgentTool, ClientTool, McpServer, ToolUse, name_of
+from perdure.temporal.patterns import pattern_fault
+from perdure.temporal.schema_check import input_fault, schema_fault
+from perdure.temporal.template_check import BUILT_IN, template_faults
+from perdure.temporal.yaml_source import DefinitionProblem, Source
+from perdure.workflows.conditions import expression_of
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.tool_definition import AgentTool, ClientTool, McpServer, ToolUse, name_of
 
 
 def tool_problems(

@@ -36,13 +36,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from temporal import span_content
-from workflows.commands import Prompt
-from workflows.contract import CallModelInput, StepOutput, ToolOutput
-from workflows.events import Event, TurnFinished
-from workflows.session_state import SessionState
-from workflows.toolbox import ALLOWED_SPEC
-from workflows.types import Blocked, Message, Usage
+from perdure.temporal import span_content
+from perdure.workflows.commands import Prompt
+from perdure.workflows.contract import CallModelInput, StepOutput, ToolOutput
+from perdure.workflows.events import Event, TurnFinished
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.toolbox import ALLOWED_SPEC
+from perdure.workflows.types import Blocked, Message, Usage
 
 #: Seconds that a process which ends waits for a collector that does not answer.
 FLUSH_S: Final = 5.0

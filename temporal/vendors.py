@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from temporal.references import MissingVariable, resolve
-from workflows.definition import ModelDefinition
+from perdure.temporal.references import MissingVariable, resolve
+from perdure.workflows.definition import ModelDefinition
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from temporal.app.bench.child import free_port
-from temporal.app.exit import leave
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.server import DevServer
+from perdure.temporal.app.bench.child import free_port
+from perdure.temporal.app.exit import leave
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.server import DevServer
 
 _status = 0
 

@@ -6,18 +6,18 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from workflows.commands import NewSession, StepRecord
-from workflows.definition import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price
-from workflows.events import Event, Events
-from workflows.notes import (
+from perdure.workflows.commands import NewSession, StepRecord
+from perdure.workflows.definition import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price
+from perdure.workflows.events import Event, Events
+from perdure.workflows.notes import (
     Accepted,
     AgentLoaded,
     Note,
     StepOpened,
 )
-from workflows.session_state import SessionState, begin
-from workflows.state import apply
-from workflows.types import Message, Part, StopReason, Text, Timing, ToolCall, ToolError, ToolResult, Usage
+from perdure.workflows.session_state import SessionState, begin
+from perdure.workflows.state import apply
+from perdure.workflows.types import Message, Part, StopReason, Text, Timing, ToolCall, ToolError, ToolResult, Usage
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: One dollar a million tokens, in and out.

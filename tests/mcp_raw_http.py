@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.tool_definition import McpAddress
+from perdure.workflows.tool_definition import McpAddress
 
 TOOL: dict[str, Any] = {"name": "say", "inputSchema": {"type": "object"}}
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from activities.mcp_listing import fit_name
-from temporal.definitions import digest
-from temporal.references import names_in
+from perdure.activities.mcp_listing import fit_name
+from perdure.temporal.definitions import digest
+from perdure.temporal.references import names_in
+from perdure.workflows.contract import CallMcpToolInput
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.workflows.tool_definition import McpAddress, McpServer, Retry, ToolUse
 from tests.conftest import free_ports
-from workflows.contract import CallMcpToolInput
-from workflows.definition import AgentDefinition, ModelDefinition
-from workflows.tool_definition import McpAddress, McpServer, Retry, ToolUse
 
 ROOT = Path(__file__).parent.parent
 #: Seconds that a server has to start.

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from temporalio import workflow
 
-from temporal.app import assembly, cli
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.turn import Action, StartTurn
+from perdure.temporal.app import assembly, cli
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.turn import Action, StartTurn
 
 PATCH = "pause-before-turns"
 

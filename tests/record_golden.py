@@ -16,16 +16,22 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from gateway.auth import Principal
-from gateway.backend import Backend
-from gateway.bodies import ForkSession
-from gateway.forks import fork as fork_session
-from temporal.app.assembly import make_worker
-from temporal.app.exit import leave
-from temporal.app.server import NAMESPACE, DevServer
-from temporal.app.toolset import load_catalogue
-from temporal.codec import data_converter
-from temporal.settings import Settings
+from perdure.gateway.auth import Principal
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import ForkSession
+from perdure.gateway.forks import fork as fork_session
+from perdure.temporal.app.assembly import make_worker
+from perdure.temporal.app.exit import leave
+from perdure.temporal.app.server import NAMESPACE, DevServer
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.codec import data_converter
+from perdure.temporal.settings import Settings
+from perdure.workflows.contract import TASK_QUEUE, Delivery
+from perdure.workflows.definition import Limits, TurnLimits
+from perdure.workflows.rules import CURRENT
+from perdure.workflows.schedule_definition import Schedule
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.session import SessionWorkflow
 from tests.mcp_running import http_server
 from tests.remote_worker import bad_stock, find_stock
 from tests.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
@@ -33,12 +39,6 @@ from tests.tool_lab import AGENTS as SHOP_AGENTS
 from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, turn
 from tests.tool_shop import written
 from tests.versions import UNVERSIONED, make_current
-from workflows.contract import TASK_QUEUE, Delivery
-from workflows.definition import Limits, TurnLimits
-from workflows.rules import CURRENT
-from workflows.schedule_definition import Schedule
-from workflows.scheduled import DeliverMessage
-from workflows.session import SessionWorkflow
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 #: Of what is no session, so `perdure replay` leaves it out.

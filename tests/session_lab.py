@@ -20,24 +20,24 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.demo import Demo
-from activities.providers import Providers
-from activities.wire import Answer, Delta, Started, Wire
-from temporal.app.assembly import Parts, assemble, make_worker
-from temporal.app.server import DevServer
-from temporal.app.sources import Sources
-from temporal.client import connect
-from temporal.live import MemoryLive
-from temporal.settings import Settings
-from workflows.attributes import AGENT, STATUS, TENANT
-from workflows.commands import Answer as Answered
-from workflows.commands import Close, Configure, EventsPage, NewSession, PageRequest, Prompt, SendMessage, Stop
-from workflows.contract import TASK_QUEUE
-from workflows.definition import ModelDefinition
-from workflows.events import Event
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.types import Message, Part, StopReason, Text, ToolCall, Usage
+from perdure.activities.demo import Demo
+from perdure.activities.providers import Providers
+from perdure.activities.wire import Answer, Delta, Started, Wire
+from perdure.temporal.app.assembly import Parts, assemble, make_worker
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.client import connect
+from perdure.temporal.live import MemoryLive
+from perdure.temporal.settings import Settings
+from perdure.workflows.attributes import AGENT, STATUS, TENANT
+from perdure.workflows.commands import Answer as Answered
+from perdure.workflows.commands import Close, Configure, EventsPage, NewSession, PageRequest, Prompt, SendMessage, Stop
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.events import Event
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message, Part, StopReason, Text, ToolCall, Usage
 
 #: Seconds after which a test that waits gives up.
 PATIENCE_S = 30

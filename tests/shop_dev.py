@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx2
 
-from temporal.app.bench.effects import TOOLS
-from temporal.app.bench.interrupted import TOOL_LINES, as_told
-from temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.bench.effects import TOOLS
+from perdure.temporal.app.bench.interrupted import TOOL_LINES, as_told
+from perdure.temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions, Viewer
 

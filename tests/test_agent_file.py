@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from temporal.agent_file import load_agent_file, load_models
-from workflows.definition import ModelDefinition
+from perdure.temporal.agent_file import load_agent_file, load_models
+from perdure.workflows.definition import ModelDefinition
 
 GOOD = """\
 name: support

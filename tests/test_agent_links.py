@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from temporal.blobs import LocalBlobs
-from temporal.definitions import Definitions
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.definitions import Definitions
+from perdure.workflows.commands import Parent
+from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
+from perdure.workflows.sub_agents import answer_of, as_error, share_of, sub_session_id
+from perdure.workflows.tool_definition import AgentTool
 from tests.core import Story, agent
-from workflows.commands import Parent
-from workflows.definition import Limits, SessionLimits, TurnLimits
-from workflows.sub_agents import answer_of, as_error, share_of, sub_session_id
-from workflows.tool_definition import AgentTool
 
 LINES = """name: {name}
 model: main

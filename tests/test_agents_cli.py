@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from temporal.agent_schema import schema
-from temporal.app.agents import app
+from perdure.temporal.agent_schema import schema
+from perdure.temporal.app.agents import app
 
 GOOD = "name: parcels\nmodels: {m: {use: demo/x}}\nmodel: m\ninstructions: x\n"
 

@@ -11,17 +11,17 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from gateway.answers import check_answer, make_answer
-from gateway.bodies import AnswerBody
-from gateway.problems import Problem
-from temporal.app.fake_provider import FakeProvider
-from temporal.blobs import LocalBlobs
+from perdure.gateway.answers import check_answer, make_answer
+from perdure.gateway.bodies import AnswerBody
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows.commands import QuestionState
+from perdure.workflows.types import By, Question
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 from tests.shop_dev import answer, call, ended, results, shop
 from tests.tool_shop import written
-from workflows.commands import QuestionState
-from workflows.types import By, Question
 
 pytestmark = pytest.mark.server
 

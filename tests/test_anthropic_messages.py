@@ -11,14 +11,14 @@ from anthropic import AsyncAnthropic
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.wire import Answer, Delta, Started
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply, signature
-from workflows import errors
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import (
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.wire import Answer, Delta, Started
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply, signature
+from perdure.workflows import errors
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import (
     Data,
     File,
     Message,

@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
+from perdure.workflows.approvals import declined, denied, expired, plan_calls
+from perdure.workflows.binding import Allowed, args_sha256
+from perdure.workflows.definition import Limits, TurnLimits
+from perdure.workflows.notes import QuestionSettled
+from perdure.workflows.plan import Plan
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import BlobRef, ToolCall, ToolSpec
 from tests.core import Story, agent, call
-from workflows.approvals import declined, denied, expired, plan_calls
-from workflows.binding import Allowed, args_sha256
-from workflows.definition import Limits, TurnLimits
-from workflows.notes import QuestionSettled
-from workflows.plan import Plan
-from workflows.session_state import SessionState
-from workflows.types import BlobRef, ToolCall, ToolSpec
 
 RUN, ASK = Plan(do="run"), Plan(do="ask", asks="approval")
 ID = "t1.s1.c1"

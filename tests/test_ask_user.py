@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from workflows.ask_user import DESCRIPTION, INPUT, answer_schema
-from workflows.tool_definition import ClientTool, ToolEntry
+from perdure.workflows.ask_user import DESCRIPTION, INPUT, answer_schema
+from perdure.workflows.tool_definition import ClientTool, ToolEntry
 
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 FIELDS = [

@@ -12,8 +12,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 

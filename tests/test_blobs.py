@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temporal.blobs import MESSAGE_LIMIT, BlobDamaged, BlobKeyInvalid, BlobMissing, LocalBlobs, fold, fold_part, unfold
-from workflows.types import INLINE_LIMIT, Data, Part, Reasoning, Text, ToolCall, ToolError, ToolResult
+from perdure.temporal.blobs import (
+    MESSAGE_LIMIT,
+    BlobDamaged,
+    BlobKeyInvalid,
+    BlobMissing,
+    LocalBlobs,
+    fold,
+    fold_part,
+    unfold,
+)
+from perdure.workflows.types import INLINE_LIMIT, Data, Part, Reasoning, Text, ToolCall, ToolError, ToolResult
 
 WORKFLOW = "default/s1"
 LONG = "x" * (INLINE_LIMIT + 1)

@@ -12,9 +12,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from temporal.app.bench.interrupted import as_told
-from temporal.app.fake_provider import Call, FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.bench.interrupted import as_told
+from perdure.temporal.app.fake_provider import Call, FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import PATIENCE_S, Sessions, Viewer
 from tests.shop_dev import ended, results

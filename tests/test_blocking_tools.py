@@ -13,13 +13,13 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from activities import tool_runner
-from temporal.app.server import DevServer
-from temporal.live import ToolProgress
+from perdure.activities import tool_runner
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.live import ToolProgress
+from perdure.workflows.events import ToolFinished
 from tests.session_lab import Lab, Talk, check, lab_on
 from tests.tool_lab import MODELS, begin, end, error, outcome, results, turn
 from tests.tool_shop import LOOK_S, PATIENCE_S, words, written
-from workflows.events import ToolFinished
 
 pytestmark = pytest.mark.server
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.bodies import (
+from perdure.gateway.bodies import (
     MAX_OBJECT,
     MAX_PARTS,
     ConfigureSession,
@@ -13,7 +13,7 @@ from gateway.bodies import (
     SendMessageBody,
     content_sha256,
 )
-from workflows.types import Data, File, Text
+from perdure.workflows.types import Data, File, Text
 
 
 def sha256(**body: Any) -> str:

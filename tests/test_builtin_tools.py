@@ -11,12 +11,12 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.builtin_tools import BUILTIN_TOOLS, calculator, current_time, fetch_url
-from activities.catalogue import Catalogue
-from activities.order_desk import find_order
-from activities.tools import read_tool
-from temporal.blobs import LocalBlobs
-from workflows.contract import ToolOutput
+from perdure.activities.builtin_tools import BUILTIN_TOOLS, calculator, current_time, fetch_url
+from perdure.activities.catalogue import Catalogue
+from perdure.activities.order_desk import find_order
+from perdure.activities.tools import read_tool
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows.contract import ToolOutput
 
 Call = Callable[..., Any]
 

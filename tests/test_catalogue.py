@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from temporalio import activity
 
-import activities
-from activities.catalogue import Catalogue, UnknownTool, load_tools
-from activities.tools import ToolLoadError
-from temporal.blobs import LocalBlobs
+import perdure
+from perdure.activities.catalogue import Catalogue, UnknownTool, load_tools
+from perdure.activities.tools import ToolLoadError
+from perdure.temporal.blobs import LocalBlobs
 
 Write = Callable[[str, str], Path]
+
+OURS = Path(perdure.__file__).resolve()
+ROOT = Path(__file__).parent.parent
 
 ADD = """
     from temporalio import activity
@@ -33,8 +36,10 @@ ADD = """
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes a file below the working directory; what was loaded is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
-    # Without the folders of tools that other tests have loaded: this one has a file `tools.py`, too.
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if not (Path(entry) / "tools.py").exists()])
+    # Without the repository, whose rooms nobody else can import by their bare names, and without the folders of tools
+    # that other tests have loaded: this one has a file `tools.py`, too.
+    others = [entry for entry in map(Path, sys.path) if entry.resolve() != ROOT and not (entry / "tools.py").exists()]
+    monkeypatch.setattr(sys, "path", [str(entry) for entry in others])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = set(sys.modules)
 
@@ -93,7 +98,7 @@ def test_the_same_file_twice_counts_once(write: Write) -> None:
 
 
 def test_shipped_tools_load_by_their_module() -> None:
-    assert names("activities.builtin_tools") == ("current_time", "calculator", "fetch_url")
+    assert names("perdure.activities.builtin_tools") == ("current_time", "calculator", "fetch_url")
 
 
 def test_two_tools_of_one_name_name_both_places(write: Write) -> None:
@@ -112,33 +117,38 @@ def test_reserved_names_are_refused(name: str) -> None:
         Catalogue([tool])
 
 
-@pytest.mark.parametrize(
-    "statement", ["import activities.mail", "from activities import send", "import os, activities"]
-)
+@pytest.mark.parametrize("name", ["workflows", "activities", "gateway", "temporal"])
+def test_a_package_of_the_user_may_have_the_name_of_one_of_our_rooms(write: Write, name: str) -> None:
+    write(f"{name}/__init__.py", "")
+    write(f"{name}/orders.py", ADD)
+    write("tools.py", f"from {name} import orders\nfrom {name}.orders import add\n")
+    assert names("tools.py") == ("add",)
+    assert names(f"{name}.orders") == ("add",)
+
+
+@pytest.mark.parametrize("statement", ["import perdure.mail", "from perdure import send", "import os, perdure"])
 def test_an_import_that_would_get_our_package_instead_names_both(write: Write, statement: str) -> None:
-    theirs = write("activities.py", "def send() -> None: ...\n")
+    theirs = write("perdure.py", "def send() -> None: ...\n")
     path = write("tools.py", f"import sys\n{statement}\n")
     with pytest.raises(ToolLoadError) as caught:
         load_tools("tools.py")
     assert str(caught.value) == (
-        f"{path}:2: imports 'activities', which is Perdure's own package at {activities.__file__} "
-        f"and also yours at {theirs}: rename yours"
+        f"{path}:2: imports 'perdure', which is Perdure's own package at {OURS} and also yours at {theirs}: rename yours"
     )
 
 
-def test_files_named_like_our_packages_do_no_harm_unless_imported(write: Write) -> None:
-    write("workflows.py", "raise RuntimeError('never imported')\n")
-    write("activities.py", ADD)
-    assert names("activities.py") == ("add",)
-    assert sys.modules["activities"] is activities
+def test_a_file_named_like_our_package_does_no_harm_unless_imported(write: Write) -> None:
+    write("perdure.py", ADD)
+    assert names("perdure.py") == ("add",)
+    assert sys.modules["perdure"] is perdure
 
 
 def test_a_module_that_is_also_something_else_names_both(write: Write) -> None:
-    theirs = write("activities/__init__.py", ADD)
+    theirs = write("perdure/__init__.py", ADD)
     with pytest.raises(ToolLoadError) as caught:
-        load_tools("activities")
+        load_tools("perdure")
     assert str(caught.value) == (
-        f"the module 'activities' is at {activities.__file__} and at {theirs}: rename yours, or give the path of its file"
+        f"the module 'perdure' is at {OURS} and at {theirs}: rename yours, or give the path of its file"
     )
 
 

@@ -11,12 +11,12 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from temporal.app.chat import events_in
-from temporal.app.chat_view import ChatView
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.refused import Refused
+from perdure.temporal.app.chat import events_in
+from perdure.temporal.app.chat_view import ChatView
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.refused import Refused
 from tests.conftest import Dev, free_ports
 from tests.session_client import PATIENCE_S, Sessions, texts
 

@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from temporal.app.chat_questions import answer_to, headline
-from temporal.app.chat_view import ChatView
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.chat_questions import answer_to, headline
+from perdure.temporal.app.chat_view import ChatView
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Sessions
 from tests.test_chat_cli import Chat

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.events import ApprovalRequested, Event, StepFinished, ToolStarted
+from perdure.workflows.types import ToolCall
 from tests.session_lab import Lab, Talk, lab_on
 from tests.tool_lab import begin, end, error, results, turn, whole
-from workflows.events import ApprovalRequested, Event, StepFinished, ToolStarted
-from workflows.types import ToolCall
 
 pytestmark = pytest.mark.server
 

@@ -12,17 +12,17 @@ import pytest
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities.agents import Agents
-from activities.builtin_tools import current_time
-from activities.delivery import Deliveries
-from activities.mcp_calls import McpServers
-from activities.model_call import ModelCalls
-from activities.sub_agents import SubAgentCalls
-from activities.taking import Taking
-from activities.tools import read_tool
-from temporal.blobs import LocalBlobs
-from workflows import contract, events, notes
-from workflows.contract import ToolOutput
+from perdure.activities.agents import Agents
+from perdure.activities.builtin_tools import current_time
+from perdure.activities.delivery import Deliveries
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.model_call import ModelCalls
+from perdure.activities.sub_agents import SubAgentCalls
+from perdure.activities.taking import Taking
+from perdure.activities.tools import read_tool
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows import contract, events, notes
+from perdure.workflows.contract import ToolOutput
 
 ROOT = Path(__file__).parent.parent
 
@@ -84,20 +84,22 @@ def test_every_note_is_in_the_union() -> None:
     assert records - set(get_args(notes.Note)) == {notes.Handoff}
 
 
-@pytest.mark.parametrize("package", ["workflows", "activities", "gateway", "temporal"])
-def test_packages_are_those_of_this_repository(package: str) -> None:
-    """Other distributions install packages under the same names."""
-    found = importlib.util.find_spec(package)
+@pytest.mark.parametrize("room", ["workflows", "activities", "gateway", "temporal"])
+def test_a_room_is_imported_from_this_repository_as_a_part_of_perdure(room: str) -> None:
+    found = importlib.util.find_spec(f"perdure.{room}")
     assert found is not None
     assert found.origin is not None
-    assert Path(found.origin).parent == ROOT / package
+    assert Path(found.origin).resolve().parent == ROOT / room
 
 
 def test_workflow_code_loads_no_sdk() -> None:
     """A worker may import what it likes; a session's code must not, for it is replayed on others."""
-    code = "import sys, workflows.session; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, perdure.workflows.session; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
+    modules = run.stdout.split()
+    loaded = {name.partition(".")[0] for name in modules}
+    rooms = {name.split(".")[1] for name in modules if name.startswith("perdure.")}
+    assert rooms == {"workflows"}
     assert "temporalio" in loaded
     heavy = {"anthropic", "openai", "httpx2", "fastapi", "starlette", "structlog", "yaml", "genai_prices", "orjson"}
-    assert loaded & (heavy | {"activities", "gateway", "temporal"}) == set()
+    assert loaded & (heavy) == set()

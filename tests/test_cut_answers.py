@@ -5,10 +5,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.workflows.endings import NUDGES
 from tests.session_client import Sessions, texts
-from workflows.endings import NUDGES
 
 pytestmark = pytest.mark.server
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from activities.deltas import INTERVAL_S, DeltaWriter
-from activities.wire import Delta
-from temporal.live import Frame, MemoryLive, StepDelta, StepProgress
+from perdure.activities.deltas import INTERVAL_S, DeltaWriter
+from perdure.activities.wire import Delta
+from perdure.temporal.live import Frame, MemoryLive, StepDelta, StepProgress
+from perdure.workflows.types import Part, Reasoning, Text
 from tests.virtual_time import run
-from workflows.types import Part, Reasoning, Text
 
 BEGIN = StepProgress("t1.s1", 2)
 

@@ -6,13 +6,13 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.demo import Demo
-from activities.demo_arguments import arguments, expression
-from activities.wire import Answer, Delta, Started
-from workflows import ask_user, errors
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Reasoning, Role, Text, ToolCall, ToolError, ToolResult, ToolSpec, Usage
+from perdure.activities.demo import Demo
+from perdure.activities.demo_arguments import arguments, expression
+from perdure.activities.wire import Answer, Delta, Started
+from perdure.workflows import ask_user, errors
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Reasoning, Role, Text, ToolCall, ToolError, ToolResult, ToolSpec, Usage
 
 
 def spec(name: str, required: tuple[str, ...] = (), **properties: dict[str, JsonValue]) -> ToolSpec:

@@ -10,9 +10,9 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from typer.testing import CliRunner, Result
 
-from temporal.agent_folders import SHIPPED, AgentFolders, Reading
-from temporal.app import checkup
-from temporal.app.cli import app
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.app import checkup
+from perdure.temporal.app.cli import app
 from tests.conftest import Dev, free_ports
 from tests.versions import make_current
 

@@ -15,11 +15,11 @@ from typing import Any, Self, get_args
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.workflows.events import Event
 from tests.conftest import Dev, missing
 from tests.session_client import Frame, Sessions, frames_of
-from workflows.events import Event
 
 pytestmark = pytest.mark.server
 

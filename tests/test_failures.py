@@ -10,8 +10,8 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.failures import (
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.failures import (
     ANTHROPIC,
     DEMO,
     OPENAI_RESPONSES,
@@ -22,15 +22,15 @@ from activities.failures import (
     redact,
     retry_after,
 )
-from activities.openai_chat import OpenAIChat
-from activities.openai_responses import OpenAIResponses
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Fault, Reply
-from temporal.references import MissingVariable
-from workflows import errors
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Text
+from perdure.activities.openai_chat import OpenAIChat
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Fault, Reply
+from perdure.temporal.references import MissingVariable
+from perdure.workflows import errors
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Text
 
 BENIGN = ApplicationErrorCategory.BENIGN
 LOUD = ApplicationErrorCategory.UNSPECIFIED

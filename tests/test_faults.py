@@ -8,12 +8,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply, signature
-from temporal.app.fake_responses import encrypted
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply, signature
+from perdure.temporal.app.fake_responses import encrypted
+from perdure.workflows import errors
 from tests.conftest import Dev
 from tests.session_client import Frame, Sessions, texts
-from workflows import errors
 
 pytestmark = pytest.mark.server
 

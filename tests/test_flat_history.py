@@ -8,12 +8,12 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.attributes import AGENT, COST, STATUS, TENANT
+from perdure.workflows.commands import PageRequest
+from perdure.workflows.events import MessageAdded
+from perdure.workflows.session import SessionWorkflow
 from tests.session_lab import ONE_STEP, Lab, Play, Talk, check, ends, kinds, lab_on
-from workflows.attributes import AGENT, COST, STATUS, TENANT
-from workflows.commands import PageRequest
-from workflows.events import MessageAdded
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -18,9 +18,9 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.hidden_address import BLOCKED_PORTS, hidden_address
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.hidden_address import BLOCKED_PORTS, hidden_address
 from tests.browsing import WAIT_MS, open_browser
 from tests.conftest import Dev
 from tests.foreign_pages import Site, attack, on_gateway, on_temporal, site

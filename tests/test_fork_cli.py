@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.refused import Refused
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.refused import Refused
 from tests.conftest import Dev
 from tests.session_client import Sessions, texts
 

@@ -7,10 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.blobs import LocalBlobs
-from temporal.files import put_file
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.files import put_file
 from tests.conftest import Dev
 from tests.session_client import PATIENCE_S, Frame, Sessions, texts, told
 

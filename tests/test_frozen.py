@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from temporalio.client import Client
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.client import connect
-from temporal.settings import Settings
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
 from tests.conftest import Dev
 from tests.session_client import Sessions, texts
 

@@ -11,14 +11,14 @@ import pytest_asyncio
 import uvicorn
 from temporalio.client import Client
 
-from gateway.app import create_app
-from gateway.context import ReadMetrics
-from temporal.app.server import DevServer
-from temporal.blobs import LocalBlobs
-from temporal.client import connect
-from temporal.definitions import SHIPPED, Definitions
-from temporal.live import MemoryLive
-from temporal.settings import Settings
+from perdure.gateway.app import create_app
+from perdure.gateway.context import ReadMetrics
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.client import connect
+from perdure.temporal.definitions import SHIPPED, Definitions
+from perdure.temporal.live import MemoryLive
+from perdure.temporal.settings import Settings
 
 pytestmark = pytest.mark.server
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.session_client import Sessions
 
 pytestmark = pytest.mark.server

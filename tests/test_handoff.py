@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.attributes import AGENT
+from perdure.workflows.commands import ModelInputRequest, PageRequest
+from perdure.workflows.events import AgentUpdated, StepStarted, ToolFinished
+from perdure.workflows.session import SessionWorkflow
 from tests.session_lab import Lab, Play, check, ends, kinds, lab_on
-from workflows.attributes import AGENT
-from workflows.commands import ModelInputRequest, PageRequest
-from workflows.events import AgentUpdated, StepStarted, ToolFinished
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

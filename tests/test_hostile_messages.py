@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from temporalio.client import Client
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Sessions, texts, told
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.json_bodies import JsonBodies
+from perdure.gateway.json_bodies import JsonBodies
 from tests.session_client import told
 
 WRITES = ["POST", "PUT", "PATCH", "DELETE"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from temporal.live import (
+from perdure.temporal.live import (
     Frame,
     LivePart,
     MemoryLive,

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from gateway.live_children import KEPT, LiveChildren
-from gateway.runs import run_exists, runs_of
-from gateway.sse import Outgoing, encode
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.gateway.live_children import KEPT, LiveChildren
+from perdure.gateway.runs import run_exists, runs_of
+from perdure.gateway.sse import Outgoing, encode
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Frame, Sessions
 

@@ -2,9 +2,9 @@
 
 import orjson
 
-from gateway.live_step import LiveStep
-from gateway.sse import Outgoing
-from temporal.live import LivePart, StepDelta, StepProgress
+from perdure.gateway.live_step import LiveStep
+from perdure.gateway.sse import Outgoing
+from perdure.temporal.live import LivePart, StepDelta, StepProgress
 
 
 def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1) -> StepDelta:

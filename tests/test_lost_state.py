@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 

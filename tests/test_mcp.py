@@ -11,20 +11,20 @@ import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
-from gateway.answers import check_answer
-from gateway.app import create_app
-from gateway.auth import Principal
-from gateway.bodies import AnswerBody
-from gateway.problems import Problem
-from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.files import put_file
-from temporal.settings import Settings
+from perdure.gateway.answers import check_answer
+from perdure.gateway.app import create_app
+from perdure.gateway.auth import Principal
+from perdure.gateway.bodies import AnswerBody
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.client import connect
+from perdure.temporal.files import put_file
+from perdure.temporal.settings import Settings
+from perdure.workflows.commands import ModelInputRequest, Prompt, QuestionState
+from perdure.workflows.events import Event, InputRequested, ToolFinished
+from perdure.workflows.session import SessionWorkflow
 from tests.mcp_running import HttpServer, http_server, program
 from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
-from workflows.commands import ModelInputRequest, Prompt, QuestionState
-from workflows.events import Event, InputRequested, ToolFinished
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -17,17 +17,17 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.mcp_calls import McpServers
-from activities.mcp_listing import describe
-from activities.mcp_program import Lines
-from temporal.blobs import LocalBlobs
-from temporal.files import get_file
-from temporal.log import configure
-from temporal.settings import Settings
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.mcp_listing import describe
+from perdure.activities.mcp_program import Lines
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.files import get_file
+from perdure.temporal.log import configure
+from perdure.temporal.settings import Settings
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.tool_definition import McpAddress, McpServer
 from tests.mcp_raw_http import TOOL, Answer, RawServer, raw_server
 from tests.mcp_running import SHELF, program
-from workflows.contract import ToolOutput
-from workflows.tool_definition import McpAddress, McpServer
 
 #: Far below the time-out of a tool: what is over is over at once.
 AT_ONCE_S = 15

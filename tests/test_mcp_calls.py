@@ -12,12 +12,12 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.mcp_calls import McpServers
-from activities.mcp_listing import describe, fit_name
-from temporal.blobs import LocalBlobs
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.mcp_listing import describe, fit_name
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.tool_definition import McpAddress, McpServer
 from tests.mcp_running import SHELF, HttpServer, http_server, program
-from workflows.contract import ToolOutput
-from workflows.tool_definition import McpAddress, McpServer
 
 SECRETS = {"TOKEN": "t0p"}
 

@@ -11,13 +11,13 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.mcp_calls import McpServers
-from activities.mcp_questions import Dialogue, NotAskable
-from temporal.blobs import LocalBlobs
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.mcp_questions import Dialogue, NotAskable
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows.contract import CallMcpToolInput, ToolOutput
+from perdure.workflows.server_input import ServerAsks, ServerInput, after, answered
+from perdure.workflows.tool_definition import McpAddress
 from tests.mcp_running import SHELF, HttpServer, http_server, program
-from workflows.contract import CallMcpToolInput, ToolOutput
-from workflows.server_input import ServerAsks, ServerInput, after, answered
-from workflows.tool_definition import McpAddress
 
 SIZE = {"properties": {"size": {"title": "Size", "type": "integer"}}, "required": ["size"]}
 

@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.meter import Meter
+from perdure.activities.meter import Meter
+from perdure.workflows.definition import Price
+from perdure.workflows.pricing import Spent, worst_case
+from perdure.workflows.turn import BYTES_PER_TOKEN, sent
+from perdure.workflows.types import Usage
 from tests.core import Story, agent
-from workflows.definition import Price
-from workflows.pricing import Spent, worst_case
-from workflows.turn import BYTES_PER_TOKEN, sent
-from workflows.types import Usage
 
 PRICE = Price(input=3, output=15, cached_input=0.3)
 

@@ -15,22 +15,22 @@ import pytest_asyncio
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.live_step import MEASURED_EACH
-from gateway.watches import Watches
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.server import DevServer
-from temporal.blobs import LocalBlobs
-from temporal.hidden_address import BLOCKED_PORTS
-from temporal.live import StepDelta
-from temporal.metrics import Exporter, ExporterFailed, Metrics
-from temporal.settings import Settings, SettingsInvalid
+from perdure.gateway.live_step import MEASURED_EACH
+from perdure.gateway.watches import Watches
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.hidden_address import BLOCKED_PORTS
+from perdure.temporal.live import StepDelta
+from perdure.temporal.metrics import Exporter, ExporterFailed, Metrics
+from perdure.temporal.settings import Settings, SettingsInvalid
+from perdure.workflows.events import Event
+from perdure.workflows.types import Text, ToolCall, ToolError, ToolResult
 from tests.conftest import Command, free_ports
 from tests.core import AT, Story, agent, call
 from tests.session_client import Sessions
 from tests.watching import SESSION, SOON, Session, Viewer
-from workflows.events import Event
-from workflows.types import Text, ToolCall, ToolError, ToolResult
 
 SONNET = "anthropic/claude-sonnet-5-5"
 LONG = Reply(text=" ".join(f"word{n}" for n in range(2000)), gap=0.02)

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from activities.misfits import misfits, wrong_arguments
-from activities.validation import validated
-from workflows import ask_user
-from workflows.types import Text, ToolCall, ToolSpec
+from perdure.activities.misfits import misfits, wrong_arguments
+from perdure.activities.validation import validated
+from perdure.workflows import ask_user
+from perdure.workflows.types import Text, ToolCall, ToolSpec
 
 PICK = {
     "type": "object",

@@ -7,14 +7,14 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from activities.mcp_questions import Dialogue, NotAskable
-from activities.tools import sized_result
-from activities.transcript import parse_arguments
-from temporal.nesting import DEEPEST, too_deep
-from temporal.schema_check import input_fault, schema_fault
+from perdure.activities.mcp_questions import Dialogue, NotAskable
+from perdure.activities.tools import sized_result
+from perdure.activities.transcript import parse_arguments
+from perdure.temporal.nesting import DEEPEST, too_deep
+from perdure.temporal.schema_check import input_fault, schema_fault
+from perdure.workflows.contract import CallMcpToolInput
+from perdure.workflows.runs import SessionInput
 from tests.core import Story
-from workflows.contract import CallMcpToolInput
-from workflows.runs import SessionInput
 
 
 def nested(depth: int) -> Any:

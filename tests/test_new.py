@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import temporal
-from temporal.agent_folders import SHIPPED, AgentFolders
-from temporal.app.new import NotEmpty, agent_name, create
+import perdure
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders
+from perdure.temporal.app.new import NotEmpty, agent_name, create
 
 
 def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=project,
-        env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(Path(perdure.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=120,

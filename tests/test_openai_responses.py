@@ -9,16 +9,16 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.openai_clients import PLACEHOLDER_KEY
-from activities.openai_responses import OpenAIResponses
-from activities.wire import Answer, Delta, Started
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.fake_responses import encrypted
-from workflows import errors
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult, ToolSpec, Usage
+from perdure.activities.openai_clients import PLACEHOLDER_KEY
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.activities.wire import Answer, Delta, Started
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_responses import encrypted
+from perdure.workflows import errors
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult, ToolSpec, Usage
 
 API = "openai.responses"
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})

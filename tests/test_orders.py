@@ -11,13 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from tests.core import AT, Story, agent, failed
-from workflows.approvals import UNKNOWN, plan_calls
-from workflows.commands import Answer, StepRecord
-from workflows.contract import StepOutput, ToolOutput
-from workflows.definition import Limits, SessionLimits, TurnLimits
-from workflows.events import Event
-from workflows.notes import (
+from perdure.workflows.approvals import UNKNOWN, plan_calls
+from perdure.workflows.commands import Answer, StepRecord
+from perdure.workflows.contract import StepOutput, ToolOutput
+from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
+from perdure.workflows.events import Event
+from perdure.workflows.notes import (
     AgentFailed,
     AgentLoaded,
     CallsPlanned,
@@ -29,13 +28,13 @@ from workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from workflows.plan import Plan
-from workflows.questions import Questions
-from workflows.session_state import SessionState
-from workflows.step import finished_step, opened_step
-from workflows.sub_agents import SubAgents
-from workflows.toolbox import Toolbox
-from workflows.turn import (
+from perdure.workflows.plan import Plan
+from perdure.workflows.questions import Questions
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.step import finished_step, opened_step
+from perdure.workflows.sub_agents import SubAgents
+from perdure.workflows.toolbox import Toolbox
+from perdure.workflows.turn import (
     AbandonTools,
     Ask,
     CallModel,
@@ -50,7 +49,8 @@ from workflows.turn import (
     Wait,
     next_action,
 )
-from workflows.types import Part, Text, Timing, ToolCall, ToolResult, Usage
+from perdure.workflows.types import Part, Text, Timing, ToolCall, ToolResult, Usage
+from tests.core import AT, Story, agent, failed
 
 DIGESTS = ("d1", "d2", "broken")
 COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]

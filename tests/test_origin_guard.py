@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
-from gateway.hosts import KnownHosts
-from gateway.origin_guard import OriginGuard
-from gateway.site import LINKED
+from perdure.gateway.hosts import KnownHosts
+from perdure.gateway.origin_guard import OriginGuard
+from perdure.gateway.site import LINKED
 from tests.session_client import told
 
 HERE = "http://localhost:8000"

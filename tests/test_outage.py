@@ -15,9 +15,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.server import DevServer
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.server import DevServer
 from tests.conftest import Command, free_ports
 from tests.session_client import Frame, Sessions, Viewer, texts
 

@@ -13,20 +13,20 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.agents import Agents
-from gateway.backend import Backend
-from gateway.problems import Problem
-from temporal.app.assembly import assemble
-from temporal.app.server import DevServer
-from temporal.app.sources import Sources
-from temporal.client import connect
-from temporal.log import runtime
-from temporal.settings import Settings
-from temporal.starting import Memo
-from workflows.commands import NewSession
-from workflows.contract import TASK_QUEUE
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
+from perdure.activities.agents import Agents
+from perdure.gateway.backend import Backend
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.assembly import assemble
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.client import connect
+from perdure.temporal.log import runtime
+from perdure.temporal.settings import Settings
+from perdure.temporal.starting import Memo
+from perdure.workflows.commands import NewSession
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

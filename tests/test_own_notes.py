@@ -2,9 +2,9 @@
 
 import pytest
 
-from activities.transcript import UserTurn, turns
+from perdure.activities.transcript import UserTurn, turns
+from perdure.workflows.types import Data, Message, Text, as_foreign
 from tests.core import AT
-from workflows.types import Data, Message, Text, as_foreign
 
 NOTE = {"timer_id": "t1.s1.c1.timer", "due": "2026-03-01", "note": "Look"}
 

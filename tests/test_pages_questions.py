@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.blobs import LocalBlobs
-from temporal.files import put_file
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.files import put_file
 from tests.browsing import WAIT_MS, open_browser, say
 from tests.mcp_running import program
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from tests.core import Story, agent, user
-from workflows import queries
-from workflows import state as state_module
-from workflows.commands import PAGE_BYTES, PastPage, PastRequest
-from workflows.notes import (
+from perdure.workflows import queries
+from perdure.workflows import state as state_module
+from perdure.workflows.commands import PAGE_BYTES, PastPage, PastRequest
+from perdure.workflows.notes import (
     CloseRequested,
 )
-from workflows.past import TurnRuns, UnknownTurn, last_finished, past, retold
-from workflows.session_state import SessionState
-from workflows.turn import LoadAgent, Rest, next_action
-from workflows.types import BlobRef, Message, Text, Usage
+from perdure.workflows.past import TurnRuns, UnknownTurn, last_finished, past, retold
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.turn import LoadAgent, Rest, next_action
+from perdure.workflows.types import BlobRef, Message, Text, Usage
+from tests.core import Story, agent, user
 
 
 def talk(turns: int = 3) -> Story:

@@ -3,10 +3,20 @@ from typing import Any
 
 import pytest
 
+from perdure.workflows.events import Events
+from perdure.workflows.plan import (
+    Plan,
+    PlanEvent,
+    Plans,
+    as_run,
+    changed_args,
+    follow,
+    open_questions,
+    running,
+    with_args,
+)
+from perdure.workflows.types import BlobRef, Question, ToolCall, ToolResult
 from tests.core import AT, call
-from workflows.events import Events
-from workflows.plan import Plan, PlanEvent, Plans, as_run, changed_args, follow, open_questions, running, with_args
-from workflows.types import BlobRef, Question, ToolCall, ToolResult
 
 FIRST, OTHER = "t1.s1.c1", "t1.s1.c2"
 ASKING: Plans = {FIRST: Plan(do="ask", asks="approval"), OTHER: Plan(do="run")}

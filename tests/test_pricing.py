@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.definition import LongInput, Price
-from workflows.pricing import cost, worst_case
-from workflows.types import Usage
+from perdure.workflows.definition import LongInput, Price
+from perdure.workflows.pricing import cost, worst_case
+from perdure.workflows.types import Usage
 
 RATE = st.floats(min_value=0, max_value=1000)
 PRICES = st.builds(

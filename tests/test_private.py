@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from temporal.app.database import DatabaseBroken, check_database
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.server import DevServer
-from temporal.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
+from perdure.temporal.app.database import DatabaseBroken, check_database
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
 from tests.conftest import Dev
 from tests.session_client import Sessions, told
 

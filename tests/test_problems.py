@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from gateway.bodies import CreateSession, SendMessageBody
-from gateway.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
+from perdure.gateway.bodies import CreateSession, SendMessageBody
+from perdure.gateway.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
 
 
 def problem_of(model: type[BaseModel], value: object) -> Problem:

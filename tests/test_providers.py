@@ -1,11 +1,11 @@
 import pytest
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.demo import Demo
-from activities.openai_chat import OpenAIChat
-from activities.openai_responses import OpenAIResponses
-from activities.providers import Providers
-from workflows.definition import PROVIDERS, ModelDefinition
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.demo import Demo
+from perdure.activities.openai_chat import OpenAIChat
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.activities.providers import Providers
+from perdure.workflows.definition import PROVIDERS, ModelDefinition
 
 
 @pytest.mark.parametrize(

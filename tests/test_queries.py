@@ -1,9 +1,8 @@
 import pytest
 from pydantic import JsonValue
 
-from tests.core import AT, Story, agent, user
-from workflows import queries
-from workflows.commands import (
+from perdure.workflows import queries
+from perdure.workflows.commands import (
     PAGE_BYTES,
     Answer,
     EventsPage,
@@ -14,17 +13,18 @@ from workflows.commands import (
     Receipt,
     View,
 )
-from workflows.events import Event
-from workflows.notes import (
+from perdure.workflows.events import Event
+from perdure.workflows.notes import (
     CallsPlanned,
     CloseRequested,
     QuestionSettled,
     StopRequested,
 )
-from workflows.plan import Plan
-from workflows.prompt import build_prompt, prompt_sha256
-from workflows.session_state import SessionState
-from workflows.types import Frozen, Message, Text, ToolResult, ToolSpec
+from perdure.workflows.plan import Plan
+from perdure.workflows.prompt import build_prompt, prompt_sha256
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Frozen, Message, Text, ToolResult, ToolSpec
+from tests.core import AT, Story, agent, user
 
 KIB = 1024
 

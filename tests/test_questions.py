@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.commands import PageRequest, QuestionState
+from perdure.workflows.events import ApprovalResolved, Event, InputReceived, TurnFinished
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import ToolResult
 from tests.session_lab import Lab, Play, Talk, ends, kinds
 from tests.tool_lab import Call, begin, end, error, results, shop_lab, turn, whole
 from tests.tool_shop import entries, written
-from workflows.commands import PageRequest, QuestionState
-from workflows.events import ApprovalResolved, Event, InputReceived, TurnFinished
-from workflows.session import SessionWorkflow
-from workflows.types import ToolResult
 
 pytestmark = pytest.mark.server
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.session_state import MAX_QUEUED
 from tests.session_lab import Play, lab_on
-from workflows.session_state import MAX_QUEUED
 
 pytestmark = pytest.mark.server
 

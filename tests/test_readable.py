@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.readable import readable
+from perdure.activities.readable import readable
 
 
 def test_a_page_reads_well() -> None:

@@ -18,12 +18,12 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from temporal.app.identity import new_identity
-from temporal.app.reap import reap
-from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
-from workflows.attributes import STATUS
+from perdure.temporal.app.identity import new_identity
+from perdure.temporal.app.reap import reap
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
+from perdure.workflows.attributes import STATUS
 
 DEAD, ALIVE = "dead#1", "alive#2"
 

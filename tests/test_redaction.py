@@ -12,13 +12,13 @@ import structlog
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
 
-from temporal.app.server import DevServer
-from temporal.codec import data_converter
-from temporal.log import configure
-from temporal.redaction import name_secrets, redacted, redacted_json
-from temporal.settings import Settings
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.codec import data_converter
+from perdure.temporal.log import configure
+from perdure.temporal.redaction import name_secrets, redacted, redacted_json
+from perdure.temporal.settings import Settings
+from perdure.workflows.events import ToolFinished
 from tests.session_lab import Lab, Play, lab_on
-from workflows.events import ToolFinished
 
 KEY = "w4re/house+key=77"
 PLACE = "behind-the-old-mill"

@@ -16,11 +16,11 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from gateway.backend import Backend
-from gateway.snapshots import snapshot_json
-from gateway.watches import Watches
-from temporal.app.server import DevServer
-from temporal.blobs import unfold
+from perdure.gateway.backend import Backend
+from perdure.gateway.snapshots import snapshot_json
+from perdure.gateway.watches import Watches
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import unfold
 from tests.conftest import missing
 from tests.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
 from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
@@ -45,11 +45,9 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
             if top not in ("..", "__pycache__") and not link.exists():
                 link.symlink_to(Path(str(distribution.locate_file(top))))
     python = str(folder / "bin" / "python")
-    look = (
-        "import importlib.util as u, temporalio; print([u.find_spec(n) for n in ('workflows', 'pydantic', 'gateway')])"
-    )
+    look = "import importlib.util as u, temporalio; print([u.find_spec(n) for n in ('perdure', 'pydantic')])"
     found = subprocess.run([python, "-I", "-c", look], capture_output=True, text=True, cwd=folder, check=True)
-    assert found.stdout.strip() == "[None, None, None]"
+    assert found.stdout.strip() == "[None, None]"
     return python
 
 

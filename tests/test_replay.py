@@ -9,12 +9,12 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from temporal.codec import data_converter
+from perdure.temporal.codec import data_converter
+from perdure.workflows.rules import CURRENT
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.session import SessionWorkflow
 from tests.record_golden import SCENES
-from workflows.rules import CURRENT
-from workflows.runs import SessionInput
-from workflows.scheduled import DeliverMessage
-from workflows.session import SessionWorkflow
 
 FILES = sorted((Path(__file__).parent / "golden").glob("*.json"))
 DELIVERIES = sorted((Path(__file__).parent / "golden_deliveries").glob("*.json"))

@@ -16,11 +16,11 @@ from google.protobuf.json_format import MessageToJson
 from temporalio.api.sdk.v1.external_storage_pb2 import ExternalStorageReference
 from typer.testing import CliRunner
 
-import workflows
-from temporal.app.cli import app
-from temporal.app.replay_pool import replay_all
-from temporal.app.server import DevServer
-from temporal.app.verdicts import Outcome, Recorded, Setup, verdict
+import perdure
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.replay_pool import replay_all
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.verdicts import Outcome, Recorded, Setup, verdict
 from tests.session_lab import Lab, Play, Talk, ends, lab_on
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,7 +39,7 @@ async def replay(folder: Path, *arguments: str, **environment: str) -> Told:
     return result.exit_code, result.output, read(report)
 
 
-async def perdure(folder: Path, *arguments: str, **environment: str) -> Told:
+async def gate(folder: Path, *arguments: str, **environment: str) -> Told:
     """The same in a process of its own, as a deploy gate runs it."""
     report = folder / "report.out"
     process = await asyncio.create_subprocess_exec(
@@ -90,11 +90,11 @@ def lose_payload(history: dict[str, Any]) -> None:
 
 
 def planted(folder: Path) -> Path:
-    """A copy of our workflow package whose session sleeps for a moment before it does anything."""
-    source = Path(workflows.__file__).parent
+    """A copy of our package whose session sleeps for a moment before it does anything."""
+    source = Path(perdure.__file__).parent
     copy = folder / "changed"
-    shutil.copytree(source, copy / "workflows", ignore=shutil.ignore_patterns("__pycache__"))
-    session = copy / "workflows" / "session.py"
+    shutil.copytree(source, copy / "perdure", ignore=shutil.ignore_patterns("__pycache__"))
+    session = copy / "perdure" / "workflows" / "session.py"
     head = "    async def run(self, start: SessionInput) -> Any:\n"
     text = session.read_text()
     assert text.count(head) == 1
@@ -111,7 +111,7 @@ async def test_golden_histories_pass(tmp_path: Path) -> None:
 
 
 async def test_a_change_that_breaks_sessions_is_caught_and_the_sessions_are_named(tmp_path: Path) -> None:
-    code, said, report = await perdure(tmp_path, "--dir", str(GOLDEN), PYTHONPATH=str(planted(tmp_path)))
+    code, said, report = await gate(tmp_path, "--dir", str(GOLDEN), PYTHONPATH=str(planted(tmp_path)))
     assert code == 1, said
     assert report["verdicts"] == {"broken": len(list(GOLDEN.glob("*.json")))}
     live = [one["live"] for one in report["bad"]]
@@ -236,7 +236,7 @@ async def test_sessions_of_a_server(lab: Lab, temporal_server: DevServer, tmp_pa
     # Of the chain, the query finds only the last run.
     assert report["runs"] >= 3
 
-    code, said, report = await perdure(tmp_path, "--query", both, PYTHONPATH=str(planted(tmp_path)), **server)
+    code, said, report = await gate(tmp_path, "--query", both, PYTHONPATH=str(planted(tmp_path)), **server)
     assert code == 1, said
     assert report["bad"][0]["workflow_id"] == chain.handle.id
     assert [one["live"] for one in report["bad"]] == [True] + [False] * (report["runs"] - 1)

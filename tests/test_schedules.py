@@ -15,20 +15,20 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment
 from typer.testing import CliRunner
 
-from activities.delivery import Deliveries, message_id_of
-from temporal.agent_file import load_agent_file
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.server import DevServer
-from temporal.blobs import LocalBlobs
-from temporal.client import connect, ensure_search_attributes
-from temporal.definitions import Definitions
-from temporal.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
-from temporal.settings import Settings
+from perdure.activities.delivery import Deliveries, message_id_of
+from perdure.temporal.agent_file import load_agent_file
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.client import connect, ensure_search_attributes
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
+from perdure.temporal.settings import Settings
+from perdure.workflows.contract import DeliverMessageInput, Delivery
+from perdure.workflows.schedule_definition import Times, cron_times
 from tests.conftest import Dev
 from tests.session_client import PATIENCE_S, Sessions, texts
-from workflows.contract import DeliverMessageInput, Delivery
-from workflows.schedule_definition import Times, cron_times
 
 pytestmark = pytest.mark.server
 

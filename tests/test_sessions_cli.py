@@ -10,15 +10,15 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from typer.testing import CliRunner, Result
 
-from gateway.runs import runs_of
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.refused import Refused
-from temporal.codec import data_converter
+from perdure.gateway.runs import runs_of
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.codec import data_converter
+from perdure.workflows.session import SessionWorkflow
 from tests.conftest import Dev
 from tests.session_client import Sessions
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -2,9 +2,9 @@
 
 import json
 
-from temporal.span_content import finish_reason, input_messages, instructions, output_messages
+from perdure.temporal.span_content import finish_reason, input_messages, instructions, output_messages
+from perdure.workflows.types import Data, File, Message, Reasoning, Text, ToolResult
 from tests.core import AT, call, user
-from workflows.types import Data, File, Message, Reasoning, Text, ToolResult
 
 
 def test_messages_have_roles_and_parts() -> None:

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from starlette.types import Message as Asgi
 from starlette.types import Receive, Send
 
-from gateway.sse import KEEPALIVE, OPENING, EventStreamResponse, StreamCut, encode, encode_delta, encode_progress
-from temporal.live import LivePart, StepDelta, StepProgress
+from perdure.gateway.sse import (
+    KEEPALIVE,
+    OPENING,
+    EventStreamResponse,
+    StreamCut,
+    encode,
+    encode_delta,
+    encode_progress,
+)
+from perdure.temporal.live import LivePart, StepDelta, StepProgress
 from tests.virtual_time import run
 
 

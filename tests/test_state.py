@@ -4,11 +4,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from tests.core import AT, Story, agent, call, failed, user
-from workflows import state as module
-from workflows.definition import Limits, TurnLimits
-from workflows.events import Events
-from workflows.notes import (
+from perdure.workflows import state as module
+from perdure.workflows.definition import Limits, TurnLimits
+from perdure.workflows.events import Events
+from perdure.workflows.notes import (
     Accepted,
     AgentFailed,
     CloseRequested,
@@ -20,9 +19,10 @@ from workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from workflows.session_state import Seen, SessionState, Turn
-from workflows.state import apply
-from workflows.types import BlobRef, Message, Reasoning, Text, ToolResult, Usage
+from perdure.workflows.session_state import Seen, SessionState, Turn
+from perdure.workflows.state import apply
+from perdure.workflows.types import BlobRef, Message, Reasoning, Text, ToolResult, Usage
+from tests.core import AT, Story, agent, call, failed, user
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
 

@@ -4,12 +4,12 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
+from perdure.workflows.commands import StepRecord
+from perdure.workflows.contract import Partial, StepOutput
+from perdure.workflows.pricing import Spent
+from perdure.workflows.step import FinishedStep, finished_step
+from perdure.workflows.types import Message, Part, Text, Timing, ToolError, Usage
 from tests.core import AT, Story
-from workflows.commands import StepRecord
-from workflows.contract import Partial, StepOutput
-from workflows.pricing import Spent
-from workflows.step import FinishedStep, finished_step
-from workflows.types import Message, Part, Text, Timing, ToolError, Usage
 
 HALF = (Text(text="Once upon"),)
 USAGE = Usage(input_tokens=10, output_tokens=5)

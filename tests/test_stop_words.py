@@ -13,20 +13,20 @@ from anthropic.types import RawMessageStreamEvent
 from openai.types.chat import ChatCompletionChunk
 from temporalio.exceptions import ApplicationError
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.anthropic_messages import _Answer as ClaudeAnswer
-from activities.failures import AnswerAborted
-from activities.openai_chat import OpenAIChat
-from activities.openai_chat import _Answer as ChatAnswer
-from activities.openai_responses import OpenAIResponses
-from activities.stop_words import ending
-from activities.wire import Answer, Delta
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from workflows import errors
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, StopReason, Text, ToolCall, ToolSpec
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.anthropic_messages import _Answer as ClaudeAnswer
+from perdure.activities.failures import AnswerAborted
+from perdure.activities.openai_chat import OpenAIChat
+from perdure.activities.openai_chat import _Answer as ChatAnswer
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.activities.stop_words import ending
+from perdure.activities.wire import Answer, Delta
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.workflows import errors
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, StopReason, Text, ToolCall, ToolSpec
 
 HELLO = (Message(id="m1", role="user", parts=(Text(text="hello"),), at=datetime(2026, 11, 1, tzinfo=UTC)),)
 #: All arguments are optional.

@@ -19,24 +19,24 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.mcp_calls import McpServers
-from activities.published import model_of
-from activities.strangers import objection
-from temporal.allowed import Allowed
-from temporal.app.server import DevServer
-from temporal.blobs import LocalBlobs
-from temporal.definitions import Definitions, digest
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.published import model_of
+from perdure.activities.strangers import objection
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.definitions import Definitions, digest
+from perdure.workflows.commands import NewSession
+from perdure.workflows.contract import TASK_QUEUE, CallMcpToolInput
+from perdure.workflows.definition import AgentDefinition, LoadedAgent, ModelDefinition
+from perdure.workflows.events import ToolFinished
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.session_state import begin
+from perdure.workflows.tool_definition import McpAddress, McpServer, McpTool
+from perdure.workflows.types import ToolSpec
 from tests.mcp_running import SHELF, program
 from tests.session_lab import Lab, Play, Talk, lab_on
-from workflows.commands import NewSession
-from workflows.contract import TASK_QUEUE, CallMcpToolInput
-from workflows.definition import AgentDefinition, LoadedAgent, ModelDefinition
-from workflows.events import ToolFinished
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.session_state import begin
-from workflows.tool_definition import McpAddress, McpServer, McpTool
-from workflows.types import ToolSpec
 
 pytestmark = pytest.mark.server
 

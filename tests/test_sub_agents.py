@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
-from temporal.app.server import DevServer
+from perdure.temporal.app.server import DevServer
+from perdure.workflows.commands import PageRequest, SnapshotPage
+from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
+from perdure.workflows.events import Event, ToolFinished, ToolStarted, TurnFinished
+from perdure.workflows.session import SessionWorkflow
 from tests.session_lab import Lab, Play, Talk, check, ends, kinds, lab_on
-from workflows.commands import PageRequest, SnapshotPage
-from workflows.definition import Limits, SessionLimits, TurnLimits
-from workflows.events import Event, ToolFinished, ToolStarted, TurnFinished
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from temporal.app.testing import Perdure, Session
-from workflows.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
-from workflows.types import By, ToolResult
+from perdure.temporal.app.testing import Perdure, Session
+from perdure.workflows.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
+from perdure.workflows.types import By, ToolResult
 
 pytestmark = pytest.mark.server
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import temporal
-from temporal.app.testing_transcript import (
+import perdure
+from perdure.temporal.app.testing_transcript import (
     Line,
     Transcript,
     assistant,
@@ -18,13 +18,13 @@ from temporal.app.testing_transcript import (
     result,
     user,
 )
+from perdure.workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
 from tests.core import AT
-from workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
 
 pytestmark = pytest.mark.server
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-HEAD = "import asyncio, os, time, pytest\nfrom temporal.app.testing import *\n"
+HEAD = "import asyncio, os, time, pytest\nfrom perdure.temporal.app.testing import *\n"
 AGENT = """\
 name: adder
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -226,7 +226,7 @@ def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
             *arguments,
         ],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(Path(perdure.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=180,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import temporal
+import perdure
 from tests.test_testing import HEAD, INI
 
 pytestmark = pytest.mark.server
@@ -94,7 +94,7 @@ def test_questions_in_a_user_s_tests(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(temporal.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(Path(perdure.__file__).parent.parent), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=180,

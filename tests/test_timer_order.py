@@ -8,17 +8,17 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temporal.app.server import DevServer
-from temporal.client import connect, ensure_search_attributes
-from temporal.settings import Settings
-from tests.core import AT, Story, agent
-from tests.session_lab import Lab, Play, ends, kinds, open_lab
-from workflows.commands import Timer
-from workflows.notes import (
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.client import connect, ensure_search_attributes
+from perdure.temporal.settings import Settings
+from perdure.workflows.commands import Timer
+from perdure.workflows.notes import (
     AgentLoaded,
     TimerDue,
 )
-from workflows.turn import Rest, StartTurn, WakeUp, next_action
+from perdure.workflows.turn import Rest, StartTurn, WakeUp, next_action
+from tests.core import AT, Story, agent
+from tests.session_lab import Lab, Play, ends, kinds, open_lab
 
 MINUTES = st.lists(st.integers(1, 50), min_size=1, max_size=8)
 

@@ -5,8 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import PATIENCE_S, Frame, Sessions, told
 

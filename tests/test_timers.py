@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from temporal.app.testing import Perdure
-from temporal.app.testing_session import message_of
-from workflows.events import AgentUpdated
-from workflows.session import SessionWorkflow
-from workflows.timers import read_wake_up
-from workflows.types import ToolError
+from perdure.temporal.app.testing import Perdure
+from perdure.temporal.app.testing_session import message_of
+from perdure.workflows.events import AgentUpdated
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.timers import read_wake_up
+from perdure.workflows.types import ToolError
 
 pytestmark = pytest.mark.server
 

@@ -4,10 +4,10 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from workflows.rules import CURRENT
-from workflows.tool_definition import ToolUse
-from workflows.tool_failures import as_data, is_final
-from workflows.types import ToolError
+from perdure.workflows.rules import CURRENT
+from perdure.workflows.tool_definition import ToolUse
+from perdure.workflows.tool_failures import as_data, is_final
+from perdure.workflows.types import ToolError
 
 
 def failure(cause: BaseException | None) -> ActivityError:

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from temporal.app.bench.interrupted import Tally, Victim, interrupt
-from temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.bench.interrupted import Tally, Victim, interrupt
+from perdure.temporal.app.fake_provider import FakeProvider
 from tests.conftest import Dev
 from tests.session_client import Sessions
 from tests.shop_dev import answer, call, ended, results, shop

@@ -19,11 +19,11 @@ from temporalio.converter import DefaultFailureConverter
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
-from activities.tools import ToolLoadError, read_tool
-from temporal.blobs import LocalBlobs, unfold
-from temporal.files import get_file
-from workflows.contract import ToolOutput
-from workflows.types import INLINE_LIMIT, ToolResult
+from perdure.activities.tools import ToolLoadError, read_tool
+from perdure.temporal.blobs import LocalBlobs, unfold
+from perdure.temporal.files import get_file
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.types import INLINE_LIMIT, ToolResult
 
 
 @dataclasses.dataclass(frozen=True)

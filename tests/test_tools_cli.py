@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from activities.tools import ToolLoadError
-from temporal.app.refused import Refused
-from temporal.app.tools import app
+from perdure.activities.tools import ToolLoadError
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.tools import app
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.refused import Refused
-from temporal.app.trace_tree import TurnFacts, trace_tree, turn_facts
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.trace_tree import TurnFacts, trace_tree, turn_facts
+from perdure.workflows.events import Event, MessageAdded, TurnFinished, TurnStarted
+from perdure.workflows.types import Message, Text, ToolError, Usage
 from tests.conftest import Dev
 from tests.session_client import Sessions
-from workflows.events import Event, MessageAdded, TurnFinished, TurnStarted
-from workflows.types import Message, Text, ToolError, Usage
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -3,10 +3,9 @@ from typing import Any
 
 import pytest
 
-from tests.core import AT, Story, agent, call, failed
-from workflows.commands import Nudge
-from workflows.definition import Limits, Price, SessionLimits, TurnLimits
-from workflows.notes import (
+from perdure.workflows.commands import Nudge
+from perdure.workflows.definition import Limits, Price, SessionLimits, TurnLimits
+from perdure.workflows.notes import (
     AgentFailed,
     CallsPlanned,
     CloseRequested,
@@ -16,8 +15,8 @@ from workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from workflows.plan import Plan
-from workflows.turn import (
+from perdure.workflows.plan import Plan
+from perdure.workflows.turn import (
     AbandonTools,
     Action,
     Ask,
@@ -34,7 +33,8 @@ from workflows.turn import (
     next_action,
     reserve,
 )
-from workflows.types import StopReason, Text, ToolError
+from perdure.workflows.types import StopReason, Text, ToolError
+from tests.core import AT, Story, agent, call, failed
 
 STOP = StopRequested()
 CLOSE = CloseRequested(reason="bye")

@@ -20,13 +20,13 @@ from temporalio.client import (
 )
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from temporal.app.assembly import make_app
-from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.settings import Settings
+from perdure.temporal.app.assembly import make_app
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
+from perdure.workflows.session import SessionWorkflow
 from tests.session_client import Sessions, texts
 from tests.session_lab import open_lab
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.problems import Problem
-from gateway.turnstile import Turnstile
+from perdure.gateway.problems import Problem
+from perdure.gateway.turnstile import Turnstile
 
 
 class Visitors:

@@ -15,19 +15,19 @@ from anthropic import AsyncAnthropic
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.failures import classify
-from activities.mcp_calls import McpServers
-from activities.openai_chat import OpenAIChat
-from activities.openai_responses import OpenAIResponses
-from activities.wire import Wire
-from temporal.blobs import LocalBlobs
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.failures import classify
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.openai_chat import OpenAIChat
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.activities.wire import Wire
+from perdure.temporal.blobs import LocalBlobs
+from perdure.workflows.commands import Prompt
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.tool_definition import McpAddress
 from tests.mcp_raw_http import Answer, RawServer, raw_server
 from tests.mcp_running import SHELF, program
-from workflows.commands import Prompt
-from workflows.contract import ToolOutput
-from workflows.definition import ModelDefinition
-from workflows.tool_definition import McpAddress
 
 MB = 1024 * 1024
 BOMB_MB = 300

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from activities.user_lines import user_line
+from perdure.activities.user_lines import user_line
 
 HERE = __file__
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 from typing_extensions import TypedDict
 
-from activities.arguments import Arguments, BadArguments, read_arguments
-from activities.docstrings import read_docstring
-from activities.transcript import AssistantTurn, Call, turns
-from activities.validation import validated
-from temporal.blobs import LocalBlobs, fold_part, unfold
+from perdure.activities.arguments import Arguments, BadArguments, read_arguments
+from perdure.activities.docstrings import read_docstring
+from perdure.activities.transcript import AssistantTurn, Call, turns
+from perdure.activities.validation import validated
+from perdure.temporal.blobs import LocalBlobs, fold_part, unfold
+from perdure.workflows.types import INLINE_LIMIT, Message, ToolCall, ToolSpec
 from tests.core import AT
-from workflows.types import INLINE_LIMIT, Message, ToolCall, ToolSpec
 
 
 class Colour(Enum):

@@ -12,13 +12,13 @@ import pytest_asyncio
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
-from activities.anthropic_messages import AnthropicMessages
-from activities.openai_chat import OpenAIChat
-from activities.openai_responses import OpenAIResponses
-from temporal.vendors import ANTHROPIC, OPENAI, missing_key
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.types import Message, Text
+from perdure.activities.anthropic_messages import AnthropicMessages
+from perdure.activities.openai_chat import OpenAIChat
+from perdure.activities.openai_responses import OpenAIResponses
+from perdure.temporal.vendors import ANTHROPIC, OPENAI, missing_key
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.types import Message, Text
 
 OPENAIS = "sk-openai-vendor-key-1"
 ANTHROPICS = "sk-ant-vendor-key-2"

@@ -14,20 +14,20 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from gateway.backend import Backend
-from gateway.problems import Problem
-from temporal.app.assembly import make_worker
-from temporal.app.fake_provider import Call, FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.server import DevServer
-from temporal.client import connect
-from temporal.codec import data_converter
-from temporal.settings import Settings
+from perdure.gateway.backend import Backend
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.assembly import make_worker
+from perdure.temporal.app.fake_provider import Call, FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.client import connect
+from perdure.temporal.codec import data_converter
+from perdure.temporal.settings import Settings
+from perdure.workflows.session import SessionWorkflow
 from tests.other_build import Patched, Unguarded, deployed
 from tests.session_client import PATIENCE_S, Viewer, texts, told
 from tests.session_lab import ONE_STEP, Lab, Talk, check, ends, kinds, open_lab
 from tests.versions import UNVERSIONED, Place, builds_of, make_current
-from workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.viewer import event_json, message_json, question_json
-from temporal.blobs import LocalBlobs, fold, fold_part
-from tests.core import AT, Story
-from workflows.events import Event, Events
-from workflows.types import (
+from perdure.gateway.viewer import event_json, message_json, question_json
+from perdure.temporal.blobs import LocalBlobs, fold, fold_part
+from perdure.workflows.events import Event, Events
+from perdure.workflows.types import (
     BlobRef,
     Data,
     File,
@@ -23,6 +22,7 @@ from workflows.types import (
     ToolError,
     ToolResult,
 )
+from tests.core import AT, Story
 
 SESSION = "acme/s1"
 LONG = "x" * 100_000

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.visibility import readable, visibility_query
-from temporal.starting import searchable
+from perdure.gateway.visibility import readable, visibility_query
+from perdure.temporal.starting import searchable
 
 
 def test_filters_are_joined() -> None:

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
 from tests.conftest import Dev
 from tests.session_client import Sessions
 from tests.shop_dev import answer, call, shop

@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.watches import Watches
+from perdure.gateway.watches import Watches
 from tests.virtual_time import run
 from tests.watching import SESSION, Session, Viewer, watches
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import watch as module
-from gateway.sse import StreamCut, encode
-from gateway.watches import Watches
+from perdure.gateway import watch as module
+from perdure.gateway.sse import StreamCut, encode
+from perdure.gateway.watches import Watches
+from perdure.workflows import state as state_module
 from tests.virtual_time import run
 from tests.watching import SESSION, SOON, TURN, Session, Viewer, play
-from workflows import state as state_module
 
 
 @pytest.mark.parametrize("others", [0, 1])

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from temporal.app.server import listen
-from temporal.app.web_ui import guarded_web_ui
-from temporal.hidden_address import Address
+from perdure.temporal.app.server import listen
+from perdure.temporal.app.web_ui import guarded_web_ui
+from perdure.temporal.hidden_address import Address
 from tests.conftest import free_ports
 from tests.serving import serve
 from tests.session_client import told

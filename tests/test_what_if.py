@@ -9,15 +9,15 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from temporal.app.cli import app
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.fake_replies import Reply
-from temporal.app.what_if_report import answer_of
-from temporal.app.what_if_turn import Recording
+from perdure.temporal.app.cli import app
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.what_if_report import answer_of
+from perdure.temporal.app.what_if_turn import Recording
+from perdure.workflows.types import ToolCall, ToolResult
 from tests.conftest import Dev
 from tests.core import Story
 from tests.session_client import PATIENCE_S, Sessions
-from workflows.types import ToolCall, ToolResult
 
 OTHER = "anthropic/claude-haiku-5-5"
 SIX = Reply(text="", tools=(("calculator", {"expression": "6*7"}),))

@@ -13,13 +13,13 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from temporal.app.server import DevServer
-from temporal.codec import data_converter
-from temporal.settings import Settings
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.codec import data_converter
+from perdure.temporal.settings import Settings
+from perdure.workflows.attributes import ALL
+from perdure.workflows.events import ApprovalRequested, ApprovalResolved, Event, ToolFinished
+from perdure.workflows.types import ToolError, ToolResult
 from tests.session_lab import Lab, Play, Talk, check, ends, lab_on, open_lab
-from workflows.attributes import ALL
-from workflows.events import ApprovalRequested, ApprovalResolved, Event, ToolFinished
-from workflows.types import ToolError, ToolResult
 
 SHOP = Path(__file__).parent / "tool_shop.py"
 MODELS = "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}"

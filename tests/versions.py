@@ -16,10 +16,10 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.app.fake_provider import FakeProvider
-from temporal.app.server import NAMESPACE, DevServer
-from temporal.client import connect
-from temporal.settings import Settings
+from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.server import NAMESPACE, DevServer
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
 from tests.conftest import Command, free_ports
 from tests.session_client import PATIENCE_S, Sessions
 

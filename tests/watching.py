@@ -9,19 +9,19 @@ from typing import Any
 
 import orjson
 
-from gateway.problems import Code, Problem
-from gateway.remote_progress import Look
-from gateway.sse import Outgoing, StreamCut
-from gateway.watch import Patience
-from gateway.watches import Watches
-from temporal.blobs import LocalBlobs
-from temporal.live import Frame, MemoryLive, Poke, StepDelta, ToolProgress
+from perdure.gateway.problems import Code, Problem
+from perdure.gateway.remote_progress import Look
+from perdure.gateway.sse import Outgoing, StreamCut
+from perdure.gateway.watch import Patience
+from perdure.gateway.watches import Watches
+from perdure.temporal.blobs import LocalBlobs
+from perdure.temporal.live import Frame, MemoryLive, Poke, StepDelta, ToolProgress
+from perdure.workflows import queries
+from perdure.workflows.commands import EventsPage
+from perdure.workflows.events import StepFinished, StepStarted
+from perdure.workflows.types import Text
 from tests.core import Story
 from tests.virtual_time import run
-from workflows import queries
-from workflows.commands import EventsPage
-from workflows.events import StepFinished, StepStarted
-from workflows.types import Text
 
 SESSION = "acme/s1"
 #: Seconds in which all that was told is heard, and after which nothing more happens by itself for a while.

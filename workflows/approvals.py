@@ -5,16 +5,16 @@ names. A call that could not run anyway is not asked about.
 Rule 2: an approval counts for what it is bound to (`workflows/binding.py`), and the call runs as nothing else.
 """
 
-from workflows.binding import binding, has_changed, is_allowed
-from workflows.conditions import ConditionError, is_true
-from workflows.definition import LoadedAgent
-from workflows.endings import not_run
-from workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
-from workflows.plan import Plan, Plans
-from workflows.prompt import names_in
-from workflows.session_state import SessionState, Turn
-from workflows.tool_definition import AgentTool, ClientTool, SessionTool, ToolUse
-from workflows.types import Again, ToolCall, ToolError
+from perdure.workflows.binding import binding, has_changed, is_allowed
+from perdure.workflows.conditions import ConditionError, is_true
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.endings import not_run
+from perdure.workflows.errors import DENIED, EXPIRED, INVALID_ARGUMENTS, OUTCOME_UNKNOWN, TOO_MANY_CALLS, TOOL_STOPPED
+from perdure.workflows.plan import Plan, Plans
+from perdure.workflows.prompt import names_in
+from perdure.workflows.session_state import SessionState, Turn
+from perdure.workflows.tool_definition import AgentTool, ClientTool, SessionTool, ToolUse
+from perdure.workflows.types import Again, ToolCall, ToolError
 
 Use = ToolUse | ClientTool | AgentTool | SessionTool
 

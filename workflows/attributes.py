@@ -1,6 +1,6 @@
 """What a session shows of itself in Temporal's visibility store, so that sessions can be listed and found.
 
-Workflow code sets these, the gateway and the command line search by them, and `temporal.client` makes them known to a
+Workflow code sets these, the gateway and the command line search by them, and `perdure.temporal.client` makes them known to a
 server.
 """
 

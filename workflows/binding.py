@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from pydantic import Field, JsonValue
 
-from workflows.definition import LoadedAgent
-from workflows.tool_definition import AgentTool, ToolUse
-from workflows.types import Binding, Frozen, ToolCall, ToolSpec, absent
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.tool_definition import AgentTool, ToolUse
+from perdure.workflows.types import Binding, Frozen, ToolCall, ToolSpec, absent
 
 #: Of a tool's options, those that decide whether somebody has to be asked, and what may come of a call.
 _POLICY: Final = {"kind", "approval", "side_effects", "on_unknown", "fallback", "task_queue", "handoff", "share"}

@@ -5,11 +5,11 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 
-from workflows.attributes import AGENT, COST, STATUS, TENANT, USER
-from workflows.commands import NewSession
-from workflows.queries import last_words
-from workflows.runs import SessionInput
-from workflows.types import Message
+from perdure.workflows.attributes import AGENT, COST, STATUS, TENANT, USER
+from perdure.workflows.commands import NewSession
+from perdure.workflows.queries import last_words
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.types import Message
 
 #: The type that sessions are of; theirs is the file that uses this one.
 SESSION_WORKFLOW = "SessionWorkflow"

@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
-from workflows.events import Event
-from workflows.pricing import Spent
-from workflows.types import (
+from perdure.workflows.definition import TOOL_OUTPUT_TOKENS, Limits, ModelDefinition
+from perdure.workflows.events import Event
+from perdure.workflows.pricing import Spent
+from perdure.workflows.types import (
     Answerer,
     BlobRef,
     Frozen,
@@ -79,7 +79,7 @@ class Answer(Frozen):
     args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
     #: Allows all further calls of the tool in this session, or those with the same arguments, as the definition says.
     remember: bool = False
-    #: What an `input` question asked for; a big one is folded, see `workflows.types`.
+    #: What an `input` question asked for; a big one is folded, see `perdure.workflows.types`.
     result: JsonValue = None
     blob: BlobRef | None = None
     by: Answerer | None = None

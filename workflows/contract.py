@@ -11,14 +11,14 @@ from pydantic import Field, JsonValue
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 
-from workflows.commands import StepRecord
-from workflows.definition import LoadedAgent
-from workflows.errors import PAYLOADS_TOO_LARGE
-from workflows.pricing import Spent
-from workflows.schedule_definition import Schedule
-from workflows.server_input import ServerAsks, ServerInput
-from workflows.tool_definition import McpAddress, ToolUse
-from workflows.types import BlobRef, Blocked, Frozen, Part, StopReason, Timing, ToolError, Usage, absent
+from perdure.workflows.commands import StepRecord
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.errors import PAYLOADS_TOO_LARGE
+from perdure.workflows.pricing import Spent
+from perdure.workflows.schedule_definition import Schedule
+from perdure.workflows.server_input import ServerAsks, ServerInput
+from perdure.workflows.tool_definition import McpAddress, ToolUse
+from perdure.workflows.types import BlobRef, Blocked, Frozen, Part, StopReason, Timing, ToolError, Usage, absent
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -98,7 +98,7 @@ class CallOptions(Frozen):
 
 
 class ToolOutput(Frozen):
-    """What a Python tool returned; a big one is folded, see `workflows.types`."""
+    """What a Python tool returned; a big one is folded, see `perdure.workflows.types`."""
 
     output: JsonValue
     blob: BlobRef | None = None
@@ -142,7 +142,7 @@ class CallMcpToolInput(Frozen):
     once: bool = Field(default=False, exclude_if=operator.not_)
     #: What its server has asked so far, and been answered.
     so_far: ServerInput | None = Field(default=None, exclude_if=absent)
-    #: Of the tool that was allowed (`workflows.binding.spec_sha256`): any other does not run.
+    #: Of the tool that was allowed (`perdure.workflows.binding.spec_sha256`): any other does not run.
     spec_sha256: str | None = Field(default=None, exclude_if=absent)
 
 

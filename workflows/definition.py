@@ -10,9 +10,18 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from workflows.schedule_definition import Schedules
-from workflows.tool_definition import AgentTool, ClientTool, McpServer, McpTool, Name, SessionTool, ToolEntry, ToolUse
-from workflows.types import Frozen, ToolSpec, absent
+from perdure.workflows.schedule_definition import Schedules
+from perdure.workflows.tool_definition import (
+    AgentTool,
+    ClientTool,
+    McpServer,
+    McpTool,
+    Name,
+    SessionTool,
+    ToolEntry,
+    ToolUse,
+)
+from perdure.workflows.types import Frozen, ToolSpec, absent
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
 

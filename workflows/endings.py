@@ -8,8 +8,8 @@ Rule 3: an answer whose calls did not run, and an empty one, have one further st
 
 from typing import Final, Literal
 
-from workflows.commands import Nudge
-from workflows.errors import (
+from perdure.workflows.commands import Nudge
+from perdure.workflows.errors import (
     ANSWER_CUT,
     ANSWER_FILTERED,
     ANSWER_PAUSED,
@@ -17,7 +17,7 @@ from workflows.errors import (
     EMPTY_ANSWER,
     STOP_UNKNOWN,
 )
-from workflows.types import Part, Reasoning, StopReason, Text, ToolCall, ToolError
+from perdure.workflows.types import Part, Reasoning, StopReason, Text, ToolCall, ToolError
 
 #: An answer after which its model is asked once more: its calls did not run; it held neither text nor call.
 Odd = Literal["not_run", "empty"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from workflows.types import (
+from perdure.workflows.types import (
     Again,
     Answerer,
     Binding,

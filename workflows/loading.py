@@ -6,7 +6,7 @@ Both are local activities. A session that knows a definition never ends for want
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError
 
-from workflows.contract import (
+from perdure.workflows.contract import (
     LOAD_AGENT,
     TOOLS_CHANGED,
     CurrentAgentInput,
@@ -16,9 +16,9 @@ from workflows.contract import (
     load_agent,
     tools_changed,
 )
-from workflows.definition import LoadedAgent
-from workflows.errors import AGENT_UNAVAILABLE
-from workflows.types import ToolError
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.errors import AGENT_UNAVAILABLE
+from perdure.workflows.types import ToolError
 
 
 async def loaded_agent(name: str, digest: str) -> LoadedAgent | ToolError:

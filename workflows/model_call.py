@@ -5,13 +5,13 @@ from collections.abc import Callable
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from workflows.commands import StepRecord
-from workflows.contract import StepOutput, call_model, call_of, model_config
-from workflows.notes import Note, StepOpened, StopRequested, ToolsChanged, TurnBroken
-from workflows.prompt import PromptError, build_prompt
-from workflows.session_state import SessionState
-from workflows.step import finished_step, opened_step
-from workflows.turn import CallModel
+from perdure.workflows.commands import StepRecord
+from perdure.workflows.contract import StepOutput, call_model, call_of, model_config
+from perdure.workflows.notes import Note, StepOpened, StopRequested, ToolsChanged, TurnBroken
+from perdure.workflows.prompt import PromptError, build_prompt
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.step import finished_step, opened_step
+from perdure.workflows.turn import CallModel
 
 
 class ModelCalls:

@@ -5,11 +5,11 @@ They are applied by `workflows/state.py` and, like events, are never taken back.
 
 from pydantic import JsonValue
 
-from workflows.binding import Allowed
-from workflows.commands import StepRecord
-from workflows.definition import Limits, LoadedAgent
-from workflows.plan import Plans
-from workflows.types import BlobRef, Frozen, Message, ToolError
+from perdure.workflows.binding import Allowed
+from perdure.workflows.commands import StepRecord
+from perdure.workflows.definition import Limits, LoadedAgent
+from perdure.workflows.plan import Plans
+from perdure.workflows.types import BlobRef, Frozen, Message, ToolError
 
 
 class RulesChosen(Frozen):

@@ -10,10 +10,10 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
-from workflows import queries
-from workflows.attributes import AGENT, COST, STATUS
-from workflows.events import Event
-from workflows.session_state import SessionState
+from perdure.workflows import queries
+from perdure.workflows.attributes import AGENT, COST, STATUS
+from perdure.workflows.events import Event
+from perdure.workflows.session_state import SessionState
 
 
 class Outside:

@@ -9,10 +9,10 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
-from workflows.events import Event, MessageAdded, MessageQueued, MessageRejected, TurnFinished, TurnStarted
-from workflows.session_state import SessionState
-from workflows.state import say
-from workflows.types import Message, Usage
+from perdure.workflows.events import Event, MessageAdded, MessageQueued, MessageRejected, TurnFinished, TurnStarted
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.state import say
+from perdure.workflows.types import Message, Usage
 
 FORKED = "forked"
 

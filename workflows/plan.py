@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 from pydantic import Field, JsonValue
 from pydantic_core import to_json
 
-from workflows.events import (
+from perdure.workflows.events import (
     ApprovalRequested,
     ApprovalResolved,
     InputReceived,
@@ -18,8 +18,8 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.server_input import ServerInput
-from workflows.types import Again, Binding, BlobRef, Frozen, Question, ToolCall, ToolError, absent, preview
+from perdure.workflows.server_input import ServerInput
+from perdure.workflows.types import Again, Binding, BlobRef, Frozen, Question, ToolCall, ToolError, absent, preview
 
 #: Why a call has to ask: may it run; what is its result; what became of it; what its server wants to know.
 Asks = Literal["approval", "input", "outcome", "server"]

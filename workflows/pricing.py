@@ -1,11 +1,11 @@
-"""What tokens cost. Pure: prices come in, dollars go out; where prices come from is `temporal.prices`' affair.
+"""What tokens cost. Pure: prices come in, dollars go out; where prices come from is `perdure.temporal.prices`' affair.
 
 Rule: `worst_case` is never less than the `cost` of any call with at most that input and output, for budgets reserve
 the one before a call and settle with the other after it.
 """
 
-from workflows.definition import Price, Rates
-from workflows.types import Frozen, Usage
+from perdure.workflows.definition import Price, Rates
+from perdure.workflows.types import Frozen, Usage
 
 _MILLION = 1_000_000
 

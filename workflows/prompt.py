@@ -17,12 +17,12 @@ from typing import Final
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from workflows.commands import Prompt, StepRecord
-from workflows.definition import LoadedAgent
-from workflows.endings import NUDGES
-from workflows.errors import INSTRUCTIONS_INVALID
-from workflows.session_state import SessionState
-from workflows.types import Message, Text, ToolError
+from perdure.workflows.commands import Prompt, StepRecord
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.endings import NUDGES
+from perdure.workflows.errors import INSTRUCTIONS_INVALID
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Message, Text, ToolError
 
 MAX_SYSTEM_CHARACTERS: Final = 200_000
 #: Of one value that is quoted in instructions.

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable
 from typing import TypeVar
 
-from workflows.commands import (
+from perdure.workflows.commands import (
     PAGE_BYTES,
     EventsPage,
     ModelInputPage,
@@ -23,7 +23,7 @@ from workflows.commands import (
     TracePage,
     TraceStep,
 )
-from workflows.events import (
+from perdure.workflows.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -34,13 +34,13 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.past import TurnRuns, UnknownTurn, last_finished
-from workflows.past import past as past_of
-from workflows.plan import running
-from workflows.prompt import build_prompt, prompt_sha256
-from workflows.session_state import SessionState
-from workflows.tool_definition import ClientTool, ToolUse
-from workflows.types import Frozen, Message, Text, ToolResult, preview
+from perdure.workflows.past import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.past import past as past_of
+from perdure.workflows.plan import running
+from perdure.workflows.prompt import build_prompt, prompt_sha256
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.tool_definition import ClientTool, ToolUse
+from perdure.workflows.types import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
 

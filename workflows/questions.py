@@ -11,22 +11,22 @@ from typing import Any, assert_never
 from pydantic import JsonValue
 from temporalio import workflow
 
-from workflows.approvals import UNKNOWN, declined, denied, expired
-from workflows.binding import Allowed, args_sha256, binding
-from workflows.commands import Answer
-from workflows.contract import ToolOutput
-from workflows.definition import LoadedAgent
-from workflows.notes import (
+from perdure.workflows.approvals import UNKNOWN, declined, denied, expired
+from perdure.workflows.binding import Allowed, args_sha256, binding
+from perdure.workflows.commands import Answer
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.notes import (
     CallsPlanned,
     Note,
     QuestionSettled,
 )
-from workflows.plan import Plan, as_run
-from workflows.server_input import Reply, answered
-from workflows.session_state import SessionState
-from workflows.tool_definition import AgentTool, ClientTool, ToolUse
-from workflows.toolbox import Toolbox
-from workflows.types import BlobRef, By, Question, ToolCall, ToolError
+from perdure.workflows.plan import Plan, as_run
+from perdure.workflows.server_input import Reply, answered
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.tool_definition import AgentTool, ClientTool, ToolUse
+from perdure.workflows.toolbox import Toolbox
+from perdure.workflows.types import BlobRef, By, Question, ToolCall, ToolError
 
 
 class Questions:

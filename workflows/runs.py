@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 from temporalio import workflow
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
-from workflows.commands import NewSession, SendMessage
-from workflows.session_state import SessionState
-from workflows.turn import Action, CloseSession
-from workflows.types import Frozen
+from perdure.workflows.commands import NewSession, SendMessage
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.turn import Action, CloseSession
+from perdure.workflows.types import Frozen
 
 #: The server refuses a run's 10,001st signal.
 MAX_SIGNALS = 8_000

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from workflows.session_ids import free_session_id
-from workflows.types import Frozen, Id
+from perdure.workflows.session_ids import free_session_id
+from perdure.workflows.types import Frozen, Id
 
 #: In characters; small enough to travel whole.
 MAX_MESSAGE: Final = 8_000

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 
-from workflows.types import BlobRef, Frozen
+from perdure.workflows.types import BlobRef, Frozen
 
 #: How often the server of one call may ask before the call fails.
 MOST_ROUNDS: Final = 8

@@ -12,9 +12,9 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows import queries
-from workflows.approvals import plan_calls
-from workflows.commands import (
+from perdure.workflows import queries
+from perdure.workflows.approvals import plan_calls
+from perdure.workflows.commands import (
     Answer,
     CancelTimer,
     Close,
@@ -35,10 +35,10 @@ from workflows.commands import (
     TimersPage,
     TracePage,
 )
-from workflows.events import Events
-from workflows.loading import current_digest, lists_other_tools, loaded_agent
-from workflows.model_call import ModelCalls
-from workflows.notes import (
+from perdure.workflows.events import Events
+from perdure.workflows.loading import current_digest, lists_other_tools, loaded_agent
+from perdure.workflows.model_call import ModelCalls
+from perdure.workflows.notes import (
     Accepted,
     AgentFailed,
     AgentLoaded,
@@ -54,17 +54,17 @@ from workflows.notes import (
     TimerCancelled,
     ToolsChanged,
 )
-from workflows.outside import Outside
-from workflows.questions import Questions
-from workflows.rules import choose
-from workflows.runs import Run, SessionInput, hand_over
-from workflows.session_state import begin
-from workflows.signals import command_only
-from workflows.state import apply
-from workflows.sub_agents import SubAgents, answer_of
-from workflows.timers import Timers
-from workflows.toolbox import Toolbox
-from workflows.turn import (
+from perdure.workflows.outside import Outside
+from perdure.workflows.questions import Questions
+from perdure.workflows.rules import choose
+from perdure.workflows.runs import Run, SessionInput, hand_over
+from perdure.workflows.session_state import begin
+from perdure.workflows.signals import command_only
+from perdure.workflows.state import apply
+from perdure.workflows.sub_agents import SubAgents, answer_of
+from perdure.workflows.timers import Timers
+from perdure.workflows.toolbox import Toolbox
+from perdure.workflows.turn import (
     AbandonTools,
     Action,
     Ask,
@@ -83,7 +83,7 @@ from workflows.turn import (
     WakeUp,
     next_action,
 )
-from workflows.types import Data, Message, ToolError, as_foreign
+from perdure.workflows.types import Data, Message, ToolError, as_foreign
 
 
 @workflow.defn(name="SessionWorkflow")

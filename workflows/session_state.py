@@ -10,15 +10,25 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from workflows.binding import Allowed, read_allowed
-from workflows.commands import NewSession, StepRecord, Timer, View
-from workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
-from workflows.endings import Odd
-from workflows.events import Event
-from workflows.notes import Handoff
-from workflows.plan import Plans, open_questions
-from workflows.rules import CURRENT
-from workflows.types import Frozen, Message, Question, SessionStatus, StopReason, ToolCall, ToolError, Usage, absent
+from perdure.workflows.binding import Allowed, read_allowed
+from perdure.workflows.commands import NewSession, StepRecord, Timer, View
+from perdure.workflows.definition import Limits, LoadedAgent, ModelDefinition, SessionLimits
+from perdure.workflows.endings import Odd
+from perdure.workflows.events import Event
+from perdure.workflows.notes import Handoff
+from perdure.workflows.plan import Plans, open_questions
+from perdure.workflows.rules import CURRENT
+from perdure.workflows.types import (
+    Frozen,
+    Message,
+    Question,
+    SessionStatus,
+    StopReason,
+    ToolCall,
+    ToolError,
+    Usage,
+    absent,
+)
 
 #: Messages that wait in one session, beyond the one whose turn runs.
 MAX_QUEUED: Final = 100

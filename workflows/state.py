@@ -8,11 +8,11 @@ Rule 2: nothing here reads a clock, the network or the environment; times come w
 import hashlib
 from typing import assert_never
 
-from workflows.binding import still_allowed
-from workflows.commands import Timer
-from workflows.definition import LoadedAgent
-from workflows.endings import GOOD, oddity
-from workflows.events import (
+from perdure.workflows.binding import still_allowed
+from perdure.workflows.commands import Timer
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.endings import GOOD, oddity
+from perdure.workflows.events import (
     AgentUpdated,
     ApprovalRequested,
     ApprovalResolved,
@@ -34,7 +34,7 @@ from workflows.events import (
     TurnFinished,
     TurnStarted,
 )
-from workflows.notes import (
+from perdure.workflows.notes import (
     Accepted,
     AgentFailed,
     AgentLoaded,
@@ -55,9 +55,9 @@ from workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from workflows.plan import follow, with_args
-from workflows.session_state import Answered, Seen, SessionState, Turn
-from workflows.types import Message, ToolCall, Usage
+from perdure.workflows.plan import follow, with_args
+from perdure.workflows.session_state import Answered, Seen, SessionState, Turn
+from perdure.workflows.types import Message, ToolCall, Usage
 
 KEPT_TURNS = 200
 KEPT_EVENTS = 4_000

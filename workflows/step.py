@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from workflows.commands import StepRecord
-from workflows.contract import Partial, StepOutput
-from workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED, WORKER_DIED
-from workflows.pricing import Spent
-from workflows.session_state import SessionState
-from workflows.turn import CallModel, sent
-from workflows.types import Message, Part, StopReason, Timing, ToolError, preview
+from perdure.workflows.commands import StepRecord
+from perdure.workflows.contract import Partial, StepOutput
+from perdure.workflows.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED, WORKER_DIED
+from perdure.workflows.pricing import Spent
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.turn import CallModel, sent
+from perdure.workflows.types import Message, Part, StopReason, Timing, ToolError, preview
 
 
 @dataclass(frozen=True)

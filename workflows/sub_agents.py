@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
-from workflows.approvals import STOPPED
-from workflows.children import start_child
-from workflows.commands import Close, NewSession, Parent, SendMessage
-from workflows.contract import (
+from perdure.workflows.approvals import STOPPED
+from perdure.workflows.children import start_child
+from perdure.workflows.commands import Close, NewSession, Parent, SendMessage
+from perdure.workflows.contract import (
     LOAD_AGENT,
     TAKE_RESULT,
     LoadAgentInput,
@@ -30,9 +30,9 @@ from workflows.contract import (
     open_agent,
     take_answer,
 )
-from workflows.definition import LoadedAgent
-from workflows.endings import fault, oddity
-from workflows.errors import (
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.endings import fault, oddity
+from perdure.workflows.errors import (
     AGENT_FAILED,
     AGENT_UNAVAILABLE,
     BUDGET_EXCEEDED,
@@ -43,15 +43,15 @@ from workflows.errors import (
     TOOL_STOPPED,
     TOOL_TIMEOUT,
 )
-from workflows.events import StepFinished, TurnEnd, TurnFinished
-from workflows.notes import (
+from perdure.workflows.events import StepFinished, TurnEnd, TurnFinished
+from perdure.workflows.notes import (
     Handoff,
     HandoffAgreed,
     Note,
 )
-from workflows.session_state import SessionState
-from workflows.tool_definition import AgentTool
-from workflows.types import INLINE_LIMIT, Frozen, Part, Text, ToolCall, ToolError, Usage, preview
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.tool_definition import AgentTool
+from perdure.workflows.types import INLINE_LIMIT, Frozen, Part, Text, ToolCall, ToolError, Usage, preview
 
 #: Sessions below one that nobody called: an agent, its sub-agents, theirs, and theirs.
 MAX_DEPTH: Final = 3

@@ -11,16 +11,16 @@ from typing import Final
 from pydantic import JsonValue
 from temporalio import workflow
 
-from workflows.contract import ToolOutput
-from workflows.durations import parse_duration
-from workflows.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
-from workflows.notes import (
+from perdure.workflows.contract import ToolOutput
+from perdure.workflows.durations import parse_duration
+from perdure.workflows.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
+from perdure.workflows.notes import (
     Note,
     TimerCancelled,
     TimerDue,
 )
-from workflows.session_state import SessionState
-from workflows.types import ToolCall, ToolError, ToolSpec
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import ToolCall, ToolError, ToolSpec
 
 MAX_TIMERS: Final = 100
 MAX_NOTE: Final = 2_000

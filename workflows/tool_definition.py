@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from workflows import ask_user
-from workflows.durations import Duration
-from workflows.types import Frozen, Remember
+from perdure.workflows import ask_user
+from perdure.workflows.durations import Duration
+from perdure.workflows.types import Frozen, Remember
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 Schema = dict[str, JsonValue]

@@ -8,8 +8,8 @@ from typing import Final
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from workflows.approvals import STOPPED, UNKNOWN
-from workflows.errors import (
+from perdure.workflows.approvals import STOPPED, UNKNOWN
+from perdure.workflows.errors import (
     INVALID_ARGUMENTS,
     INVALID_RESULT,
     MCP_LOST,
@@ -22,8 +22,8 @@ from workflows.errors import (
     TOOL_TIMEOUT,
     WORKER_DIED,
 )
-from workflows.tool_definition import ToolUse
-from workflows.types import ToolError, preview
+from perdure.workflows.tool_definition import ToolUse
+from perdure.workflows.types import ToolError, preview
 
 #: It did not fail, nobody knows, it was asked wrongly, or it is not what was allowed.
 _FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS, TOOL_CHANGED])

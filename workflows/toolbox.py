@@ -14,8 +14,8 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
-from workflows.approvals import STOPPED, UNKNOWN
-from workflows.contract import (
+from perdure.workflows.approvals import STOPPED, UNKNOWN
+from perdure.workflows.contract import (
     TAKE_RESULT,
     CallMcpToolInput,
     CallOptions,
@@ -25,8 +25,8 @@ from workflows.contract import (
     take_result,
     tool_config,
 )
-from workflows.definition import LoadedAgent
-from workflows.errors import (
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.errors import (
     INVALID_ARGUMENTS,
     INVALID_RESULT,
     OUTCOME_UNKNOWN,
@@ -35,19 +35,19 @@ from workflows.errors import (
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
-from workflows.notes import (
+from perdure.workflows.notes import (
     CallsPlanned,
     Note,
     ToolsChanged,
     TurnBroken,
 )
-from workflows.plan import Plan, changed_args
-from workflows.server_input import MOST_ROUNDS, ServerAsks, ServerInput, after
-from workflows.session_state import SessionState
-from workflows.sub_agents import Errand, SubAgents
-from workflows.tool_definition import AgentTool, McpServer, ToolUse
-from workflows.tool_failures import as_data, is_final
-from workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, preview
+from perdure.workflows.plan import Plan, changed_args
+from perdure.workflows.server_input import MOST_ROUNDS, ServerAsks, ServerInput, after
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.sub_agents import Errand, SubAgents
+from perdure.workflows.tool_definition import AgentTool, McpServer, ToolUse
+from perdure.workflows.tool_failures import as_data, is_final
+from perdure.workflows.types import INLINE_LIMIT, ToolCall, ToolError, ToolResult, preview
 
 #: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
 FOLDED_ARGS = "$perdure_blob"

@@ -10,16 +10,16 @@ from datetime import datetime
 
 from pydantic_core import to_json
 
-from workflows.commands import Nudge, Timer
-from workflows.endings import NUDGES, fault, goes_on, nudge_after
-from workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
-from workflows.events import TurnEnd
-from workflows.notes import Handoff
-from workflows.plan import as_run, open_questions, running
-from workflows.pricing import Spent, worst_case
-from workflows.session_state import SessionState, Turn
-from workflows.tool_definition import ToolUse
-from workflows.types import Message, ToolCall, ToolError, Usage
+from perdure.workflows.commands import Nudge, Timer
+from perdure.workflows.endings import NUDGES, fault, goes_on, nudge_after
+from perdure.workflows.errors import BUDGET_EXCEEDED, MAX_STEPS, PRICE_UNKNOWN
+from perdure.workflows.events import TurnEnd
+from perdure.workflows.notes import Handoff
+from perdure.workflows.plan import as_run, open_questions, running
+from perdure.workflows.pricing import Spent, worst_case
+from perdure.workflows.session_state import SessionState, Turn
+from perdure.workflows.tool_definition import ToolUse
+from perdure.workflows.types import Message, ToolCall, ToolError, Usage
 
 #: Bytes of JSON a token is worth, low on purpose: an estimate that decides over money errs upwards.
 BYTES_PER_TOKEN = 3

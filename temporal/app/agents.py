@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from temporal.agent_folders import SHIPPED, AgentFolders, Reading
-from temporal.agent_schema import schema
-from temporal.app.echo import echo
-from temporal.app.terminal import one_line, plain
-from workflows.definition import AgentDefinition
-from workflows.tool_definition import name_of
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.agent_schema import schema
+from perdure.temporal.app.echo import echo
+from perdure.temporal.app.terminal import one_line, plain
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.tool_definition import name_of
 
 app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
 

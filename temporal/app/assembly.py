@@ -20,36 +20,36 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from activities.agents import Agents
-from activities.catalogue import Catalogue
-from activities.delivery import Deliveries
-from activities.mcp_calls import McpServers
-from activities.model_call import ModelCalls, encode_request
-from activities.providers import Providers
-from activities.stale_attempts import StaleAttempts
-from activities.strangers import NoStrangers
-from activities.sub_agents import SubAgentCalls
-from activities.taking import Taking
-from activities.tool_places import ToolPlaces
-from activities.tool_runner import SDK_THROTTLE, ToolRunner
-from gateway.app import create_app
-from gateway.erase import Scrub
-from temporal.agent_folders import SHIPPED
-from temporal.app.sources import Sources
-from temporal.app.telemetry import SILENT, Telemetry
-from temporal.app.toolset import load_catalogue
-from temporal.blobs import BlobStore, LocalBlobs
-from temporal.definitions import Definitions
-from temporal.handover import Handover
-from temporal.live import Live
-from temporal.settings import Settings, environment
-from temporal.vendors import missing_key
-from workflows.commands import Prompt
-from workflows.contract import TASK_QUEUE
-from workflows.scheduled import DeliverMessage
-from workflows.session import SessionWorkflow
-from workflows.timers import SPECS
-from workflows.types import Message
+from perdure.activities.agents import Agents
+from perdure.activities.catalogue import Catalogue
+from perdure.activities.delivery import Deliveries
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.model_call import ModelCalls, encode_request
+from perdure.activities.providers import Providers
+from perdure.activities.stale_attempts import StaleAttempts
+from perdure.activities.strangers import NoStrangers
+from perdure.activities.sub_agents import SubAgentCalls
+from perdure.activities.taking import Taking
+from perdure.activities.tool_places import ToolPlaces
+from perdure.activities.tool_runner import SDK_THROTTLE, ToolRunner
+from perdure.gateway.app import create_app
+from perdure.gateway.erase import Scrub
+from perdure.temporal.agent_folders import SHIPPED
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.app.telemetry import SILENT, Telemetry
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.blobs import BlobStore, LocalBlobs
+from perdure.temporal.definitions import Definitions
+from perdure.temporal.handover import Handover
+from perdure.temporal.live import Live
+from perdure.temporal.settings import Settings, environment
+from perdure.temporal.vendors import missing_key
+from perdure.workflows.commands import Prompt
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.timers import SPECS
+from perdure.workflows.types import Message
 
 #: Seconds between two looks at the definitions' files.
 DEFINITIONS_CHECK_S = 1.0

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
-from temporal.app.chat_questions import answer_to
-from temporal.app.chat_view import ChatView
-from temporal.app.direct import checked_id
-from temporal.app.refused import Refused
+from perdure.temporal.app.chat_questions import answer_to
+from perdure.temporal.app.chat_view import ChatView
+from perdure.temporal.app.direct import checked_id
+from perdure.temporal.app.refused import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
 _TIMEOUT: Final = httpx2.Timeout(40, connect=5)

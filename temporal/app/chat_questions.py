@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from temporal.app.terminal import one_line, plain
-from workflows import ask_user
+from perdure.temporal.app.terminal import one_line, plain
+from perdure.workflows import ask_user
 
 #: Shows a prompt and gives the line that was typed. Raises EOFError and KeyboardInterrupt.
 Read = Callable[[str], str]

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from temporal.app.chat_questions import headline
-from temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
+from perdure.temporal.app.chat_questions import headline
+from perdure.temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
 _STYLES: Final = {"text": "", "reasoning": "dim italic"}
 #: Why a turn ended, where it did not simply end.

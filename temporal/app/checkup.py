@@ -25,15 +25,15 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.agent_folders import SHIPPED, Reading
-from temporal.blobs import BlobError, LocalBlobs
-from temporal.client import attribute_type, missing_search_attributes
-from temporal.prices import price_of
-from temporal.schedules import deliveries, ours, placed
-from temporal.vendors import missing_key
-from workflows.attributes import ALL
-from workflows.contract import TASK_QUEUE
-from workflows.definition import AgentDefinition
+from perdure.temporal.agent_folders import SHIPPED, Reading
+from perdure.temporal.blobs import BlobError, LocalBlobs
+from perdure.temporal.client import attribute_type, missing_search_attributes
+from perdure.temporal.prices import price_of
+from perdure.temporal.schedules import deliveries, ours, placed
+from perdure.temporal.vendors import missing_key
+from perdure.workflows.attributes import ALL
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.definition import AgentDefinition
 
 State = Literal["ok", "warning", "failed", "unknown"]
 

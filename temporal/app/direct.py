@@ -14,14 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from gateway.auth import Principal
-from gateway.backend import Backend
-from gateway.bodies import SessionId
-from gateway.problems import Problem
-from temporal.app.refused import Refused
-from temporal.blobs import BlobError, BlobStore, LocalBlobs
-from temporal.client import connect
-from temporal.settings import Settings
+from perdure.gateway.auth import Principal
+from perdure.gateway.backend import Backend
+from perdure.gateway.bodies import SessionId
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.blobs import BlobError, BlobStore, LocalBlobs
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
 
 T = TypeVar("T")
 

@@ -10,15 +10,15 @@ from rich.text import Text
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from temporal.agent_folders import SHIPPED, AgentFolders
-from temporal.app import checkup
-from temporal.app.checkup import Check
-from temporal.app.direct import DataDir, run
-from temporal.app.sources import Sources, usual_sources
-from temporal.app.terminal import plain
-from temporal.app.toolset import load_catalogue
-from temporal.client import TemporalUnavailable, connect
-from temporal.settings import Settings
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders
+from perdure.temporal.app import checkup
+from perdure.temporal.app.checkup import Check
+from perdure.temporal.app.direct import DataDir, run
+from perdure.temporal.app.sources import Sources, usual_sources
+from perdure.temporal.app.terminal import plain
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.client import TemporalUnavailable, connect
+from perdure.temporal.settings import Settings
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "unknown": "dim"}
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from temporal.app.terminal import plain
+from perdure.temporal.app.terminal import plain
 
 
 def echo(text: object, *, err: bool = False) -> None:

@@ -16,9 +16,9 @@ from temporalio.api.sdk.v1.external_storage_pb2 import ExternalStorageReference
 from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext
 
-from temporal.blobs import BlobStore
-from temporal.codec import BlobDriver
-from temporal.private import make_folder, write_text
+from perdure.temporal.blobs import BlobStore
+from perdure.temporal.codec import BlobDriver
+from perdure.temporal.private import make_folder, write_text
 
 _REFERENCE: Final = ExternalStorageReference.DESCRIPTOR.full_name.encode()
 

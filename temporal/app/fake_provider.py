@@ -5,7 +5,7 @@ It serves tests and `perdure bench`; only the standard library is used, so that 
 Each request takes the next scripted reply, else the default. Every request is recorded with the time of each token,
 and with the moment in which the client closed the connection in mid-stream.
 
-In another process: `python -m temporal.app.fake_provider [--port N]` prints its URL; then `POST /_script` with a list
+In another process: `python -m perdure.temporal.app.fake_provider [--port N]` prints its URL; then `POST /_script` with a list
 of replies (the fields of `Reply`), `POST /_default` with one, `GET /_calls`, `DELETE /_calls`.
 """
 
@@ -21,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
-from temporal.app.fake_replies import Api, Frame, Reply, anthropic_stream, chat_stream, error_body, error_event
-from temporal.app.fake_responses import failure_event, responses_stream
-from temporal.app.fake_rules import anthropic_complaint, chat_complaint, responses_complaint
+from perdure.temporal.app.fake_replies import Api, Frame, Reply, anthropic_stream, chat_stream, error_body, error_event
+from perdure.temporal.app.fake_responses import failure_event, responses_stream
+from perdure.temporal.app.fake_rules import anthropic_complaint, chat_complaint, responses_complaint
 
 _ROUTES: Final[dict[str, Api]] = {"messages": "anthropic", "completions": "chat", "responses": "responses"}
 _COMPLAINTS: Final = {"anthropic": anthropic_complaint, "chat": chat_complaint, "responses": responses_complaint}

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from temporal.app.fake_replies import Fault, Frame, Reply, Stream, fragments, named, stamp, words
+from perdure.temporal.app.fake_replies import Fault, Frame, Reply, Stream, fragments, named, stamp, words
 
 _SUMMARY: Final = "response.reasoning_summary_text.delta"
 _STATUS: Final = {"completed", "failed", "cancelled"}

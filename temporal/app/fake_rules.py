@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from temporal.app.fake_replies import signature
-from temporal.app.fake_responses import encrypted
-from temporal.app.fake_tools import anthropic_tools, openai_tools
+from perdure.temporal.app.fake_replies import signature
+from perdure.temporal.app.fake_responses import encrypted
+from perdure.temporal.app.fake_tools import anthropic_tools, openai_tools
 
 _ITEM_FIELDS: Final = {
     "message": {"type", "id", "role", "content", "status", "phase"},

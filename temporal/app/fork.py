@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from gateway.bodies import ForkSession
-from gateway.forks import fork as fork_session
-from gateway.problems import from_validation
-from temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
-from temporal.app.refused import Refused
-from temporal.app.sources import Sources, usual_sources
-from temporal.app.toolset import load_catalogue
-from temporal.definitions import SHIPPED, Definitions
-from temporal.vendors import missing_key
-from workflows.commands import PageRequest
-from workflows.session import SessionWorkflow
+from perdure.gateway.bodies import ForkSession
+from perdure.gateway.forks import fork as fork_session
+from perdure.gateway.problems import from_validation
+from perdure.temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.sources import Sources, usual_sources
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.definitions import SHIPPED, Definitions
+from perdure.temporal.vendors import missing_key
+from perdure.workflows.commands import PageRequest
+from perdure.workflows.session import SessionWorkflow
 
 Agents = Annotated[
     list[Path] | None, typer.Option("--agents", help="A folder of agent definitions, for --agent; may be repeated.")

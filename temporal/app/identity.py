@@ -10,7 +10,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from temporal.private import write_text
+from perdure.temporal.private import write_text
 
 
 def new_identity(data_dir: Path) -> tuple[str, str | None]:

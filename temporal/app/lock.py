@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from temporal.private import FILE, make_folder
+from perdure.temporal.private import FILE, make_folder
 
 
 class AlreadyRunning(Exception):

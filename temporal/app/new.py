@@ -63,7 +63,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from temporal.app.testing import Perdure, assistant, call, result, user
+from perdure.testing import Perdure, assistant, call, result, user
 from tools import quote_parcel
 
 

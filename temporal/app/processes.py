@@ -18,19 +18,19 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import sdks
-from gateway.connections import Bounds, protocol
-from temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
-from temporal.app.identity import new_identity
-from temporal.app.reap import reap
-from temporal.app.revival import revive
-from temporal.app.server import DevServer, listen
-from temporal.app.sources import Sources
-from temporal.app.telemetry import telemetry
-from temporal.client import connect, ensure_search_attributes
-from temporal.live import MemoryLive
-from temporal.schedules import ScheduleKeeper
-from temporal.settings import Settings
+from perdure.activities import sdks
+from perdure.gateway.connections import Bounds, protocol
+from perdure.temporal.app.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
+from perdure.temporal.app.identity import new_identity
+from perdure.temporal.app.reap import reap
+from perdure.temporal.app.revival import revive
+from perdure.temporal.app.server import DevServer, listen
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.app.telemetry import telemetry
+from perdure.temporal.client import connect, ensure_search_attributes
+from perdure.temporal.live import MemoryLive
+from perdure.temporal.schedules import ScheduleKeeper
+from perdure.temporal.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -18,9 +18,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.sticky import forget_worker
-from workflows.attributes import STATUS
-from workflows.errors import WORKER_DIED
+from perdure.temporal.sticky import forget_worker
+from perdure.workflows.attributes import STATUS
+from perdure.workflows.errors import WORKER_DIED
 
 #: Idle sessions have no activity; asking them all would cost 2 ms each.
 _CANDIDATES: Final = (

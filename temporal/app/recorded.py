@@ -11,8 +11,8 @@ from typing import Final
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from temporal.app.refused import Refused
-from temporal.app.verdicts import Recorded
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.verdicts import Recorded
 
 _SESSIONS: Final = "WorkflowType = 'SessionWorkflow'"
 #: Sessions whose other runs are asked for at once.

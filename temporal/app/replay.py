@@ -1,7 +1,7 @@
 """`perdure replay`: would the code that is installed decide in recorded sessions as was decided then? A deploy gate.
 
 Exit codes: 0 nothing would break, 1 something would (or cannot be shown not to), 2 nothing could be replayed.
-With `--what-if`, it is another command, see `temporal.app.what_if`.
+With `--what-if`, it is another command, see `perdure.temporal.app.what_if`.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from temporal.app import what_if as what_ifs
-from temporal.app.direct import DataDir, Tenant, run
-from temporal.app.recorded import active_since, found_by, in_folder
-from temporal.app.refused import Refused
-from temporal.app.replay_pool import replay_all
-from temporal.app.terminal import plain
-from temporal.app.verdicts import Outcome, Recorded, Setup, Verdict
-from temporal.client import TemporalUnavailable, connect
-from temporal.settings import Settings, SettingsInvalid
-from workflows.durations import parse_duration
+from perdure.temporal.app import what_if as what_ifs
+from perdure.temporal.app.direct import DataDir, Tenant, run
+from perdure.temporal.app.recorded import active_since, found_by, in_folder
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.replay_pool import replay_all
+from perdure.temporal.app.terminal import plain
+from perdure.temporal.app.verdicts import Outcome, Recorded, Setup, Verdict
+from perdure.temporal.client import TemporalUnavailable, connect
+from perdure.temporal.settings import Settings, SettingsInvalid
+from perdure.workflows.durations import parse_duration
 
 _DEFAULT_SINCE: Final = "7d"
 #: Where no person looks on, lines are as long as they are.

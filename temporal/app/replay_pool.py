@@ -2,7 +2,7 @@
 
 Rule 1: a history's verdict never depends on its neighbours. A process that dies over one, or does not come to an end
 with it, is replaced, and only that history is to blame.
-Rule 2: processes are `temporal.app.replay_process`, started afresh and not forked: the SDK's threads do not survive a
+Rule 2: processes are `perdure.temporal.app.replay_process`, started afresh and not forked: the SDK's threads do not survive a
 fork. They get this process's module path, and so the same code.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from temporal.app.refused import Refused
-from temporal.app.verdicts import Outcome, Recorded, Setup
-from temporal.settings import environment
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.verdicts import Outcome, Recorded, Setup
+from perdure.temporal.settings import environment
 
 #: Asked for ahead, so that a process reads the next history while it replays this one.
 _AHEAD: Final = 2
@@ -85,7 +85,7 @@ async def _start(setup: Setup) -> asyncio.subprocess.Process:
         # Else a folder in the working directory that is named as one of our packages would stand in for it.
         "-P",
         "-m",
-        "temporal.app.replay_process",
+        "perdure.temporal.app.replay_process",
         setup.model_dump_json(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A process that replays: `python -m temporal.app.replay_process SETUP`, started by `replay_pool`.
+"""A process that replays: `python -m perdure.temporal.app.replay_process SETUP`, started by `replay_pool`.
 
 Rule 1: each line of standard input is a `Recorded`, and is answered in its turn by one line, an `Outcome`. An empty line
 comes first and says that the process is ready. Nothing else goes that way: whatever prints, prints to standard error.
@@ -21,12 +21,12 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from temporal.app.exit import leave
-from temporal.app.verdicts import Outcome, Recorded, Setup, line, verdict
-from temporal.client import connect
-from temporal.codec import data_converter
-from temporal.settings import Settings
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.exit import leave
+from perdure.temporal.app.verdicts import Outcome, Recorded, Setup, line, verdict
+from perdure.temporal.client import connect
+from perdure.temporal.codec import data_converter
+from perdure.temporal.settings import Settings
+from perdure.workflows.session import SessionWorkflow
 
 
 class Unreadable(Exception):

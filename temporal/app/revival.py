@@ -9,8 +9,8 @@ from typing import Final
 
 import structlog
 
-from temporal.app.refused import ServerDied
-from temporal.app.server import DevServer
+from perdure.temporal.app.refused import ServerDied
+from perdure.temporal.app.server import DevServer
 
 log = structlog.get_logger(__name__)
 

@@ -25,15 +25,15 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNa
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from temporal.app.database import check_database, truncate_log
-from temporal.app.leftover import end_leftovers
-from temporal.app.lock import DirectoryLock
-from temporal.app.web_ui import guarded_web_ui
-from temporal.client import ensure_search_attributes
-from temporal.hidden_address import Address, hidden_address
-from temporal.private import FOLDER, opener, tighten
-from temporal.settings import environment
-from workflows.attributes import ALL
+from perdure.temporal.app.database import check_database, truncate_log
+from perdure.temporal.app.leftover import end_leftovers
+from perdure.temporal.app.lock import DirectoryLock
+from perdure.temporal.app.web_ui import guarded_web_ui
+from perdure.temporal.client import ensure_search_attributes
+from perdure.temporal.hidden_address import Address, hidden_address
+from perdure.temporal.private import FOLDER, opener, tighten
+from perdure.temporal.settings import environment
+from perdure.workflows.attributes import ALL
 
 log = structlog.get_logger(__name__)
 

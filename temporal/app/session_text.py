@@ -6,9 +6,9 @@ from typing import assert_never
 
 from rich.text import Text as Line
 
-from temporal.app.terminal import arguments, dollars, one_line, result, tokens
-from workflows.commands import SnapshotPage, Timer
-from workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from perdure.temporal.app.terminal import arguments, dollars, one_line, result, tokens
+from perdure.workflows.commands import SnapshotPage, Timer
+from perdure.workflows.types import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolResult
 
 _WIDTH = 200
 

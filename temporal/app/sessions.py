@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.erase import Eraser
-from gateway.problems import Problem
-from gateway.runs import runs_of
-from gateway.session_list import list_sessions
-from gateway.snapshots import read_snapshot
-from gateway.visibility import Status
-from temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
-from temporal.app.export import write_histories
-from temporal.app.refused import Refused
-from temporal.app.session_text import session_lines
-from temporal.app.terminal import one_line
-from workflows.commands import Stop
-from workflows.session import SessionWorkflow
+from perdure.gateway.erase import Eraser
+from perdure.gateway.problems import Problem
+from perdure.gateway.runs import runs_of
+from perdure.gateway.session_list import list_sessions
+from perdure.gateway.snapshots import read_snapshot
+from perdure.gateway.visibility import Status
+from perdure.temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.export import write_histories
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.session_text import session_lines
+from perdure.temporal.app.terminal import one_line
+from perdure.workflows.commands import Stop
+from perdure.workflows.session import SessionWorkflow
 
 app = typer.Typer(help="List, show, stop, close, erase and export sessions.", no_args_is_help=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from temporal.app.refused import Refused
+from perdure.temporal.app.refused import Refused
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import structlog
 from rich.console import Console
 from rich.markup import escape
 
-from temporal.app.assembly import Parts
-from temporal.app.processes import run_dev, run_gateway, run_worker
-from temporal.app.refused import Refused
-from temporal.app.sources import Sources
-from temporal.log import configure
-from temporal.settings import Settings
+from perdure.temporal.app.assembly import Parts
+from perdure.temporal.app.processes import run_dev, run_gateway, run_worker
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.log import configure
+from perdure.temporal.settings import Settings
 
 #: After Ctrl-C in `dev`, an answer that still streams is left to the next start, which goes on with it.
 DEV_GRACE_S = 1.0

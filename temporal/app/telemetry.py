@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from temporalio.runtime import Runtime
 
-from temporal.app.refused import Refused
-from temporal.log import runtime
-from temporal.metrics import UNMEASURED, Exporter, Metrics
-from temporal.settings import Settings
-from workflows.commands import Prompt
-from workflows.events import Event
-from workflows.session_state import SessionState
-from workflows.types import Blocked, Message
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.log import runtime
+from perdure.temporal.metrics import UNMEASURED, Exporter, Metrics
+from perdure.temporal.settings import Settings
+from perdure.workflows.commands import Prompt
+from perdure.workflows.events import Event
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Blocked, Message
 
 if TYPE_CHECKING:
-    from temporal.tracing import Tracing
+    from perdure.temporal.tracing import Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ async def telemetry(settings: Settings, *, served: bool) -> AsyncIterator[tuple[
 
 def _tracing(settings: Settings) -> "Tracing":
     try:
-        from temporal.tracing import Tracing
+        from perdure.temporal.tracing import Tracing
     except ImportError as error:
         raise Refused(f"PERDURE_OTEL=on needs the extra: pip install 'perdure[otel]' ({error})") from error
     tracing = Tracing(content=settings.otel_content)

@@ -25,15 +25,15 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from temporal.app.assembly import Parts, assemble, make_worker
-from temporal.app.sources import Sources
-from temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
-from temporal.app.testing_questions import AnswerRefused
-from temporal.app.testing_replay import replay
-from temporal.app.testing_server import TestServer, now, rests, skip
-from temporal.app.testing_session import Session, Turn, end, message_of
-from temporal.app.testing_tools import StandIn, StandIns
-from temporal.app.testing_transcript import (
+from perdure.temporal.app.assembly import Parts, assemble, make_worker
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.app.testing_model import Asked, ScriptedModel, ScriptedProviders, ScriptError
+from perdure.temporal.app.testing_questions import AnswerRefused
+from perdure.temporal.app.testing_replay import replay
+from perdure.temporal.app.testing_server import TestServer, now, rests, skip
+from perdure.temporal.app.testing_session import Session, Turn, end, message_of
+from perdure.temporal.app.testing_tools import StandIn, StandIns
+from perdure.temporal.app.testing_transcript import (
     Call,
     Transcript,
     assistant,
@@ -44,16 +44,16 @@ from temporal.app.testing_transcript import (
     result,
     user,
 )
-from temporal.app.testing_worker import POINTS, MortalWorker, Point, Points
-from temporal.client import connect
-from temporal.inputs import check_inputs
-from temporal.live import MemoryLive
-from temporal.settings import Settings
-from workflows.attributes import AGENT, STATUS, TENANT
-from workflows.commands import NewSession
-from workflows.contract import TASK_QUEUE
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.testing_worker import POINTS, MortalWorker, Point, Points
+from perdure.temporal.client import connect
+from perdure.temporal.inputs import check_inputs
+from perdure.temporal.live import MemoryLive
+from perdure.temporal.settings import Settings
+from perdure.workflows.attributes import AGENT, STATUS, TENANT
+from perdure.workflows.commands import NewSession
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
 
 __all__ = [
     "AnswerRefused",
@@ -179,7 +179,7 @@ class Perdure:
 
     def kill_worker(self, *, at: Point, tool: str | None = None) -> None:
         """The worker dies when it next comes to the point `at`, and a fresh one takes its place; what that means is
-        told in `temporal.app.testing_worker`. `tool` is the one that is waited for, if not any.
+        told in `perdure.temporal.app.testing_worker`. `tool` is the one that is waited for, if not any.
 
         `step.started`, `tool.started`: nothing is done yet. `step.streaming`: the answer has begun. `step.finished`,
         `tool.finished`: all is done, and Temporal does not know it yet, so that it is done again, but for a tool that is

@@ -14,14 +14,14 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.failures import Provider, ProviderError, StreamTruncated, classify
-from activities.providers import Providers
-from activities.wire import Answer, Delta, Started, Wire
-from temporal.app.testing_transcript import Said, Transcript
-from workflows.commands import Prompt
-from workflows.definition import ModelDefinition
-from workflows.turn import BYTES_PER_TOKEN
-from workflows.types import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
+from perdure.activities.failures import Provider, ProviderError, StreamTruncated, classify
+from perdure.activities.providers import Providers
+from perdure.activities.wire import Answer, Delta, Started, Wire
+from perdure.temporal.app.testing_transcript import Said, Transcript
+from perdure.workflows.commands import Prompt
+from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.turn import BYTES_PER_TOKEN
+from perdure.workflows.types import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 _PROVIDER = Provider("scripted", "The scripted model")
 

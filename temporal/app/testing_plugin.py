@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 
 if TYPE_CHECKING:
-    from temporal.app.sources import Sources
-    from temporal.app.testing import Perdure
-    from temporal.app.testing_server import TestServer
+    from perdure.temporal.app.sources import Sources
+    from perdure.temporal.app.testing import Perdure
+    from perdure.temporal.app.testing_server import TestServer
 
 _FAILED = pytest.StashKey[bool]()
 _STATUS = pytest.StashKey[int]()
@@ -51,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     # Whoever has a transcript has loaded its module.
-    module = sys.modules.get("temporal.app.testing_transcript")
+    module = sys.modules.get("perdure.temporal.app.testing_transcript")
     if module is None or op != "==":
         return None
     if isinstance(left, module.Transcript) and isinstance(right, list):
@@ -72,7 +72,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.fixture(scope="session")
 def perdure_server(request: pytest.FixtureRequest) -> "Iterator[TestServer]":
     """The Temporal test server, one for all tests."""
-    from temporal.app.testing_server import TestServer, TestServerMissing
+    from perdure.temporal.app.testing_server import TestServer, TestServerMissing
 
     _end_safely(request.config)
 
@@ -89,7 +89,7 @@ async def perdure(
     request: pytest.FixtureRequest, perdure_server: "TestServer", tmp_path_factory: pytest.TempPathFactory
 ) -> "AsyncIterator[Perdure]":
     """Your agents and tools on a real Temporal server, with a scripted model and a clock that you move."""
-    from temporal.app.testing import open_perdure
+    from perdure.temporal.app.testing import open_perdure
 
     async with open_perdure(perdure_server, tmp_path_factory.mktemp("perdure"), _sources(request)) as kit:
         yield kit
@@ -103,7 +103,7 @@ async def perdure(
 
 def _sources(request: pytest.FixtureRequest) -> "Sources":
     """What the options name, or else the nearest ./agents and ./tools.py at or above the test's file."""
-    from temporal.app.sources import Sources
+    from perdure.temporal.app.sources import Sources
 
     root = request.config.rootpath
     folders = [folder for folder in request.path.parents if folder == root or root in folder.parents] or [root]
@@ -118,10 +118,10 @@ def _nearest(folders: list[Path], name: str) -> list[Path]:
 
 
 def _end_safely(config: pytest.Config) -> None:
-    """See `temporal.app.exit`. Only where pytest is the program: whoever calls it ends in their own way, and so do
+    """See `perdure.temporal.app.exit`. Only where pytest is the program: whoever calls it ends in their own way, and so do
     pytest-xdist's workers."""
     if Path(sys.argv[0]).name not in ("pytest", "py.test", "__main__.py") or hasattr(config, "workerinput"):
         return
-    from temporal.app.exit import leave
+    from perdure.temporal.app.exit import leave
 
     atexit.register(lambda: leave(config.stash.get(_STATUS, 1)))

@@ -12,15 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio.client import WorkflowHandle
 
-from gateway.answers import as_taken, check_answer, make_answer
-from gateway.auth import LOCAL
-from gateway.bodies import AnswerBody
-from gateway.context import EditArguments
-from gateway.problems import Problem, from_validation
-from gateway.viewer import arguments_of
-from temporal.blobs import BlobStore
-from workflows.commands import Answer, QuestionState
-from workflows.events import (
+from perdure.gateway.answers import as_taken, check_answer, make_answer
+from perdure.gateway.auth import LOCAL
+from perdure.gateway.bodies import AnswerBody
+from perdure.gateway.context import EditArguments
+from perdure.gateway.problems import Problem, from_validation
+from perdure.gateway.viewer import arguments_of
+from perdure.temporal.blobs import BlobStore
+from perdure.workflows.commands import Answer, QuestionState
+from perdure.workflows.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -29,8 +29,8 @@ from workflows.events import (
     ToolFinished,
     ToolStarted,
 )
-from workflows.session import SessionWorkflow
-from workflows.types import By, Question
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import By, Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 

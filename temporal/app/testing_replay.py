@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from workflows.session import SessionWorkflow
+from perdure.workflows.session import SessionWorkflow
 
 #: Real seconds; the SDK's replayer may wait for ever for what a history does not tell.
 _PATIENCE_S: Final = 30

@@ -21,7 +21,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client, WorkflowHandle
 
-from workflows.attributes import ALL
+from perdure.workflows.attributes import ALL
 
 _START_TIMEOUT_S = 30
 _LOOK_S = 0.01

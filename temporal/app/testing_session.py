@@ -10,18 +10,18 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from gateway.context import EditArguments
-from temporal.app.testing_model import ScriptedModel, ScriptError
-from temporal.app.testing_questions import Answers, open_questions, waits
-from temporal.app.testing_server import now
-from temporal.app.testing_transcript import Transcript
-from temporal.blobs import BlobStore, unfold
-from temporal.live import Frame, MemoryLive, Poke
-from workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage, Stop
-from workflows.definition import Limits
-from workflows.events import Event, StepFinished, TurnFinished
-from workflows.session import SessionWorkflow
-from workflows.types import Message, Question, Text, ToolError, Usage
+from perdure.gateway.context import EditArguments
+from perdure.temporal.app.testing_model import ScriptedModel, ScriptError
+from perdure.temporal.app.testing_questions import Answers, open_questions, waits
+from perdure.temporal.app.testing_server import now
+from perdure.temporal.app.testing_transcript import Transcript
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.temporal.live import Frame, MemoryLive, Poke
+from perdure.workflows.commands import Close, Configure, NewSession, PageRequest, SendMessage, SnapshotPage, Stop
+from perdure.workflows.definition import Limits
+from perdure.workflows.events import Event, StepFinished, TurnFinished
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Message, Question, Text, ToolError, Usage
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30

@@ -8,8 +8,8 @@ from typing import Any
 
 from temporalio import activity
 
-from activities.catalogue import Catalogue, UnknownTool
-from temporal.blobs import BlobStore
+from perdure.activities.catalogue import Catalogue, UnknownTool
+from perdure.temporal.blobs import BlobStore
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult
+from perdure.workflows.types import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Worker
 
-from temporal.app.testing_server import rests, skip
-from workflows.errors import WORKER_DIED
+from perdure.temporal.app.testing_server import rests, skip
+from perdure.workflows.errors import WORKER_DIED
 
 #: `started`: a worker has the call and has done nothing yet. `streaming`: the answer has begun. `finished`: all is done,
 #: and Temporal does not know it yet, so it will be done again.

@@ -20,26 +20,26 @@ from rich.text import Text
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.catalogue import Catalogue
-from activities.mcp_calls import McpServers
-from activities.mcp_connections import CONNECT_S, McpUnavailable
-from activities.mcp_listing import McpStarting, describe
-from temporal.agent_folders import SHIPPED, AgentFolders, Reading
-from temporal.app.echo import echo
-from temporal.app.refused import Refused
-from temporal.app.sources import Sources, usual_sources
-from temporal.app.terminal import plain
-from temporal.app.toolset import load_catalogue
-from temporal.blobs import BlobStore, LocalBlobs, unfold
-from temporal.definitions import digest
-from temporal.settings import environment
-from workflows.contract import CallMcpToolInput, ToolOutput
-from workflows.definition import AgentDefinition
-from workflows.errors import TOOL_FAILED
-from workflows.server_input import ServerAsks
-from workflows.timers import SPECS
-from workflows.tool_definition import ClientTool, McpServer, ToolUse
-from workflows.types import ToolResult, ToolSpec
+from perdure.activities.catalogue import Catalogue
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.mcp_connections import CONNECT_S, McpUnavailable
+from perdure.activities.mcp_listing import McpStarting, describe
+from perdure.temporal.agent_folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.app.echo import echo
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.sources import Sources, usual_sources
+from perdure.temporal.app.terminal import plain
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.blobs import BlobStore, LocalBlobs, unfold
+from perdure.temporal.definitions import digest
+from perdure.temporal.settings import environment
+from perdure.workflows.contract import CallMcpToolInput, ToolOutput
+from perdure.workflows.definition import AgentDefinition
+from perdure.workflows.errors import TOOL_FAILED
+from perdure.workflows.server_input import ServerAsks
+from perdure.workflows.timers import SPECS
+from perdure.workflows.tool_definition import ClientTool, McpServer, ToolUse
+from perdure.workflows.types import ToolResult, ToolSpec
 
 app = typer.Typer(help="List, show and call tools.", no_args_is_help=True)
 

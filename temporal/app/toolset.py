@@ -6,8 +6,8 @@ from typing import Any
 
 from temporalio import activity
 
-from activities import builtin_tools, order_desk
-from activities.catalogue import Catalogue, load_tools
+from perdure.activities import builtin_tools, order_desk
+from perdure.activities.catalogue import Catalogue, load_tools
 
 
 def load_catalogue(tools: Sequence[str]) -> Catalogue:

@@ -13,9 +13,9 @@ import orjson
 from rich.text import Text
 from rich.tree import Tree
 
-from temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
-from workflows.events import Event, MessageAdded, TurnFinished
-from workflows.queries import last_words
+from perdure.temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
+from perdure.workflows.events import Event, MessageAdded, TurnFinished
+from perdure.workflows.queries import last_words
 
 
 @dataclass(slots=True)

@@ -9,15 +9,15 @@ import orjson
 import typer
 from rich.console import Console
 
-from gateway.backend import Backend
-from gateway.traces import TraceReader, kept_steps
-from temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
-from temporal.app.refused import Refused
-from temporal.app.trace_tree import trace_tree, turn_facts
-from temporal.settings import environment
-from workflows.commands import Prompt, TraceStep
-from workflows.events import Event
-from workflows.types import Message
+from perdure.gateway.backend import Backend
+from perdure.gateway.traces import TraceReader, kept_steps
+from perdure.temporal.app.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.trace_tree import trace_tree, turn_facts
+from perdure.temporal.settings import environment
+from perdure.workflows.commands import Prompt, TraceStep
+from perdure.workflows.events import Event
+from perdure.workflows.types import Message
 
 
 def trace(
@@ -60,8 +60,8 @@ async def _print_json(to: Direct, session: str, last: int | None) -> None:
 
 async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
     # The providers' SDKs take seconds to import, which no other command should wait for.
-    from activities.model_call import encode_request
-    from activities.providers import Providers
+    from perdure.activities.model_call import encode_request
+    from perdure.activities.providers import Providers
 
     steps = [step async for step in kept_steps(to.backend, workflow_id)]
     providers = Providers(environment())

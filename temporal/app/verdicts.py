@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Final, Literal
 
-from temporal.app.terminal import one_line
-from workflows.types import Frozen
+from perdure.temporal.app.terminal import one_line
+from perdure.workflows.types import Frozen
 
 _REASON_MOST: Final = 300
 #: The SDK hands failures on as the text of a Rust structure. In it, quotes inside a string are escaped, so these find

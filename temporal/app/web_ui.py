@@ -19,10 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.answer_headers import AnswerHeaders
-from gateway.hosts import KnownHosts
-from gateway.origin_guard import OriginGuard
-from temporal.hidden_address import Address
+from perdure.gateway.answer_headers import AnswerHeaders
+from perdure.gateway.hosts import KnownHosts
+from perdure.gateway.origin_guard import OriginGuard
+from perdure.temporal.hidden_address import Address
 
 #: Everything but the data that the pages ask for.
 _PAGES: Final = re.compile(r"/(?!api/).*")

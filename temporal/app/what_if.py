@@ -19,18 +19,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text as Line
 from temporalio.service import RPCError
 
-from gateway.problems import Problem
-from temporal.app.direct import reach
-from temporal.app.recorded import found_by
-from temporal.app.refused import Refused
-from temporal.app.sources import usual_sources
-from temporal.app.terminal import one_line, plain
-from temporal.app.what_if_report import Report, WhatIf, as_json, summary, tables
-from temporal.settings import environment
-from workflows.definition import ModelDefinition
+from perdure.gateway.problems import Problem
+from perdure.temporal.app.direct import reach
+from perdure.temporal.app.recorded import found_by
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.sources import usual_sources
+from perdure.temporal.app.terminal import one_line, plain
+from perdure.temporal.app.what_if_report import Report, WhatIf, as_json, summary, tables
+from perdure.temporal.settings import environment
+from perdure.workflows.definition import ModelDefinition
 
 if TYPE_CHECKING:
-    from temporal.app.what_if_session import Again
+    from perdure.temporal.app.what_if_session import Again
 
 _AT_ONCE: Final = 4
 #: Where no person looks on, lines are as long as they are.
@@ -76,8 +76,8 @@ class Options:
 async def what_if(options: Options) -> Report:
     """Runs the turns again. Raises `Refused`, `TemporalUnavailable`, and what `direct.run` tells."""
     # The providers' SDKs take seconds to import, which no other command should wait for.
-    from activities.providers import Providers
-    from temporal.app.what_if_session import Again, Definer
+    from perdure.activities.providers import Providers
+    from perdure.temporal.app.what_if_session import Again, Definer
 
     options.check()
     to = await reach(options.tenant, options.data_dir)

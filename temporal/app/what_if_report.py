@@ -10,10 +10,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text as Line
 
-from temporal.app.terminal import arguments, dollars, duration, one_line, plain, tokens
-from workflows.events import StepFinished, TurnFinished
-from workflows.session_state import SessionState
-from workflows.types import Message, Text, ToolCall, ToolError, ToolResult, Usage
+from perdure.temporal.app.terminal import arguments, dollars, duration, one_line, plain, tokens
+from perdure.workflows.events import StepFinished, TurnFinished
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Message, Text, ToolCall, ToolError, ToolResult, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,29 @@
 
 from temporalio.exceptions import ApplicationError
 
-from activities.agents import Agents
-from activities.catalogue import Catalogue
-from activities.mcp_calls import McpServers
-from activities.providers import Providers
-from activities.tools import ToolLoadError
-from gateway.forks import inputs_for, read_past
-from gateway.problems import Problem, invalid
-from temporal.allowed import Allowed
-from temporal.app.direct import Direct
-from temporal.app.refused import Refused
-from temporal.app.sources import Sources
-from temporal.app.toolset import load_catalogue
-from temporal.app.what_if_report import WhatIf, answer_of
-from temporal.app.what_if_turn import Models, Recording, rerun
-from temporal.blobs import BlobStore, unfold
-from temporal.definitions import SHIPPED, DefinitionProblem, Definitions
-from temporal.prices import price_of
-from temporal.settings import environment
-from workflows.contract import LoadAgentInput
-from workflows.definition import LoadedAgent, ModelDefinition
-from workflows.past import last_finished, past
-from workflows.session_state import SessionState
-from workflows.types import Message, Text, ToolCall, ToolResult
+from perdure.activities.agents import Agents
+from perdure.activities.catalogue import Catalogue
+from perdure.activities.mcp_calls import McpServers
+from perdure.activities.providers import Providers
+from perdure.activities.tools import ToolLoadError
+from perdure.gateway.forks import inputs_for, read_past
+from perdure.gateway.problems import Problem, invalid
+from perdure.temporal.allowed import Allowed
+from perdure.temporal.app.direct import Direct
+from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.app.toolset import load_catalogue
+from perdure.temporal.app.what_if_report import WhatIf, answer_of
+from perdure.temporal.app.what_if_turn import Models, Recording, rerun
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.temporal.definitions import SHIPPED, DefinitionProblem, Definitions
+from perdure.temporal.prices import price_of
+from perdure.temporal.settings import environment
+from perdure.workflows.contract import LoadAgentInput
+from perdure.workflows.definition import LoadedAgent, ModelDefinition
+from perdure.workflows.past import last_finished, past
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.types import Message, Text, ToolCall, ToolResult
 
 
 class Definer:

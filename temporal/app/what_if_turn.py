@@ -19,31 +19,31 @@ from typing import Final, Literal, assert_never
 from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.meter import Meter
-from activities.model_call import MOST_ABORTED, encode_request
-from activities.providers import Providers
-from activities.wire import Answer, Delta, Started, Wire
-from temporal.blobs import BlobStore, unfold
-from temporal.prices import price_of
-from workflows.commands import Prompt, StepRecord
-from workflows.contract import Partial, StepOutput
-from workflows.definition import LoadedAgent
-from workflows.endings import not_run
-from workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
-from workflows.events import Events
-from workflows.notes import (
+from perdure.activities.meter import Meter
+from perdure.activities.model_call import MOST_ABORTED, encode_request
+from perdure.activities.providers import Providers
+from perdure.activities.wire import Answer, Delta, Started, Wire
+from perdure.temporal.blobs import BlobStore, unfold
+from perdure.temporal.prices import price_of
+from perdure.workflows.commands import Prompt, StepRecord
+from perdure.workflows.contract import Partial, StepOutput
+from perdure.workflows.definition import LoadedAgent
+from perdure.workflows.endings import not_run
+from perdure.workflows.errors import MODEL_ABORTED, MODEL_TIMEOUT
+from perdure.workflows.events import Events
+from perdure.workflows.notes import (
     Accepted,
     AgentLoaded,
     Note,
     StepOpened,
     TurnBroken,
 )
-from workflows.pricing import Spent, cost
-from workflows.prompt import PromptError, build_prompt
-from workflows.session_state import SessionState
-from workflows.state import apply
-from workflows.step import finished_step, opened_step
-from workflows.turn import (
+from perdure.workflows.pricing import Spent, cost
+from perdure.workflows.prompt import PromptError, build_prompt
+from perdure.workflows.session_state import SessionState
+from perdure.workflows.state import apply
+from perdure.workflows.step import finished_step, opened_step
+from perdure.workflows.turn import (
     AbandonTools,
     Ask,
     CallModel,
@@ -61,7 +61,7 @@ from workflows.turn import (
     WakeUp,
     next_action,
 )
-from workflows.types import Message, StopReason, Timing, ToolCall, ToolError, ToolResult
+from perdure.workflows.types import Message, StopReason, Timing, ToolCall, ToolError, ToolResult
 
 NOT_RECORDED: Final = "not_recorded"
 _ATTEMPTS: Final = 4

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from temporalio import activity, workflow
 
-from workflows.types import Frozen
+from perdure.workflows.types import Frozen
 
 TASK_QUEUE: Final = "bench"
 #: The name of the function by which a workflow tells that it finished a turn: its id, and how many that makes.

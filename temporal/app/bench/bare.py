@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.contrib.workflow_streams import WorkflowStream, WorkflowStreamClient
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from temporal.settings import Settings
+from perdure.temporal.settings import Settings
 
 TASK_QUEUE: Final = "bench"
 TOPIC: Final = "token"

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.figures import percentile, spread
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import Provider, Rig
-from temporal.app.bench.wire import Tokens
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.figures import percentile, spread
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import Provider, Rig
+from perdure.temporal.app.bench.wire import Tokens
 
 GROUP: Final[Group] = "burst"
 #: The settings that make the difference, as they were.

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from temporalio import workflow
 
-from temporal.app.bench.effects import nod, pause
-from workflows.types import Frozen
+from perdure.temporal.app.bench.effects import nod, pause
+from perdure.workflows.types import Frozen
 
 _LONG: Final = timedelta(minutes=5)
 

@@ -17,13 +17,13 @@ from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
-from temporal.app.bench.called import Called, Rounds
-from temporal.app.bench.figures import curve, percentile, spread
-from temporal.app.bench.plant import CALLING, Plant
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.throughput import Told
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
+from perdure.temporal.app.bench.called import Called, Rounds
+from perdure.temporal.app.bench.figures import curve, percentile, spread
+from perdure.temporal.app.bench.plant import CALLING, Plant
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.throughput import Told
+from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "tools"
 AT_ONCE: Final = 10

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from temporal.app.bench.failure import BenchFailed
-from temporal.settings import environment
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.settings import environment
 
 #: The command line of Perdure itself, as a user has it.
-PERDURE = ("-c", "from temporal.app.cli import main; main()")
+PERDURE = ("-c", "from perdure.temporal.app.cli import main; main()")
 _FOREIGN = ("PERDURE_", "TEMPORAL_", "ANTHROPIC_", "OPENAI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _START_S = 60.0
 _STOP_S = 20.0

@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 from rich.table import Table
 
-from temporal.app.bench.report import TITLES, Group, Report, Row, Unit, number
-from workflows.types import Frozen
+from perdure.temporal.app.bench.report import TITLES, Group, Report, Row, Unit, number
+from perdure.workflows.types import Frozen
 
 #: Percent that a figure may change between two runs of the same code.
 _NOISE: Final[dict[Unit, float]] = {

@@ -13,12 +13,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from temporal.app.bench.figures import percentile, thinned
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import request
-from workflows.commands import PageRequest
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.bench.figures import percentile, thinned
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import Rig
+from perdure.temporal.app.bench.wire import request
+from perdure.workflows.commands import PageRequest
+from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "history"
 #: One long word, so that the provider sends it in one piece.

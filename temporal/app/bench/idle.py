@@ -13,12 +13,12 @@ from typing import Final
 
 import psutil
 
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.figures import percentile, slope, spread
-from temporal.app.bench.memory import own_bytes
-from temporal.app.bench.report import Group, Row
-from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import reading
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.figures import percentile, slope, spread
+from perdure.temporal.app.bench.memory import own_bytes
+from perdure.temporal.app.bench.report import Group, Row
+from perdure.temporal.app.bench.rig import Rig
+from perdure.temporal.app.bench.wire import reading
 
 GROUP: Final[Group] = "idle"
 _AT_ONCE: Final = 8

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from temporal.app.bench.effects import GO, TOOLS, Entry, entries
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.figures import percentile
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import AGENT, Provider, Rig
-from temporal.app.bench.wire import events_until, request
-from temporal.app.fake_provider import Call, FakeProvider
-from temporal.app.fake_replies import Reply
-from workflows.errors import OUTCOME_UNKNOWN
+from perdure.temporal.app.bench.effects import GO, TOOLS, Entry, entries
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.figures import percentile
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import AGENT, Provider, Rig
+from perdure.temporal.app.bench.wire import events_until, request
+from perdure.temporal.app.fake_provider import Call, FakeProvider
+from perdure.temporal.app.fake_replies import Reply
+from perdure.workflows.errors import OUTCOME_UNKNOWN
 
 GROUP: Final[Group] = "interrupted"
 #: What the agent of an `interrupt` has among its tools.

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import reading
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import Rig
+from perdure.temporal.app.bench.wire import reading
 
 GROUP: Final[Group] = "kill"
 _ANSWER: Final = "x " * 100

@@ -12,12 +12,12 @@ from typing import Final
 
 import psutil
 
-from temporal.app.bench.asked import Asked
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.figures import slope
-from temporal.app.bench.plant import Plant
-from temporal.app.bench.report import Group, Row, Target
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.bench.asked import Asked
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.figures import slope
+from perdure.temporal.app.bench.plant import Plant
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "memory"
 #: Conversations that are started at once.

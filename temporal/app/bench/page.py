@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from temporal.app.bench.report import TITLES, Group, Report, Row, number
-from temporal.app.bench.sections import plots_of
+from perdure.temporal.app.bench.report import TITLES, Group, Report, Row, number
+from perdure.temporal.app.bench.sections import plots_of
 
 #: The row that stands for a group at the top: how its name begins and ends, and what it is to people.
 _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {

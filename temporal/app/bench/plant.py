@@ -15,20 +15,20 @@ from typing import Final, Literal
 import psutil
 from temporalio.client import Client, WorkflowHandle
 
-from temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
-from temporal.app.bench.asked import Asked, Asking
-from temporal.app.bench.child import PERDURE, child
-from temporal.app.bench.effects import TOOLS
-from temporal.app.bench.rig import AGENT, DEFINITION, Provider
-from temporal.app.server import DevServer
-from temporal.app.sources import Sources
-from temporal.client import connect
-from temporal.settings import Settings
-from workflows.commands import NewSession, SendMessage
-from workflows.contract import TASK_QUEUE
-from workflows.runs import SessionInput
-from workflows.session import SessionWorkflow
-from workflows.types import Text
+from perdure.temporal.app.bench.asked import TASK_QUEUE as BARE_QUEUE
+from perdure.temporal.app.bench.asked import Asked, Asking
+from perdure.temporal.app.bench.child import PERDURE, child
+from perdure.temporal.app.bench.effects import TOOLS
+from perdure.temporal.app.bench.rig import AGENT, DEFINITION, Provider
+from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
+from perdure.workflows.commands import NewSession, SendMessage
+from perdure.workflows.contract import TASK_QUEUE
+from perdure.workflows.runs import SessionInput
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Text
 
 Kind = Literal["perdure", "bare"]
 #: Agents whose sessions call this tool in each step, and how many steps a turn of theirs has.
@@ -50,8 +50,10 @@ class Plant:
     digests: Mapping[str, str]
 
     def worker(self, kind: Kind, told: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
-        """A worker that tells each turn that it finished: see `temporal.app.bench.worker`."""
-        return child((sys.executable, "-m", "temporal.app.bench.worker", kind), self._environment(), self.folder, told)
+        """A worker that tells each turn that it finished: see `perdure.temporal.app.bench.worker`."""
+        return child(
+            (sys.executable, "-m", "perdure.temporal.app.bench.worker", kind), self._environment(), self.folder, told
+        )
 
     def perdure_worker(self) -> AbstractAsyncContextManager[psutil.Process]:
         """`perdure worker`, as shipped."""
@@ -110,7 +112,7 @@ class Plant:
 async def plant(folder: Path, provider: Provider) -> AsyncIterator[Plant]:
     """A server with its data below `folder`, and no worker yet."""
     # Here, for the command line mounts this module and must not wait for what it puts together.
-    from temporal.app.assembly import assemble
+    from perdure.temporal.app.assembly import assemble
 
     (folder / "agents").mkdir(parents=True)
     for agent, definition in _AGENTS.items():

@@ -1,4 +1,4 @@
-"""The SDK's bare `Replayer` over the files of a folder: `python -m temporal.app.bench.replayer FOLDER`.
+"""The SDK's bare `Replayer` over the files of a folder: `python -m perdure.temporal.app.bench.replayer FOLDER`.
 
 It is what one would write without `perdure replay`: read a file, replay it, look at the result. At the end it prints how
 many passed.
@@ -13,9 +13,9 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from temporal.app.exit import leave
-from temporal.codec import data_converter
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.exit import leave
+from perdure.temporal.codec import data_converter
+from perdure.workflows.session import SessionWorkflow
 
 
 async def _main(folder: Path, paths: list[Path]) -> None:

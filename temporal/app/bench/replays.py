@@ -13,16 +13,16 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from temporal.app.bench.child import clean_environment
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.plant import Plant
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.throughput import Told, session_talk
-from temporal.app.export import write_histories
-from temporal.app.recorded import in_folder
-from temporal.app.replay_pool import replay_all
-from temporal.app.verdicts import Outcome, Recorded, Setup
-from temporal.blobs import LocalBlobs
+from perdure.temporal.app.bench.child import clean_environment
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.plant import Plant
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.throughput import Told, session_talk
+from perdure.temporal.app.export import write_histories
+from perdure.temporal.app.recorded import in_folder
+from perdure.temporal.app.replay_pool import replay_all
+from perdure.temporal.app.verdicts import Outcome, Recorded, Setup
+from perdure.temporal.blobs import LocalBlobs
 
 GROUP: Final[Group] = "replay"
 
@@ -79,7 +79,7 @@ async def _perdure(plant: Plant, recorded: list[Recorded], processes: int) -> No
 
 async def _bare(folder: Path, count: int) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "temporal.app.bench.replayer", str(folder)),
+        *(sys.executable, "-m", "perdure.temporal.app.bench.replayer", str(folder)),
         env=clean_environment({}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

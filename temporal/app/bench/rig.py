@@ -18,13 +18,13 @@ from typing import Any, Self
 import psutil
 from temporalio.client import Client, WorkflowHandle
 
-from temporal.app.bench.child import PERDURE, clean_environment, free_port
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.wire import Tokens, reading, request
-from temporal.app.leftover import end_leftovers
-from temporal.client import connect
-from temporal.settings import Settings
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.bench.child import PERDURE, clean_environment, free_port
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.wire import Tokens, reading, request
+from perdure.temporal.app.leftover import end_leftovers
+from perdure.temporal.client import connect
+from perdure.temporal.settings import Settings
+from perdure.workflows.session import SessionWorkflow
 
 AGENT = "bench"
 _START_S = 60.0
@@ -215,7 +215,7 @@ class Rig:
 @asynccontextmanager
 async def fake_provider() -> AsyncIterator[Provider]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "temporal.app.fake_provider"),
+        *(sys.executable, "-m", "perdure.temporal.app.fake_provider"),
         env=clean_environment({}),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -8,8 +8,8 @@ from typing import Any, assert_never
 
 from pydantic import JsonValue
 
-from temporal.app.bench.plots import Bar, Points, Series, bars, distributions, lines
-from temporal.app.bench.report import Group, Row, number
+from perdure.temporal.app.bench.plots import Bar, Points, Series, bars, distributions, lines
+from perdure.temporal.app.bench.report import Group, Row, number
 
 #: Which colour a name has; 0 is Perdure's.
 _COLOURS = (("workflow_streams", 3), ("SDK", 2), ("directly", 1), ("calls the model", 1), ("bare", 4), ("Temporal", 4))

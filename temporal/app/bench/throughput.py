@@ -14,12 +14,12 @@ from typing import Final
 
 import psutil
 
-from temporal.app.bench.asked import Asked, Asking
-from temporal.app.bench.failure import BenchFailed
-from temporal.app.bench.figures import percentile
-from temporal.app.bench.plant import Plant
-from temporal.app.bench.report import Group, Row, Target
-from workflows.session import SessionWorkflow
+from perdure.temporal.app.bench.asked import Asked, Asking
+from perdure.temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.figures import percentile
+from perdure.temporal.app.bench.plant import Plant
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "turns"
 #: The events of a turn of one step: turn.started, message.added, step.started, step.finished, turn.finished.

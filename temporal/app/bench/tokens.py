@@ -11,11 +11,11 @@ from typing import Final
 
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
-from temporal.app.bench.bare import BATCH, TASK_QUEUE, TOPIC, Streamed, bare_worker, sdk_tokens
-from temporal.app.bench.figures import curve, percentile, spread
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import Token, reading
+from perdure.temporal.app.bench.bare import BATCH, TASK_QUEUE, TOPIC, Streamed, bare_worker, sdk_tokens
+from perdure.temporal.app.bench.figures import curve, percentile, spread
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import Rig
+from perdure.temporal.app.bench.wire import Token, reading
 
 GROUP: Final[Group] = "tokens"
 _RATE: Final = 50

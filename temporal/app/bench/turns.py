@@ -5,14 +5,14 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from temporal.app.bench.bare import TASK_QUEUE, Signalled, bare_worker
-from temporal.app.bench.figures import curve, percentile, spread
-from temporal.app.bench.report import Group, Row, Target
-from temporal.app.bench.rig import Rig
-from temporal.app.bench.wire import request
-from workflows.commands import SendMessage
-from workflows.session import SessionWorkflow
-from workflows.types import Text
+from perdure.temporal.app.bench.bare import TASK_QUEUE, Signalled, bare_worker
+from perdure.temporal.app.bench.figures import curve, percentile, spread
+from perdure.temporal.app.bench.report import Group, Row, Target
+from perdure.temporal.app.bench.rig import Rig
+from perdure.temporal.app.bench.wire import request
+from perdure.workflows.commands import SendMessage
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.types import Text
 
 #: Turns before the ones that count, so that connections and caches are there.
 WARM_UP: Final = 3

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from temporal.app.bench.failure import BenchFailed
+from perdure.temporal.app.bench.failure import BenchFailed
 
 _STAMP = re.compile(rb"(\d{10}\.\d{6}) ")
 #: Before what was refused is asked for again.

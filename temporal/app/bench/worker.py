@@ -1,4 +1,4 @@
-"""A worker that tells what it finished: `python -m temporal.app.bench.worker perdure|bare`.
+"""A worker that tells what it finished: `python -m perdure.temporal.app.bench.worker perdure|bare`.
 
 After `ready`, each line of standard output is a workflow's id and a number: for a session its latest `seq`, for a bare
 workflow its finished turns. It is written inside the workflow task that gets there, by both in the same way.
@@ -23,16 +23,16 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from temporal.app.assembly import assemble, make_worker
-from temporal.app.bench.asked import TASK_QUEUE, TOLD, Answers, Asked
-from temporal.app.bench.called import Called
-from temporal.app.bench.effects import TOOLS, nod, pause
-from temporal.app.exit import leave
-from temporal.app.sources import Sources
-from temporal.client import connect
-from temporal.live import MemoryLive
-from temporal.log import configure, runtime
-from temporal.settings import Settings
+from perdure.temporal.app.assembly import assemble, make_worker
+from perdure.temporal.app.bench.asked import TASK_QUEUE, TOLD, Answers, Asked
+from perdure.temporal.app.bench.called import Called
+from perdure.temporal.app.bench.effects import TOOLS, nod, pause
+from perdure.temporal.app.exit import leave
+from perdure.temporal.app.sources import Sources
+from perdure.temporal.client import connect
+from perdure.temporal.live import MemoryLive
+from perdure.temporal.log import configure, runtime
+from perdure.temporal.settings import Settings
 
 
 class _TellingLive(MemoryLive):

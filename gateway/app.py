@@ -16,41 +16,41 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.gateway import (
+from perdure.gateway.backend.admission import Admissions
+from perdure.gateway.backend.erase import Eraser, Scrub
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.backend.workers import Workers
+from perdure.gateway.http.answer_headers import AnswerHeaders
+from perdure.gateway.http.auth import Authenticate, anonymous
+from perdure.gateway.http.bodies import ProblemBody
+from perdure.gateway.http.body_limit import BodyLimit
+from perdure.gateway.http.hosts import KnownHosts
+from perdure.gateway.http.json_bodies import JsonBodies
+from perdure.gateway.http.open_streams import OpenStreams
+from perdure.gateway.http.origin_guard import OriginGuard
+from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
+from perdure.gateway.live.watches import Watches
+from perdure.gateway.routes import (
+    agents,
     answers,
-    catalog,
     files,
     forks,
     health,
     messages,
     metrics,
+    pages,
     sessions,
-    site,
     streams,
     timers,
     traces,
 )
-from perdure.gateway.admission import Admissions
-from perdure.gateway.answer_headers import AnswerHeaders
-from perdure.gateway.auth import Authenticate, anonymous
-from perdure.gateway.backend import Backend
-from perdure.gateway.bodies import ProblemBody
-from perdure.gateway.body_limit import BodyLimit
-from perdure.gateway.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
-from perdure.gateway.erase import Eraser, Scrub
-from perdure.gateway.hosts import KnownHosts
-from perdure.gateway.json_bodies import JsonBodies
-from perdure.gateway.open_streams import OpenStreams
-from perdure.gateway.origin_guard import OriginGuard
-from perdure.gateway.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
-from perdure.gateway.snapshots import snapshot_json
-from perdure.gateway.watches import Watches
-from perdure.gateway.workers import Workers
-from perdure.temporal.blobs import BlobStore, StoreFull, StoreUnavailable
-from perdure.temporal.definitions import Definitions
-from perdure.temporal.live import Live
-from perdure.temporal.metrics import UNMEASURED, Metrics
+from perdure.gateway.routes.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
+from perdure.gateway.routes.snapshots import snapshot_json
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.live import Live
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
+from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -142,14 +142,14 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, forks, messages, answers, timers, files, streams, traces, catalog, health, metrics, site):
+    for module in (sessions, forks, messages, answers, timers, files, streams, traces, agents, health, metrics, pages):
         app.include_router(module.router)
-    app.mount("/pages", site.PageFiles(directory=site.PAGES), name="pages")
+    app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)
     # The last is the outermost.
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
     app.add_middleware(JsonBodies)
-    app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=site.LINKED)
+    app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=pages.LINKED)
     return app
 
 

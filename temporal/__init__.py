@@ -1,0 +1,1 @@
+"""The ground: settings, stores, definitions, telemetry. `temporal.app` puts everything together."""

@@ -1,7 +1,8 @@
 """The settings of a process, and the only place where the environment is read.
 
-Our own settings are `PERDURE_…`. How to reach Temporal is told by the standard `TEMPORAL_…` (see `perdure.temporal.client`),
-and keys and base URLs of model providers by their SDKs' own variables, which nothing of ours copies or stores.
+Our own settings are `PERDURE_…`. How to reach Temporal is told by the standard `TEMPORAL_…` (see
+`perdure.temporal.server.client`), and keys and base URLs of model providers by their SDKs' own variables, which
+nothing of ours copies or stores.
 """
 
 import ipaddress
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
 
     #: How long a workflow task, or a query, waits for the worker that has the session in memory. A busy worker loses its
     #: sessions where this is short, and replays them, which makes it busier. Sessions of a dead worker do not wait it out:
-    #: see `perdure.temporal.sticky`.
+    #: see `perdure.temporal.server.sticky`.
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
     #: Long polls of a worker for workflow tasks. More of them take more tasks at once, at the price of tokens' delay.
     workflow_pollers: int = Field(default=5, ge=2)

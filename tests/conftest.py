@@ -13,10 +13,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.bench.child import free_port
-from perdure.temporal.app.exit import leave
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.bench.rig.child import free_port
+from perdure.temporal.app.console.exit import leave
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import FakeProvider
 
 _status = 0
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.temporal.agent_file import load_agent_file, load_models
-from perdure.workflows.definition import ModelDefinition
+from perdure.temporal.definitions.agent_file import load_agent_file, load_models
+from perdure.workflows.definition.agent import ModelDefinition
 
 GOOD = """\
 name: support

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.definitions import Definitions
-from perdure.workflows.commands import Parent
-from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
-from perdure.workflows.sub_agents import answer_of, as_error, share_of, sub_session_id
-from perdure.workflows.tool_definition import AgentTool
-from tests.core import Story, agent
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
+from perdure.workflows.definition.tools import AgentTool
+from perdure.workflows.protocol.commands import Parent
+from perdure.workflows.running.sub_agents import answer_of, as_error, share_of, sub_session_id
+from tests.support.core import Story, agent
 
 LINES = """name: {name}
 model: main

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from perdure.temporal.agent_folders import SHIPPED
-from perdure.temporal.agent_schema import DURATION, schema
-from perdure.workflows.durations import parse_duration
+from perdure.temporal.definitions.folders import SHIPPED
+from perdure.temporal.definitions.json_schema import DURATION, schema
+from perdure.workflows.vocabulary.durations import parse_duration
 
 VALIDATOR = Draft202012Validator(schema())
 LEAST: dict[str, Any] = {"name": "a", "model": "m", "instructions": "x"}

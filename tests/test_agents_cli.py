@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from perdure.temporal.agent_schema import schema
-from perdure.temporal.app.agents import app
+from perdure.temporal.app.commands.agents import app
+from perdure.temporal.definitions.json_schema import schema
 
 GOOD = "name: parcels\nmodels: {m: {use: demo/x}}\nmodel: m\ninstructions: x\n"
 

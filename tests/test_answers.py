@@ -11,17 +11,17 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from perdure.gateway.answers import check_answer, make_answer
-from perdure.gateway.bodies import AnswerBody
-from perdure.gateway.problems import Problem
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows.commands import QuestionState
-from perdure.workflows.types import By, Question
+from perdure.gateway.http.bodies import AnswerBody
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.answers import check_answer, make_answer
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.protocol.commands import QuestionState
+from perdure.workflows.vocabulary.parts import By, Question
 from tests.conftest import Dev
-from tests.session_client import Sessions, told
-from tests.shop_dev import answer, call, ended, results, shop
-from tests.tool_shop import written
+from tests.support.session_client import Sessions, told
+from tests.support.shop_dev import answer, call, ended, results, shop
+from tests.support.tool_shop import written
 
 pytestmark = pytest.mark.server
 

@@ -11,14 +11,14 @@ from anthropic import AsyncAnthropic
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.wire import Answer, Delta, Started
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply, signature
-from perdure.workflows import errors
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import (
+from perdure.activities.models.wire import Answer, Delta, Started
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply, signature
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.parts import (
     Data,
     File,
     Message,

@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.approvals import declined, denied, expired, plan_calls
-from perdure.workflows.binding import Allowed, args_sha256
-from perdure.workflows.definition import Limits, TurnLimits
-from perdure.workflows.notes import QuestionSettled
-from perdure.workflows.plan import Plan
-from perdure.workflows.session_state import SessionState
-from perdure.workflows.types import BlobRef, ToolCall, ToolSpec
-from tests.core import Story, agent, call
+from perdure.workflows.core.approvals import declined, denied, expired, plan_calls
+from perdure.workflows.core.binding import Allowed, args_sha256
+from perdure.workflows.core.plan import Plan
+from perdure.workflows.core.private_changes import QuestionSettled
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.vocabulary.parts import BlobRef, ToolCall, ToolSpec
+from tests.support.core import Story, agent, call
 
 RUN, ASK = Plan(do="run"), Plan(do="ask", asks="approval")
 ID = "t1.s1.c1"

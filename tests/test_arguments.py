@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
-from perdure.activities.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
-from perdure.activities.docstrings import read_docstring
+from perdure.activities.tools.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
+from perdure.activities.tools.docstrings import read_docstring
 
 
 def arguments(fn: Callable[..., Any]) -> Arguments:

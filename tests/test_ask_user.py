@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from perdure.workflows.ask_user import DESCRIPTION, INPUT, answer_schema
-from perdure.workflows.tool_definition import ClientTool, ToolEntry
+from perdure.workflows.definition.ask_user import DESCRIPTION, INPUT, answer_schema
+from perdure.workflows.definition.tools import ClientTool, ToolEntry
 
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 FIELDS = [

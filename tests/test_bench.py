@@ -8,13 +8,13 @@ from rich.console import Console
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.temporal.app.bench.calls import Batch, batches
 from perdure.temporal.app.bench.command import Rows, run
-from perdure.temporal.app.bench.figures import percentile, spread
-from perdure.temporal.app.bench.histories import Cost, turns_of
-from perdure.temporal.app.bench.interrupted import Tally, rows_of
-from perdure.temporal.app.bench.report import Report, Row, Target, machine, number, table
-from perdure.temporal.app.bench.wire import Token, Tokens
+from perdure.temporal.app.bench.measures.calls import Batch, batches
+from perdure.temporal.app.bench.measures.histories import Cost, turns_of
+from perdure.temporal.app.bench.measures.interrupted import Tally, rows_of
+from perdure.temporal.app.bench.report.figures import percentile, spread
+from perdure.temporal.app.bench.report.report import Report, Row, Target, machine, number, table
+from perdure.temporal.app.bench.rig.wire import Token, Tokens
 
 SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
 STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from perdure.temporal.app.bench.compare import changes, newly_missed
-from perdure.temporal.app.bench.figures import curve, slope, thinned
-from perdure.temporal.app.bench.page import page
-from perdure.temporal.app.bench.report import Report, Row, Target, Unreadable, machine
+from perdure.temporal.app.bench.report.compare import changes, newly_missed
+from perdure.temporal.app.bench.report.figures import curve, slope, thinned
+from perdure.temporal.app.bench.report.page import page
+from perdure.temporal.app.bench.report.report import Report, Row, Target, Unreadable, machine
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.console.refused import Refused
 
 AT_MOST_2 = Target(bound="at most", value=2)
 VOID = {"meta", "line", "circle", "polyline"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.temporal.blobs import (
+from perdure.temporal.stores.blobs import (
     MESSAGE_LIMIT,
     BlobDamaged,
     BlobKeyInvalid,
@@ -18,7 +18,16 @@ from perdure.temporal.blobs import (
     fold_part,
     unfold,
 )
-from perdure.workflows.types import INLINE_LIMIT, Data, Part, Reasoning, Text, ToolCall, ToolError, ToolResult
+from perdure.workflows.vocabulary.parts import (
+    INLINE_LIMIT,
+    Data,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolError,
+    ToolResult,
+)
 
 WORKFLOW = "default/s1"
 LONG = "x" * (INLINE_LIMIT + 1)

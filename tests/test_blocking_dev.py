@@ -12,17 +12,17 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.bench.interrupted import as_told
-from perdure.temporal.app.fake_provider import Call, FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.bench.measures.interrupted import as_told
+from perdure.temporal.app.fakes.provider import Call, FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import PATIENCE_S, Sessions, Viewer
-from tests.shop_dev import ended, results
-from tests.tool_shop import LOOK_S, words, written
+from tests.support.session_client import PATIENCE_S, Sessions, Viewer
+from tests.support.shop_dev import ended, results
+from tests.support.tool_shop import LOOK_S, words, written
 
 pytestmark = pytest.mark.server
 
-TOOLS = Path(__file__).parent / "blocking_tools.py"
+TOOLS = Path(__file__).parent / "support" / "blocking_tools.py"
 AGENT = """
 name: blocker
 models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1024}}

@@ -13,17 +13,17 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from perdure.activities import tool_runner
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.live import ToolProgress
-from perdure.workflows.events import ToolFinished
-from tests.session_lab import Lab, Talk, check, lab_on
-from tests.tool_lab import MODELS, begin, end, error, outcome, results, turn
-from tests.tool_shop import LOOK_S, PATIENCE_S, words, written
+from perdure.activities.tools import runner as tool_runner
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.live.live import ToolProgress
+from perdure.workflows.vocabulary.events import ToolFinished
+from tests.support.session_lab import Lab, Talk, check, lab_on
+from tests.support.tool_lab import MODELS, begin, end, error, outcome, results, turn
+from tests.support.tool_shop import LOOK_S, PATIENCE_S, words, written
 
 pytestmark = pytest.mark.server
 
-TOOLS = Path(__file__).parent / "blocking_tools.py"
+TOOLS = Path(__file__).parent / "support" / "blocking_tools.py"
 AGENTS = {
     "blocking": f"""{MODELS}
 tools:

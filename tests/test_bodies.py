@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perdure.gateway.bodies import (
+from perdure.gateway.http.bodies import (
     MAX_OBJECT,
     MAX_PARTS,
     ConfigureSession,
@@ -13,7 +13,7 @@ from perdure.gateway.bodies import (
     SendMessageBody,
     content_sha256,
 )
-from perdure.workflows.types import Data, File, Text
+from perdure.workflows.vocabulary.parts import Data, File, Text
 
 
 def sha256(**body: Any) -> str:

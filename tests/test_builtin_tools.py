@@ -11,12 +11,12 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.builtin_tools import BUILTIN_TOOLS, calculator, current_time, fetch_url
-from perdure.activities.catalogue import Catalogue
-from perdure.activities.order_desk import find_order
-from perdure.activities.tools import read_tool
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows.contract import ToolOutput
+from perdure.activities.shipped.builtin_tools import BUILTIN_TOOLS, calculator, current_time, fetch_url
+from perdure.activities.shipped.order_desk import find_order
+from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.tool import read_tool
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.protocol.activities import ToolOutput
 
 Call = Callable[..., Any]
 

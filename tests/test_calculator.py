@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.activities.calculator import MAX_DIGITS, Calculation, CalculationError, calculate
+from perdure.activities.shipped.calculator import MAX_DIGITS, Calculation, CalculationError, calculate
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from temporalio import activity
 
 import perdure
-from perdure.activities.catalogue import Catalogue, UnknownTool, load_tools
-from perdure.activities.tools import ToolLoadError
-from perdure.temporal.blobs import LocalBlobs
+from perdure.activities.tools.catalogue import Catalogue, UnknownTool, load_tools
+from perdure.activities.tools.tool import ToolLoadError
+from perdure.temporal.stores.blobs import LocalBlobs
 
 Write = Callable[[str, str], Path]
 
@@ -98,7 +98,7 @@ def test_the_same_file_twice_counts_once(write: Write) -> None:
 
 
 def test_shipped_tools_load_by_their_module() -> None:
-    assert names("perdure.activities.builtin_tools") == ("current_time", "calculator", "fetch_url")
+    assert names("perdure.activities.shipped.builtin_tools") == ("current_time", "calculator", "fetch_url")
 
 
 def test_two_tools_of_one_name_name_both_places(write: Write) -> None:

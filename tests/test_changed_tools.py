@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from perdure.workflows.commands import QuestionState
-from perdure.workflows.events import ApprovalRequested, Event, ToolStarted
+from perdure.workflows.protocol.commands import QuestionState
 from perdure.workflows.session import SessionWorkflow
-from tests.mcp_running import http_server
-from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
-from tests.tool_lab import Call, begin, end, error, results, turn, whole
+from perdure.workflows.vocabulary.events import ApprovalRequested, Event, ToolStarted
+from tests.support.mcp_running import http_server
+from tests.support.session_lab import Lab, Play, Talk, ends, kinds, open_lab
+from tests.support.tool_lab import Call, begin, end, error, results, turn, whole
 
 pytestmark = pytest.mark.server
 

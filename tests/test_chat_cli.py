@@ -11,14 +11,14 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from perdure.temporal.app.chat import events_in
-from perdure.temporal.app.chat_view import ChatView
+from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.commands.chat import events_in
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev, free_ports
-from tests.session_client import PATIENCE_S, Sessions, texts
+from tests.support.session_client import PATIENCE_S, Sessions, texts
 
 STEP = "t1.s1"
 USAGE = {"input_tokens": 1200, "cached_tokens": 0, "output_tokens": 7, "reasoning_tokens": 0}

@@ -8,12 +8,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.chat_questions import answer_to, headline
-from perdure.temporal.app.chat_view import ChatView
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.chat.questions import answer_to, headline
+from perdure.temporal.app.chat.view import ChatView
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions
+from tests.support.session_client import Sessions
 from tests.test_chat_cli import Chat
 
 AGENT = """

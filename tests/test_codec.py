@@ -10,12 +10,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import StorageDriverRetrieveContext, StorageDriverStoreContext, StorageDriverWorkflowInfo
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import BlobMissing, LocalBlobs
-from perdure.temporal.client import connect
-from perdure.temporal.codec import BlobDriver, data_converter
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from perdure.workflows.types import Frozen, Text
+from perdure.temporal.stores.blobs import BlobMissing, LocalBlobs
+from perdure.temporal.stores.codec import BlobDriver, data_converter
+from perdure.workflows.vocabulary.parts import Frozen, Text
 
 
 class Note(Frozen):

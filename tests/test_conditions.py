@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.conditions import ConditionError, expression_of, is_true
+from perdure.workflows.core.conditions import ConditionError, expression_of, is_true
 
 NAMES: dict[str, Any] = {"args": {"amount": 150, "tags": ["new"], "who": None}, "session": {"cost_usd": 0.5}}
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.conftest import Dev
-from tests.session_client import Sessions, told
+from tests.support.session_client import Sessions, told
 
 pytestmark = pytest.mark.server
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.events import ApprovalRequested, Event, StepFinished, ToolStarted
-from perdure.workflows.types import ToolCall
-from tests.session_lab import Lab, Talk, lab_on
-from tests.tool_lab import begin, end, error, results, turn, whole
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.vocabulary.events import ApprovalRequested, Event, StepFinished, ToolStarted
+from perdure.workflows.vocabulary.parts import ToolCall
+from tests.support.session_lab import Lab, Talk, lab_on
+from tests.support.tool_lab import begin, end, error, results, turn, whole
 
 pytestmark = pytest.mark.server
 
@@ -40,7 +40,7 @@ tools:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    till = Path(__file__).parent / "till.py"
+    till = Path(__file__).parent / "support" / "till.py"
     folder = tmp_path_factory.mktemp("lab")
     async with lab_on(temporal_server, folder, more_agents=AGENTS, more_tools=[till]) as opened:
         yield opened

@@ -1,7 +1,9 @@
 """What holds between the packages: stubs and activities, the closed union of events, and what workflow code loads."""
 
+import ast
 import asyncio
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,17 +14,19 @@ import pytest
 from pydantic import JsonValue
 from temporalio import activity
 
-from perdure.activities.agents import Agents
-from perdure.activities.builtin_tools import current_time
-from perdure.activities.delivery import Deliveries
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.model_call import ModelCalls
-from perdure.activities.sub_agents import SubAgentCalls
-from perdure.activities.taking import Taking
-from perdure.activities.tools import read_tool
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows import contract, events, notes
-from perdure.workflows.contract import ToolOutput
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.models.call import ModelCalls
+from perdure.activities.sessions.agents import Agents
+from perdure.activities.sessions.delivery import Deliveries
+from perdure.activities.shipped.builtin_tools import current_time
+from perdure.activities.tools.remote_results import Taking
+from perdure.activities.tools.sub_agents import SubAgentCalls
+from perdure.activities.tools.tool import read_tool
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.core import private_changes as notes
+from perdure.workflows.protocol import activities as contract
+from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.vocabulary import events
 
 ROOT = Path(__file__).parent.parent
 
@@ -90,6 +94,30 @@ def test_a_room_is_imported_from_this_repository_as_a_part_of_perdure(room: str)
     assert found is not None
     assert found.origin is not None
     assert Path(found.origin).resolve().parent == ROOT / room
+
+
+def test_workflow_code_imports_what_it_is_allowed_to() -> None:
+    """No SDK and no I/O: a session's code is replayed anywhere."""
+    allowed = {"perdure", "temporalio", "pydantic", "pydantic_core", "jinja2"}
+    imported = {
+        (alias.name if isinstance(node, ast.Import) else node.module or "").partition(".")[0]
+        for file in (ROOT / "workflows").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported - sys.stdlib_module_names <= allowed
+    assert imported & {"asyncio", "random", "socket", "subprocess", "threading", "time", "urllib"} <= {"asyncio"}
+
+
+@pytest.mark.parametrize("room", ["workflows", "activities", "gateway", "temporal"])
+def test_no_room_is_imported_by_its_bare_name(room: str) -> None:
+    bare = re.compile(rf"^\s*(?:from|import) {room}\b", re.MULTILINE)
+    files = [
+        file for folder in ("workflows", "activities", "gateway", "temporal") for file in (ROOT / folder).rglob("*.py")
+    ]
+    assert files
+    assert [str(file) for file in files if bare.search(file.read_text())] == []
 
 
 def test_workflow_code_loads_no_sdk() -> None:

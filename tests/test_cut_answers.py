@@ -5,10 +5,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.workflows.endings import NUDGES
-from tests.session_client import Sessions, texts
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.workflows.core.endings import NUDGES
+from tests.support.session_client import Sessions, texts
 
 pytestmark = pytest.mark.server
 

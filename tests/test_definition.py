@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from perdure.workflows.tool_definition import ToolUse
+from perdure.workflows.definition.tools import ToolUse
 
 
 def test_options_of_a_tool_survive_json() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from perdure.temporal.agent_folders import SHIPPED
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.definitions import Definitions, Known, digest
-from perdure.workflows.definition import AgentDefinition, Price
+from perdure.temporal.definitions.folders import SHIPPED
+from perdure.temporal.definitions.store import Definitions, Known, digest
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.agent import AgentDefinition, Price
 
 
 def write(folder: Path, name: str, **fields: Any) -> Path:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from perdure.activities.deltas import INTERVAL_S, DeltaWriter
-from perdure.activities.wire import Delta
-from perdure.temporal.live import Frame, MemoryLive, StepDelta, StepProgress
-from perdure.workflows.types import Part, Reasoning, Text
-from tests.virtual_time import run
+from perdure.activities.models.delta_writer import INTERVAL_S, DeltaWriter
+from perdure.activities.models.wire import Delta
+from perdure.temporal.live.live import Frame, MemoryLive, StepDelta, StepProgress
+from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
+from tests.support.virtual_time import run
 
 BEGIN = StepProgress("t1.s1", 2)
 

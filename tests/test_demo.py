@@ -6,13 +6,24 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.demo import Demo
-from perdure.activities.demo_arguments import arguments, expression
-from perdure.activities.wire import Answer, Delta, Started
-from perdure.workflows import ask_user, errors
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, Reasoning, Role, Text, ToolCall, ToolError, ToolResult, ToolSpec, Usage
+from perdure.activities.models.demo.arguments import arguments, expression
+from perdure.activities.models.demo.wire import Demo
+from perdure.activities.models.wire import Answer, Delta, Started
+from perdure.workflows.definition import ask_user
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.parts import (
+    Message,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
 
 
 def spec(name: str, required: tuple[str, ...] = (), **properties: dict[str, JsonValue]) -> ToolSpec:

@@ -10,11 +10,11 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from typer.testing import CliRunner, Result
 
-from perdure.temporal.agent_folders import SHIPPED, AgentFolders, Reading
-from perdure.temporal.app import checkup
 from perdure.temporal.app.cli import app
+from perdure.temporal.app.commands import checkup
+from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from tests.conftest import Dev, free_ports
-from tests.versions import make_current
+from tests.support.versions import make_current
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
 AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\n"

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from perdure.activities.model_call import encode_request
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.approvals import plan_calls
-from perdure.workflows.commands import ModelInputPage, ModelInputRequest
-from perdure.workflows.definition import Limits, TurnLimits
-from perdure.workflows.endings import GOOD, NUDGES
-from perdure.workflows.events import Event, StepFinished, ToolFinished, TurnFinished
-from perdure.workflows.notes import CallsPlanned, RulesChosen
+from perdure.activities.models.call import encode_request
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.core.approvals import plan_calls
+from perdure.workflows.core.endings import GOOD, NUDGES
+from perdure.workflows.core.private_changes import CallsPlanned, RulesChosen
+from perdure.workflows.core.turn import Action, CallModel, FinishTurn, PlanCalls, next_action
+from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.protocol.commands import ModelInputPage, ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.turn import Action, CallModel, FinishTurn, PlanCalls, next_action
-from perdure.workflows.types import Part, Reasoning, StopReason, Text
-from tests.core import Story, agent, call
-from tests.session_lab import Lab, Play, Talk, check, lab_on
+from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
+from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text
+from tests.support.core import Story, agent, call
+from tests.support.session_lab import Lab, Play, Talk, check, lab_on
 
 BAD: tuple[tuple[StopReason, str], ...] = (
     ("max_tokens", "answer_cut"),

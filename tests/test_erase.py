@@ -11,11 +11,11 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from perdure.gateway.runs import run_exists, runs_of
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.gateway.backend.runs import run_exists, runs_of
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions, told
+from tests.support.session_client import Sessions, told
 
 pytestmark = pytest.mark.server
 

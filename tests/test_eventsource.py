@@ -15,11 +15,11 @@ from typing import Any, Self, get_args
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.workflows.events import Event
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.workflows.vocabulary.events import Event
 from tests.conftest import Dev, missing
-from tests.session_client import Frame, Sessions, frames_of
+from tests.support.session_client import Frame, Sessions, frames_of
 
 pytestmark = pytest.mark.server
 

@@ -10,8 +10,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.failures import (
+from perdure.activities.models.failures import (
     ANTHROPIC,
     DEMO,
     OPENAI_RESPONSES,
@@ -22,15 +21,16 @@ from perdure.activities.failures import (
     redact,
     retry_after,
 )
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Fault, Reply
-from perdure.temporal.references import MissingVariable
-from perdure.workflows import errors
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, Text
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Fault, Reply
+from perdure.temporal.definitions.references import MissingVariable
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.parts import Message, Text
 
 BENIGN = ApplicationErrorCategory.BENIGN
 LOUD = ApplicationErrorCategory.UNSPECIFIED

@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.fake_responses import encrypted
-from perdure.temporal.app.fake_rules import responses_complaint
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.fakes.responses import encrypted
+from perdure.temporal.app.fakes.rules import responses_complaint
 
 ASK = {
     "model": "m",
@@ -101,7 +101,7 @@ async def test_it_goes_on_after_a_fault(name: str) -> None:
 
 async def test_as_a_process_it_is_told_over_http() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "perdure.temporal.app.fake_provider", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "perdure.temporal.app.fakes.provider", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()

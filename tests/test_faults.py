@@ -8,12 +8,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply, signature
-from perdure.temporal.app.fake_responses import encrypted
-from perdure.workflows import errors
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply, signature
+from perdure.temporal.app.fakes.responses import encrypted
+from perdure.workflows.vocabulary import errors
 from tests.conftest import Dev
-from tests.session_client import Frame, Sessions, texts
+from tests.support.session_client import Frame, Sessions, texts
 
 pytestmark = pytest.mark.server
 

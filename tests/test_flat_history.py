@@ -8,12 +8,12 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.attributes import AGENT, COST, STATUS, TENANT
-from perdure.workflows.commands import PageRequest
-from perdure.workflows.events import MessageAdded
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.protocol.commands import PageRequest
 from perdure.workflows.session import SessionWorkflow
-from tests.session_lab import ONE_STEP, Lab, Play, Talk, check, ends, kinds, lab_on
+from perdure.workflows.vocabulary.events import MessageAdded
+from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT
+from tests.support.session_lab import ONE_STEP, Lab, Play, Talk, check, ends, kinds, lab_on
 
 pytestmark = pytest.mark.server
 

@@ -18,13 +18,13 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.hidden_address import BLOCKED_PORTS, hidden_address
-from tests.browsing import WAIT_MS, open_browser
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS, hidden_address
 from tests.conftest import Dev
-from tests.foreign_pages import Site, attack, on_gateway, on_temporal, site
-from tests.session_client import Sessions
+from tests.support.browsing import WAIT_MS, open_browser
+from tests.support.foreign_pages import Site, attack, on_gateway, on_temporal, site
+from tests.support.session_client import Sessions
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions, texts
+from tests.support.session_client import Sessions, texts
 
 pytestmark = pytest.mark.server
 

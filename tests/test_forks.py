@@ -7,12 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.files import put_file
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.stores.files import put_file
 from tests.conftest import Dev
-from tests.session_client import PATIENCE_S, Frame, Sessions, texts, told
+from tests.support.session_client import PATIENCE_S, Frame, Sessions, texts, told
 
 pytestmark = pytest.mark.server
 

@@ -7,12 +7,12 @@ import httpx2
 import pytest
 from temporalio.client import Client
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.client import connect
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from tests.conftest import Dev
-from tests.session_client import Sessions, texts
+from tests.support.session_client import Sessions, texts
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

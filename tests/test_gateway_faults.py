@@ -12,13 +12,13 @@ import uvicorn
 from temporalio.client import Client
 
 from perdure.gateway.app import create_app
-from perdure.gateway.context import ReadMetrics
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.client import connect
-from perdure.temporal.definitions import SHIPPED, Definitions
-from perdure.temporal.live import MemoryLive
+from perdure.gateway.routes.context import ReadMetrics
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.definitions.store import SHIPPED, Definitions
+from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import LocalBlobs
 
 pytestmark = pytest.mark.server
 

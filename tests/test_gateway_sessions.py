@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from tests.session_client import Sessions
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.attributes import AGENT
-from perdure.workflows.commands import ModelInputRequest, PageRequest
-from perdure.workflows.events import AgentUpdated, StepStarted, ToolFinished
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.protocol.commands import ModelInputRequest, PageRequest
 from perdure.workflows.session import SessionWorkflow
-from tests.session_lab import Lab, Play, check, ends, kinds, lab_on
+from perdure.workflows.vocabulary.events import AgentUpdated, StepStarted, ToolFinished
+from perdure.workflows.vocabulary.search_attributes import AGENT
+from tests.support.session_lab import Lab, Play, check, ends, kinds, lab_on
 
 pytestmark = pytest.mark.server
 

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 from temporalio.client import Client
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions, texts, told
+from tests.support.session_client import Sessions, texts, told
 
 pytestmark = pytest.mark.server
 

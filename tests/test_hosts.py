@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.gateway.hosts import Host, KnownHosts
+from perdure.gateway.http.hosts import Host, KnownHosts
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from perdure.temporal.inputs import InputProblem, check_inputs, input_faults, inputs_schema
-from perdure.workflows.definition import AgentDefinition
+from perdure.temporal.definitions.inputs import InputProblem, check_inputs, input_faults, inputs_schema
+from perdure.workflows.definition.agent import AgentDefinition
 
 
 def agent(inputs: dict[str, Any]) -> AgentDefinition:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from perdure.gateway.json_bodies import JsonBodies
-from tests.session_client import told
+from perdure.gateway.http.json_bodies import JsonBodies
+from tests.support.session_client import told
 
 WRITES = ["POST", "PUT", "PATCH", "DELETE"]
 NOT_JSON = [

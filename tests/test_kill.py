@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 
 pytestmark = pytest.mark.server
 

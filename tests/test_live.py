@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from perdure.temporal.live import (
+from perdure.temporal.live.live import (
     Frame,
     LivePart,
     MemoryLive,

@@ -10,13 +10,13 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from perdure.gateway.live_children import KEPT, LiveChildren
-from perdure.gateway.runs import run_exists, runs_of
-from perdure.gateway.sse import Outgoing, encode
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.gateway.backend.runs import run_exists, runs_of
+from perdure.gateway.http.sse import Outgoing, encode
+from perdure.gateway.live.sub_agents import KEPT, LiveChildren
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Frame, Sessions
+from tests.support.session_client import Frame, Sessions
 
 pytestmark = pytest.mark.server
 

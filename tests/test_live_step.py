@@ -2,9 +2,9 @@
 
 import orjson
 
-from perdure.gateway.live_step import LiveStep
-from perdure.gateway.sse import Outgoing
-from perdure.temporal.live import LivePart, StepDelta, StepProgress
+from perdure.gateway.http.sse import Outgoing
+from perdure.gateway.live.step import LiveStep
+from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
 
 
 def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1) -> StepDelta:

@@ -18,11 +18,11 @@ from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
-from perdure.temporal.log import configure, redact
-from perdure.temporal.redaction import HIDDEN
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.log import configure, redact
+from perdure.temporal.telemetry.redaction import HIDDEN
 
 #: What this file imports beside its workflow, the sandbox must not import again.
 SANDBOX = SandboxedWorkflowRunner(
@@ -164,7 +164,8 @@ def test_no_key_survives_wherever_it_stands(key: str, before: str, after: str) -
 
 async def test_the_last_words_are_out_when_the_process_leaves() -> None:
     program = (
-        "import sys; from perdure.temporal.app.exit import leave; print('out'); print('err', file=sys.stderr); leave(7)"
+        "import sys; from perdure.temporal.app.console.exit import leave; "
+        "print('out'); print('err', file=sys.stderr); leave(7)"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

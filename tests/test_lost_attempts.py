@@ -6,12 +6,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.activities.model_call import HEARTBEAT_S, encode_request
-from perdure.temporal.app.fake_provider import Call, FakeProvider
-from perdure.temporal.app.fake_replies import Fault, Reply
-from perdure.workflows import errors
+from perdure.activities.models.call import HEARTBEAT_S, encode_request
+from perdure.temporal.app.fakes.provider import Call, FakeProvider
+from perdure.temporal.app.fakes.replies import Fault, Reply
+from perdure.workflows.vocabulary import errors
 from tests.conftest import Dev
-from tests.session_client import Sessions
+from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
 

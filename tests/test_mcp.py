@@ -11,20 +11,20 @@ import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
-from perdure.gateway.answers import check_answer
 from perdure.gateway.app import create_app
-from perdure.gateway.auth import Principal
-from perdure.gateway.bodies import AnswerBody
-from perdure.gateway.problems import Problem
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
-from perdure.temporal.files import put_file
+from perdure.gateway.http.auth import Principal
+from perdure.gateway.http.bodies import AnswerBody
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.answers import check_answer
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from perdure.workflows.commands import ModelInputRequest, Prompt, QuestionState
-from perdure.workflows.events import Event, InputRequested, ToolFinished
+from perdure.temporal.stores.files import put_file
+from perdure.workflows.protocol.commands import ModelInputRequest, Prompt, QuestionState
 from perdure.workflows.session import SessionWorkflow
-from tests.mcp_running import HttpServer, http_server, program
-from tests.session_lab import Lab, Play, Talk, ends, kinds, open_lab
+from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished
+from tests.support.mcp_running import HttpServer, http_server, program
+from tests.support.session_lab import Lab, Play, Talk, ends, kinds, open_lab
 
 pytestmark = pytest.mark.server
 
@@ -53,7 +53,7 @@ class Shop:
 def agents(folder: Path, url: str) -> None:
     folder.mkdir()
     nowhere = "http://127.0.0.1:9/mcp"
-    old = program("tests.mcp_server", "old")
+    old = program("tests.support.mcp_server", "old")
     for name, tools in {
         "shop": f"  - mcp: {{url: '{url}', name: shop, allow: [add, hang, grow, shout, die], retry: {{attempts: 1}}}}",
         "careful": f"  - mcp: {{url: '{url}', allow: [add], approval: {{when: '{{{{ args.a > 10 }}}}'}}}}",

@@ -17,21 +17,21 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.mcp_listing import describe
-from perdure.activities.mcp_program import Lines
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.files import get_file
-from perdure.temporal.log import configure
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.listing import describe
+from perdure.activities.mcp.program import Lines
 from perdure.temporal.settings import Settings
-from perdure.workflows.contract import ToolOutput
-from perdure.workflows.tool_definition import McpAddress, McpServer
-from tests.mcp_raw_http import TOOL, Answer, RawServer, raw_server
-from tests.mcp_running import SHELF, program
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.stores.files import get_file
+from perdure.temporal.telemetry.log import configure
+from perdure.workflows.definition.tools import McpAddress, McpServer
+from perdure.workflows.protocol.activities import ToolOutput
+from tests.support.mcp_raw_http import TOOL, Answer, RawServer, raw_server
+from tests.support.mcp_running import SHELF, program
 
 #: Far below the time-out of a tool: what is over is over at once.
 AT_ONCE_S = 15
-STDIO = program("tests.mcp_raw")
+STDIO = program("tests.support.mcp_raw")
 GOOD = '{"jsonrpc":"2.0","id":{id},"result":{"content":[{"type":"text","text":"fine"}]}}'
 CODES = (-32000, -32001, -32600, -32601, -32603, -32700, 0, 7, 401)
 BROKEN = {

@@ -12,12 +12,12 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.mcp_listing import describe, fit_name
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows.contract import ToolOutput
-from perdure.workflows.tool_definition import McpAddress, McpServer
-from tests.mcp_running import SHELF, HttpServer, http_server, program
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.listing import describe, fit_name
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.tools import McpAddress, McpServer
+from perdure.workflows.protocol.activities import ToolOutput
+from tests.support.mcp_running import SHELF, HttpServer, http_server, program
 
 SECRETS = {"TOKEN": "t0p"}
 
@@ -186,7 +186,7 @@ async def test_a_server_that_is_not_there(calls: Calls, address: McpAddress, why
 
 
 async def test_a_list_that_is_none(calls: Calls) -> None:
-    kind, message, _ = await calls.failure(program("tests.mcp_liar", "wholly"), "liar")
+    kind, message, _ = await calls.failure(program("tests.support.mcp_liar", "wholly"), "liar")
     assert kind == "mcp_unavailable"
     assert message.endswith("its list of tools is not what MCP says.")
 
@@ -202,13 +202,13 @@ async def test_a_list_that_is_none(calls: Calls) -> None:
     ],
 )
 async def test_a_server_that_lies(calls: Calls, tool: str, kind: str, words: str) -> None:
-    failed, message, _ = await calls.failure(program("tests.mcp_liar"), tool)
+    failed, message, _ = await calls.failure(program("tests.support.mcp_liar"), tool)
     assert failed == kind
     assert words in message
 
 
 async def test_tools_whose_schemas_are_none_are_left_out(servers: McpServers) -> None:
-    address = program("tests.mcp_liar")
+    address = program("tests.support.mcp_liar")
     listed = await servers.listings.tools(address, patience=60)
     server = McpServer(name="shop", command=address.command, env=address.env)
     assert list(describe(server, listed)) == ["liar", "not_base64", "no_result", "refuses"]

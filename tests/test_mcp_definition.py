@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from perdure.workflows.definition import AgentDefinition, LoadedAgent
-from perdure.workflows.tool_definition import McpServer, McpTool, ToolEntry, ToolUse, name_of
+from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent
+from perdure.workflows.definition.tools import McpServer, McpTool, ToolEntry, ToolUse, name_of
 
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 AGENT = {"name": "a", "models": {"m": {"use": "demo/x"}}, "model": "m", "instructions": "x"}

@@ -11,13 +11,13 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.mcp_questions import Dialogue, NotAskable
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows.contract import CallMcpToolInput, ToolOutput
-from perdure.workflows.server_input import ServerAsks, ServerInput, after, answered
-from perdure.workflows.tool_definition import McpAddress
-from tests.mcp_running import SHELF, HttpServer, http_server, program
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.questions import Dialogue, NotAskable
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
+from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput, after, answered
+from tests.support.mcp_running import SHELF, HttpServer, http_server, program
 
 SIZE = {"properties": {"size": {"title": "Size", "type": "integer"}}, "required": ["size"]}
 
@@ -51,13 +51,13 @@ def address(request: pytest.FixtureRequest, new_server: HttpServer, old_server: 
         case "new program":
             return program()
         case _:
-            return program("tests.mcp_server", "old")
+            return program("tests.support.mcp_server", "old")
 
 
 @pytest.fixture(params=["http", "program"])
 def old(request: pytest.FixtureRequest, old_server: HttpServer) -> McpAddress:
     if request.param == "program":
-        return program("tests.mcp_server", "old")
+        return program("tests.support.mcp_server", "old")
     return McpAddress(url=old_server.url)
 
 
@@ -205,7 +205,7 @@ async def test_a_tool_that_runs_once_is_not_asked_on_the_open_connection(servers
 
 async def test_calls_at_the_same_time_on_one_connection(servers: McpServers) -> None:
     """It does not say whose its question is; one that runs alone is asked."""
-    address = program("tests.mcp_server", "old", OWN="1")
+    address = program("tests.support.mcp_server", "old", OWN="1")
     assert await Call(servers, address, "add", {"a": 1, "b": 1}).go_on() == {"result": 2}
     hanging = asyncio.create_task(Call(servers, address, "hang", {"name": "x"}).go_on())
     async with asyncio.timeout(60):

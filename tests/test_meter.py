@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.activities.meter import Meter
-from perdure.workflows.definition import Price
-from perdure.workflows.pricing import Spent, worst_case
-from perdure.workflows.turn import BYTES_PER_TOKEN, sent
-from perdure.workflows.types import Usage
-from tests.core import Story, agent
+from perdure.activities.models.meter import Meter
+from perdure.workflows.core.turn import BYTES_PER_TOKEN, sent
+from perdure.workflows.definition.agent import Price
+from perdure.workflows.definition.pricing import Spent, worst_case
+from perdure.workflows.vocabulary.parts import Usage
+from tests.support.core import Story, agent
 
 PRICE = Price(input=3, output=15, cached_input=0.3)
 

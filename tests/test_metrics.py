@@ -15,22 +15,22 @@ import pytest_asyncio
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from perdure.gateway.live_step import MEASURED_EACH
-from perdure.gateway.watches import Watches
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.hidden_address import BLOCKED_PORTS
-from perdure.temporal.live import StepDelta
-from perdure.temporal.metrics import Exporter, ExporterFailed, Metrics
+from perdure.gateway.live.step import MEASURED_EACH
+from perdure.gateway.live.watches import Watches
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.live.live import StepDelta
 from perdure.temporal.settings import Settings, SettingsInvalid
-from perdure.workflows.events import Event
-from perdure.workflows.types import Text, ToolCall, ToolError, ToolResult
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
+from perdure.temporal.telemetry.metrics import Exporter, ExporterFailed, Metrics
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult
 from tests.conftest import Command, free_ports
-from tests.core import AT, Story, agent, call
-from tests.session_client import Sessions
-from tests.watching import SESSION, SOON, Session, Viewer
+from tests.support.core import AT, Story, agent, call
+from tests.support.session_client import Sessions
+from tests.support.watching import SESSION, SOON, Session, Viewer
 
 SONNET = "anthropic/claude-sonnet-5-5"
 LONG = Reply(text=" ".join(f"word{n}" for n in range(2000)), gap=0.02)

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from perdure.activities.misfits import misfits, wrong_arguments
-from perdure.activities.validation import validated
-from perdure.workflows import ask_user
-from perdure.workflows.types import Text, ToolCall, ToolSpec
+from perdure.activities.models.argument_validation import validated
+from perdure.activities.tools.argument_check import misfits, wrong_arguments
+from perdure.workflows.definition import ask_user
+from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolSpec
 
 PICK = {
     "type": "object",

@@ -7,14 +7,14 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.mcp_questions import Dialogue, NotAskable
-from perdure.activities.tools import sized_result
-from perdure.activities.transcript import parse_arguments
-from perdure.temporal.nesting import DEEPEST, too_deep
-from perdure.temporal.schema_check import input_fault, schema_fault
-from perdure.workflows.contract import CallMcpToolInput
-from perdure.workflows.runs import SessionInput
-from tests.core import Story
+from perdure.activities.mcp.questions import Dialogue, NotAskable
+from perdure.activities.models.provider_turns import parse_arguments
+from perdure.activities.tools.tool import sized_result
+from perdure.temporal.schemas.check import input_fault, schema_fault
+from perdure.temporal.schemas.nesting import DEEPEST, too_deep
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.protocol.activities import CallMcpToolInput
+from tests.support.core import Story
 
 
 def nested(depth: int) -> Any:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import perdure
-from perdure.temporal.agent_folders import SHIPPED, AgentFolders
-from perdure.temporal.app.new import NotEmpty, agent_name, create
+from perdure.temporal.app.commands.new import NotEmpty, agent_name, create
+from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
 
 
 def test_the_project_is_whole_and_its_own_tests_pass(tmp_path: Path) -> None:

@@ -9,16 +9,27 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.openai_clients import PLACEHOLDER_KEY
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.activities.wire import Answer, Delta, Started
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.fake_responses import encrypted
-from perdure.workflows import errors
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult, ToolSpec, Usage
+from perdure.activities.models.wire import Answer, Delta, Started
+from perdure.activities.models.wires.openai_clients import PLACEHOLDER_KEY
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.fakes.responses import encrypted
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.parts import (
+    Message,
+    Native,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
 
 API = "openai.responses"
 TOOL = ToolSpec(name="find_order", description="Finds.", input={"type": "object", "properties": {}})

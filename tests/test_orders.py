@@ -11,12 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from perdure.workflows.approvals import UNKNOWN, plan_calls
-from perdure.workflows.commands import Answer, StepRecord
-from perdure.workflows.contract import StepOutput, ToolOutput
-from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
-from perdure.workflows.events import Event
-from perdure.workflows.notes import (
+from perdure.workflows.core.approvals import UNKNOWN, plan_calls
+from perdure.workflows.core.plan import Plan
+from perdure.workflows.core.private_changes import (
     AgentFailed,
     AgentLoaded,
     CallsPlanned,
@@ -28,13 +25,9 @@ from perdure.workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from perdure.workflows.plan import Plan
-from perdure.workflows.questions import Questions
-from perdure.workflows.session_state import SessionState
-from perdure.workflows.step import finished_step, opened_step
-from perdure.workflows.sub_agents import SubAgents
-from perdure.workflows.toolbox import Toolbox
-from perdure.workflows.turn import (
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.step import finished_step, opened_step
+from perdure.workflows.core.turn import (
     AbandonTools,
     Ask,
     CallModel,
@@ -49,8 +42,15 @@ from perdure.workflows.turn import (
     Wait,
     next_action,
 )
-from perdure.workflows.types import Part, Text, Timing, ToolCall, ToolResult, Usage
-from tests.core import AT, Story, agent, failed
+from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
+from perdure.workflows.protocol.activities import StepOutput, ToolOutput
+from perdure.workflows.protocol.commands import Answer, StepRecord
+from perdure.workflows.running.questions import Questions
+from perdure.workflows.running.sub_agents import SubAgents
+from perdure.workflows.running.toolbox import Toolbox
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
+from tests.support.core import AT, Story, agent, failed
 
 DIGESTS = ("d1", "d2", "broken")
 COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]
@@ -265,7 +265,7 @@ class Tiny:
             self.story.note(ToolsChanged())
 
     def _finish(self, call_id: str, outcome: str) -> None:
-        """A call that runs ends as `workflows/toolbox.py` has it; what fails is lost."""
+        """A call that runs ends as `workflows/running/toolbox.py` has it; what fails is lost."""
         call = self.calls.pop(call_id)
         turn = self.state.turn
         assert turn is not None

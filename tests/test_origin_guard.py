@@ -6,10 +6,10 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
-from perdure.gateway.hosts import KnownHosts
-from perdure.gateway.origin_guard import OriginGuard
-from perdure.gateway.site import LINKED
-from tests.session_client import told
+from perdure.gateway.http.hosts import KnownHosts
+from perdure.gateway.http.origin_guard import OriginGuard
+from perdure.gateway.routes.pages import LINKED
+from tests.support.session_client import told
 
 HERE = "http://localhost:8000"
 LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

@@ -15,11 +15,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Command, free_ports
-from tests.session_client import Frame, Sessions, Viewer, texts
+from tests.support.session_client import Frame, Sessions, Viewer, texts
 
 pytestmark = pytest.mark.server
 

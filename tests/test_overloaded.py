@@ -13,19 +13,19 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from perdure.activities.agents import Agents
-from perdure.gateway.backend import Backend
-from perdure.gateway.problems import Problem
-from perdure.temporal.app.assembly import assemble
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.app.sources import Sources
-from perdure.temporal.client import connect
-from perdure.temporal.log import runtime
+from perdure.activities.sessions.agents import Agents
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.http.problems import Problem
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.assembly import assemble
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.starting import Memo
 from perdure.temporal.settings import Settings
-from perdure.temporal.starting import Memo
-from perdure.workflows.commands import NewSession
-from perdure.workflows.contract import TASK_QUEUE
-from perdure.workflows.runs import SessionInput
+from perdure.temporal.telemetry.log import runtime
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import NewSession
 from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server

@@ -2,9 +2,9 @@
 
 import pytest
 
-from perdure.activities.transcript import UserTurn, turns
-from perdure.workflows.types import Data, Message, Text, as_foreign
-from tests.core import AT
+from perdure.activities.models.provider_turns import UserTurn, turns
+from perdure.workflows.vocabulary.parts import Data, Message, Text, as_foreign
+from tests.support.core import AT
 
 NOTE = {"timer_id": "t1.s1.c1.timer", "due": "2026-03-01", "note": "Look"}
 

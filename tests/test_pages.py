@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from tests.browsing import WAIT_MS, open_browser, say
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from tests.support.browsing import WAIT_MS, open_browser, say
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

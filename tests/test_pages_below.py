@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.view_story import (
+from tests.support.view_story import (
     REDUCE,
     USAGE,
     Event,

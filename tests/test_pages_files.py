@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.view_story import Event, Node, open_node
+from tests.support.view_story import Event, Node, open_node
 
 FILES = """
 const { filesOf } = await import('./pages/files.js');

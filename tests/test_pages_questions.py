@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.files import put_file
-from tests.browsing import WAIT_MS, open_browser, say
-from tests.mcp_running import program
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.stores.files import put_file
+from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.mcp_running import program
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from perdure.workflows import queries
-from perdure.workflows import state as state_module
-from perdure.workflows.commands import PAGE_BYTES, PastPage, PastRequest
-from perdure.workflows.notes import (
+from perdure.workflows.core import answers
+from perdure.workflows.core import fold as state_module
+from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished, past, retold
+from perdure.workflows.core.private_changes import (
     CloseRequested,
 )
-from perdure.workflows.past import TurnRuns, UnknownTurn, last_finished, past, retold
-from perdure.workflows.session_state import SessionState
-from perdure.workflows.turn import LoadAgent, Rest, next_action
-from perdure.workflows.types import BlobRef, Message, Text, Usage
-from tests.core import Story, agent, user
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.turn import LoadAgent, Rest, next_action
+from perdure.workflows.protocol.commands import PAGE_BYTES, PastPage, PastRequest
+from perdure.workflows.vocabulary.parts import BlobRef, Message, Text, Usage
+from tests.support.core import Story, agent, user
 
 
 def talk(turns: int = 3) -> Story:
@@ -38,7 +38,7 @@ def whole(state: SessionState, request: PastRequest) -> SessionState:
     """The state that the pages of the query make up."""
     data, sha256 = b"", None
     while True:
-        page = queries.past(state, request.model_copy(update={"after": len(data), "sha256": sha256}))
+        page = answers.past(state, request.model_copy(update={"after": len(data), "sha256": sha256}))
         assert page.refused is None
         assert len(page.model_dump_json()) <= PAGE_BYTES
         assert page.start == len(data)
@@ -126,14 +126,14 @@ def test_an_unknown_turn(turn_id: str) -> None:
     for keep_turn in (True, False):
         with pytest.raises(UnknownTurn):
             past(talk().state, turn_id, keep_turn=keep_turn)
-    assert queries.past(talk().state, PastRequest(turn_id=turn_id, keep_turn=True)) == PastPage(refused="unknown_turn")
+    assert answers.past(talk().state, PastRequest(turn_id=turn_id, keep_turn=True)) == PastPage(refused="unknown_turn")
 
 
 def test_a_turn_that_runs_is_no_past_and_what_came_before_it_is() -> None:
     state = talk(2).turn("question 3").state
     with pytest.raises(TurnRuns):
         past(state, "t3", keep_turn=True)
-    assert queries.past(state, PastRequest(turn_id="t3", keep_turn=True)) == PastPage(refused="turn_running")
+    assert answers.past(state, PastRequest(turn_id="t3", keep_turn=True)) == PastPage(refused="turn_running")
     assert told(past(state, "t3", keep_turn=False))[-1] == "answer 2"
     assert last_finished(state) == "t2"
 
@@ -211,11 +211,11 @@ def test_a_big_past_comes_in_pages_and_is_begun_anew_where_it_changes() -> None:
     state = story.state
     request = PastRequest(turn_id="t40", keep_turn=True)
 
-    first = queries.past(state, request)
+    first = answers.past(state, request)
     assert first.more
     assert whole(state, request) == past(state, "t40", keep_turn=True)
     later = request.model_copy(update={"after": 10**9, "sha256": first.sha256})
-    assert queries.past(state, later) == PastPage(sha256=first.sha256, start=10**9)
+    assert answers.past(state, later) == PastPage(sha256=first.sha256, start=10**9)
     other = request.model_copy(update={"after": 1000, "sha256": "0" * 64})
-    assert queries.past(state, other) == first
+    assert answers.past(state, other) == first
     assert json.loads(first.model_dump_json())["start"] == 0

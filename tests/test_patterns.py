@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from perdure.temporal.agent_file import load_agent_file
-from perdure.temporal.inputs import InputProblem, check_inputs
-from perdure.temporal.patterns import applies_foreign, matches, pattern_fault
-from perdure.temporal.schema_faults import faults
-from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.temporal.definitions.agent_file import load_agent_file
+from perdure.temporal.definitions.inputs import InputProblem, check_inputs
+from perdure.temporal.schemas.faults import faults
+from perdure.temporal.schemas.patterns import applies_foreign, matches, pattern_fault
+from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 
 SLOW = "^(a+)+$"
 TEXT = "a" * 5_000 + "!"

@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.events import Events
-from perdure.workflows.plan import (
+from perdure.workflows.core.plan import (
     Plan,
     PlanEvent,
     Plans,
@@ -15,8 +14,9 @@ from perdure.workflows.plan import (
     running,
     with_args,
 )
-from perdure.workflows.types import BlobRef, Question, ToolCall, ToolResult
-from tests.core import AT, call
+from perdure.workflows.vocabulary.events import Events
+from perdure.workflows.vocabulary.parts import BlobRef, Question, ToolCall, ToolResult
+from tests.support.core import AT, call
 
 FIRST, OTHER = "t1.s1.c1", "t1.s1.c2"
 ASKING: Plans = {FIRST: Plan(do="ask", asks="approval"), OTHER: Plan(do="run")}

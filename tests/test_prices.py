@@ -3,10 +3,10 @@ import socket
 import genai_prices
 import pytest
 
-from perdure.temporal.prices import context_window, price_of
-from perdure.workflows.definition import ModelDefinition, Price
-from perdure.workflows.pricing import cost
-from perdure.workflows.types import Usage
+from perdure.temporal.definitions.prices import context_window, price_of
+from perdure.workflows.definition.agent import ModelDefinition, Price
+from perdure.workflows.definition.pricing import cost
+from perdure.workflows.vocabulary.parts import Usage
 
 
 def model(use: str, **fields: object) -> ModelDefinition:

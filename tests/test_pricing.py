@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perdure.workflows.definition import LongInput, Price
-from perdure.workflows.pricing import cost, worst_case
-from perdure.workflows.types import Usage
+from perdure.workflows.definition.agent import LongInput, Price
+from perdure.workflows.definition.pricing import cost, worst_case
+from perdure.workflows.vocabulary.parts import Usage
 
 RATE = st.floats(min_value=0, max_value=1000)
 PRICES = st.builds(

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from perdure.temporal.app.database import DatabaseBroken, check_database
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
+from perdure.temporal.app.dev_server.database import DatabaseBroken, check_database
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.stores.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
 from tests.conftest import Dev
-from tests.session_client import Sessions, told
+from tests.support.session_client import Sessions, told
 
 
 def open_to_others(root: Path) -> list[str]:

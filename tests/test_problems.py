@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.gateway.bodies import CreateSession, SendMessageBody
-from perdure.gateway.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
+from perdure.gateway.http.bodies import CreateSession, SendMessageBody
+from perdure.gateway.http.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
 
 
 def problem_of(model: type[BaseModel], value: object) -> Problem:

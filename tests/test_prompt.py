@@ -2,17 +2,17 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.commands import Prompt
-from perdure.workflows.conditions import is_true
-from perdure.workflows.prompt import (
+from perdure.workflows.core.conditions import is_true
+from perdure.workflows.core.prompt import (
     MAX_QUOTED_CHARACTERS,
     MAX_SYSTEM_CHARACTERS,
     PromptError,
     build_prompt,
     prompt_sha256,
 )
-from perdure.workflows.types import Message, Text, ToolSpec
-from tests.core import AT, Story, agent
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary.parts import Message, Text, ToolSpec
+from tests.support.core import AT, Story, agent
 
 
 def rendered(instructions: str, *, turns: int = 1, **inputs: Any) -> str:

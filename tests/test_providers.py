@@ -1,11 +1,11 @@
 import pytest
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.demo import Demo
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.activities.providers import Providers
-from perdure.workflows.definition import PROVIDERS, ModelDefinition
+from perdure.activities.models.demo.wire import Demo
+from perdure.activities.models.providers import Providers
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.workflows.definition.agent import PROVIDERS, ModelDefinition
 
 
 @pytest.mark.parametrize(

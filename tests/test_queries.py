@@ -1,8 +1,17 @@
 import pytest
 from pydantic import JsonValue
 
-from perdure.workflows import queries
-from perdure.workflows.commands import (
+from perdure.workflows.core import answers
+from perdure.workflows.core.plan import Plan
+from perdure.workflows.core.private_changes import (
+    CallsPlanned,
+    CloseRequested,
+    QuestionSettled,
+    StopRequested,
+)
+from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.protocol.commands import (
     PAGE_BYTES,
     Answer,
     EventsPage,
@@ -13,18 +22,9 @@ from perdure.workflows.commands import (
     Receipt,
     View,
 )
-from perdure.workflows.events import Event
-from perdure.workflows.notes import (
-    CallsPlanned,
-    CloseRequested,
-    QuestionSettled,
-    StopRequested,
-)
-from perdure.workflows.plan import Plan
-from perdure.workflows.prompt import build_prompt, prompt_sha256
-from perdure.workflows.session_state import SessionState
-from perdure.workflows.types import Frozen, Message, Text, ToolResult, ToolSpec
-from tests.core import AT, Story, agent, user
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, ToolSpec
+from tests.support.core import AT, Story, agent, user
 
 KIB = 1024
 
@@ -44,7 +44,7 @@ def all_events(state: SessionState, after: int = 0) -> tuple[list[Event], int]:
     """All events after a cursor, and in how many pages they came."""
     found: list[Event] = []
     for pages in range(1, 1000):
-        page = queries.events(state, after)
+        page = answers.events(state, after)
         found += page.events
         assert size(*page.events) <= PAGE_BYTES
         if not page.more:
@@ -55,7 +55,7 @@ def all_events(state: SessionState, after: int = 0) -> tuple[list[Event], int]:
 
 def test_a_receipt() -> None:
     story = talk(1).accepted("hi", "m7")
-    assert queries.receipt(story.state, "m7") == Receipt(
+    assert answers.receipt(story.state, "m7") == Receipt(
         seq=6,
         closed=False,
         status="working",
@@ -70,7 +70,7 @@ def test_a_receipt() -> None:
         position=1,
         room=100,
     )
-    closing = queries.receipt(story.note(CloseRequested(reason="bye")).state, "m8")
+    closing = answers.receipt(story.note(CloseRequested(reason="bye")).state, "m8")
     assert (closing.closed, closing.content_sha256, closing.cursor) == (True, None, None)
 
 
@@ -80,7 +80,7 @@ def test_a_receipt() -> None:
 )
 def test_events_after_a_cursor(after: int, seqs: list[int]) -> None:
     state = talk(1).state
-    page = queries.events(state, after)
+    page = answers.events(state, after)
     assert [event.seq for event in page.events] == seqs
     assert page == EventsPage(
         events=page.events,
@@ -91,19 +91,19 @@ def test_events_after_a_cursor(after: int, seqs: list[int]) -> None:
         step_open=False,
         working=False,
         more=False,
-        rests=queries.receipt(state, ""),
+        rests=answers.receipt(state, ""),
     )
 
 
 def test_only_a_session_that_rests_gives_its_receipt_along() -> None:
-    assert queries.events(talk(1).turn().state, 0).rests is None
-    assert queries.events(talk(1).note(CloseRequested(reason="bye")).state, 0).rests is None
+    assert answers.events(talk(1).turn().state, 0).rests is None
+    assert answers.events(talk(1).note(CloseRequested(reason="bye")).state, 0).rests is None
 
 
 def test_events_say_whether_a_step_is_open() -> None:
     story = talk(1).turn()
     story.open()
-    page = queries.events(story.state, 6)
+    page = answers.events(story.state, 6)
     assert (page.last_step, page.step_open) == ("t2.s1", True)
 
 
@@ -116,28 +116,28 @@ def test_many_events_come_in_pages_of_bounded_size() -> None:
 
 def test_an_event_above_the_bound_comes_alone() -> None:
     state = talk(3, 300 * KIB).state
-    page = queries.events(state, 2)
+    page = answers.events(state, 2)
     assert ([event.seq for event in page.events], page.more) == ([3], True)
 
 
 def test_a_snapshot_in_pages_is_that_of_its_first_page() -> None:
     story = talk(20, 30 * KIB)
-    first = queries.snapshot(story.state, "acme/s1", PageRequest())
+    first = answers.snapshot(story.state, "acme/s1", PageRequest())
     before = story.state.transcript
     story.whole_turn()
     messages: list[Message] = list(first.messages)
     while len(messages) < first.count:
-        page = queries.snapshot(story.state, "acme/s1", PageRequest(after=len(messages), until=first.count))
+        page = answers.snapshot(story.state, "acme/s1", PageRequest(after=len(messages), until=first.count))
         assert 0 < size(*page.messages) <= PAGE_BYTES
         assert page.queued == ()
         messages += page.messages
     assert tuple(messages) == before
-    assert queries.snapshot(story.state, "acme/s1", PageRequest(after=-3)).messages[0] == before[0]
+    assert answers.snapshot(story.state, "acme/s1", PageRequest(after=-3)).messages[0] == before[0]
 
 
 def test_a_snapshot_tells_what_the_session_is() -> None:
     story = Story.new(user="u1", metadata={"a": 1}, inputs={"b": 2}).loaded().whole_turn()
-    page = queries.snapshot(story.state, "acme/s1", PageRequest())
+    page = answers.snapshot(story.state, "acme/s1", PageRequest())
     assert page.model_dump(exclude={"messages", "limits", "usage", "created_at", "cost_usd"}) == {
         "session_id": "s1",
         "workflow_id": "acme/s1",
@@ -167,14 +167,14 @@ def test_an_unknown_cost_is_none() -> None:
     story = Story.new().loaded().turn()
     story.open()
     story.answered(Text(text="x"), cost=None)
-    assert queries.snapshot(story.state, "w", PageRequest()).cost_usd is None
+    assert answers.snapshot(story.state, "w", PageRequest()).cost_usd is None
 
 
 def test_waiting_messages_are_shortened_and_bounded() -> None:
     story = Story.new().loaded()
     for number in range(2000):
         story.accepted("x" * 1000, f"m{number}")
-    page = queries.snapshot(story.state, "acme/s1", PageRequest())
+    page = answers.snapshot(story.state, "acme/s1", PageRequest())
     assert 100 < len(page.queued) < 2000
     assert size(page) <= PAGE_BYTES
     assert page.queued[0].parts == (Text(text="x" * 200 + "\n… 600 characters left out …\n" + "x" * 200),)
@@ -194,17 +194,17 @@ def asking(count: int, **args: JsonValue) -> Story:
 
 def test_many_questions_come_in_pages_and_messages_beside_them() -> None:
     state = asking(64, text="x" * 4000).state
-    page = queries.snapshot(state, "acme/s1", PageRequest())
+    page = answers.snapshot(state, "acme/s1", PageRequest())
     found = list(page.questions)
     assert (page.more_questions, 0 < len(found) < 64, len(page.messages)) == (True, True, 1)
     while page.more_questions:
-        page = queries.snapshot(state, "acme/s1", PageRequest(after=2**31, until=0, questions=len(found)))
+        page = answers.snapshot(state, "acme/s1", PageRequest(after=2**31, until=0, questions=len(found)))
         assert size(page) <= PAGE_BYTES // 2
         assert page.messages == ()
         found += page.questions
     assert tuple(found) == state.questions
     # Further pages of the transcript do not tell them again.
-    assert queries.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
+    assert answers.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
 
 
 def test_a_form_of_its_own_counts_even_if_it_is_empty() -> None:
@@ -212,11 +212,11 @@ def test_a_form_of_its_own_counts_even_if_it_is_empty() -> None:
     assert story.state.loaded is not None
     spec = ToolSpec(name="add", description="Adds", input={"type": "object"}, output={"type": "integer"})
     story.loaded(story.state.loaded.model_copy(update={"tools": (spec,)}))
-    told = queries.question(story.state, "t1.s1.c1.approval")
+    told = answers.question(story.state, "t1.s1.c1.approval")
     assert (told.output, told.foreign) == ({"type": "integer"}, False)
     story.event("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True)
     story.event("input.requested", question_id="t1.s1.c1.input", call_id="t1.s1.c1", name="add", args={}, output={})
-    told = queries.question(story.state, "t1.s1.c1.input")
+    told = answers.question(story.state, "t1.s1.c1.input")
     assert (told.output, told.foreign) == ({}, True)
 
 
@@ -230,7 +230,7 @@ def test_a_trace_tells_what_was_asked_without_the_arguments() -> None:
     story = asking(1, text="x" * 30_000)
     story.note(QuestionSettled(question_id="t1.s1.c1.approval", answer_id="a1"))
     story.event("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True, by="ann")
-    (step,) = queries.trace(story.result("t1.s1.c1").state, 0).steps
+    (step,) = answers.trace(story.result("t1.s1.c1").state, 0).steps
     assert [event.type for event in step.events[2:]] == [
         "approval.requested",
         "approval.resolved",
@@ -245,11 +245,11 @@ def test_timers_are_bounded() -> None:
     story = Story.new().loaded()
     for number in range(100):
         story.event("timer.set", timer_id=f"t{number}", due=AT, note="é" * 2000)
-    page = queries.timers(story.state)
+    page = answers.timers(story.state)
     assert (len(page.timers), size(page) <= PAGE_BYTES) == (100, True)
     short = Story.new().loaded()
     short.event("timer.set", timer_id="t1", due=AT, note="é" * 2000)
-    assert queries.timers(short.state).timers == short.state.timers
+    assert answers.timers(short.state).timers == short.state.timers
 
 
 def prompt_of(state: SessionState) -> tuple[Prompt, str]:
@@ -266,7 +266,7 @@ def asked(story: Story) -> tuple[SessionState, View]:
 def test_a_model_that_knows_nothing_is_told_all() -> None:
     state, view = asked(talk(2))
     prompt, sha = prompt_of(state)
-    assert queries.model_input(state, ModelInputRequest(step_id="t3.s1")) == ModelInputPage(
+    assert answers.model_input(state, ModelInputRequest(step_id="t3.s1")) == ModelInputPage(
         open=True, known=True, view=view, prompt=prompt, prompt_sha256=sha, start=0, messages=state.transcript
     )
 
@@ -279,7 +279,7 @@ def test_a_model_that_knows_the_beginning_is_told_the_rest() -> None:
     request = ModelInputRequest(
         step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix, prompt_sha256=sha
     )
-    assert queries.model_input(state, request) == ModelInputPage(
+    assert answers.model_input(state, request) == ModelInputPage(
         open=True, known=True, view=view, prompt=None, prompt_sha256=sha, start=3, messages=state.transcript[3:]
     )
 
@@ -292,7 +292,7 @@ def test_what_does_not_match_is_told_whole(wrong: dict[str, object]) -> None:
     earlier = story.state.steps[-1].view
     state, _ = asked(story)
     known = {"step_id": "t3.s1", "epoch": earlier.epoch, "after": earlier.count, "prefix": earlier.prefix}
-    page = queries.model_input(state, ModelInputRequest.model_validate(known | wrong))
+    page = answers.model_input(state, ModelInputRequest.model_validate(known | wrong))
     assert (page.start, page.messages) == (0, state.transcript)
 
 
@@ -301,12 +301,12 @@ def test_another_definition_is_another_epoch() -> None:
     earlier = story.state.steps[-1].view
     state, _ = asked(story.loaded(agent("d2")))
     request = ModelInputRequest(step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix)
-    assert queries.model_input(state, request).start == 0
+    assert answers.model_input(state, request).start == 0
 
 
 def test_a_long_conversation_is_told_in_pages() -> None:
     state, view = asked(talk(20, 30 * KIB))
-    page = queries.model_input(state, ModelInputRequest(step_id="t21.s1"))
+    page = answers.model_input(state, ModelInputRequest(step_id="t21.s1"))
     messages = list(page.messages)
     while len(messages) < view.count:
         request = ModelInputRequest(
@@ -317,7 +317,7 @@ def test_a_long_conversation_is_told_in_pages() -> None:
             prompt_sha256=page.prompt_sha256,
             paging=True,
         )
-        page = queries.model_input(state, request)
+        page = answers.model_input(state, request)
         assert page.prompt is None
         assert size(page) <= PAGE_BYTES + KIB
         messages += page.messages
@@ -327,36 +327,36 @@ def test_a_long_conversation_is_told_in_pages() -> None:
 def test_a_step_sees_what_there_was_when_it_began() -> None:
     story = talk(1)
     state, view = asked(story)
-    before = queries.model_input(state, ModelInputRequest(step_id="t2.s1"))
+    before = answers.model_input(state, ModelInputRequest(step_id="t2.s1"))
     story.answered(Text(text="x")).finished().whole_turn()
-    after = queries.model_input(story.state, ModelInputRequest(step_id="t2.s1"))
+    after = answers.model_input(story.state, ModelInputRequest(step_id="t2.s1"))
     assert after == before.model_copy(update={"open": False})
     assert len(after.messages) == view.count
 
 
 def test_an_unknown_step_has_no_input() -> None:
-    assert queries.model_input(talk(1).state, ModelInputRequest(step_id="t9.s1")) == ModelInputPage(
+    assert answers.model_input(talk(1).state, ModelInputRequest(step_id="t9.s1")) == ModelInputPage(
         open=False, known=False
     )
 
 
 def test_step_states() -> None:
     story = talk(1)
-    assert queries.step_state(story.state, "t1.s1") == "finished"
+    assert answers.step_state(story.state, "t1.s1") == "finished"
     state, _ = asked(story)
-    assert [queries.step_state(state, step) for step in ("t2.s1", "t1.s1", "t3.s1")] == [
+    assert [answers.step_state(state, step) for step in ("t2.s1", "t1.s1", "t3.s1")] == [
         "running",
         "finished",
         "finished",
     ]
-    assert queries.step_state(story.note(StopRequested()).state, "t2.s1") == "stopping"
+    assert answers.step_state(story.note(StopRequested()).state, "t2.s1") == "stopping"
 
 
 def test_a_trace_has_each_step_with_its_events() -> None:
     story = Story.new().loaded().whole_turn().turn().called({"a": 1}, {"a": 2})
     story.result("t2.s1.c2").result("t2.s1.c1")
     story.open()
-    page = queries.trace(story.state, 0)
+    page = answers.trace(story.state, 0)
     assert [(step.record.step_id, [event.type for event in step.events]) for step in page.steps] == [
         ("t1.s1", ["step.started", "step.finished"]),
         ("t2.s1", ["step.started", "step.finished", *["tool.started", "tool.finished"] * 2]),
@@ -370,13 +370,13 @@ def test_a_trace_comes_in_pages() -> None:
     steps: list[str] = []
     more = True
     while more:
-        page = queries.trace(state, len(steps))
+        page = answers.trace(state, len(steps))
         assert 0 < size(*page.steps) <= PAGE_BYTES
         steps += [step.record.step_id for step in page.steps]
         more = page.more
     assert steps == [f"t{number}.s1" for number in range(1, 21)]
-    assert queries.trace(state, -1).steps[0].record.step_id == "t1.s1"
-    assert queries.trace(state, 99).steps == ()
+    assert answers.trace(state, -1).steps[0].record.step_id == "t1.s1"
+    assert answers.trace(state, 99).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -390,4 +390,4 @@ def test_a_trace_comes_in_pages() -> None:
     ],
 )
 def test_last_words(parts: tuple[Text | ToolResult, ...], words: str) -> None:
-    assert queries.last_words(user("").model_copy(update={"parts": parts})) == words
+    assert answers.last_words(user("").model_copy(update={"parts": parts})) == words

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from perdure.workflows.commands import PageRequest
-from perdure.workflows.events import ApprovalRequested, ApprovalResolved
+from perdure.workflows.protocol.commands import PageRequest
 from perdure.workflows.session import SessionWorkflow
-from tests.session_lab import Lab, Talk
-from tests.tool_lab import begin, end, error, results, skipping_lab, whole
+from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved
+from tests.support.session_lab import Lab, Talk
+from tests.support.tool_lab import begin, end, error, results, skipping_lab, whole
 
 pytestmark = pytest.mark.server
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.commands import PageRequest, QuestionState
-from perdure.workflows.events import ApprovalResolved, Event, InputReceived, TurnFinished
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.protocol.commands import PageRequest, QuestionState
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.types import ToolResult
-from tests.session_lab import Lab, Play, Talk, ends, kinds
-from tests.tool_lab import Call, begin, end, error, results, shop_lab, turn, whole
-from tests.tool_shop import entries, written
+from perdure.workflows.vocabulary.events import ApprovalResolved, Event, InputReceived, TurnFinished
+from perdure.workflows.vocabulary.parts import ToolResult
+from tests.support.session_lab import Lab, Play, Talk, ends, kinds
+from tests.support.tool_lab import Call, begin, end, error, results, shop_lab, turn, whole
+from tests.support.tool_shop import entries, written
 
 pytestmark = pytest.mark.server
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.session_state import MAX_QUEUED
-from tests.session_lab import Play, lab_on
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.core.state import MAX_QUEUED
+from tests.support.session_lab import Play, lab_on
 
 pytestmark = pytest.mark.server
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.activities.readable import readable
+from perdure.activities.shipped.html_text import readable
 
 
 def test_a_page_reads_well() -> None:

@@ -18,12 +18,12 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from perdure.temporal.app.identity import new_identity
-from perdure.temporal.app.reap import reap
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.reap import reap
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from perdure.workflows.attributes import STATUS
+from perdure.workflows.vocabulary.search_attributes import STATUS
 
 DEAD, ALIVE = "dead#1", "alive#2"
 

@@ -12,19 +12,19 @@ import structlog
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.codec import data_converter
-from perdure.temporal.log import configure
-from perdure.temporal.redaction import name_secrets, redacted, redacted_json
+from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.settings import Settings
-from perdure.workflows.events import ToolFinished
-from tests.session_lab import Lab, Play, lab_on
+from perdure.temporal.stores.codec import data_converter
+from perdure.temporal.telemetry.log import configure
+from perdure.temporal.telemetry.redaction import name_secrets, redacted, redacted_json
+from perdure.workflows.vocabulary.events import ToolFinished
+from tests.support.session_lab import Lab, Play, lab_on
 
 KEY = "w4re/house+key=77"
 PLACE = "behind-the-old-mill"
 NEEDLES = (KEY, KEY[:10], KEY[-10:], "w4re%2Fhouse", "NHJlL2hvdXNlK2tleT", PLACE)
 
-_TOOLS = Path(__file__).parent / "leaky_tools.py"
+_TOOLS = Path(__file__).parent / "support" / "leaky_tools.py"
 _AGENT = """\
 models: {main: {use: demo/stage}}
 secrets: [PLACE_OF_STOCK]

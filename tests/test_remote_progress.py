@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from perdure.gateway.remote_progress import EVERY_S
-from perdure.gateway.watch import Patience
-from perdure.gateway.watches import Watches
-from perdure.temporal.live import ToolProgress
-from perdure.workflows.notes import CallsPlanned
-from perdure.workflows.plan import Plan
-from tests.watching import SESSION, SOON, Session, Viewer, play
+from perdure.gateway.backend.remote_progress import EVERY_S
+from perdure.gateway.live.watch import Patience
+from perdure.gateway.live.watches import Watches
+from perdure.temporal.live.live import ToolProgress
+from perdure.workflows.core.plan import Plan
+from perdure.workflows.core.private_changes import CallsPlanned
+from tests.support.watching import SESSION, SOON, Session, Viewer, play
 
 ONE, OTHER = "t1.s1.c1", "t1.s1.c2"
 #: Of a watch that does not look by itself.

@@ -16,15 +16,15 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from perdure.gateway.backend import Backend
-from perdure.gateway.snapshots import snapshot_json
-from perdure.gateway.watches import Watches
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import unfold
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.live.watches import Watches
+from perdure.gateway.routes.snapshots import snapshot_json
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.stores.blobs import unfold
 from tests.conftest import missing
-from tests.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
-from tests.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
-from tests.tool_shop import there
+from tests.support.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
+from tests.support.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
+from tests.support.tool_shop import there
 
 pytestmark = pytest.mark.server
 

@@ -9,15 +9,15 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from perdure.temporal.codec import data_converter
-from perdure.workflows.rules import CURRENT
-from perdure.workflows.runs import SessionInput
+from perdure.temporal.stores.codec import data_converter
+from perdure.workflows.core.rules import CURRENT
+from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
-from tests.record_golden import SCENES
+from tests.golden.record import SCENES
 
-FILES = sorted((Path(__file__).parent / "golden").glob("*.json"))
-DELIVERIES = sorted((Path(__file__).parent / "golden_deliveries").glob("*.json"))
+FILES = sorted((Path(__file__).parent / "golden" / "sessions").glob("*.json"))
+DELIVERIES = sorted((Path(__file__).parent / "golden" / "deliveries").glob("*.json"))
 
 
 @workflow.defn(name="SessionWorkflow")

@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 import perdure
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.replay_pool import replay_all
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.app.verdicts import Outcome, Recorded, Setup, verdict
-from tests.session_lab import Lab, Play, Talk, ends, lab_on
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.replay.pool import replay_all
+from perdure.temporal.app.replay.verdicts import Outcome, Recorded, Setup, verdict
+from tests.support.session_lab import Lab, Play, Talk, ends, lab_on
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "sessions"
 
 
 Told = tuple[int, str, dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from perdure.activities.results import BadResult, check_result, read_results
+from perdure.activities.tools.results import BadResult, check_result, read_results
 
 
 class Order(BaseModel):

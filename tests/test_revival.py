@@ -7,10 +7,10 @@ import httpx2
 import psutil
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions, texts
+from tests.support.session_client import Sessions, texts
 
 pytestmark = pytest.mark.server
 

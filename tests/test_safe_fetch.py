@@ -14,8 +14,17 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.builtin_tools import fetch_url
-from perdure.activities.safe_fetch import Address, Fetcher, FetchFailed, FetchRefused, Hosts, Page, is_public, resolve
+from perdure.activities.shipped.builtin_tools import fetch_url
+from perdure.activities.shipped.safe_fetch import (
+    Address,
+    Fetcher,
+    FetchFailed,
+    FetchRefused,
+    Hosts,
+    Page,
+    is_public,
+    resolve,
+)
 
 LOOPBACK = ip_address("127.0.0.1")
 

@@ -15,20 +15,20 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment
 from typer.testing import CliRunner
 
-from perdure.activities.delivery import Deliveries, message_id_of
-from perdure.temporal.agent_file import load_agent_file
+from perdure.activities.sessions.delivery import Deliveries, message_id_of
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.client import connect, ensure_search_attributes
-from perdure.temporal.definitions import Definitions
-from perdure.temporal.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.definitions.agent_file import load_agent_file
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.server.client import connect, ensure_search_attributes
+from perdure.temporal.server.schedules import ScheduleKeeper, deliveries, ours, placed, temporal_schedule
 from perdure.temporal.settings import Settings
-from perdure.workflows.contract import DeliverMessageInput, Delivery
-from perdure.workflows.schedule_definition import Times, cron_times
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.schedules import Times, cron_times
+from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from tests.conftest import Dev
-from tests.session_client import PATIENCE_S, Sessions, texts
+from tests.support.session_client import PATIENCE_S, Sessions, texts
 
 pytestmark = pytest.mark.server
 

@@ -9,13 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, TypeAdapter
 
-from perdure.activities.builtin_tools import calculator, current_time, fetch_url
-from perdure.activities.order_desk import find_order, issue_refund
-from perdure.activities.schemas import Dialect, fit_all, without_nulls
-from perdure.activities.tools import read_tool
-from perdure.temporal.app.fake_tools import anthropic_tools, openai_tools
-from perdure.temporal.schema_check import input_fault
-from perdure.workflows.types import ToolSpec
+from perdure.activities.models.schemas import Dialect, fit_all, without_nulls
+from perdure.activities.shipped.builtin_tools import calculator, current_time, fetch_url
+from perdure.activities.shipped.order_desk import find_order, issue_refund
+from perdure.activities.tools.tool import read_tool
+from perdure.temporal.app.fakes.tools import anthropic_tools, openai_tools
+from perdure.temporal.schemas.check import input_fault
+from perdure.workflows.vocabulary.parts import ToolSpec
 
 OBJECT: dict[str, Any] = {"type": "object"}
 

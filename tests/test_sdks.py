@@ -20,9 +20,9 @@ def loaded_after(code: str) -> set[str]:
     [
         "import perdure.workflows.session",
         "import perdure.temporal.app.cli",
-        "import perdure.temporal.app.assembly, perdure.temporal.app.testing",
-        "from activities import sdks; sdks.load(['demo', 'nobody'])",
-        "from perdure.activities.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
+        "import perdure.temporal.app.processes.assembly, perdure.temporal.app.testing.kit",
+        "from perdure.activities.models import sdks; sdks.load(['demo', 'nobody'])",
+        "from perdure.activities.models.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
     ],
 )
 def test_none_without_need(code: str) -> None:
@@ -31,4 +31,4 @@ def test_none_without_need(code: str) -> None:
 
 @pytest.mark.parametrize(("provider", "expected"), [("anthropic", {"anthropic"}), ("openai-chat", {"openai"})])
 def test_one_for_its_provider(provider: str, expected: set[str]) -> None:
-    assert loaded_after(f"from activities import sdks; sdks.load([{provider!r}])") == expected
+    assert loaded_after(f"from perdure.activities.models import sdks; sdks.load([{provider!r}])") == expected

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from perdure.temporal.agent_file import load_agent_file
-from perdure.temporal.allowed import Allowed
-from perdure.temporal.definitions import digest
+from perdure.temporal.definitions.agent_file import load_agent_file
+from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.store import digest
 from perdure.temporal.settings import Settings
-from perdure.workflows.definition import AgentDefinition, ModelDefinition
+from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 
 HEAD = "name: shop\nmodel: main\ninstructions: Be brief.\n"
 MODEL = "models:\n  main:\n    use: openai-chat/x\n    base_url: http://h/v1\n    api_key: ${MODEL_KEY}\n"

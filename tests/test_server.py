@@ -17,18 +17,18 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.temporal.app.leftover import end_leftovers
-from perdure.temporal.app.lock import AlreadyRunning, DirectoryLock
-from perdure.temporal.app.refused import ServerDied
-from perdure.temporal.app.revival import DEATHS, revive
-from perdure.temporal.app.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
-from perdure.temporal.client import TemporalUnavailable, connect, ensure_search_attributes
+from perdure.temporal.app.console.refused import ServerDied
+from perdure.temporal.app.dev_server.leftover import end_leftovers
+from perdure.temporal.app.dev_server.lock import AlreadyRunning, DirectoryLock
+from perdure.temporal.app.dev_server.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
+from perdure.temporal.app.processes.revival import DEATHS, revive
+from perdure.temporal.server.client import TemporalUnavailable, connect, ensure_search_attributes
 from perdure.temporal.settings import Settings
 
 STARTER = """
 import asyncio, sys
 from pathlib import Path
-from perdure.temporal.app.server import DevServer
+from perdure.temporal.app.dev_server.server import DevServer
 
 async def main():
     async with DevServer(Path(sys.argv[1]), port=0, ui_port=0) as server:

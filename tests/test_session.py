@@ -12,14 +12,14 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
-from perdure.temporal.app.testing import Perdure, Session, assistant, call, failure, result, user
-from perdure.temporal.app.testing_session import message_of
-from perdure.workflows.commands import Close, ModelInputRequest, Stop
-from perdure.workflows.definition import Limits, TurnLimits
-from perdure.workflows.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
+from perdure.temporal.app.testing.kit import Perdure, Session, assistant, call, failure, result, user
+from perdure.temporal.app.testing.session import message_of
+from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.protocol.commands import Close, ModelInputRequest, Stop
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.types import Text, Usage
-from tests.session_lab import ONE_STEP, check, kinds
+from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
+from perdure.workflows.vocabulary.parts import Text, Usage
+from tests.support.session_lab import ONE_STEP, check, kinds
 
 pytestmark = pytest.mark.server
 

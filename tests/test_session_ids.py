@@ -7,19 +7,19 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue, ValidationError
 
-from perdure.gateway.auth import Principal
-from perdure.gateway.bodies import CreateSession
-from perdure.gateway.runs import children_of, runs_of
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.commands import NewSession
-from perdure.workflows.contract import TASK_QUEUE
-from perdure.workflows.events import ToolFinished
-from perdure.workflows.runs import SessionInput
-from perdure.workflows.schedule_definition import Schedule
+from perdure.gateway.backend.runs import children_of, runs_of
+from perdure.gateway.http.auth import Principal
+from perdure.gateway.http.bodies import CreateSession
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.definition.schedules import Schedule
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.running.sub_agents import sub_session_id
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.sub_agents import sub_session_id
-from tests.session_client import told
-from tests.session_lab import Lab, Play, Talk, lab_on
+from perdure.workflows.vocabulary.events import ToolFinished
+from tests.support.session_client import told
+from tests.support.session_lab import Lab, Play, Talk, lab_on
 
 LONG = "x" * 199
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.events import TurnFinished
-from tests.session_lab import ONE_STEP, Lab, ends, kinds, lab_on, message
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.vocabulary.events import TurnFinished
+from tests.support.session_lab import ONE_STEP, Lab, ends, kinds, lab_on, message
 
 pytestmark = pytest.mark.server
 

@@ -10,15 +10,15 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from typer.testing import CliRunner, Result
 
-from perdure.gateway.runs import runs_of
+from perdure.gateway.backend.runs import runs_of
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.refused import Refused
-from perdure.temporal.codec import data_converter
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
 from tests.conftest import Dev
-from tests.session_client import Sessions
+from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from perdure.temporal.definitions.vendors import missing_key
 from perdure.temporal.settings import Settings, SettingsInvalid, environment
-from perdure.temporal.vendors import missing_key
-from perdure.workflows.definition import ModelDefinition
+from perdure.workflows.definition.agent import ModelDefinition
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 

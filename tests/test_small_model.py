@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import free_ports, missing
-from tests.session_client import Sessions
-from tests.small_model import weights
+from tests.support.session_client import Sessions
+from tests.support.small_model import weights
 
 pytestmark = [pytest.mark.server, pytest.mark.model]
 

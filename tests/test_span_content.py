@@ -2,9 +2,9 @@
 
 import json
 
-from perdure.temporal.span_content import finish_reason, input_messages, instructions, output_messages
-from perdure.workflows.types import Data, File, Message, Reasoning, Text, ToolResult
-from tests.core import AT, call, user
+from perdure.temporal.telemetry.span_content import finish_reason, input_messages, instructions, output_messages
+from perdure.workflows.vocabulary.parts import Data, File, Message, Reasoning, Text, ToolResult
+from tests.support.core import AT, call, user
 
 
 def test_messages_have_roles_and_parts() -> None:

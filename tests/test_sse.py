@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.types import Message as Asgi
 from starlette.types import Receive, Send
 
-from perdure.gateway.sse import (
+from perdure.gateway.http.sse import (
     KEEPALIVE,
     OPENING,
     EventStreamResponse,
@@ -21,8 +21,8 @@ from perdure.gateway.sse import (
     encode_delta,
     encode_progress,
 )
-from perdure.temporal.live import LivePart, StepDelta, StepProgress
-from tests.virtual_time import run
+from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from tests.support.virtual_time import run
 
 
 def parsed(stream: bytes) -> list[dict[str, str]]:

@@ -4,10 +4,9 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from perdure.workflows import state as module
-from perdure.workflows.definition import Limits, TurnLimits
-from perdure.workflows.events import Events
-from perdure.workflows.notes import (
+from perdure.workflows.core import fold as module
+from perdure.workflows.core.fold import apply
+from perdure.workflows.core.private_changes import (
     Accepted,
     AgentFailed,
     CloseRequested,
@@ -19,10 +18,11 @@ from perdure.workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from perdure.workflows.session_state import Seen, SessionState, Turn
-from perdure.workflows.state import apply
-from perdure.workflows.types import BlobRef, Message, Reasoning, Text, ToolResult, Usage
-from tests.core import AT, Story, agent, call, failed, user
+from perdure.workflows.core.state import Seen, SessionState, Turn
+from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.vocabulary.events import Events
+from perdure.workflows.vocabulary.parts import BlobRef, Message, Reasoning, Text, ToolResult, Usage
+from tests.support.core import AT, Story, agent, call, failed, user
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
 

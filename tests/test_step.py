@@ -4,12 +4,12 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.commands import StepRecord
-from perdure.workflows.contract import Partial, StepOutput
-from perdure.workflows.pricing import Spent
-from perdure.workflows.step import FinishedStep, finished_step
-from perdure.workflows.types import Message, Part, Text, Timing, ToolError, Usage
-from tests.core import AT, Story
+from perdure.workflows.core.step import FinishedStep, finished_step
+from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.activities import Partial, StepOutput
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolError, Usage
+from tests.support.core import AT, Story
 
 HALF = (Text(text="Once upon"),)
 USAGE = Usage(input_tokens=10, output_tokens=5)

@@ -13,20 +13,20 @@ from anthropic.types import RawMessageStreamEvent
 from openai.types.chat import ChatCompletionChunk
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.anthropic_messages import _Answer as ClaudeAnswer
-from perdure.activities.failures import AnswerAborted
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_chat import _Answer as ChatAnswer
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.activities.stop_words import ending
-from perdure.activities.wire import Answer, Delta
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.workflows import errors
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, StopReason, Text, ToolCall, ToolSpec
+from perdure.activities.models.failures import AnswerAborted
+from perdure.activities.models.stop_words import ending
+from perdure.activities.models.wire import Answer, Delta
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.anthropic_messages import _Answer as ClaudeAnswer
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_chat import _Answer as ChatAnswer
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.parts import Message, StopReason, Text, ToolCall, ToolSpec
 
 HELLO = (Message(id="m1", role="user", parts=(Text(text="hello"),), at=datetime(2026, 11, 1, tzinfo=UTC)),)
 #: All arguments are optional.

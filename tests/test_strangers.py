@@ -19,24 +19,24 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.published import model_of
-from perdure.activities.strangers import objection
-from perdure.temporal.allowed import Allowed
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.blobs import LocalBlobs
-from perdure.temporal.definitions import Definitions, digest
-from perdure.workflows.commands import NewSession
-from perdure.workflows.contract import TASK_QUEUE, CallMcpToolInput
-from perdure.workflows.definition import AgentDefinition, LoadedAgent, ModelDefinition
-from perdure.workflows.events import ToolFinished
-from perdure.workflows.runs import SessionInput
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.published import model_of
+from perdure.activities.sessions.strangers import objection
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.store import Definitions, digest
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.state import begin
+from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent, ModelDefinition
+from perdure.workflows.definition.tools import McpAddress, McpServer, McpTool
+from perdure.workflows.protocol.activities import TASK_QUEUE, CallMcpToolInput
+from perdure.workflows.protocol.commands import NewSession
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.session_state import begin
-from perdure.workflows.tool_definition import McpAddress, McpServer, McpTool
-from perdure.workflows.types import ToolSpec
-from tests.mcp_running import SHELF, program
-from tests.session_lab import Lab, Play, Talk, lab_on
+from perdure.workflows.vocabulary.events import ToolFinished
+from perdure.workflows.vocabulary.parts import ToolSpec
+from tests.support.mcp_running import SHELF, program
+from tests.support.session_lab import Lab, Play, Talk, lab_on
 
 pytestmark = pytest.mark.server
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.gateway.problems import Problem
-from perdure.gateway.strict_json import MAX_DEPTH, MAX_VALUES, parse
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.strict_json import MAX_DEPTH, MAX_VALUES, parse
 
 
 def refusal(data: bytes) -> str:

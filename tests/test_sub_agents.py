@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
-from perdure.temporal.app.server import DevServer
-from perdure.workflows.commands import PageRequest, SnapshotPage
-from perdure.workflows.definition import Limits, SessionLimits, TurnLimits
-from perdure.workflows.events import Event, ToolFinished, ToolStarted, TurnFinished
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
+from perdure.workflows.protocol.commands import PageRequest, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
-from tests.session_lab import Lab, Play, Talk, check, ends, kinds, lab_on
+from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted, TurnFinished
+from tests.support.session_lab import Lab, Play, Talk, check, ends, kinds, lab_on
 
 pytestmark = pytest.mark.server
 

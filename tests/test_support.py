@@ -2,9 +2,9 @@
 
 import pytest
 
-from perdure.temporal.app.testing import Perdure, Session
-from perdure.workflows.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
-from perdure.workflows.types import By, ToolResult
+from perdure.temporal.app.testing.kit import Perdure, Session
+from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.parts import By, ToolResult
 
 pytestmark = pytest.mark.server
 

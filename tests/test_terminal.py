@@ -1,6 +1,6 @@
 import pytest
 
-from perdure.temporal.app.terminal import arguments, dollars, duration, one_line, plain, result, tokens
+from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
 
 @pytest.mark.parametrize("hostile", ["\x1b]0;title\x07", "\x9b2J", "a\rb", "\u202eabc", "\x00", "\u2066x\u2069"])

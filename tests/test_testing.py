@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import perdure
-from perdure.temporal.app.testing_transcript import (
+from perdure.temporal.app.testing.transcript import (
     Line,
     Transcript,
     assistant,
@@ -18,13 +18,13 @@ from perdure.temporal.app.testing_transcript import (
     result,
     user,
 )
-from perdure.workflows.types import Message, Reasoning, Text, ToolCall, ToolResult
-from tests.core import AT
+from perdure.workflows.vocabulary.parts import Message, Reasoning, Text, ToolCall, ToolResult
+from tests.support.core import AT
 
 pytestmark = pytest.mark.server
 
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-HEAD = "import asyncio, os, time, pytest\nfrom perdure.temporal.app.testing import *\n"
+HEAD = "import asyncio, os, time, pytest\nfrom perdure.temporal.app.testing.kit import *\n"
 AGENT = """\
 name: adder
 models: {main: {use: anthropic/claude-sonnet-5-5}}

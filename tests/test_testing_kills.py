@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from perdure.temporal.app.testing import Perdure
+from perdure.temporal.app.testing.kit import Perdure
 
 pytestmark = pytest.mark.server
 

@@ -8,17 +8,17 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect, ensure_search_attributes
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.settings import Settings
-from perdure.workflows.commands import Timer
-from perdure.workflows.notes import (
+from perdure.workflows.core.private_changes import (
     AgentLoaded,
     TimerDue,
 )
-from perdure.workflows.turn import Rest, StartTurn, WakeUp, next_action
-from tests.core import AT, Story, agent
-from tests.session_lab import Lab, Play, ends, kinds, open_lab
+from perdure.workflows.core.turn import Rest, StartTurn, WakeUp, next_action
+from perdure.workflows.protocol.commands import Timer
+from tests.support.core import AT, Story, agent
+from tests.support.session_lab import Lab, Play, ends, kinds, open_lab
 
 MINUTES = st.lists(st.integers(1, 50), min_size=1, max_size=8)
 

@@ -5,10 +5,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import PATIENCE_S, Frame, Sessions, told
+from tests.support.session_client import PATIENCE_S, Frame, Sessions, told
 
 pytestmark = pytest.mark.server
 

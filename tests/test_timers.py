@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from perdure.temporal.app.testing import Perdure
-from perdure.temporal.app.testing_session import message_of
-from perdure.workflows.events import AgentUpdated
+from perdure.temporal.app.testing.kit import Perdure
+from perdure.temporal.app.testing.session import message_of
+from perdure.workflows.running.timers import read_wake_up
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.timers import read_wake_up
-from perdure.workflows.types import ToolError
+from perdure.workflows.vocabulary.events import AgentUpdated
+from perdure.workflows.vocabulary.parts import ToolError
 
 pytestmark = pytest.mark.server
 

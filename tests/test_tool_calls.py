@@ -10,12 +10,12 @@ import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.live import ToolProgress
-from perdure.workflows.events import TurnFinished
-from tests.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds
-from tests.tool_lab import begin, end, error, outcome, results, shop_lab, turn
-from tests.tool_shop import entries, words, written
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.live.live import ToolProgress
+from perdure.workflows.vocabulary.events import TurnFinished
+from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds
+from tests.support.tool_lab import begin, end, error, outcome, results, shop_lab, turn
+from tests.support.tool_shop import entries, words, written
 
 pytestmark = pytest.mark.server
 

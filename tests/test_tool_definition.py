@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from perdure.workflows.tool_definition import Approval, ClientTool, Retry, ToolEntry, ToolUse
+from perdure.workflows.definition.tools import Approval, ClientTool, Retry, ToolEntry, ToolUse
 
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 OBJECT = {"type": "object"}

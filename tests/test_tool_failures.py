@@ -4,10 +4,10 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.rules import CURRENT
-from perdure.workflows.tool_definition import ToolUse
-from perdure.workflows.tool_failures import as_data, is_final
-from perdure.workflows.types import ToolError
+from perdure.workflows.core.rules import CURRENT
+from perdure.workflows.core.tool_failures import as_data, is_final
+from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.vocabulary.parts import ToolError
 
 
 def failure(cause: BaseException | None) -> ActivityError:

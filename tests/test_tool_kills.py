@@ -9,12 +9,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.bench.interrupted import Tally, Victim, interrupt
-from perdure.temporal.app.fake_provider import FakeProvider
+from perdure.temporal.app.bench.measures.interrupted import Tally, Victim, interrupt
+from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.conftest import Dev
-from tests.session_client import Sessions
-from tests.shop_dev import answer, call, ended, results, shop
-from tests.tool_shop import words, written
+from tests.support.session_client import Sessions
+from tests.support.shop_dev import answer, call, ended, results, shop
+from tests.support.tool_shop import words, written
 
 pytestmark = pytest.mark.server
 

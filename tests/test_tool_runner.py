@@ -13,15 +13,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, ExecuteActivityInput
 
-from perdure.activities import tool_runner
-from perdure.activities.tool_runner import ToolRunner
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.live import MemoryLive
-from perdure.workflows.commands import Stop
+from perdure.activities.tools import runner as tool_runner
+from perdure.activities.tools.runner import ToolRunner
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.live.live import MemoryLive
+from perdure.workflows.protocol.commands import Stop
 from perdure.workflows.session import SessionWorkflow
-from tests.session_lab import Lab, Play, Talk, check, lab_on
-from tests.tool_lab import MODELS, SHOP, begin, end, error, outcome, results
-from tests.tool_shop import words, written
+from tests.support.session_lab import Lab, Play, Talk, check, lab_on
+from tests.support.tool_lab import MODELS, SHOP, begin, end, error, outcome, results
+from tests.support.tool_shop import words, written
 
 pytestmark = pytest.mark.server
 

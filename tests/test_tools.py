@@ -19,11 +19,11 @@ from temporalio.converter import DefaultFailureConverter
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.tools import ToolLoadError, read_tool
-from perdure.temporal.blobs import LocalBlobs, unfold
-from perdure.temporal.files import get_file
-from perdure.workflows.contract import ToolOutput
-from perdure.workflows.types import INLINE_LIMIT, ToolResult
+from perdure.activities.tools.tool import ToolLoadError, read_tool
+from perdure.temporal.stores.blobs import LocalBlobs, unfold
+from perdure.temporal.stores.files import get_file
+from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolResult
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from perdure.activities.tools import ToolLoadError
-from perdure.temporal.app.refused import Refused
-from perdure.temporal.app.tools import app
+from perdure.activities.tools.tool import ToolLoadError
+from perdure.temporal.app.commands.tools import app
+from perdure.temporal.app.console.refused import Refused
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,7 +48,8 @@ instructions: x
 tools:
   - find_stock: {{task_queue: stock, description: Finds stock., input: {{type: object}}}}
   - client: {{name: pick_date, description: Picks a date.}}
-  - mcp: {{command: ["{sys.executable}", -m, tests.mcp_server], env: {{PYTHONPATH: "{ROOT}"}}, name: shop, allow: [add]}}
+  - mcp:
+      {{command: ["{sys.executable}", -m, tests.support.mcp_server], env: {{PYTHONPATH: "{ROOT}"}}, name: shop, allow: [add]}}
   - mcp: {{command: [no-such-program], name: away}}
 """
 

@@ -11,14 +11,14 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.refused import Refused
-from perdure.temporal.app.trace_tree import TurnFacts, trace_tree, turn_facts
-from perdure.workflows.events import Event, MessageAdded, TurnFinished, TurnStarted
-from perdure.workflows.types import Message, Text, ToolError, Usage
+from perdure.temporal.app.commands.trace_tree import TurnFacts, trace_tree, turn_facts
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
+from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
 from tests.conftest import Dev
-from tests.session_client import Sessions
+from tests.support.session_client import Sessions
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

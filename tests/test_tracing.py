@@ -24,10 +24,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions
+from tests.support.session_client import Sessions
 
 AGENT = """
 name: traced
@@ -404,15 +404,15 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_by_default_nothing_of_it_is_loaded() -> None:
     done = python(
         "import asyncio, sys\n"
-        "from perdure.temporal.app.processes import telemetry\n"
+        "from perdure.temporal.app.processes.processes import telemetry\n"
         "from perdure.temporal.settings import Settings\n"
         "async def main():\n"
         "    async with telemetry(Settings.load(), served=False) as (runtime, told):\n"
         "        assert told.tracing is None and told.exporter is None\n"
         "asyncio.run(main())\n"
-        "names = ('opentelemetry.sdk', 'opentelemetry.exporter', 'perdure.temporal.tracing')\n"
+        "names = ('opentelemetry.sdk', 'opentelemetry.exporter', 'perdure.temporal.telemetry.tracing')\n"
         "print([name for name in sys.modules if name.startswith(names)])\n"
-        "from perdure.temporal.app.exit import leave\n"
+        "from perdure.temporal.app.console.exit import leave\n"
         "leave(0)\n"
     )
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr

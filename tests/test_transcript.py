@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.activities.transcript import encodable, parse_arguments
-from perdure.activities.wire import Answer
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.fake_responses import encrypted
-from perdure.temporal.app.fake_rules import anthropic_complaint, chat_complaint, responses_complaint
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
+from perdure.activities.models.provider_turns import encodable, parse_arguments
+from perdure.activities.models.wire import Answer
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.fakes.responses import encrypted
+from perdure.temporal.app.fakes.rules import anthropic_complaint, chat_complaint, responses_complaint
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 CLAUDE = ModelDefinition(use="anthropic/claude-sonnet-5-5")

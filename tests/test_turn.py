@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.commands import Nudge
-from perdure.workflows.definition import Limits, Price, SessionLimits, TurnLimits
-from perdure.workflows.notes import (
+from perdure.workflows.core.plan import Plan
+from perdure.workflows.core.private_changes import (
     AgentFailed,
     CallsPlanned,
     CloseRequested,
@@ -15,8 +14,7 @@ from perdure.workflows.notes import (
     ToolsChanged,
     TurnBroken,
 )
-from perdure.workflows.plan import Plan
-from perdure.workflows.turn import (
+from perdure.workflows.core.turn import (
     AbandonTools,
     Action,
     Ask,
@@ -33,8 +31,10 @@ from perdure.workflows.turn import (
     next_action,
     reserve,
 )
-from perdure.workflows.types import StopReason, Text, ToolError
-from tests.core import AT, Story, agent, call, failed
+from perdure.workflows.definition.agent import Limits, Price, SessionLimits, TurnLimits
+from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.vocabulary.parts import StopReason, Text, ToolError
+from tests.support.core import AT, Story, agent, call, failed
 
 STOP = StopRequested()
 CLOSE = CloseRequested(reason="bye")

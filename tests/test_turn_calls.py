@@ -20,13 +20,13 @@ from temporalio.client import (
 )
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from perdure.temporal.app.assembly import make_app
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.assembly import make_app
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.workflows.session import SessionWorkflow
-from tests.session_client import Sessions, texts
-from tests.session_lab import open_lab
+from tests.support.session_client import Sessions, texts
+from tests.support.session_lab import open_lab
 
 pytestmark = pytest.mark.server
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from perdure.gateway.sse import Outgoing, encode
-from perdure.gateway.turns import TurnFilter, TurnRecord
+from perdure.gateway.http.sse import Outgoing, encode
+from perdure.gateway.live.turn_filter import TurnFilter, TurnRecord
 
 
 def event(kind: str, seq: int | None = None, turn_id: str | None = None, **fields: Any) -> Outgoing:

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.gateway.problems import Problem
-from perdure.gateway.turnstile import Turnstile
+from perdure.gateway.backend.turnstile import Turnstile
+from perdure.gateway.http.problems import Problem
 
 
 class Visitors:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from perdure.workflows.types import (
+from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Data,
     File,

@@ -15,19 +15,19 @@ from anthropic import AsyncAnthropic
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.failures import classify
-from perdure.activities.mcp_calls import McpServers
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.activities.wire import Wire
-from perdure.temporal.blobs import LocalBlobs
-from perdure.workflows.commands import Prompt
-from perdure.workflows.contract import ToolOutput
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.tool_definition import McpAddress
-from tests.mcp_raw_http import Answer, RawServer, raw_server
-from tests.mcp_running import SHELF, program
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.models.failures import classify
+from perdure.activities.models.wire import Wire
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.protocol.commands import Prompt
+from tests.support.mcp_raw_http import Answer, RawServer, raw_server
+from tests.support.mcp_running import SHELF, program
 
 MB = 1024 * 1024
 BOMB_MB = 300
@@ -116,7 +116,7 @@ async def test_a_bomb_in_place_of_a_list(caller: Caller, raw: RawServer, packed:
 
 
 async def test_a_program_whose_line_does_not_end(caller: Caller) -> None:
-    address = program("tests.mcp_raw")
+    address = program("tests.support.mcp_raw")
     with measured():
         assert (await caller.failure(address, endless=BOMB_MB // 4))[::2] == ("result_too_large", True)
 

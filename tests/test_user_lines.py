@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from perdure.activities.user_lines import user_line
+from perdure.activities.tools.user_lines import user_line
 
 HERE = __file__
 

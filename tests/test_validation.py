@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 from typing_extensions import TypedDict
 
-from perdure.activities.arguments import Arguments, BadArguments, read_arguments
-from perdure.activities.docstrings import read_docstring
-from perdure.activities.transcript import AssistantTurn, Call, turns
-from perdure.activities.validation import validated
-from perdure.temporal.blobs import LocalBlobs, fold_part, unfold
-from perdure.workflows.types import INLINE_LIMIT, Message, ToolCall, ToolSpec
-from tests.core import AT
+from perdure.activities.models.argument_validation import validated
+from perdure.activities.models.provider_turns import AssistantTurn, Call, turns
+from perdure.activities.tools.arguments import Arguments, BadArguments, read_arguments
+from perdure.activities.tools.docstrings import read_docstring
+from perdure.temporal.stores.blobs import LocalBlobs, fold_part, unfold
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, Message, ToolCall, ToolSpec
+from tests.support.core import AT
 
 
 class Colour(Enum):

@@ -12,13 +12,13 @@ import pytest_asyncio
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.anthropic_messages import AnthropicMessages
-from perdure.activities.openai_chat import OpenAIChat
-from perdure.activities.openai_responses import OpenAIResponses
-from perdure.temporal.vendors import ANTHROPIC, OPENAI, missing_key
-from perdure.workflows.commands import Prompt
-from perdure.workflows.definition import ModelDefinition
-from perdure.workflows.types import Message, Text
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.openai_chat import OpenAIChat
+from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.temporal.definitions.vendors import ANTHROPIC, OPENAI, missing_key
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary.parts import Message, Text
 
 OPENAIS = "sk-openai-vendor-key-1"
 ANTHROPICS = "sk-ant-vendor-key-2"

@@ -14,20 +14,20 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from perdure.gateway.backend import Backend
-from perdure.gateway.problems import Problem
-from perdure.temporal.app.assembly import make_worker
-from perdure.temporal.app.fake_provider import Call, FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.server import DevServer
-from perdure.temporal.client import connect
-from perdure.temporal.codec import data_converter
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.http.problems import Problem
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.fakes.provider import Call, FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.processes.assembly import make_worker
+from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
+from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
-from tests.other_build import Patched, Unguarded, deployed
-from tests.session_client import PATIENCE_S, Viewer, texts, told
-from tests.session_lab import ONE_STEP, Lab, Talk, check, ends, kinds, open_lab
-from tests.versions import UNVERSIONED, Place, builds_of, make_current
+from tests.support.other_build import Patched, Unguarded, deployed
+from tests.support.session_client import PATIENCE_S, Viewer, texts, told
+from tests.support.session_lab import ONE_STEP, Lab, Talk, check, ends, kinds, open_lab
+from tests.support.versions import UNVERSIONED, Place, builds_of, make_current
 
 pytestmark = pytest.mark.server
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from perdure.gateway.viewer import event_json, message_json, question_json
-from perdure.temporal.blobs import LocalBlobs, fold, fold_part
-from perdure.workflows.events import Event, Events
-from perdure.workflows.types import (
+from perdure.gateway.projections.native import event_json, message_json, question_json
+from perdure.temporal.stores.blobs import LocalBlobs, fold, fold_part
+from perdure.workflows.vocabulary.events import Event, Events
+from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Data,
     File,
@@ -22,7 +22,7 @@ from perdure.workflows.types import (
     ToolError,
     ToolResult,
 )
-from tests.core import AT, Story
+from tests.support.core import AT, Story
 
 SESSION = "acme/s1"
 LONG = "x" * 100_000

@@ -10,11 +10,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.conftest import Dev
-from tests.session_client import Sessions
-from tests.shop_dev import answer, call, shop
+from tests.support.session_client import Sessions
+from tests.support.shop_dev import answer, call, shop
 
 pytestmark = pytest.mark.server
 

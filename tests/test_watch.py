@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure.gateway.watch import Patience
-from perdure.gateway.watches import Watches
-from perdure.temporal.live import StepDelta
-from perdure.workflows import state as state_module
-from tests.core import Story
-from tests.watching import DONE, SESSION, SOON, TURN, Session, Viewer, play
+from perdure.gateway.live.watch import Patience
+from perdure.gateway.live.watches import Watches
+from perdure.temporal.live.live import StepDelta
+from perdure.workflows.core import fold as state_module
+from tests.support.core import Story
+from tests.support.watching import DONE, SESSION, SOON, TURN, Session, Viewer, play
 
 
 def test_a_turn_as_its_viewers_see_it(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Whatever happens in whatever order: events, attempts, losses, viewers. Every viewer is told all, once, in order.
 
-What the contract promises of a stream is checked by `tests.watching.Told`, frame by frame.
+What the contract promises of a stream is checked by `tests.support.watching.Told`, frame by frame.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.gateway.watches import Watches
-from tests.virtual_time import run
-from tests.watching import SESSION, Session, Viewer, watches
+from perdure.gateway.live.watches import Watches
+from tests.support.virtual_time import run
+from tests.support.watching import SESSION, Session, Viewer, watches
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure.gateway import watch as module
-from perdure.gateway.sse import StreamCut, encode
-from perdure.gateway.watches import Watches
-from perdure.workflows import state as state_module
-from tests.virtual_time import run
-from tests.watching import SESSION, SOON, TURN, Session, Viewer, play
+from perdure.gateway.http.sse import StreamCut, encode
+from perdure.gateway.live import watch as module
+from perdure.gateway.live.watches import Watches
+from perdure.workflows.core import fold as state_module
+from tests.support.virtual_time import run
+from tests.support.watching import SESSION, SOON, TURN, Session, Viewer, play
 
 
 @pytest.mark.parametrize("others", [0, 1])

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from perdure.temporal.app.server import listen
-from perdure.temporal.app.web_ui import guarded_web_ui
-from perdure.temporal.hidden_address import Address
+from perdure.temporal.app.dev_server.server import listen
+from perdure.temporal.app.dev_server.web_ui import guarded_web_ui
+from perdure.temporal.telemetry.hidden_address import Address
 from tests.conftest import free_ports
-from tests.serving import serve
-from tests.session_client import told
+from tests.support.serving import serve
+from tests.support.session_client import told
 
 FIRST, SECOND = b"first", b"second"
 

@@ -10,14 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.fake_provider import FakeProvider
-from perdure.temporal.app.fake_replies import Reply
-from perdure.temporal.app.what_if_report import answer_of
-from perdure.temporal.app.what_if_turn import Recording
-from perdure.workflows.types import ToolCall, ToolResult
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.app.what_if.report import answer_of
+from perdure.temporal.app.what_if.turn import Recording
+from perdure.workflows.vocabulary.parts import ToolCall, ToolResult
 from tests.conftest import Dev
-from tests.core import Story
-from tests.session_client import PATIENCE_S, Sessions
+from tests.support.core import Story
+from tests.support.session_client import PATIENCE_S, Sessions
 
 OTHER = "anthropic/claude-haiku-5-5"
 SIX = Reply(text="", tools=(("calculator", {"expression": "6*7"}),))

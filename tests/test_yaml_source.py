@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.temporal.yaml_source import MAX_BYTES, DefinitionProblem, Refused, field_name, read_yaml
+from perdure.temporal.schemas.yaml_source import MAX_BYTES, DefinitionProblem, Refused, field_name, read_yaml
 
 
 def refusal(tmp_path: Path, content: str | bytes) -> DefinitionProblem:

@@ -12,9 +12,48 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from perdure.workflows import queries
-from perdure.workflows.approvals import plan_calls
-from perdure.workflows.commands import (
+from perdure.workflows.core import answers
+from perdure.workflows.core.approvals import plan_calls
+from perdure.workflows.core.fold import apply
+from perdure.workflows.core.private_changes import (
+    Accepted,
+    AgentFailed,
+    AgentLoaded,
+    AgentRenewed,
+    CallsPlanned,
+    CloseRequested,
+    CommandSeen,
+    Configured,
+    Handoff,
+    Note,
+    RulesChosen,
+    StopRequested,
+    TimerCancelled,
+    ToolsChanged,
+)
+from perdure.workflows.core.rules import choose
+from perdure.workflows.core.runs import Run, SessionInput, hand_over
+from perdure.workflows.core.state import begin
+from perdure.workflows.core.turn import (
+    AbandonTools,
+    Action,
+    Ask,
+    CallModel,
+    CloseSession,
+    Exit,
+    FinishTurn,
+    LoadAgent,
+    PlanCalls,
+    Rest,
+    RunHere,
+    RunTools,
+    StartTurn,
+    TakeOver,
+    Wait,
+    WakeUp,
+    next_action,
+)
+from perdure.workflows.protocol.commands import (
     Answer,
     CancelTimer,
     Close,
@@ -35,55 +74,16 @@ from perdure.workflows.commands import (
     TimersPage,
     TracePage,
 )
-from perdure.workflows.events import Events
-from perdure.workflows.loading import current_digest, lists_other_tools, loaded_agent
-from perdure.workflows.model_call import ModelCalls
-from perdure.workflows.notes import (
-    Accepted,
-    AgentFailed,
-    AgentLoaded,
-    AgentRenewed,
-    CallsPlanned,
-    CloseRequested,
-    CommandSeen,
-    Configured,
-    Handoff,
-    Note,
-    RulesChosen,
-    StopRequested,
-    TimerCancelled,
-    ToolsChanged,
-)
-from perdure.workflows.outside import Outside
-from perdure.workflows.questions import Questions
-from perdure.workflows.rules import choose
-from perdure.workflows.runs import Run, SessionInput, hand_over
-from perdure.workflows.session_state import begin
-from perdure.workflows.signals import command_only
-from perdure.workflows.state import apply
-from perdure.workflows.sub_agents import SubAgents, answer_of
-from perdure.workflows.timers import Timers
-from perdure.workflows.toolbox import Toolbox
-from perdure.workflows.turn import (
-    AbandonTools,
-    Action,
-    Ask,
-    CallModel,
-    CloseSession,
-    Exit,
-    FinishTurn,
-    LoadAgent,
-    PlanCalls,
-    Rest,
-    RunHere,
-    RunTools,
-    StartTurn,
-    TakeOver,
-    Wait,
-    WakeUp,
-    next_action,
-)
-from perdure.workflows.types import Data, Message, ToolError, as_foreign
+from perdure.workflows.running.loading import current_digest, lists_other_tools, loaded_agent
+from perdure.workflows.running.model_call import ModelCalls
+from perdure.workflows.running.questions import Questions
+from perdure.workflows.running.reporting import Outside
+from perdure.workflows.running.signals import command_only
+from perdure.workflows.running.sub_agents import SubAgents, answer_of
+from perdure.workflows.running.timers import Timers
+from perdure.workflows.running.toolbox import Toolbox
+from perdure.workflows.vocabulary.events import Events
+from perdure.workflows.vocabulary.parts import Data, Message, ToolError, as_foreign
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -237,39 +237,39 @@ class SessionWorkflow:
 
     @workflow.query
     def receipt(self, message_id: str) -> Receipt:
-        return queries.receipt(self._state, message_id)
+        return answers.receipt(self._state, message_id)
 
     @workflow.query
     def events(self, after: int) -> EventsPage:
-        return queries.events(self._state, after)
+        return answers.events(self._state, after)
 
     @workflow.query
     def snapshot(self, request: PageRequest) -> SnapshotPage:
-        return queries.snapshot(self._state, workflow.info().workflow_id, request)
+        return answers.snapshot(self._state, workflow.info().workflow_id, request)
 
     @workflow.query
     def model_input(self, request: ModelInputRequest) -> ModelInputPage:
-        return queries.model_input(self._state, request)
+        return answers.model_input(self._state, request)
 
     @workflow.query
     def timers(self) -> TimersPage:
-        return queries.timers(self._state)
+        return answers.timers(self._state)
 
     @workflow.query
     def question(self, question_id: str) -> QuestionState:
-        return queries.question(self._state, question_id)
+        return answers.question(self._state, question_id)
 
     @workflow.query
     def step_state(self, step_id: str) -> StepState:
-        return queries.step_state(self._state, step_id)
+        return answers.step_state(self._state, step_id)
 
     @workflow.query
     def trace(self, after: int) -> TracePage:
-        return queries.trace(self._state, after)
+        return answers.trace(self._state, after)
 
     @workflow.query
     def past(self, request: PastRequest) -> PastPage:
-        return queries.past(self._state, request)
+        return answers.past(self._state, request)
 
     # What actions do.
 

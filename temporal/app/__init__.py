@@ -1,0 +1,1 @@
+"""The composition root: the `perdure` command and all that it starts."""

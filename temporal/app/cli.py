@@ -13,20 +13,20 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
-from perdure.activities.tools import ToolLoadError
-from perdure.temporal.app import agents, chat, doctor, fork, new, replay, sessions, tools, traces
+from perdure.activities.tools.tool import ToolLoadError
 from perdure.temporal.app.bench.command import bench
-from perdure.temporal.app.bench.failure import BenchFailed
-from perdure.temporal.app.database import DatabaseBroken
-from perdure.temporal.app.exit import leave
-from perdure.temporal.app.lock import AlreadyRunning
-from perdure.temporal.app.refused import Refused, ServerDied
-from perdure.temporal.app.server import PortTaken, ServerFailed
-from perdure.temporal.app.sources import usual_sources
-from perdure.temporal.app.terminal import plain
-from perdure.temporal.client import TemporalUnavailable
-from perdure.temporal.metrics import ExporterFailed
+from perdure.temporal.app.bench.rig.failure import BenchFailed
+from perdure.temporal.app.commands import agents, chat, doctor, fork, new, replay, sessions, tools, traces
+from perdure.temporal.app.console.exit import leave
+from perdure.temporal.app.console.refused import Refused, ServerDied
+from perdure.temporal.app.console.terminal import plain
+from perdure.temporal.app.dev_server.database import DatabaseBroken
+from perdure.temporal.app.dev_server.lock import AlreadyRunning
+from perdure.temporal.app.dev_server.server import PortTaken, ServerFailed
+from perdure.temporal.app.processes.sources import usual_sources
+from perdure.temporal.server.client import TemporalUnavailable
 from perdure.temporal.settings import SettingsInvalid
+from perdure.temporal.telemetry.metrics import ExporterFailed
 
 app = typer.Typer(
     name="perdure", help="AI agent sessions that never die.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -75,7 +75,7 @@ def dev(
     models: Models = None,
 ) -> None:
     """Run everything in one process: Temporal, a worker and the gateway."""
-    from perdure.temporal.app import start
+    from perdure.temporal.app.processes import start
 
     _run(start.dev(host, port, temporal_port, ui_port, data_dir, usual_sources(agents, tools, models)))
 
@@ -83,7 +83,7 @@ def dev(
 @app.command()
 def worker(agents: Agents = None, tools: Tools = None, models: Models = None) -> None:
     """Run a worker for the Temporal cluster that TEMPORAL_ADDRESS names."""
-    from perdure.temporal.app import start
+    from perdure.temporal.app.processes import start
 
     _run(start.worker(usual_sources(agents, tools, models)))
 
@@ -104,7 +104,7 @@ def gateway(
     models: Models = None,
 ) -> None:
     """Run a gateway for the Temporal cluster that TEMPORAL_ADDRESS names."""
-    from perdure.temporal.app import start
+    from perdure.temporal.app.processes import start
 
     _run(start.gateway(host, port, insecure, usual_sources(agents, tools, models)))
 

@@ -19,7 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from perdure.temporal.app.bench import (
+from perdure.temporal.app.bench.measures import (
     bursts,
     calls,
     histories,
@@ -32,12 +32,12 @@ from perdure.temporal.app.bench import (
     tokens,
     turns,
 )
-from perdure.temporal.app.bench.compare import changes, comparison, newly_missed
-from perdure.temporal.app.bench.page import page
-from perdure.temporal.app.bench.plant import Plant, plant
-from perdure.temporal.app.bench.report import Report, Row, Unreadable, machine, table
-from perdure.temporal.app.bench.rig import Provider, Rig, fake_provider
-from perdure.temporal.app.refused import Refused
+from perdure.temporal.app.bench.report.compare import changes, comparison, newly_missed
+from perdure.temporal.app.bench.report.page import page
+from perdure.temporal.app.bench.report.report import Report, Row, Unreadable, machine, table
+from perdure.temporal.app.bench.rig.plant import Plant, plant
+from perdure.temporal.app.bench.rig.rig import Provider, Rig, fake_provider
+from perdure.temporal.app.console.refused import Refused
 
 
 class Rows(StrEnum):

@@ -1,0 +1,1 @@
+"""MCP servers: connections, listings, calls, and what they ask people."""

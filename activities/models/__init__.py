@@ -1,0 +1,1 @@
+"""Model calls: the conversation as each wire takes it, streaming, failures, usage."""

@@ -1,0 +1,95 @@
+"""From a provider's fragments to frames on the live plane, and to the partial answer that a stop keeps.
+
+Deltas go out on the leading edge: at once if the last frame is at least `INTERVAL_S` old, else joined to the one then
+due. So the first token is never held back, and a fast model does not flood its viewers.
+"""
+
+import asyncio
+import time
+
+from perdure.activities.models.wire import Delta
+from perdure.temporal.live.live import Live, StepDelta, StepProgress
+from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
+
+INTERVAL_S = 0.015
+#: Characters of a partial answer that a heartbeat carries.
+HEARTBEAT_TAIL = 24_000
+
+
+class DeltaWriter:
+    """Writes one attempt of one step to `live`. Not thread-safe; lives on one event loop."""
+
+    def __init__(self, live: Live, session: str, step_id: str, attempt: int) -> None:
+        self._live = live
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self._progress = StepProgress(step_id, attempt)
+        self._pending: Delta | None = None
+        self._flushed_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        live.begin(session, step_id, attempt)
+
+    def write(self, delta: Delta) -> None:
+        waiting = self._pending
+        if waiting is not None and (waiting.part, waiting.kind) == (delta.part, delta.kind):
+            self._pending = Delta(
+                delta.part, delta.kind, waiting.text + delta.text, waiting.tool_name or delta.tool_name
+            )
+            return
+        if waiting is not None:
+            self._flush()
+        self._pending = delta
+        wait = self._flushed_at + INTERVAL_S - self._loop.time()
+        if wait <= 0:
+            self._flush()
+        else:
+            self._timer = self._loop.call_later(wait, self._flush)
+
+    def close(self) -> None:
+        """Sends what is waiting, and says that this step streams no more."""
+        self._flush()
+        self._live.end(self._session, self._progress.step_id, self._progress.attempt)
+
+    def partial(self, tail: int | None = None) -> tuple[Part, ...]:
+        """What has come so far, or the last `tail` characters of it: text and reasoning; half a tool call is of no use.
+
+        Viewers are sent what waited, so that they have it too.
+        """
+        self._flush()
+        left = self.characters if tail is None else tail
+        parts: list[Part] = []
+        for part in reversed(self._progress.parts):
+            text = part.text[-left:] if left > 0 else ""
+            if not text or part.kind == "tool_input":
+                continue
+            left -= len(text)
+            parts.append(Text(text=text) if part.kind == "text" else Reasoning(text=text))
+        return tuple(reversed(parts))
+
+    @property
+    def characters(self) -> int:
+        """Of everything streamed, tool input included."""
+        waiting = len(self._pending.text) if self._pending else 0
+        return waiting + sum(len(part.text) for part in self._progress.parts)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        delta, self._pending = self._pending, None
+        if delta is None:
+            return
+        progress = self._progress
+        frame = StepDelta(
+            progress.step_id,
+            progress.attempt,
+            progress.n,
+            delta.part,
+            delta.kind,
+            delta.text,
+            delta.tool_name,
+            time.time(),
+        )
+        progress.add(frame)
+        self._live.delta(self._session, frame)
+        self._flushed_at = self._loop.time()

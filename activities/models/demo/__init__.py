@@ -1,0 +1,1 @@
+"""The demo model, which needs no key."""

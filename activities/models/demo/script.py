@@ -1,0 +1,154 @@
+"""What the demo model says, and which tools it calls: a pure function of its request. It never claims to know anything.
+
+Order of what counts: the results of tools, a failure that was asked for, tools that the text names, long texts, what
+the conversation holds, time, sums and addresses, and else a friendly word on what this is.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from perdure.activities.models.demo.arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
+from perdure.activities.models.demo.text import LONG, default_answer, long_text, recollection, tool_report
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    reasoning: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    reasoning: str
+    #: Name and arguments.
+    calls: tuple[tuple[str, dict[str, JsonValue]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """`/fail KIND`, or `/fail KIND once` for the first attempt alone."""
+
+    kind: str
+    once: bool
+    otherwise: Say
+
+
+Script = Say | CallTools | Fail
+
+#: Characters of a message that count.
+_READ: Final = 2000
+_FAIL: Final = re.compile(r"/fail\b[ \t]*(\w*)(?:[ \t]+(once)\b)?", re.IGNORECASE)
+_TIME: Final = re.compile(
+    r"\b(?:what(?:'s| is)? (?:the )?(?:current )?(?:time|date|day)|time is it|day is it|time now|current (?:time|date)"
+    r"|(?:the|today's|local) (?:time|date)\b(?! (?:i|we|you)\b)|(?:time|date) (?:in|at|today)|clock|date and time)\b",
+    re.IGNORECASE,
+)
+_MEMORY: Final = re.compile(
+    r"\b(?:(?:did|have|had) i (?:just )?(?:say|said|write|written|ask|asked|tell|told|mention|mentioned)"
+    r"|i (?:said|wrote|told you|asked you)|remember|recall|my name|who am i|what(?:'s| is| was| are) my)\b",
+    re.IGNORECASE,
+)
+_ASK_ME: Final = re.compile(
+    r"\bask me (?:a question|about|for|how|if|my|what|when|where|whether|which|who)\b", re.IGNORECASE
+)
+
+#: What most tools' names begin with, and people leave out.
+_VERBS: Final = frozenset(["add", "create", "fetch", "find", "get", "issue", "list", "look", "make", "read", "show"])
+
+
+def script(request: dict[str, Any]) -> Script:
+    """The next step of the demo model's part in the conversation of `request` (see `Demo.request`)."""
+    messages: list[dict[str, Any]] = request["messages"]
+    results = _newest_results(messages)
+    if results:
+        return Say("The tools have answered; now I put it in words.", tool_report(results))
+    said = [_text(message) for message in messages if message["role"] == "user"]
+    text = said[-1] if said else ""
+    if found := _FAIL.search(text):
+        kind, once = found[1].lower(), bool(found[2])
+        if kind == "once":
+            kind, once = "529", True
+        rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
+        nothing_else = Say("The user asked me to fail.", "The session went on by itself, and nothing was said twice.")
+        return Fail(kind, once, _talk(rest, said[:-1], len(messages), request["tools"]) if rest else nothing_else)
+    return _answer(text, said[:-1], len(messages), request["tools"])
+
+
+def _answer(text: str, before: list[str], count: int, tools: list[dict[str, Any]]) -> Say | CallTools:
+    chosen = [tool for tool in tools if _named(tool["name"], text)]
+    if not chosen and not LONG.search(text) and not _MEMORY.search(text):
+        chosen = [tool for tool in tools if _implied(tool["name"], text)] or _about(tools, text)
+    if not chosen:
+        return _talk(text, before, count, tools)
+    calls = tuple((tool["name"], arguments(tool["input"], text, tool["name"])) for tool in chosen)
+    names = " and ".join(name for name, _ in calls)
+    return CallTools(f"The user wrote: “{_short(text)}”. The right thing is to call {names}.", calls)
+
+
+def _talk(text: str, before: list[str], count: int, tools: list[dict[str, Any]]) -> Say:
+    thought = f"The user wrote: “{_short(text)}”. "
+    if LONG.search(text):
+        return Say(thought + "That calls for a long answer, so I take my time.", long_text(text))
+    if _MEMORY.search(text):
+        return Say(thought + "I look at what was said before.", recollection(text, before, count))
+    names = [tool["name"] for tool in tools]
+    return Say(thought + "No tool is needed, so I answer directly.", default_answer(_short(text), before, count, names))
+
+
+def _named(name: str, text: str) -> bool:
+    """The tool's name stands in the text, or all the words of its name do."""
+    lower = text.lower()
+    if re.search(rf"(?<!\w){re.escape(name.lower())}(?!\w)", lower):
+        return True
+    parts = words(name)
+    return len(parts) > 1 and all(re.search(rf"\b{part}s?\b", lower) for part in parts)
+
+
+def _implied(name: str, text: str) -> bool:
+    match name:
+        case "current_time":
+            return bool(_TIME.search(text))
+        case "calculator":
+            return expression(text) is not None or bool(re.search(r"\bcalculate\b", text, re.IGNORECASE))
+        case "fetch_url":
+            return bool(URL.search(text))
+        case "ask_user":
+            return bool(_ASK_ME.search(text))
+        case _:
+            return False
+
+
+def _about(tools: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """The tool whose subject the text names first, as in `refund A-1001`, if the text gives it something to work on."""
+    if not (IDENTIFIER.search(text) or QUOTED.search(text)):
+        return []
+    found: list[tuple[int, dict[str, Any]]] = []
+    for tool in tools:
+        subjects = [word for word in words(tool["name"]) if word not in _VERBS]
+        places = [re.search(rf"\b{subject}s?\b", text.lower()) for subject in subjects]
+        if places and all(places):
+            found.append((min(place.start() for place in places if place), tool))
+    return [min(found, key=lambda each: each[0])[1]] if found else []
+
+
+def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of the last step, if nothing was said since."""
+    results: list[dict[str, Any]] = []
+    for message in reversed(messages):
+        if message["role"] != "tool":
+            break
+        results = [part for part in message["parts"] if part["type"] == "tool_result"] + results
+    return results
+
+
+def _text(message: dict[str, Any]) -> str:
+    """What the user wrote, as far as it is read: a hostile text must not keep the worker busy."""
+    return "\n".join(part["text"] for part in message["parts"] if part["type"] == "text")[:_READ].strip()
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"

@@ -1,0 +1,153 @@
+"""The demo model: ships with the product, needs no key, and really streams, reasons, calls tools and fails on request.
+
+Rule 1: the same request gives the same answer; only `/fail … once` looks at the attempt.
+Rule 2: it says that it is a demo. What it says and calls is decided in `demo_script`; this file streams it.
+Rule 3: tokens are estimated as a quarter of the characters, of the request's JSON and of what is written.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, Final, assert_never
+
+from pydantic import JsonValue
+from temporalio import activity
+
+from perdure.activities.encoding.compact_json import compact
+from perdure.activities.models import failures
+from perdure.activities.models.demo.script import CallTools, Fail, Say, script
+from perdure.activities.models.failures import ProviderError, StreamTruncated
+from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
+
+#: Seconds from word to word: about the pace of a real model.
+PACE: Final = 0.025
+
+_FAILURES: Final[dict[str, Callable[[], Exception]]] = {
+    "429": lambda: ProviderError("too many requests", code="rate_limit_error", status=429, retry_after=1),
+    "529": lambda: ProviderError("overloaded", code="overloaded_error", status=529),
+    "500": lambda: ProviderError("as you asked", code="api_error", status=500),
+    "400": lambda: ProviderError("as you asked", code="invalid_request_error", status=400),
+    "404": lambda: ProviderError("as you asked", code="not_found_error", status=404),
+    "auth": lambda: ProviderError("as you asked", code="authentication_error", status=401),
+    "quota": lambda: ProviderError("as you asked", code="insufficient_quota", status=429),
+    "context": lambda: ProviderError("as you asked", code="context_length_exceeded", status=400),
+    "policy": lambda: ProviderError("as you asked", code="content_filter", status=400),
+    "timeout": TimeoutError,
+    "connection": ConnectionResetError,
+}
+_FAILURES["401"] = _FAILURES["auth"]
+#: These come when half of the answer is out.
+_MIDWAY: Final[dict[str, Callable[[], Exception]]] = {
+    "cut": StreamTruncated,
+    "event": _FAILURES["529"],
+}
+#: What neither the script nor a reader of the trace needs.
+_LEFT_OUT: Final[dict[str, Any]] = {
+    "id": True,
+    "turn_id": True,
+    "at": True,
+    "stopped": True,
+    "parts": {"__all__": {"native", "blob", "misfit", "checked"}},
+}
+
+
+def current_attempt() -> int:
+    return activity.info().attempt if activity.in_activity() else 1
+
+
+class Demo:
+    api = "demo"
+
+    def __init__(self, pace: float = PACE, attempt: Callable[[], int] = current_attempt) -> None:
+        """`pace` is in seconds a word; `attempt` tells which attempt of the step this is, from 1."""
+        self._pace = pace
+        self._attempt = attempt
+
+    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+        """The conversation in neutral form, without examples: the demo model would take them for the user's words."""
+        return {
+            "model": prompt.model.model_name,
+            "system": prompt.system,
+            "tools": [tool.model_dump(mode="json") for tool in prompt.tools],
+            "messages": [message.model_dump(mode="json", exclude=_LEFT_OUT) for message in messages],
+        }
+
+    async def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        try:
+            async with contextlib.aclosing(self._play(request, step_id)) as items:
+                async for item in items:
+                    yield item
+        except Exception as error:
+            raise failures.classify(error, failures.DEMO) from None
+
+    async def _play(
+        self, request: dict[str, JsonValue], step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        part = script(request)
+        midway: Callable[[], Exception] | None = None
+        if isinstance(part, Fail):
+            part, midway = self._failing(part)
+        before = _tokens(compact(request))
+        yield Started(Usage(input_tokens=before))
+        thought = _tokens(part.reasoning)
+        async for delta in self._write(0, "reasoning", _pieces(part.reasoning)):
+            yield delta
+        parts: list[Part] = [Reasoning(text=part.reasoning)]
+        written = 0
+        stop: StopReason
+        match part:
+            case Say():
+                pieces = _pieces(part.text)
+                async for delta in self._write(1, "text", pieces[: len(pieces) // 2] if midway else pieces):
+                    yield delta
+                parts.append(Text(text=part.text))
+                written, stop = _tokens(part.text), "end"
+            case CallTools():
+                for number, (name, args) in enumerate(part.calls, 1):
+                    text = json.dumps(args, ensure_ascii=False)
+                    yield Delta(number, "tool_input", "", name)
+                    async for delta in self._write(number, "tool_input", re.findall(r"(?s).{1,12}", text)):
+                        yield delta
+                    parts.append(ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args))
+                    written += _tokens(name + text)
+                stop = "tool_calls"
+            case _:
+                assert_never(part)
+        if midway:
+            raise midway()
+        usage = Usage(input_tokens=before, output_tokens=thought + written, reasoning_tokens=thought)
+        yield Answer(tuple(parts), f"demo/{request['model']}", usage, stop)
+
+    def _failing(self, part: Fail) -> tuple[Say, Callable[[], Exception] | None]:
+        attempt = self._attempt()
+        if part.once and attempt > 1:
+            words = f"Attempt 1 failed with “{part.kind}”, as you asked; this is attempt {attempt}."
+            return Say(part.otherwise.reasoning, f"{words} {part.otherwise.text}"), None
+        if part.kind in _FAILURES:
+            raise _FAILURES[part.kind]()
+        if part.kind in _MIDWAY:
+            return part.otherwise, _MIDWAY[part.kind]
+        kinds = ", ".join([*_FAILURES, *_MIDWAY])
+        return Say(part.otherwise.reasoning, f"I can fail as one of {kinds}: write “/fail 529 once”."), None
+
+    async def _write(self, part: int, kind: DeltaKind, pieces: list[str]) -> AsyncIterator[Delta]:
+        for piece in pieces:
+            yield Delta(part, kind, piece)
+            await asyncio.sleep(self._pace)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)
+
+
+def _tokens(text: str) -> int:
+    return (len(text) + 3) // 4

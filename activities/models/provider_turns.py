@@ -1,0 +1,198 @@
+"""A transcript made fit for a provider: turns that alternate, and every tool call with exactly one result. Pure.
+
+Rule 1: a part's native block is used only where its `api` is the wire's own; foreign reasoning is dropped.
+Rule 2: of an answer that was stopped only the text goes back; its reasoning has no signature and its calls no results.
+Rule 3: a user turn has its tool results first, in the order of the calls; a call without result gets one that says so;
+a result without call is dropped.
+Rule 4: no text is blank, and no turn is empty.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import pydantic_core
+from pydantic import JsonValue
+
+from perdure.activities.encoding.compact_json import compact
+from perdure.temporal.schemas.nesting import too_deep
+from perdure.workflows.core.turn import BYTES_PER_TOKEN
+from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS
+from perdure.workflows.vocabulary.errors import TOOL_STOPPED
+from perdure.workflows.vocabulary.parts import (
+    Data,
+    File,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    preview,
+)
+
+#: What every provider takes as the id of a call.
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call under the id that the provider is told."""
+
+    id: str
+    part: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of the call with this id, as text."""
+
+    id: str
+    text: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurn:
+    results: tuple[Result, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantTurn:
+    #: Reasoning only with a native block of the wire's own API.
+    parts: tuple[Text | Reasoning | Call, ...]
+
+
+Turn = UserTurn | AssistantTurn
+
+
+def turns(messages: Iterable[Message], api: str, result_tokens: int = TOOL_OUTPUT_TOKENS) -> tuple[Turn, ...]:
+    """What the provider behind `api` is shown of `messages`; begins with a user turn.
+
+    Of a tool result of more than about `result_tokens` it is shown the head and the tail."""
+    building = _Building(api, result_tokens)
+    for message in messages:
+        if message.role == "assistant":
+            building.assistant(message)
+        else:
+            building.user(message)
+    building.close_user()
+    return tuple(building.turns)
+
+
+def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
+    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object, not nested too deep."""
+    try:
+        # Stricter than json.loads: refuses NaN, Infinity and lone surrogates, which nothing after us could write.
+        value = pydantic_core.from_json(written, allow_inf_nan=False)
+    except ValueError:
+        return {}, written
+    return (value, None) if isinstance(value, dict) and not too_deep(value) else ({}, written)
+
+
+def encodable(text: str) -> str:
+    """`text` with lone surrogates, which some servers send for half an emoji, replaced."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+@dataclass(slots=True)
+class _Building:
+    api: str
+    result_tokens: int
+    turns: list[Turn] = field(default_factory=list)
+    #: Our call id → the provider's, for the calls of the last assistant turn.
+    open_calls: dict[str, str] = field(default_factory=dict)
+    used_ids: set[str] = field(default_factory=set)
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    has_user: bool = False
+
+    def user(self, message: Message) -> None:
+        self.has_user = self.has_user or message.role == "user"
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                if part.call_id in self.open_calls:
+                    self.results.setdefault(part.call_id, part)
+            elif text := _text_of(message, part):
+                self.texts.append(text)
+
+    def assistant(self, message: Message) -> None:
+        parts = tuple(self._kept(message))
+        if not parts:
+            return
+        self.close_user()
+        calls = [part for part in parts if isinstance(part, Call)]
+        self.open_calls = {call.part.call_id: call.id for call in calls}
+        last = self.turns[-1] if self.turns else None
+        if last is None:
+            self.turns.append(UserTurn((), ("(the conversation begins)",)))
+        if isinstance(last, AssistantTurn):
+            self.turns[-1] = AssistantTurn(last.parts + parts)
+        else:
+            self.turns.append(AssistantTurn(parts))
+
+    def _kept(self, message: Message) -> Iterable[Text | Reasoning | Call]:
+        for part in message.parts:
+            match part:
+                case Text() if part.text.strip():
+                    yield part
+                case Reasoning() if not message.stopped and part.native and part.native.api == self.api:
+                    yield part
+                case ToolCall() if not message.stopped:
+                    yield Call(self._provider_id(part), part.as_written())
+                case _:
+                    pass
+
+    def _provider_id(self, call: ToolCall) -> str:
+        """The provider's own id where it made the call; ours where it did not, or where it repeats its ids."""
+        block = call.native.block if call.native and call.native.api == self.api else {}
+        # OpenAI Responses tells the id of the call from that of the item which holds it.
+        own = block.get("call_id", block.get("id"))
+        if isinstance(own, str) and _ID.fullmatch(own) and own not in self.used_ids:
+            chosen = own
+        else:
+            chosen = re.sub(r"[^A-Za-z0-9_-]", "_", call.call_id)
+        self.used_ids.add(chosen)
+        return chosen
+
+    def close_user(self) -> None:
+        """Ends the user turn that is being gathered, if there is anything that a model must see."""
+        results = tuple(self._result(wire_id, self.results.get(ours)) for ours, wire_id in self.open_calls.items())
+        texts = tuple(self.texts)
+        if self.has_user and not results and not texts:
+            texts = ("(an empty message)",)
+        if results or texts:
+            self.turns.append(UserTurn(results, texts))
+        self.open_calls, self.results, self.texts, self.has_user = {}, {}, [], False
+
+    def _result(self, wire_id: str, result: ToolResult | None) -> Result:
+        if result is None:
+            missing = ToolError(type=TOOL_STOPPED, message="This call was stopped before it had a result.")
+            return Result(wire_id, compact(missing.model_dump()), is_error=True)
+        output = result.output
+        text = output if isinstance(output, str) else compact(output)
+        shown = preview(text, self.result_tokens * BYTES_PER_TOKEN // 2)
+        if result.changed_args is not None:
+            # Else the model takes the result for that of the call which it wrote.
+            shown = (
+                f"[A person changed this call's arguments before it ran. It ran with: {result.changed_args}]\n{shown}"
+            )
+        return Result(wire_id, shown, result.is_error)
+
+
+def _text_of(message: Message, part: Part) -> str:
+    match part:
+        case Text():
+            text = part.text
+        case File():
+            text = f"[file {part.name} ({part.media_type}): {part.uri}]"
+        case Data(value={"note": str(note), "due": str(due)}) if message.is_note(part):
+            text = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
+        case Data():
+            text = f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
+        case _:
+            text = ""
+    return text if text.strip() else ""

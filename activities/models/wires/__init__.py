@@ -1,0 +1,1 @@
+"""One file for each wire: how a provider's API is spoken."""

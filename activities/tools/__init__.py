@@ -1,0 +1,1 @@
+"""Tools: finding, describing, running and watching them."""

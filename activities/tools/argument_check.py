@@ -1,0 +1,51 @@
+"""What in the arguments of a call does not fit the schema that its model was shown. Pure.
+
+Rule: the explanation names each bad field.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Final
+
+from jsonschema.exceptions import ValidationError
+
+from perdure.activities.tools.results import told
+from perdure.temporal.schemas.faults import faults
+from perdure.temporal.schemas.yaml_source import field_name
+from perdure.workflows.vocabulary.parts import ToolSpec
+
+_MOST: Final = 10
+_LONGEST_NAME: Final = 80
+
+
+def misfits(args: dict[str, Any], tool: ToolSpec) -> list[str]:
+    """What of `args` does not fit the tool's input schema, in words for the model; none where all does.
+
+    Raises, in whatever way the schema is broken (references to nowhere, patterns of another dialect), where it cannot be
+    applied."""
+    errors = faults(args, tool.input, foreign=tool.foreign)
+    return list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
+
+
+def wrong_arguments(name: str, why: str) -> str:
+    """What a model is told of a call whose arguments do not fit."""
+    return f"{name} was not called, because its arguments are wrong. {why}."
+
+
+def _lines(error: ValidationError) -> Iterable[str]:
+    """Fault by fault, each with its field; in the words that a Python tool's arguments are refused with."""
+    place = tuple(error.absolute_path)
+    schema: Any = error.schema
+    expected: Any = error.validator_value
+    given: Any = error.instance
+    match error.validator:
+        case "required":
+            return [f"{field_name((*place, name))}: is required" for name in expected if name not in given]
+        case "additionalProperties" if expected is False and "patternProperties" not in schema:
+            properties = schema.get("properties", {})
+            known = f"no argument of this tool; its arguments: {', '.join(properties) or 'none'}"
+            what = "no field that is known here" if place else known
+            extra = [name[:_LONGEST_NAME] for name in given if name not in properties]
+            return [f"{field_name((*place, name))}: is {what}" for name in extra]
+        case _:
+            return [told(error)]

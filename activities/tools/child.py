@@ -1,0 +1,104 @@
+"""A process that runs tools, one call at a time, for `perdure.activities.tools.processes`: what its `main` is given and says.
+
+It hears `(name, arguments, info)` and says `heartbeat`, and at last `done` or `failed`. What goes to the other side is JSON
+or plain, so that nothing there has to know the tools' own types.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from perdure.activities.shipped import builtin_tools, order_desk
+from perdure.activities.tools.catalogue import load_tools
+from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
+from perdure.workflows.vocabulary.errors import TOOL_FAILED
+
+#: Seconds between two looks whether the worker is still there.
+_LOOK_S: Final = 0.5
+
+
+def main() -> None:
+    """Serves until the worker is gone. Arguments behind the path: the connection's descriptor, and the tools' sources."""
+    _, _, descriptor, *sources = sys.argv
+    # What the tools start gets no hold of it.
+    os.set_inheritable(int(descriptor), False)
+    _leave_with(os.getppid())
+    connection: Connection[Any, Any] = Connection(int(descriptor))
+    try:
+        functions = _functions(sources)
+    except ToolLoadError as error:
+        connection.send(("unready", str(error)))
+        return
+    connection.send(("ready", None))
+    tools: dict[str, Tool] = {}
+    sending = threading.Lock()
+
+    def say(kind: str, said: object) -> None:
+        with sending:
+            connection.send((kind, said))
+
+    with asyncio.Runner() as runner:
+        while True:
+            try:
+                name, args, info = connection.recv()
+            except EOFError:
+                return
+            if name not in tools:
+                tools[name] = read_tool(functions[name])
+            say(*runner.run(_call(tools[name], args, info, say)))
+
+
+async def _call(
+    tool: Tool, args: dict[str, JsonValue], info: activity.Info, say: Callable[[str, object], None]
+) -> tuple[str, object]:
+    run = ActivityEnvironment()
+    run.info = info
+    run.on_heartbeat = lambda *details: say("heartbeat", to_jsonable_python(details))
+    try:
+        returned = await run.run(tool.carry_out, args)
+    except ApplicationError as error:
+        return "failed", {
+            "message": error.message,
+            "type": error.type,
+            "details": to_jsonable_python(error.details, fallback=str),
+            "non_retryable": error.non_retryable,
+            "next_retry_delay": error.next_retry_delay,
+        }
+    except BaseException as error:
+        return "failed", {
+            "message": f"{type(error).__name__}: {error}",
+            "type": TOOL_FAILED,
+            "details": [],
+            "non_retryable": False,
+            "next_retry_delay": None,
+        }
+    return "done", (returned.result.model_dump_json().encode(), returned.big, returned.files)
+
+
+def _functions(sources: list[str]) -> dict[str, Callable[..., Any]]:
+    """By the tools' names."""
+    shipped = [value for module in (builtin_tools, order_desk) for value in vars(module).values() if is_tool(value)]
+    found = [*shipped, *(tool for source in sources for tool in load_tools(source))]
+    return {activity._Definition.must_from_callable(tool).name or "": tool for tool in found}
+
+
+def _leave_with(parent: int) -> None:
+    """Ends this process when the worker that started it is gone, be it in the middle of a call."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="worker-watch", daemon=True).start()

@@ -1,0 +1,36 @@
+"""Which line of a user's code a thread is in, for people who look for what holds it up."""
+
+import sysconfig
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+_OURS: Final = Path(__file__).parent.parent.parent
+#: Code that no user wrote: the standard library, what is installed, and Perdure's own packages.
+_NOT_THEIRS: Final = tuple(
+    f"{folder}/"
+    for folder in (
+        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")),
+        *(str(_OURS / package) for package in ("workflows", "activities", "gateway", "temporal")),
+    )
+)
+
+
+def user_line(innermost: FrameType | None, source: str, *, was: bool = False) -> str:
+    """`file:line` where a thread is, whose innermost frame this is: in the user's own code if it is in any, or else in
+    the file of the tool, or else where the tool is defined, which is `source`.
+
+    `was`: what is looked for is just over, and the thread may have gone on to other code, so the tool's file comes first.
+    """
+    own = source.rpartition(":")[0]
+    in_own = in_theirs = ""
+    frame = innermost
+    while frame is not None:
+        path = frame.f_code.co_filename
+        place = f"{path}:{frame.f_lineno}"
+        if not path.startswith(("<", *_NOT_THEIRS)):
+            in_theirs = in_theirs or place
+        if path == own:
+            in_own = in_own or place
+        frame = frame.f_back
+    return (in_own or in_theirs if was else in_theirs or in_own) or source

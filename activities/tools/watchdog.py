@@ -1,0 +1,258 @@
+"""The watchdog: it notices a tool that holds others up, and names it and the line.
+
+Rule 1: two things are noticed. A loop that does not turn for longer than `BLOCKED_S` while tools run, be it one of theirs
+or the one that streams and heartbeats share: its thread's stack tells the line. And an interpreter that nobody else gets
+for so long, which can only be told afterwards: this thread slept for too long, though it was awake and asked for it.
+Rule 2: one warning for each time, as soon as it is known, and its length once it is over.
+Rule 3: nothing is watched while no tool runs.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from perdure.activities.tools.interpreter import cpu_seconds, times_waited
+from perdure.activities.tools.user_lines import user_line
+from perdure.workflows.vocabulary.parts import Blocked
+
+#: Seconds after which a loop that does not turn is one that is blocked.
+BLOCKED_S: Final = 1.0
+#: Seconds between two looks, and looks without a tool after which none follows.
+_LOOK_S: Final = 0.1
+_IDLE_LOOKS: Final = 50
+#: A thread that waits for the interpreter asks for it each 5 ms; one that was not scheduled, or stopped, does not.
+_ASKED_PER_S: Final = 20
+#: Seconds that a call which has just ended waits for a look that is overdue.
+_LAST_LOOK_S: Final = 0.5
+#: To whoever has a tool that holds the interpreter.
+_ADVICE: Final = "give the tool process: true in the definition"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Running:
+    """A call that runs in this process."""
+
+    name: str
+    #: Where the tool is defined: `file:line`.
+    source: str
+    workflow_id: str = ""
+    call_id: str = ""
+    #: Of the thread that it runs in, once it does.
+    thread: int | None = None
+    #: The longest time that it held others up.
+    blocked: Blocked | None = None
+
+    def held_up(self, seconds: float, line: str) -> None:
+        if self.blocked is None or seconds > self.blocked.seconds:
+            self.blocked = Blocked(seconds=round(seconds, 3), line=line)
+
+
+@dataclass(eq=False)
+class Pulse:
+    """Whether a loop turns."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    #: The call whose code the loop is in.
+    current: Callable[[], Running | None]
+    #: When it was asked; None: it has answered.
+    asked_at: float | None = None
+    #: What is known of the time for which it has not answered.
+    spell: "tuple[Running | None, str] | None" = None
+    users: int = field(default=0)
+
+
+class Watchdog:
+    """`told(name, seconds)` is called for each time that a tool held others up, once it is over, on any thread."""
+
+    def __init__(self, told: Callable[[str, float], None] = lambda name, seconds: None) -> None:
+        self._told = told
+        self._lock = threading.Condition()
+        self._running: set[Running] = set()
+        self._pulses: dict[asyncio.AbstractEventLoop, Pulse] = {}
+        self._home: Pulse | None = None
+        #: How long each thread that matters had worked at the last look.
+        self._worked: dict[int, float | None] = {}
+        self._looked_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """`loop`, which runs in this thread, is the one that streams and heartbeats share."""
+        self._home = Pulse(loop, threading.get_ident(), lambda: None)
+
+    def begin(self, running: Running, pulse: Pulse) -> None:
+        """Watches a call that is to run on a loop of tools."""
+        with self._lock:
+            self._add(running)
+            pulse.users += 1
+            self._pulses[pulse.loop] = pulse
+
+    def end(self, running: Running, pulse: Pulse | None = None) -> None:
+        """It has ended. Called on the thread that it ran in, which may wait a moment for what there is to say of it."""
+        with self._lock:
+            asked = time.monotonic()
+            if self._thread is not None and asked - self._looked_at > _LOOK_S + BLOCKED_S:
+                self._lock.wait_for(lambda: self._looked_at >= asked, _LAST_LOOK_S)
+            self._running.discard(running)
+            if pulse is not None:
+                pulse.users -= 1
+                if pulse.users == 0:
+                    self._pulses.pop(pulse.loop, None)
+
+    @contextmanager
+    def in_thread(self, running: Running) -> Iterator[None]:
+        """Watches a call that runs in this thread, whose waiting harms nobody; only the interpreter can be held."""
+        running.thread = threading.get_ident()
+        with self._lock:
+            self._add(running)
+        try:
+            yield
+        finally:
+            self.end(running)
+
+    def _add(self, running: Running) -> None:
+        self._running.add(running)
+        if self._thread is None:
+            self._looked_at = time.monotonic()
+            self._thread = threading.Thread(target=self._watch, name="tool-watchdog", daemon=True)
+            self._thread.start()
+
+    def _watch(self) -> None:
+        idle = 0
+        while True:
+            before, waited = time.monotonic(), times_waited()
+            time.sleep(_LOOK_S)
+            late = time.monotonic() - before - _LOOK_S
+            with self._lock:
+                if late < BLOCKED_S:
+                    self._look_at_loops()
+                else:
+                    self._was_late(late, times_waited() - waited)
+                self._note_work()
+                self._looked_at = time.monotonic()
+                self._lock.notify_all()
+                idle = 0 if self._running else idle + 1
+                if idle >= _IDLE_LOOKS:
+                    self._thread = None
+                    return
+
+    def _look_at_loops(self) -> None:
+        now = time.monotonic()
+        for pulse in self._all_pulses():
+            if pulse.asked_at is None:
+                pulse.asked_at = now
+                try:
+                    pulse.loop.call_soon_threadsafe(self._answered, pulse, now)
+                except RuntimeError:
+                    continue  # the loop is closed: the process is ending
+            elif now - pulse.asked_at > BLOCKED_S:
+                if pulse.spell is None:
+                    self._found(pulse, now - pulse.asked_at)
+                elif pulse.spell[0] is not None:
+                    pulse.spell[0].held_up(now - pulse.asked_at, pulse.spell[1])
+
+    def _all_pulses(self) -> list[Pulse]:
+        return [*([self._home] if self._home is not None and self._running else []), *self._pulses.values()]
+
+    def _found(self, pulse: Pulse, seconds: float) -> None:
+        call = pulse.current()
+        frame = sys._current_frames().get(pulse.thread)
+        line = user_line(frame, call.source if call is not None else "")
+        if pulse is self._home:
+            line = line or (f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "")
+            log.warning("loop.blocks", line=line or None, seconds=round(seconds, 1))
+        elif call is None and not line:
+            return  # it runs nobody's code: the machine is busy
+        pulse.spell = (call, line)
+        if pulse is self._home:
+            return
+        if call is not None:
+            call.held_up(seconds, line)
+        log.warning("tool.blocks", **_told(call), line=line or None, seconds=round(seconds, 1), held="its loop")
+
+    def _answered(self, pulse: Pulse, asked_at: float) -> None:
+        """On the loop itself, which turns again."""
+        seconds = time.monotonic() - asked_at
+        with self._lock:
+            if pulse.asked_at != asked_at:
+                return
+            spell, pulse.spell, pulse.asked_at = pulse.spell, None, None
+        if spell is None or pulse is self._home:
+            return
+        call, line = spell
+        if call is not None:
+            call.held_up(seconds, line)
+        log.info("tool.goes_on", **_told(call), line=line or None, seconds=round(seconds, 1))
+        self._told(_name(call), seconds)
+
+    def _was_late(self, seconds: float, waited: float) -> None:
+        """This thread was: either nobody got the interpreter, or the process did not run."""
+        for pulse in self._all_pulses():
+            # Asked again: they had no turn either.
+            pulse.asked_at = None if pulse.spell is None else pulse.asked_at
+        if waited < _ASKED_PER_S * seconds:
+            return
+        holder, others = self._holder(seconds)
+        frames = sys._current_frames()
+        if holder is None and not others:
+            log.warning("loop.blocks", seconds=round(seconds, 1), held="the interpreter")
+            return
+        line = None
+        told = {"tool": f"one of {', '.join(sorted(one.name for one in others))}"}
+        if holder is not None:
+            frame = frames.get(holder.thread) if holder.thread is not None else None
+            line = user_line(frame, holder.source, was=True)
+            holder.held_up(seconds, line)
+            told = _told(holder)
+        log.warning("tool.blocks", **told, line=line, seconds=round(seconds, 1), held="the interpreter", advice=_ADVICE)
+        self._told(_name(holder), seconds)
+
+    def _holder(self, seconds: float) -> tuple[Running | None, list[Running]]:
+        """Whose thread worked meanwhile; where none did, those that may have held the interpreter and waited."""
+        if self._home is not None and self._has_worked(self._home.thread, seconds):
+            return None, []
+        threads: dict[int, list[Running]] = {}
+        for call in self._running:
+            if call.thread is not None:
+                threads.setdefault(call.thread, []).append(call)
+        busy = [calls for thread, calls in threads.items() if self._has_worked(thread, seconds)]
+        suspects = busy[0] if busy else [call for calls in threads.values() for call in calls]
+        return (suspects[0], []) if len(suspects) == 1 else (None, suspects)
+
+    def _note_work(self) -> None:
+        threads = {call.thread for call in self._running if call.thread is not None}
+        if self._home is not None and threads:
+            threads.add(self._home.thread)
+        self._worked = {thread: cpu_seconds(thread) for thread in threads & _alive()}
+
+    def _has_worked(self, thread: int, seconds: float) -> bool:
+        """Whether it did for half of the last `seconds`, at least."""
+        before = self._worked.get(thread)
+        now = cpu_seconds(thread) if before is not None and thread in _alive() else None
+        return now is not None and before is not None and now - before > seconds / 2
+
+
+def _alive() -> set[int | None]:
+    """To ask about the clock of any other thread ends the process."""
+    return {thread.ident for thread in threading.enumerate()}
+
+
+def _name(call: Running | None) -> str:
+    return call.name if call is not None else "(unknown)"
+
+
+def _told(call: Running | None) -> dict[str, str]:
+    """What the log says of a call; the watchdog's thread is in none."""
+    if call is None:
+        return {"tool": _name(call)}
+    tenant, _, session = call.workflow_id.partition("/")
+    return {"tool": call.name, "tenant": tenant, "session": session, "call_id": call.call_id}

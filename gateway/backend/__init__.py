@@ -1,0 +1,1 @@
+"""Sessions as the gateway reaches them through Temporal."""

@@ -1,0 +1,65 @@
+"""Keeps web pages of other sites away from a server that asks nobody who they are.
+
+Rule 1: a request names a host that is ours (see `hosts.py`), or it is refused, whatever it asks for.
+Rule 2: a browser says which page makes a request (`Origin`, `Sec-Fetch-Site`). A page that did not come from this very host
+and port gets nothing and changes nothing; another port of the same host is another site, too. Who sends neither header is
+no browser of today, and passes.
+Rule 3: people may follow a link from anywhere to a page, for what opens then is a page of ours, in a tab of its own.
+"""
+
+import re
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from perdure.gateway.http.hosts import Host, KnownHosts
+from perdure.gateway.http.problems import Problem
+
+#: `none`: the person typed the address, or took a bookmark.
+_OURS: Final = {"same-origin", "none"}
+
+
+class OriginGuard:
+    """ASGI middleware. `pages` matches the paths that may be linked to from other sites."""
+
+    def __init__(self, app: ASGIApp, hosts: KnownHosts, pages: re.Pattern[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = None if scope["type"] == "lifespan" else self._problem(scope)
+        if problem is not None:
+            await problem.response()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> Problem | None:
+        headers = Headers(scope=scope)
+        named = headers.getlist("host")
+        host = Host.parse(named[0]) if len(named) == 1 else None
+        if host is None or host not in self._hosts:
+            return Problem(
+                "unknown_host",
+                "This server does not answer to the host name of this request. If the name is the server's, list it in "
+                "PERDURE_ALLOWED_HOSTS where the server starts, as in PERDURE_ALLOWED_HOSTS=agents.example.com.",
+            )
+        if not all(map(host.is_origin, headers.getlist("origin"))) or not (
+            _OURS.issuperset(headers.getlist("sec-fetch-site")) or self._is_link(scope, headers)
+        ):
+            return Problem(
+                "foreign_origin",
+                "A page of another site or port made this request; only this server's own pages may. A proxy in front "
+                "of the server must pass on the Host header as the browser sent it, with its port.",
+            )
+        return None
+
+    def _is_link(self, scope: Scope, headers: Headers) -> bool:
+        return (
+            scope.get("method") in ("GET", "HEAD")
+            and headers.get("sec-fetch-mode") == "navigate"
+            # Not `iframe`, in which another site could lay ours under its own.
+            and headers.get("sec-fetch-dest") == "document"
+            and self._pages.fullmatch(scope["path"]) is not None
+        )

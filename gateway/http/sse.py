@@ -1,0 +1,178 @@
+"""Server-sent events: a pure encoder, and a response that is cut, never ended cleanly, when the process stops.
+
+Rule 1: one encode a frame, however many viewers. Frames end in `\\n\\n` and `id:` is there for durable events only.
+Rule 2: to a client, a clean end means that all was said. So only an exhausted source ends the body; a shutdown, a slow
+reader or an error leaves it open and drops the connection.
+Source of the format: WHATWG HTML, section 9.2 (server-sent events).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from perdure.gateway.http.json_bytes import to_json
+from perdure.temporal.live.live import StepDelta, StepProgress, ToolProgress
+
+log = structlog.get_logger(__name__)
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+OPENING = b": perdure\nretry: 2000\n\n"
+KEEPALIVE = b": keep-alive\n\n"
+#: What the format takes for a part of a line, but many readers of lines (Python's among them) for the end of one. Other
+#: such characters JSON escapes by itself. Valid UTF-8 holds these bytes for these characters only.
+_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+
+
+class StreamCut(Exception):
+    """The source cannot go on, and the client must not take that for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event or live frame, encoded once for all viewers."""
+
+    type: str
+    #: A JSON object.
+    data: bytes
+    seq: int | None
+    turn_id: str | None
+    #: The whole SSE frame.
+    frame: bytes
+
+
+def encode(kind: str, payload: dict[str, Any], seq: int | None = None, turn_id: str | None = None) -> Outgoing:
+    """`kind` and the keys of `payload` are ours; its values may hold anything."""
+    data = to_json(payload)
+    for character, escaped in _LINE_ENDS:
+        data = data.replace(character, escaped)
+    identity = b"" if seq is None else b"id: %d\n" % seq
+    return Outgoing(kind, data, seq, turn_id, b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data))
+
+
+def encode_delta(delta: StepDelta) -> Outgoing:
+    payload = {
+        "step_id": delta.step_id,
+        "attempt": delta.attempt,
+        "n": delta.n,
+        "part": delta.part,
+        "kind": delta.kind,
+        "delta": delta.text,
+    }
+    if delta.name is not None:
+        payload["name"] = delta.name
+    return encode("step.delta", payload, turn_id=_turn_of(delta.step_id))
+
+
+def encode_progress(progress: StepProgress) -> Outgoing:
+    parts: list[dict[str, Any]] = []
+    for part in progress.parts:
+        shown: dict[str, Any] = {"type": part.kind, "text": part.text}
+        if part.kind == "tool_input":
+            shown["name"] = part.name
+        parts.append(shown)
+    payload = {"step_id": progress.step_id, "attempt": progress.attempt, "n": progress.n, "parts": parts}
+    return encode("step.snapshot", payload, turn_id=_turn_of(progress.step_id))
+
+
+def encode_tool_progress(progress: ToolProgress) -> Outgoing:
+    payload: dict[str, Any] = {"call_id": progress.call_id}
+    if progress.message is not None:
+        payload["message"] = progress.message
+    if progress.fraction is not None:
+        payload["fraction"] = progress.fraction
+    return encode("tool.progress", payload, turn_id=_turn_of(progress.call_id))
+
+
+def _turn_of(step_id: str) -> str:
+    return step_id.partition(".")[0]
+
+
+class EventStreamResponse(Response):
+    """Sends `frames` as they come, a comment at once and whenever nothing was sent for `keepalive_s` seconds.
+
+    A reader who takes nothing for twice as long is cut.
+    """
+
+    def __init__(
+        self,
+        frames: AsyncIterator[bytes],
+        *,
+        keepalive_s: float = 15,
+        headers: dict[str, str] | None = None,
+        opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
+    ) -> None:
+        """`opened` is called when the stream begins; what it returns, when the stream ends."""
+        super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
+        self._frames = frames
+        self._keepalive_s = keepalive_s
+        self._sent_at = 0.0
+        self._opened = opened
+
+    def init_headers(self, headers: Any = None) -> None:
+        super().init_headers(headers)
+        # The length is not known, and a client would wait for it.
+        self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        closed = self._opened()
+        try:
+            await self._stream(receive, send)
+        finally:
+            closed()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await self._send(send, OPENING)
+        pump = asyncio.create_task(self._pump(send))
+        others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
+        try:
+            await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
+            if pump.done() and not pump.cancelled():
+                error = pump.exception()
+                if error is None:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                elif not isinstance(error, StreamCut):
+                    log.warning("stream_broke", exc_info=error)
+            # Otherwise the body stays open, and the server drops the connection.
+        finally:
+            for task in (pump, *others):
+                task.cancel()
+            await asyncio.gather(pump, *others, return_exceptions=True)
+            close = getattr(self._frames, "aclose", None)
+            if close is not None:
+                with suppress(RuntimeError):
+                    await close()
+
+    async def _pump(self, send: Send) -> None:
+        async for frame in self._frames:
+            await self._send(send, frame)
+
+    async def _keep_alive(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wait = self._sent_at + self._keepalive_s - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            else:
+                # The server does not take bytes faster than they are read, so this also finds out who reads no more.
+                async with asyncio.timeout(self._keepalive_s):
+                    await self._send(send, KEEPALIVE)
+
+    async def _send(self, send: Send, body: bytes) -> None:
+        self._sent_at = asyncio.get_running_loop().time()
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

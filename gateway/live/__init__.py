@@ -1,0 +1,1 @@
+"""Streams: what a session does, as its viewers see it."""

@@ -1,0 +1,314 @@
+"""Watches: one for each session that somebody looks at, however many do.
+
+Rule 1: events come from the session by query and from nowhere else; the live plane only says when to ask. One query is
+in flight for a session at a time.
+Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
+more rarely where the live plane is whole, which loses none.
+Rule 3: a viewer that cannot keep up is cut; it resumes by its cursor.
+Rule 4: what a session that rests last told of itself holds until something happens to it. That is certain only where the
+live plane is whole, for then everything that happens pokes, and its worker is in this process.
+Rule 5: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from perdure.gateway.backend.remote_progress import AskLook, RemoteProgress
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.sse import Outgoing, StreamCut, encode
+from perdure.gateway.live.step import LiveStep
+from perdure.gateway.live.sub_agents import Follow, LiveChildren
+from perdure.gateway.live.tools import LiveTools
+from perdure.gateway.projections.native import event_json
+from perdure.temporal.live.live import Frame, Live, Poke, ToolProgress
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.telemetry.metrics import Metrics
+from perdure.workflows.protocol.commands import EventsPage, Receipt
+from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
+
+log = structlog.get_logger(__name__)
+
+#: Encoded events that a watch keeps for viewers who join or come back, and their bytes.
+TAIL = 2_000
+TAIL_BYTES = 8 * 1024 * 1024
+
+AskEvents = Callable[[str, int], Awaitable[EventsPage]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a watch waits before it looks whether a poke was lost, and before it asks again in vain."""
+
+    working_s: float = 1.0
+    #: The former where the live plane is whole.
+    whole_s: float = 5.0
+    resting_s: float = 30.0
+    retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Viewer:
+    """One reader: a bounded queue that the watch fills. `None` in it says that the session is closed, all sent."""
+
+    def __init__(self, cursor: int, limit: int, too_slow: Callable[[], None] = lambda: None) -> None:
+        """`too_slow` is called when it is cut because `limit` frames wait for it."""
+        self.cursor = cursor
+        #: Whether it gets live frames.
+        self.live = False
+        self._limit = limit
+        self._too_slow = too_slow
+        self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
+        self._cut = False
+
+    def offer(self, item: Outgoing | None) -> None:
+        if self._cut:
+            return
+        if item is not None:
+            if item.seq is None and not self.live:
+                return
+            if item.seq is not None:
+                if item.seq <= self.cursor:
+                    return
+                self.cursor = item.seq
+        if self._queue.qsize() >= self._limit:
+            self.cut()
+            self._too_slow()
+        else:
+            self._queue.put_nowait(item)
+
+    def cut(self) -> None:
+        if self._cut:
+            return
+        self._cut = True
+        # A reader whose connection is stuck may come back for this late or never.
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
+    async def read(self) -> Outgoing | None:
+        item = await self._queue.get()
+        if self._cut:
+            raise StreamCut
+        return item
+
+
+class Watch:
+    """Follows one session from `cursor` on and hands what it sees to its viewers, in order."""
+
+    def __init__(
+        self,
+        session: str,
+        page: EventsPage,
+        live: Live,
+        blobs: BlobStore,
+        ask: AskEvents,
+        look: AskLook,
+        follow: Follow,
+        *,
+        patience: Patience,
+        metrics: Metrics,
+    ) -> None:
+        """`page` is the last one that its first viewer was given: the watch goes on from there. `follow` gives the
+        streams of sub-agents' sessions."""
+        self.session = session
+        self.viewers: set[Viewer] = set()
+        self.cursor = page.seq
+        self.closed = False
+        #: It goes on no more, and viewers who come need another.
+        self.broken = False
+        self._patience = patience
+        self._tail: deque[Outgoing] = deque()
+        self._tail_bytes = 0
+        self._live = live
+        self._blobs = blobs
+        self._ask = ask
+        self._wake = asyncio.Event()
+        #: The highest `seq` that a poke told; and whether one came, or a viewer, that did not tell how far to ask.
+        self._poked = 0
+        self._unsure = False
+        self._working = page.working
+        self._rests: Receipt | None = None
+        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
+        self._tools = LiveTools(page.running)
+        self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
+        self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
+        self._tasks = [
+            asyncio.create_task(self._guard(self._follow_live())),
+            asyncio.create_task(self._guard(self._follow_session())),
+            asyncio.create_task(self._guard(self._remote.run())),
+        ]
+
+    @property
+    def reaches_back_to(self) -> int:
+        """The lowest cursor that can join without asking the session."""
+        return self.cursor - len(self._tail)
+
+    def since(self, cursor: int) -> list[Outgoing]:
+        """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
+        return list(islice(self._tail, max(cursor - self.reaches_back_to, 0), None))
+
+    def take_receipt(self) -> Receipt | None:
+        """What `receipt` would tell now of a message that the session has not seen; None where only it can tell. Given
+        once: whoever takes it is about to change the session."""
+        told, self._rests = self._rests, None
+        return None if self._unsure or self._poked > self.cursor or self.broken else told
+
+    def join(self, viewer: Viewer) -> None:
+        """`viewer` has been given all that the watch knows, or more."""
+        self.viewers.add(viewer)
+        self._let_in(viewer)
+        if not viewer.live:
+            self._unsure = True
+            self._wake.set()
+        if self.closed:
+            viewer.offer(None)
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._children.stop()
+
+    def _let_in(self, viewer: Viewer) -> None:
+        """Live frames from here on, first what the open step has streamed so far; not while the viewer is ahead."""
+        if viewer.live or viewer.cursor > self.cursor:
+            return
+        viewer.live = True
+        for item in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
+            viewer.offer(item)
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """A watch that breaks cuts its viewers, who come again, rather than leave them waiting."""
+        try:
+            await work
+        except StreamCut:
+            self._break()
+        except Exception:
+            log.exception("watch_broke", session=self.session)
+            self._break()
+
+    def _break(self) -> None:
+        self.broken = True
+        self.stop()
+        for viewer in self.viewers:
+            viewer.cut()
+
+    # The live plane.
+
+    async def _follow_live(self) -> None:
+        async with self._live.watch(self.session) as frames:
+            while True:
+                self._take(await frames.get())
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Poke):
+            self._poked = max(self._poked, frame.seq)
+            self._unsure = self._unsure or frame.seq == 0
+            if frame.seq == 0 or frame.seq > self.cursor:
+                self._wake.set()
+            return
+        told = self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame)
+        for item in told:
+            self._broadcast(item)
+        if self._step.waits:
+            self._wake.set()
+
+    # The durable plane.
+
+    async def _follow_session(self) -> None:
+        failures = 0
+        seen: tuple[str, int] | None = None
+        while not self.closed:
+            try:
+                self._wake.clear()
+                self._unsure = False
+                page = await self._catch_up()
+                failures = 0
+                if not (self._unsure or self._step.waits or self._poked > self.cursor):
+                    # What came while the question was under way is in its answer: asking again would tell nothing.
+                    self._wake.clear()
+                    self._rests = page.rests if self._live.whole else None
+                seen = await self._until_news(seen)
+            except Problem as problem:
+                if problem.status == 404:
+                    raise
+                waits = self._patience.retry_s
+                await asyncio.sleep(waits[min(failures, len(waits) - 1)] * random.uniform(0.8, 1.2))
+                failures += 1
+                log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
+
+    async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
+        """Returns on a poke, or when the history is not as long as it was, or of another run; then with what it is now."""
+        while not self.closed and not await self._woken():
+            look = await self._remote.look()
+            if (look.run_id, look.length) != seen:
+                return look.run_id, look.length
+        return seen
+
+    async def _woken(self) -> bool:
+        """Waits for a poke, or until it is time to look whether one was lost."""
+        resting = self._patience.resting_s * random.uniform(0.8, 1.2)
+        working = self._patience.whole_s if self._live.whole else self._patience.working_s
+        with suppress(TimeoutError):
+            async with asyncio.timeout(working if self._working else resting):
+                await self._wake.wait()
+        return self._wake.is_set()
+
+    async def _catch_up(self) -> EventsPage:
+        """Returns the last page."""
+        self._rests = None
+        while True:
+            page = await self._ask(self.session, self.cursor)
+            if page.oldest > self.cursor + 1 or page.seq < self.cursor:
+                # More happened unseen than the session keeps, or it is not the one that it was: viewers must start
+                # over from a snapshot.
+                raise StreamCut
+            for event in page.events:
+                await self._publish(event)
+            if not page.more:
+                break
+        self._working = page.working
+        if page.closed:
+            self.closed = True
+            for viewer in self.viewers:
+                viewer.offer(None)
+        return page
+
+    async def _publish(self, event: Event) -> None:
+        item = await encoded(event, self._blobs)
+        self.cursor = event.seq
+        self._keep(item)
+        self._broadcast(item)
+        for progress in self._tools.follow(event):
+            self._broadcast(progress)
+        self._remote.follow(event)
+        self._children.follow(event)
+        match event:
+            case StepStarted():
+                for frame in self._step.started(event.step_id):
+                    self._broadcast(frame)
+            case StepFinished():
+                self._step.finished()
+            case _:
+                pass
+        for viewer in self.viewers:
+            self._let_in(viewer)
+
+    def _keep(self, item: Outgoing) -> None:
+        self._tail.append(item)
+        self._tail_bytes += len(item.frame)
+        while len(self._tail) > TAIL or self._tail_bytes > TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.popleft().frame)
+
+    def _broadcast(self, item: Outgoing) -> None:
+        for viewer in self.viewers:
+            viewer.offer(item)
+
+
+async def encoded(event: Event, blobs: BlobStore) -> Outgoing:
+    return encode(event.type, await event_json(event, blobs), event.seq, event.turn_id)

@@ -1,0 +1,150 @@
+"""All watches of one gateway: whoever wants a session's events is given what was missed, and then joins its watch."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from itertools import chain, repeat
+
+import structlog
+
+from perdure.gateway.backend.remote_progress import AskLook
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.http.sse import Outgoing, StreamCut, encode
+from perdure.gateway.live.watch import AskEvents, Patience, Viewer, Watch, encoded
+from perdure.temporal.live.live import Live
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
+from perdure.workflows.protocol.commands import EventsPage, Receipt
+
+log = structlog.get_logger(__name__)
+
+
+class Watches:
+    """All watches of this gateway. `snapshot` gives a session in whole, as `session.snapshot` shows it."""
+
+    def __init__(
+        self,
+        live: Live,
+        blobs: BlobStore,
+        ask: AskEvents,
+        look: AskLook,
+        snapshot: Callable[[str], Awaitable[dict[str, object]]],
+        viewer_queue: int,
+        *,
+        patience: Patience = Patience(),
+        metrics: Metrics = UNMEASURED,
+    ) -> None:
+        self._live = live
+        self._blobs = blobs
+        self._ask = ask
+        self._look = look
+        self._snapshot = snapshot
+        self._viewer_queue = viewer_queue
+        self._patience = patience
+        self._metrics = metrics
+        self._watches: dict[str, Watch] = {}
+        self._viewers = 0
+        self._shut = asyncio.Event()
+
+    async def follow(self, session: str, after: int | None, *, patient: bool = False) -> AsyncGenerator[Outgoing]:
+        """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
+
+        Raises Problem before the first item where the session cannot be asked, and StreamCut where the reader has to
+        come again. One that is `patient` waits until the session can be asked; it must exist.
+        """
+        cursor = after or 0
+        page: EventsPage | None = None
+        while not self._shut.is_set():
+            watch = self._watch(session, page, cursor)
+            # A cursor may be one that the session never had, so one that is ahead of the watch is looked at first.
+            if watch is not None and watch.reaches_back_to <= cursor and (page or cursor <= watch.cursor):
+                missed = watch.since(cursor)
+                if not missed:
+                    break
+                for event in missed:
+                    cursor = event.seq or cursor
+                    yield event
+                continue
+            page = await (self._ask_until_told if patient else self._ask)(session, cursor)
+            if cursor > page.seq or page.oldest > cursor + 1:
+                whole = await self._snapshot(session)
+                cursor, page = int(str(whole["seq"])), None
+                yield encode("session.snapshot", whole)
+                continue
+            for fact in page.events:
+                cursor = fact.seq
+                yield await encoded(fact, self._blobs)
+            if page.closed and not page.more:
+                return
+        else:
+            raise StreamCut
+        viewer = Viewer(cursor, self._viewer_queue, self._metrics.viewer_cut)
+        watch.join(viewer)
+        self._count(+1)
+        try:
+            while (item := await viewer.read()) is not None:
+                yield item
+        finally:
+            watch.viewers.discard(viewer)
+            self._count(-1)
+            if not watch.viewers:
+                watch.stop()
+                if self._watches.get(session) is watch:
+                    del self._watches[session]
+
+    def take_receipt(self, session: str) -> Receipt | None:
+        """What the session's watch knows for certain in place of the query `receipt`, for a new message; see `Watch`."""
+        watch = self._watches.get(session)
+        return None if watch is None else watch.take_receipt()
+
+    async def _ask_until_told(self, session: str, cursor: int) -> EventsPage:
+        """Raises Problem where there is no such session, and StreamCut where this process stops."""
+        for wait in chain(self._patience.retry_s, repeat(self._patience.retry_s[-1])):
+            try:
+                return await self._ask(session, cursor)
+            except Problem as problem:
+                if problem.status == 404:
+                    raise
+                log.warning("stream_waits", session=session, code=problem.code)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):
+                    await self._shut.wait()
+                    break
+        raise StreamCut
+
+    def _watch(self, session: str, page: EventsPage | None, cursor: int) -> Watch | None:
+        """The session's watch; a new one where there is none and `page` went up to `cursor`, the session's last event."""
+        watch = self._watches.get(session)
+        if watch is not None and not watch.broken:
+            return watch
+        if page is None or page.seq != cursor:
+            return None
+        watch = Watch(
+            session,
+            page,
+            self._live,
+            self._blobs,
+            self._ask,
+            self._look,
+            self.follow,
+            patience=self._patience,
+            metrics=self._metrics,
+        )
+        self._watches[session] = watch
+        return watch
+
+    def _count(self, change: int) -> None:
+        self._viewers += change
+        self._metrics.viewers(self._viewers)
+
+    @property
+    def viewers(self) -> int:
+        return self._viewers
+
+    def cut(self) -> None:
+        """Drops all viewers; for a process that stops."""
+        self._shut.set()
+        for watch in self._watches.values():
+            for viewer in watch.viewers:
+                viewer.cut()

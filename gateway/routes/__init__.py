@@ -1,0 +1,1 @@
+"""One file for each resource: its requests, and its answers."""

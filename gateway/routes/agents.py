@@ -1,0 +1,66 @@
+"""Routes of agents: the definitions that serve now."""
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path
+
+from perdure.gateway.http.json_bytes import rfc3339
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.context import By, Gateway, Here
+from perdure.temporal.definitions.store import Known
+from perdure.temporal.server.schedules import deliveries
+from perdure.workflows.definition.tools import name_of
+
+#: Of each schedule that are shown.
+NEXT_TIMES: Final = 3
+
+router = APIRouter(prefix="/v1/agents", tags=["agents"])
+
+
+@router.get("")
+async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
+    """All agents, and where Temporal's Web UI is."""
+    known = [gateway.definitions.current(name) for name in gateway.definitions.names()]
+    agents = [_agent_json(gateway, agent) for agent in known if agent is not None]
+    return {"agents": agents, "temporal_ui": gateway.temporal_ui}
+
+
+@router.get("/{name}")
+async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by: By) -> dict[str, Any]:
+    """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
+    agent = gateway.definitions.current(name)
+    if agent is None:
+        raise Problem("agent_not_found")
+    times = await asyncio.gather(*(gateway.backend.next_times(one.schedule_id) for one in deliveries(agent.definition)))
+    schedules = [
+        {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
+        for schedule, due in zip(_schedules_json(agent), times, strict=True)
+    ]
+    return {**_agent_json(gateway, agent), "schedules": schedules}
+
+
+def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
+    definition = agent.definition
+    return {
+        "name": definition.name,
+        "description": definition.description,
+        "model": definition.model,
+        "models": {role: model.use for role, model in definition.models.items()},
+        "inputs": definition.inputs,
+        "tools": [
+            {
+                "name": name_of(tool),
+                "description": getattr(tool, "description", None) or gateway.describe_tool(name_of(tool)) or "",
+            }
+            for tool in definition.tools
+        ],
+        "limits": definition.limits.model_dump(mode="json"),
+        "schedules": _schedules_json(agent),
+        "demo": agent.demo,
+        "digest": agent.digest,
+    }
+
+
+def _schedules_json(agent: Known) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json", exclude={"inputs"}) for one in agent.definition.schedules]

@@ -1,0 +1,60 @@
+"""The route of files: pictures, sounds and other bytes that tools gave beside their results.
+
+Rule: a tool's word on what its bytes are is not trusted with the page that shows them. Only what no browser runs is shown
+in place; everything else is a download, of no type.
+"""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+
+from perdure.gateway.http.bodies import SessionPath
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.context import By, Here
+from perdure.temporal.stores.files import get_file
+
+router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
+
+#: Media types that are shown in place, and how their files are called.
+_SHOWN: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+    "audio/webm": "weba",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+}
+_GUARD: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Its name is its content's hash; whoever may not see the session must not find it in a shared cache.
+    "Cache-Control": "private, max-age=31536000, immutable",
+}
+
+
+@router.get("/{sha256}", response_class=Response)
+async def read_file(
+    session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], gateway: Here, by: By
+) -> Response:
+    """A file that a tool of this session gave; the last part of its `uri` in the tool's result is its `sha256`."""
+    found = await get_file(gateway.blobs, by.workflow_id(session_id), sha256)
+    if found is None:
+        raise Problem("not_found")
+    data, told = found
+    media_type = told.partition(";")[0].strip().lower()
+    ending = _SHOWN.get(media_type)
+    disposition = (
+        f'attachment; filename="{sha256[:12]}"' if ending is None else f'inline; filename="{sha256[:12]}.{ending}"'
+    )
+    headers = {**_GUARD, "Content-Disposition": disposition}
+    # Starlette would add a charset to a text's type; there is none among these.
+    return Response(data, media_type=media_type if ending else "application/octet-stream", headers=headers)

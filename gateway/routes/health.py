@@ -1,0 +1,24 @@
+"""Is the process alive, and can it serve? Neither takes a principal: whoever restarts processes has no credentials."""
+
+from fastapi import APIRouter
+
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.context import Here
+from perdure.temporal.stores.blobs import probe
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Always 200 while the process serves."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(gateway: Here) -> dict[str, str]:
+    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
+    await gateway.backend.check_ready()
+    if not await probe(gateway.blobs):
+        raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
+    return {"status": "ready"}

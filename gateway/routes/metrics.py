@@ -1,0 +1,29 @@
+"""What Prometheus reads: all metrics of this process, the SDK's and ours, as its exporter gives them.
+
+They tell of all tenants at once, though of none by name, and what they cost. So whoever asks is asked who they are, as
+everywhere else; a reader without credentials has `PERDURE_METRICS_ADDRESS`.
+"""
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from perdure.gateway.http.problems import Problem
+from perdure.gateway.routes.context import By, Here
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(gateway: Here, _by: By) -> Response:
+    """Metrics in Prometheus' text format; 404 where this process keeps none."""
+    if gateway.read_metrics is None:
+        raise Problem("not_found")
+    try:
+        text = await gateway.read_metrics()
+    except OSError as error:
+        raise Problem("internal") from error
+    return Response(text, headers={"Content-Type": MEDIA_TYPE})

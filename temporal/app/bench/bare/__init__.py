@@ -1,0 +1,1 @@
+"""The same without Perdure, to compare with."""

@@ -1,0 +1,1 @@
+"""The processes that are measured, and how the bench talks to them."""

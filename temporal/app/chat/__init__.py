@@ -1,0 +1,1 @@
+"""How `perdure chat` shows a session."""

@@ -1,0 +1,205 @@
+"""What a terminal chat shows: a fold of a session's events and live frames into text. Pure.
+
+Rule 1: what was printed stays printed. A step's parts grow; where a snapshot or the finished message says otherwise
+than what is there, the answer is printed anew, with a word on why. Only progress is written over, where a terminal can.
+Rule 2: each `take` returns what to print next, line feeds and all; the view remembers whether a line is open.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich.text import Text
+
+from perdure.temporal.app.chat.questions import headline
+from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
+
+_STYLES: Final = {"text": "", "reasoning": "dim italic"}
+#: Why a turn ended, where it did not simply end.
+_ENDS: Final = {
+    "stopped": "stopped",
+    "interrupted": "interrupted",
+    "budget": "stopped: the next step could cost more than its limit",
+    "max_steps": "stopped: it took as many steps as it may",
+    "parked": "waits",
+    "failed": "failed",
+}
+
+Event = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class ChatView:
+    #: Messages that are on the screen already, because they were typed here.
+    typed: set[str] = field(default_factory=set)
+    #: The screen is a terminal, which goes back to the start of a line.
+    rewrites: bool = False
+    #: Names of the tools that run, and what they said last.
+    _tools: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: The line holds progress, which the next text takes the place of.
+    _passing: bool = False
+    _step: str | None = None
+    #: What is printed of the step that streams, by the number of the part.
+    _printed: dict[int, str] = field(default_factory=dict)
+    _part: int | None = None
+    #: The cursor stands at the end of a line that has begun.
+    _open: bool = False
+
+    def take(self, kind: str, event: Event) -> Text:
+        """The event's or frame's `event:` and `data:`; what there is to print, often nothing."""
+        match kind:
+            case "step.delta":
+                return self._delta(event)
+            case "step.snapshot":
+                return self._parts(event["step_id"], event["parts"])
+            case "step.finished":
+                return self._finished(event)
+            case "message.added":
+                return self._message(event["message"])
+            case "message.queued":
+                return self._line(f"(waits for its turn, {event['position']} in the queue)", "dim")
+            case "message.rejected":
+                return self._line(f"(a message was not taken: {event['reason']})", "yellow")
+            case "tool.progress":
+                return self._progress(event)
+            case "approval.resolved":
+                return self._line(_resolved(event), "dim")
+            case "tool.started":
+                self._tools[event["call_id"]] = (event["name"], "")
+                return self._line(f"⚙ {plain(event['name'])}({arguments(event['args'])})", "magenta")
+            case "tool.finished":
+                return self._tool(event)
+            case "turn.finished":
+                return self._turn(event)
+            case "model.switched":
+                return self._line(f"(model: {plain(event['to'])})", "dim")
+            case "agent.updated":
+                return self._line("(the agent's definition has changed)", "dim")
+            case "session.snapshot":
+                note = self._line("(the session went on meanwhile; this is how it stands)", "dim")
+                return note.append_text(self.transcript(event["messages"][-6:]))
+            case "session.closed":
+                return self._line("the session is closed", "yellow")
+            case _:
+                return Text()
+
+    def transcript(self, messages: Sequence[Event]) -> Text:
+        """Messages of a session that is taken up again."""
+        shown = Text()
+        for message in messages:
+            shown.append_text(self._message(message))
+        return shown
+
+    def question(self, question: Event) -> Text:
+        """What is asked, before it is asked."""
+        until = f", until {question['expires_at'][:16].replace('T', ' ')} UTC" if question.get("expires_at") else ""
+        return self._line(f"{headline(question)}{until}", "bold yellow")
+
+    def note(self, words: str, style: str = "dim") -> Text:
+        """A line of our own."""
+        return self._line(words, style)
+
+    def _delta(self, frame: Event) -> Text:
+        self._begin(frame["step_id"])
+        if frame["kind"] not in _STYLES:
+            return Text()
+        return self._grow(frame["part"], frame["kind"], frame["delta"])
+
+    def _parts(self, step_id: str, parts: Sequence[Event]) -> Text:
+        """The step's parts as they stand now: prints what is not there yet."""
+        self._begin(step_id)
+        wanted = {n: part for n, part in enumerate(parts) if part["type"] in _STYLES}
+        shown = Text()
+        if any(not str(wanted.get(n, {}).get("text", "")).startswith(text) for n, text in self._printed.items()):
+            shown.append_text(self._line("(the answer begins again)", "dim"))
+            self._printed, self._part = {}, None
+        for number, part in wanted.items():
+            missing = part["text"][len(self._printed.get(number, "")) :]
+            if missing:
+                shown.append_text(self._grow(number, part["type"], missing))
+        return shown
+
+    def _grow(self, number: int, kind: str, text: str) -> Text:
+        shown = self._close_line() if self._part not in (None, number) else Text()
+        self._part = number
+        self._printed[number] = self._printed.get(number, "") + text
+        safe = plain(text)
+        if safe:
+            self._open = not safe.endswith("\n")
+        return shown.append(safe, style=_STYLES[kind])
+
+    def _begin(self, step_id: str) -> None:
+        if self._step != step_id:
+            self._step, self._printed, self._part = step_id, {}, None
+
+    def _finished(self, event: Event) -> Text:
+        shown = self._parts(event["step_id"], event["message"]["parts"]).append_text(self._close_line())
+        self._step, self._printed, self._part = None, {}, None
+        return shown
+
+    def _message(self, message: Event) -> Text:
+        if message["id"] in self.typed:
+            return Text()
+        shown = self._close_line()
+        for part in message["parts"]:
+            match part["type"]:
+                case "text":
+                    prompt = ("> ", "bold") if message["role"] == "user" else ""
+                    shown.append_text(Text.assemble(prompt, plain(part["text"]), "\n"))
+                case "tool_result":
+                    shown.append_text(self._outcome(part, ""))
+                case "file":
+                    shown.append(f"> file {plain(part['name'])}\n", style="bold")
+                case _:
+                    pass
+        return shown
+
+    def _progress(self, frame: Event) -> Text:
+        name, before = self._tools.get(frame["call_id"], ("", ""))
+        share = "" if frame.get("fraction") is None else f"{frame['fraction']:.0%}"
+        words = one_line(" ".join(word for word in (share, frame.get("message") or "") if word), 70)
+        if not name or words == before:
+            return Text()
+        self._tools[frame["call_id"]] = (name, words)
+        line = f"  {plain(name)}: {words}"
+        if not self.rewrites:
+            return self._line(line, "dim")
+        shown = self._close_line().append(line, style="dim")
+        self._open = self._passing = True
+        return shown
+
+    def _tool(self, event: Event) -> Text:
+        self._tools.pop(event["call_id"], None)
+        return self._close_line().append_text(self._outcome(event["result"], f" in {duration(event['duration_ms'])}"))
+
+    def _outcome(self, part: Event, took: str) -> Text:
+        failed = bool(part["is_error"])
+        word = f"{'✗' if failed else '✓'} {plain(part['name'])}{took}: {result(part)}"
+        return Text(f"{word}\n", style="red" if failed else "magenta")
+
+    def _turn(self, event: Event) -> Text:
+        shown = Text()
+        reason = event["reason"]
+        if reason != "done":
+            error = event.get("error")
+            why = f": {one_line(error['message'], 300)}" if error else ""
+            shown.append_text(
+                self._line(f"({_ENDS.get(reason, reason)}{why})", "red" if reason == "failed" else "yellow")
+            )
+        return shown.append_text(self._line(f"{tokens(event['usage'])}, {dollars(event['cost_usd'])}", "dim"))
+
+    def _line(self, words: str, style: str) -> Text:
+        return self._close_line().append(f"{words}\n", style=style)
+
+    def _close_line(self) -> Text:
+        shown = Text("\x1b[1G\x1b[K" if self._passing else "\n" if self._open else "")
+        self._open = self._passing = False
+        return shown
+
+
+def _resolved(event: Event) -> str:
+    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+    if event["approved"]:
+        return f"(allowed{who})" if event.get("reason") != "expired" else "(allowed, for nobody answered in time)"
+    why = f": {one_line(event['reason'], 300)}" if event.get("reason") else ""
+    return f"(not allowed{who}{why})"

@@ -1,0 +1,89 @@
+"""`perdure agents`: check definitions, list them, and print the JSON Schema that editors use.
+
+Nothing here needs a server. Tools' names are not checked, for which tools there are is known to the workers.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from perdure.temporal.app.console.echo import echo
+from perdure.temporal.app.console.terminal import one_line, plain
+from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
+from perdure.temporal.definitions.json_schema import schema
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.tools import name_of
+
+app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
+
+_Paths = Annotated[
+    list[Path] | None, typer.Argument(help="Folders or YAML files; without any, the shipped ones and ./agents.")
+]
+_Folders = Annotated[list[Path] | None, typer.Option("--agents", help="A folder of definitions; may be repeated.")]
+_Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
+
+
+@app.command()
+def validate(paths: _Paths = None, models: _Models = None) -> None:
+    """Check definitions; exits with 1 on any problem, printed as file:line: field: message."""
+    reading = _read(paths or _usual(), models)
+    _tell_problems(reading)
+    for name, (_, file) in sorted(reading.serving.items()):
+        typer.echo(f"ok {name} ({file})")
+    if not reading.serving and not reading.problems:
+        typer.echo("no agent definitions found", err=True)
+    if reading.problems or not reading.serving:
+        raise typer.Exit(1)
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of a definition's YAML file."""
+    typer.echo(json.dumps(schema(), indent=2))
+
+
+@app.command("list")
+def list_agents(agents: _Folders = None, models: _Models = None) -> None:
+    """List the definitions that would serve: the shipped ones, then ./agents or the folders given."""
+    reading = _read([SHIPPED, *agents] if agents else _usual(), models)
+    table = Table()
+    for heading in ("agent", "description", "model", "tools", "limits", "file"):
+        table.add_column(heading, overflow="fold")
+    for _, (definition, file) in sorted(reading.serving.items()):
+        shown = "shipped" if file.parent == SHIPPED else str(file)
+        table.add_row(*map(plain, (definition.name, definition.description, *_columns(definition), shown)))
+    Console().print(table)
+    for name, (definition, _) in sorted(reading.serving.items()):
+        for schedule in definition.schedules:
+            said = one_line(schedule.message, 60)
+            echo(f"{name} tells {schedule.session} at {schedule.cron} {schedule.timezone}: {said}")
+    _tell_problems(reading)
+
+
+def _usual() -> list[Path]:
+    here = Path("agents")
+    return [SHIPPED, here] if here.is_dir() else [SHIPPED]
+
+
+def _read(paths: list[Path], models: Path | None) -> Reading:
+    return AgentFolders.of(paths, models, None).read()
+
+
+def _tell_problems(reading: Reading) -> None:
+    for problem in reading.problems:
+        echo(problem, err=True)
+
+
+def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
+    limits = definition.limits
+    caps = [f"{limits.turn.steps} steps"]
+    if limits.turn.cost_usd is not None:
+        caps.append(f"${limits.turn.cost_usd:.2f} a turn")
+    if limits.session.cost_usd is not None:
+        caps.append(f"${limits.session.cost_usd:.2f} a session")
+    tools = ", ".join(name_of(tool) for tool in definition.tools) or "none"
+    return definition.models[definition.model].use, tools, ", ".join(caps)

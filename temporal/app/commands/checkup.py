@@ -1,0 +1,254 @@
+"""The checks of `perdure doctor`, each a function that returns what it found and never raises for what it checks.
+
+Rule 1: nothing is changed but a probe in the blob store, which is taken away again.
+Rule 2: a key is only ever said to be there or not.
+Rule 3: what cannot be seen from outside is said to be so (`unknown`), not guessed.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentRequest,
+    GetSystemInfoRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.temporal.definitions.folders import SHIPPED, Reading
+from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.definitions.vendors import missing_key
+from perdure.temporal.server.client import attribute_type, missing_search_attributes
+from perdure.temporal.server.schedules import deliveries, ours, placed
+from perdure.temporal.stores.blobs import BlobError, LocalBlobs
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.vocabulary.search_attributes import ALL
+
+State = Literal["ok", "warning", "failed", "unknown"]
+
+_RPC: Final = timedelta(seconds=10)
+#: A worker's long poll lasts a minute, and the server notes its beginning.
+_POLLED_WITHIN: Final = timedelta(seconds=70)
+_SCHEDULE: Final = "temporal schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    state: State
+    #: What was looked at.
+    name: str
+    found: str
+    #: What to do; empty where nothing is to be done.
+    advice: str = ""
+
+
+async def server(client: Client) -> Check:
+    info = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=_RPC)
+    target = client.service_client.config.target_host
+    return Check("ok", "server", f"{target} answers, version {info.server_version}")
+
+
+async def retention(client: Client, wanted_days: int) -> Check:
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    described = await client.workflow_service.describe_namespace(request, timeout=_RPC)
+    kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
+    found = f"namespace {client.namespace} keeps closed runs for {kept.total_seconds() / 86400:g} days"
+    if kept >= timedelta(days=wanted_days):
+        return Check("ok", "retention", found)
+    advice = (
+        "closed sessions are gone after that: "
+        f"temporal operator namespace update --retention {wanted_days}d -n {client.namespace}"
+    )
+    return Check("warning", "retention", found, advice)
+
+
+async def search_attributes(client: Client) -> Check:
+    missing = await missing_search_attributes(client)
+    if not missing:
+        return Check("ok", "search attributes", f"all {len(ALL)} are there, with the right types")
+    lacking = ", ".join(f"{name} ({attribute_type(kind)})" for name, kind in missing.items())
+    add = " ".join(f"--name {name} --type {attribute_type(kind)}" for name, kind in missing.items())
+    advice = f"a worker adds them if it may; else: temporal operator search-attribute create {add}"
+    return Check("failed", "search attributes", f"missing, or of another type: {lacking}", advice)
+
+
+async def workers(client: Client) -> Check:
+    """A worker that has just started may not have asked for both kinds of tasks yet."""
+    for wait in (0.5, 1.0, 0.0):
+        both = await _polling(client)
+        if both:
+            return Check("ok", "workers", f"{len(both)} poll the task queue {TASK_QUEUE}")
+        await asyncio.sleep(wait)
+    return Check("failed", "workers", f"none polls the task queue {TASK_QUEUE}", "perdure worker starts one")
+
+
+async def _polling(client: Client) -> set[str]:
+    """Workers that ask for workflow tasks and for activities."""
+    polling: list[set[str]] = []
+    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=TASK_QUEUE), task_queue_type=kind
+        )
+        described = await client.workflow_service.describe_task_queue(request, timeout=_RPC)
+        since = datetime.now(UTC) - _POLLED_WITHIN
+        polling.append({p.identity for p in described.pollers if p.last_access_time.ToDatetime(tzinfo=UTC) > since})
+    return polling[0] & polling[1]
+
+
+async def deployment(client: Client, name: str, build: str) -> Check:
+    """Whether sessions come to this build."""
+    request = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=name)
+    try:
+        described = await client.workflow_service.describe_worker_deployment(request, timeout=_RPC)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return Check(
+            "warning", "deployment", f"the server knows none that is named {name}", "a worker of it makes it known"
+        )
+    info = described.worker_deployment_info
+    current = info.routing_config.current_deployment_version.build_id
+    ramping = info.routing_config.ramping_deployment_version.build_id
+    share = info.routing_config.ramping_version_percentage
+    found = [f"{name}: this is build {build}, current is {current or 'none'}"]
+    if ramping:
+        found.append(f"{ramping} gets {share:g} % of sessions")
+    old = [
+        version.deployment_version.build_id
+        for version in info.version_summaries
+        if version.status == WorkerDeploymentVersionStatus.WORKER_DEPLOYMENT_VERSION_STATUS_DRAINING
+    ]
+    if old:
+        found.append(f"sessions are still on {', '.join(old)}")
+    if build == current or (build == ramping and share > 0):
+        return Check("ok", "deployment", "; ".join(found))
+    advice = (
+        "no session comes to this build: "
+        f"temporal worker deployment set-current-version --deployment-name {name} --build-id {build}"
+    )
+    return Check("warning", "deployment", "; ".join(found), advice)
+
+
+async def schedules(client: Client, reading: Reading) -> AsyncIterator[Check]:
+    """Those of these definitions, and those whose agent none of them is. Raises RPCError."""
+    wanted = {one.schedule_id: one for definition, _ in reading.serving.values() for one in deliveries(definition)}
+    for schedule_id, delivery in wanted.items():
+        there = await placed(client, schedule_id)
+        if there is None:
+            advice = "a worker places it within seconds"
+            yield Check("failed", "schedule", f"{schedule_id} is not in place", advice)
+        elif there[0] != delivery:
+            yield Check("failed", "schedule", f"{schedule_id} is not what its definition says", "a worker mends it")
+        elif there[1].schedule.state.paused:
+            yield Check(
+                "warning", "schedule", f"{schedule_id} is paused", f"{_SCHEDULE} toggle --unpause {_named(schedule_id)}"
+            )
+        else:
+            due = there[1].info.next_action_times
+            following = f", next at {due[0]:%Y-%m-%d %H:%M} UTC" if due else ""
+            yield Check("ok", "schedule", f"{schedule_id} is in place{following}")
+    async for schedule_id, agent in ours(client):
+        if schedule_id not in wanted:
+            found = f"{schedule_id} is of an agent {agent}, and no definition here has it"
+            advice = f"leave it if other workers serve that agent, else: {_SCHEDULE} delete {_named(schedule_id)}"
+            yield Check("warning", "schedule", found, advice)
+
+
+def _named(schedule_id: str) -> str:
+    return f"--schedule-id {schedule_id}"
+
+
+def server_limits() -> Iterator[Check]:
+    """What matters of a server's dynamic configuration, which it shows to nobody."""
+    unseen = "cannot be seen from outside"
+    yield Check(
+        "unknown",
+        "query buffer",
+        unseen,
+        "perdure dev sets it; on a cluster of yours set history.MaxBufferedQueryCount to 100 (its default of 1 makes "
+        "viewers wait and ask again)",
+    )
+    yield Check(
+        "unknown",
+        "poller limit",
+        unseen,
+        "perdure dev sets it; on a cluster of yours set frontend.namespaceCount to 20000 (its default of 1200 bounds "
+        "the long polls of all workers and waiting clients together)",
+    )
+
+
+def definitions(reading: Reading) -> Iterator[Check]:
+    for problem in reading.problems:
+        yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
+    if not reading.problems:
+        yield Check(
+            "ok", "definitions", f"{len(reading.serving)} without problems: {', '.join(sorted(reading.serving))}"
+        )
+
+
+def keys(reading: Reading) -> Iterator[Check]:
+    """Whether each agent's models can be called from where this runs."""
+    for name, (definition, file) in sorted(reading.serving.items()):
+        missing = list(_missing_keys(definition))
+        if not missing:
+            yield Check("ok", "keys", f"{name}: there for every model")
+            continue
+        # Nobody who has agents of their own needs the shipped ones.
+        state: State = "warning" if file.parent == SHIPPED else "failed"
+        found = f"{name}: none for {', '.join(f'{role} ({use})' for role, use, _ in missing)}"
+        variables = " and ".join(dict.fromkeys(variable for *_, variable in missing))
+        yield Check(
+            state, "keys", found, f"set {variables} where the workers run; perdure dev stands the demo model in"
+        )
+
+
+def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]:
+    for role, model in definition.models.items():
+        variable = missing_key(model)
+        if variable is not None:
+            yield role, model.use, variable
+
+
+def prices(reading: Reading) -> Iterator[Check]:
+    """A definition that caps its cost and has a model without a price is a problem of its own, and so not among these."""
+    for name, (definition, _) in sorted(reading.serving.items()):
+        unknown = [f"{role} ({model.use})" for role, model in definition.models.items() if price_of(model) is None]
+        if not unknown:
+            yield Check("ok", "prices", f"{name}: known for every model")
+        else:
+            found = f"{name}: unknown for {', '.join(unknown)}, so its cost is, too"
+            yield Check("warning", "prices", found, "give a price in the definition")
+
+
+async def blob_store(root: Path) -> Check:
+    if not await asyncio.to_thread(root.is_dir):
+        advice = "the first start makes it; if it lies elsewhere, --data-dir or PERDURE_BLOB_DIR name it"
+        return Check("warning", "blob store", f"{root} does not exist", advice)
+    # "~" is where payloads of no session lie, so no tenant is in the way.
+    blobs, folder, data = LocalBlobs(root, cache_bytes=0), f"~/doctor-{uuid.uuid4().hex}", b"probe"
+    try:
+        await blobs.put(f"{folder}/probe", data)
+        whole = await blobs.get(f"{folder}/probe") == data
+        await blobs.delete_prefix(folder)
+    except (OSError, BlobError) as error:
+        reason = re.sub(r"^\[Errno \d+\] ", "", str(error))
+        return Check("failed", "blob store", f"{root} cannot be written: {reason}", "let this user write there")
+    if not whole:
+        return Check("failed", "blob store", f"{root} gives back other bytes than were written", "mend the disk")
+    return Check("ok", "blob store", f"{root} can be written and read")
+
+
+def refused(name: str, error: RPCError) -> Check:
+    """A check that Temporal did not let us make."""
+    return Check("failed", name, f"Temporal refused: {error.message}", "may these credentials read the namespace?")

@@ -1,0 +1,95 @@
+"""`perdure doctor`: looks whether all that Perdure stands on is there and as it should be, a line a check."""
+
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from perdure.temporal.app.commands import checkup
+from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.console.direct import DataDir, run
+from perdure.temporal.app.console.terminal import plain
+from perdure.temporal.app.processes.sources import Sources, usual_sources
+from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
+from perdure.temporal.server.client import TemporalUnavailable, connect
+from perdure.temporal.settings import Settings
+
+_STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "unknown": "dim"}
+
+
+def doctor(
+    agents: Annotated[
+        list[Path] | None, typer.Option("--agents", help="A folder of agent definitions; may be repeated.")
+    ] = None,
+    tools: Annotated[
+        list[str] | None, typer.Option("--tools", help="A module or file of tools; may be repeated.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check Temporal, workers, definitions, keys, prices and the blob store; exits with 1 if one of them fails."""
+    sources = usual_sources(agents, tools, models)
+    settings = Settings.load(data_dir=data_dir)
+
+    async def work() -> bool:
+        console = Console(highlight=False, soft_wrap=True)
+        failed = False
+        async for check in _checks(settings, sources):
+            console.print(line(check))
+            failed = failed or check.state == "failed"
+        return failed
+
+    if run(work()):
+        raise typer.Exit(1)
+
+
+def line(check: Check) -> Text:
+    shown = Text.assemble((f"{check.state:<8}", _STYLES[check.state]), f"{check.name}: {plain(check.found)}")
+    return shown.append(f"; {plain(check.advice)}", style="dim") if check.advice else shown
+
+
+async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
+    catalogue = load_catalogue(sources.tools)
+    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
+    reading = folders.read()
+    try:
+        client = await connect(settings)
+    except TemporalUnavailable as error:
+        yield Check("failed", "server", str(error), "start one (perdure dev brings its own), or set TEMPORAL_ADDRESS")
+    else:
+        async for check in _of_temporal(client, settings):
+            yield check
+        try:
+            async for check in checkup.schedules(client, reading):
+                yield check
+        except RPCError as error:
+            yield checkup.refused("schedules", error)
+    for check in (*checkup.definitions(reading), *checkup.keys(reading), *checkup.prices(reading)):
+        yield check
+    yield await checkup.blob_store(settings.blobs_root)
+
+
+async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Check]:
+    looks: list[tuple[str, Awaitable[Check]]] = [
+        ("server", checkup.server(client)),
+        ("retention", checkup.retention(client, settings.retention_days)),
+        ("search attributes", checkup.search_attributes(client)),
+        ("workers", checkup.workers(client)),
+    ]
+    if settings.deployment_name is not None and settings.build_id is not None:
+        looks.append(("deployment", checkup.deployment(client, settings.deployment_name, settings.build_id)))
+    for name, look in looks:
+        try:
+            yield await look
+        except RPCError as error:
+            yield checkup.refused(name, error)
+    for check in checkup.server_limits():
+        yield check

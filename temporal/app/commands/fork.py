@@ -1,0 +1,95 @@
+"""`perdure fork`: a new session from any turn of another, straight through Temporal.
+
+Rule: without `--agent`, the definition is the one that the session itself would run next; nothing is read from this
+machine's folders. A gateway that sees a newer one brings it with the next message, as it does for any session.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from perdure.gateway.http.bodies import ForkSession
+from perdure.gateway.http.problems import from_validation
+from perdure.gateway.routes.forks import fork as fork_session
+from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.processes.sources import Sources, usual_sources
+from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.store import SHIPPED, Definitions
+from perdure.temporal.definitions.vendors import missing_key
+from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.session import SessionWorkflow
+
+Agents = Annotated[
+    list[Path] | None, typer.Option("--agents", help="A folder of agent definitions, for --agent; may be repeated.")
+]
+Tools = Annotated[list[str] | None, typer.Option("--tools", help="A module or file of tools, for --agent.")]
+Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
+
+
+def fork(
+    session: Session,
+    turn: Annotated[str, typer.Option(help="Its past up to the end of this turn: t3.")],
+    agent: Annotated[str | None, typer.Option(help="Another agent, by its name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Another role of the agent's models.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Send this in the place of the turn's message; the past ends before it.")
+    ] = None,
+    agents: Agents = None,
+    tools: Tools = None,
+    models: Models = None,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Start a new session from a turn of another, and print its id."""
+    try:
+        wanted = ForkSession(turn_id=turn, agent=agent, model=model, text=text)
+    except ValidationError as error:
+        problem = from_validation([{**one, "loc": ("option", *one["loc"])} for one in error.errors()])
+        raise Refused(problem.detail) from None
+    folders = agents, tools, models
+    if agent is None and any(folders):
+        raise Refused("--agents, --tools and --models say where --agent is defined; give --agent")
+
+    async def work() -> str:
+        to = await reach(tenant, data_dir)
+        # What is too big for a message to Temporal goes to the blob store, where the worker must find it.
+        to.need_blobs()
+        source = to.workflow_id(session).removeprefix(f"{tenant}/")
+        definitions = Definitions((), blobs=to.blobs)
+        if agent is not None:
+            definitions = await _published(to, usual_sources(*folders), source)
+        made = await fork_session(
+            to.backend,
+            to.blobs,
+            definitions,
+            to.by,
+            source,
+            wanted,
+            continue_as_new_after=to.settings.continue_as_new_after,
+        )
+        return made.session_id
+
+    typer.echo(run(work()))
+
+
+async def _published(to: Direct, sources: Sources, source: str) -> Definitions:
+    """The definitions of these folders, where the worker finds them by digest."""
+    facts = PageRequest(after=2**31, until=0)
+    demo = (await to.backend.query(to.by.workflow_id(source), SessionWorkflow.snapshot, facts)).demo
+    catalogue = load_catalogue(sources.tools)
+    definitions = Definitions(
+        [SHIPPED, *sources.agents],
+        sources.models,
+        blobs=to.blobs,
+        tool_names=frozenset(catalogue.names),
+        tools_digest=catalogue.digest,
+        # A session on the demo model is one of a `dev` without keys, which runs every agent of that provider so.
+        demo_for=(lambda model: missing_key(model) is not None) if demo else None,
+    )
+    for problem in definitions.problems:
+        typer.echo(f"warning: {problem}", err=True)
+    await definitions.publish()
+    return definitions

@@ -1,0 +1,93 @@
+"""`perdure trace`: what a session's models were told and said, what its tools did, how long it took and what it cost."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.routes.traces import TraceReader, kept_steps
+from perdure.temporal.app.commands.trace_tree import trace_tree, turn_facts
+from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.settings import environment
+from perdure.workflows.protocol.commands import Prompt, TraceStep
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Message
+
+
+def trace(
+    session: Session,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the last turns.")] = None,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Show the exact prompt of each step.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what the gateway's trace route answers.")] = False,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Show every step of a session: model, time, tokens, cost, and what its tools did."""
+
+    async def work() -> None:
+        to = await reach(tenant, data_dir)
+        if as_json:
+            await _print_json(to, session, last)
+        else:
+            await _print_tree(to, session, last, prompt)
+
+    run(work())
+
+
+async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) -> None:
+    workflow_id = to.workflow_id(session)
+    steps = [orjson.loads(step) async for step in _shown(to, workflow_id, last, prompt)]
+    if not steps:
+        raise Refused("the session has made no step that it still keeps")
+    turns = turn_facts([event async for event in _events(to.backend, workflow_id)])
+    Console(highlight=False).print(trace_tree(workflow_id, turns, steps))
+
+
+async def _print_json(to: Direct, session: str, last: int | None) -> None:
+    # A step at a time, for each of them holds its whole conversation.
+    out, before = sys.stdout, '{"steps":['
+    async for step in _shown(to, to.workflow_id(session), last, prompt=True):
+        out.write(before + step.decode())
+        before = ","
+    out.write(f'{before if before != "," else ""}],"next_cursor":null}}\n')
+
+
+async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
+    # The providers' SDKs take seconds to import, which no other command should wait for.
+    from perdure.activities.models.call import encode_request
+    from perdure.activities.models.providers import Providers
+
+    steps = [step async for step in kept_steps(to.backend, workflow_id)]
+    providers = Providers(environment())
+
+    def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
+        return encode_request(providers.wire(prompt.model).request(prompt, messages))
+
+    reader = TraceReader(to.backend, to.blobs, rebuild_request, workflow_id)
+    async with aclosing(providers):
+        for step in _of_last_turns(steps, last):
+            yield await reader.step_json(step, with_prompt=prompt)
+
+
+def _of_last_turns(steps: list[TraceStep], last: int | None) -> list[TraceStep]:
+    if last is None:
+        return steps
+    turns = list(dict.fromkeys(step.record.turn_id for step in steps))[-last:]
+    return [step for step in steps if step.record.turn_id in turns]
+
+
+async def _events(backend: Backend, workflow_id: str) -> AsyncIterator[Event]:
+    after = 0
+    while True:
+        page = await backend.events(workflow_id, after)
+        for event in page.events:
+            yield event
+            after = event.seq
+        if not page.more:
+            return

@@ -1,0 +1,1 @@
+"""The embedded Temporal server and its Web UI."""

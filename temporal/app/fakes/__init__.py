@@ -1,0 +1,1 @@
+"""A fake of the providers that keeps to their wires."""

@@ -1,0 +1,1 @@
+"""What the processes of Perdure are made of, and how they start and end."""

@@ -1,0 +1,227 @@
+"""What `dev`, `worker` and `gateway` are put together from. The only place that knows all four packages' parts."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from fastapi import FastAPI
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import (
+    Interceptor,
+    PollerBehaviorSimpleMaximum,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from perdure.activities.mcp.calls import McpServers
+from perdure.activities.models.call import ModelCalls, encode_request
+from perdure.activities.models.providers import Providers
+from perdure.activities.sessions.agents import Agents
+from perdure.activities.sessions.delivery import Deliveries
+from perdure.activities.sessions.stale_attempts import StaleAttempts
+from perdure.activities.sessions.strangers import NoStrangers
+from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.places import ToolPlaces
+from perdure.activities.tools.remote_results import Taking
+from perdure.activities.tools.runner import SDK_THROTTLE, ToolRunner
+from perdure.activities.tools.sub_agents import SubAgentCalls
+from perdure.gateway.app import create_app
+from perdure.gateway.backend.erase import Scrub
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
+from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.folders import SHIPPED
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.definitions.vendors import missing_key
+from perdure.temporal.live.live import Live
+from perdure.temporal.settings import Settings, environment
+from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
+from perdure.temporal.stores.handover import Handover
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.running.timers import SPECS
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import Message
+
+#: Seconds between two looks at the definitions' files.
+DEFINITIONS_CHECK_S = 1.0
+
+
+@dataclass
+class Parts:
+    """What the processes of one machine share, each made once."""
+
+    settings: Settings
+    blobs: BlobStore
+    catalogue: Catalogue
+    definitions: Definitions
+    mcp: McpServers
+    #: None: tools run on the worker's own loop.
+    tool_places: ToolPlaces | None = None
+    providers: Providers = field(default_factory=lambda: Providers(environment()))
+    telemetry: Telemetry = SILENT
+
+    async def aclose(self) -> None:
+        """Ends what was opened on the way: connections, and programs that serve tools."""
+        if self.tool_places is not None:
+            await self.tool_places.aclose()
+        await self.mcp.aclose()
+        await self.providers.aclose()
+
+
+def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, telemetry: Telemetry = SILENT) -> Parts:
+    """Loads tools and definitions. Raises `ToolLoadError`; a definition that is refused is logged and absent."""
+    catalogue = load_catalogue(sources.tools)
+    blobs = LocalBlobs(settings.blobs_root)
+    definitions = Definitions(
+        [SHIPPED, *dict.fromkeys(folder.resolve() for folder in sources.agents)],
+        sources.models,
+        blobs=blobs,
+        tool_names=frozenset(catalogue.names),
+        tools_digest=catalogue.digest,
+        demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
+    )
+    log = structlog.get_logger(__name__)
+    for problem in definitions.problems:
+        log.warning("definition.refused", problem=str(problem))
+    places = ToolPlaces(
+        sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
+    )
+    mcp = McpServers(environment(), blobs, definitions.by_digest)
+    return Parts(settings, blobs, catalogue, definitions, mcp, places, telemetry=telemetry)
+
+
+def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
+    """A worker for sessions, model calls and Python tools. Must be made on the loop that runs it."""
+    settings = parts.settings
+    handover = Handover()
+    telemetry = parts.telemetry
+    models = ModelCalls(
+        client,
+        live,
+        parts.blobs,
+        parts.providers,
+        parts.catalogue.digest,
+        handover,
+        parts.definitions.by_digest,
+        telemetry.metrics,
+        telemetry.asked,
+        parts.catalogue.arguments,
+    )
+    agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
+    sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
+    loop = asyncio.get_running_loop()
+    if parts.tool_places is not None:
+        parts.tool_places.watch.attach(loop)
+
+    def stop(session: str) -> None:
+        # Workflow code runs on threads of its own.
+        loop.call_soon_threadsafe(live.stop, session)
+
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[SessionWorkflow, DeliverMessage],
+        activities=[
+            models.call_model,
+            agents.load_agent,
+            agents.tools_changed,
+            agents.current_agent,
+            Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+            parts.mcp.call_mcp_tool,
+            Taking(parts.blobs).take_result,
+            sub_agents.open_agent,
+            sub_agents.take_answer,
+            *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
+        ],
+        # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and
+        # triple the time of a cold resume. import-linter, ruff's banned APIs and golden histories keep it deterministic.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[
+            _WaysOut(
+                perdure_poke=live.poke,
+                perdure_offer=handover.offer,
+                perdure_tell=telemetry.event,
+                perdure_stop=stop,
+            ),
+            NoStrangers(),
+            StaleAttempts(client),
+            *([telemetry.tracing] if telemetry.tracing else []),
+            ToolRunner(
+                live,
+                frozenset([*parts.catalogue.names, "call_mcp_tool"]).__contains__,
+                settings.heartbeat_throttle_s,
+            ),
+        ],
+        # Threads are made when a tool that is not `async` needs one; fewer than slots could starve those tools.
+        activity_executor=ThreadPoolExecutor(settings.activity_slots, thread_name_prefix="tool"),
+        max_concurrent_activities=settings.activity_slots,
+        max_cached_workflows=settings.cached_workflows,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(settings.workflow_pollers),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),
+        max_heartbeat_throttle_interval=SDK_THROTTLE,
+        default_heartbeat_throttle_interval=SDK_THROTTLE,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_s),
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior[settings.versioning.upper()],
+    )
+
+
+def make_app(
+    client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None, scrub: Scrub | None = None
+) -> FastAPI:
+    """The gateway, to be served on `host`."""
+
+    def describe_tool(name: str) -> str | None:
+        spec = parts.catalogue.spec(name) or SPECS.get(name)
+        return spec.description if spec else None
+
+    def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
+        return encode_request(parts.providers.wire(prompt.model).request(prompt, messages))
+
+    return create_app(
+        client=client,
+        live=live,
+        blobs=parts.blobs,
+        definitions=parts.definitions,
+        settings=parts.settings,
+        host=host,
+        temporal_ui=temporal_ui,
+        scrub=scrub,
+        rebuild_request=rebuild_request,
+        describe_tool=describe_tool,
+        edit_arguments=parts.catalogue.edited,
+        measures=parts.telemetry.metrics,
+        read_metrics=parts.telemetry.exporter.read if parts.telemetry.exporter else None,
+    )
+
+
+class _WaysOut(Interceptor):
+    """Functions that workflow code may call: the SDK's public way out of a workflow."""
+
+    def __init__(self, **functions: Callable[..., None]) -> None:
+        self._functions = functions
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[WorkflowInboundInterceptor] | None:
+        input.unsafe_extern_functions.update(self._functions)
+        return None

@@ -1,0 +1,215 @@
+"""The long-running processes: the embedded whole (`dev`), and worker and gateway for any cluster.
+
+Rule 1: what was started is stopped in the opposite order, also when starting fails half-way.
+Rule 2: SIGINT and SIGTERM stop cleanly: viewers are cut (so that they come again), the worker drains, Temporal goes last.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from perdure.activities.models import sdks
+from perdure.gateway.http.connections import Bounds, protocol
+from perdure.temporal.app.dev_server.server import DevServer, listen
+from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
+from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.reap import reap
+from perdure.temporal.app.processes.revival import revive
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.processes.telemetry import telemetry
+from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.server.client import connect, ensure_search_attributes
+from perdure.temporal.server.schedules import ScheduleKeeper
+from perdure.temporal.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: An open stream is cut before the server stops; this is for what is left.
+GATEWAY_STOP_S = 3
+#: Bytes of a body in a second, below which a client is too slow.
+_BODY_RATE = 8 * 1024
+
+
+async def run_dev(
+    settings: Settings,
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    temporal_port: int,
+    ui_port: int,
+    ready: Callable[[str, str | None, Parts], None],
+) -> None:
+    """The whole of Perdure in this process, with the real Temporal dev server as its child, until a signal comes.
+
+    `ready(url, temporal_ui, parts)` is called once when it serves.
+    """
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        # Before anything else is started, and held from then on.
+        listener = stack.enter_context(listen(host, port, "--port"))
+        server = await stack.enter_async_context(
+            DevServer(
+                settings.data_dir,
+                temporal_port,
+                ui_port,
+                retention_days=settings.retention_days,
+                allowed_hosts=settings.allowed_hosts,
+            )
+        )
+        identity, previous = new_identity(settings.data_dir)
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=True))
+        client = await connect(settings, address=server.address, identity=identity, runtime=runtime)
+        if previous is not None:
+            # Before our own worker polls: an interrupted step goes on now, not after its heartbeat time-out.
+            reaped = await reap(client, previous)
+            log.info("reaped", attempts=reaped)
+        parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
+        live = MemoryLive(asyncio.get_running_loop(), whole=True)
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.aclose)
+        sdks.load(parts.definitions.providers)
+        worker = make_worker(client, live, parts)
+        await stack.enter_async_context(_working(worker))
+        await stack.enter_async_context(_schedules(client, parts))
+        app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
+        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        reviving = asyncio.create_task(revive(server))
+        try:
+            ready(f"http://{host}:{port}", server.ui_url, parts)
+            until = {reviving, failed, asyncio.create_task(stopped.wait())}
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+            if reviving.done():
+                reviving.result()
+        finally:
+            reviving.cancel()
+            await asyncio.gather(reviving, return_exceptions=True)
+
+
+async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str], None]) -> None:
+    """A worker on the cluster that `TEMPORAL_…` names, until a signal comes."""
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=False))
+        client = await connect(settings, runtime=runtime)
+        await ensure_search_attributes(client)
+        parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.aclose)
+        sdks.load(parts.definitions.providers)
+        live = MemoryLive(asyncio.get_running_loop())
+        await stack.enter_async_context(_working(make_worker(client, live, parts)))
+        await stack.enter_async_context(_schedules(client, parts))
+        ready(client.service_client.config.target_host)
+        await stopped.wait()
+
+
+async def run_gateway(
+    settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
+) -> None:
+    """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
+    stopped = _stop_signal()
+    async with AsyncExitStack() as stack:
+        # Before anything else is started, and held from then on.
+        listener = stack.enter_context(listen(host, port, "--port"))
+        runtime, told = await stack.enter_async_context(telemetry(settings, served=True))
+        client = await connect(settings, runtime=runtime)
+        parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
+        await stack.enter_async_context(_definitions(parts))
+        stack.push_async_callback(parts.aclose)
+        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
+        failed = await stack.enter_async_context(_serving(app, listener, settings))
+        ready(f"http://{host}:{port}")
+        await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _stop_signal() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+@asynccontextmanager
+async def _definitions(parts: Parts) -> AsyncIterator[None]:
+    await parts.definitions.publish()
+    async with _in_background(parts.definitions.watch(DEFINITIONS_CHECK_S)):
+        yield
+
+
+def _schedules(client: Client, parts: Parts) -> AbstractAsyncContextManager[None]:
+    """Not waited for: a server that has no schedules still serves sessions."""
+    keeper = ScheduleKeeper(client, parts.definitions, parts.settings.data_dir / "schedules.json")
+    return _in_background(keeper.keep(DEFINITIONS_CHECK_S))
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.shutdown()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to us: the streams have to be cut first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: FastAPI, listener: socket.socket, settings: Settings) -> AsyncIterator["asyncio.Task[None]"]:
+    """Serves `app`; the task that it yields ends only if the server fails."""
+    bounds = Bounds(
+        head_s=settings.head_timeout_s,
+        body_s=settings.body_timeout_s,
+        body_rate=_BODY_RATE,
+        connections=settings.max_connections,
+    )
+    config = uvicorn.Config(
+        app,
+        http=protocol(bounds),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GATEWAY_STOP_S,
+        timeout_keep_alive=30,
+        ws="none",
+    )
+    server = _Uvicorn(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        if serving.done():
+            await serving
+            raise RuntimeError("the gateway did not start")
+        await asyncio.sleep(0.01)
+    try:
+        yield serving
+    finally:
+        app.state.watches.cut()
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)

@@ -1,0 +1,36 @@
+"""Where a user's definitions and tools come from. Loads nothing: the command line asks before it starts anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from perdure.temporal.app.console.refused import Refused
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a user gives: folders of definitions, tool modules or files, a models file."""
+
+    agents: tuple[Path, ...] = ()
+    tools: tuple[str, ...] = ()
+    models: Path | None = None
+
+
+def usual_sources(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> Sources:
+    """What was named, or else what a project folder has: ./agents and ./tools.py.
+
+    Both may run programs: tools.py is one, and an agent may name MCP servers. So whoever did not name them is told of them.
+    """
+    folders = agents if agents is not None else [path for path in (Path("agents"),) if path.is_dir()]
+    modules = tools if tools is not None else [str(path) for path in (Path("tools.py"),) if path.is_file()]
+    found = [*(folders if agents is None else ()), *(modules if tools is None else ())]
+    if found:
+        paths = " and ".join(str(Path(path).resolve()) for path in found)
+        typer.echo(f"using {paths}, found in this folder; --agents and --tools name others", err=True)
+    for folder in folders:
+        if not folder.exists():
+            raise Refused(f"--agents {folder}: there is no such folder")
+    if models is not None and not models.is_file():
+        raise Refused(f"--models {models}: there is no such file")
+    return Sources(tuple(folders), tuple(modules), models)

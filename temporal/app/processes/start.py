@@ -1,0 +1,85 @@
+"""What the commands `dev`, `worker` and `gateway` do before and after their process runs: options in, words out."""
+
+import ipaddress
+from pathlib import Path
+from typing import Final
+
+import structlog
+from rich.console import Console
+from rich.markup import escape
+
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.processes.assembly import Parts
+from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.log import configure
+
+#: After Ctrl-C in `dev`, an answer that still streams is left to the next start, which goes on with it.
+DEV_GRACE_S = 1.0
+
+_OPEN: Final = (
+    "start sessions that call models and run tools, answer approvals, and read, change and erase every session"
+)
+
+log = structlog.get_logger(__name__)
+
+
+async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: Path | None, sources: Sources) -> None:
+    if not _is_loopback(host):
+        raise Refused(f"perdure dev serves without credentials, so on loopback only; --host {host} is not")
+    settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S)
+    configure(settings)
+
+    def ready(url: str, temporal_ui: str | None, parts: Parts) -> None:
+        console = Console(highlight=False, soft_wrap=True)
+        for name in parts.definitions.names():
+            known = parts.definitions.current(name)
+            if known is not None:
+                model = known.definition.models[known.definition.model].use
+                note = "  [yellow](no key for its provider: runs on the demo model)[/]" if known.demo else ""
+                console.print(f"  agent [bold]{name}[/]  {model}{note}")
+        console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
+        print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
+
+    await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
+
+
+async def worker(sources: Sources) -> None:
+    configure(settings := Settings.load())
+    await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
+
+
+async def gateway(host: str, port: int, insecure: bool, sources: Sources) -> None:
+    if not _is_loopback(host) and not insecure:
+        raise Refused(
+            f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure"
+        )
+    configure(settings := Settings.load())
+    if not _is_loopback(host):
+        _warn_of_insecurity(host, port)
+    await run_gateway(
+        settings,
+        sources,
+        host=host,
+        port=port,
+        ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
+    )
+
+
+def _warn_of_insecurity(host: str, port: int) -> None:
+    log.warning("gateway.insecure", host=host, port=port, open=_OPEN)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[bold red]warning:[/] the gateway asks nobody who they are. Whoever reaches {escape(host)} on port {port} can "
+        f"{_OPEN}. Let only a proxy that authenticates callers reach it, or serve on loopback. It answers to IP addresses "
+        "and to the host names in PERDURE_ALLOWED_HOSTS."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,158 @@
+"""A process that replays: `python -m perdure.temporal.app.replay.process SETUP`, started by `replay_pool`.
+
+Rule 1: each line of standard input is a `Recorded`, and is answered in its turn by one line, an `Outcome`. An empty line
+comes first and says that the process is ready. Nothing else goes that way: whatever prints, prints to standard error.
+Rule 2: it loads the workflow and what that needs, no more, for its start is part of every replay's time.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+from google.protobuf.json_format import ParseError
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHistory
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+
+from perdure.temporal.app.console.exit import leave
+from perdure.temporal.app.replay.verdicts import Outcome, Recorded, Setup, line, verdict
+from perdure.temporal.server.client import connect
+from perdure.temporal.settings import Settings
+from perdure.temporal.stores.codec import data_converter
+from perdure.workflows.session import SessionWorkflow
+
+
+class Unreadable(Exception):
+    """There is no history to replay; the message says why, the verdict what that means."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+def read_file(path: Path) -> WorkflowHistory:
+    """Raises `Unreadable`."""
+    try:
+        history = WorkflowHistory.from_json(path.stem, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, ParseError, TypeError, AttributeError, KeyError) as error:
+        raise Unreadable(_broken_file(f"{error}")) from error
+    first = history.events[0].workflow_execution_started_event_attributes if history.events else None
+    # Without them the SDK's replayer would not fail but hang.
+    if first is None or not first.original_execution_run_id:
+        raise Unreadable(_broken_file("it does not begin as a session's history does"))
+    return WorkflowHistory(first.workflow_id or path.stem, history.events)
+
+
+def _broken_file(why: str) -> Outcome:
+    return Outcome(verdict="unreadable", reason=line(f"broken file: {why}"))
+
+
+async def fetch(client: Client, recorded: Recorded) -> WorkflowHistory:
+    """Raises `Unreadable`."""
+    try:
+        handle = client.get_workflow_handle(recorded.workflow_id, run_id=recorded.run_id)
+        return await handle.fetch_history()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Unreadable(Outcome(verdict="gone", reason="the server has it no more")) from error
+        reason = line(f"cannot be read from Temporal: {error.message}")
+        raise Unreadable(Outcome(verdict="unreadable", reason=reason)) from error
+
+
+class ReplayProcess:
+    """Reads from `asked`, answers to `answers`."""
+
+    def __init__(self, replayer: Replayer, client: Client | None, asked: BinaryIO, answers: BinaryIO) -> None:
+        self._replayer = replayer
+        self._client = client
+        self._asked = asked
+        self._answers = answers
+        self._loaded: asyncio.Queue[WorkflowHistory | Outcome] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Ends only with the process."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._load())
+            async with self._replayer.workflow_replay_iterator(self._replayable()) as results:
+                async for result in results:
+                    self._answer(verdict(result.replay_failure), result.history)
+
+    async def _load(self) -> None:
+        while asked := await asyncio.to_thread(self._asked.readline):
+            recorded = Recorded.model_validate_json(asked)
+            try:
+                if recorded.file is not None:
+                    self._loaded.put_nowait(await asyncio.to_thread(read_file, recorded.file))
+                else:
+                    assert self._client is not None
+                    self._loaded.put_nowait(await fetch(self._client, recorded))
+            except Unreadable as unreadable:
+                self._loaded.put_nowait(unreadable.outcome)
+        # Nobody is there to be told the rest, and a replay that hangs must not outlive its parent.
+        leave(0)
+
+    async def _replayable(self) -> AsyncIterator[WorkflowHistory]:
+        """Histories in the order asked for. Those that need no replay are answered when their turn comes."""
+        while True:
+            loaded = await self._loaded.get()
+            if isinstance(loaded, Outcome):
+                self._answer(loaded)
+            elif not _decided(loaded):
+                self._answer(Outcome(verdict="same"), loaded)
+            else:
+                yield loaded
+
+    def _answer(self, outcome: Outcome, history: WorkflowHistory | None = None) -> None:
+        if history is not None:
+            outcome = outcome.model_copy(update={"workflow_id": history.workflow_id, "run_id": history.run_id})
+        self._answers.write(outcome.model_dump_json().encode() + b"\n")
+        self._answers.flush()
+
+
+def _decided(history: WorkflowHistory) -> bool:
+    # The SDK's replayer waits for ever for the first workflow task of a session that had none yet.
+    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED for event in history.events)
+
+
+async def _serve(setup: Setup, answers: BinaryIO) -> None:
+    # Every failure becomes a verdict; told twice, it would stand between the lines of the progress bar.
+    logging.disable(logging.CRITICAL)
+    runtime = Runtime(telemetry=TelemetryConfig(logging=None))
+    client = None
+    if setup.server:
+        client = await connect(Settings.load(), blobs_root=setup.blobs, runtime=runtime)
+    replayer = Replayer(
+        workflows=[SessionWorkflow],
+        data_converter=data_converter(setup.blobs),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        runtime=runtime,
+    )
+    answers.write(b"\n")
+    answers.flush()
+    await ReplayProcess(replayer, client, sys.stdin.buffer, answers).run()
+
+
+async def _until_left(setup: Setup, answers: BinaryIO) -> None:
+    try:
+        await _serve(setup, answers)
+    except Exception:
+        traceback.print_exc()
+    # From inside the loop, whose end would wait for the thread that reads standard input.
+    leave(1)
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    asyncio.run(_until_left(Setup.model_validate_json(sys.argv[1]), answers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What a session asks in a test, and its answers: the same checks as the gateway's, the same signal.
+
+Rule 1: a question is open until the session says that it is settled, or until its time is over on the virtual clock.
+Rule 2: an answer that the gateway would refuse raises `AnswerRefused` and is not sent.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.client import WorkflowHandle
+
+from perdure.gateway.http.auth import LOCAL
+from perdure.gateway.http.bodies import AnswerBody
+from perdure.gateway.http.problems import Problem, from_validation
+from perdure.gateway.projections.native import arguments_of
+from perdure.gateway.routes.answers import as_taken, check_answer, make_answer
+from perdure.gateway.routes.context import EditArguments
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.commands import Answer, QuestionState
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Event,
+    InputReceived,
+    InputRequested,
+    ToolFinished,
+    ToolStarted,
+)
+from perdure.workflows.vocabulary.parts import By, Question
+
+Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
+
+
+class AnswerRefused(ValueError):
+    """The answer does not fit the question; the message names the field."""
+
+
+def open_questions(events: Iterable[Event], now: datetime | None = None) -> tuple[Question, ...]:
+    """Those that are not settled by these events, oldest first; with `now`, without those whose time is over."""
+    found: dict[str, Question] = {}
+    for event in events:
+        match event:
+            case ApprovalRequested() | InputRequested():
+                question = Question(
+                    question_id=event.question_id,
+                    kind="approval" if isinstance(event, ApprovalRequested) else "input",
+                    call_id=event.call_id,
+                    name=event.name,
+                    args=event.args,
+                    prompt=event.prompt if isinstance(event, InputRequested) else None,
+                    expires_at=event.expires_at,
+                    blob=event.blob,
+                    reason=event.reason if isinstance(event, ApprovalRequested) else None,
+                    remember=event.remember if isinstance(event, ApprovalRequested) else None,
+                )
+                found[question.question_id] = question
+            case ApprovalResolved() | InputReceived():
+                found.pop(event.question_id, None)
+            case ToolFinished():
+                found = {key: one for key, one in found.items() if one.call_id != event.call_id}
+            case _:
+                pass
+    return tuple(one for one in found.values() if now is None or one.expires_at is None or one.expires_at > now)
+
+
+def waits(events: Iterable[Event], now: datetime) -> tuple[Question, ...]:
+    """The open questions of a turn, given its events, in which nothing else runs; else none."""
+    events = tuple(events)
+    asked = open_questions(events)
+    if asked != open_questions(events, now):
+        return ()
+    running = {event.call_id for event in events if isinstance(event, ToolStarted)}
+    running -= {event.call_id for event in events if isinstance(event, ToolFinished)}
+    return asked if running <= {one.call_id for one in asked} else ()
+
+
+class Answers:
+    """Answers one session's questions. `until` waits for its events."""
+
+    def __init__(
+        self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until, edit: EditArguments
+    ) -> None:
+        self._handle = handle
+        self._blobs = blobs
+        self._until = until
+        self._edit = edit
+
+    async def give(self, asked: tuple[Question, ...], which: str | None, by: str | None, **answer: Any) -> None:
+        """Answers that question of `asked` whose tool or id is `which`, or the only one; returns once it is settled.
+
+        Raises `LookupError` where there is not exactly one, and `AnswerRefused`."""
+        question = _pick(asked, which)
+        given = {name: value for name, value in answer.items() if value is not None or name == "result"}
+        state: QuestionState = await self._handle.query(SessionWorkflow.question, question.question_id)
+        try:
+            body = AnswerBody.model_validate({"question_id": question.question_id, **given})
+            args = await arguments_of(question, self._blobs)
+            check_answer(body, question.model_copy(update={"args": args}), state)
+            body = await as_taken(body, state.question or question, self._edit)
+        except ValidationError as error:
+            raise AnswerRefused(from_validation(error.errors()).detail) from None
+        except Problem as problem:
+            raise AnswerRefused(problem.detail) from None
+        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, By(subject=by or LOCAL))
+        await self._handle.signal(SessionWorkflow.answer, command.model_copy(update={"id": uuid.uuid4().hex}))
+
+        def settled(events: list[Event]) -> bool:
+            return all(one.question_id != question.question_id for one in open_questions(events))
+
+        await self._until(settled, f"the end of question {question.question_id}")
+
+
+def _pick(asked: tuple[Question, ...], which: str | None) -> Question:
+    fitting = [one for one in asked if which in (None, one.question_id, one.name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    there = ", ".join(f"{one.name} ({one.question_id})" for one in asked) or "none"
+    wanted = "one question" if which is None else f"one question of {which!r}"
+    raise LookupError(f"there is not exactly {wanted}; open are: {there}")

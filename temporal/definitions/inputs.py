@@ -1,0 +1,88 @@
+"""The inputs of an agent: their JSON Schema, and the check of what a caller gave.
+
+An input is required unless it has a default. Nothing here follows a `$ref`, so no schema can reach the network.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic import JsonValue
+
+from perdure.temporal.schemas.faults import faults
+from perdure.temporal.schemas.patterns import pattern_fault
+from perdure.temporal.schemas.yaml_source import Loc, field_name
+from perdure.workflows.definition.agent import AgentDefinition
+
+_MAX_MESSAGE: Final = 300
+_REFERENCES: Final = frozenset(["$ref", "$dynamicRef", "$recursiveRef"])
+
+
+class InputProblem(Exception):
+    """An input that the agent does not take. `field` names it: `customer_name`, `address.street`."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+def inputs_schema(definition: AgentDefinition) -> dict[str, JsonValue]:
+    """JSON Schema of a session's `inputs` as a whole."""
+    return {
+        "type": "object",
+        "properties": dict(definition.inputs),
+        "required": [name for name, schema in definition.inputs.items() if "default" not in schema],
+        "additionalProperties": False,
+    }
+
+
+def check_inputs(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """`inputs` with defaults filled in. Raises InputProblem for the first that is missing, unknown or wrong."""
+    defaults = {name: schema["default"] for name, schema in definition.inputs.items() if "default" in schema}
+    for name in inputs:
+        if name not in definition.inputs:
+            there = ", ".join(definition.inputs) or "none"
+            raise InputProblem(name, f"{definition.name} takes no such input; there are: {there}")
+    for name, schema in definition.inputs.items():
+        if name not in inputs and name not in defaults:
+            raise InputProblem(name, "is required")
+        if name in inputs:
+            for error in faults(inputs[name], schema):
+                raise InputProblem(field_name((name, *error.absolute_path)), _short(error))
+    return {**defaults, **inputs}
+
+
+def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
+    """What is wrong with the schemas themselves: where below `inputs`, and why."""
+    for name, schema in definition.inputs.items():
+        if (reference := _reference(schema)) is not None:
+            yield (name,), f"{reference} cannot be used in an input"
+            continue
+        try:
+            Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
+        except SchemaError as error:
+            yield (name, *error.absolute_path), f"not a JSON Schema: {_short(error)}"
+            continue
+        if (broken := pattern_fault(schema)) is not None:
+            yield (name, *broken[0]), broken[1]
+            continue
+        if "default" in schema:
+            for fault in faults(schema["default"], schema):
+                yield (name, "default"), f"does not fit its own schema: {_short(fault)}"
+                break
+
+
+def _reference(schema: Any) -> str | None:
+    """A reference anywhere in `schema`; a property that merely bears such a name counts too, which harms nobody."""
+    if isinstance(schema, dict):
+        return next((key for key in schema if key in _REFERENCES), None) or _reference(list(schema.values()))
+    if isinstance(schema, list):
+        return next((found for item in schema if (found := _reference(item)) is not None), None)
+    return None
+
+
+def _short(error: ValidationError | SchemaError) -> str:
+    message = error.message
+    return message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"

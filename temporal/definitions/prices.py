@@ -1,0 +1,73 @@
+"""What a model costs and how much it can read: the definition's own word first, else the price list of genai-prices.
+
+Rule: nothing here asks the network. The list is the one that was installed; a model that it does not know has no
+price (None), which is shown as unknown and refused under a cost cap.
+"""
+
+from decimal import Decimal
+
+from genai_prices import Usage as ListedUsage
+from genai_prices import calc_price
+from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
+
+from perdure.workflows.definition.agent import LongInput, ModelDefinition, Price
+
+_LISTED_AS = {"anthropic": "anthropic", "openai": "openai", "openai-chat": "openai"}
+
+_Rate = Decimal | TieredPrices | None
+
+
+def price_of(model: ModelDefinition) -> Price | None:
+    """Dollars a million tokens; None when nobody knows. `demo` models are free."""
+    if model.price is not None:
+        return model.price
+    if model.provider == "demo":
+        return Price(input=0, output=0)
+    listed = _listed(model)
+    return None if listed is None else _as_price(listed.model_price)
+
+
+def context_window(model: ModelDefinition) -> int | None:
+    """Tokens that the model can read at once; None when nobody knows."""
+    listed = _listed(model)
+    return None if listed is None else listed.model.context_window
+
+
+def _listed(model: ModelDefinition) -> PriceCalculation | None:
+    # A server that merely speaks OpenAI's protocol may serve anything under any name, at any price.
+    if model.provider in ("openai", "openai-chat") and model.base_url is not None:
+        return None
+    provider = _LISTED_AS.get(model.provider)
+    if provider is None:
+        return None
+    try:
+        return calc_price(ListedUsage(input_tokens=0, output_tokens=0), model.model_name, provider_id=provider)
+    except LookupError:
+        return None
+
+
+def _as_price(listed: ModelPrice) -> Price | None:
+    rates: tuple[_Rate, _Rate, _Rate] = (listed.input_mtok, listed.output_mtok, listed.cache_read_mtok)
+    starts = sorted({tier.start for rate in rates if isinstance(rate, TieredPrices) for tier in rate.tiers})
+    base = _rates_above(rates, 0)
+    if base is None:
+        return None
+    tiers = [
+        LongInput(above=start, input=above[0], output=above[1], cached_input=above[2])
+        for start in starts
+        if (above := _rates_above(rates, start)) is not None
+    ]
+    return Price(input=base[0], output=base[1], cached_input=base[2], long_input=tuple(tiers))
+
+
+def _rates_above(rates: tuple[_Rate, _Rate, _Rate], start: int) -> tuple[float, float, float | None] | None:
+    """Input, output and cached input for a request longer than `start` tokens; None without a price for both ways."""
+    input_, output, cached = (_at(rate, start) for rate in rates)
+    return None if input_ is None or output is None else (input_, output, cached)
+
+
+def _at(rate: _Rate, start: int) -> float | None:
+    if not isinstance(rate, TieredPrices):
+        return None if rate is None else float(rate)
+    reached = [tier.price for tier in rate.tiers if tier.start <= start]
+    return float(reached[-1] if reached and start else rate.base)

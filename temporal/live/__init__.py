@@ -1,0 +1,1 @@
+"""What streams between processes while a session works."""

@@ -1,0 +1,1 @@
+"""YAML with places, JSON Schema, and patterns that cannot hold a process up."""

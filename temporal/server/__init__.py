@@ -1,0 +1,1 @@
+"""The Temporal server: connecting, schedules, sticky queues."""

@@ -1,0 +1,134 @@
+"""The way to a Temporal server: one `connect` for worker, gateway and command line, and the attributes it must know.
+
+Where the server is, is told by the standard `TEMPORAL_…` variables and configuration file. An address that is passed in
+(the embedded server) stands alone: somebody's cloud key in the environment must not turn TLS on for it.
+"""
+
+import asyncio
+import functools
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, Interceptor
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.runtime import Runtime
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
+
+from perdure.temporal.settings import Settings, environment
+from perdure.temporal.stores.codec import data_converter
+from perdure.temporal.telemetry import log
+from perdure.workflows.vocabulary.search_attributes import ALL
+
+DEFAULT_ADDRESS = "localhost:7233"
+_CONNECT_TIMEOUT_S = 10
+_RPC_TIMEOUT = timedelta(seconds=10)
+#: The SDK's pauses between two tries grow to 5 s, and a server that is back would wait for them.
+_RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
+
+
+class TemporalUnavailable(Exception):
+    """The server does not answer, or does not let us do what we need; the message names its address and says why."""
+
+
+async def connect(
+    settings: Settings,
+    *,
+    address: str | None = None,
+    namespace: str | None = None,
+    blobs_root: Path | None = None,
+    identity: str | None = None,
+    runtime: Runtime | None = None,
+    interceptors: Sequence[Interceptor] = (),
+) -> Client:
+    """A client that speaks our payloads.
+
+    `address` is `host:port`; None leaves it to the environment. `blobs_root` is `settings.blobs_root` unless given.
+    `identity` is what the server shows of this process; `runtime` is one that all of a process's clients share unless
+    given. Raises `TemporalUnavailable`.
+    """
+    config = _profile(address).to_client_connect_config()
+    target = config.get("target_host") or DEFAULT_ADDRESS
+    try:
+        # The SDK's own patience with an address that swallows packets is longer than a person's.
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            return await Client.connect(
+                target,
+                namespace=namespace or config.get("namespace") or "default",
+                api_key=config.get("api_key"),
+                tls=config.get("tls"),
+                rpc_metadata=config.get("rpc_metadata", {}),
+                data_converter=data_converter(blobs_root or settings.blobs_root),
+                interceptors=interceptors,
+                identity=identity,
+                runtime=runtime or _runtime(),
+                retry_config=_RETRIES,
+            )
+    except TimeoutError:
+        raise TemporalUnavailable(f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s") from None
+    except RuntimeError as error:
+        # The SDK gives the whole chain of a Rust error; the last word of it is the one for people.
+        reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
+        raise TemporalUnavailable(f"cannot reach Temporal at {target}: {reasons[-1]}") from error
+
+
+@functools.cache
+def _runtime() -> Runtime:
+    return log.runtime()
+
+
+def _profile(address: str | None) -> ClientConfigProfile:
+    if address is not None:
+        return ClientConfigProfile(address=address)
+    try:
+        return ClientConfigProfile.load(override_env_vars=dict(environment()))
+    except RuntimeError as error:
+        raise TemporalUnavailable(f"the configuration of Temporal's clients cannot be read: {error}") from error
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Adds those of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks. Can be repeated, also
+    at the same time.
+
+    Raises `TemporalUnavailable` where they are missing and may not be added, or exist with another type.
+    """
+    where = f"namespace {client.namespace} of {client.service_client.config.target_host}"
+    try:
+        missing = await missing_search_attributes(client)
+        if missing:
+            await _add(client, missing)
+            missing = await missing_search_attributes(client)
+    except RPCError as error:
+        raise TemporalUnavailable(f"cannot set up search attributes in {where}: {error.message}") from error
+    if missing:
+        named = ", ".join(f"{name} ({attribute_type(kind)})" for name, kind in missing.items())
+        raise TemporalUnavailable(f"{where} lacks search attributes, or has them with another type: {named}")
+
+
+def attribute_type(kind: IndexedValueType.ValueType) -> str:
+    """As Temporal's command line names it: `Keyword`, `Double`."""
+    return IndexedValueType.Name(kind)[19:].title()
+
+
+async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
+    """Those of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks or has with another type.
+    Raises `RPCError`."""
+    wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=_RPC_TIMEOUT
+    )
+    return {name: kind for name, kind in wanted.items() if known.custom_attributes.get(name) != kind}
+
+
+async def _add(client: Client, missing: dict[str, IndexedValueType.ValueType]) -> None:
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=_RPC_TIMEOUT
+        )
+    except RPCError as error:
+        # Another process of ours was faster, or one of them has another type: the second look tells.
+        if error.status is not RPCStatusCode.ALREADY_EXISTS:
+            raise

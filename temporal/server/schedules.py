@@ -1,0 +1,289 @@
+"""Temporal Schedules, kept as the definitions' `schedules:` say.
+
+A namespace may hold schedules of others: of people, of other programs, of other deployments of ours with other agents.
+Rule 1: only schedules that bear our mark are touched, and of these only those of agents that this process serves, or
+that are gone from a folder of its own.
+Rule 2: gone is what was recorded in the data directory as served from a folder that this process still reads, and is in
+it no more. So a worker that merely has fewer folders takes nothing away. While a definition is refused nothing counts
+as gone: it may be the one. What is left over where no data directory outlived it, `perdure doctor` names.
+Rule 3: a pass can be repeated, also by several processes at once; the last one that saw a definition change is right.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleDescription,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.stores.private import write_text
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.schedules import cron_times
+from perdure.workflows.protocol.activities import DELIVERED_WITHIN, TASK_QUEUE, Delivery
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.search_attributes import AGENT, TENANT
+
+#: Definitions are not of one tenant; whom their schedules speak to is the one that needs no credentials.
+SCHEDULED_TENANT: Final = "default"
+#: The memo that marks a schedule as ours: its agent.
+_MARK: Final = "perdure_agent"
+_RPC: Final = timedelta(seconds=10)
+_PAUSE_AT_MOST_S: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Served(Frozen):
+    """Whose a recorded schedule is, and from where its agent was served."""
+
+    agent: str
+    file: Path
+
+
+def deliveries(definition: AgentDefinition) -> tuple[Delivery, ...]:
+    """One a schedule. A second one for the same session has a number behind its id."""
+    sessions = [schedule.session for schedule in definition.schedules]
+    found = []
+    for index, schedule in enumerate(definition.schedules):
+        before = sessions[:index].count(schedule.session)
+        number = f"/{before + 1}" if before else ""
+        schedule_id = f"{SCHEDULED_TENANT}/perdure/{definition.name}/{schedule.session}{number}"
+        found.append(
+            Delivery(schedule_id=schedule_id, tenant=SCHEDULED_TENANT, agent=definition.name, schedule=schedule)
+        )
+    return tuple(found)
+
+
+def temporal_schedule(delivery: Delivery) -> Schedule:
+    """What Temporal is told of it.
+
+    Times at which no server ran are made up for within an hour, and not all of them: while a message is being delivered
+    or waits for a worker, the next one is skipped, so that an outage ends with one message and not with a heap of them.
+    """
+    schedule = delivery.schedule
+    spec = ScheduleSpec(
+        calendars=[
+            ScheduleCalendarSpec(
+                second=[ScheduleRange(0)],
+                minute=_ranges(times.minutes),
+                hour=_ranges(times.hours),
+                day_of_month=_ranges(times.days),
+                month=_ranges(times.months),
+                day_of_week=_ranges(times.weekdays),
+                comment=schedule.cron,
+            )
+            for times in cron_times(schedule.cron)
+        ],
+        time_zone_name=schedule.timezone,
+    )
+    action = ScheduleActionStartWorkflow(
+        DeliverMessage.run,
+        delivery,
+        id=delivery.schedule_id,
+        task_queue=TASK_QUEUE,
+        execution_timeout=DELIVERED_WITHIN,
+        typed_search_attributes=_attributes(delivery),
+        static_summary=f"{delivery.agent}: {schedule.session}",
+    )
+    policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=DELIVERED_WITHIN)
+    return Schedule(action=action, spec=spec, policy=policy)
+
+
+async def placed(client: Client, schedule_id: str) -> tuple[Delivery | None, ScheduleDescription] | None:
+    """What lies under this id: what it delivers, None where that is none of ours, and all that Temporal says of it.
+
+    None where there is nothing. Raises RPCError.
+    """
+    try:
+        found = await client.get_schedule_handle(schedule_id).describe(rpc_timeout=_RPC)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return await _delivery(client, found), found
+
+
+async def next_times(client: Client, schedule_id: str) -> tuple[datetime, ...]:
+    """The next times of a schedule; none where it is not in place, or paused. Raises RPCError."""
+    found = await placed(client, schedule_id)
+    if found is None or found[1].schedule.state.paused:
+        return ()
+    return tuple(found[1].info.next_action_times)
+
+
+async def ours(client: Client) -> AsyncIterator[tuple[str, str]]:
+    """(id, agent) of each schedule that bears our mark. A new one may take a second to be listed. Raises RPCError."""
+    async for entry in await client.list_schedules():
+        agent = (await entry.memo()).get(_MARK)
+        if isinstance(agent, str):
+            yield entry.id, agent
+
+
+class ScheduleKeeper:
+    """Keeps the schedules of one process's definitions. `record` is a file of its own in the data directory."""
+
+    def __init__(self, client: Client, definitions: Definitions, record: Path) -> None:
+        self._client = client
+        self._definitions = definitions
+        self._record = record
+
+    async def keep(self, interval_s: float) -> None:
+        """Looks at the definitions every `interval_s` seconds until it is cancelled, and makes Temporal's schedules what
+        they say. What fails is tried again."""
+        done: object = None
+        pause = interval_s
+        while True:
+            now = self._says()
+            if now != done:
+                try:
+                    await self.place()
+                    done, pause = now, interval_s
+                except Exception as error:
+                    log.warning("schedules.failed", error=str(error), retry_s=pause)
+                    pause = min(pause * 2, _PAUSE_AT_MOST_S)
+            await asyncio.sleep(pause)
+
+    async def place(self) -> None:
+        """One pass. Raises RPCError."""
+        wanted, served, whole = self._says()
+        recorded = self._recorded()
+        created = [one.schedule_id for one in wanted.values() if await self._create(one)]
+        updated = [
+            one.schedule_id for one in wanted.values() if one.schedule_id not in created and await self._update(one)
+        ]
+        known = {schedule_id: agent async for schedule_id, agent in ours(self._client)}
+        known |= {schedule_id: one.agent for schedule_id, one in recorded.items()}
+        removed = [
+            schedule_id
+            for schedule_id, agent in known.items()
+            if schedule_id not in wanted
+            and (agent in served or (whole and schedule_id in recorded and self._is_gone(recorded[schedule_id])))
+        ]
+        for schedule_id in removed:
+            await self._remove(schedule_id)
+        kept = {name: one for name, one in recorded.items() if name not in removed}
+        now = {name: Served(agent=one.agent, file=served[one.agent]) for name, one in wanted.items()}
+        if kept | now != recorded:
+            try:
+                await asyncio.to_thread(self._write, kept | now)
+            except OSError as error:
+                # What serves now is in place all the same.
+                log.warning("schedules.unrecorded", file=str(self._record), error=str(error))
+        if created or updated or removed:
+            log.info("schedules.placed", created=created, updated=updated, removed=removed)
+
+    def _says(self) -> tuple[dict[str, Delivery], dict[str, Path], bool]:
+        """Deliveries by schedule id, the file of each agent that serves, and whether no definition is refused."""
+        known = [one for name in self._definitions.names() if (one := self._definitions.current(name)) is not None]
+        wanted = {one.schedule_id: one for agent in known for one in deliveries(agent.definition)}
+        served = {agent.definition.name: agent.file for agent in known}
+        return wanted, served, not self._definitions.problems
+
+    async def _create(self, delivery: Delivery) -> bool:
+        """False where something lies under its id already."""
+        try:
+            await self._client.create_schedule(
+                delivery.schedule_id,
+                temporal_schedule(delivery),
+                memo={_MARK: delivery.agent},
+                search_attributes=_attributes(delivery),
+                rpc_timeout=_RPC,
+            )
+        except ScheduleAlreadyRunningError:
+            return False
+        return True
+
+    async def _update(self, delivery: Delivery) -> bool:
+        """False where it is as it should be, or somebody else's."""
+        changed = False
+
+        async def change(given: ScheduleUpdateInput) -> ScheduleUpdate | None:
+            nonlocal changed
+            if (await given.description.memo()).get(_MARK) != delivery.agent:
+                log.warning("schedule.taken", schedule=delivery.schedule_id)
+                return None
+            if await _delivery(self._client, given.description) == delivery:
+                return None
+            schedule = temporal_schedule(delivery)
+            # Whoever paused it will want it paused.
+            schedule.state = given.description.schedule.state
+            changed = True
+            return ScheduleUpdate(schedule)
+
+        await self._client.get_schedule_handle(delivery.schedule_id).update(change, rpc_timeout=_RPC)
+        return changed
+
+    async def _remove(self, schedule_id: str) -> None:
+        try:
+            await self._client.get_schedule_handle(schedule_id).delete(rpc_timeout=_RPC)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    def _is_gone(self, one: Served) -> bool:
+        """Its folder is read here, and has it no more. That no agent of its name serves, the caller has seen."""
+        folders = self._definitions.folders
+        return one.file in folders or (one.file.parent in folders and one.file.parent.is_dir())
+
+    def _recorded(self) -> dict[str, Served]:
+        try:
+            read = json.loads(self._record.read_text())
+            return {name: Served.model_validate(one) for name, one in read.items()}
+        except (OSError, ValueError, AttributeError):
+            # Without it nothing counts as gone, and `perdure doctor` tells what is left over.
+            return {}
+
+    def _write(self, record: dict[str, Served]) -> None:
+        self._record.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._record.with_suffix(".tmp")
+        write_text(temporary, json.dumps({name: one.model_dump(mode="json") for name, one in sorted(record.items())}))
+        temporary.replace(self._record)
+
+
+async def _delivery(client: Client, found: ScheduleDescription) -> Delivery | None:
+    """What a schedule delivers; None where it is another kind of schedule, or one of another version of ours."""
+    action = found.schedule.action
+    if not isinstance(action, ScheduleActionStartWorkflow):
+        return None
+    try:
+        (delivery,) = await client.data_converter.decode(action.args, [Delivery])
+    except (ValueError, RuntimeError):
+        return None
+    return delivery if isinstance(delivery, Delivery) else None
+
+
+def _attributes(delivery: Delivery) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [SearchAttributePair(AGENT, delivery.agent), SearchAttributePair(TENANT, delivery.tenant)]
+    )
+
+
+def _ranges(values: Iterable[int]) -> list[ScheduleRange]:
+    """Runs of values that follow each other; a schedule is shown to people in the Temporal Web UI."""
+    ranges: list[list[int]] = []
+    for value in values:
+        if ranges and ranges[-1][1] == value - 1:
+            ranges[-1][1] = value
+        else:
+            ranges.append([value, value])
+    return [ScheduleRange(first, last) for first, last in ranges]

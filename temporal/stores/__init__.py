@@ -1,0 +1,1 @@
+"""Blobs, files, and the payload codec."""

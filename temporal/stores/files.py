@@ -1,0 +1,76 @@
+"""Files that a tool gave beside its result: bytes in the blob store, and beside them what they are.
+
+Rule 1: only what was put here as a file is one. Nothing else of a session's blobs can be got by this way.
+Rule 2: a result names a file by its `uri`, `{tenant}/{session}/{sha256}`. A session's own past names its own files, so
+that they are there for as long as it is; whoever takes a past over takes the files with it and names them anew.
+"""
+
+import re
+from collections.abc import Set
+from typing import Final
+
+from pydantic import BaseModel, JsonValue
+
+from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MAX_TYPE: Final = 200
+
+
+class _Described(BaseModel):
+    media_type: str
+
+
+async def put_file(blobs: BlobStore, workflow_id: str, sha256: str, data: bytes, media_type: str) -> None:
+    """Keeps `data`, which has this `sha256`, in the name of a session."""
+    await blobs.put(f"{workflow_id}/{sha256}", data)
+    described = _Described(media_type=media_type[:_MAX_TYPE])
+    await blobs.put(f"{workflow_id}/file.{sha256}", described.model_dump_json().encode())
+
+
+async def get_file(blobs: BlobStore, workflow_id: str, sha256: str) -> tuple[bytes, str] | None:
+    """The bytes and the media type that the tool told; None where the session has no such file."""
+    if _SHA256.fullmatch(sha256) is None:
+        return None
+    try:
+        described = _Described.model_validate_json(await blobs.get(f"{workflow_id}/file.{sha256}"))
+        return await blobs.get(f"{workflow_id}/{sha256}"), described.media_type
+    except (BlobMissing, BlobDamaged):
+        return None
+
+
+async def copy_file(blobs: BlobStore, source: str, target: str, sha256: str) -> None:
+    """Keeps a file of the session `source` (a workflow id) in the name of `target` as well; does nothing where there is
+    no such file."""
+    found = await get_file(blobs, source, sha256)
+    if found is not None:
+        await put_file(blobs, target, sha256, *found)
+
+
+def with_files_of(output: JsonValue, source: str, target: str) -> tuple[JsonValue, Set[str]]:
+    """A tool's output whose `uri`s of files of `source` name those of `target`, and the sha256 of each. Pure.
+
+    What names no file of `source` keeps its object."""
+    files: set[str] = set()
+
+    def renamed(value: JsonValue) -> JsonValue:
+        match value:
+            case list():
+                items = [renamed(item) for item in value]
+                return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+            case dict():
+                fields = {name: uri(field) if name == "uri" else renamed(field) for name, field in value.items()}
+                return fields if any(fields[name] is not value[name] for name in value) else value
+            case _:
+                return value
+
+    def uri(value: JsonValue) -> JsonValue:
+        if not isinstance(value, str):
+            return renamed(value)
+        session, _, sha256 = value.rpartition("/")
+        if session != source or _SHA256.fullmatch(sha256) is None:
+            return value
+        files.add(sha256)
+        return f"{target}/{sha256}"
+
+    return renamed(output), files

@@ -1,0 +1,237 @@
+"""What Perdure counts of itself, and the exporter that Prometheus reads it from together with the SDK's own metrics.
+
+There is one exporter, the SDK's: its core keeps every number, ours through its meter, and serves all of them as text
+over HTTP. The other way, `MetricBuffer` and a Python registry, was not taken: the buffer has to be emptied by Python and
+drops what does not fit, and recording into the core costs 2 µs and no lock of ours. Two things follow. The core listens
+on a port of its own, so a gateway fetches the text there and serves it as `/metrics`. And its counters are whole
+numbers, so dollars are a histogram, whose `perdure_cost_usd_sum` is the total.
+
+Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome. Never a session, a user or a tenant,
+and no word that a model made up.
+Rule 2: what an event tells is counted when the event is appended, which `Metrics.event` is told of and which a replay is
+not. A workflow task that is lost after that is counted again with the next try.
+Rule 3: recording never waits, and every method may be called from any thread.
+"""
+
+import asyncio
+import http.client
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from temporalio.common import MetricMeter
+from temporalio.runtime import PrometheusConfig, Runtime
+
+from perdure.temporal.telemetry.hidden_address import hidden_address
+from perdure.temporal.telemetry.log import runtime
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
+
+#: Seconds that reading the exporter may take.
+_READ_S = 5.0
+#: A port that is free now may be taken a moment later.
+_TRIES = 5
+
+_SHORT: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_LONG: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 120.0)
+_BUCKETS: Final[Mapping[str, Sequence[float]]] = {
+    "perdure_first_token_seconds": _LONG,
+    "perdure_first_token_overhead_seconds": _SHORT,
+    "perdure_stop_delay_seconds": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+    "perdure_tool_blocked_seconds": (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0, 120.0, 600.0),
+    "perdure_live_lag_seconds": (0.0001, 0.00025, *_SHORT),
+    "perdure_cost_usd": (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
+}
+
+#: Outcomes of a tool call that are ours to name. A tool's own error types are its users', and there may be any number.
+_OUTCOMES: Final = frozenset(
+    {errors.INVALID_ARGUMENTS, errors.UNKNOWN_TOOL, errors.TOOL_TIMEOUT, errors.TOOL_STOPPED, errors.TOOL_FAILED}
+)
+
+
+class ExporterFailed(Exception):
+    """The exporter of metrics cannot listen; the message names the address and says why."""
+
+
+class Metrics:
+    """The instruments of one process, made on `meter`. Durations are seconds, money is dollars."""
+
+    def __init__(self, meter: MetricMeter) -> None:
+        count, spread = meter.create_counter, meter.create_histogram_float
+        self._turns = count("perdure_turns_total", "Turns that ended, by agent and reason")
+        self._steps = count("perdure_steps_total", "Model calls that ended, by model and stop")
+        self._tokens = count(
+            "perdure_tokens_total", "Tokens of model calls; input includes cached, and output includes reasoning"
+        )
+        self._cost = spread("perdure_cost_usd", "Dollars that model calls cost, where the price is known")
+        self._attempts = count("perdure_step_attempts_total", "Attempts at model calls that began")
+        self._lost_attempts = count(
+            "perdure_lost_attempts_total", "Attempts at model calls that gave no answer and were followed by another"
+        )
+        self._tools = count("perdure_tool_calls_total", "Tool calls that ended, by tool and outcome")
+        self._blocked = spread(
+            "perdure_tool_blocked_seconds",
+            "For how long tools held up others on their worker, each time of over a second",
+        )
+        self._first_token = spread(
+            "perdure_first_token_seconds", "From the request to a provider to the first token of its answer"
+        )
+        self._overhead = spread(
+            "perdure_first_token_overhead_seconds",
+            "What comes before: from an attempt being scheduled to its request going out",
+        )
+        self._stop_delay = spread("perdure_stop_delay_seconds", "From a stop being handled to the end of its turn")
+        self._viewers = meter.create_gauge("perdure_viewers", "Readers of event streams, now")
+        self._cut = count("perdure_viewers_cut_total", "Viewers that were cut because they did not keep up")
+        self._lag = spread(
+            "perdure_live_lag_seconds", "From a delta being written to its being handed to viewers; each 16th delta"
+        )
+        self._lost_frames = count(
+            "perdure_lost_frames_total", "Deltas that did not arrive, so that viewers got the step in whole"
+        )
+
+    # What sessions tell.
+
+    def event(self, session: str, before: SessionState, event: Event, stop_at: datetime | None) -> None:
+        """`event` follows the state `before`; `stop_at` is when the turn was last told to stop, if it was."""
+        match event:
+            case TurnFinished():
+                self._turns.add(1, {"agent": before.agent, "reason": event.reason})
+                if event.reason == "stopped" and stop_at is not None:
+                    self._stop_delay.record(_not_negative((event.at - stop_at).total_seconds()))
+            case StepFinished():
+                self._step(event)
+            case ToolFinished():
+                known = before.loaded is not None and before.loaded.use(event.name) is not None
+                self._tools.add(1, {"name": event.name if known else "(unknown)", "outcome": _outcome(event)})
+            case _:
+                pass
+
+    def _step(self, event: StepFinished) -> None:
+        model, usage = event.model, event.usage
+        self._steps.add(1, {"model": model, "stop": event.stop})
+        for kind, tokens in (
+            ("input", usage.input_tokens),
+            ("cached", usage.cached_tokens),
+            ("output", usage.output_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            self._tokens.add(tokens, {"model": model, "kind": kind})
+        if event.cost_usd is not None:
+            self._cost.record(event.cost_usd, {"model": model})
+
+    # What tools tell.
+
+    def tool_blocked(self, name: str, seconds: float) -> None:
+        """A tool of this worker held up others."""
+        self._blocked.record(_not_negative(seconds), {"name": name})
+
+    # What model calls tell.
+
+    def attempt(self, model: str, number: int) -> None:
+        """The attempt with this number begins."""
+        self._attempts.add(1, {"model": model})
+        self._lost_attempts.add(1 if number > 1 else 0, {"model": model})
+
+    def request_sent(self, model: str, after: float) -> None:
+        """`after` seconds from when the attempt was scheduled, by two machines' clocks perhaps."""
+        self._overhead.record(_not_negative(after), {"model": model})
+
+    def first_token(self, model: str, after: float) -> None:
+        self._first_token.record(after, {"model": model})
+
+    # What watches tell.
+
+    def serving(self) -> None:
+        """This process has a gateway: what nothing has happened to yet is shown as nought."""
+        self._viewers.set(0)
+        self._cut.add(0)
+        self._lost_frames.add(0)
+
+    def viewers(self, count: int) -> None:
+        self._viewers.set(count)
+
+    def viewer_cut(self) -> None:
+        self._cut.add(1)
+
+    def lag(self, seconds: float) -> None:
+        self._lag.record(_not_negative(seconds))
+
+    def lost_frames(self, count: int) -> None:
+        self._lost_frames.add(count)
+
+
+#: For parts that nobody measures.
+UNMEASURED: Final = Metrics(MetricMeter.noop)
+
+
+class Exporter:
+    """Where the metrics of `runtime`, and of all that is made on it, are read."""
+
+    def __init__(self, address: str | None) -> None:
+        """Listens on `address` (`IP:port`), or where only programs of this machine reach it.
+
+        Raises `ExporterFailed`.
+        """
+        self.runtime: Runtime
+        for left in reversed(range(_TRIES)):
+            self.address = address or _free_address()
+            try:
+                self.runtime = runtime(_config(self.address))
+                return
+            except ValueError as error:
+                if address is not None or left == 0:
+                    reason = str(error).removeprefix("Failed starting Prometheus exporter: ")
+                    raise ExporterFailed(f"metrics cannot be served on {self.address}: {reason}") from error
+
+    async def read(self) -> bytes:
+        """All metrics of this process in Prometheus' text format 0.0.4. Raises `OSError`."""
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> bytes:
+        host, _, port = self.address.rpartition(":")
+        at = ipaddress.ip_address(host.strip("[]"))
+        if at.is_unspecified:
+            host = "127.0.0.1" if at.version == 4 else "::1"
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_READ_S)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read()
+        except http.client.HTTPException as error:
+            raise OSError(f"the exporter at {self.address} answered strangely: {error}") from error
+        finally:
+            connection.close()
+
+
+def _config(address: str) -> PrometheusConfig:
+    return PrometheusConfig(
+        bind_address=address,
+        # Prometheus' base unit, with the unit in the name: `temporal_request_latency_seconds`.
+        durations_as_seconds=True,
+        unit_suffix=True,
+        histogram_bucket_overrides=_BUCKETS,
+    )
+
+
+def _free_address() -> str:
+    hidden = hidden_address()
+    if hidden is not None:
+        return f"{hidden.ip}:{hidden.port}"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def _not_negative(seconds: float) -> float:
+    # Two clocks may disagree, and the core refuses what is below nought.
+    return max(seconds, 0.0)
+
+
+def _outcome(event: ToolFinished) -> str:
+    if not event.result.is_error:
+        return "ok"
+    output = event.result.output
+    kind = output.get("type") if isinstance(output, dict) else None
+    return kind if isinstance(kind, str) and kind in _OUTCOMES else errors.TOOL_FAILED

@@ -1,0 +1,271 @@
+"""OpenTelemetry spans, after the conventions for GenAI: one trace a turn. Loaded only where spans are switched on.
+
+`invoke_agent {agent}` is the turn, and below it lie `chat {model}` for each attempt at a step and `execute_tool {name}`
+for each attempt at a Python tool, in which the tool's own code can open further spans.
+
+Rule 1: the ids of a turn's span are derived from session and turn. So every process knows the parent without being told,
+nothing is kept, and a turn that outlives its worker is still one trace.
+Rule 2: the turn's span is sent when `turn.finished` is appended, which a replay is not: once, with its true times. A span
+whose process is killed is lost with it, so a lost attempt shows as a number that is missing.
+Rule 3: nobody's words, unless switched on; no texts of exceptions either, for they quote.
+
+The SDK's own `temporalio.contrib.opentelemetry` was not taken: it passes contexts through headers, which are written
+into the history with every signal and activity, it knows workflows and activities but neither turns nor steps, and a
+span of a session, which lives for months, tells nobody anything.
+"""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.types import AttributeValue
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from perdure.temporal.telemetry import span_content
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.protocol.activities import CallModelInput, StepOutput, ToolOutput
+from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.running.toolbox import ALLOWED_SPEC
+from perdure.workflows.vocabulary.events import Event, TurnFinished
+from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
+
+#: Seconds that a process which ends waits for a collector that does not answer.
+FLUSH_S: Final = 5.0
+
+Attributes = dict[str, AttributeValue]
+
+
+class _Ids(RandomIdGenerator):
+    """Random ids, but for a span whose ids are given."""
+
+    def __init__(self) -> None:
+        self._given = threading.local()
+
+    @contextmanager
+    def given(self, ids: SpanContext) -> Iterator[None]:
+        """The span that is started within, on this thread and without a parent, gets `ids`."""
+        self._given.ids = ids
+        try:
+            yield
+        finally:
+            self._given.ids = None
+
+    def generate_trace_id(self) -> int:
+        ids: SpanContext | None = getattr(self._given, "ids", None)
+        return ids.trace_id if ids else super().generate_trace_id()
+
+    def generate_span_id(self) -> int:
+        ids: SpanContext | None = getattr(self._given, "ids", None)
+        return ids.span_id if ids else super().generate_span_id()
+
+
+class Tracing(Interceptor):
+    """Makes the spans of this process and sends them to where the `OTEL_…` variables say. Give it to a worker as one of
+    its interceptors, `event` to the sessions, and `asked` to the model calls."""
+
+    def __init__(self, *, content: bool) -> None:
+        """`content`: what was said goes into the spans, too."""
+        self._content = content
+        self._ids = _Ids()
+        self._provider = TracerProvider(resource=_resource(), id_generator=self._ids, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("perdure")
+
+    def make_global(self) -> None:
+        """Makes it the provider of this process: tools know no other way to the one that their spans belong to."""
+        trace.set_tracer_provider(self._provider)
+
+    async def close(self) -> None:
+        """Sends what is left, as far as the collector takes it in time."""
+        # A daemon, for the exporter goes on trying, and a thread of the loop's pool would keep the process from ending.
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, FLUSH_S)
+
+    # The turn.
+
+    def event(self, session: str, before: SessionState, event: Event, stop_at: datetime | None) -> None:
+        if not isinstance(event, TurnFinished) or event.turn_id is None:
+            return
+        name = f"invoke_agent {before.agent}"
+        started = before.events[before.turn_starts[-1] - before.oldest].at
+        attributes = _of_session(session, event.turn_id) | _usage(event.usage)
+        attributes |= {
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.agent.name": before.agent,
+            "perdure.reason": event.reason,
+        }
+        if before.last_model is not None:
+            attributes |= _model(before.last_model)
+        if event.cost_usd is not None:
+            attributes["perdure.cost_usd"] = event.cost_usd
+        with self._ids.given(_turn_ids(session, event.turn_id)):
+            span = self._tracer.start_span(name, Context(), attributes=attributes, start_time=_nanoseconds(started))
+        if event.error is not None:
+            span.set_attribute("error.type", event.error.type)
+            span.set_status(StatusCode.ERROR)
+        span.end(_nanoseconds(event.at))
+
+    # Steps and tools.
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Inbound(next, self)
+
+    def asked(self, prompt: Prompt, messages: tuple[Message, ...]) -> None:
+        """Called within a step's span, with what the model is about to be asked."""
+        if self._content:
+            span = trace.get_current_span()
+            span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
+            span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
+
+    def blocked(self, blocked: Blocked) -> None:
+        """Called within a tool's span: it has held up others."""
+        told: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
+        trace.get_current_span().add_event("tool.blocks", told)
+
+    @contextmanager
+    def chat(self, request: CallModelInput) -> Iterator[Span]:
+        """The span of the attempt at a step that runs here."""
+        attributes = _model(request.model) | {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.stream": True,
+            "perdure.step_id": request.step_id,
+        }
+        with self._child(f"chat {request.model.partition('/')[2]}", SpanKind.CLIENT, attributes) as span:
+            yield span
+
+    @contextmanager
+    def tool(self, args: object) -> Iterator[Span]:
+        """The span of the attempt at a tool call that runs here."""
+        info = activity.info()
+        attributes: Attributes = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": info.activity_type,
+            "gen_ai.tool.call.id": info.activity_id,
+            "gen_ai.tool.type": "function",
+        }
+        if self._content and isinstance(args, dict):
+            given = {name: value for name, value in args.items() if name != ALLOWED_SPEC}
+            attributes["gen_ai.tool.call.arguments"] = span_content.as_json(given)
+        with self._child(f"execute_tool {info.activity_type}", SpanKind.INTERNAL, attributes) as span:
+            yield span
+
+    def finished(self, span: Span, result: object) -> None:
+        """The activity of `span` returned `result`."""
+        match result:
+            case StepOutput():
+                span.set_attributes(_usage(result.usage))
+                span.set_attribute("gen_ai.response.model", result.model)
+                span.set_attribute("gen_ai.response.finish_reasons", (span_content.finish_reason(result.stop),))
+                if result.timing.first_token_ms is not None:
+                    span.set_attribute("gen_ai.response.time_to_first_chunk", result.timing.first_token_ms / 1000)
+                if result.cost_usd is not None:
+                    span.set_attribute("perdure.cost_usd", result.cost_usd)
+                if self._content:
+                    said = span_content.output_messages(result.parts, result.stop)
+                    span.set_attribute("gen_ai.output.messages", said)
+            case ToolOutput() if self._content:
+                span.set_attribute("gen_ai.tool.call.result", span_content.as_json(result.output))
+            case _:
+                pass
+
+    @contextmanager
+    def _child(self, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
+        info = activity.info()
+        session, turn_id = info.workflow_id or "", info.activity_id.partition(".")[0]
+        attributes = attributes | _of_session(session, turn_id) | {"perdure.attempt": info.attempt}
+        parent = trace.set_span_in_context(NonRecordingSpan(self._parent(_turn_ids(session, turn_id))), Context())
+        with self._tracer.start_as_current_span(
+            name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield span
+            except BaseException as error:
+                span.set_attribute("error.type", _error_type(error))
+                span.set_status(Status(StatusCode.ERROR))
+                raise
+
+    def _parent(self, ids: SpanContext) -> SpanContext:
+        """The turn's span as children see it: sampled, if it will be."""
+        result = self._provider.sampler.should_sample(None, ids.trace_id, "invoke_agent")
+        sampled = result.decision is Decision.RECORD_AND_SAMPLE
+        flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+        return SpanContext(ids.trace_id, ids.span_id, is_remote=True, trace_flags=flags)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, tracing: Tracing) -> None:  # noqa: A002 - the SDK's name
+        super().__init__(next)
+        self._tracing = tracing
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        if activity.info().is_local:
+            return await self.next.execute_activity(input)
+        request = input.args[0] if input.args else None
+        tracing = self._tracing
+        opened = tracing.chat(request) if isinstance(request, CallModelInput) else tracing.tool(request)
+        with opened as span:
+            result = await self.next.execute_activity(input)
+            tracing.finished(span, result)
+        return result
+
+
+def _turn_ids(session: str, turn_id: str) -> SpanContext:
+    """Ids that anybody can derive: the first 16 bytes of a sha256 are the trace's, the next 8 the span's."""
+    digest = hashlib.sha256(f"{session}\n{turn_id}".encode()).digest()
+    return SpanContext(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]), is_remote=True)
+
+
+def _of_session(session: str, turn_id: str) -> Attributes:
+    tenant, _, session_id = session.partition("/")
+    return {"gen_ai.conversation.id": session_id, "perdure.tenant": tenant, "perdure.turn_id": turn_id}
+
+
+def _model(use: str) -> Attributes:
+    """Of `provider/model`. The conventions know one name for both wires of OpenAI."""
+    provider, _, model = use.partition("/")
+    return {
+        "gen_ai.provider.name": "openai" if provider == "openai-chat" else provider,
+        "gen_ai.request.model": model,
+    }
+
+
+def _usage(usage: Usage) -> Attributes:
+    return {
+        "gen_ai.usage.input_tokens": usage.input_tokens,
+        "gen_ai.usage.output_tokens": usage.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
+        "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
+    }
+
+
+def _error_type(error: BaseException) -> str:
+    if isinstance(error, ApplicationError) and error.type:
+        return error.type
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else type(error).__name__
+
+
+def _nanoseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000) * 1000
+
+
+def _resource() -> Resource:
+    found = Resource.create()
+    if str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        return found.merge(Resource({SERVICE_NAME: "perdure"}))
+    return found

@@ -1,0 +1,508 @@
+"""Records the golden histories that `test_replay.py` replays: `python -m tests.golden.record`.
+
+It runs small sessions on the real dev server with all payloads inline, and writes only the files that are missing: a
+history that a released version has made must replay for ever, so it is never recorded anew.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from perdure.gateway.backend.sessions import Backend
+from perdure.gateway.http.auth import Principal
+from perdure.gateway.http.bodies import ForkSession
+from perdure.gateway.routes.forks import fork as fork_session
+from perdure.temporal.app.console.exit import leave
+from perdure.temporal.app.dev_server.server import NAMESPACE, DevServer
+from perdure.temporal.app.processes.assembly import make_worker
+from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.settings import Settings
+from perdure.temporal.stores.codec import data_converter
+from perdure.workflows.core.rules import CURRENT
+from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.definition.schedules import Schedule
+from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.scheduled import DeliverMessage
+from perdure.workflows.session import SessionWorkflow
+from tests.support.mcp_running import http_server
+from tests.support.remote_worker import bad_stock, find_stock
+from tests.support.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
+from tests.support.tool_lab import AGENTS as SHOP_AGENTS
+from tests.support.tool_lab import REMOTE_AGENTS, SHOP, begin, end, turn
+from tests.support.tool_shop import written
+from tests.support.versions import UNVERSIONED, make_current
+
+GOLDEN: Final = Path(__file__).parent / "sessions"
+#: Of what is no session, so `perdure replay` leaves it out.
+DELIVERIES: Final = Path(__file__).parent / "deliveries"
+
+
+async def plain(lab: Lab) -> Talk:
+    talk = await lab.start(first="hello")
+    await talk.until(ends)
+    await talk.turn("and again")
+    return talk
+
+
+async def tools(lab: Lab) -> Talk:
+    talk = await lab.start("staged")
+    calls: list[tuple[str, dict[str, Any]]] = [("add", {"a": 1, "b": 2}), ("refuse", {"reason": "no"}), ("none", {})]
+    lab.stage.plays = [Play("Let me see.", calls), Play("Three.")]
+    await talk.turn("what is 1 + 2?")
+    return talk
+
+
+async def stop(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, and while a tool runs."""
+    talk = await lab.start("staged")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("", [("hang", {"name": "x"})])]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("use your tool")
+    await talk.stop()
+    await talk.until(lambda events: "tool.started" in kinds(events))
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 2))
+    await talk.turn("go on")
+    return talk
+
+
+async def failure(lab: Lab) -> Talk:
+    """A model that fails for a time, then for good; a budget; a definition that is missing."""
+    talk = await lab.start("staged")
+    busy = ApplicationError("The provider is overloaded.", type="model_overloaded")
+    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    lab.stage.plays = [Play("Onc", error=busy), Play("Once upon a time."), Play(error=final)]
+    await talk.turn("a story")
+    await talk.turn("another one")
+    await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=0)))
+    await talk.turn("and another one")
+    await talk.turn("with another definition", digest="0" * 64)
+    return talk
+
+
+async def configure(lab: Lab) -> Talk:
+    """Another model, another definition, and signals that change nothing."""
+    talk = await lab.start("staged")
+    await talk.turn("hi")
+    await talk.configure(model="other", metadata={"k": 1})
+    await talk.turn("hi")
+    known = lab.parts.definitions.current("plain")
+    assert known is not None
+    await talk.turn("hello", digest=known.digest)
+    await lab.client.get_workflow_handle(talk.handle.id).signal("stop", args=[])
+    await talk.send("other words", "m1")
+    await talk.until(lambda events: "message.rejected" in kinds(events))
+    return talk
+
+
+async def continue_as_new(lab: Lab) -> Talk:
+    talk = await lab.start("staged", continue_as_new_after=50)
+    for number in range(4):
+        lab.stage.plays = [Play("", [("add", {"a": number, "b": 1})]), Play("done")]
+        await talk.turn(f"turn {number}")
+    await asyncio.gather(*(talk.send(f"burst {number}") for number in range(3)))
+    await talk.until(lambda events: ends(events, 7))
+    return talk
+
+
+async def close(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, after so many events that a short last run follows."""
+    talk = await lab.start("staged")
+    for _ in range(5):
+        await talk.turn("hi")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event())]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("too late")
+    await talk.close()
+    await talk.handle.result()
+    return talk
+
+
+async def fork(lab: Lab) -> Talk:
+    """From before a turn, with another text and another model, and on from there."""
+    source = await lab.start("staged")
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three.")]
+    await source.turn("what is 1 + 2?")
+    await source.turn("thanks")
+    made = await fork_session(
+        Backend(lab.client, lab.parts.settings),
+        lab.parts.blobs,
+        lab.parts.definitions,
+        Principal("lab"),
+        source.handle.id.partition("/")[2],
+        ForkSession(turn_id="t2", model="other", text="and 2 + 3?"),
+        continue_as_new_after=50,
+    )
+    talk = Talk(lab, lab.client.get_workflow_handle_for(SessionWorkflow.run, made.workflow_id))
+    await talk.until(lambda events: ends(events, 2))
+    for number in range(3):
+        # An id of its own: the fork knows those of the past.
+        await talk.turn(f"turn {number}", message_id=f"f{number}")
+    return talk
+
+
+async def close_at_rest(lab: Lab) -> Talk:
+    """Begun by the signal of its first message, told to stop where nothing runs, and closed."""
+    talk = await lab.start("staged", signal=message("hello", "m0"))
+    await talk.until(ends)
+    await talk.stop()
+    await talk.stop("t1")
+    await talk.close()
+    await talk.handle.result()
+    return talk
+
+
+async def limits(lab: Lab) -> Talk:
+    """Of steps: reached, then raised."""
+    talk = await lab.start("short")
+    call = Play("", [("add", {"a": 1, "b": 2})])
+    lab.stage.plays = [call, call, call, call, Play("Three.")]
+    await talk.turn("add")
+    await talk.configure(limits=Limits(turn=TurnLimits(steps=5)))
+    await talk.turn("add on")
+    return talk
+
+
+async def unavailable(lab: Lab) -> Talk:
+    """A definition that is missing from the beginning, then there, then one whose instructions cannot be rendered."""
+    talk = await lab.start("staged", digest="0" * 64, first="hello")
+    await talk.until(ends)
+    for name in ("staged", "broken", "staged"):
+        known = lab.parts.definitions.current(name)
+        assert known is not None
+        await talk.turn(f"with {name}", digest=known.digest)
+    return talk
+
+
+async def folded(lab: Lab) -> Talk:
+    """An answer, arguments and results that are too big for a history."""
+    talk = await lab.start("staged")
+    long = "x" * 100_000
+    lab.stage.plays = [Play(long, [("book", {"size": 100_000}), ("refuse", {"reason": long})]), Play(long)]
+    await talk.turn("a long story")
+    await talk.turn("and again")
+    return talk
+
+
+async def worker_restart(lab: Lab) -> Talk:
+    """In an answer. As a version of its own, for the other worker of these scenes must not take over."""
+    settings = _version(lab, "b1")
+    async with open_lab(lab.client, settings.data_dir / "versions", settings) as first:
+        await make_current(lab.client, _DEPLOYMENT, "b1")
+        first.stage.plays = [Play("Once", gate=asyncio.Event())]
+        talk = await first.start("staged")
+        await talk.send("a story")
+        await talk.streamed("Once")
+    async with open_lab(lab.client, settings.data_dir / "versions", settings) as second:
+        talk.lab = second
+        second.stage.plays = [Play("Once upon a time.")]
+        await talk.until(ends)
+        await make_current(lab.client, _DEPLOYMENT, UNVERSIONED)
+    return talk
+
+
+async def other_version(lab: Lab) -> Talk:
+    """Pinned to a build, then to the next one, which has other tools: it moves in mid-turn and loads them."""
+    folder = lab.parts.settings.data_dir / "versions"
+    async with open_lab(lab.client, folder, _version(lab, "b1")) as old:
+        await make_current(lab.client, _DEPLOYMENT, "b1")
+        old.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three."), Play("Once", gate=asyncio.Event())]
+        talk = await old.start("staged")
+        await talk.turn("what is 1 + 2?")
+        await talk.send("a story")
+        await talk.streamed("Once")
+        tools = folder / "other_tools.py"
+        tools.write_text(_OTHER_TOOLS)
+        catalogue = load_catalogue((str(tools),))
+        parts = replace(old.parts, settings=_version(lab, "b2"), catalogue=catalogue)
+        async with make_worker(lab.client, old.live, parts):
+            await make_current(lab.client, _DEPLOYMENT, "b2")
+            old.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("Three.")]
+            await talk.stop()
+            await talk.until(lambda events: ends(events, 2))
+            await talk.turn("what is 1 + 2 now?")
+            await talk.turn("thanks")
+            await make_current(lab.client, _DEPLOYMENT, UNVERSIONED)
+    return talk
+
+
+def _version(lab: Lab, build: str) -> Settings:
+    return lab.parts.settings.model_copy(update={"deployment_name": _DEPLOYMENT, "build_id": build})
+
+
+_DEPLOYMENT: Final = "golden"
+_OTHER_TOOLS: Final = '''
+from temporalio import activity
+
+from tests.support.tools import book, hang, refuse
+
+@activity.defn
+async def add(a: int, b: int, c: int = 0) -> int:
+    """Adds up to three numbers."""
+    return a + b + c
+'''
+
+
+async def sub_agent(lab: Lab) -> Talk:
+    """One that answers, one that fails, and one that is stopped in mid-answer."""
+    talk = await lab.start("boss")
+    ask: Play = Play("", [("helper", {"message": "Count."})])
+    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    lab.stage.plays = [ask, Play("One, two."), Play("It counted.")]
+    await talk.turn("let it count")
+    lab.stage.plays = [ask, Play(error=final), Play("It failed.")]
+    await talk.turn("again")
+    lab.stage.plays = [ask, Play("One", gate=asyncio.Event())]
+    await talk.send("and again")
+    await talk.child("t3.s1.c1").streamed("One")
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 3))
+    return talk
+
+
+async def handoff(lab: Lab) -> Talk:
+    """To an agent that lacks an input, to it with all that it wants, and back."""
+    talk = await lab.start("boss")
+    lab.stage.plays = [
+        Play("", [("expert", {"message": "Help."})]),
+        Play("", [("expert", {"message": "Help.", "level": "high"}), ("add", {"a": 1, "b": 2})]),
+        Play("I help."),
+    ]
+    await talk.turn("an expert, please")
+    lab.stage.plays = [Play("", [("boss", {"message": "Done."})]), Play("Back.")]
+    await talk.turn("thanks")
+    return talk
+
+
+async def timer(lab: Lab) -> Talk:
+    """Two, the first of which fires; a turn comes in between, and starts the wait anew."""
+    talk = await lab.start("helper")
+    wake: list[tuple[str, dict[str, Any]]] = [
+        ("wake_me", {"after": "2s", "note": "look"}),
+        ("wake_me", {"after": "30d", "note": "look again"}),
+    ]
+    lab.stage.plays = [Play("", wake), Play("I will look.")]
+    await talk.turn("look in a moment")
+    await talk.turn("thanks")
+    await talk.until(lambda events: "timer.fired" in kinds(events) and ends(events, 3))
+    return talk
+
+
+async def timer_renews(lab: Lab) -> Talk:
+    """By then, its agent has another definition."""
+    before = lab.parts.definitions.current("helper")
+    assert before is not None
+    talk = await lab.start("plain", digest=before.digest)
+    lab.stage.plays = [Play("", [("wake_me", {"after": "2s", "note": "look"})]), Play("I will look.")]
+    await talk.turn("look in a moment")
+    await talk.until(lambda events: "agent.updated" in kinds(events) and ends(events, 2))
+    return talk
+
+
+async def approval(lab: Lab) -> Talk:
+    """Allowed with other arguments, denied, answered before it expires; and one that is taken back."""
+    talk = await lab.start("asking")
+    add = ("add", {"a": 1, "b": 2})
+    await begin(talk, add, add, ("rescue", {"kinds": []}), done="approval.requested")
+    await talk.answer("t1.s1.c1.approval", args={"a": 5, "b": 5}, remember=True)
+    await talk.answer("t1.s1.c3.approval")
+    await talk.answer("t1.s1.c2.approval", approved=False, reason="no")
+    await end(talk)
+    await turn(talk, add)
+    await begin(talk, ("rescue", {"kinds": []}), done="approval.requested")
+    await talk.stop()
+    await end(talk, 3)
+    return talk
+
+
+async def client_tool(lab: Lab) -> Talk:
+    talk = await lab.start("asking")
+    await begin(talk, ("pick", {"prompt": "When?"}), ("hurry", {}), done="input.requested")
+    await talk.answer("t1.s1.c1.input", result="2026-03-06")
+    await talk.answer("t1.s1.c2.input", approved=False)
+    await end(talk)
+    return talk
+
+
+async def once_unknown(lab: Lab) -> Talk:
+    """Told to the model, asked of a person, and the end of the turn."""
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        args = {"ledger": ledger, "after": "never"}
+        await turn(talk, ("charge", args))
+        await begin(talk, ("ship", args), done="input.requested")
+        await talk.answer("t2.s1.c1.outcome", result="sent")
+        await end(talk, 2)
+        await turn(talk, ("launch", args))
+    return talk
+
+
+_ASKING_SERVER: Final = """
+models: {main: {use: demo/stage, price: {input: 1, output: 1}}}
+tools: [add, mcp: {url: "URL", name: shop, allow: [ask_twice]}]
+"""
+
+
+async def server_asks(lab: Lab) -> Talk:
+    """An MCP server, twice in one call; it is answered, refused an answer, and stopped."""
+    talk = await lab.start("asking_server")
+    ask = ("shop_ask_twice", {"item": "cup"})
+    await begin(talk, ask, ("add", {"a": 1, "b": 2}), done="input.requested", count=1)
+    await talk.until(lambda events: "tool.finished" in kinds(events))
+    await talk.answer("t1.s1.c1.input", result={"size": 3})
+    await talk.until(lambda events: kinds(events).count("input.requested") == 2)
+    await talk.answer("t1.s1.c1.input2", result={"colour": "red"})
+    await end(talk)
+    await begin(talk, ask, done="input.requested")
+    await talk.answer("t2.s1.c1.input", approved=False)
+    await end(talk, 2)
+    await begin(talk, ask, done="input.requested")
+    await talk.stop()
+    await end(talk, 3)
+    return talk
+
+
+async def remote_tool(lab: Lab) -> Talk:
+    """One that works, one whose result does not fit, and one that nobody runs."""
+    talk = await lab.start("python")
+    async with Worker(lab.client, task_queue="python", activities=[find_stock, bad_stock]):
+        await turn(talk, ("find_stock", {"product": "lamp"}), ("bad_stock", {}))
+    await turn(talk, ("lost_stock", {}))
+    return talk
+
+
+async def stop_tool_last_word(lab: Lab) -> Talk:
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        await begin(talk, ("last_word", {"ledger": ledger}), ("sulk", {"ledger": ledger}))
+        await written(Path(ledger), "begun", 2)
+        await talk.stop()
+        await end(talk)
+    return talk
+
+
+async def cut_answers(lab: Lab) -> Talk:
+    """An answer that is cut with a call in it, one that is empty, one that is refused, and text that is cut."""
+    talk = await lab.start("staged")
+    calls: list[tuple[str, dict[str, Any]]] = [("add", {"a": 1, "b": 2})]
+    lab.stage.plays = [Play("Let me see", calls, stop="max_tokens"), Play("Three."), Play(""), Play("Here I am.")]
+    await talk.turn("what is 1 + 2?")
+    await talk.turn("are you there?")
+    lab.stage.plays = [Play("I will not.", calls, stop="refusal"), Play("Once upon a", stop="max_tokens")]
+    await talk.turn("something bad")
+    await talk.turn("a story")
+    return talk
+
+
+SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
+    plain,
+    tools,
+    stop,
+    failure,
+    configure,
+    continue_as_new,
+    close,
+    fork,
+    close_at_rest,
+    limits,
+    unavailable,
+    folded,
+    worker_restart,
+    other_version,
+    sub_agent,
+    handoff,
+    timer,
+    approval,
+    client_tool,
+    once_unknown,
+    remote_tool,
+    server_asks,
+    stop_tool_last_word,
+    timer_renews,
+    cut_answers,
+)
+
+
+async def delivered(lab: Lab) -> WorkflowHandle[Any, Any]:
+    """What a schedule starts, which delivers its message and ends."""
+    due = Schedule(cron="0 9 * * 1", session="weekly", message="Write the weekly report")
+    delivery = Delivery(schedule_id="perdure/lab/weekly", tenant="lab", agent="plain", schedule=due)
+    handle = await lab.client.start_workflow(
+        DeliverMessage.run, delivery, id=delivery.schedule_id, task_queue=TASK_QUEUE
+    )
+    await handle.result()
+    return handle
+
+
+async def record(folder: Path, deliveries: Path) -> list[Path]:
+    """Plays the scenes whose files are missing; returns the files that were written."""
+    missing = _missing(folder)
+    known = list(deliveries.glob("*.json"))  # noqa: ASYNC240 - before anything runs
+    written: list[Path] = []
+    with tempfile.TemporaryDirectory() as data:
+        settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)
+        async with DevServer(Path(data), 0, None) as server, http_server() as asking:
+            # Not `connect`, whose converter keeps big payloads elsewhere.
+            client = await Client.connect(
+                server.address, namespace=NAMESPACE, data_converter=data_converter(None), identity="golden"
+            )
+            agents = {**SHOP_AGENTS, **REMOTE_AGENTS, "asking_server": _ASKING_SERVER.replace("URL", asking.url)}
+            async with open_lab(client, Path(data) / "lab", settings, more_agents=agents, more_tools=[SHOP]) as lab:
+                for scene in missing:
+                    lab.stage.plays.clear()
+                    talk = await scene(lab)
+                    for number, history in enumerate(await runs(client, talk.handle), 1):
+                        written.append(_write(folder / f"{_name(scene)}.{number}.json", history))
+                if not known:
+                    (history,) = await runs(client, await delivered(lab))
+                    written.append(_write(deliveries / "delivered.1.json", history))
+    return written
+
+
+def _write(file: Path, history: dict[str, Any]) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(_scrubbed(history), separators=(",", ":")) + "\n")
+    return file
+
+
+def _name(scene: Callable[[Lab], Awaitable[Talk]]) -> str:
+    """Of the scene as runs of today's rules play it. The histories without rules in their names are of the first."""
+    return f"{scene.__name__}.rules_{CURRENT}"
+
+
+def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:
+    return [scene for scene in SCENES if not list(folder.glob(f"{_name(scene)}.*.json"))]
+
+
+async def runs(client: Client, handle: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:
+    """The histories of all runs of a workflow, the first one first."""
+    run_id: str | None = (await handle.describe()).run_id
+    found: list[dict[str, Any]] = []
+    while run_id:
+        history = (await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()).to_json_dict()
+        found.append(history)
+        run_id = history["events"][0]["workflowExecutionStartedEventAttributes"].get("continuedExecutionRunId")
+    return found[::-1]
+
+
+def _scrubbed(value: Any) -> Any:
+    """Without stack traces, which name the files of the machine that recorded."""
+    if isinstance(value, dict):
+        return {key: "" if key == "stackTrace" else _scrubbed(one) for key, one in value.items()}
+    return [_scrubbed(one) for one in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    for path in asyncio.run(record(GOLDEN, DELIVERIES)):
+        print(path.relative_to(GOLDEN.parent.parent))  # noqa: T201
+    leave(0)

@@ -1,0 +1,67 @@
+"""A later version of the session: it starts a timer at the beginning of each turn, which no history of ours has.
+
+`python other_build.py unguarded|patched COMMAND…` is `perdure COMMAND…` with it. `patched` puts the change behind
+`workflow.patched`; `unguarded` is what must never be deployed under running sessions without versioning.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from temporalio import workflow
+
+from perdure.temporal.app import cli
+from perdure.temporal.app.processes import assembly
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.turn import Action, StartTurn
+from perdure.workflows.session import SessionWorkflow
+
+PATCH = "pause-before-turns"
+
+
+@workflow.defn(name="SessionWorkflow")
+class Unguarded(SessionWorkflow):
+    @workflow.run
+    async def run(self, start: SessionInput) -> Any:
+        return await super().run(start)
+
+    async def _carry_out(self, action: Action) -> None:
+        if isinstance(action, StartTurn):
+            await self._pause()
+        await super()._carry_out(action)
+
+    async def _pause(self) -> None:
+        await workflow.sleep(0.001)
+
+
+@workflow.defn(name="SessionWorkflow")
+class Patched(Unguarded):
+    @workflow.init
+    def __init__(self, start: SessionInput) -> None:
+        # First of all: asked for the first time after a local activity, `patched` may say no on a replay of what it said
+        # yes to, because the activity's result is there a workflow task earlier than the patch's marker.
+        self._pauses = workflow.patched(PATCH)
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: SessionInput) -> Any:
+        return await super().run(start)
+
+    async def _pause(self) -> None:
+        if self._pauses:
+            await super()._pause()
+
+
+@contextmanager
+def deployed(version: type[SessionWorkflow]) -> Iterator[None]:
+    """Workers that are made in here run this version."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "SessionWorkflow", version)
+        yield
+
+
+if __name__ == "__main__":
+    with deployed({"unguarded": Unguarded, "patched": Patched}[sys.argv.pop(1)]):
+        cli.main()

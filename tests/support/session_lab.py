@@ -1,0 +1,380 @@
+"""Sessions on the real dev server, for what the test kit's server does not have: visibility, versions, true histories.
+
+Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the demo model are the product's own;
+`Stage` is one more implementation of `Wire`, for the moments that no model gives on request.
+"""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import JsonValue
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.activities.models.demo.wire import Demo
+from perdure.activities.models.providers import Providers
+from perdure.activities.models.wire import Answer, Delta, Started, Wire
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.assembly import Parts, assemble, make_worker
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.server.client import connect
+from perdure.temporal.settings import Settings
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import Answer as Answered
+from perdure.workflows.protocol.commands import (
+    Close,
+    Configure,
+    EventsPage,
+    NewSession,
+    PageRequest,
+    Prompt,
+    SendMessage,
+    Stop,
+)
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, ToolCall, Usage
+from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT
+
+#: Seconds after which a test that waits gives up.
+PATIENCE_S = 30
+
+#: Where the agents and tools of all tests are that run sessions: `agents`, `tools.py`.
+_HERE: Final = Path(__file__).parent
+
+#: Agents that call each other, as lines by name.
+_TREE: Final = {
+    "boss": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, agent: {name: helper}, agent: {name: one}, agent: {name: slow, timeout: 1s}, "
+    "agent: {name: plain, description: Asks, approval: always}, agent: {name: expert, handoff: true}]",
+    "helper": "inputs: {topic: {type: string, default: none}}\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
+    "tools: [add, hang, book: {approval: always}, wake_me]",
+    "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
+    "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
+    "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
+    "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
+    "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",
+}
+
+ONE_STEP = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
+
+
+@dataclass(frozen=True)
+class Play:
+    """One answer of `Stage`: what it streams, where it waits, how it ends."""
+
+    text: str = ""
+    calls: Sequence[tuple[str, dict[str, JsonValue]]] = ()
+    #: After `text` was streamed, the answer waits for this.
+    gate: asyncio.Event | None = None
+    stop: StopReason | None = None
+    error: ApplicationError | None = None
+
+
+class Stage:
+    """Plays `plays` in order, then says `ok`."""
+
+    api = "stage"
+
+    def __init__(self) -> None:
+        self.plays: list[Play] = []
+        #: What each call was asked, oldest first.
+        self.requests: list[tuple[Message, ...]] = []
+
+    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+        return {"messages": [message.model_dump(mode="json") for message in messages]}
+
+    async def stream(
+        self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
+    ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        given = request["messages"]
+        assert isinstance(given, list)
+        self.requests.append(tuple(Message.model_validate(message) for message in given))
+        play = self.plays.pop(0) if self.plays else Play("ok")
+        yield Started(Usage(input_tokens=10))
+        if play.text:
+            yield Delta(0, "text", play.text)
+        if play.gate is not None:
+            await play.gate.wait()
+        if play.error is not None:
+            raise play.error
+        calls = [
+            ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args)
+            for number, (name, args) in enumerate(play.calls, 1)
+        ]
+        parts: list[Part] = [Text(text=play.text)] if play.text else []
+        stop = play.stop or ("tool_calls" if calls else "end")
+        yield Answer((*parts, *calls), "stage", Usage(input_tokens=10, output_tokens=2), stop)
+
+
+class Wires(Providers):
+    """The demo model without its pace, and a stage under the name `demo/stage`."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__({}, Demo(pace=0))
+        self._stage = stage
+
+    def wire(self, model: ModelDefinition) -> Wire:
+        return self._stage if model.use == "demo/stage" else super().wire(model)
+
+
+@dataclass
+class Lab:
+    client: Client
+    live: MemoryLive
+    parts: Parts
+    stage: Stage
+
+    async def start(
+        self,
+        agent: str = "plain",
+        *,
+        digest: str | None = None,
+        first: str | None = None,
+        signal: SendMessage | None = None,
+        **new: Any,
+    ) -> "Talk":
+        """A new session; `first` is the text of a message that comes with it, `signal` one that is there at once."""
+        known = self.parts.definitions.current(agent)
+        assert known is not None, agent
+        session_id = uuid.uuid4().hex
+        session = NewSession(
+            tenant="lab",
+            session_id=session_id,
+            agent=agent,
+            digest=digest or known.digest,
+            message=message(first, "first") if first else None,
+            **new,
+        )
+        handle = await self.client.start_workflow(
+            SessionWorkflow.run,
+            SessionInput(new=session),
+            id=f"lab/{session_id}",
+            task_queue=TASK_QUEUE,
+            memo={"title": "a test"},
+            start_signal="send_message" if signal else None,
+            start_signal_args=[signal] if signal else [],
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(AGENT, agent),
+                    SearchAttributePair(STATUS, "working" if first else "idle"),
+                    SearchAttributePair(TENANT, "lab"),
+                ]
+            ),
+        )
+        # Without a run id: a session outlives its runs.
+        return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, handle.id))
+
+
+def message(text: str, message_id: str, *, digest: str | None = None, cursor: int = 0) -> SendMessage:
+    return SendMessage(
+        message_id=message_id, parts=(Text(text=text),), content_sha256=text, cursor=cursor, digest=digest
+    )
+
+
+@dataclass
+class Talk:
+    """One session, as its viewers and callers have it."""
+
+    lab: Lab
+    handle: WorkflowHandle[SessionWorkflow, str]
+    _sent: int = field(default=0)
+
+    @property
+    def stage(self) -> Stage:
+        return self.lab.stage
+
+    def child(self, call_id: str) -> "Talk":
+        """The session in which a sub-agent answers this call."""
+        workflow_id = f"{self.handle.id}~{call_id}"
+        return Talk(self.lab, self.lab.client.get_workflow_handle_for(SessionWorkflow.run, workflow_id))
+
+    async def send(self, text: str, message_id: str = "", *, digest: str | None = None) -> str:
+        self._sent += 1
+        message_id = message_id or f"m{self._sent}"
+        await self.handle.signal(SessionWorkflow.send_message, message(text, message_id, digest=digest))
+        return message_id
+
+    async def stop(self, turn_id: str | None = None) -> None:
+        """Stops as the gateway does."""
+        await self.handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=turn_id))
+        self.lab.live.stop(self.handle.id)
+
+    async def answer(self, question_id: str, *, answer_id: str = "", **fields: Any) -> None:
+        """Answers as the gateway does."""
+        answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
+        await self.handle.signal(SessionWorkflow.answer, answer)
+
+    async def close(self) -> None:
+        await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
+        self.lab.live.stop(self.handle.id)
+
+    async def configure(self, **changes: Any) -> None:
+        await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
+
+    async def ask(self, query: Any, argument: Any) -> Any:
+        """The answer to a query. The test server at times forgets one that comes together with a signal, and the SDK one
+        that meets the end of a run; like a gateway's watch, this asks again."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return await self.handle.query(query, argument, rpc_timeout=timedelta(seconds=1))
+                except RPCError as error:
+                    if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                        raise
+
+    async def page(self, after: int = 0) -> EventsPage:
+        page: EventsPage = await self.ask(SessionWorkflow.events, after)
+        return page
+
+    async def events(self, after: int = 0) -> list[Event]:
+        found: list[Event] = []
+        more = True
+        while more:
+            page = await self.page(after)
+            found += page.events
+            more = page.more
+            after = found[-1].seq if found else after
+        return found
+
+    async def until(self, done: Callable[[list[Event]], bool], after: int = 0) -> list[Event]:
+        """Events after a cursor, as soon as `done` says that they are enough."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
+            while True:
+                found = await self.events(after)
+                if done(found):
+                    return found
+                await frames.get()
+
+    async def streamed(self, text: str) -> None:
+        """Returns once the step that runs has streamed `text`."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
+            while True:
+                progress = self.lab.live.progress(self.handle.id)
+                if progress is not None and any(part.text == text for part in progress.parts):
+                    return
+                await frames.get()
+
+    async def turn(self, text: str, **options: Any) -> list[Event]:
+        """Says something; returns the events up to the end of that turn."""
+        after = (await self.page(2**31)).seq
+        await self.send(text, **options)
+        return await self.until(lambda events: any(event.type == "turn.finished" for event in events), after)
+
+    async def transcript(self) -> tuple[Message, ...]:
+        messages: tuple[Message, ...] = ()
+        until: int | None = None
+        while True:
+            page = await self.handle.query(SessionWorkflow.snapshot, PageRequest(after=len(messages), until=until))
+            messages, until = messages + page.messages, page.count
+            if len(messages) >= page.count:
+                return messages
+
+    async def said(self) -> list[tuple[str, str]]:
+        """Role and text of each message; calls and results by name."""
+        lines: list[tuple[str, str]] = []
+        for one in await self.transcript():
+            for part in one.parts:
+                match part.type:
+                    case "text":
+                        lines.append((one.role, part.text))
+                    case "tool_call":
+                        lines.append(("call", part.name))
+                    case "tool_result":
+                        lines.append(("result", str(part.output)))
+                    case _:
+                        pass
+        return lines
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    return [event.type for event in events]
+
+
+def ends(events: list[Event], count: int = 1) -> bool:
+    return kinds(events).count("turn.finished") >= count
+
+
+def check(events: list[Event]) -> None:
+    """What holds for every session, whatever happened to it."""
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    for one, other, key in (
+        ("turn.started", "turn.finished", "turn_id"),
+        ("step.started", "step.finished", "step_id"),
+        ("tool.started", "tool.finished", "call_id"),
+    ):
+        started = Counter(getattr(event, key) for event in events if event.type == one)
+        assert started == Counter(getattr(event, key) for event in events if event.type == other)
+        assert set(started.values()) <= {1}
+
+
+def _parts(folder: Path, settings: Settings, more_agents: Mapping[str, str], more_tools: Sequence[Path]) -> Parts:
+    agents = folder / "agents"
+    agents.mkdir(parents=True, exist_ok=True)
+    for name, lines in {**_TREE, **more_agents}.items():
+        fields = [f"name: {name}", "model: main", lines]
+        if "models:" not in lines:
+            fields.append("models: {main: {use: demo/instant}, other: {use: demo/quick}}")
+        if "instructions:" not in lines:
+            fields.append("instructions: Be brief.")
+        (agents / f"{name}.yaml").write_text("\n".join(fields))
+    sources = Sources(agents=(_HERE / "agents", agents), tools=(str(_HERE / "tools.py"), *map(str, more_tools)))
+    parts = assemble(settings, sources, demo_without_keys=True)
+    assert not parts.definitions.problems, parts.definitions.problems
+    return parts
+
+
+@asynccontextmanager
+async def open_lab(
+    client: Client,
+    folder: Path,
+    settings: Settings,
+    stage: Stage | None = None,
+    *,
+    more_agents: Mapping[str, str] = {},
+    more_tools: Sequence[Path] = (),
+) -> AsyncIterator[Lab]:
+    """A worker with all parts on `client`'s server; `folder` is made if it is missing, and is the caller's.
+    `more_agents` are lines by name."""
+    parts = _parts(folder, settings, more_agents, more_tools)
+    await parts.definitions.publish()
+    stage = stage or Stage()
+    parts = replace(parts, providers=Wires(stage))
+    live = MemoryLive(asyncio.get_running_loop())
+    try:
+        async with make_worker(client, live, parts):
+            yield Lab(client, live, parts, stage)
+    finally:
+        if parts.tool_places is not None:
+            await parts.tool_places.aclose()
+        await parts.mcp.aclose()
+
+
+@asynccontextmanager
+async def lab_on(
+    server: DevServer,
+    folder: Path,
+    *,
+    more_agents: Mapping[str, str] = {},
+    more_tools: Sequence[Path] = (),
+    **settings: Any,
+) -> AsyncIterator[Lab]:
+    """Such a lab on this server, with settings of its own."""
+    chosen = Settings.load(data_dir=folder, graceful_shutdown_s=0, **settings)
+    client = await connect(chosen, address=server.address)
+    async with open_lab(client, folder, chosen, more_agents=more_agents, more_tools=more_tools) as lab:
+        yield lab

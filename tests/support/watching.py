@@ -1,0 +1,332 @@
+"""A session, its viewers and what they make of what they are sent, for tests of watches."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from perdure.gateway.backend.remote_progress import Look
+from perdure.gateway.http.problems import Code, Problem
+from perdure.gateway.http.sse import Outgoing, StreamCut
+from perdure.gateway.live.watch import Patience
+from perdure.gateway.live.watches import Watches
+from perdure.temporal.live.live import Frame, MemoryLive, Poke, StepDelta, ToolProgress
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.core import answers
+from perdure.workflows.protocol.commands import EventsPage
+from perdure.workflows.vocabulary.events import StepFinished, StepStarted
+from perdure.workflows.vocabulary.parts import Text
+from tests.support.core import Story
+from tests.support.virtual_time import run
+
+SESSION = "acme/s1"
+#: Seconds in which all that was told is heard, and after which nothing more happens by itself for a while.
+SOON = 0.2
+TURN = ["turn.started", "message.added"]
+DONE = ["step.finished", "turn.finished"]
+
+
+class LossyLive(MemoryLive):
+    """Loses what it is told to lose, and repeats what it is told to repeat, as a live plane may."""
+
+    loses_pokes = False
+    loses_frames = False
+
+    def _send(self, session: str, frame: Frame) -> None:
+        lost = self.loses_pokes if isinstance(frame, Poke) else self.loses_frames
+        if not lost:
+            super()._send(session, frame)
+
+    def repeat(self, session: str, frame: Frame) -> None:
+        super()._send(session, frame)
+
+
+class Session:
+    """A real session without Temporal: its state, its queries, and a worker that can be away."""
+
+    def __init__(self, story: Story | None = None) -> None:
+        self.story = story or Story.new().loaded()
+        self.live = LossyLive(asyncio.get_running_loop())
+        self.trouble: Code | None = None
+        #: Seconds that a query takes.
+        self.delay = 0.01
+        #: The cursors that were asked for.
+        self.asked: list[int] = []
+        self.asking = 0
+        self.most_asking = 0
+        self.snapshots = 0
+        self.looks = 0
+        #: The calls that Perdure's workers have, and those that others have, with what these told last.
+        self.own: set[str] = set()
+        self.remote: dict[str, ToolProgress | None] = {}
+        self.attempt = 0
+        #: The fragments of each attempt at each step.
+        self.said: dict[tuple[str, int], list[str]] = {}
+
+    @property
+    def seq(self) -> int:
+        return self.story.state.seq
+
+    # What the gateway asks.
+
+    async def ask(self, session: str, after: int) -> EventsPage:
+        self.asked.append(after)
+        self.asking += 1
+        self.most_asking = max(self.most_asking, self.asking)
+        try:
+            # Time passes before the session looks, and before its answer is here.
+            await asyncio.sleep(self.delay / 2)
+            self._check(session)
+            page = answers.events(self.story.state, after)
+            await asyncio.sleep(self.delay / 2)
+        finally:
+            self.asking -= 1
+        return EventsPage.model_validate_json(page.model_dump_json())
+
+    async def look(self, session: str) -> Look:
+        self.looks += 1
+        await asyncio.sleep(0.002)
+        self._check(session)
+        return Look("run", self.seq, frozenset(self.own), dict(self.remote))
+
+    async def snapshot(self, session: str) -> dict[str, object]:
+        await asyncio.sleep(self.delay)
+        self._check(session)
+        self.snapshots += 1
+        return {"session_id": "s1", "seq": self.seq}
+
+    def _check(self, session: str) -> None:
+        if session != SESSION:
+            raise Problem("session_not_found")
+        if self.trouble is not None:
+            raise Problem(self.trouble)
+
+    # What the session does.
+
+    def poke(self) -> None:
+        self.live.poke(SESSION, self.seq)
+
+    def turn(self, text: str = "hi") -> None:
+        self.story.turn(text)
+        self.poke()
+
+    def open(self) -> str:
+        """Starts a step; its model call does not stream yet."""
+        step_id = self.story.open().step_id
+        self.attempt = 0
+        self.poke()
+        return step_id
+
+    def begin(self) -> None:
+        """The next attempt at the open step begins to stream."""
+        self.attempt += 1
+        self.said[self.step, self.attempt] = []
+        self.live.begin(SESSION, self.step, self.attempt)
+
+    def say(self, *fragments: str) -> None:
+        for fragment in fragments:
+            said = self.said[self.step, self.attempt]
+            delta = StepDelta(self.step, self.attempt, len(said), 0, "text", fragment)
+            said.append(fragment)
+            self.live.delta(SESSION, delta)
+
+    def say_late(self, number: int) -> None:
+        """One of the attempts so far is heard of, or ends, once more: a repeat, or what one said that was given up."""
+        step, attempt = list(self.said)[number % len(self.said)]
+        said = self.said[step, attempt]
+        n = number % (len(said) + 1)
+        if n < len(said):
+            self.live.repeat(SESSION, StepDelta(step, attempt, n, 0, "text", said[n]))
+        elif (step, attempt + 1) in self.said:
+            self.live.delta(SESSION, StepDelta(step, attempt, n, 0, "text", "late"))
+        if self.open_at(self.seq) != step or attempt != self.attempt:
+            self.live.end(SESSION, step, attempt)
+
+    def answered(self) -> None:
+        """The open step finishes with what its last attempt said."""
+        said = "".join(self.said.get((self.step, self.attempt), []))
+        self.live.end(SESSION, self.step, self.attempt)
+        self.story.answered(Text(text=said))
+        self.poke()
+
+    def finished(self) -> None:
+        self.story.finished()
+        self.poke()
+
+    def close(self) -> None:
+        self.story.event("session.closed", reason="enough", turn_id=None)
+        self.poke()
+
+    @property
+    def step(self) -> str:
+        turn = self.story.state.turn
+        assert turn is not None
+        assert turn.step is not None
+        return turn.step.step_id
+
+    def open_at(self, cursor: int) -> str | None:
+        """The step that is open for who knows the events up to `cursor`."""
+        step: str | None = None
+        for event in self.story.state.events:
+            if event.seq > cursor:
+                break
+            if isinstance(event, StepStarted):
+                step = event.step_id
+            elif isinstance(event, StepFinished):
+                step = None
+        return step
+
+
+def watches(session: Session, folder: Path, *, viewer_queue: int = 1000, patience: Patience = Patience()) -> Watches:
+    return Watches(
+        live=session.live,
+        blobs=LocalBlobs(folder),
+        ask=session.ask,
+        look=session.look,
+        snapshot=session.snapshot,
+        viewer_queue=viewer_queue,
+        patience=patience,
+    )
+
+
+def play(folder: Path, scene: Callable[[Session, Watches], Coroutine[Any, Any, None]], **options: Any) -> None:
+    """Plays a scene, in virtual time, with a new session and a gateway made with `options`."""
+
+    async def whole() -> None:
+        session = Session()
+        await scene(session, watches(session, folder, **options))
+
+    run(whole())
+
+
+@dataclass
+class Told:
+    """What a client makes of a stream, and across streams. Fails on whatever the contract does not allow."""
+
+    session: Session
+    cursor: int = 0
+    step: str | None = None
+    attempt: int = 0
+    n: int = 0
+    text: str = ""
+    #: Short: types of events, `+text` of deltas, `=text` of step snapshots.
+    short: list[str] = field(default_factory=list)
+
+    def connect(self) -> None:
+        self.step = self.session.open_at(self.cursor)
+
+    def take(self, item: Outgoing) -> None:
+        data = orjson.loads(item.data)
+        self.short.append({"step.delta": "+", "step.snapshot": "="}.get(item.type, item.type))
+        match item.type:
+            case "session.snapshot":
+                self.cursor = data["seq"]
+                self.attempt, self.n, self.text = 0, 0, ""
+                self.connect()
+            case "step.snapshot":
+                self._check(data)
+                self.text = "".join(part["text"] for part in data["parts"])
+                self.attempt, self.n = data["attempt"], data["n"]
+                self.short[-1] += self.text
+                self._compare()
+            case "step.delta":
+                self._check(data)
+                fresh = self.n == 0 and self.attempt == 0
+                assert (data["attempt"], data["n"]) == ((1, 0) if fresh else (self.attempt, self.n))
+                self.text += data["delta"]
+                self.attempt, self.n = data["attempt"], data["n"] + 1
+                self.short[-1] += data["delta"]
+                self._compare()
+            case "tool.progress":
+                self.short[-1] = f"~{data['call_id']} {data.get('message')}"
+            case _:
+                assert item.seq == self.cursor + 1
+                self.cursor = item.seq
+                self._event(data)
+
+    def _event(self, data: dict[str, Any]) -> None:
+        if data["type"] == "step.started":
+            self.step, self.attempt, self.n, self.text = data["step_id"], 0, 0, ""
+        elif data["type"] == "step.finished":
+            assert data["step_id"] == self.step
+            self.step, self.attempt, self.n = None, 0, 0
+
+    def _check(self, data: dict[str, Any]) -> None:
+        """A live frame is of the open step, and never of an attempt below the highest seen."""
+        assert data["step_id"] == self.step
+        assert data["attempt"] >= self.attempt
+
+    def _compare(self) -> None:
+        """What is shown is what the attempt said, up to some fragment."""
+        assert self.step is not None
+        assert self.text == "".join(self.session.said[self.step, self.attempt][: self.n])
+
+
+class Viewer:
+    """A client that reads until it is told to go. `comes_again` makes one that resumes by its cursor."""
+
+    def __init__(
+        self,
+        session: Session,
+        gateway: Watches,
+        after: int | None = None,
+        *,
+        name: str = SESSION,
+        pause: float = 0,
+        comes_again: bool = False,
+    ) -> None:
+        self.told = Told(session, after or 0)
+        self.items: list[Outgoing] = []
+        #: How each connection ended: `end`, `cut`, or a problem's code.
+        self.ends: list[str] = []
+        self.pause = pause
+        self._gateway = gateway
+        self._name = name
+        self._after = after
+        self._comes_again = comes_again
+        self.task = asyncio.create_task(self._read())
+
+    @property
+    def short(self) -> list[str]:
+        return self.told.short
+
+    @property
+    def seqs(self) -> list[int]:
+        return [item.seq for item in self.items if item.seq is not None]
+
+    async def go(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def check(self) -> None:
+        """Fails where what went wrong ended the reading."""
+        if self.task.done():
+            self.task.result()
+
+    async def _read(self) -> None:
+        after = self._after
+        while True:
+            self.told.connect()
+            try:
+                await self._follow(self._gateway.follow(self._name, after))
+                self.ends.append("end")
+            except StreamCut:
+                self.ends.append("cut")
+            except Problem as problem:
+                self.ends.append(problem.code)
+            if not self._comes_again or self.ends[-1] == "end":
+                return
+            after = self.told.cursor
+            await asyncio.sleep(0.5)
+
+    async def _follow(self, items: AsyncGenerator[Outgoing]) -> None:
+        async with aclosing(items):
+            async for item in items:
+                self.items.append(item)
+                self.told.take(item)
+                if self.pause:
+                    await asyncio.sleep(self.pause)

@@ -1,0 +1,284 @@
+"""Answers to what is asked of a session, as pure functions of its state, each page bounded in bytes."""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterable
+from typing import TypeVar
+
+from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.plan import running
+from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state import SessionState
+from perdure.workflows.definition.tools import ClientTool, ToolUse
+from perdure.workflows.protocol.commands import (
+    PAGE_BYTES,
+    EventsPage,
+    ModelInputPage,
+    ModelInputRequest,
+    PageRequest,
+    PastPage,
+    PastRequest,
+    QuestionState,
+    Receipt,
+    SnapshotPage,
+    StepRecord,
+    StepState,
+    TimersPage,
+    TracePage,
+    TraceStep,
+)
+from perdure.workflows.vocabulary.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Event,
+    InputReceived,
+    InputRequested,
+    StepFinished,
+    StepStarted,
+    ToolFinished,
+    ToolStarted,
+)
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, preview
+
+T = TypeVar("T", bound=Frozen)
+
+#: Bytes that are `PAGE_BYTES` in Base64, with room for what stands around them.
+_PIECE = (PAGE_BYTES - 1024) // 4 * 3
+
+
+def receipt(state: SessionState, message_id: str) -> Receipt:
+    seen = state.seen.get(message_id)
+    asked = _page(state.questions, most=PAGE_BYTES // 4)
+    return Receipt(
+        seq=state.seq,
+        closed=state.closed or state.closing is not None,
+        status=state.status,
+        agent=state.agent,
+        digest=state.digest,
+        pinned=state.pinned,
+        turn_id=state.turn.turn_id if state.turn else None,
+        queued=len(state.inbox),
+        started_as=state.new.agent,
+        content_sha256=seen.content_sha256 if seen else None,
+        cursor=seen.cursor if seen else None,
+        position=next((n for n, message in enumerate(state.inbox, 1) if message.id == message_id), None),
+        waiting_for=asked,
+        more_questions=len(asked) < len(state.questions),
+        room=state.room,
+    )
+
+
+def events(state: SessionState, after: int) -> EventsPage:
+    """Those greater than `after`; the caller compares `oldest` with what it wanted."""
+    index = max(after + 1 - state.oldest, 0)
+    wanted = state.events[index:]
+    page = _page(wanted)
+    return EventsPage(
+        events=page,
+        seq=state.seq,
+        oldest=state.oldest,
+        closed=state.closed,
+        working=state.status == "working",
+        last_step=state.steps[-1].step_id if state.steps else None,
+        step_open=state.turn is not None and state.turn.step is not None,
+        running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
+        sub_sessions=state.sub_sessions,
+        more=len(page) < len(wanted),
+        rests=receipt(state, "") if state.status == "idle" and state.closing is None and not state.inbox else None,
+    )
+
+
+def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
+    after = max(request.after, 0)
+    until = len(state.transcript) if request.until is None else request.until
+    model = state.model
+    queued = _page((_shortened(message) for message in state.inbox), most=PAGE_BYTES // 2) if after == 0 else ()
+    open_questions = state.questions[max(request.questions, 0) :]
+    # Whoever reads on in the transcript has been told of them.
+    asked = _page(open_questions, most=PAGE_BYTES // 4) if after == 0 or until <= after else ()
+    return SnapshotPage(
+        session_id=state.new.session_id,
+        workflow_id=workflow_id,
+        agent=state.agent,
+        digest=state.digest,
+        pinned=state.pinned,
+        model=state.model_role,
+        use=model.use if model else None,
+        status=state.status,
+        turn_id=state.turn.turn_id if state.turn else None,
+        user=state.new.user,
+        metadata=state.metadata,
+        inputs=state.inputs_of(state.agent),
+        limits=state.effective_limits,
+        usage=state.usage,
+        cost_usd=state.cost_usd if state.cost_known else None,
+        seq=state.seq,
+        created_at=state.created_at,
+        forked_from=state.new.forked_from,
+        demo=model is not None and model.provider == "demo",
+        queued=queued,
+        messages=_page(state.transcript[after:until], used=sum(map(_size, (*queued, *asked)))),
+        count=until,
+        questions=asked,
+        more_questions=len(asked) < len(open_questions),
+        parent=state.new.parent,
+        sub_sessions=state.sub_sessions,
+    )
+
+
+def timers(state: SessionState) -> TimersPage:
+    """All of them, with shorter notes where they would not fit as they are."""
+    kept = state.timers
+    if sum(map(_size, kept)) > PAGE_BYTES:
+        kept = tuple(timer.model_copy(update={"note": preview(timer.note, 100)}) for timer in kept)
+    return TimersPage(timers=kept, seq=state.seq, closed=state.closed or state.closing is not None)
+
+
+def question(state: SessionState, question_id: str) -> QuestionState:
+    """A question as it is now, open or settled."""
+    settled = next((one for one in reversed(state.answered) if one.question_id == question_id), None)
+    found = next((one for one in state.questions if one.question_id == question_id), None)
+    use = state.loaded.use(found.name) if found and found.name and state.loaded else None
+    spec = state.loaded.spec(found.name) if found and found.name and state.loaded else None
+    described = use if isinstance(use, ClientTool) else spec
+    return QuestionState(
+        question=found,
+        open=found is not None,
+        known=found is not None or settled is not None,
+        answer_id=settled.answer_id if settled else None,
+        input=described.input if described else None,
+        # A server's own schema may be empty: then it takes anything, whatever the tool gives.
+        output=found.output if found and found.output is not None else described.output if described else None,
+        foreign=bool(found and found.output is not None) or (spec is not None and described is spec and spec.foreign),
+        inline_only=isinstance(use, ToolUse) and use.task_queue is not None,
+        seq=state.seq,
+    )
+
+
+def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
+    """What the step's model call sees. What the caller knows already is left out if it is the same."""
+    record = state.step_record(request.step_id)
+    if record is None:
+        return ModelInputPage(open=False, known=False)
+    prompt = build_prompt(state, record)
+    digest = prompt_sha256(prompt)
+    known_prompt = request.prompt_sha256 == digest
+    start = request.after if _knows(state, record, request) else 0
+    room = 0 if known_prompt else _size(prompt)
+    return ModelInputPage(
+        open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
+        known=True,
+        view=record.view,
+        prompt=None if known_prompt else prompt,
+        prompt_sha256=digest,
+        start=start,
+        messages=_page(state.transcript[start : record.view.count], used=room),
+    )
+
+
+def step_state(state: SessionState, step_id: str) -> StepState:
+    turn = state.turn
+    if turn is None or turn.step is None or turn.step.step_id != step_id:
+        return "finished"
+    return "stopping" if turn.stopping else "running"
+
+
+def trace(state: SessionState, after: int) -> TracePage:
+    wanted = state.steps[max(after, 0) :]
+    by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
+    #: Of each question, the step whose call asks it.
+    asking: dict[str, str] = {}
+    for event in state.events:
+        match event:
+            case StepStarted() | StepFinished():
+                step_id = event.step_id
+            case ToolStarted() | ToolFinished() | ApprovalResolved():
+                step_id = event.call_id.rpartition(".")[0]
+            case ApprovalRequested() | InputRequested() if event.call_id is not None:
+                step_id = event.call_id.rpartition(".")[0]
+                asking[event.question_id] = step_id
+                # What the model wrote is in the step's message.
+                event = event.model_copy(update={"args": {}, "blob": None})
+            case InputReceived():
+                step_id = asking.get(event.question_id, "")
+            case _:
+                continue
+        if step_id in by_step:
+            by_step[step_id].append(event)
+    page = _page(TraceStep(record=record, events=tuple(by_step[record.step_id])) for record in wanted)
+    return TracePage(steps=page, more=len(page) < len(wanted))
+
+
+def past(state: SessionState, request: PastRequest) -> PastPage:
+    try:
+        turn_id = last_finished(state) if request.turn_id is None else request.turn_id
+        whole = past_of(state, turn_id, request.keep_turn)
+    except UnknownTurn:
+        return PastPage(refused="unknown_turn")
+    except TurnRuns:
+        return PastPage(refused="turn_running")
+    # The fastest level: this runs on the thread that carries sessions.
+    data = zlib.compress(whole.model_dump_json().encode(), level=1)
+    sha256 = hashlib.sha256(data).hexdigest()
+    start = max(request.after, 0) if request.sha256 == sha256 else 0
+    piece = data[start : start + _PIECE]
+    return PastPage(
+        sha256=sha256,
+        start=start,
+        data=base64.b64encode(piece).decode(),
+        more=start + len(piece) < len(data),
+    )
+
+
+def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:
+    """Whether the caller's first `after` messages are the ones that this step sees first.
+
+    A caller's view is always that of an earlier step of the session, so comparing with those is enough.
+    """
+    if request.epoch != record.view.epoch or request.after > record.view.count:
+        return False
+    if request.paging:
+        return request.prefix == record.view.prefix
+    return any(
+        step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
+        for step in reversed(state.steps)
+    )
+
+
+def _page(items: Iterable[T], used: int = 0, most: int = PAGE_BYTES) -> tuple[T, ...]:
+    """As many as fit, at least one."""
+    page: list[T] = []
+    for item in items:
+        used += _size(item)
+        if page and used > most:
+            break
+        page.append(item)
+    return tuple(page)
+
+
+def _size(item: Frozen) -> int:
+    return len(item.model_dump_json().encode())
+
+
+def _shortened(message: Message) -> Message:
+    parts = tuple(
+        part.model_copy(update={"text": preview(part.text, 200)}) if isinstance(part, Text) else part
+        for part in message.parts[:4]
+    )
+    return message.model_copy(update={"parts": parts})
+
+
+def last_words(message: Message) -> str:
+    """One short line of a message, for an overview."""
+    for part in message.parts:
+        match part:
+            case Text(text=text) if text.strip():
+                line = " ".join(text.split())
+                return line if len(line) <= 160 else f"{line[:159]}…"
+            case ToolResult():
+                return f"{part.name}: {'failed' if part.is_error else 'done'}"
+            case _:
+                continue
+    return "…"

@@ -1,0 +1,125 @@
+"""What the end of an answer means for its turn. Pure.
+
+Rule 1: calls run only if their answer ended well; those of one that was cut, filtered, refused or paused never do, and are
+told why.
+Rule 2: a turn is done only if its last answer has a text and ended for a good reason.
+Rule 3: an answer whose calls did not run, and an empty one, have one further step, once for each in a row of such answers.
+"""
+
+from typing import Final, Literal
+
+from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.vocabulary.errors import (
+    ANSWER_CUT,
+    ANSWER_FILTERED,
+    ANSWER_PAUSED,
+    ANSWER_REFUSED,
+    EMPTY_ANSWER,
+    STOP_UNKNOWN,
+)
+from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text, ToolCall, ToolError
+
+#: An answer after which its model is asked once more: its calls did not run; it held neither text nor call.
+Odd = Literal["not_run", "empty"]
+
+#: What ends an answer well.
+GOOD: Final[frozenset[StopReason]] = frozenset(["end", "stop_sequence", "tool_calls"])
+#: What the model is told in a request that has to go on from an odd answer.
+NUDGES: Final[dict[Nudge, str]] = {
+    "empty": "(Your last answer was empty: it held neither text nor a tool call. Answer now.)",
+    "thought": "(Your last answer was empty: the output limit was reached while you were thinking. Think less, and answer "
+    "now.)",
+    "pause": "(Your answer was paused. Go on where it ended.)",
+}
+#: Error type, what happened, and what a model can do about it.
+_NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
+    "max_tokens": (
+        ANSWER_CUT,
+        "the answer was cut by the output limit",
+        "Write less before the call, or make the call with shorter arguments.",
+    ),
+    "context_window": (ANSWER_CUT, "the answer was cut, for the context window is full", "Write less."),
+    "refusal": (ANSWER_REFUSED, "the answer was refused", ""),
+    "content_filter": (ANSWER_FILTERED, "the answer was cut by the provider's content filter", ""),
+    "pause": (ANSWER_PAUSED, "the answer was paused before its end", "Make the call again if it is still needed."),
+}
+_UNKNOWN: Final = (
+    STOP_UNKNOWN,
+    "the answer ended for an unknown reason and may not be whole",
+    "Make the call again if it is still needed.",
+)
+
+
+def not_run(stop: StopReason | None) -> ToolError | None:
+    """The result of the calls of an answer that ended so; None: they may run."""
+    if stop is None or stop in GOOD:
+        return None
+    kind, why, advice = _NOT_RUN.get(stop, _UNKNOWN)
+    return ToolError(type=kind, message=f"not run: {why}. {advice}".rstrip())
+
+
+def oddity(parts: tuple[Part, ...], stop: StopReason) -> Odd | None:
+    """Whether an answer of these parts that ended so asks for a further step."""
+    if stop in ("refusal", "content_filter", "stopped", "error"):
+        return None
+    if any(isinstance(part, ToolCall) for part in parts):
+        return None if stop in GOOD else "not_run"
+    return "empty" if is_blank(parts) else None
+
+
+def is_blank(parts: tuple[Part, ...]) -> bool:
+    """Nothing that a reader could call an answer; what a model thought is none."""
+    return not any(part.text.strip() if isinstance(part, Text) else not isinstance(part, Reasoning) for part in parts)
+
+
+def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
+    """What the next request adds, so that the model goes on."""
+    if odd and odd[-1] == "empty":
+        return "thought" if stop == "max_tokens" else "empty"
+    return "pause" if stop == "pause" and not odd else None
+
+
+def goes_on(stop: StopReason | None, odd: tuple[Odd, ...]) -> bool:
+    """Whether the model is asked again after its last answer, whose calls have their results. `odd` are the odd answers
+    in a row that ended with it; none: it was not odd."""
+    if odd:
+        return odd.count(odd[-1]) == 1
+    return stop in (None, "tool_calls", "pause")
+
+
+def fault(
+    stop: StopReason, odd: tuple[Odd, ...], *, role: str, limit: int | None, word: str | None
+) -> ToolError | None:
+    """Why a turn that does not go on has failed; None: it is done. `role` is the model's, with `limit` tokens of output at
+    most; `word` is the provider's own for an unknown end."""
+    most = "its output limit" if limit is None else f"max_output_tokens ({limit}) of the model role {role!r}"
+    if odd and odd[-1] == "empty":
+        reached = f" The last one reached {most} before it had said anything." if stop == "max_tokens" else ""
+        return ToolError(
+            type=EMPTY_ANSWER,
+            message=f"The model gave an empty answer, also when it was asked once more.{reached}",
+            retryable=True,
+        )
+    again = ", as was the one before, and no tool call of them ran" if odd else ""
+    match stop:
+        case "end" | "stop_sequence" | "tool_calls" if not odd:
+            return None
+        case "max_tokens":
+            return ToolError(type=ANSWER_CUT, message=f"The answer was cut at {most}{again}.", retryable=True)
+        case "context_window":
+            message = f"The answer was cut{again}: the conversation fills the model's context window."
+            return ToolError(type=ANSWER_CUT, message=message)
+        case "refusal":
+            return ToolError(type=ANSWER_REFUSED, message="The model refused to answer.")
+        case "content_filter":
+            return ToolError(type=ANSWER_FILTERED, message="The provider's content filter cut the answer.")
+        case "pause":
+            message = "The model paused its answer again, and its tool calls did not run."
+            return ToolError(type=ANSWER_PAUSED, message=message, retryable=True)
+        case _:
+            named = f" {word!r}" if word else ""
+            return ToolError(
+                type=STOP_UNKNOWN,
+                message=f"The answer ended for a reason that is not known{named}, so it may not be whole.",
+                retryable=True,
+            )

@@ -1,0 +1,1 @@
+"""What an agent definition says: models, tools, limits, schedules, prices."""

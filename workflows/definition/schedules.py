@@ -1,0 +1,131 @@
+"""Schedules as an agent's `schedules:` names them: a message that a session gets again and again, by cron.
+
+Rule: an expression means what cron means by it, also where Temporal means something else: of a day of the month and a
+day of the week that are both given, one is enough.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+
+from perdure.workflows.vocabulary.ids import free_session_id
+from perdure.workflows.vocabulary.parts import Frozen, Id
+
+#: In characters; small enough to travel whole.
+MAX_MESSAGE: Final = 8_000
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+#: Name, lowest and highest value of each field. 7 is Sunday, too.
+_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_NAMES: Final = {
+    "month": {name: number for number, name in enumerate(_MONTHS, 1)},
+    "day of week": {name: number for number, name in enumerate(_DAYS)},
+}
+_LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_PIECE: Final = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
+
+
+class Times(Frozen):
+    """Minutes at which a schedule is due: those that fit all five; days of the week count from Sunday, 0."""
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: tuple[int, ...]
+    months: tuple[int, ...]
+    weekdays: tuple[int, ...]
+
+
+def cron_times(cron: str) -> tuple[Times, ...]:
+    """When `cron` is due: whenever one of these is. Raises ValueError for what is no expression of five fields."""
+    words = cron.split()
+    if len(words) != len(_FIELDS):
+        given = f"this one has {len(words)}" if words else "this one is empty"
+        raise ValueError(f"a cron expression has five fields, minute hour day month weekday; {given}")
+    minutes, hours, days, months, weekdays = (_values(word, *field) for word, field in zip(words, _FIELDS, strict=True))
+    weekdays = tuple(sorted({day % 7 for day in weekdays}))
+    every_day, every_weekday = (word.startswith("*") for word in (words[2], words[4]))
+    by_day = Times(minutes=minutes, hours=hours, days=days, months=months, weekdays=weekdays)
+    if every_day or every_weekday:
+        found: tuple[Times, ...] = (by_day,)
+    else:
+        found = (
+            by_day.model_copy(update={"weekdays": tuple(range(7))}),
+            by_day.model_copy(update={"days": tuple(range(1, 32))}),
+        )
+    if not any(day <= _LONGEST_MONTHS[month - 1] for times in found for month in times.months for day in times.days):
+        raise ValueError(f"{cron!r} is never due: no such month has such a day")
+    return found
+
+
+def _values(word: str, name: str, low: int, high: int) -> tuple[int, ...]:
+    return tuple(sorted({value for piece in word.split(",") for value in _piece(piece, name, low, high)}))
+
+
+def _piece(piece: str, name: str, low: int, high: int) -> Iterator[int]:
+    """`*`, `5`, `mon`, `1-5`, `*/15`, `8-18/2`"""
+    read = _PIECE.fullmatch(piece)
+    if read is None or (read["first"] == "*" and read["last"] is not None):
+        raise ValueError(f"the {name} {piece!r} is neither *, a value, a range, as in 1-5, nor a step, as in */15")
+    step = int(read["step"] or 1)
+    if step == 0:
+        raise ValueError(f"the {name} {piece!r} has a step of 0")
+    if read["first"] == "*":
+        # 7 would be a second Sunday.
+        first, last = low, 6 if name == "day of week" else high
+    else:
+        first = _value(read["first"], name, low, high)
+        last = _value(read["last"], name, low, high) if read["last"] else high if read["step"] else first
+    if last < first:
+        raise ValueError(f"the {name} {piece!r} ends before it begins")
+    yield from range(first, last + 1, step)
+
+
+def _value(word: str, name: str, low: int, high: int) -> int:
+    named = _NAMES.get(name, {}).get(word.lower())
+    value = int(word) if named is None and word.isdecimal() else named
+    if value is None or not low <= value <= high:
+        names = (
+            ", or a name, as in MON" if name == "day of week" else ", or a name, as in JAN" if name == "month" else ""
+        )
+        raise ValueError(f"the {name} {word!r} is no number from {low} to {high}{names}")
+    return value
+
+
+def _cron(value: str) -> str:
+    cron_times(value)
+    return " ".join(value.split())
+
+
+def _session(value: str) -> str:
+    if value in (".", ".."):
+        raise ValueError("cannot be '.' or '..'")
+    return free_session_id(value)
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+class Schedule(Frozen):
+    """A message that the agent's session is sent by the clock."""
+
+    #: Minute, hour, day of month, month, day of week.
+    cron: Annotated[str, StringConstraints(max_length=500), AfterValidator(_cron)]
+    #: A name of the time zone database, as in Europe/Berlin.
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
+    #: The id of the session that gets the message. It is made where there is none; one that is closed is followed by
+    #: `{session}-2`, and so on.
+    session: Annotated[Id, StringConstraints(max_length=190), AfterValidator(_session)]
+    message: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_not_blank)]
+    #: Of a session that is made.
+    inputs: dict[str, JsonValue] = {}
+    #: To whom a session that is made belongs.
+    user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
+
+
+Schedules = Annotated[tuple[Schedule, ...], Field(max_length=100)]

@@ -1,0 +1,360 @@
+"""What the session asks of the world: activity stubs, with their time-outs and retry policies.
+
+`activities/` implements them under the same names and types (a test compares the two); workflow code calls only these.
+"""
+
+import operator
+import re
+from datetime import datetime, timedelta
+
+from pydantic import Field, JsonValue
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.definition.schedules import Schedule
+from perdure.workflows.definition.tools import McpAddress, ToolUse
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
+from perdure.workflows.vocabulary.errors import PAYLOADS_TOO_LARGE
+from perdure.workflows.vocabulary.parts import (
+    BlobRef,
+    Blocked,
+    Frozen,
+    Part,
+    StopReason,
+    Timing,
+    ToolError,
+    Usage,
+    absent,
+)
+
+#: Task queue of session workflows, model calls and Python tools.
+TASK_QUEUE = "perdure"
+#: A scheduled message that could not be delivered so long after its time is given up; the next one comes at its own.
+DELIVERED_WITHIN = timedelta(hours=1)
+#: A worker that is silent for longer is dead.
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
+#: What the activities of a call have behind its id, but for the first.
+_FURTHER = re.compile(r"\.(fallback|again\d+)$")
+
+
+class LoadAgentInput(Frozen):
+    name: str
+    digest: str
+
+
+class CallModelInput(Frozen):
+    """Little on purpose: the activity asks its own session for the conversation (query `model_input`)."""
+
+    step_id: str
+    agent_digest: str
+    #: `provider/model`
+    model: str
+    #: The beginning of the view's prefix: what was handed over within a process must be of this view.
+    view: str = ""
+
+
+def call_of(record: StepRecord) -> CallModelInput:
+    """The input of a step's model call."""
+    view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
+    return CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model, view=view)
+
+
+class Partial(Frozen):
+    """Heartbeat details of a model call: what a stop that ends in a time-out can still keep."""
+
+    attempt: int
+    #: Lost attempts of which only that is known that they had begun to stream, this one not counted.
+    lost: int
+    #: This attempt has begun to stream, so it is paid for whatever becomes of it.
+    streaming: bool
+    parts: tuple[Part, ...] = ()
+    #: What this attempt has cost so far; None: the worker that wrote this did not count it.
+    spent: Spent | None = Field(default=None, exclude_if=absent)
+    #: What earlier attempts have cost.
+    before: Spent | None = Field(default=None, exclude_if=absent)
+    #: Earlier attempts that ended without a word, and are not in `before`: each may have been sent.
+    silent: int = Field(default=0, exclude_if=operator.not_)
+
+
+class StepOutput(Frozen):
+    parts: tuple[Part, ...]
+    #: The model's name as the provider gave it, or as it was asked for.
+    model: str
+    usage: Usage
+    #: None when the price is unknown.
+    cost_usd: float | None
+    timing: Timing
+    stop: StopReason
+    attempt: int
+    #: Earlier attempts of which only that is known that they had begun to stream; each is charged what was reserved.
+    lost: int = 0
+    #: What all other earlier attempts have cost; `usage` and `cost_usd` are without it.
+    before: Spent | None = Field(default=None, exclude_if=absent)
+    request_sha256: str
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
+    #: Of the tool specs that this worker has for the agent.
+    tools_digest: str = ""
+
+
+class CallOptions(Frozen):
+    """What the activity of a Python tool is given behind the arguments, where the definition says more than the usual."""
+
+    #: It runs in a process of its own.
+    process: bool = False
+
+
+class ToolOutput(Frozen):
+    """What a Python tool returned; a big one is folded, see `perdure.workflows.vocabulary.parts`."""
+
+    output: JsonValue
+    blob: BlobRef | None = None
+    #: None where the worker is not ours and does not tell.
+    attempt: int | None = 1
+    #: It held up others on its worker.
+    blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The tool failed, and returned more than words: `output` is a dumped `ToolError`.
+    is_error: bool = Field(default=False, exclude_if=operator.not_)
+
+    @property
+    def error(self) -> ToolError | None:
+        return ToolError.model_validate(self.output) if self.is_error else None
+
+
+class TakeResultInput(Frozen):
+    """What another's worker returned."""
+
+    call_id: str
+    name: str
+    output: JsonValue
+    #: JSON Schema; None: anything.
+    result_schema: dict[str, JsonValue] | None
+
+
+class CallMcpToolInput(Frozen):
+    """One call of an MCP server's tool. Where the server is, the published definition says, and never the call."""
+
+    #: Of the definition, and the server's place among its tools. Calls of older versions lack both and name an address,
+    #: which is refused.
+    digest: str = ""
+    index: int = -1
+    server: McpAddress | None = Field(default=None, exclude_if=absent)
+    #: What people call the server.
+    label: str
+    #: What the model calls the tool, and what the server does.
+    name: str
+    tool: str
+    args: dict[str, JsonValue]
+    #: It must not run from its beginning again, once it has begun.
+    once: bool = Field(default=False, exclude_if=operator.not_)
+    #: What its server has asked so far, and been answered.
+    so_far: ServerInput | None = Field(default=None, exclude_if=absent)
+    #: Of the tool that was allowed (`perdure.workflows.core.binding.spec_sha256`): any other does not run.
+    spec_sha256: str | None = Field(default=None, exclude_if=absent)
+
+
+class ToolsChangedInput(Frozen):
+    """Whether the MCP servers of a definition list other tools than a session has."""
+
+    digest: str
+    mcp_digest: str
+
+
+class CurrentAgentInput(Frozen):
+    name: str
+
+
+class Delivery(Frozen):
+    """What a schedule delivers each time: all that there is to know of it."""
+
+    schedule_id: str
+    tenant: str
+    agent: str
+    schedule: Schedule
+
+
+class DeliverMessageInput(Frozen):
+    delivery: Delivery
+    #: When the message was due, which tells it from the schedule's others.
+    due: datetime
+
+
+class OpenAgentInput(Frozen):
+    """A call of another agent: for a session of its own, or to take the session over."""
+
+    name: str
+    digest: str
+    call_id: str
+    args: dict[str, JsonValue]
+    #: Holds the call's part where the arguments are too long to travel.
+    blob: BlobRef | None = None
+    #: The session's own inputs, which stand in for what a hand-off's call leaves out.
+    inputs: dict[str, JsonValue] = {}
+    #: Workflow id of the session that shall answer; None: a hand-off.
+    child: str | None = None
+
+
+class OpenedAgent(Frozen):
+    """What another agent is given."""
+
+    inputs: dict[str, JsonValue]
+    #: The message; big ones folded, in the child's name.
+    parts: tuple[Part, ...]
+    content_sha256: str
+    #: Its model is the demo model.
+    demo: bool
+
+
+class TakeAnswerInput(Frozen):
+    """What a sub-agent said, long parts folded in its own name."""
+
+    call_id: str
+    name: str
+    session_id: str
+    parts: tuple[Part, ...]
+
+
+@activity.defn(name="load_agent")
+async def load_agent(request: LoadAgentInput) -> LoadedAgent:
+    """The definition with this digest, made ready to run. Fails with `agent_unavailable` where there is none."""
+    raise NotImplementedError
+
+
+@activity.defn(name="current_agent")
+async def current_agent(request: CurrentAgentInput) -> str | None:
+    """The digest of the definition that this agent has now; None where no agent of the name is known any more."""
+    raise NotImplementedError
+
+
+@activity.defn(name="call_model")
+async def call_model(request: CallModelInput) -> StepOutput:
+    """One model call: asks the session for its input, streams the answer to `Live`, returns the whole of it."""
+    raise NotImplementedError
+
+
+@activity.defn(name="take_result")
+async def take_result(request: TakeResultInput) -> ToolOutput:
+    """Checks a result against its schema and puts a big one away. Fails with `invalid_result` or `result_too_large`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="open_agent")
+async def open_agent(request: OpenAgentInput) -> OpenedAgent:
+    """Checks what a call gives another agent. Fails with `invalid_arguments`, or `agent_unavailable`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="take_answer")
+async def take_answer(request: TakeAnswerInput) -> ToolOutput:
+    """A sub-agent's long answer as a call's result, put away in the caller's name. Fails with `result_too_large`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="call_mcp_tool")
+async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
+    """Calls an MCP server's tool, or goes on with a call whose server has asked something.
+
+    Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
+    `denied`, `expired`, `tool_changed`."""
+    raise NotImplementedError
+
+
+@activity.defn(name="tools_changed")
+async def tools_changed(request: ToolsChangedInput) -> bool:
+    """Whether MCP servers list other tools now. Fails with `agent_unavailable` where the definition is not known."""
+    raise NotImplementedError
+
+
+@activity.defn(name="deliver_message")
+async def deliver_message(request: DeliverMessageInput) -> str:
+    """Sends a scheduled message to its session, once however often it is tried. Returns the session's id.
+
+    Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good.
+    """
+    raise NotImplementedError
+
+
+#: Local: a check, and at times a write to the blob store.
+TAKE_RESULT = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
+)
+
+#: Local: a lookup in the worker's memory or the blob store.
+LOAD_AGENT = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
+)
+
+
+#: Local: asks servers for their lists, and waits for none of them for long.
+TOOLS_CHANGED = workflow.LocalActivityConfig(
+    start_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(maximum_attempts=1)
+)
+
+
+def delivery_config(summary: str) -> workflow.ActivityConfig:
+    """Options of the delivery of a scheduled message: a worker that died over it is found out by the time-out."""
+    return workflow.ActivityConfig(
+        summary=summary,
+        start_to_close_timeout=timedelta(seconds=30),
+        schedule_to_close_timeout=DELIVERED_WITHIN,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    )
+
+
+def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
+    """Options of one model call.
+
+    A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
+    schedule-to-close limit: a session whose workers are all away waits for one.
+    """
+    return workflow.ActivityConfig(
+        activity_id=step_id,
+        summary=summary,
+        start_to_close_timeout=timedelta(minutes=30),
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=100),
+            backoff_coefficient=2,
+            maximum_interval=timedelta(seconds=30),
+            maximum_attempts=12,
+        ),
+    )
+
+
+def call_of_activity(activity_id: str) -> str:
+    """The id of the call that an activity carries out: of `t1.s1.c1.fallback` and `t1.s1.c1.again2`, `t1.s1.c1`."""
+    return _FURTHER.sub("", activity_id)
+
+
+def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:
+    """Options of one tool call; its time-out holds for one attempt.
+
+    Perdure's workers heartbeat for their tools (`activities/tools/runner.py`), so a dead one is noticed in seconds. What
+    no worker of another task queue takes fails after a while; our own queue is that of the session itself, which waits.
+    """
+    remote = use.task_queue is not None
+    config = workflow.ActivityConfig(
+        activity_id=activity_id,
+        summary=summary,
+        start_to_close_timeout=use.timeout,
+        heartbeat_timeout=use.heartbeat if remote else HEARTBEAT_TIMEOUT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        retry_policy=RetryPolicy(
+            initial_interval=use.retry.initial,
+            backoff_coefficient=use.retry.backoff,
+            maximum_interval=max(use.retry.maximum, use.retry.initial),
+            maximum_attempts=use.retry.attempts,
+            # The tool ran, and would return as much again.
+            non_retryable_error_types=[*use.retry.non_retryable, PAYLOADS_TOO_LARGE],
+        ),
+    )
+    if use.task_queue is not None:
+        config["task_queue"] = use.task_queue
+        config["schedule_to_start_timeout"] = use.queue_timeout
+    return config

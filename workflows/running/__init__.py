@@ -1,0 +1,1 @@
+"""What carries the core out inside a workflow: activities, child sessions, timers, reporting."""

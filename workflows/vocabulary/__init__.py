@@ -1,0 +1,1 @@
+"""The words of a session: parts of messages, events, errors, ids, elicitation, durations."""

@@ -1,0 +1,242 @@
+"""The durable facts of a session, as `CONTRACT` section 1 names them: one frozen record a type, one closed union.
+
+An event is never taken back. `seq` starts at 1 and has no gaps, also across continue-as-new. An assistant message
+comes only in `step.finished`, a tool result only in `tool.finished`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from perdure.workflows.vocabulary.parts import (
+    Again,
+    Answerer,
+    Binding,
+    BlobRef,
+    Blocked,
+    Frozen,
+    Message,
+    Remember,
+    StopReason,
+    Timing,
+    ToolError,
+    ToolResult,
+    Usage,
+    absent,
+)
+
+TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
+
+
+class EventBase(Frozen):
+    seq: int
+    at: datetime
+    turn_id: str | None = None
+
+
+class SessionStarted(EventBase):
+    type: Literal["session.started"] = "session.started"
+    agent: str
+    digest: str
+    inputs: dict[str, JsonValue]
+
+
+class SessionClosed(EventBase):
+    type: Literal["session.closed"] = "session.closed"
+    reason: str
+
+
+class MessageAdded(EventBase):
+    type: Literal["message.added"] = "message.added"
+    message: Message
+
+
+class MessageQueued(EventBase):
+    """A message waits for the turn that runs; `position` 1 is next."""
+
+    type: Literal["message.queued"] = "message.queued"
+    message_id: str
+    position: int
+
+
+class MessageRejected(EventBase):
+    type: Literal["message.rejected"] = "message.rejected"
+    message_id: str
+    reason: str
+
+
+class TurnStarted(EventBase):
+    type: Literal["turn.started"] = "turn.started"
+    cause: Literal["message", "trigger", "timer", "answer"]
+
+
+class TurnFinished(EventBase):
+    type: Literal["turn.finished"] = "turn.finished"
+    reason: TurnEnd
+    error: ToolError | None = None
+    usage: Usage
+    #: Dollars; null when a price is unknown.
+    cost_usd: float | None
+
+
+class StepStarted(EventBase):
+    type: Literal["step.started"] = "step.started"
+    step_id: str
+    model: str
+
+
+class StepFinished(EventBase):
+    type: Literal["step.finished"] = "step.finished"
+    step_id: str
+    message: Message
+    model: str
+    usage: Usage
+    cost_usd: float | None
+    timing: Timing
+    stop: StopReason
+    attempt: int
+    #: Of the JSON body that was sent to the provider; null when none was.
+    request_sha256: str | None
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
+
+
+class ToolStarted(EventBase):
+    type: Literal["tool.started"] = "tool.started"
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+    #: Of the session in which a sub-agent answers this call.
+    session_id: str | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
+
+
+class ToolFinished(EventBase):
+    type: Literal["tool.finished"] = "tool.finished"
+    call_id: str
+    name: str
+    result: ToolResult
+    attempts: int | None = None
+    duration_ms: float
+    #: What a sub-agent spent, which counts as this session's; None: the call ran no model.
+    usage: Usage | None = None
+    #: Dollars; with `usage`, None when a price is unknown.
+    cost_usd: float | None = None
+    #: The tool held up others on its worker. For the trace; viewers are not told.
+    blocked: Blocked | None = Field(default=None, exclude_if=absent)
+
+
+class ApprovalRequested(EventBase):
+    """A call waits until a person allows it."""
+
+    type: Literal["approval.requested"] = "approval.requested"
+    question_id: str
+    call_id: str
+    name: str
+    args: dict[str, JsonValue]
+    expires_at: datetime | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Why it is asked again.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    #: What an answer can allow beyond this call; None: all further calls of the tool.
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)
+
+
+class ApprovalResolved(EventBase):
+    type: Literal["approval.resolved"] = "approval.resolved"
+    question_id: str
+    call_id: str
+    approved: bool
+    reason: str | None = None
+    #: Who answered; None where nobody did.
+    by: Answerer | None = None
+
+
+class InputRequested(EventBase):
+    """A call's result has to come from outside: from the browser or app, or from a person."""
+
+    type: Literal["input.requested"] = "input.requested"
+    question_id: str
+    call_id: str | None = None
+    name: str
+    args: dict[str, JsonValue]
+    prompt: str | None = None
+    #: JSON Schema of the answer where the question has one of its own.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    expires_at: datetime | None = None
+    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
+
+
+class InputReceived(EventBase):
+    """The answer; a long one in short, for `tool.finished` has the whole."""
+
+    type: Literal["input.received"] = "input.received"
+    question_id: str
+    value: JsonValue
+    #: Who answered; None where nobody did.
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+
+
+class TimerSet(EventBase):
+    """The agent wakes up by itself at `due`, if the session rests then, and else when it comes to rest."""
+
+    type: Literal["timer.set"] = "timer.set"
+    timer_id: str
+    due: datetime
+    note: str
+
+
+class TimerFired(EventBase):
+    type: Literal["timer.fired"] = "timer.fired"
+    timer_id: str
+
+
+class AgentUpdated(EventBase):
+    """The definition's digest that the session runs from now on."""
+
+    type: Literal["agent.updated"] = "agent.updated"
+    old: str
+    new: str
+    #: The agent that has taken the session over.
+    agent: str | None = None
+
+
+class ModelSwitched(EventBase):
+    type: Literal["model.switched"] = "model.switched"
+    step_id: str
+    from_: str = Field(alias="from")
+    to: str
+    reason: str
+
+    model_config = Frozen.model_config | {"populate_by_name": True, "serialize_by_alias": True}
+
+
+Event = Annotated[
+    SessionStarted
+    | SessionClosed
+    | MessageAdded
+    | MessageQueued
+    | MessageRejected
+    | TurnStarted
+    | TurnFinished
+    | StepStarted
+    | StepFinished
+    | ToolStarted
+    | ToolFinished
+    | ApprovalRequested
+    | ApprovalResolved
+    | InputRequested
+    | InputReceived
+    | TimerSet
+    | TimerFired
+    | AgentUpdated
+    | ModelSwitched,
+    Field(discriminator="type"),
+]
+
+Events: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,319 @@
+"""The neutral vocabulary of a conversation: messages, parts, usage, tools. Every model is frozen.
+
+Rule 1: a part carries what people and models see in neutral form, and the provider's own block beside it
+(`native`), which goes back verbatim only to the API that made it.
+Rule 2: what travels through Temporal is small. A part above `INLINE_LIMIT` bytes is *folded* by whoever makes it:
+the whole part goes to the blob store, its `blob` names it, and its text keeps only a head and a tail.
+"""
+
+import operator
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal, assert_never
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic_core import to_json
+
+#: Bytes of JSON above which a part is folded into the blob store.
+INLINE_LIMIT = 32 * 1024
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:-]{1,200}$")]
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+def absent(value: object) -> bool:
+    """For fields that older records have not: where there is nothing to say, they are not written at all."""
+    return value is None
+
+
+class Blocked(Frozen):
+    """A tool held up others on its worker."""
+
+    seconds: float
+    #: `file:line` of the code that did.
+    line: str
+
+
+class BlobRef(Frozen):
+    """Where the whole of a folded part lies."""
+
+    #: `{tenant}/{session}/{sha256}`
+    key: str
+    #: Bytes of the stored JSON.
+    size: int
+
+
+class Native(Frozen):
+    """A provider's own form of a part, replayed verbatim to the same `api` and dropped for any other."""
+
+    #: The wire that made it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
+    api: str
+    block: dict[str, JsonValue]
+
+
+class Text(Frozen):
+    type: Literal["text"] = "text"
+    text: str
+    native: Native | None = None
+    blob: BlobRef | None = None
+
+
+class Reasoning(Frozen):
+    type: Literal["reasoning"] = "reasoning"
+    text: str = ""
+    native: Native | None = None
+    blob: BlobRef | None = None
+
+
+class ToolCall(Frozen):
+    type: Literal["tool_call"] = "tool_call"
+    #: Ours, deterministic: `t7.s2.c1`. The provider's own id lives in `native` only.
+    call_id: str
+    name: str
+    #: As conditions, people and the tool see them: validated, coerced, with defaults, where `checked` says so.
+    args: dict[str, JsonValue]
+    #: What the model wrote, kept only when it is not a JSON object.
+    args_raw: str | None = None
+    native: Native | None = None
+    blob: BlobRef | None = None
+    #: Why the arguments do not fit, in words for the model.
+    misfit: str | None = Field(default=None, exclude_if=absent)
+    #: What found them right, or found the misfit: the Python tool itself, or only the input schema that the model was
+    #: shown. None: nothing did, so whoever runs the call may make something else of them.
+    checked: Literal["tool", "schema"] | None = Field(default=None, exclude_if=absent)
+    #: What the model wrote, where `args` are something else.
+    written: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+
+    def as_written(self) -> "ToolCall":
+        """The call with the arguments that its model wrote, as it is shown its own words."""
+        return self if self.written is None else self.model_copy(update={"args": self.written, "written": None})
+
+
+class ToolError(Frozen):
+    """A failure as data: the `output` of a tool result with `is_error`, and the `error` of a turn."""
+
+    type: str
+    message: str
+    retryable: bool = False
+    #: What a tool returned beside its words: data, pictures, files.
+    content: list[JsonValue] | None = Field(default=None, exclude_if=absent)
+
+
+class ToolResult(Frozen):
+    type: Literal["tool_result"] = "tool_result"
+    call_id: str
+    name: str
+    #: Any JSON; with `is_error`, a dumped `ToolError`.
+    output: JsonValue
+    is_error: bool = False
+    blob: BlobRef | None = None
+    #: The arguments that a person put in place of the model's, as JSON; long ones in short.
+    changed_args: str | None = Field(default=None, exclude_if=absent)
+
+
+class By(Frozen):
+    """Who answered, as the gateway knows it; what a caller says of itself is not asked."""
+
+    #: `local`: there is no authentication, and it came from this machine.
+    subject: str
+    scopes: tuple[str, ...] = ()
+
+
+def _read_by(value: Any) -> Any:
+    """Earlier versions wrote the user alone."""
+    return {"subject": value} if isinstance(value, str) else value
+
+
+Answerer = Annotated[By, BeforeValidator(_read_by)]
+
+
+class Binding(Frozen):
+    """What an approval counts for; see `workflows/core/binding.py`."""
+
+    #: sha256 of what the tool says of itself.
+    spec: str
+    #: sha256 of what the definition says of it.
+    policy: str
+
+
+#: What may be made of an approval for the rest of the session: nothing, or only for the same arguments.
+Remember = Literal["never", "same_args"]
+#: Why a call is asked about that would not be: the tool is another one than was allowed.
+Again = Literal["tool_changed"]
+
+
+class Question(Frozen):
+    """What a session waits for from outside. It is answered by `question_id`, once."""
+
+    question_id: str
+    kind: Literal["approval", "input", "budget"]
+    call_id: str | None = None
+    name: str | None = None
+    args: dict[str, JsonValue] | None = None
+    prompt: str | None = None
+    #: JSON Schema of the answer where the question has one of its own; None: that of the tool's result.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    #: When it is answered by itself; None: never.
+    expires_at: datetime | None = None
+    #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Of an approval: why it is asked again, what of it can be remembered, and what it is bound to.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)
+
+
+class File(Frozen):
+    type: Literal["file"] = "file"
+    uri: str
+    media_type: str
+    name: str
+    blob: BlobRef | None = None
+
+
+#: Names of data parts that only a session itself writes.
+RESERVED_DATA = frozenset({"timer"})
+
+
+def is_reserved_data(name: str) -> bool:
+    """Also where it only looks like such a name."""
+    return unicodedata.normalize("NFKC", name).strip().casefold() in RESERVED_DATA
+
+
+class Data(Frozen):
+    type: Literal["data"] = "data"
+    name: str
+    value: JsonValue
+    blob: BlobRef | None = None
+
+
+Part = Annotated[Text | Reasoning | ToolCall | ToolResult | File | Data, Field(discriminator="type")]
+
+Role = Literal["user", "assistant", "tool"]
+
+
+class Message(Frozen):
+    """One entry of the transcript."""
+
+    id: str
+    role: Role
+    parts: tuple[Part, ...]
+    turn_id: str | None = None
+    at: datetime
+    #: The turn was stopped while this message was being written; it holds what had come by then.
+    stopped: bool | None = None
+    #: The session itself wrote it, for a timer whose time has come.
+    own: bool = Field(default=False, exclude_if=operator.not_)
+
+    def is_note(self, part: "Part") -> bool:
+        """Whether a part of this message is a session's note to itself, which nobody else can write."""
+        match part:
+            case Data(name="timer", value={"note": str(), "due": str(), **others}):
+                # Earlier versions told it by the id alone, and kept nobody from writing one.
+                return self.own or self.id == f"{others.get('timer_id')}.fired"
+            case _:
+                return False
+
+
+class Usage(Frozen):
+    """Tokens. `input_tokens` is the total, cached ones included; `output_tokens` includes reasoning."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Timing(Frozen):
+    """Milliseconds from the provider request of the attempt that succeeded."""
+
+    first_token_ms: float | None = None
+    total_ms: float
+
+
+#: Why a model call ended: `end` (said all it had to), `tool_calls`, `max_tokens`, `stop_sequence`, `refusal`,
+#: `content_filter`, `context_window`, `pause`, `stopped` (by the user), `error` (failed for good), `other`.
+StopReason = Literal[
+    "end",
+    "tool_calls",
+    "max_tokens",
+    "stop_sequence",
+    "refusal",
+    "content_filter",
+    "context_window",
+    "pause",
+    "stopped",
+    "error",
+    "other",
+]
+
+SessionStatus = Literal["idle", "working", "waiting", "closed"]
+
+
+class ToolSpec(Frozen):
+    """What a model is told of a tool."""
+
+    name: str
+    description: str
+    #: JSON Schema of the arguments, always of `type: object`.
+    input: dict[str, JsonValue]
+    #: JSON Schema of the result; None: anything.
+    output: dict[str, JsonValue] | None = None
+    #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
+    foreign: bool = Field(default=False, exclude_if=operator.not_)
+
+
+def as_foreign(part: Part) -> Part:
+    """A caller's part, which cannot pass for a session's own note. A gateway refuses such a name in the first place."""
+    if isinstance(part, Data) and is_reserved_data(part.name):
+        return part.model_copy(update={"name": f"{part.name} (of the caller)"})
+    return part
+
+
+def preview(text: str, keep: int = 1024) -> str:
+    """The head and the tail of a long text, with a word on what is missing between."""
+    if len(text) <= 2 * keep:
+        return text
+    return f"{text[:keep]}\n… {len(text) - 2 * keep} characters left out …\n{text[-keep:]}"
+
+
+def folded(part: Part, blob: BlobRef) -> Part:
+    """`part` as it travels once the whole of it lies in the blob store: head and tail, and the reference."""
+    match part:
+        case Text() | Reasoning():
+            return part.model_copy(update={"text": preview(part.text), "native": None, "blob": blob})
+        case ToolCall():
+            # What is no JSON object is known to be none without its blob.
+            raw = None if part.args_raw is None else preview(part.args_raw)
+            gone = {"native": None, "written": None}
+            return part.model_copy(update={"args": {}, "args_raw": raw, "blob": blob, **gone})
+        case ToolResult() if part.is_error:
+            error = ToolError.model_validate(part.output)
+            short = error.model_copy(update={"message": preview(error.message), "content": None})
+            return part.model_copy(update={"output": short.model_dump(), "blob": blob})
+        case ToolResult():
+            whole = part.output if isinstance(part.output, str) else _as_json(part.output)
+            return part.model_copy(update={"output": preview(whole), "blob": blob})
+        case File():
+            return part.model_copy(update={"uri": blob.key, "blob": blob})
+        case Data():
+            return part.model_copy(update={"value": preview(_as_json(part.value)), "blob": blob})
+        case _:
+            assert_never(part)
+
+
+def _as_json(value: JsonValue) -> str:
+    return to_json(value, inf_nan_mode="strings").decode()

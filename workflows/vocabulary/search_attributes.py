@@ -1,0 +1,19 @@
+"""What a session shows of itself in Temporal's visibility store, so that sessions can be listed and found.
+
+Workflow code sets these, the gateway and the command line search by them, and `perdure.temporal.server.client` makes
+them known to a server.
+"""
+
+from typing import Any, Final
+
+from temporalio.common import SearchAttributeKey
+
+AGENT: Final = SearchAttributeKey.for_keyword("PerdureAgent")
+#: A `SessionStatus`.
+STATUS: Final = SearchAttributeKey.for_keyword("PerdureStatus")
+TENANT: Final = SearchAttributeKey.for_keyword("PerdureTenant")
+USER: Final = SearchAttributeKey.for_keyword("PerdureUser")
+#: Dollars spent so far.
+COST: Final = SearchAttributeKey.for_float("PerdureCost")
+
+ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (AGENT, STATUS, TENANT, USER, COST)

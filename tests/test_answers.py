@@ -18,7 +18,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.protocol.commands import QuestionState
 from perdure.workflows.vocabulary.parts import By, Question
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 from tests.support.shop_dev import answer, call, ended, results, shop
 from tests.support.tool_shop import written

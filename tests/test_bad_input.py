@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 
 pytestmark = pytest.mark.server

@@ -15,7 +15,7 @@ import pytest_asyncio
 from perdure.temporal.app.bench.measures.interrupted import as_told
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Sessions, Viewer
 from tests.support.shop_dev import ended, results
 from tests.support.tool_shop import LOOK_S, words, written

@@ -17,7 +17,7 @@ from perdure.temporal.app.commands.chat import events_in
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev, free_ports
+from tests.support.dev import Dev, free_ports
 from tests.support.session_client import PATIENCE_S, Sessions, texts
 
 STEP = "t1.s1"

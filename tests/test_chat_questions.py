@@ -12,7 +12,7 @@ from perdure.temporal.app.chat.questions import answer_to, headline
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.test_chat_cli import Chat
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from perdure.temporal.app.fakes.provider import FakeProvider
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 
 pytestmark = pytest.mark.server

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
-from tests.conftest import Dev, free_ports
+from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}

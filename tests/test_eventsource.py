@@ -18,7 +18,8 @@ import pytest
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.events import Event
-from tests.conftest import Dev, missing
+from tests.support.dev import Dev
+from tests.support.needs import missing
 from tests.support.session_client import Frame, Sessions, frames_of
 
 pytestmark = pytest.mark.server

@@ -12,7 +12,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply, signature
 from perdure.temporal.app.fakes.responses import encrypted
 from perdure.workflows.vocabulary import errors
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Frame, Sessions, texts
 
 pytestmark = pytest.mark.server

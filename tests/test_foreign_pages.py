@@ -21,8 +21,8 @@ from temporalio.service import RPCError
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS, hidden_address
-from tests.conftest import Dev
 from tests.support.browsing import WAIT_MS, open_browser
+from tests.support.dev import Dev
 from tests.support.foreign_pages import Site, attack, on_gateway, on_temporal, site
 from tests.support.session_client import Sessions
 

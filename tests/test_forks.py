@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.stores.files import put_file
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Frame, Sessions, texts, told
 
 pytestmark = pytest.mark.server

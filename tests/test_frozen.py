@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, texts
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

@@ -15,7 +15,7 @@ from perdure.gateway.http.sse import Outgoing, encode
 from perdure.gateway.live.sub_agents import KEPT, LiveChildren
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Frame, Sessions
 
 pytestmark = pytest.mark.server

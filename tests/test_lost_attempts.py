@@ -10,7 +10,7 @@ from perdure.activities.models.call import HEARTBEAT_S, encode_request
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Fault, Reply
 from perdure.workflows.vocabulary import errors
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server

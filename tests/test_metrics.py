@@ -27,8 +27,8 @@ from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
 from perdure.temporal.telemetry.metrics import Exporter, ExporterFailed, Metrics
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult
-from tests.conftest import Command, free_ports
 from tests.support.core import AT, Story, agent, call
+from tests.support.dev import Command, free_ports
 from tests.support.session_client import Sessions
 from tests.support.watching import SESSION, SOON, Session, Viewer
 

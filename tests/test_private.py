@@ -13,7 +13,7 @@ from perdure.temporal.app.dev_server.database import DatabaseBroken, check_datab
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.stores.blobs import LocalBlobs, StoreFull, StoreUnavailable, probe
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 
 

@@ -21,7 +21,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.routes.snapshots import snapshot_json
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.stores.blobs import unfold
-from tests.conftest import missing
+from tests.support.needs import missing
 from tests.support.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
 from tests.support.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
 from tests.support.tool_shop import there

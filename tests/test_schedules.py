@@ -27,7 +27,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.definition.schedules import Times, cron_times
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Sessions, texts
 
 pytestmark = pytest.mark.server

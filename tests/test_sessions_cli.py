@@ -17,7 +17,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.conftest import free_ports
+from tests.support.dev import free_ports
 
 
 async def gateway(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Frame, Sessions, told
 
 pytestmark = pytest.mark.server

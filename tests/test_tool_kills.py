@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from perdure.temporal.app.bench.measures.interrupted import Tally, Victim, interrupt
 from perdure.temporal.app.fakes.provider import FakeProvider
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.shop_dev import answer, call, ended, results, shop
 from tests.support.tool_shop import words, written

@@ -17,7 +17,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
 AGENT = """

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.shop_dev import answer, call, shop
 

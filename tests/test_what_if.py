@@ -15,8 +15,8 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.app.what_if.report import answer_of
 from perdure.temporal.app.what_if.turn import Recording
 from perdure.workflows.vocabulary.parts import ToolCall, ToolResult
-from tests.conftest import Dev
 from tests.support.core import Story
+from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Sessions
 
 OTHER = "anthropic/claude-haiku-5-5"

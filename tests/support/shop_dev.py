@@ -9,7 +9,7 @@ import httpx2
 from perdure.temporal.app.bench.measures.interrupted import TOOL_LINES, as_told
 from perdure.temporal.app.bench.rig.effects import TOOLS
 from perdure.temporal.app.fakes.provider import FakeProvider
-from tests.conftest import Dev
+from tests.support.dev import Dev
 from tests.support.session_client import Sessions, Viewer
 
 SHOP = Path(__file__).parent / "tool_shop.py"

@@ -29,7 +29,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         pytest.skip("node is not installed, so the browser's client cannot be run outside a browser")
     site = tmp_path_factory.mktemp("site")
     shutil.copytree(PAGES, site / "pages")
-    shutil.copy(PAGES / "client.js", site / "client.js")
+    shutil.copy(PAGES / "client" / "client.js", site / "client.js")
     (site / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any = None) -> Any:

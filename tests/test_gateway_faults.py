@@ -142,7 +142,7 @@ async def test_no_route_takes_a_body_that_is_not_json(http: httpx2.AsyncClient, 
         ("GET", "/", 200, "no-cache"),
         ("GET", "/docs", 200, "no-cache"),
         ("GET", "/client.js", 200, "no-cache"),
-        ("GET", "/pages/chat.css", 200, "no-cache"),
+        ("GET", "/pages/chat/chat.css", 200, "no-cache"),
     ],
 )
 async def test_every_answer_says_how_it_may_be_kept_and_read(
@@ -179,8 +179,8 @@ async def test_a_failure_that_nobody_expected_says_so_as_well(client: Client, tm
 
 
 async def test_a_page_that_did_not_change_is_kept(http: httpx2.AsyncClient) -> None:
-    first = await http.get("/pages/chat.css")
-    again = await http.get("/pages/chat.css", headers={"If-None-Match": first.headers["etag"]})
+    first = await http.get("/pages/chat/chat.css")
+    again = await http.get("/pages/chat/chat.css", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
 
 
@@ -249,7 +249,7 @@ async def test_wrong_addresses(http: httpx2.AsyncClient, method: str, path: str,
         ("/", "text/html"),
         ("/sessions/s1", "text/html"),
         ("/client.js", "text/javascript"),
-        ("/pages/chat.css", "text/css"),
+        ("/pages/chat/chat.css", "text/css"),
         ("/docs", "text/html"),
         ("/openapi.json", "application/json"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from tests.support.view_story import Event, Node, open_node
 
 FILES = """
-const { filesOf } = await import('./pages/files.js');
+const { filesOf } = await import('./pages/shared/files.js');
 output(input.map((one) => filesOf({ output: one }).map(({ path, kind }) => [path, kind])));
 """
 

@@ -39,17 +39,17 @@ class PageFiles(StaticFiles):
 
 @router.get("/")
 async def chat_page() -> FileResponse:
-    return FileResponse(PAGES / "chat.html", headers=_HEADERS)
+    return FileResponse(PAGES / "chat" / "chat.html", headers=_HEADERS)
 
 
 @router.get("/sessions/{session_id}")
 async def inspector_page(session_id: SessionPath) -> FileResponse:
-    return FileResponse(PAGES / "inspector.html", headers=_HEADERS)
+    return FileResponse(PAGES / "inspector" / "inspector.html", headers=_HEADERS)
 
 
 @router.get("/client.js")
 async def client_script() -> FileResponse:
-    return FileResponse(PAGES / "client.js", headers=_HEADERS)
+    return FileResponse(PAGES / "client" / "client.js", headers=_HEADERS)
 
 
 @router.get("/docs")

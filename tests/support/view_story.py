@@ -40,13 +40,13 @@ def open_node(site: Path) -> Node:
     if binary is None:
         pytest.skip("node is not installed, so the pages' reducer cannot be run outside a browser")
     shutil.copytree(PAGES, site / "pages")
-    shutil.copy(PAGES / "client.js", site / "client.js")
+    shutil.copy(PAGES / "client" / "client.js", site / "client.js")
     (site / "package.json").write_text('{"type": "module"}')
 
     def run(script: str, given: Any) -> Any:
         start = (
             "import { PerdureClient, emptyView, openBelow, openQuestions, reduce, withFacts } from './client.js';\n"
-            "import { questionsBelow, unwrapped, viewBelow, wrapped } from './pages/below.js';\n"
+            "import { questionsBelow, unwrapped, viewBelow, wrapped } from './pages/view/sub_views.js';\n"
             "const output = (value) => process.stdout.write(JSON.stringify(value));\n"
         )
         (site / "main.js").write_text(f"{start}const input = {json.dumps(given)};\n{script}")

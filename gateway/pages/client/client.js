@@ -17,10 +17,10 @@
  */
 
 // This file is served as /client.js, the others are below /pages/.
-import { openBelow } from './pages/below.js';
-import { ClientTools } from './pages/client_tools.js';
-import { SubSessions } from './pages/sub_sessions.js';
-import { emptyView, openQuestions, reduce, withFacts } from './pages/view.js';
+import { openBelow } from './pages/view/sub_views.js';
+import { ClientTools } from './pages/client/client_tools.js';
+import { SubSessions } from './pages/client/sub_sessions.js';
+import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
 
 export { emptyView, openBelow, openQuestions, reduce, withFacts };
 
@@ -115,7 +115,7 @@ export class PerdureClient {
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
     live.stream = this.stream(sessionId, { onState, onEvent });
-    /** Takes all that a sub-agent which is over did into the view; `way`: see `below.js`. */
+    /** Takes all that a sub-agent which is over did into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
     /** Takes what only the snapshot says (model, demo, queued texts) into the view. */
     live.refresh = async () => {

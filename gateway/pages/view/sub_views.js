@@ -5,7 +5,7 @@
  *
  * Rule: a question of a sub-agent is answered at its own session, and ids of questions are told apart by session only.
  */
-import { questionOf } from './calls.js';
+import { questionOf } from './tool_calls.js';
 
 /** The way down that a viewer's `agent.event` came up, and the event at its end. */
 export function unwrapped(event) {

@@ -7,8 +7,8 @@
  * do no harm the second time. `signal` aborts it when the question is settled elsewhere.
  * Rule 3: what it throws, and a result that does not fit the tool's output schema, declines the call with that reason.
  */
-import { openBelow, questionKey } from './below.js';
-import { openQuestions } from './view.js';
+import { openBelow, questionKey } from '../view/sub_views.js';
+import { openQuestions } from '../view/view.js';
 
 const MOST = 2000;
 const PAUSE_MS = 2000;

@@ -5,9 +5,9 @@
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
 import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
-import { unwrapped } from './below.js';
-import { byId, icon, scheduler, setText } from './dom.js';
-import { textOf } from './format.js';
+import { unwrapped } from '../view/sub_views.js';
+import { byId, icon, scheduler, setText } from '../shared/dom.js';
+import { textOf } from '../shared/format.js';
 import { Outbox } from './outbox.js';
 import { Sidebar } from './sidebar.js';
 import { drawTopbar } from './topbar.js';

@@ -5,7 +5,7 @@
  * events; frames that come meanwhile wait.
  * Rule 2: whatever is read goes into the session's view as if it had come as frames.
  */
-import { unwrapped, viewBelow, wrapped } from './below.js';
+import { unwrapped, viewBelow, wrapped } from '../view/sub_views.js';
 
 const AGAIN_MS = 3000;
 

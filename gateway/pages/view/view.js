@@ -4,8 +4,8 @@
  * Rule 1: `reduce(view, event)` changes nothing that it is given; what did not change keeps its object.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
-import { stillOpen } from './below.js';
-import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './calls.js';
+import { stillOpen } from './sub_views.js';
+import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './tool_calls.js';
 
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 

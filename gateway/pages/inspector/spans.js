@@ -3,8 +3,8 @@
  *
  * Rule: all times come from the events; only what still runs is drawn up to `now`.
  */
-import { questionKey, questionsBelow } from './below.js';
-import { becameOf, duration, total } from './format.js';
+import { questionKey, questionsBelow } from '../view/sub_views.js';
+import { becameOf, duration, total } from '../shared/format.js';
 
 /** Pauses shorter than this, in milliseconds, are the engine's own pace and not worth a bar. */
 const SHORTEST_WAIT = 60;

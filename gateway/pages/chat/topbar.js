@@ -1,6 +1,6 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
-import { byId, h, setText } from './dom.js';
-import { cost, temporalLink, textOf } from './format.js';
+import { byId, h, setText } from '../shared/dom.js';
+import { cost, temporalLink, textOf } from '../shared/format.js';
 
 /**
  * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.

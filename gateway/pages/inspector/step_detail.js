@@ -1,9 +1,9 @@
 /** One step in whole: what the model was told, what was sent, what came back, how long it took and what it cost. */
-import { h, icon } from './dom.js';
-import { cost, duration, fullTime, pretty } from './format.js';
-import { endOf } from './calls.js';
-import { drawParts } from './parts.js';
-import { link } from './markdown.js';
+import { h, icon } from '../shared/dom.js';
+import { cost, duration, fullTime, pretty } from '../shared/format.js';
+import { endOf } from '../view/tool_calls.js';
+import { drawParts } from '../shared/parts.js';
+import { link } from '../shared/markdown.js';
 
 /** A message list longer than this is drawn only when it is unfolded. */
 const LONG = 30;

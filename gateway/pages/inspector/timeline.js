@@ -1,6 +1,6 @@
 /** The timeline of the inspector: `spans.js` → nodes. A row of a step is a button that shows the step in whole. */
-import { h, icon, keyed, setText } from './dom.js';
-import { cost, duration, outcome, textOf, tokens, total } from './format.js';
+import { h, icon, keyed, setText } from '../shared/dom.js';
+import { cost, duration, outcome, textOf, tokens, total } from '../shared/format.js';
 import { rowsOf, ticks } from './spans.js';
 
 /**

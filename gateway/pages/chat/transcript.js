@@ -1,13 +1,13 @@
 /** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
-import { questionsBelow } from './below.js';
-import { h, icon, keyed, setText } from './dom.js';
-import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from './format.js';
-import { drawParts } from './parts.js';
-import { tickExpiry } from './questions.js';
+import { questionsBelow } from '../view/sub_views.js';
+import { h, icon, keyed, setText } from '../shared/dom.js';
+import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from '../shared/format.js';
+import { drawParts } from '../shared/parts.js';
+import { tickExpiry } from '../shared/questions.js';
 
 /**
  * `outbox`: messages of this page that the session has not shown yet, {messageId, text, state, error}.
- * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)}; `answer` as in `questions.js`, `way` as in `below.js`.
+ * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)}; `answer` as in `questions.js`, `way` as in `sub_views.js`.
  */
 export function drawTranscript(container, view, outbox, actions) {
   const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));

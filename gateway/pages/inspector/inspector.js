@@ -4,9 +4,9 @@
  * Rule: the timeline comes from the session's events, live; prompts, which are big, are asked for one step at a time.
  */
 import { PerdureClient, emptyView } from '/client.js';
-import { unknownBelow, unwrapped } from './below.js';
-import { byId, h, scheduler, setText } from './dom.js';
-import { STATUS, cost, fullTime, temporalLink } from './format.js';
+import { unknownBelow, unwrapped } from '../view/sub_views.js';
+import { byId, h, scheduler, setText } from '../shared/dom.js';
+import { STATUS, cost, fullTime, temporalLink } from '../shared/format.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 

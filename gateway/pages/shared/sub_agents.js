@@ -4,7 +4,7 @@
  * Rule 1: it is unfolded while it works and folded once it has ended, until somebody folds or unfolds it by hand.
  * Rule 2: what is not known of one that is over is read when it is unfolded, never before.
  */
-import { table } from './fields.js';
+import { table } from './form_fields.js';
 import { cost, textOf, total } from './format.js';
 import { h, keyed, setText } from './dom.js';
 
@@ -19,7 +19,7 @@ export function spentBelow({ usage, cost_usd: usd, agent }) {
 
 /**
  * Draws the body of a call. `node`: the call's `details`; `input`: what the agent was given. `below`: {way, read}: the way down
- * to the session that calls (`below.js`), and what reads a sub-agent that is over; `drawParts` as in `parts.js`.
+ * to the session that calls (`sub_views.js`), and what reads a sub-agent that is over; `drawParts` as in `parts.js`.
  */
 export function drawSubAgent(node, tool, input, { below, drawParts, unfold }) {
   const way = [...(below?.way ?? []), { call_id: tool.call_id, session_id: tool.session_id }];

@@ -1,7 +1,7 @@
 /** What a new chat shows before its first message: the agent, what it can do, and a form for its inputs. */
-import { h } from './dom.js';
-import { checkJson, valueOf } from './fields.js';
-import { pretty } from './format.js';
+import { h } from '../shared/dom.js';
+import { checkJson, valueOf } from '../shared/form_fields.js';
+import { pretty } from '../shared/format.js';
 
 /** Draws into `container`; `onPick(name)` when another agent is chosen. */
 export function drawWelcome(container, agents, agent, onPick) {

@@ -3,8 +3,8 @@
  *
  * Rule: a sub-agent's session is part of the one above it, which waits when it waits; only the open one is listed, below that.
  */
-import { h, keyed, setText } from './dom.js';
-import { STATUS, cost, when } from './format.js';
+import { h, keyed, setText } from '../shared/dom.js';
+import { STATUS, cost, when } from '../shared/format.js';
 
 /** Fewer than this, where there are more, are not worth a click: pages may hold little but sub-agents. */
 const FEW = 12;

@@ -4,9 +4,9 @@
  * Rule 1: what became of a question is told by the session's events alone; a card only sends.
  * Rule 2: a card keeps its nodes as long as its question is open, so nothing typed into it is lost.
  */
-import { questionKey } from './below.js';
+import { questionKey } from '../view/sub_views.js';
 import { h, keyed } from './dom.js';
-import { askForm, complain, schemaForm, table, valuesForm } from './fields.js';
+import { askForm, complain, schemaForm, table, valuesForm } from './form_fields.js';
 import { becameOf, expiresIn, fullTime } from './format.js';
 import { linked } from './markdown.js';
 
@@ -14,7 +14,7 @@ const TAKEN = 'Somebody else has answered already.';
 
 /**
  * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page only shows. `below`: what
- * sub-agents ask meanwhile (`below.js`).
+ * sub-agents ask meanwhile (`sub_views.js`).
  */
 export function drawQuestions(container, tool, answer = null, below = []) {
   // What was settled before anybody looked is told inside, where that agent asked it.

@@ -6,7 +6,7 @@
 import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
 import { link, renderMarkdown } from './markdown.js';
-import { questionsBelow } from './below.js';
+import { questionsBelow } from '../view/sub_views.js';
 import { drawFiles } from './files.js';
 import { drawQuestions } from './questions.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';

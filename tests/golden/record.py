@@ -26,7 +26,6 @@ from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
-from perdure.workflows.core.rules import CURRENT
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
@@ -476,8 +475,7 @@ def _write(file: Path, history: dict[str, Any]) -> Path:
 
 
 def _name(scene: Callable[[Lab], Awaitable[Talk]]) -> str:
-    """Of the scene as runs of today's rules play it. The histories without rules in their names are of the first."""
-    return f"{scene.__name__}.rules_{CURRENT}"
+    return scene.__name__
 
 
 def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
@@ -22,8 +23,6 @@ from perdure.workflows.definition.tools import (
     ToolUse,
 )
 from perdure.workflows.vocabulary.parts import Frozen, ToolSpec, absent
-
-PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
 
 #: Of an environment variable.
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -70,8 +69,8 @@ class ModelDefinition(Frozen):
             raise ValueError(
                 "api_key: is the name of the variable that holds the key, as in ${OTHER_KEY}, and never the key itself"
             )
-        if self.api_key is not None and self.provider == "demo":
-            raise ValueError("api_key: the demo model takes no key")
+        if self.api_key is not None and PROVIDERS[provider].endpoint is None:
+            raise ValueError(f"api_key: {provider} models take no key")
         if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
             raise ValueError("base_url: holds a user or a password; a key comes by api_key")
         return self

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from perdure.activities.models.call import encode_request
+from perdure.activities.models.call_attempt import encode_request
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.core.approvals import plan_calls
 from perdure.workflows.core.endings import GOOD, NUDGES

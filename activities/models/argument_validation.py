@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from perdure.activities.models.schemas import resolved, without_nulls
+from perdure.activities.models.optional_nulls import without_nulls
+from perdure.activities.models.schema_references import resolved
 from perdure.activities.tools.argument_check import misfits, wrong_arguments
 from perdure.activities.tools.arguments import Arguments, BadArguments
 from perdure.temporal.schemas.faults import faults

@@ -1,8 +1,8 @@
 """Values of secrets, cut out of what leaves this process as a failure, a progress text or a log line.
 
-A secret is the value, of six characters or more, of a variable that a definition lists in `secrets` or whose name says so:
-`…_KEY`, and any with TOKEN, SECRET or PASSWORD in it. It is found as it is, and as JSON, URLs, base64 and hex write it. What
-a tool returns is its user's own and is left as it is.
+A secret is the value, of six characters or more, of a variable that a definition lists in `secrets`, that holds a provider's
+key, or whose name says so: `…_KEY`, and any with TOKEN, SECRET or PASSWORD in it. It is found as it is, and as JSON, URLs,
+base64 and hex write it. What a tool returns is its user's own and is left as it is.
 """
 
 import base64
@@ -18,6 +18,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
 from perdure.temporal.settings import environment
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 HIDDEN: Final = "[hidden]"
 #: A shorter value would be found in innocent words.
@@ -105,10 +106,11 @@ def _within(value: Any, found: re.Pattern[str]) -> Any:
 def _values() -> frozenset[str]:
     """Read anew each time: a variable may be set while the process runs, and a definition list another."""
     given = environment()
+    known = _listed | {name for one in PROVIDERS.values() if one.endpoint is not None for name in one.endpoint.keys}
     return frozenset(
         value
         for name, value in given.items()
-        if len(value.strip()) >= SHORTEST and (name in _listed or _TELLING.search(name) is not None)
+        if len(value.strip()) >= SHORTEST and (name in known or _TELLING.search(name) is not None)
     )
 
 

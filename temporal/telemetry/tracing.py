@@ -38,6 +38,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from perdure.temporal.telemetry import span_content
 from perdure.workflows.core.state import SessionState
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput, ToolOutput
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.running.toolbox import ALLOWED_SPEC
@@ -237,10 +238,11 @@ def _of_session(session: str, turn_id: str) -> Attributes:
 
 
 def _model(use: str) -> Attributes:
-    """Of `provider/model`. The conventions know one name for both wires of OpenAI."""
-    provider, _, model = use.partition("/")
+    """Of `provider/model`, which may be of a provider that this version does not know."""
+    name, _, model = use.partition("/")
+    provider = PROVIDERS.get(name)
     return {
-        "gen_ai.provider.name": "openai" if provider == "openai-chat" else provider,
+        "gen_ai.provider.name": name if provider is None else provider.trace_name,
         "gen_ai.request.model": model,
     }
 

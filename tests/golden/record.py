@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from perdure.activities.models.failures import ModelFailure
 from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.http.auth import Principal
 from perdure.gateway.http.bodies import ForkSession
@@ -77,8 +77,8 @@ async def stop(lab: Lab) -> Talk:
 async def failure(lab: Lab) -> Talk:
     """A model that fails for a time, then for good; a budget; a definition that is missing."""
     talk = await lab.start("staged")
-    busy = ApplicationError("The provider is overloaded.", type="model_overloaded")
-    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    busy = ModelFailure(kind="model_overloaded", message="The provider is overloaded.", provider="demo", retryable=True)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
     lab.stage.plays = [Play("Onc", error=busy), Play("Once upon a time."), Play(error=final)]
     await talk.turn("a story")
     await talk.turn("another one")
@@ -256,7 +256,7 @@ async def sub_agent(lab: Lab) -> Talk:
     """One that answers, one that fails, and one that is stopped in mid-answer."""
     talk = await lab.start("boss")
     ask: Play = Play("", [("helper", {"message": "Count."})])
-    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
     lab.stage.plays = [ask, Play("One, two."), Play("It counted.")]
     await talk.turn("let it count")
     lab.stage.plays = [ask, Play(error=final), Play("It failed.")]

@@ -17,7 +17,7 @@ from perdure.workflows.definition.limits import (
     SessionLimits,
     TurnLimits,
 )
-from perdure.workflows.definition.model import PROVIDERS, LongInput, ModelDefinition, Price, Rates
+from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
@@ -33,7 +33,6 @@ from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
 
 __all__ = [
-    "PROVIDERS",
     "TOOL_OUTPUT_TOKENS",
     "AgentDefinition",
     "ContextPolicy",

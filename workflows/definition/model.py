@@ -5,9 +5,8 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.vocabulary.parts import Frozen, absent
-
-PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
 
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
 
@@ -80,8 +79,8 @@ class ModelDefinition(Frozen):
             raise ValueError(
                 "api_key: is the name of the variable that holds the key, as in ${OTHER_KEY}, and never the key itself"
             )
-        if self.api_key is not None and self.provider == "demo":
-            raise ValueError("api_key: the demo model takes no key")
+        if self.api_key is not None and PROVIDERS[provider].endpoint is None:
+            raise ValueError(f"api_key: {provider} models take no key")
         if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
             raise ValueError("base_url: holds a user or a password; a key comes by api_key")
         return self

@@ -17,8 +17,8 @@ from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.store import SHIPPED, Definitions
-from perdure.temporal.definitions.vendors import missing_key
 from perdure.workflows.protocol.commands import PageRequest
 from perdure.workflows.session import SessionWorkflow
 

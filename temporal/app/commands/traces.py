@@ -60,7 +60,7 @@ async def _print_json(to: Direct, session: str, last: int | None) -> None:
 
 async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
     # The providers' SDKs take seconds to import, which no other command should wait for.
-    from perdure.activities.models.call import encode_request
+    from perdure.activities.models.call_attempt import encode_request
     from perdure.activities.models.providers import Providers
 
     steps = [step async for step in kept_steps(to.backend, workflow_id)]

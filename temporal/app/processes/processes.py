@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from perdure.activities.models import sdks
+from perdure.activities.models import providers
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.dev_server.server import DevServer, listen
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
@@ -78,7 +78,7 @@ async def run_dev(
         live = MemoryLive(asyncio.get_running_loop(), whole=True)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        sdks.load(parts.definitions.providers)
+        providers.load(parts.definitions.providers)
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
@@ -106,7 +106,7 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        sdks.load(parts.definitions.providers)
+        providers.load(parts.definitions.providers)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_working(make_worker(client, live, parts)))
         await stack.enter_async_context(_schedules(client, parts))

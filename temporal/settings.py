@@ -17,10 +17,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.user_error import UserError
+
 _PREFIX = "PERDURE_"
 
 
-class SettingsInvalid(Exception):
+class SettingsInvalid(UserError):
     """A setting has a value that it cannot have; the message names the variable."""
 
 

@@ -21,6 +21,7 @@ from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.codec import data_converter
 from perdure.temporal.telemetry import log
+from perdure.temporal.user_error import UserError
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -30,7 +31,7 @@ _RPC_TIMEOUT = timedelta(seconds=10)
 _RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
 
 
-class TemporalUnavailable(Exception):
+class TemporalUnavailable(UserError):
     """The server does not answer, or does not let us do what we need; the message names its address and says why."""
 
 

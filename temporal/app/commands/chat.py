@@ -10,10 +10,9 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import httpx2
-import typer
 from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
@@ -31,12 +30,8 @@ _AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _LAST: Final = 6
 
 
-def chat(
-    session: Annotated[str | None, typer.Argument(help="Take up this session; without it, a new one begins.")] = None,
-    agent: Annotated[str, typer.Option(help="The agent of a new session.")] = "assistant",
-    url: Annotated[str, typer.Option(help="Where the gateway is.")] = "http://127.0.0.1:8000",
-) -> None:
-    """Talk to an agent. Ctrl-C stops an answer, and leaves at the prompt."""
+def chat(session: str | None, agent: str, url: str) -> None:
+    """Takes up `session`, or begins a new one of `agent`, and talks until the person leaves."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     with httpx2.Client(base_url=url, timeout=_TIMEOUT) as http:
         try:

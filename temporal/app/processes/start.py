@@ -45,17 +45,17 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
     await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
 
 
-async def worker(sources: Sources) -> None:
-    configure(settings := Settings.load())
+async def worker(data_dir: Path | None, sources: Sources) -> None:
+    configure(settings := Settings.load(data_dir=data_dir))
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
 
-async def gateway(host: str, port: int, insecure: bool, sources: Sources) -> None:
+async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, sources: Sources) -> None:
     if not _is_loopback(host) and not insecure:
         raise Refused(
             f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure"
         )
-    configure(settings := Settings.load())
+    configure(settings := Settings.load(data_dir=data_dir))
     if not _is_loopback(host):
         _warn_of_insecurity(host, port)
     await run_gateway(

@@ -4,11 +4,15 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Self
 
 from typer.testing import CliRunner
 
 from perdure.temporal.app.cli import app
+from perdure.temporal.server.dev_addresses import DevAddresses, published
 
 #: What takes longest to import: of what Perdure stands on, and its own rooms.
 HEAVY = (
@@ -33,6 +37,50 @@ asked = list(paths(get_command(app)))
 codes = {CliRunner().invoke(app, [*path, "--help"]).exit_code for path in asked}
 print(json.dumps({"asked": len(asked), "codes": list(codes), "loaded": list(sys.modules)}))
 """
+
+
+SESSION: dict[str, Any] = {
+    "session_id": "s1",
+    "agent": "assistant",
+    "status": "idle",
+    "user": None,
+    "created_at": "2026-02-27T11:00:00Z",
+    "cost_usd": 0.0,
+    "title": "Hello",
+    "demo": False,
+}
+
+
+class Answering(ThreadingHTTPServer):
+    """A gateway on loopback with one answer; entering it serves."""
+
+    def __init__(self, answer: object) -> None:
+        self.asked: list[str] = []
+        asked, body = self.asked, json.dumps(answer).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        self._serving = threading.Thread(target=self.serve_forever)
+        self._serving.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.shutdown()
+        self._serving.join()
+        self.server_close()
 
 
 def heavy(loaded: set[str]) -> set[str]:
@@ -60,6 +108,17 @@ def test_the_version_is_printed_and_needs_nothing(tmp_path: Path) -> None:
     loaded, output = imported_by("--version", folder=tmp_path)
     assert output == f"perdure {importlib.metadata.version('perdure')}\n"
     assert heavy(loaded) | {name for name in loaded if name.startswith(("rich", "pydantic"))} == set()
+
+
+def test_the_list_of_sessions_is_asked_for_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    with (
+        Answering({"sessions": [SESSION], "next_cursor": None}) as gateway,
+        published(tmp_path, DevAddresses(gateway.url, "127.0.0.1:1", None)),
+    ):
+        loaded, output = imported_by("sessions", "list", "--status", "idle", "--data-dir", ".", folder=tmp_path)
+    assert SESSION["session_id"] in output
+    assert gateway.asked == ["/v1/sessions?status=idle"]
+    assert heavy(loaded) == set()
 
 
 def test_without_a_command_there_is_help() -> None:

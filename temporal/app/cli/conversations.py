@@ -4,18 +4,19 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli.options import DataDir, Session, Tenant, flag
+from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
 
 
 def chat(
     session: Annotated[str | None, typer.Argument(help="Take up this session; without it, a new one begins.")] = None,
     agent: Annotated[str, typer.Option(help="The agent of a new session.")] = "assistant",
-    url: Annotated[str, typer.Option(help="Where the gateway is.")] = "http://127.0.0.1:8000",
+    url: Url = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Talk to an agent. Ctrl-C stops an answer, and leaves at the prompt."""
     from perdure.temporal.app.commands import chat as commands
 
-    commands.chat(session, agent, url)
+    commands.chat(session, agent, url, data_dir)
 
 
 def trace(

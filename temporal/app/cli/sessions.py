@@ -22,9 +22,9 @@ def list_them(
     data_dir: DataDir = None,
 ) -> None:
     """List sessions: open ones, the newest first, then closed ones."""
-    from perdure.temporal.app.commands import sessions
+    from perdure.temporal.app.commands.session_list import list_sessions
 
-    sessions.list_them(agent, status, user, limit, tenant, data_dir)
+    list_sessions(agent, status, user, limit, tenant, data_dir)
 
 
 @app.command()

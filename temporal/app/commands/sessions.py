@@ -1,66 +1,27 @@
-"""`perdure sessions`: list, show, stop, close, erase and export, straight from Temporal.
+"""`perdure sessions`: show, stop, close, erase and export, straight from Temporal.
 
 Nothing here needs a gateway. What asks a session something (show, stop, close, erase of an open one) needs a worker.
 """
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from perdure.gateway.backend.erase import Eraser
 from perdure.gateway.backend.runs import runs_of
-from perdure.gateway.backend.visibility import Status
 from perdure.gateway.http.problems import Problem
-from perdure.gateway.routes.session_list import list_sessions
 from perdure.gateway.routes.snapshots import read_snapshot
 from perdure.temporal.app.commands.session_text import session_lines
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
-from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.app.replay.export import write_histories
 from perdure.workflows.protocol.commands import Stop
 from perdure.workflows.session import SessionWorkflow
 
 #: Somebody who waits at a terminal would rather wait than ask again.
 _ERASED_WITHIN_S = 60.0
-_STYLES = {"working": "green", "waiting": "yellow", "closed": "dim"}
-
-
-def list_them(
-    agent: str | None, status: Status | None, user: str | None, limit: int, tenant: str, data_dir: Path | None
-) -> None:
-    """Prints open sessions, the newest first, then closed ones."""
-
-    async def work() -> tuple[list[dict[str, Any]], bool]:
-        to = await reach(tenant, data_dir)
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            page = await list_sessions(to.backend, to.by, agent=agent, status=status, user=user, cursor=cursor)
-            found += page["sessions"]
-            cursor = page["next_cursor"]
-            if cursor is None or len(found) >= limit:
-                return found[:limit], cursor is not None or len(found) > limit
-
-    sessions, more = run(work())
-    table = Table("session", "agent", "status", "user", "created", "cost", "title")
-    for session in sessions:
-        status_shown = Text(session["status"], style=_STYLES.get(session["status"], ""))
-        words = (one_line(str(session[name] or "")) for name in ("session_id", "agent"))
-        rest = (one_line(session["user"] or ""), session["created_at"][:16].replace("T", " "))
-        cost = f"${session['cost_usd']:.4f}"
-        title = one_line(session["title"], 60) + (" (demo)" if session["demo"] else "")
-        table.add_row(*(Text(word) for word in words), status_shown, *map(Text, (*rest, cost, title)))
-    # A session's id is there to be copied, so it is never folded or cut.
-    table.columns[0].no_wrap = True
-    Console().print(table if sessions else "no sessions")
-    if more:
-        Console().print(f"there are more than {limit}; --limit shows more", style="dim")
 
 
 def show(session: str, turns: int, tenant: str, data_dir: Path | None) -> None:

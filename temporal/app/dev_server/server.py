@@ -187,7 +187,7 @@ class DevServer:
         too. Raises OSError where it cannot be written."""
         if self._data_dir not in (Path.cwd(), Path.home()):
             self._data_dir.chmod(FOLDER)
-        ours = ("lock", "identity.json", "schedules.json", "blobs")
+        ours = ("lock", "addresses.json", "identity.json", "schedules.json", "blobs")
         for path in (*map(self._data_dir.joinpath, ours), *self._data_dir.glob("temporal.*")):
             tighten(path)
         trial = self._data_dir / "trial"

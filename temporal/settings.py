@@ -1,4 +1,4 @@
-"""The settings of a process, and the only place where the environment is read.
+"""The settings of a process; with `temporal.environment`, the only place where the environment is read.
 
 Our own settings are `PERDURE_…`. How to reach Temporal is told by the standard `TEMPORAL_…` (see
 `perdure.temporal.server.client`), and keys and base URLs of model providers by their SDKs' own variables, which
@@ -6,21 +6,23 @@ nothing of ours copies or stores.
 """
 
 import ipaddress
-import os
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.user_error import UserError
+
+__all__ = ["Settings", "SettingsInvalid", "environment"]
+
 _PREFIX = "PERDURE_"
 
 
-class SettingsInvalid(Exception):
+class SettingsInvalid(UserError):
     """A setting has a value that it cannot have; the message names the variable."""
 
 
@@ -79,7 +81,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     #: Everything that `perdure dev` keeps: Temporal's database, logs, blobs.
-    data_dir: Path = Path(".perdure")
+    data_dir: Path = DEFAULT_DATA_DIR
     #: The blob store, where it is not `blobs` in `data_dir`; worker and gateway must see the same.
     blob_dir: Path | None = None
 
@@ -182,8 +184,3 @@ class Settings(BaseSettings):
 def _named(location: tuple[int | str, ...]) -> str:
     """The variable, or the two that only go together: no other rule is about more than one."""
     return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
-
-
-def environment() -> Mapping[str, str]:
-    """The environment as it is now, read-only: for `${NAME}` in definitions, vendors' keys, and child processes."""
-    return MappingProxyType(dict(os.environ))

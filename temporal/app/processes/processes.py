@@ -29,6 +29,7 @@ from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.live.live import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
+from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
 from perdure.temporal.settings import Settings
 
@@ -85,8 +86,10 @@ async def run_dev(
         app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
+        url = f"http://{host}:{port}"
+        stack.enter_context(published(settings.data_dir, DevAddresses(url, server.address, server.ui_url)))
         try:
-            ready(f"http://{host}:{port}", server.ui_url, parts)
+            ready(url, server.ui_url, parts)
             until = {reviving, failed, asyncio.create_task(stopped.wait())}
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             if reviving.done():

@@ -86,7 +86,7 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def python_worker(temporal_server: DevServer, bare_python: str) -> AsyncIterator[None]:
-    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "python")
+    command = (bare_python, str(HERE / "support" / "remote_worker.py"), temporal_server.address, "python")
     async with worker(*command, cwd=Path(bare_python).parent):
         yield
 
@@ -152,7 +152,7 @@ async def test_its_worker_is_killed_in_mid_call(
 ) -> None:
     """On a queue of its own; the heartbeats end, and nobody knows what became of it."""
     talk = await lab.start("typescript")
-    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "typescript")
+    command = (bare_python, str(HERE / "support" / "remote_worker.py"), temporal_server.address, "typescript")
     async with worker(*command, cwd=tmp_path) as process:
         await begin(talk, ("move_stock", {"ledger": str(tmp_path)}))
         moved = tmp_path / "moved.txt"

@@ -1,4 +1,4 @@
-"""Around each tool that runs on a worker: a heartbeat for it, its progress to viewers, and a word on a worker's end.
+"""Around each tool that runs on a worker: heartbeats for it, its progress for viewers, and a report of a worker's end.
 
 Rule 1: a tool need not heartbeat by itself: its worker does, so a dead worker is noticed in seconds and a stop is heard.
 Rule 2: what a tool says in a heartbeat of its own is progress. It goes to the live plane and never into history.
@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
+from pydantic_core import to_jsonable_python
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import (
@@ -24,7 +25,8 @@ from temporalio.worker import (
 )
 
 from perdure.activities.tools.errors import tellable_detail
-from perdure.temporal.live.live import Live, read_progress
+from perdure.temporal.live.live import Live
+from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import call_of_activity
 from perdure.workflows.vocabulary.errors import WORKER_DIED
@@ -109,6 +111,11 @@ class _Inbound(ActivityInboundInterceptor):
                     self._outbound.beat()
 
 
+def _plain(detail: Any) -> Any:
+    """`detail` as JSON, so that secrets are found in it and viewers can be shown it, whatever type the tool gave it."""
+    return detail if isinstance(detail, bytes) else to_jsonable_python(tellable_detail(detail))
+
+
 def _ever_slower() -> Iterator[float]:
     """Pauses between heartbeats after a stop: the session has to hear of it first, and to tell the server."""
     pause = _HURRY_S
@@ -147,7 +154,7 @@ class _Outbound(ActivityOutboundInterceptor):
             return
         # What cannot be written costs itself, not the tool. Progress is shown to viewers, and the server keeps it until the
         # call ends.
-        self.details = details = redacted_json(tuple(map(tellable_detail, details)))
+        self.details = details = redacted_json(tuple(map(_plain, details)))
         progress = read_progress(self.info().activity_id, details)
         if progress is not None:
             self._live.tool_progress(self.session, progress)

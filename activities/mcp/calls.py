@@ -21,15 +21,17 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.activities.encoding.compact_json import compact
 from perdure.activities.encoding.raw_bytes import Files, whole_texts
-from perdure.activities.mcp.connections import Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp.connections import Connections
 from perdure.activities.mcp.conversation import converse
+from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
 from perdure.activities.mcp.listing import Listings, spec_of
 from perdure.activities.mcp.program import data_of
 from perdure.activities.mcp.published import Published, server_of
 from perdure.activities.mcp.questions import Declined, Dialogue, NotAskable
 from perdure.activities.mcp.results import read_failure, read_result
+from perdure.activities.tools.outputs import keep_files, output_of, sized_result
 from perdure.activities.tools.results import BadResult, told
-from perdure.activities.tools.tool import keep_files, output_of, sized_result, tool_changed, whole_arguments
+from perdure.activities.tools.tool import tool_changed, whole_arguments
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.schemas.faults import faults
 from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold

@@ -28,7 +28,7 @@ from pydantic import JsonValue, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.mcp.connections import ALIVE_S
+from perdure.activities.mcp.client import ALIVE_S
 from perdure.activities.mcp.program import data_of
 from perdure.activities.mcp.questions import Dialogue
 from perdure.workflows.protocol.activities import CallMcpToolInput

@@ -20,7 +20,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 from pydantic import ValidationError
 
-from perdure.activities.mcp.connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp.client import CONNECT_S
+from perdure.activities.mcp.connections import Connections
+from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
 from perdure.temporal.schemas.check import field_of, input_fault, schema_fault
 from perdure.workflows.definition.tools import McpAddress, McpServer
 from perdure.workflows.vocabulary.parts import ToolSpec

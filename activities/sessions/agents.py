@@ -15,7 +15,7 @@ from mcp_types import Tool
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.mcp.connections import McpUnavailable
+from perdure.activities.mcp.errors import McpUnavailable
 from perdure.activities.mcp.listing import Listings, McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.sub_agents import agent_spec

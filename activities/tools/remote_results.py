@@ -5,8 +5,8 @@ import asyncio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.activities.tools.results import BadResult, check_result
-from perdure.activities.tools.tool import output_of, sized_result
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.protocol.activities import TakeResultInput, ToolOutput
 from perdure.workflows.vocabulary.errors import INVALID_RESULT

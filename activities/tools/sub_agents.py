@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.tools.tool import output_of, sized_result
+from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.temporal.definitions.store import Definitions, InputProblem, check_inputs
 from perdure.temporal.stores.blobs import BlobStore, fold, fold_part, unfold
 from perdure.workflows.definition.agent import AgentDefinition

@@ -10,27 +10,25 @@ Rule 3: nothing here logs, because arguments and results are the users' own.
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from perdure.activities.encoding.raw_bytes import Files, whole_text, whole_texts
+from perdure.activities.encoding.raw_bytes import Files, whole_text
 from perdure.activities.tools.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
 from perdure.activities.tools.docstrings import Docs, read_docstring
 from perdure.activities.tools.errors import is_tellable, tellable
+from perdure.activities.tools.outputs import keep_files, output_of, sized_result
 from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.results import BadResult, Results, read_results
 from perdure.activities.tools.returned import Returned
-from perdure.temporal.schemas.nesting import DEEPEST, too_deep
 from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold
-from perdure.temporal.stores.files import put_file
 from perdure.temporal.telemetry.redaction import redacted
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.binding import spec_sha256
@@ -40,14 +38,10 @@ from perdure.workflows.running.toolbox import ALLOWED_SPEC, FOLDED_ARGS
 from perdure.workflows.vocabulary.errors import (
     INVALID_ARGUMENTS,
     INVALID_RESULT,
-    RESULT_TOO_LARGE,
     TOOL_CHANGED,
     TOOL_FAILED,
 )
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
-
-#: Bytes of JSON that a result may have.
-MAX_RESULT: Final = 16 * 1024 * 1024
+from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec, preview
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -152,49 +146,6 @@ def tool_changed(name: str) -> ApplicationError:
     return ApplicationError(message, type=TOOL_CHANGED, non_retryable=True)
 
 
-def sized_result(call_id: str, name: str, output: JsonValue, *, is_error: bool = False) -> tuple[ToolResult, bool]:
-    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it.
-
-    What it raises is final: the tool ran. It takes seconds for many megabytes.
-    """
-    if too_deep(output):
-        message = f"{name} ran, but its result is nested more than {DEEPEST} levels deep."
-        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True)
-    result = ToolResult(call_id=call_id, name=name, output=output, is_error=is_error)
-    try:
-        try:
-            data = result.model_dump_json().encode()
-        except PydanticSerializationError:
-            result = result.model_copy(update={"output": whole_texts(output)})
-            data = result.model_dump_json().encode()
-    except PydanticSerializationError as error:
-        message = f"{name} ran, but its result cannot be written as JSON: {whole_text(str(error))}"
-        raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
-    size = len(data)
-    if size > MAX_RESULT:
-        message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
-        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
-    try:
-        # A session would try for ever. Numbers of thousands of digits can be written, and not be read.
-        from_json(data)
-    except ValueError as error:
-        message = f"{name} ran, but its result cannot be read back: {error}."
-        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True) from None
-    return result, size > INLINE_LIMIT
-
-
-async def keep_files(blobs: BlobStore, workflow_id: str, name: str, files: Mapping[str, tuple[bytes, str]]) -> None:
-    """Puts a result's files away: bytes and what they are said to be, by their sha256.
-
-    Raises ApplicationError `result_too_large`."""
-    size = sum(len(data) for data, _ in files.values())
-    if size > MAX_RESULT:
-        message = f"{name} ran, but its result has files of {size} bytes; at most {MAX_RESULT} may be."
-        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
-    for sha256, (data, media_type) in files.items():
-        await put_file(blobs, workflow_id, sha256, data, media_type)
-
-
 async def _kept(blobs: BlobStore, returned: Returned, blocked: Blocked | None) -> ToolOutput:
     if not returned.big and not returned.files:
         return _output(returned.result, blocked)
@@ -297,9 +248,3 @@ def _workflow_id() -> str:
 def _output(part: object, blocked: Blocked | None = None) -> ToolOutput:
     output = output_of(part, activity.info().attempt)
     return output if blocked is None else output.model_copy(update={"blocked": blocked})
-
-
-def output_of(part: object, attempt: int | None) -> ToolOutput:
-    """A tool result, folded or not, as an activity returns it."""
-    assert isinstance(part, ToolResult)
-    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt, is_error=part.is_error)

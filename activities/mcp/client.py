@@ -1,4 +1,4 @@
-"""The SDK's client on one connection, and the calls that a server can ask something there."""
+"""The SDK's client on one connection, and the calls on it that can answer the server's questions."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 
 
 class Askers:
-    """Those who can be asked on a connection: the calls that are under way there."""
+    """The calls under way on a connection, which can answer the server's questions."""
 
     def __init__(self) -> None:
         self._calls: list[Asker] = []
@@ -54,7 +54,7 @@ class Askers:
 
 
 def open_client(transport: Any, mode: str, known: DiscoverResult | None, askers: Askers) -> Client:
-    # Whether somebody can be asked is told on connecting, so it is told always.
+    # The capability is declared on connecting, before it is known whether a call can answer, so it always is.
     return Client(
         transport,
         mode=mode,

@@ -1,11 +1,11 @@
-"""Connections to MCP servers: one for each call over HTTP, one process that is kept for each program.
+"""Connections to MCP servers: one per call over HTTP, one kept process per program.
 
-Rule 1: a connection that broke, or whose server no longer answers, is never used again; the next call has a new one.
+Rule 1: a connection that broke, or whose server no longer responds, is never used again. The next call gets a new one.
 Rule 2: what an address takes from the environment is filled in here, and never reaches an error or a log.
-Rule 3: an `MCPError` that leaves here is the server's own word. What the SDK makes of an answer that is not one, or that did
-not come, is told apart by what was seen of it, and leaves as one of the exceptions in `errors`.
-Rule 4: what a server asks on a connection is for the one call that is under way there. The server does not say for which
-call it asks, so where several are under way, none is asked.
+Rule 3: an `MCPError` that leaves here is the server's own word. An error that the SDK makes up for a missing or
+invalid response is recognized by what was seen on the wire, and leaves as one of the exceptions in `errors`.
+Rule 4: a server's question on a connection goes to the one call that is under way there. The server does not say for
+which call it asks, so if several are under way, none is asked.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from perdure.workflows.definition.tools import McpAddress
 
 #: Seconds that the end of a worker waits for its programs.
 _ENDED_S: Final = 10.0
-#: A stream of events holds one answer, and what the server says meanwhile.
+#: A stream of events holds one result, and what the server sends meanwhile.
 _BOUNDS: Final = Bounds(body=MAX_ANSWER, stream=MAX_ANSWER + MAX_RESULT // 2, line=MAX_ANSWER)
-#: The server does not know what it was asked: it may be another one than the one that was met before.
+#: The server does not know the request: it may have been replaced since it was discovered.
 _OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 
 
@@ -45,16 +45,18 @@ class Connections:
         #: By address, written as JSON.
         self._programs: dict[str, Program] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        #: What a server said of itself, so that the next connection need not ask.
+        #: What servers said of themselves, so that the next connection need not ask.
         self._discovered: dict[str, DiscoverResult] = {}
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
     async def to(self, address: McpAddress, asker: Asker | None = None) -> AsyncIterator[Client]:
-        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does, or in its place
-        where the server was asked and did not do it; `McpLost` and `McpTooMuch` in place of what the SDK raises in it.
+        """A connection, for as long as the block runs.
 
-        `asker` answers what the server asks meanwhile; without one, it is told that nobody is there.
+        Raises `McpUnavailable` before the block runs, or out of it if the server refused the request; `McpLost` and
+        `McpTooMuch` in place of what the SDK raises in the block.
+
+        `asker` answers the server's questions meanwhile. Without one, they are refused.
         """
         if address.url is None:
             program = await self._program(address)
@@ -64,7 +66,7 @@ class Connections:
             except MCPError as error:
                 raise of_program(error) from None
             except BaseException:
-                # It may hang, or wait for an answer that nobody gives.
+                # The program may hang, or wait for an answer that will not come.
                 program.suspect = True
                 raise
             return
@@ -74,7 +76,7 @@ class Connections:
                 yield client
 
     def forget(self, address: McpAddress) -> None:
-        """The server may be another one now: the next connection asks it anew what it speaks."""
+        """The server may have been replaced: the next connection discovers it anew."""
         self._discovered.pop(address.model_dump_json(), None)
 
     async def aclose(self) -> None:
@@ -98,7 +100,7 @@ class Connections:
         mode = known.supported_versions[0] if known is not None else "auto"
         opened = False
         try:
-            # A call may be silent for long, and its own time-out holds; only connecting has one here.
+            # A call may be silent for long, and has its own time-out. Only connecting has one here.
             timeout = httpx2.Timeout(None, connect=CONNECT_S, pool=CONNECT_S)
             hooks = watched(seen)
             hooks["response"].insert(0, bounded(_BOUNDS))
@@ -128,7 +130,7 @@ class Connections:
             if not opened:
                 raise McpUnavailable(*refusal(leaf, seen.status), refused=seen.status is not None) from None
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
-                # Nothing ran, and a connection that asks anew what the server speaks tells whether it can.
+                # Nothing ran. A connection that discovers the server anew shows whether the call is possible.
                 self.forget(address)
                 raise McpUnavailable("it no longer speaks as it did") from None
             if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):

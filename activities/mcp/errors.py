@@ -1,6 +1,6 @@
-"""What can become of a connection to an MCP server, and of a request on it.
+"""How connections to MCP servers, and requests on them, can fail.
 
-Rule: no message holds the words of an error from below, for they may name the address.
+Rule: no message quotes an error of the transport, which may name the address.
 """
 
 import httpx2
@@ -13,9 +13,9 @@ from perdure.temporal.definitions.references import MissingVariable
 
 
 class McpUnavailable(Exception):
-    """The server could not be reached, so that nothing was asked of it. The message is for people.
+    """The server could not be reached, so the tool did not run. The message is for people.
 
-    `final`: trying again changes nothing. `refused`: the server is there, and would not.
+    `final`: a retry would not help. `refused`: the server responded, and refused.
     """
 
     def __init__(self, message: str, *, final: bool = False, refused: bool = False) -> None:
@@ -25,11 +25,11 @@ class McpUnavailable(Exception):
 
 
 class McpLost(Exception):
-    """A request was sent, and no answer came of which anything can be known. The message says why, for people."""
+    """A request was sent, and no usable response came: the tool may have run. The message says why, for people."""
 
 
 class McpTooMuch(Exception):
-    """The server answered more than is read of an answer."""
+    """The response exceeds the limit."""
 
 
 def missing_variable(missing: MissingVariable) -> McpUnavailable:
@@ -37,7 +37,7 @@ def missing_variable(missing: MissingVariable) -> McpUnavailable:
 
 
 def of_program(error: MCPError) -> Exception:
-    """The program's own word, or what became of the request in its place."""
+    """The program's own error, or what became of the request instead."""
     match error.error.data:
         case Word(data=data):
             return MCPError(error.code, error.message, data)
@@ -50,7 +50,7 @@ def of_program(error: MCPError) -> Exception:
 
 
 def no_answer(error: BaseException, seen: Seen) -> Exception:
-    """What became of a request over HTTP that the server did not answer."""
+    """What became of a request over HTTP without a response of the server's."""
     if seen.too_much or isinstance(error, httpx2.SSEError):
         return McpTooMuch()
     if seen.did_not_run:
@@ -63,7 +63,7 @@ def no_answer(error: BaseException, seen: Seen) -> Exception:
 
 
 def refusal(error: BaseException, status: int | None) -> tuple[str]:
-    """What people are told of a server that takes no connection. Never the error's own words: they may name the address."""
+    """Why a server could not be connected to, for people. Never the error's own text, which may name the address."""
     if status is not None:
         return (f"it refuses the connection (HTTP {status})",)
     match error:
@@ -78,7 +78,7 @@ def refusal(error: BaseException, status: int | None) -> tuple[str]:
 
 
 def leaf_of(error: BaseException) -> BaseException:
-    """The SDK's task groups wrap what went wrong."""
+    """The first error inside of the SDK's exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

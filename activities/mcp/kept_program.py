@@ -21,16 +21,16 @@ from perdure.activities.mcp.program import run_program
 
 
 class Program:
-    """A server that is a process of ours. It is started at once, by a task that holds it until its end."""
+    """A server that is a child process. It is started at once, by a task that keeps it until it ends."""
 
     def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
         self.ended = asyncio.Event()
-        #: A call of it was given up.
+        #: One of its calls was given up.
         self.suspect = False
         self.askers = Askers()
         self._over = asyncio.Event()
         self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        # It outlives the call that needs it first, and must not be taken for a part of it.
+        # The task outlives the call that first needs it, so it must not inherit that call's context.
         self._task = asyncio.create_task(self._hold(command, env), context=Context())
 
     @property
@@ -57,7 +57,7 @@ class Program:
     async def _hold(self, command: tuple[str, ...], env: dict[str, str]) -> None:
         try:
             with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - not a file
-                # What the program says of itself belongs to whoever runs the worker.
+                # What the program logs is for the operator of the worker.
                 started = run_program(command, env, sys.__stderr__ or nowhere, MAX_ANSWER)
                 transport = _watched(started, self.ended)
                 connected = open_client(transport, "auto", None, self.askers)
@@ -72,7 +72,7 @@ class Program:
             self.ended.set()
             if not self._open.done():
                 self._open.set_exception(McpUnavailable("it was being closed"))
-            # Nobody may be waiting for it.
+            # Retrieved, for nobody may be waiting for it.
             self._open.exception()
 
 
@@ -80,12 +80,12 @@ class Program:
 async def _watched(
     inner: AbstractAsyncContextManager[tuple[Any, Any]], ended: asyncio.Event
 ) -> AsyncGenerator[tuple[Any, Any]]:
-    """A transport that tells when the other side is gone; the SDK tells only those who ask it something."""
+    """A transport that sets `ended` when the other side is gone. The SDK reports that only to pending requests."""
     async with inner as (read, write):
         forward, received = anyio.create_memory_object_stream[Any](0)
 
         async def pump() -> None:
-            # Told before the session hears it, so that whoever is told by the session finds it here.
+            # Set before the session notices, so that those whom the session notifies find it set.
             async with forward:
                 try:
                     async for item in read:

@@ -1,4 +1,4 @@
-"""The activity `take_result`: what a tool on somebody else's worker returned, checked and made fit to travel."""
+"""The activity `take_result`: the result of a tool on somebody else's worker, validated, and offloaded if it is large."""
 
 import asyncio
 
@@ -30,8 +30,8 @@ class Taking:
     @activity.defn(name="take_result")
     async def take_result(self, request: TakeResultInput) -> ToolOutput:
         """Raises ApplicationError `invalid_result`, `result_too_large`."""
-        # A result of many megabytes takes seconds, in which others must go on.
+        # A result of many megabytes takes seconds, and other work must go on meanwhile.
         result, big = await asyncio.to_thread(_checked, request)
         part = await fold_part(self._blobs, activity.info().workflow_id or "", result) if big else result
-        # Whose worker it was does not tell the attempt.
+        # The attempt is not known: it ran on somebody else's worker.
         return output_of(part, attempt=None)

@@ -1,11 +1,11 @@
-"""A Python function as a tool: what a model is told of it, and the activity that calls it.
+"""A Python function as a tool: its description for models, and the activity that calls it.
 
-Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more than
-the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal. Beside
-the arguments stands which tool a person allowed: no other runs.
-Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
-becomes an `ApplicationError` of its class name, which Temporal retries.
-Rule 3: nothing here logs, because arguments and results are the users' own.
+Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more
+than the usual) and returns a `ToolOutput`. Invalid arguments never reach the function, and a large result never reaches
+Temporal. The hash of the tool that a person allowed comes with the arguments; no other tool runs.
+Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass unchanged. Any other exception
+becomes an `ApplicationError` with the name of its class as type, which Temporal retries.
+Rule 3: nothing is logged here, because arguments and results belong to the users.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class ToolLoadError(UserError):
-    """Tools that cannot be loaded. The message is for people: the place, and what is wrong there."""
+    """Tools cannot be loaded. The message is for people: the place, and what is wrong there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Tool:
                 blocked = running.blocked if running is not None else None
             if not returned.big and not returned.files:
                 return _output(returned.result, blocked)
-            # The store belongs to the worker's loop: its cache and its connections are not for threads.
+            # The store belongs to the worker's loop: its cache and its connections are not thread-safe.
             keeping = asyncio.run_coroutine_threadsafe(_kept(blobs, returned, blocked), loop)
             return keeping.result()
 
@@ -107,8 +107,8 @@ class Tool:
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
     async def carry_out(self, args: dict[str, JsonValue]) -> Returned:
-        """The whole of a call on the running loop, which the function holds up if it blocks, and which users' validators
-        and serializers run on, too. Raises ApplicationError."""
+        """Carries out a call on the running loop, users' validators and serializers included. The function blocks the loop if
+        it blocks. Raises ApplicationError."""
         given = self._check(args)
         with _typed_failures():
             value = self.fn(**given)
@@ -117,7 +117,7 @@ class Tool:
         return self._result(value)
 
     def _as_allowed(self, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """The arguments alone. Raises ApplicationError where this is not the tool that a person allowed."""
+        """The arguments alone. Raises ApplicationError if a person allowed another tool than this."""
         if args.get(ALLOWED_SPEC, own := spec_sha256(self.spec)) != own:
             raise tool_changed(self.spec.name)
         return {name: value for name, value in args.items() if name != ALLOWED_SPEC}
@@ -141,8 +141,8 @@ class Tool:
 
 
 def tool_changed(name: str) -> ApplicationError:
-    """What a call fails with that was allowed for another tool of this name."""
-    message = f"{name} is another tool now than was allowed: its description or its schemas changed. It did not run."
+    """The failure of a call that was allowed for another tool of this name."""
+    message = f"{name} has changed since it was allowed: its description or its schemas are different. It did not run."
     return ApplicationError(message, type=TOOL_CHANGED, non_retryable=True)
 
 
@@ -181,7 +181,7 @@ def read_tool(fn: Callable[..., Any]) -> Tool:
 
 
 def _description(docs: Docs) -> str:
-    """With the errors that the tool declares, so that a model knows what may come of a call."""
+    """The docstring's description, with the errors that the tool declares."""
     errors = [f"- {kind}: {about}" if about else f"- {kind}" for kind, about in docs.errors.items()]
     return "\n\n".join(filter(None, (docs.description, "\n".join(["It may fail with:", *errors]) if errors else "")))
 
@@ -200,21 +200,21 @@ def _typed_failures() -> Iterator[None]:
     try:
         yield
     except FailureError as error:
-        # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
+        # The tool's own ApplicationError, or the cancellation that the SDK raises in threads.
         if is_tellable(error):
             raise
         raise tellable(error) from None
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        # One that leaves the process would take everything else with it.
+        # SystemExit and KeyboardInterrupt would end the process, and everything else in it.
         if is_tellable(error):
             kind = type(error).__name__
-            # Before it is cut to size, so that no half of a secret is left.
+            # Secrets are cut out first, so that no half of one is left when the text is shortened.
             raise ApplicationError(preview(redacted(str(error))) or kind, type=kind) from error
         raise tellable(error) from None
 
 
 async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The arguments, read from the blob store where they were too long to travel."""
+    """The arguments, hydrated from the blob store if they were offloaded."""
     if list(args) != [FOLDED_ARGS]:
         return args
     try:
@@ -223,7 +223,7 @@ async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[
         return args
     info = activity.info()
     call_id = call_of_activity(info.activity_id)
-    # A model may write anything: only the part that holds this very call is read.
+    # A model may write anything, so only the part that holds this very call is read.
     if not blob.key.startswith(f"{info.workflow_id}/"):
         return args
     (part,) = await unfold(blobs, (ToolCall(call_id=call_id, name="", args={}, blob=blob),))

@@ -1,4 +1,4 @@
-"""Which line of a user's code a thread is in, for people who look for what holds it up."""
+"""The line of a user's code that a thread is in, for people who look for what blocks it."""
 
 import sysconfig
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Final
 
 _OURS: Final = Path(__file__).parent.parent.parent
-#: Code that no user wrote: the standard library, what is installed, and Perdure's own packages.
+#: Code that is not the user's: the standard library, installed packages, and Perdure's own.
 _NOT_THEIRS: Final = tuple(
     f"{folder}/"
     for folder in (

@@ -49,7 +49,6 @@ _TURN = re.compile(r"t\d+(?=$|\.)")
 
 #: Libraries that announce every request at INFO; at DEBUG some write addresses, keys in them, and what is said.
 _CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn.access")
-_SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: What the SDK and uvicorn hang on a record for their own formatters; `_context` says the same in our words.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
 
@@ -199,5 +198,5 @@ def _tame(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in (*_CHATTY, *_SDKS):
+    for name in (*_CHATTY, *{provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None}):
         logging.getLogger(name).setLevel(logging.WARNING if level != "ERROR" else logging.ERROR)

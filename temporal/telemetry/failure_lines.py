@@ -20,6 +20,8 @@ from perdure.temporal.telemetry.user_code import is_users
 
 #: The SDK's mark on the records of failed activities.
 _MARK: Final = "__temporal_error_identifier"
+#: How the types of failures of model calls begin.
+_MODEL: Final = "model_"
 #: Traces that are remembered as shown.
 _SHOWN: Final = 1000
 
@@ -46,7 +48,7 @@ class FailureLines(logging.Filter):
         record.args = ()
         record.exc_info = record.exc_text = None
         if bug is None:
-            return self._lower(record)
+            return not _is_model_s(error) and self._lower(record)
         if self._is_new((info.workflow_id or "", info.activity_id, type(bug).__name__, place)):
             record.exc_info = (type(bug), bug, frames or bug.__traceback__)
         return True
@@ -80,6 +82,11 @@ def _bug(error: BaseException) -> BaseException | None:
     cause = error.__cause__
     # A tool's exception is carried as an ApplicationError that is named after its class.
     return cause if cause is not None and error.type == type(cause).__name__ else None
+
+
+def _is_model_s(error: BaseException) -> bool:
+    """A model call's failure, which `activities.models.failure_log` has logged with the model's address."""
+    return isinstance(error, ApplicationError) and (error.type or "").startswith(_MODEL)
 
 
 def user_frames(error: BaseException) -> TracebackType | None:

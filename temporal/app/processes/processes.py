@@ -20,7 +20,8 @@ from temporalio.worker import Worker
 
 from perdure.activities.models import providers
 from perdure.gateway.http.connections import Bounds, protocol
-from perdure.temporal.app.dev_server.server import DevServer, listen
+from perdure.temporal.app.dev_server.ports import listen
+from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from perdure.temporal.app.processes.identity import new_identity
 from perdure.temporal.app.processes.reap import reap

@@ -28,6 +28,11 @@ from perdure.temporal.app.console.refused import Refused
 _TIMEOUT: Final = httpx2.Timeout(40, connect=5)
 _WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
 _AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
+_HELP: Final = """\
+What you type is sent with Enter. While an answer streams, Ctrl-C stops it.
+At the prompt, Ctrl-C or Ctrl-D leaves. The session stays, and can be taken up again.
+At a question, answer by a number or in words; /decline, with a reason or without, declines it.
+/help shows this."""
 #: Messages shown of a session that is taken up again.
 _LAST: Final = 6
 
@@ -55,7 +60,9 @@ def converse(conversation: "Conversation") -> None:
         conversation.follow()
         while not conversation.closed:
             line = input("> ")
-            if line.strip():
+            if line.strip() == "/help":
+                conversation.note(_HELP)
+            elif line.strip():
                 conversation.say(line)
     except (EOFError, KeyboardInterrupt):
         pass
@@ -224,6 +231,10 @@ class Conversation:
             self._say("(the gateway does not answer; trying again)", "dim")
         time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
 
+    def note(self, words: str) -> None:
+        """Shows words that are no part of the session."""
+        self._say(words, "dim")
+
     def _say(self, words: str, style: str) -> None:
         self._show(self.view.note(words, style))
 
@@ -238,7 +249,7 @@ def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
     session = answer.json()["session_id"]
     serves = http.get(f"/v1/agents/{agent}")
     demo = " (no key for its provider: the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
-    console.print(f"{agent}, session {session}{demo}", style="dim")
+    console.print(f"{agent}, session {session}{demo}\n/help says what you can type", style="dim")
     return Conversation(http, console, session, 0, None)
 
 

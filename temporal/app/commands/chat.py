@@ -21,7 +21,7 @@ from rich.text import Text
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.direct import checked_id
-from perdure.temporal.app.console.gateway import gateway_address
+from perdure.temporal.app.console.gateway import gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
@@ -110,7 +110,7 @@ class Conversation:
         body = {"message_id": self._message, "text": text}
         answer = self._patiently("POST", f"{self._path}/messages", body)
         if answer.status_code != 202:
-            self._say(_told(answer), "red")
+            self._say(problem_of(answer), "red")
             self.closed = self.closed or answer.json().get("code") == "session_closed"
             self._message = None
             return
@@ -153,7 +153,7 @@ class Conversation:
                 given = self._patiently("POST", f"{self._path}/answers", {"question_id": question_id, **body})
                 if given.status_code != 202:
                     second = given.status_code == 409
-                    self._say("(somebody else has answered already)" if second else _told(given), "yellow")
+                    self._say("(somebody else has answered already)" if second else problem_of(given), "yellow")
                 if given.status_code != 422:
                     break
 
@@ -179,7 +179,7 @@ class Conversation:
                                 return
                     elif response.status_code < 500 and response.status_code != 429:
                         response.read()
-                        raise Refused(_told(response))
+                        raise Refused(problem_of(response))
             except _AWAY:
                 pass
             self._pause(failures)
@@ -245,7 +245,7 @@ class Conversation:
 def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
     answer = http.post("/v1/sessions", json={"agent": agent, "session_id": uuid.uuid4().hex})
     if answer.status_code not in (200, 201):
-        raise Refused(_told(answer))
+        raise Refused(problem_of(answer))
     session = answer.json()["session_id"]
     serves = http.get(f"/v1/agents/{agent}")
     demo = " (no key for its provider: the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
@@ -256,7 +256,7 @@ def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
 def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversation:
     answer = http.get(f"/v1/sessions/{checked_id(session, 'session')}")
     if answer.status_code != 200:
-        raise Refused(_told(answer))
+        raise Refused(problem_of(answer))
     snapshot = answer.json()
     console.print(f"{snapshot['agent']}, session {session}, {snapshot['status']}", style="dim")
     conversation = Conversation(http, console, session, snapshot["seq"], snapshot["turn_id"])
@@ -269,10 +269,3 @@ def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversatio
 def _show(console: Console, text: Text) -> None:
     # As it is: rendering a Text would take white space from the end of a long fragment.
     console.print(Segments(text.render(console)), end="")
-
-
-def _told(answer: httpx2.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"the gateway answered {answer.status_code}"

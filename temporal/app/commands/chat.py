@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.direct import checked_id
@@ -30,8 +31,8 @@ _WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
 _AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _HELP: Final = """\
 What you type is sent with Enter. While an answer streams, Ctrl-C stops it.
-At the prompt, Ctrl-C or Ctrl-D leaves. The session stays, and can be taken up again.
-At a question, answer by a number or in words; /decline, with a reason or without, declines it.
+At the prompt, Ctrl-C or Ctrl-D leaves; the session stays.
+At a question, answer by a number or in words, or decline it with /decline.
 /help shows this."""
 #: Messages shown of a session that is taken up again.
 _LAST: Final = 6
@@ -92,7 +93,8 @@ class Conversation:
         """`turn` is the one that runs already."""
         self.session = session
         self.closed = False
-        self.view = ChatView(rewrites=console.is_terminal)
+        rewrites = console.is_terminal and not console.is_dumb_terminal
+        self.view = ChatView(rewrites=rewrites, markdown=MarkdownStream(console) if rewrites else None)
         self._path = f"/v1/sessions/{session}"
         self._http = http
         self._console = console

@@ -34,7 +34,7 @@ def test_validate_tells_every_problem_and_fails(here: Path) -> None:
     result = run("validate", "agents")
     assert result.exit_code == 1
     assert result.stdout == "ok parcels (agents/parcels.yaml)\n"
-    assert result.stderr == "agents/odd.yaml:5: colour: there is no such field\n"
+    assert result.stderr == "agents/odd.yaml:5:1: colour: there is no such field\n"
 
 
 def test_validate_takes_single_files_with_the_models_beside_them(here: Path) -> None:

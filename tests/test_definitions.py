@@ -75,7 +75,7 @@ def test_two_files_of_one_folder_cannot_share_a_name(tmp_path: Path) -> None:
     found = definitions(tmp_path)
     assert instructions(found.current("support")) == "first"
     assert [str(problem) for problem in found.problems] == [
-        f"{tmp_path}/agents/zebra.yaml:1: name: support.yaml in the same folder has the name 'support' already"
+        f"{tmp_path}/agents/zebra.yaml:1:1: name: support.yaml in the same folder has the name 'support' already"
     ]
 
 

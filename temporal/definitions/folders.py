@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from perdure import workflows
-from perdure.temporal.definitions.agent_file import load_agent_file, load_models
+from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.links import without_broken_links
+from perdure.temporal.definitions.models_file import load_models
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 

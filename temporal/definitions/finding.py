@@ -1,0 +1,15 @@
+"""What a check finds in a definition that has been read."""
+
+from dataclasses import dataclass
+
+from perdure.temporal.schemas.yaml_source import Loc
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    loc: Loc
+    message: str
+    #: Further values from which it follows: where one of them could not be read, it may be wrong.
+    rests_on: tuple[Loc, ...] = ()
+    #: A warning does not refuse the definition.
+    is_warning: bool = False

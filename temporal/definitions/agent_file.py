@@ -28,6 +28,7 @@ from perdure.temporal.definitions.template_names import misread_names
 from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Refused, Source, read_yaml
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.tools import AgentTool
 from perdure.workflows.vocabulary.parts import ToolSpec
 
 
@@ -55,8 +56,10 @@ class AgentFile:
     included: tuple[Path, ...] = ()
     #: What is odd, and does not refuse the definition.
     warnings: tuple[DefinitionProblem, ...] = ()
-    #: The definition as far as it could be read, also where it is refused; its faults are mended by guesses.
-    draft: AgentDefinition | None = None
+    #: What cannot be known where the file is read.
+    unchecked: tuple[DefinitionProblem, ...] = ()
+    #: The agents that its tools name, and the places of these tools, as far as they could be read.
+    agent_tools: tuple[tuple[int, AgentTool], ...] = ()
 
 
 def load_agent_file(
@@ -93,6 +96,7 @@ class _Reading:
         self._allowed = allowed
         self._problems = problems
         self._warnings: list[DefinitionProblem] = []
+        self._unchecked: list[DefinitionProblem] = []
         values = self._values = dict(source.values)
         self._instructions = self._read_instructions()
         self._own: Any = values.get("models", {})
@@ -113,8 +117,14 @@ class _Reading:
             tuple(sorted(self._problems)),
             included_files(source),
             tuple(sorted(self._warnings)),
-            draft,
+            tuple(sorted(self._unchecked)),
+            tuple(self._agent_tools(draft)) if draft is not None else (),
         )
+
+    def _agent_tools(self, draft: AgentDefinition) -> Iterator[tuple[int, AgentTool]]:
+        for index, tool in enumerate(draft.tools):
+            if isinstance(tool, AgentTool) and not self._found.is_doubtful(("tools", index, "name")):
+                yield index, tool
 
     def _read_instructions(self) -> Instructions | None:
         try:
@@ -128,10 +138,11 @@ class _Reading:
         return read
 
     def _check(self, draft: AgentDefinition) -> None:
+        lists = {"fault": self._problems, "warning": self._warnings, "unchecked": self._unchecked}
         for finding in self._findings(draft):
             if not self._found.is_doubtful(finding.loc, finding.rests_on):
                 problem = self._source.problem(self._found.as_written(finding.loc), finding.message)
-                (self._warnings if finding.is_warning else self._problems).append(problem)
+                lists[finding.kind].append(problem)
         if self._instructions is not None:
             self._check_template(self._instructions, draft.inputs)
 

@@ -30,4 +30,4 @@ def condition_findings(
     for name in ("session", "turn"):
         schemas[name] = {**schemas[name], "properties": {**schemas[name]["properties"], **_COST}}
     for _, message in misread_names(condition, schemas):
-        yield Finding(loc, message, is_warning=True)
+        yield Finding(loc, message, kind="warning")

@@ -1,6 +1,7 @@
 """What a check finds in a definition that has been read."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from perdure.temporal.schemas.yaml_source import Loc
 
@@ -11,5 +12,5 @@ class Finding:
     message: str
     #: Further values from which it follows: where one of them could not be read, it may be wrong.
     rests_on: tuple[Loc, ...] = ()
-    #: A warning does not refuse the definition.
-    is_warning: bool = False
+    #: Only a fault refuses the definition. `unchecked`: what cannot be known where it is read.
+    kind: Literal["fault", "warning", "unchecked"] = "fault"

@@ -35,4 +35,4 @@ def model_findings(definition: AgentDefinition, own: Mapping[str, Any]) -> Itera
         elif ids and not is_listed(model) and (model.price is None or near_name(model.model_name, ids)):
             place = (*loc, "use") if loc[0] == "models" else loc
             message = f"no model {model.model_name!r} of {model.provider} is known"
-            yield Finding(place, f"{message}{near or '; its cost will be shown as unknown'}", is_warning=True)
+            yield Finding(place, f"{message}{near or '; its cost will be shown as unknown'}", kind="warning")

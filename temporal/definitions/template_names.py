@@ -10,7 +10,7 @@ from typing import Any, Final
 from jinja2 import TemplateSyntaxError, nodes
 
 from perdure.workflows.core.prompt import environment
-from perdure.workflows.vocabulary.near_names import did_you_mean
+from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
 
 Schema = Mapping[str, Any]
 
@@ -38,6 +38,15 @@ def misread_names(template: str, schemas: Mapping[str, Schema]) -> list[tuple[in
     return sorted(dict.fromkeys(found))
 
 
+def names_read(template: str) -> frozenset[str]:
+    """The names that a template reads; none where it is not one."""
+    try:
+        tree = environment().parse(template)
+    except (TemplateSyntaxError, RecursionError):
+        return frozenset()
+    return frozenset(name.name for name in tree.find_all(nodes.Name) if name.ctx == "load")
+
+
 def _unknown(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:
     methods = {id(call.node) for call in tree.find_all(nodes.Call)}
     # What the template itself sets, as a loop does, is not what is given.
@@ -50,9 +59,9 @@ def _unknown(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tu
         known = _fields(schemas, tuple(above))
         if known is not None and isinstance(name, str) and name not in known:
             whole, holder = _written(path), _written(tuple(above))
-            near = did_you_mean(whole, [f"{holder}.{one}" for one in known])
-            there = f"; {holder} has {', '.join(known) or 'nothing'}"
-            yield node.lineno, f"there is no {whole}{near or there}"
+            near = near_name(name, known)
+            there = f"{holder} has {', '.join(known) or 'nothing'}"
+            yield node.lineno, f"there is no {whole}; {there if near is None else f'did you mean {holder}.{near}?'}"
 
 
 def _compared(tree: nodes.Template, schemas: Mapping[str, Schema]) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from perdure.temporal.definitions.condition_check import condition_findings
 from perdure.temporal.definitions.finding import Finding
+from perdure.temporal.definitions.template_names import names_read
 from perdure.temporal.schemas.check import input_fault, schema_fault
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.workflows.definition.agent import AgentDefinition
@@ -49,6 +50,8 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
                 there = ", ".join(sorted(known.names)) or "none"
                 near = did_you_mean(tool.name, known.names) or f"; there are: {there}"
                 yield Finding(loc, f"no worker tool is named {tool.name!r}{near}", ((*loc, "task_queue"),))
+            case ToolUse(task_queue=None) if known.names is None and known.spec(tool.name) is None:
+                yield Finding(loc, f"whether there is a tool {tool.name!r}, and what it takes", kind="unchecked")
             case ToolUse(task_queue=str()) | ClientTool() | AgentTool() if tool.name in (known.names or ()):
                 yield Finding(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
             case _:
@@ -60,3 +63,5 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
         if isinstance(tool, ToolUse | AgentTool | McpServer) and tool.approval is not None and tool.approval.when:
             place = (*loc, "approval", "when")
             yield from condition_findings(place, tool.approval.when, definition.inputs, known.arguments(tool))
+            if isinstance(tool, McpServer) and "args" in names_read(tool.approval.when):
+                yield Finding(place, "what args holds, which only the MCP server knows", kind="unchecked")

@@ -33,7 +33,12 @@ class DefinitionProblem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.field + ': ' if self.field else ''}{self.message}"
+        return self.told()
+
+    def told(self, kind: str = "") -> str:
+        """`kind` says what it is, where that is no refusal."""
+        names = "".join(f"{name}: " for name in (kind, self.field) if name)
+        return f"{self.file}:{self.line}:{self.column}: {names}{self.message}"
 
 
 class Refused(Exception):

@@ -1,9 +1,9 @@
-"""Reads a YAML file that people write, and remembers on which line everything stands.
+"""Reads a YAML file written by people, and keeps the line of every value.
 
-Rule 1: a fault is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file holds.
-Rule 2: the scalars are YAML 1.2's: only `true` and `false` are booleans (`thinking: off` is a word), and a date is a
+Rule 1: an error is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file contains.
+Rule 2: scalars follow YAML 1.2: only `true` and `false` are booleans (`thinking: off` is a string), and a date is a
 string.
-Rule 3: what aliases unfold to is bounded before anything is built from it.
+Rule 3: the expanded size of aliases is checked before anything is built from them.
 """
 
 import re
@@ -22,7 +22,7 @@ Loc = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class DefinitionProblem:
-    """Why a definition is refused. `line` counts from 1; `field` is empty where the whole file is meant."""
+    """Why a definition is refused. `line` counts from 1; `field` is empty if the problem concerns the whole file."""
 
     file: Path
     line: int
@@ -43,14 +43,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's values, and the nodes that know their places."""
+    """A file's values, and the YAML nodes with their positions."""
 
     file: Path
     values: dict[str, Any]
     root: yaml.MappingNode
 
     def find(self, loc: Loc) -> tuple[yaml.Node, int]:
-        """The node at `loc`, or the closest that encloses it, and its line."""
+        """The node at `loc`, or its closest ancestor that exists, and its line."""
         node: yaml.Node = self.root
         line = _line(node)
         for step in loc:
@@ -71,7 +71,7 @@ def field_name(loc: Loc) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The file's text. Raises Refused."""
+    """The file's text. Raises `Refused`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -86,7 +86,7 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Source:
-    """The one mapping that the file holds. Raises Refused."""
+    """The single mapping in the file. Raises `Refused`."""
     text = read_text(path)
     try:
         loader = _Loader(text)
@@ -115,7 +115,7 @@ def _refuse(path: Path, line: int, message: str) -> NoReturn:
 
 
 def _check(path: Path, root: yaml.Node) -> None:
-    """Duplicate keys, keys that are no words, and trees that are too big, an alias counted as often as it is used."""
+    """Refuses duplicate keys, keys that are not words, and trees that are too large, each alias counted at each use."""
     stack: list[tuple[yaml.Node, int]] = [(root, 1)]
     seen = 0
     while stack:
@@ -126,7 +126,7 @@ def _check(path: Path, root: yaml.Node) -> None:
         if depth > MAX_DEPTH:
             _refuse(path, _line(node), f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, yaml.ScalarNode) and any("\ud800" <= char <= "\udfff" for char in node.value):
-            _refuse(path, _line(node), "holds half of a surrogate pair, which is no character")
+            _refuse(path, _line(node), "holds half of a surrogate pair, which is not a character")
         if isinstance(node, yaml.SequenceNode):
             stack.extend((item, depth + 1) for item in node.value)
         if isinstance(node, yaml.MappingNode):
@@ -147,7 +147,7 @@ def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
         for key, value in node.value:
             if key.value == str(step):
                 return value, _line(key)
-        # `- find_order: {timeout: 30s}`: the tool's options lie one level below the tool.
+        # `- find_order: {timeout: 30s}`: the tool's options are one level below the tool.
         if len(node.value) == 1 and isinstance(node.value[0][1], yaml.MappingNode):
             return _child(node.value[0][1], step)
     return None

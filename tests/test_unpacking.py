@@ -135,7 +135,7 @@ async def test_other_packings_are_refused(caller: Caller, raw: RawServer, encodi
     raw.answer = Answer(GOOD, headers=(f"content-encoding: {encoding}",))
     kind, message, _ = await caller.failure(raw.address)
     assert kind == "mcp_lost"
-    assert "the answer is packed in a way that was not asked for" in message
+    assert "the response has a content encoding that was not requested" in message
 
 
 WIRES: dict[str, tuple[str, Callable[[], Wire]]] = {

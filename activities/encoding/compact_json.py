@@ -1,4 +1,4 @@
-"""JSON text that is sent to models and compared."""
+"""JSON text for models and for comparisons."""
 
 import json
 
@@ -6,5 +6,5 @@ from pydantic import JsonValue
 
 
 def compact(value: JsonValue) -> str:
-    """`value` as JSON without needless bytes; the same value always gives the same text."""
+    """`value` as JSON without whitespace; equal values give equal text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

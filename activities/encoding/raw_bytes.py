@@ -1,4 +1,4 @@
-"""What JSON cannot hold, inside of values: bytes become files that lie beside the value, broken characters U+FFFD."""
+"""Replaces what JSON cannot hold: bytes become files stored beside the value, invalid characters become U+FFFD."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 Bytes = bytes | bytearray | memoryview
 
-#: How files of some kinds begin.
+#: The first bytes of some file types.
 _BEGINNINGS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -23,24 +23,24 @@ _BEGINNINGS: Final = (
 
 @dataclass
 class Files:
-    """Bytes that were found in a result; whoever sends the result keeps them."""
+    """Files extracted from a result; the sender of the result stores them."""
 
-    #: Where the file with a sha256 will lie.
+    #: The URI under which the file with a given sha256 will be stored.
     uri: Callable[[str], str]
-    #: Bytes and what they are said to be, by their sha256.
+    #: Bytes and media type, by sha256.
     found: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
     def add(self, data: bytes, media_type: str) -> dict[str, JsonValue]:
-        """What stands in the place of these bytes."""
+        """Adds a file and returns the reference that replaces its bytes in the value."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.found[sha256] = (data, media_type)
         return {"media_type": media_type, "bytes": len(data), "uri": self.uri(sha256)}
 
 
-#: JSON Schema of what stands in the place of bytes.
+#: JSON Schema of the reference that replaces bytes.
 FILE_SCHEMA: Final[dict[str, JsonValue]] = {
     "type": "object",
-    "description": "Bytes, kept as a file.",
+    "description": "Bytes, stored as a file.",
     "properties": {
         "type": {"const": "file"},
         "media_type": {"type": "string"},
@@ -52,7 +52,7 @@ FILE_SCHEMA: Final[dict[str, JsonValue]] = {
 
 
 def holds_bytes(value: object) -> bool:
-    """Whether there are bytes in `value`, in its lists, dicts, sets, dataclasses or models."""
+    """Whether `value` contains bytes, also within its lists, dicts, sets, dataclasses and models."""
     todo, seen = [value], set[int]()
     while todo:
         one = todo.pop()
@@ -66,7 +66,7 @@ def holds_bytes(value: object) -> bool:
 
 
 def without_bytes(value: Any, files: Files) -> Any:
-    """`value`, plain dicts and lists, with files in the place of bytes."""
+    """`value`, plain dicts and lists, with bytes moved to `files` and replaced by references."""
     match value:
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
@@ -80,7 +80,7 @@ def without_bytes(value: Any, files: Files) -> Any:
 
 
 def whole_text(text: str) -> str:
-    """`text` with U+FFFD in the place of each half of a character, as file names and JavaScript may have them."""
+    """`text` with U+FFFD for each half of a surrogate pair, which file names and JavaScript strings may contain."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -89,7 +89,7 @@ def whole_text(text: str) -> str:
 
 
 def whole_texts(value: Any) -> Any:
-    """The same for every text in `value`, plain JSON."""
+    """`whole_text` applied to every string in `value`, plain JSON."""
     match value:
         case str():
             return whole_text(value)

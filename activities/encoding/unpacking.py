@@ -1,9 +1,9 @@
-"""HTTP answers of strangers, unpacked within bounds: a hook for clients whose servers need not be friends.
+"""Bounded decompression of HTTP responses: a hook for clients whose servers are not trusted.
 
-Rule 1: packed answers are not asked for. One that comes packed all the same is unpacked in small pieces, and only as far
-as its bound; a packing other than gzip and deflate is refused.
-Rule 2: what a client would keep whole is bounded: an answer, and a line of one that is read by lines.
-Rule 3: an error holds no address and nothing of the answer.
+Rule 1: compressed responses are not requested. A response that is compressed anyway is decompressed in small pieces and
+only up to its limit; encodings other than gzip and deflate are refused.
+Rule 2: everything that a client buffers is bounded: a response, and each line of a response that is read by lines.
+Rule 3: an error contains neither an address nor any content of the response.
 """
 
 import asyncio
@@ -14,36 +14,37 @@ from typing import Final
 
 import httpx2
 
-#: Bytes that are unpacked at once.
+#: Bytes decompressed at once.
 _PIECE: Final = 256 * 1024
 _GZIP: Final = ("gzip", "x-gzip")
 _IDENTITY: Final = ("", "identity")
-#: For a client's requests: it wants nothing packed.
+#: A request header: no compression, please.
 UNPACKED: Final = {"Accept-Encoding": "identity"}
 
 
 class TooMuch(httpx2.TransportError):
-    """The answer has more bytes than its bound."""
+    """The response has more bytes than its limit."""
 
 
 class NotUnpackable(httpx2.TransportError):
-    """The answer is packed in a way that was not asked for, or is damaged."""
+    """The response has an encoding that was not requested, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bytes, as unpacked."""
+    """Limits in bytes, after decompression."""
 
-    #: Of an answer that is no stream of events.
+    #: For a response that is not an event stream.
     body: int
-    #: Of a whole stream of events, and of one line of it.
+    #: For a whole event stream, and for one line of it.
     stream: int
     line: int
 
 
 def bounded(bounds: Bounds) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """A client's hook for responses: they come unpacked, and reading one fails with `TooMuch` at its bound, or with
-    `NotUnpackable`. A hook and no transport, so that the client's own choice of proxies and sockets stands."""
+    """A client's response hook: responses arrive decompressed, and reading one fails with `TooMuch` at its limit, or
+    with `NotUnpackable`. It is a hook and not a transport, so that the client's own choice of proxies and sockets
+    stands."""
 
     async def bound(response: httpx2.Response) -> None:
         response.stream = _Unpacked(response, bounds)
@@ -76,14 +77,14 @@ class _Unpacked(httpx2.AsyncByteStream):
                 try:
                     piece, rest = self._unpacker.unpack(rest)
                 except zlib.error:
-                    raise NotUnpackable("the answer is damaged: it cannot be unpacked") from None
-                # A full piece may have left some behind, even where nothing that was sent is left.
+                    raise NotUnpackable("the response is damaged: it cannot be decompressed") from None
+                # A full piece may have left output behind, even if all input is consumed.
                 more = bool(rest) or len(piece) == _PIECE
                 self._count(piece)
                 if piece:
                     yield piece
                 if more:
-                    # Little that was sent may take long to read; others must go on meanwhile.
+                    # A small response may take long to decompress; other tasks must run meanwhile.
                     await asyncio.sleep(0)
 
     async def aclose(self) -> None:
@@ -92,12 +93,12 @@ class _Unpacked(httpx2.AsyncByteStream):
     def _count(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._most:
-            raise TooMuch(f"the answer has more than {self._most} bytes")
+            raise TooMuch(f"the response has more than {self._most} bytes")
         if self._by_lines:
             end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
             self._line = self._line + len(piece) if end < 0 else len(piece) - end - 1
             if self._line > self._longest_line:
-                raise TooMuch(f"a line of the answer has more than {self._longest_line} bytes")
+                raise TooMuch(f"a line of the response has more than {self._longest_line} bytes")
 
 
 class _Unpacker:
@@ -106,13 +107,13 @@ class _Unpacker:
         self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS if self._raw else zlib.MAX_WBITS | 16)
 
     def unpack(self, data: bytes) -> tuple[bytes, bytes]:
-        """A piece of what `data` holds, and what of `data` is left."""
+        """Decompresses one piece of `data`; returns the piece and the remaining input."""
         try:
             piece = self._zlib.decompress(data, _PIECE)
         except zlib.error:
             if not self._raw:
                 raise
-            # Some servers send the bare form under this name.
+            # Some servers send raw deflate data under this name.
             self._zlib = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
             piece = self._zlib.decompress(data, _PIECE)
         self._raw = False
@@ -125,10 +126,10 @@ def _unpacker(named: str) -> _Unpacker | None:
         return None
     if encoding in _GZIP or encoding == "deflate":
         return _Unpacker(encoding)
-    raise NotUnpackable("the answer is packed in a way that was not asked for")
+    raise NotUnpackable("the response has a content encoding that was not requested")
 
 
 def is_event_stream(response: httpx2.Response) -> bool:
-    """Whether the answer is a stream of server-sent events, by its type."""
+    """Whether the response is a stream of server-sent events, by its content type."""
     media_type: str = response.headers.get("content-type", "").partition(";")[0]
     return media_type.strip().lower() == "text/event-stream"

@@ -1,7 +1,7 @@
-"""The activity `load_agent`: a definition by its digest, with the tool schemas and prices that this worker knows.
+"""The activity `load_agent`: loads a definition by its digest, with this worker's tool schemas and prices.
 
-Rule: an MCP server that is away costs the agent that server's tools, and a name that is taken costs one tool; the model is
-told, and nothing else is lost. A name belongs to what the definition itself names, then to its first server that has it.
+Rule: an unavailable MCP server costs the agent only that server's tools, and a name clash costs one tool; the model is
+informed. In a name clash, the definition's own tools win, then the first MCP server that has the name.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from perdure.workflows.running.timers import SPECS
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolSpec
 
-#: Seconds that one attempt waits for a server that never gave a list; the activity has ten.
+#: Seconds that one attempt waits for a server that has never listed its tools; the activity has ten.
 LISTING_S: Final = 7.0
-#: Programs are slow to start the first time.
+#: Programs start slowly the first time.
 _ATTEMPTS_THAT_WAIT: Final = 3
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,8 @@ class Agents:
 
     @activity.defn(name="load_agent")
     async def load_agent(self, request: LoadAgentInput) -> LoadedAgent:
-        """Raises ApplicationError `agent_unavailable`: no such digest, or a tool that this worker has not."""
+        """Loads the agent. Raises ApplicationError `agent_unavailable`: unknown digest, or a tool that this worker
+        lacks."""
         definition = await self._definitions.by_digest(request.digest)
         if definition is None:
             raise ApplicationError(
@@ -64,9 +65,9 @@ class Agents:
                 type=AGENT_UNAVAILABLE,
             )
         prices = {role: price for role, model in definition.models.items() if (price := price_of(model))}
-        # An attempt that is not the last leaves a server that is still starting more time.
+        # Every attempt but the last gives a starting server more time.
         listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
-        # First, for the specs need them.
+        # First, because the specs need them.
         others = self._agents(definition)
         specs, mcp, clashing = self._specs(definition, listed)
         return LoadedAgent(
@@ -74,7 +75,7 @@ class Agents:
             definition=definition,
             tools=specs,
             prices=prices,
-            # Of all of them, as a model call sees them; those that are not ours count as missing in both.
+            # Over all specs, as a model call sees them; tools that are not ours count as missing in both.
             tools_digest=self._catalogue.digest([spec.name for spec in specs]),
             mcp=mcp,
             absent=listed.absent,
@@ -90,7 +91,7 @@ class Agents:
 
     @activity.defn(name="tools_changed")
     async def tools_changed(self, request: ToolsChangedInput) -> bool:
-        """Raises ApplicationError `agent_unavailable`: no such digest."""
+        """Raises ApplicationError `agent_unavailable`: unknown digest."""
         definition = await self._definitions.by_digest(request.digest)
         if definition is None:
             raise ApplicationError(
@@ -99,7 +100,7 @@ class Agents:
         return (await self._listed(definition, waits=False)).digest != request.mcp_digest
 
     def _agents(self, definition: AgentDefinition) -> dict[str, str]:
-        """Digests of the agents that the definition's tools name. Raises ApplicationError where one is not known."""
+        """Digests of the agents that the definition uses as tools. Raises ApplicationError if one is unknown."""
         known = {tool.name: self._definitions.current(tool.name) for tool in definition.agent_tools}
         missing = [name for name, other in known.items() if other is None]
         if missing:
@@ -110,7 +111,8 @@ class Agents:
         return {name: other.digest for name, other in known.items() if other is not None}
 
     async def _listed(self, definition: AgentDefinition, *, waits: bool) -> "_Listed":
-        """What the MCP servers of a definition list. `waits`: one that still starts is an error, to try again."""
+        """Lists the tools of a definition's MCP servers. `waits`: a server that is still starting raises, for a
+        retry."""
         servers = {index: tool for index, tool in enumerate(definition.tools) if isinstance(tool, McpServer)}
         answers = await asyncio.gather(
             *(self._tools(server, definition.secrets) for server in servers.values()), return_exceptions=True
@@ -142,7 +144,8 @@ class Agents:
     def _specs(
         self, definition: AgentDefinition, listed: "_Listed"
     ) -> tuple[tuple[ToolSpec, ...], dict[str, McpTool], tuple[str, ...]]:
-        """In the definition's order, which of them MCP servers have, and which of those are left out."""
+        """The specs in the definition's order, which of them belong to MCP servers, and the names left out in a
+        clash."""
         specs: list[ToolSpec] = []
         mcp: dict[str, McpTool] = {}
         clashing: list[str] = []
@@ -180,15 +183,15 @@ class Agents:
 
 @dataclass(frozen=True)
 class _Listed:
-    #: By the server's place among the tools, and by its own names.
+    #: By the server's index among the tools, then by the server's own tool names.
     specs: dict[int, dict[str, ToolSpec]]
     absent: tuple[str, ...]
-    #: What waiting does not mend, in words.
+    #: Problems that waiting does not solve, as text.
     refused: tuple[str, ...]
 
     @property
     def digest(self) -> str:
-        """Empty where no server is asked at all."""
+        """Empty if the definition has no MCP server."""
         if not self.specs and not self.absent and not self.refused:
             return ""
         told = [
@@ -198,5 +201,5 @@ class _Listed:
 
 
 def _attempt() -> int:
-    """Outside of a worker, where a definition is only looked at, there is one."""
+    """The attempt's number; 1 outside of a worker, where a definition is only inspected."""
     return activity.info().attempt if activity.in_activity() else 1

@@ -1,8 +1,9 @@
-"""The activity `deliver_message`: what a schedule says, said to its session.
+"""The activity `deliver_message`: sends a schedule's message to its session.
 
-Rule 1: however often it is tried, a message is in one session once: its id is made of the schedule and of its time.
-Rule 2: the session is made where there is none. One that somebody has closed is followed by `{session}-2`, that one by
-`{session}-3`: what is over stays over, and the schedule goes on until it is taken out of the definition.
+Rule 1: a message reaches its session only once, however often the activity is retried: the message's id is derived
+from the schedule and its due time.
+Rule 2: the session is started if it does not exist. A closed session stays closed: it is followed by `{session}-2`,
+then `{session}-3`, and so on, until the schedule is removed from the definition.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
 
-#: Sessions of one name that are looked at for one that is open.
+#: How many sessions of one name are tried to find an open one.
 MOST_SESSIONS: Final = 50
 _TITLE: Final = 60
 
@@ -43,7 +44,7 @@ class Deliveries:
         delivery = request.delivery
         agent = self._definitions.current(delivery.agent)
         if agent is None:
-            # Another worker may have it.
+            # Another worker may know the agent.
             message = f"The agent {delivery.agent!r} is not known to this worker."
             raise ApplicationError(message, type=AGENT_UNAVAILABLE)
         message_id = message_id_of(delivery.schedule_id, request.due)
@@ -52,7 +53,7 @@ class Deliveries:
             session_id = delivery.schedule.session if number == 1 else f"{delivery.schedule.session}-{number}"
             receipt = await self._receipt(delivery, session_id, message_id)
             if receipt is None and free is None:
-                # A look at the next one, too: it may have outlived this one, whose history Temporal keeps for a while.
+                # Check the next one, too: it may have outlived this one, whose history Temporal keeps for a while.
                 free = session_id
                 continue
             if receipt is None:
@@ -63,14 +64,15 @@ class Deliveries:
             if not receipt.closed and await self._send(delivery, agent, session_id, message_id):
                 return session_id
         if free is None:
-            message = f"The sessions {delivery.schedule.session} to {session_id} are all closed; name another."
+            message = f"The sessions {delivery.schedule.session} to {session_id} are all closed; choose another name."
             raise ApplicationError(message, type=SESSIONS_CLOSED, non_retryable=True)
         if not await self._send(delivery, agent, free, message_id):
             raise ApplicationError(f"The session {free} was closed meanwhile.", type=SESSIONS_CLOSED)
         return free
 
     async def _receipt(self, delivery: Delivery, session_id: str, message_id: str) -> Receipt | None:
-        """None where there is no such session. Raises ApplicationError where it is another agent's."""
+        """The session's receipt for a message; None if the session does not exist. Raises ApplicationError if the
+        session belongs to another agent."""
         handle: WorkflowHandle[SessionWorkflow, Any] = self._client.get_workflow_handle_for(
             SessionWorkflow.run, f"{delivery.tenant}/{session_id}"
         )
@@ -86,7 +88,7 @@ class Deliveries:
         return receipt
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
-        """Signals the session, or starts it with the signal. False where it closed meanwhile."""
+        """Signals the session, or starts it with the signal. Returns False if it closed in the meantime."""
         schedule, workflow_id = delivery.schedule, f"{delivery.tenant}/{session_id}"
         try:
             inputs = check_inputs(agent.definition, dict(schedule.inputs))
@@ -128,12 +130,12 @@ class Deliveries:
             )
         except WorkflowAlreadyStartedError:
             return False
-        # A session that is about to close refuses what comes now.
+        # A session that is about to close refuses the message.
         receipt = await self._receipt(delivery, session_id, message_id)
         return receipt is not None and receipt.content_sha256 is not None
 
 
 def message_id_of(schedule_id: str, due: datetime) -> str:
-    """The same for each try, another one each time."""
+    """The same id for every retry, another id for every due time."""
     schedule = hashlib.sha256(schedule_id.encode()).hexdigest()[:12]
     return f"scheduled-{schedule}-{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"

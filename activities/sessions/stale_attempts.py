@@ -1,11 +1,11 @@
-"""Attempts that Temporal has given up before they could begin are not begun.
+"""Skips attempts that Temporal gave up before they could begin.
 
-A process that is stopped for a while, by a debugger or a laptop's lid, still holds polls at the server. Each is handed an
-attempt, which times out unseen, and when the process wakes up all of them would run: a model is asked, and a tool
-called, once for each.
+A suspended process (by a debugger or a laptop's lid) still has polls open at the server. The server hands each poll an
+attempt, which times out unseen. When the process wakes up, all of them would run, and each would call a model or a
+tool.
 
-Rule: the worker's clock only raises the suspicion. Whether the attempt still counts is the server's word, so a clock
-that is wrong costs a question and never an attempt.
+Rule: the worker's clock only raises the suspicion. The server decides whether the attempt still counts, so a wrong
+clock costs a request and never an attempt.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -26,8 +26,8 @@ _RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 
 class StaleAttempts(Interceptor):
-    """Refuses, with `STALE_ATTEMPT`, whatever is older than its time-out when it begins, if the server has given it up.
-    Put it before interceptors that do something."""
+    """Refuses with `STALE_ATTEMPT` any attempt that is older than its time-out when it begins, if the server has given
+    it up. Put it before interceptors with side effects."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -1,7 +1,7 @@
-"""Around each activity of this worker: it runs for a session, or to deliver a scheduled message, and for nobody else.
+"""Guards every activity of this worker: it runs only for a session, or for the delivery of a scheduled message.
 
-Whoever may write to the namespace could otherwise start an activity by itself, or from a workflow of its own, and choose
-what it does on this machine. What an activity trusts of its input is decided where it is used; this is who may call at all.
+Otherwise anybody with write access to the namespace could start an activity directly, or from a workflow of their own,
+and choose what it does on this machine. This decides who may call; each activity decides what it trusts in its input.
 """
 
 import re
@@ -15,7 +15,7 @@ from perdure.temporal.stores.blobs import RESERVED_TENANTS
 from perdure.workflows.vocabulary.errors import NOT_A_SESSION
 
 _DELIVERY: Final = "deliver_message"
-#: The workflow that may call an activity; every other activity is a session's.
+#: The workflow type that may call an activity; all other activities may be called by sessions only.
 _CALLERS: Final = {_DELIVERY: "DeliverMessage"}
 _SESSION: Final = "SessionWorkflow"
 _SESSION_ID: Final = re.compile(r"([A-Za-z0-9._~:-]{1,200})/([A-Za-z0-9._~:-]{1,200})")
@@ -23,7 +23,7 @@ _DOTS: Final = (".", "..")
 
 
 class NoStrangers(Interceptor):
-    """Fails what no session asks for as `not_a_session`, for good."""
+    """Fails activities that no session called with `not_a_session`, not retryable."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _Door(next)
@@ -39,14 +39,15 @@ class _Door(ActivityInboundInterceptor):
 
 
 def objection(activity_type: str, workflow_type: str | None, workflow_id: str | None) -> str | None:
-    """Why an activity does not run for this workflow; None: it does. Both are None where no workflow calls."""
+    """Why an activity must not run for this workflow; None if it may. Both workflow arguments are None if no workflow
+    calls."""
     if not workflow_type or not workflow_id:
         return "activities of Perdure run for sessions only, never by themselves"
     expected = _CALLERS.get(activity_type, _SESSION)
     if workflow_type != expected:
         return f"it runs for {expected} only, not for {workflow_type[:100]}"
     if expected == _SESSION and not is_session(workflow_id):
-        return f"{workflow_id[:100]} is the id of no session"
+        return f"{workflow_id[:100]} is not the id of a session"
     return None
 
 

@@ -174,7 +174,7 @@ async def test_a_server_that_dies_and_comes_back(servers: McpServers) -> None:
     [
         (McpAddress(url="http://127.0.0.1:9/mcp"), "no connection to it could be made"),
         (McpAddress(command=("no-such-program",)), "its program cannot be started"),
-        (McpAddress(command=("true",)), "it does not take the connection: Connection closed"),
+        (McpAddress(command=("true",)), "it does not accept the connection: Connection closed"),
         (McpAddress(url="http://${NOWHERE}/mcp"), "the environment variable NOWHERE that its address needs is not set"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -188,7 +188,7 @@ async def test_a_server_that_is_not_there(calls: Calls, address: McpAddress, why
 async def test_a_list_that_is_none(calls: Calls) -> None:
     kind, message, _ = await calls.failure(program("tests.support.mcp_liar", "wholly"), "liar")
     assert kind == "mcp_unavailable"
-    assert message.endswith("its list of tools is not what MCP says.")
+    assert message.endswith("its list of tools is not valid MCP.")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_a_list_that_is_none(calls: Calls) -> None:
     [
         ("liar", "invalid_result", "does not fit its output schema: n: 'seven' is not of type 'integer'"),
         ("not_base64", "invalid_result", "content of type image/png that is not base64"),
-        ("no_result", "invalid_result", "is no result of an MCP tool"),
+        ("no_result", "invalid_result", "is not a valid MCP result"),
         ("refuses", "tool_failed", "shop: tools/call"),
         ("add", "unknown_tool", "no longer has a tool 'add'"),
     ],

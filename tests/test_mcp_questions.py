@@ -153,7 +153,7 @@ async def test_a_server_that_no_longer_knows_the_call(servers: McpServers, new_s
     # What runs once must not be made from its beginning again.
     assert await calls[1].failure() == (
         "expired",
-        "shop no longer takes the answer to what it asked: shop_ask_twice did not go on.",
+        "shop no longer accepts the answer to its question: shop_ask_twice did not continue.",
     )
 
 
@@ -198,7 +198,7 @@ async def test_a_tool_that_runs_once_is_not_asked_on_the_open_connection(servers
     kind, message = await Call(servers, old, "ask", {}, once=True).failure()
     assert kind == "input_not_supported"
     assert message == (
-        "shop wants to know something while shop_ask runs, and gets no answer: it asks while it runs, and a call that must "
+        "shop asked for input while shop_ask ran and got no answer: it asks while it runs, and a call that must "
         "not be repeated cannot wait for a person"
     )
 
@@ -222,9 +222,7 @@ async def test_calls_at_the_same_time_on_one_connection(servers: McpServers) -> 
 
 async def test_what_has_to_be_done_elsewhere(servers: McpServers, old_server: HttpServer) -> None:
     call = Call(servers, McpAddress(url=old_server.url), "visit", {})
-    assert await call.asked() == [
-        "shop asks: Sign in\nIt has to be done at https://shop.example/in and confirmed here."
-    ]
+    assert await call.asked() == ["shop asks: Sign in\nComplete it at https://shop.example/in and confirm here."]
     assert call.so_far is not None
     assert call.so_far.asks.questions[0].output == {"type": "object", "maxProperties": 0}
     call.answer()
@@ -247,7 +245,7 @@ async def test_asked_while_it_runs_where_the_protocol_has_no_way_for_that(
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [({"size": {"deep": {}}}, "more than a flat form"), ({"size": "big"}, "")],
+    [({"size": {"deep": {}}}, "is not a flat object"), ({"size": "big"}, "")],
     ids=["deep", "wrong"],
 )
 async def test_an_answer_that_fits_nowhere(
@@ -280,7 +278,7 @@ async def test_an_answer_that_fits_nowhere(
 def test_a_form_asks_for_no_secret(name: str, field: dict[str, Any]) -> None:
     with pytest.raises(NotAskable) as raised:
         asked(name, field)
-    assert "asks for what is secret" in str(raised.value)
+    assert "asks for a secret" in str(raised.value)
     assert name in str(raised.value)
 
 

@@ -150,14 +150,14 @@ async def test_a_call_that_is_published_runs(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"digest": ""}, "the call does not say which definition it is of"),
+        ({"digest": ""}, "the call does not name its definition"),
         ({"index": 0}, "has no MCP server"),
         ({"index": 7}, "has no MCP server"),
         ({"index": -1}, "has no MCP server"),
-        ({"label": "other"}, "has no MCP server 'other' in that place"),
+        ({"label": "other"}, "has no MCP server 'other' at that index"),
         ({"tool": "die"}, "does not allow the tool 'die'"),
-        ({"name": "shop_sum"}, "calls 'add' otherwise"),
-        ({"once": True}, "says otherwise whether it may be repeated"),
+        ({"name": "shop_sum"}, "has another name for 'add'"),
+        ({"once": True}, "declares other `side_effects` for it"),
     ],
 )
 async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, changes: dict[str, Any], why: str) -> None:

@@ -1,12 +1,12 @@
-"""Connections to MCP servers: one for each call over HTTP, one process that is kept for each program.
+"""Connections to MCP servers: over HTTP, one per call; for a program, one process that is kept.
 
-Rule 1: a connection that broke, or whose server no longer answers, is never used again; the next call has a new one.
-Rule 2: what an address takes from the environment is filled in here, and stands in no error and no log.
+Rule 1: a connection that broke, or whose server no longer responds, is never used again; the next call opens a new one.
+Rule 2: environment values are inserted into addresses here, and never appear in errors or logs.
 Rule 3: the SDK's streams belong to the task that opened them, so a kept connection has a task of its own.
-Rule 4: an `MCPError` that leaves here is the server's own word. What the SDK makes of an answer that is none, or did not
-come, is told apart by what was seen of it, and leaves as one of the exceptions below.
-Rule 5: what a server asks on a connection is for the one call that is under way there. It does not say whose it is, so
-where several are, none is asked.
+Rule 4: an `MCPError` raised from here was sent by the server itself. Errors that the SDK makes up for invalid or
+missing answers are recognised by what was seen on the wire, and raised as one of the exceptions below.
+Rule 5: an elicitation on a connection belongs to the one call under way there. The request does not say which call it
+is for, so if several calls are under way, it is refused.
 """
 
 import asyncio
@@ -42,26 +42,26 @@ from perdure.activities.tools.tool import MAX_RESULT
 from perdure.temporal.definitions.references import MissingVariable, resolve
 from perdure.workflows.definition.tools import McpAddress
 
-#: Seconds for a server to take a connection, or a program to start and say hello.
+#: Seconds for a server to accept a connection, or for a program to start and complete the handshake.
 CONNECT_S: Final = 20.0
-#: Seconds for a kept program to show that it is alive, after a call of its was given up.
+#: Seconds for a kept program to show that it is alive, after one of its calls was given up.
 ALIVE_S: Final = 2.0
 _ENDED_S: Final = 10.0
-#: Base64 makes a third more, JSON a little.
+#: Base64 adds a third, JSON a little.
 _MAX_ANSWER: Final = 2 * MAX_RESULT
-#: A stream of events holds one answer, and what the server says meanwhile.
+#: An event stream holds one answer, and the server's other messages meanwhile.
 _BOUNDS: Final = Bounds(body=_MAX_ANSWER, stream=_MAX_ANSWER + MAX_RESULT // 2, line=_MAX_ANSWER)
-#: The server does not know what it was asked: it may be another one than the one that was met before.
+#: The server does not know the request: it may not be the server that was discovered before.
 _OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 _INFO: Final = Implementation(name="perdure", version="0")
-#: Answers what a server asks on the open connection.
+#: Answers a server's elicitations on the open connection.
 Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 
 
 class McpUnavailable(Exception):
-    """The server could not be reached, so that nothing was asked of it. The message is for people.
+    """The server could not be reached, so the request was not processed. The message is for people.
 
-    `final`: trying again changes nothing. `refused`: the server is there, and would not.
+    `final`: a retry does not help. `refused`: the server is reachable, but refused.
     """
 
     def __init__(self, message: str, *, final: bool = False, refused: bool = False) -> None:
@@ -71,51 +71,52 @@ class McpUnavailable(Exception):
 
 
 class McpLost(Exception):
-    """A request was sent, and no answer came of which anything can be known. The message says why, for people."""
+    """A request was sent, and no readable answer came, so its outcome is unknown. The message says why, for people."""
 
 
 class McpTooMuch(Exception):
-    """The server answered more than is read of an answer."""
+    """The server's answer exceeds the size limit."""
 
 
 class Connections:
-    """`environment` fills in `${NAME}` of addresses."""
+    """`environment` fills in `${NAME}` in addresses."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        #: By address, written as JSON.
+        #: By address, as JSON.
         self._programs: dict[str, _Program] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        #: What a server said of itself, so that the next connection need not ask.
+        #: A server's description of itself, so that the next connection need not ask for it.
         self._discovered: dict[str, DiscoverResult] = {}
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
     async def to(self, address: McpAddress, asker: Asker | None = None) -> AsyncIterator[Client]:
-        """A connection, for as long as the block runs. Raises `McpUnavailable` before the block does, or in its place
-        where the server was asked and did not do it; `McpLost` and `McpTooMuch` in place of what the SDK raises in it.
+        """A connection, for the duration of the block.
 
-        `asker` answers what the server asks meanwhile; without one, it is told that nobody is there.
+        Raises `McpUnavailable` before the block runs, or from within it if the server refused; `McpLost` and
+        `McpTooMuch` from within the block in place of the SDK's own errors. `asker` answers the server's elicitations
+        during the block; without one, they are refused.
         """
         if address.url is None:
             program = await self._program(address)
             try:
-                with program.askers.asked_of(asker):
+                with program.open_calls.answered_by(asker):
                     yield program.client
             except MCPError as error:
                 raise _of_program(error) from None
             except BaseException:
-                # It may hang, or wait for an answer that nobody gives.
+                # The program may hang, or wait for an answer that will never come.
                 program.suspect = True
                 raise
             return
-        askers = _Askers()
-        with askers.asked_of(asker):
-            async with self._over_http(address, askers) as client:
+        open_calls = _OpenCalls()
+        with open_calls.answered_by(asker):
+            async with self._over_http(address, open_calls) as client:
                 yield client
 
     def forget(self, address: McpAddress) -> None:
-        """The server may be another one now: the next connection asks it anew what it speaks."""
+        """Discards what is known about the server's protocol, because the server may have been replaced."""
         self._discovered.pop(address.model_dump_json(), None)
 
     async def aclose(self) -> None:
@@ -125,7 +126,7 @@ class Connections:
             await asyncio.wait(self._ending, timeout=_ENDED_S)
 
     @asynccontextmanager
-    async def _over_http(self, address: McpAddress, askers: "_Askers") -> AsyncGenerator[Client]:
+    async def _over_http(self, address: McpAddress, open_calls: "_OpenCalls") -> AsyncGenerator[Client]:
         try:
             url = resolve(address.url or "", self._environment)
             headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
@@ -139,7 +140,7 @@ class Connections:
         mode = known.supported_versions[0] if known is not None else "auto"
         opened = False
         try:
-            # A call may be silent for long, and its own time-out holds; only connecting has one here.
+            # A call may be silent for long and has its own time-out; only connecting has a time-out here.
             timeout = httpx2.Timeout(None, connect=CONNECT_S, pool=CONNECT_S)
             hooks = watched(seen)
             hooks["response"].insert(0, bounded(_BOUNDS))
@@ -147,7 +148,10 @@ class Connections:
                 headers=UNPACKED | headers, timeout=timeout, verify=self._tls, event_hooks=hooks
             ) as http:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=_MAX_ANSWER)
-                async with asyncio.timeout(CONNECT_S) as deadline, _client(transport, mode, known, askers) as client:
+                async with (
+                    asyncio.timeout(CONNECT_S) as deadline,
+                    _client(transport, mode, known, open_calls) as client,
+                ):
                     deadline.reschedule(None)
                     found = client.session.discover_result
                     if found is not None and known is None:
@@ -166,9 +170,9 @@ class Connections:
             if not opened:
                 raise McpUnavailable(*_refusal(leaf, seen.status), refused=seen.status is not None) from None
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
-                # Nothing ran, and a connection that asks anew what the server speaks tells whether it can.
+                # Nothing ran, and a new connection will find out whether the server speaks another protocol now.
                 self.forget(address)
-                raise McpUnavailable("it no longer speaks as it did") from None
+                raise McpUnavailable("it no longer speaks the same protocol version") from None
             if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):
                 raise _no_answer(leaf, seen) from None
             raise leaf from None
@@ -179,7 +183,7 @@ class Connections:
         if program is not None and (program.ended.is_set() or (program.suspect and not await program.answers())):
             if self._programs.get(key) is program:
                 self._end(key)
-            # Another call may have made one meanwhile.
+            # Another call may have started one in the meantime.
             program = self._programs.get(key)
         if program is None:
             try:
@@ -202,16 +206,16 @@ class Connections:
 
 
 class _Program:
-    """A server that is a process of ours. It is started at once, by a task that holds it until its end."""
+    """A server that is our child process. It is started at once, by a task that owns it until it ends."""
 
     def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
         self.ended = asyncio.Event()
-        #: A call of it was given up.
+        #: One of its calls was given up.
         self.suspect = False
-        self.askers = _Askers()
+        self.open_calls = _OpenCalls()
         self._over = asyncio.Event()
         self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        # It outlives the call that needs it first, and must not be taken for a part of it.
+        # The process outlives the call that needs it first, and must not be attributed to that call.
         self._task = asyncio.create_task(self._hold(command, env), context=Context())
 
     @property
@@ -219,7 +223,7 @@ class _Program:
         return self._open.result()
 
     async def ready(self) -> None:
-        """Returns once it can be called. Raises `McpUnavailable`."""
+        """Returns once the program can be called. Raises `McpUnavailable`."""
         await asyncio.shield(self._open)
 
     async def answers(self) -> bool:
@@ -238,10 +242,10 @@ class _Program:
     async def _hold(self, command: tuple[str, ...], env: dict[str, str]) -> None:
         try:
             with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - not a file
-                # What the program says of itself belongs to whoever runs the worker.
+                # The program's stderr is for the operator of the worker.
                 started = run_program(command, env, sys.__stderr__ or nowhere, _MAX_ANSWER)
                 transport = _watched(started, self.ended)
-                connected = _client(transport, "auto", None, self.askers)
+                connected = _client(transport, "auto", None, self.open_calls)
                 async with asyncio.timeout(CONNECT_S) as deadline, connected as client:
                     deadline.reschedule(None)
                     self._open.set_result(client)
@@ -253,7 +257,7 @@ class _Program:
             self.ended.set()
             if not self._open.done():
                 self._open.set_exception(McpUnavailable("it was being closed"))
-            # Nobody may be waiting for it.
+            # Marks the exception as retrieved, because no task may be waiting for it.
             self._open.exception()
 
 
@@ -261,12 +265,12 @@ class _Program:
 async def _watched(
     inner: AbstractAsyncContextManager[tuple[Any, Any]], ended: asyncio.Event
 ) -> AsyncGenerator[tuple[Any, Any]]:
-    """A transport that tells when the other side is gone; the SDK tells only those who ask it something."""
+    """A transport that sets `ended` when the other side is gone; the SDK reports that only to pending requests."""
     async with inner as (read, write):
         forward, received = anyio.create_memory_object_stream[Any](0)
 
         async def pump() -> None:
-            # Told before the session hears it, so that whoever is told by the session finds it here.
+            # Set before the session learns of it, so that code woken by the session finds `ended` set.
             async with forward:
                 try:
                     async for item in read:
@@ -284,14 +288,14 @@ async def _watched(
                 tasks.cancel_scope.cancel()
 
 
-class _Askers:
-    """Those who can be asked on a connection: the calls that are under way there."""
+class _OpenCalls:
+    """The calls under way on a connection, which answer its elicitations."""
 
     def __init__(self) -> None:
         self._calls: list[Asker] = []
 
     @contextmanager
-    def asked_of(self, asker: Asker | None) -> Iterator[None]:
+    def answered_by(self, asker: Asker | None) -> Iterator[None]:
         if asker is None:
             yield
             return
@@ -305,18 +309,18 @@ class _Askers:
         if len(self._calls) == 1:
             return await self._calls[0](params)
         why = "several calls are under way, and it does not say for which" if self._calls else "no call is under way"
-        return ErrorData(code=INVALID_REQUEST, message=f"Nobody can be asked: {why}")
+        return ErrorData(code=INVALID_REQUEST, message=f"No person can be asked: {why}")
 
 
-def _client(transport: Any, mode: str, known: DiscoverResult | None, askers: _Askers) -> Client:
-    # Whether somebody can be asked is told on connecting, so it is told always.
+def _client(transport: Any, mode: str, known: DiscoverResult | None, open_calls: _OpenCalls) -> Client:
+    # The client declares its elicitation capability on connecting, so it is always declared.
     return Client(
         transport,
         mode=mode,
         prior_discover=known,
         client_info=_INFO,
         cache=None,
-        elicitation_callback=askers,
+        elicitation_callback=open_calls,
     )
 
 
@@ -325,7 +329,7 @@ def _missing(missing: MissingVariable) -> McpUnavailable:
 
 
 def _of_program(error: MCPError) -> Exception:
-    """The program's own word, or what became of the request in its place."""
+    """The program's own error, or the exception for what happened to the request instead."""
     match error.error.data:
         case Word(data=data):
             return MCPError(error.code, error.message, data)
@@ -338,7 +342,7 @@ def _of_program(error: MCPError) -> Exception:
 
 
 def _no_answer(error: BaseException, seen: Seen) -> Exception:
-    """What became of a request over HTTP that the server did not answer."""
+    """The exception for an HTTP request that the server did not answer."""
     if seen.too_much or isinstance(error, httpx2.SSEError):
         return McpTooMuch()
     if seen.did_not_run:
@@ -351,7 +355,7 @@ def _no_answer(error: BaseException, seen: Seen) -> Exception:
 
 
 def _refusal(error: BaseException, status: int | None) -> tuple[str]:
-    """What people are told of a server that takes no connection. Never the error's own words: they may name the address."""
+    """Why a server refuses connections, for people. Never the error's own text, which may contain the address."""
     if status is not None:
         return (f"it refuses the connection (HTTP {status})",)
     match error:
@@ -360,13 +364,13 @@ def _refusal(error: BaseException, status: int | None) -> tuple[str]:
         case FileNotFoundError() | PermissionError():
             return ("its program cannot be started",)
         case MCPError():
-            return (f"it does not take the connection: {error.message[:200]}",)
+            return (f"it does not accept the connection: {error.message[:200]}",)
         case _:
             return (f"the connection failed ({type(error).__name__})",)
 
 
 def _leaf(error: BaseException) -> BaseException:
-    """The SDK's task groups wrap what went wrong."""
+    """The first actual error inside the SDK's task groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

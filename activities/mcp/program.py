@@ -1,12 +1,13 @@
-"""An MCP server that is a program: its process, and the lines that are exchanged with it. A transport for the SDK's client.
+"""An MCP server that is a program: its process and its stdio lines, as a transport for the SDK's client.
 
-Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as an answer and is none (it was cut, or has
-a wrong shape or an unknown id) ends the call that it answers: by its id where that can be read, else the one call that is
-open. Where several are open it is one of them, and once the others have their answers, it is the one that is left.
-Rule 2: an error without an id is the error of the call that is open, or one of several as above.
-Rule 3: any other line (a banner, a log line, JSON or not) is no answer and is skipped: programs print, and go on.
-Rule 4: a line has a bound. Of a longer one only the beginning is kept, which ends its call as above.
-Rule 5: an error that the program itself wrote is marked with `Word`, so that it can be told from those of the SDK.
+Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as a response but is invalid (truncated,
+of the wrong shape, with an unknown id) fails the call that it answers: the one with its id if that can be read, else
+the only open call. If several calls are open it is one of them: once the others are answered, it is the one that
+remains.
+Rule 2: an error without an id is the error of the open call, or of one of several, as above.
+Rule 3: any other line (a banner, a log line, JSON or not) is skipped, because programs print such lines and continue.
+Rule 4: lines have a maximum length. Of a longer line only the beginning is kept, which fails its call as above.
+Rule 5: an error that the program itself sent is marked with `Word`, to distinguish it from the SDK's errors.
 """
 
 from collections.abc import AsyncGenerator
@@ -32,15 +33,15 @@ from mcp_types import (
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from perdure.activities.mcp.messages import HELLOS, id_in, mended, might_answer, read
+from perdure.activities.mcp.messages import HANDSHAKES, id_in, looks_like_response, read, repaired
 
-#: Seconds that a program has to end by itself, and after a signal.
+#: Grace periods in seconds, for a program to end by itself and after a signal.
 _GRACE_S: Final = 2.0
 _POLL_S: Final = 0.01
 _FLUSH_S: Final = 0.5
-#: Bytes of a line that is too long that are kept.
+#: Bytes kept of a line that is too long.
 _HEAD: Final = 1024
-#: The spaces that JSON allows around a value, and the mark that some editors put before it.
+#: The whitespace that JSON allows around a value, and the byte order mark that some editors put before it.
 _BLANK: Final = " \t\r\n\ufeff"
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
@@ -49,38 +50,38 @@ Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObj
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The `data` of an error that the program itself wrote."""
+    """The `data` of an error that the program itself sent."""
 
     data: Any
 
 
 def data_of(error: ErrorData) -> Any:
-    """What the server itself gave as the `data` of its error."""
+    """The `data` that the server itself gave with its error."""
     return error.data.data if isinstance(error.data, Word) else error.data
 
 
 class Unreadable:
-    """The `data` of an error that stands for an answer which is none."""
+    """The `data` of an error that stands for an invalid response."""
 
 
 class Overlong(Unreadable):
-    """The same for an answer that is longer than its bound."""
+    """The `data` of an error that stands for a response over the maximum length."""
 
 
 @dataclass
 class Lines:
-    """What the lines of one program are, and whose: of the requests that it was sent and has not answered."""
+    """Matches the lines of one program to its open requests."""
 
-    #: By id, as text.
+    #: Unanswered requests, by id as text.
     _open: dict[str, JSONRPCRequest] = field(default_factory=dict)
-    #: All that were ever sent: an answer of a call that was given up comes late, and is nobody's.
+    #: Ids of all requests ever sent: a late response to a call that was given up is ignored.
     _sent: set[str] = field(default_factory=set)
-    #: For each answer whose call is not known: the calls that it may be of.
+    #: For each response whose call is unknown: the calls to which it may belong.
     _unclear: list[tuple[set[str], ErrorData]] = field(default_factory=list)
 
     def sent(self, message: object) -> list[SessionMessage]:
-        """Notes a message that goes to the program. What the session is told for that: the end of another call, where
-        this gives one up."""
+        """Records a message to the program. Returns messages for the session: the end of another call, if this message
+        gives one up."""
         match message:
             case JSONRPCRequest():
                 self._open[str(message.id)] = message
@@ -90,11 +91,11 @@ class Lines:
         return []
 
     def received(self, data: bytes) -> list[SessionMessage]:
-        """What the session is told for this line."""
-        line = mended(data).decode().strip(_BLANK)
-        told = read(line.encode())
-        if told is None:
-            return self._broken(line, Unreadable()) if might_answer(line) else []
+        """Returns the messages for the session that result from this line."""
+        line = repaired(data).decode().strip(_BLANK)
+        parsed = read(line.encode())
+        if parsed is None:
+            return self._broken(line, Unreadable()) if looks_like_response(line) else []
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:
@@ -111,9 +112,9 @@ class Lines:
         return [SessionMessage(message), *self._close(key)]
 
     def overlong(self, head: bytes) -> list[SessionMessage]:
-        """What the session is told for a line that begins like this and is too long."""
-        line = mended(head).decode().strip(_BLANK)
-        return self._broken(line, Overlong()) if might_answer(line) else []
+        """Returns the messages for the session that result from a line that is too long and begins with `head`."""
+        line = repaired(head).decode().strip(_BLANK)
+        return self._broken(line, Overlong()) if looks_like_response(line) else []
 
     def _broken(self, line: str, why: Unreadable) -> list[SessionMessage]:
         error = ErrorData(code=CONNECTION_CLOSED, message="no answer", data=why)
@@ -128,7 +129,7 @@ class Lines:
 
     def _failed(self, key: str, error: ErrorData) -> list[SessionMessage]:
         request = self._open[key]
-        if request.method not in HELLOS and not isinstance(error.data, Unreadable):
+        if request.method not in HANDSHAKES and not isinstance(error.data, Unreadable):
             error = error.model_copy(update={"data": Word(error.data)})
         answer = JSONRPCError(jsonrpc="2.0", id=request.id, error=error)
         return [SessionMessage(answer), *self._close(key)]
@@ -152,9 +153,9 @@ class Lines:
 async def run_program(
     command: tuple[str, ...], env: dict[str, str], errors: Any, longest: int
 ) -> AsyncGenerator[Streams]:
-    """Starts a program and ends it with the block. `longest` is in bytes of one line; `errors` is where it complains.
+    """Starts a program and ends it with the block. `longest`: bytes of one line; `errors`: where its stderr goes.
 
-    Raises OSError and ValueError where it cannot be started.
+    Raises OSError and ValueError if it cannot be started.
     """
     process = await anyio.open_process(
         list(command), env=get_default_environment() | env, stderr=errors, start_new_session=True
@@ -197,7 +198,7 @@ async def _listen(process: Process, incoming: Incoming, lines: Lines, longest: i
                     for message in lines.overlong(bytes(begun[:_HEAD])):
                         await incoming.send(message)
                     begun, skips = bytearray(), True
-    # What it still writes is thrown away, so that it is not held up in ending.
+    # Read and discard further output, so that a full pipe does not keep the program from ending.
     with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, ConnectionError):
         while True:
             await process.stdout.receive()
@@ -215,12 +216,12 @@ async def _speak(
         async with outgoing:
             async for item in outgoing:
                 message = item.message
-                for told in lines.sent(message):
-                    await incoming.send(told)
+                for reply in lines.sent(message):
+                    await incoming.send(reply)
                 line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
                 await process.stdin.send(line.encode(errors="replace"))
     except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-        # It may still live: closed, the session sees that the connection is at its end.
+        # The program may still run; closing the stream tells the session that the connection has ended.
         await incoming.aclose()
     finally:
         written.set()
@@ -238,14 +239,14 @@ async def _end(process: Process) -> None:
         await process.stdout.aclose()
     transport = getattr(getattr(process, "_process", None), "_transport", None)
     if transport is not None:
-        # A child that outlived it may hold the pipes open.
+        # A grandchild may have outlived the program and hold the pipes open.
         with suppress(PermissionError):
             transport.close()
 
 
 async def _has_ended(process: Process) -> bool:
     with anyio.move_on_after(_GRACE_S):
-        # Not `wait()`, which waits for the end of the pipes, too, and a child may hold those.
+        # Not `wait()`, which also waits for the end of the pipes, which a grandchild may hold open.
         while process.returncode is None:  # noqa: ASYNC110
             await anyio.sleep(_POLL_S)
     return process.returncode is not None

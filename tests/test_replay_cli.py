@@ -150,7 +150,7 @@ async def test_nothing_that_could_be_replayed_is_no_pass(tmp_path: Path) -> None
     empty = tmp_path / "empty"
     empty.mkdir()
     code, said, _ = await replay(tmp_path, "--dir", str(empty))
-    assert (code, "there is no file *.json in it" in said) == (2, True)
+    assert (code, "it contains no *.json file" in said) == (2, True)
     (empty / "broken.json").write_text("{")
     code, said, report = await replay(tmp_path, "--dir", str(empty))
     assert (code, report["verdicts"]) == (2, {"unreadable": 1}), said

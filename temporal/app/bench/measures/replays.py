@@ -1,7 +1,7 @@
-"""Replay speed: `perdure replay`'s own path beside the SDK's bare `Replayer`, over histories that were made in this run.
+"""Replay speed: `perdure replay`'s own code compared with the SDK's bare `Replayer`, over histories from this run.
 
-Each is timed as a user waits for it: from the start of its processes to the last verdict, over the same files. The ways
-take turns. Near-linear with cores means that two processes halve the time where two cores are free.
+Each is timed as a user waits for it: from the start of its processes to the last verdict, over the same files. The two
+take turns. Near-linear with cores means that two processes halve the time if two cores are free.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ GROUP: Final[Group] = "replay"
 
 
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
-    # Turns of each session, and how often its file is there: a replay keeps nothing from one file for the next.
+    # Turns per session, and copies of each file: a replay caches nothing between files.
     sessions, turns, copies, rounds = (4, 3, 1, 1) if quick else (16, 15, 3, 3)
     folder = plant.folder / "histories"
     events = await _record(plant, folder, sessions, turns)
@@ -53,7 +53,7 @@ async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[R
 
 
 async def _record(plant: Plant, folder: Path, sessions: int, turns: int) -> int:
-    """Writes the histories of new sessions, and returns how many events they have in all."""
+    """Writes the histories of new sessions, and returns their total number of events."""
     await plant.provider.answer(text="x " * 50)
     await plant.provider.forget()
     told, blobs, events = Told(), LocalBlobs(plant.settings.blobs_root), 0

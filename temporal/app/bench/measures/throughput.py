@@ -1,7 +1,8 @@
-"""Turns a second: sessions that talk without a pause, beside bare workflows that run one activity a turn.
+"""Turns per second: sessions that talk without a pause, compared with bare workflows that run one activity per turn.
 
-All meet the same server and the same driver, in rounds that take turns. Each conversation is a closed loop: its next
-message is signalled when the workflow task that ends its turn says so, which both kinds of worker do alike.
+All use the same server and the same driver, in rounds that take turns. Each conversation is a closed loop: its next
+message is signalled when the workflow task that ends its turn reports it, which both kinds of worker do in the same
+way.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ MODEL: Final = "bare, activity calls the model"
 
 
 class Told:
-    """What the workers' lines say, by workflow id."""
+    """The latest number that the workers reported, by workflow id."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[int, asyncio.Future[None]]] = {}
@@ -47,7 +48,7 @@ class Told:
             arrival.set_result(None)
 
     async def until(self, name: str, number: int) -> None:
-        """Raises `BenchFailed` where it does not come."""
+        """Waits until `name` has reported `number`. Raises `BenchFailed` if that takes too long."""
         if self._reached.get(name, 0) >= number:
             return
         arrival = asyncio.get_running_loop().create_future()
@@ -78,12 +79,12 @@ class Contestant:
 
 @dataclass
 class Found:
-    """What the rounds of one contestant came to."""
+    """The results of one contestant's rounds."""
 
     rates: list[float] = field(default_factory=list)
     #: Milliseconds of each turn.
     turns: list[float] = field(default_factory=list)
-    #: Milliseconds of processor time a turn, by round.
+    #: Milliseconds of CPU time per turn, by round.
     worker: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
 
@@ -146,7 +147,7 @@ async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[R
 async def _round(plant: Plant, one: Contestant, crowd: int, seconds: float, found: Found) -> None:
     await plant.provider.forget()
     talks = await asyncio.gather(*(one.begin() for _ in range(crowd)))
-    # The first turn loads the definition and opens connections.
+    # The first turn is a warm-up: it loads the definition and opens connections.
     await asyncio.gather(*(talk.say() for talk in talks))
     times: list[float] = []
     worker, server = _cpu(one.worker), _cpu(plant.server)
@@ -192,7 +193,7 @@ def _rows(crowd: int, found: dict[str, Found]) -> list[Row]:
     ours = found[PERDURE]
     for name in (MODEL, NOTHING):
         theirs = found[name]
-        # Round by round, for what else the machine does changes in between.
+        # Compared round by round, because the machine's other load changes over time.
         rates = [mine / other for mine, other in zip(ours.rates, theirs.rates, strict=True)]
         spent = (fmean(ours.worker) + fmean(ours.server)) / (fmean(theirs.worker) + fmean(theirs.server))
         rows += [

@@ -1,7 +1,7 @@
-"""The report page: one HTML file that needs nothing else. Pure but for the style sheet beside this file.
+"""The report page: one self-contained HTML file. Pure except for the style sheet beside this file.
 
-Rule 1: what was missed stands at the top, in words, before any section.
-Rule 2: plots are drawn from rows and their details alone, so that a page can be made of any report's JSON.
+Rule 1: missed targets are listed at the top, in words, before any section.
+Rule 2: plots are drawn from rows and their details alone, so a page can be made from any report's JSON.
 """
 
 from html import escape
@@ -11,9 +11,9 @@ from typing import Final
 from perdure.temporal.app.bench.report.report import TITLES, Group, Report, Row, number
 from perdure.temporal.app.bench.report.sections import plots_of
 
-#: The row that stands for a group at the top: how its name begins and ends, and what it is to people.
+#: The row that represents a group at the top: how its name begins and ends, and what it means to people.
 _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
-    "tokens": ("added by Perdure, 1 at", "p50", "added to a token on its way to the reader, usually"),
+    "tokens": ("added by Perdure, 1 at", "p50", "added to a token on its way to the reader, in the median"),
     "first": ("signal to request ÷ bare", "p50", "the time to the provider's request, against bare Temporal"),
     "stop": ("POST stop to closed", "p95", "from a stop to the provider's stream closed, 19 times of 20"),
     "history": ("bytes, turn", "", "the history of a late turn, against that of the tenth"),
@@ -23,7 +23,11 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "memory": ("memory a cached session ÷", "", "the memory of a cached bare workflow"),
     "replay": ("perdure replay ÷", "", "the time of the SDK's own Replayer, for the same histories"),
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
-    "interrupted": ("`once`, took effect twice", "", "took effect twice that must not, of all that were interrupted"),
+    "interrupted": (
+        "`once`, took effect twice",
+        "",
+        "interrupted calls that took effect twice and must not",
+    ),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
 }
 _HOW: Final[dict[Group, str]] = {

@@ -1,5 +1,5 @@
-"""Why a bench run cannot go on."""
+"""The error that ends a bench run."""
 
 
 class BenchFailed(Exception):
-    """Something that is measured did not do what it should; the message is for people."""
+    """Something under test did not behave as required; the message is for people."""

@@ -1,9 +1,9 @@
-"""A worker that tells what it finished: `python -m perdure.temporal.app.bench.rig.worker perdure|bare`.
+"""A worker that reports finished turns: `python -m perdure.temporal.app.bench.rig.worker perdure|bare`.
 
 After `ready`, each line of standard output is a workflow's id and a number: for a session its latest `seq`, for a bare
-workflow its finished turns. It is written inside the workflow task that gets there, by both in the same way.
+workflow the number of its finished turns. Both write it in the same way, inside the workflow task that gets there.
 
-`perdure` is Perdure's own worker, put together as the product does it, but for the `Live` that writes these lines.
+`perdure` is Perdure's own worker, assembled as in the product except for the `Live`, which writes these lines.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class _Telling(Interceptor):
 
 
 def _tell(workflow: str, number: int) -> None:
-    # Shorter than what a pipe takes in one piece, so lines of several threads do not mix.
+    # Shorter than a pipe's atomic write, so lines of several threads do not mix.
     os.write(1, f"{workflow} {number}\n".encode())
 
 

@@ -23,11 +23,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "memory": ("memory a cached session ÷", "", "the memory of a cached bare workflow"),
     "replay": ("perdure replay ÷", "", "the time of the SDK's own Replayer, for the same histories"),
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
-    "interrupted": (
-        "`once`, took effect twice",
-        "",
-        "interrupted calls that took effect twice and must not",
-    ),
+    "interrupted": ("`once`, took effect twice", "", "interrupted calls that took effect twice and must not"),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
 }
 _HOW: Final[dict[Group, str]] = {

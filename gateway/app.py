@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -22,7 +22,6 @@ from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.backend.workers import Workers
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.auth import Authenticate, anonymous
-from perdure.gateway.http.bodies import ProblemBody
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
@@ -30,6 +29,7 @@ from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
 from perdure.gateway.live.watches import Watches
+from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
     agents,
     answers,
@@ -56,14 +56,39 @@ log = structlog.get_logger(__name__)
 
 _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem; its `code` is stable",
-    "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
 }
+_ROUTES: Final = (sessions, forks, messages, answers, timers, files, streams, traces, agents, health, metrics, pages)
 
 
 class _App(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         # Around the framework's own, which answers failures that nothing inside of it does.
         return AnswerHeaders(super().build_middleware_stack())
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi(), self.routes)
+        return self.openapi_schema
+
+
+def create_routes(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The routes without what they work on: enough for the OpenAPI document."""
+    app = _App(
+        title="Perdure",
+        version=metadata.version("perdure"),
+        description="Durable agent sessions over HTTP. Errors are problem documents with a stable `code`.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Its spans are of requests; ours are of turns, and a stream of events is open for hours.
+        telemetry={"tracing": False},
+        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+    )
+    for module in _ROUTES:
+        app.include_router(module.router)
+    return app
 
 
 def create_app(
@@ -112,18 +137,7 @@ def create_app(
         await asyncio.gather(looking, return_exceptions=True)
         watches.cut()
 
-    app = _App(
-        title="Perdure",
-        version=metadata.version("perdure"),
-        description="Durable agent sessions over HTTP.",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        # Its spans are of requests; ours are of turns, and a stream of events is open for hours.
-        telemetry={"tracing": False},
-        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
-    )
+    app = create_routes(lifespan)
     app.state.watches = watches
     app.state.gateway = Gateway(
         backend=backend,
@@ -142,8 +156,6 @@ def create_app(
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
-    for module in (sessions, forks, messages, answers, timers, files, streams, traces, agents, health, metrics, pages):
-        app.include_router(module.router)
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)
     # The last is the outermost.

@@ -1,4 +1,4 @@
-"""The settings of a process, and the only place where the environment is read.
+"""The settings of a process; with `temporal.environment`, the only place where the environment is read.
 
 Our own settings are `PERDURE_…`. The standard `TEMPORAL_…` variables say how to reach Temporal (see
 `perdure.temporal.server.client`). Keys and base URLs of model providers are read by their SDKs from the SDKs' own
@@ -6,21 +6,23 @@ variables; our code neither copies nor stores them.
 """
 
 import ipaddress
-import os
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.user_error import UserError
+
+__all__ = ["Settings", "SettingsInvalid", "environment"]
+
 _PREFIX = "PERDURE_"
 
 
-class SettingsInvalid(Exception):
+class SettingsInvalid(UserError):
     """A setting has an invalid value; the message names the variable."""
 
 
@@ -80,7 +82,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     #: Everything that `perdure dev` stores: Temporal's database, logs, blobs.
-    data_dir: Path = Path(".perdure")
+    data_dir: Path = DEFAULT_DATA_DIR
     #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
     blob_dir: Path | None = None
 
@@ -184,8 +186,3 @@ class Settings(BaseSettings):
 def _named(location: tuple[int | str, ...]) -> str:
     """The variable's name, or both names of the pair: no other rule covers more than one setting."""
     return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
-
-
-def environment() -> Mapping[str, str]:
-    """A read-only copy of the environment: for `${NAME}` in definitions, vendors' keys and child processes."""
-    return MappingProxyType(dict(os.environ))

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -66,6 +67,29 @@ def test_durations_are_written_as_people_write_them() -> None:
     written = json.dumps(schema())
     assert '"duration"' not in written
     assert '"PT' not in written
+
+
+def fields(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Each property at any depth, by its place."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "properties":
+                yield from ((f"{place}/{name}", described) for name, described in value.items())
+            yield from fields(value, f"{place}/{key}")
+    if isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from fields(value, f"{place}/{index}")
+
+
+def test_every_field_is_described() -> None:
+    found = dict(fields(schema()))
+    assert len(found) > 85
+    assert [place for place, described in found.items() if not described.get("description", "").endswith(".")] == []
+
+
+def test_every_record_is_described() -> None:
+    definitions = {name: one for name, one in schema()["$defs"].items() if name not in ("JsonValue", "ToolOptions")}
+    assert [name for name, one in definitions.items() if not one.get("description")] == []
 
 
 @pytest.mark.parametrize("text", ["30s", "1.5m", "250ms", "2h", "3d", "3", "s", "3 s", "3w", "-3s", ""])

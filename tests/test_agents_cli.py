@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from perdure.temporal.app.commands.agents import app
+from perdure.temporal.app.cli.agents import app
 from perdure.temporal.definitions.json_schema import schema
 
 GOOD = "name: parcels\nmodels: {m: {use: demo/x}}\nmodel: m\ninstructions: x\n"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic
 from pydantic import JsonValue
-from temporalio.exceptions import ApplicationError
 
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.temporal.app.fakes.provider import FakeProvider
@@ -319,11 +319,11 @@ async def test_thinking_bound_to_another_conversation_is_left_out_once(
     fake.script(refusal, Reply(text="fine"), refusal, refusal)
     assert isinstance((await play(wire, *history))[-1], Answer)
     assert fake.calls[1].body["messages"][1] == {"role": "assistant", "content": [{"type": "text", "text": "b"}]}
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         await play(wire, *history)
-    assert (caught.value.type, len(fake.calls)) == (errors.MODEL_INVALID_REQUEST, 4)
+    assert (caught.value.failure.kind, len(fake.calls)) == (errors.MODEL_INVALID_REQUEST, 4)
     fake.script(refusal)
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ModelFailed):
         await play(wire, user("nothing to leave out"))
     assert len(fake.calls) == 5
 
@@ -335,17 +335,17 @@ async def test_without_a_key_it_says_which(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv(empty, str(tmp_path))
     wire = AnthropicMessages({})
     prompt = Prompt(model=MODEL, system="")
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         async for _ in wire.stream(wire.request(prompt, (user("go"),)), prompt, "t1.s1"):
             pass
     await wire.aclose()
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_NO_KEY, True)
-    assert "ANTHROPIC_API_KEY" in caught.value.message
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_NO_KEY, False)
+    assert "ANTHROPIC_API_KEY" in caught.value.failure.message
 
 
 async def test_a_base_url_with_an_unknown_variable_says_which(wire: AnthropicMessages) -> None:
     prompt = Prompt(model=MODEL.model_copy(update={"base_url": "${NO_SUCH}/v1"}), system="")
-    with pytest.raises(ApplicationError, match="NO_SUCH") as caught:
+    with pytest.raises(ModelFailed, match="NO_SUCH") as caught:
         async for _ in wire.stream(wire.request(prompt, (user("go"),)), prompt, "t1.s1"):
             pass
-    assert caught.value.type == errors.MODEL_NO_KEY
+    assert caught.value.failure.kind == errors.MODEL_NO_KEY

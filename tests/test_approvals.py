@@ -6,7 +6,6 @@ from perdure.workflows.core.approvals import declined, denied, expired, plan_cal
 from perdure.workflows.core.binding import Allowed, args_sha256
 from perdure.workflows.core.plan import Plan
 from perdure.workflows.core.private_changes import QuestionSettled
-from perdure.workflows.core.state import SessionState
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.vocabulary.parts import BlobRef, ToolCall, ToolSpec
 from tests.support.core import Story, agent, call
@@ -154,14 +153,6 @@ def test_another_policy_ends_what_was_allowed(options: dict[str, Any]) -> None:
     assert renewed(begun, timeout="5s").do == "run"
     assert renewed(begun, **options).do == "ask"
     assert begun.state.allowed == ()
-
-
-def test_what_an_earlier_version_remembered_counts_only_by_its_rules() -> None:
-    carried = {**story("always").state.model_dump(mode="json"), "allowed": ["add"]}
-    state = SessionState.model_validate_json(SessionState.model_validate(carried).model_dump_json())
-    assert plan_calls(state, (call(ID),))[ID].do == "ask"
-    earlier = state.model_copy(update={"rules": 1})
-    assert plan_calls(earlier, (call(ID),))[ID] == RUN
 
 
 def test_what_was_allowed_with_the_same_arguments_is_asked_with_others() -> None:

@@ -8,7 +8,8 @@ from rich.console import Console
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.temporal.app.bench.command import Rows, run
+from perdure.temporal.app.bench.command import run
+from perdure.temporal.app.bench.groups import Rows
 from perdure.temporal.app.bench.measures.calls import Batch, batches
 from perdure.temporal.app.bench.measures.histories import Cost, turns_of
 from perdure.temporal.app.bench.measures.interrupted import Tally, rows_of

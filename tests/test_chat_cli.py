@@ -102,9 +102,9 @@ def test_frames_of_a_stream() -> None:
 class Chat:
     """`perdure chat` in a process of its own, with pipes for a terminal."""
 
-    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, url: str | None, *arguments: str) -> None:
         self._folder = folder
-        self._arguments = ["chat", *arguments, "--url", url]
+        self._arguments = ["chat", *arguments, *(["--url", url] if url else [])]
         self.output = ""
         self._seen = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -173,7 +173,7 @@ async def test_a_conversation_and_taking_it_up_again(
 
     assert '⚙ calculator(expression="6*7")' in chat.output
     assert "✓ calculator in " in chat.output
-    assert f"perdure chat {session} takes this session up again" in chat.output
+    assert f"perdure chat {session} --url {dev.url} takes this session up again" in chat.output
     provider.script(Reply(text="Bye."))
     async with Chat(tmp_path, dev.url, session) as again:
         await again.type("thanks")
@@ -218,6 +218,18 @@ async def test_a_killed_server_is_waited_for(dev: Dev, provider: FakeProvider, t
 
     assert "(the gateway does not answer; trying again)" in chat.output
     assert f"(the answer begins again)\n{second}\n" in chat.output
+
+
+@pytest.mark.server
+async def test_the_gateway_of_a_dev_is_found_by_its_data_directory(
+    dev: Dev, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="Found you."))
+    async with Chat(tmp_path, None, "--data-dir", str(dev.data_dir)) as chat:
+        await chat.type("hello")
+        await chat.until("Found you.")
+        assert await chat.end() == 0
+    assert f"perdure chat {chat.session} --data-dir {dev.data_dir} takes this session up again" in chat.output
 
 
 @pytest.mark.server

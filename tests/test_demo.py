@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from pydantic import JsonValue
-from temporalio.exceptions import ApplicationError
 
 from perdure.activities.models.demo.arguments import arguments, expression
 from perdure.activities.models.demo.wire import Demo
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.workflows.definition import ask_user
 from perdure.workflows.definition.agent import ModelDefinition
@@ -216,15 +216,15 @@ async def test_it_reports_what_tools_gave() -> None:
 )
 async def test_it_fails_on_request(kind: str, error: str, retry: bool) -> None:
     for attempt in (1, 2):
-        with pytest.raises(ApplicationError) as caught:
+        with pytest.raises(ModelFailed) as caught:
             await says(f"/fail {kind} please", attempt=attempt)
-        assert (caught.value.type, not caught.value.non_retryable) == (error, retry)
-        assert caught.value.next_retry_delay == (timedelta(seconds=1) if kind == "429" else None)
+        assert (caught.value.failure.kind, caught.value.failure.retryable) == (error, retry)
+        assert caught.value.failure.retry_after == (timedelta(seconds=1) if kind == "429" else None)
 
 
 @pytest.mark.parametrize("text", ["/fail once", "Hello /fail 529 once", "/fail cut once count to 3"])
 async def test_it_fails_once(text: str) -> None:
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ModelFailed):
         await says(text, attempt=1)
     assert "this is attempt 2" in await says(text, attempt=2)
 
@@ -237,7 +237,7 @@ async def test_a_cut_comes_in_mid_answer() -> None:
         async for item in demo.stream(demo.request(PROMPT, conversation("/fail cut")), PROMPT, "t7.s2"):
             seen.append(item)
 
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ModelFailed):
         await watch()
     assert any(isinstance(item, Delta) and item.kind == "text" for item in seen)
     assert not any(isinstance(item, Answer) for item in seen)

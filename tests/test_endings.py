@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from perdure.activities.models.call import encode_request
+from perdure.activities.models.call_attempt import encode_request
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.core.approvals import plan_calls
 from perdure.workflows.core.endings import GOOD, NUDGES
-from perdure.workflows.core.private_changes import CallsPlanned, RulesChosen
 from perdure.workflows.core.turn import Action, CallModel, FinishTurn, PlanCalls, next_action
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.commands import ModelInputPage, ModelInputRequest
@@ -42,8 +41,8 @@ def answered(story: Story, *parts: Part, stop: StopReason) -> Story:
     return story.answered(*parts, stop=stop)
 
 
-def after(*parts: Part, stop: StopReason, rules: int = 2) -> Story:
-    return answered(Story.new().note(RulesChosen(rules=rules)).loaded().turn(), *parts, stop=stop)
+def after(*parts: Part, stop: StopReason) -> Story:
+    return answered(Story.new().loaded().turn(), *parts, stop=stop)
 
 
 def cut(story: Story, stop: StopReason) -> Story:
@@ -191,15 +190,6 @@ def test_whatever_a_model_says_its_turn_is_bounded_and_done_only_by_a_good_answe
 def test_a_further_step_counts_for_the_limits() -> None:
     story = Story.new().loaded(agent(limits=Limits(turn=TurnLimits(steps=1)))).turn()
     assert how(next_action(answered(story, stop="end").state)) == ("max_steps", "max_steps", False)
-
-
-@pytest.mark.parametrize("stop", ["max_tokens", "refusal", "end", "other"])
-def test_runs_by_the_first_rules_go_on_as_they_were(stop: StopReason) -> None:
-    assert how(next_action(after(stop=stop, rules=1).state)) == ("done", "", False)
-    story = after(call("t1.s1.c1"), stop=stop, rules=1)
-    assert plan_calls(story.state, (call("t1.s1.c1"),))["t1.s1.c1"].refused is None
-    story.note(CallsPlanned(plans=plan_calls(story.state, (call("t1.s1.c1"),)))).result("t1.s1.c1")
-    assert how(next_action(story.state)) == ("done", "", False)
 
 
 # Whole sessions.

@@ -8,32 +8,26 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from perdure.activities.models.failures import (
-    ANTHROPIC,
-    DEMO,
-    OPENAI_RESPONSES,
-    ProviderError,
-    StreamTruncated,
-    classify,
-    is_openai,
-    redact,
-    retry_after,
-)
+from perdure.activities.models.failure_kinds import classify, redact, retry_after
+from perdure.activities.models.failures import ModelFailed, ModelFailure, ProviderError, Source, StreamTruncated
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Fault, Reply
+from perdure.temporal.definitions.endpoints import owns
 from perdure.temporal.definitions.references import MissingVariable
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.demo import DEMO
+from perdure.workflows.definition.providers.openai import ENDPOINT, OPENAI
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import Message, Text
 
-BENIGN = ApplicationErrorCategory.BENIGN
-LOUD = ApplicationErrorCategory.UNSPECIFIED
+BENIGN, LOUD = True, False
+CLAUDE = Source.of(ANTHROPIC)
 HELLO = (Message(id="m1", role="user", parts=(Text(text="hello"),), at=datetime(2026, 11, 1, tzinfo=UTC)),)
 
 RealWire = AnthropicMessages | OpenAIResponses | OpenAIChat
@@ -62,19 +56,20 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[RealWire]:
     await made.aclose()
 
 
-async def failure(wire: RealWire, base_url: str, api_key: str | None = None) -> ApplicationError:
+async def failure(wire: RealWire, base_url: str, api_key: str | None = None) -> ModelFailure:
     provider = PROVIDER_OF[wire.api]
     url = base_url if provider == "anthropic" else f"{base_url}/v1"
     prompt = Prompt(model=ModelDefinition(use=f"{provider}/m", base_url=url, api_key=api_key), system="")
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         async for _ in wire.stream(wire.request(prompt, HELLO), prompt, "t1.s1"):
             pass
-    assert caught.value.details[0]["provider"] == provider
-    return caught.value
+    assert caught.value.__cause__ is None
+    assert caught.value.failure.provider == provider
+    return caught.value.failure
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "kind", "retry", "category"),
+    ("status", "error", "kind", "retry", "benign"),
     [
         (429, "", errors.MODEL_RATE_LIMITED, True, BENIGN),
         (429, "insufficient_quota", errors.MODEL_QUOTA, False, LOUD),
@@ -99,14 +94,13 @@ async def test_an_error_before_the_stream(
     error: str,
     kind: str,
     retry: bool,
-    category: ApplicationErrorCategory,
+    benign: bool,
 ) -> None:
     fake.script(Reply(status=status, error=error))
     caught = await failure(wire, fake.url)
-    assert (caught.type, not caught.non_retryable, caught.category) == (kind, retry, category)
-    assert caught.details[0]["status"] == status
+    assert (caught.kind, caught.retryable, caught.benign) == (kind, retry, benign)
+    assert caught.status == status
     assert f"({status})" in caught.message
-    assert caught.__cause__ is None
     assert len(fake.calls) == 1
 
 
@@ -124,20 +118,21 @@ async def test_an_error_before_the_stream(
 async def test_an_error_in_mid_stream(fake: FakeProvider, wire: RealWire, fault: Fault, kind: str) -> None:
     fake.script(Reply(fault=fault))
     caught = await failure(wire, fake.url)
-    assert (caught.type, caught.non_retryable, caught.category) == (kind, False, BENIGN)
+    assert (caught.kind, caught.retryable, caught.benign) == (kind, True, BENIGN)
+    assert caught.request == ("unknown" if kind == errors.MODEL_TIMEOUT else "refused")
 
 
 async def test_nobody_listens(wire: RealWire) -> None:
     async with FakeProvider() as gone:
         url = gone.url
     caught = await failure(wire, url)
-    assert (caught.type, caught.non_retryable) == (errors.MODEL_CONNECTION, False)
+    assert (caught.kind, caught.retryable) == (errors.MODEL_CONNECTION, True)
 
 
 @pytest.mark.parametrize("url", ["localhost:80", "http://localhost:port"])
 async def test_a_base_url_that_is_none_is_not_tried_again(wire: RealWire, url: str) -> None:
     caught = await failure(wire, url)
-    assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
+    assert (caught.kind, caught.retryable) == (errors.MODEL_INVALID_REQUEST, False)
     assert "base_url" in caught.message
 
 
@@ -145,7 +140,7 @@ async def test_a_key_with_a_line_break_is_not_told(fake: FakeProvider) -> None:
     wire = AnthropicMessages({"KEY": "secret\nkey"})
     caught = await failure(wire, fake.url, api_key="${KEY}")
     await wire.aclose()
-    assert (caught.type, caught.non_retryable) == (errors.MODEL_INVALID_REQUEST, True)
+    assert (caught.kind, caught.retryable) == (errors.MODEL_INVALID_REQUEST, False)
     assert "secret" not in caught.message
 
 
@@ -156,8 +151,8 @@ async def test_retry_after_and_the_wish_not_to_be_tried_again(fake: FakeProvider
         Reply(status=500, headers=(("x-should-retry", "false"), ("retry-after", "9"))),
     )
     caught = [await failure(wire, fake.url) for _ in range(3)]
-    assert [error.next_retry_delay for error in caught] == [timedelta(seconds=7), timedelta(milliseconds=250), None]
-    assert [error.non_retryable for error in caught] == [False, False, True]
+    assert [error.retry_after for error in caught] == [timedelta(seconds=7), timedelta(milliseconds=250), None]
+    assert [error.retryable for error in caught] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -217,25 +212,25 @@ def test_other_text_is_left_alone() -> None:
     ],
 )
 def test_words(error: Exception, message: str | None) -> None:
-    told = classify(error, ANTHROPIC)
+    told = classify(error, CLAUDE)
     match error:
         case MissingVariable():
-            assert (told.type, told.non_retryable) == (errors.MODEL_NO_KEY, True)
+            assert (told.kind, told.retryable) == (errors.MODEL_NO_KEY, False)
             assert "ANTHROPIC_API_KEY" in told.message
         case ProviderError() if message is None:
-            assert told.type == errors.MODEL_CONTEXT_LENGTH
+            assert told.kind == errors.MODEL_CONTEXT_LENGTH
         case _:
             assert told.message == message
 
 
 @pytest.mark.parametrize("code", ["data_residency_mismatch", "invalid_encrypted_content", "invalid_prompt"])
 def test_a_response_that_would_fail_again_is_not_tried_again(code: str) -> None:
-    assert classify(ProviderError("", code=code), OPENAI_RESPONSES).non_retryable
+    assert not classify(ProviderError("", code=code), Source.of(OPENAI)).retryable
 
 
 def test_what_is_classified_stays() -> None:
-    once = classify(ProviderError("", code="overloaded_error"), DEMO)
-    assert classify(once) is once
+    once = classify(ProviderError("", code="overloaded_error"), Source.of(DEMO))
+    assert classify(ModelFailed(once), CLAUDE) is once
 
 
 @pytest.mark.parametrize(
@@ -249,4 +244,4 @@ def test_what_is_classified_stays() -> None:
     ],
 )
 def test_whose_server_it_is(url: str, theirs: bool) -> None:
-    assert is_openai(url) == theirs
+    assert owns(ENDPOINT, url) == theirs

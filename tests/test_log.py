@@ -26,9 +26,7 @@ from perdure.temporal.telemetry.redaction import HIDDEN
 
 #: What this file imports beside its workflow, the sandbox must not import again.
 SANDBOX = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules(
-        "hypothesis", "pytest", "structlog", "temporal", "workflows"
-    )
+    restrictions=SandboxRestrictions.default.with_passthrough_modules("hypothesis", "perdure", "pytest", "structlog")
 )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.activities.models.call import HEARTBEAT_S, encode_request
+from perdure.activities.models.call_attempt import encode_request
+from perdure.activities.models.call_progress import HEARTBEAT_S
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Fault, Reply
 from perdure.workflows.vocabulary import errors

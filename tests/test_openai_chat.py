@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from pydantic import JsonValue
-from temporalio.exceptions import ApplicationError
 
+from perdure.activities.models.clients import PLACEHOLDER_KEY
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.openai_chat import OpenAIChat
-from perdure.activities.models.wires.openai_clients import PLACEHOLDER_KEY
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.definition.agent import ModelDefinition
@@ -245,7 +245,7 @@ async def test_one_connection_serves_many_steps(fake: FakeProvider, wire: OpenAI
 
 async def test_without_a_key_it_says_which() -> None:
     wire = OpenAIChat({})
-    with pytest.raises(ApplicationError, match="OPENAI_API_KEY") as caught:
+    with pytest.raises(ModelFailed, match="OPENAI_API_KEY") as caught:
         await play(wire, user("go"))
     await wire.aclose()
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_NO_KEY, True)
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_NO_KEY, False)

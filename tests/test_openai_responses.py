@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from pydantic import JsonValue
-from temporalio.exceptions import ApplicationError
 
+from perdure.activities.models.clients import PLACEHOLDER_KEY
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
-from perdure.activities.models.wires.openai_clients import PLACEHOLDER_KEY
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
@@ -296,11 +296,11 @@ async def test_how_answers_end(fake: FakeProvider, wire: OpenAIResponses) -> Non
 
 async def test_a_response_that_fails_is_an_error(fake: FakeProvider, wire: OpenAIResponses) -> None:
     fake.script(Reply(fault="failed"))
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         await play(wire, user("go"))
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_SERVER_ERROR, False)
-    assert "The server had an error" in caught.value.message
-    assert caught.value.details[0]["provider"] == "openai"
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_SERVER_ERROR, True)
+    assert "The server had an error" in caught.value.failure.message
+    assert caught.value.failure.provider == "openai"
 
 
 async def test_reasoning_of_another_key_is_left_out_once(fake: FakeProvider, wire: OpenAIResponses) -> None:
@@ -313,9 +313,9 @@ async def test_reasoning_of_another_key_is_left_out_once(fake: FakeProvider, wir
     assert [item.get("type") for item in bare["input"]] == [None, "message", None]
     assert "id" not in bare["input"][1]
     assert "include" not in bare
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         await play(wire, *history)
-    assert (caught.value.type, len(fake.calls)) == (errors.MODEL_INVALID_REQUEST, 4)
+    assert (caught.value.failure.kind, len(fake.calls)) == (errors.MODEL_INVALID_REQUEST, 4)
 
 
 async def test_closing_early_closes_the_stream_at_once(fake: FakeProvider, wire: OpenAIResponses) -> None:
@@ -347,7 +347,7 @@ async def test_one_connection_serves_many_steps(fake: FakeProvider, wire: OpenAI
 
 async def test_without_a_key_it_says_which() -> None:
     wire = OpenAIResponses({})
-    with pytest.raises(ApplicationError, match="OPENAI_API_KEY") as caught:
+    with pytest.raises(ModelFailed, match="OPENAI_API_KEY") as caught:
         await play(wire, user("go"))
     await wire.aclose()
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_NO_KEY, True)
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_NO_KEY, False)

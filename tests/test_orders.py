@@ -108,7 +108,6 @@ class Tiny:
             self.event,
             self._note,
             SubAgents(lambda: self.state, self._note),
-            last_word=True,
         )
         self.questions = Questions(lambda: self.state, self.event, self._note, self.tools, lambda: self.now)
         #: Every question that was asked.

@@ -5,7 +5,8 @@ from perdure.activities.models.providers import Providers
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
-from perdure.workflows.definition.agent import PROVIDERS, ModelDefinition
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,20 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, TypeAdapter
 
-from perdure.activities.models.schemas import Dialect, fit_all, without_nulls
+from perdure.activities.models.optional_nulls import without_nulls
+from perdure.activities.models.schemas import fit_all
 from perdure.activities.shipped.builtin_tools import calculator, current_time, fetch_url
 from perdure.activities.shipped.order_desk import find_order, issue_refund
 from perdure.activities.tools.tool import read_tool
 from perdure.temporal.app.fakes.tools import anthropic_tools, openai_tools
 from perdure.temporal.schemas.check import input_fault
+from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.dialect import PLAIN
+from perdure.workflows.definition.providers.openai import OPENAI
 from perdure.workflows.vocabulary.parts import ToolSpec
 
 OBJECT: dict[str, Any] = {"type": "object"}
+DIALECTS = {"anthropic": ANTHROPIC.dialect, "openai": OPENAI.dialect, "plain": PLAIN}
 
 
 class Size(Enum):
@@ -73,14 +78,14 @@ def schema(kind: type[BaseModel]) -> dict[str, Any]:
     return TypeAdapter(kind).json_schema()
 
 
-def one(input: dict[str, Any], dialect: Dialect) -> tuple[dict[str, Any], bool]:  # noqa: A002
-    (fitted,) = fit_all([spec(input)], dialect)
+def one(input: dict[str, Any], dialect: str) -> tuple[dict[str, Any], bool]:  # noqa: A002
+    (fitted,) = fit_all([spec(input)], DIALECTS[dialect])
     return fitted.schema, fitted.strict
 
 
-def complaints(tools: list[ToolSpec], dialect: Dialect) -> list[str]:
+def complaints(tools: list[ToolSpec], dialect: str) -> list[str]:
     """What the provider would say to a request with these tools."""
-    fitted = list(zip(tools, fit_all(tools, dialect), strict=True))
+    fitted = list(zip(tools, fit_all(tools, DIALECTS[dialect]), strict=True))
     if dialect == "anthropic":
         return list(
             anthropic_tools([{"name": t.name, "input_schema": f.schema, "strict": f.strict} for t, f in fitted])
@@ -117,7 +122,7 @@ def test_anthropic_keeps_optional_fields_and_is_told_limits_in_words() -> None:
 
 @pytest.mark.parametrize("dialect", ["anthropic", "openai"])
 @pytest.mark.parametrize("kind", [Line, Order, Pet])
-def test_what_models_write_by_it_fits_the_tool(kind: type[BaseModel], dialect: Dialect) -> None:
+def test_what_models_write_by_it_fits_the_tool(kind: type[BaseModel], dialect: str) -> None:
     made, strict = one(schema(kind), dialect)
     assert strict
     Draft202012Validator.check_schema(made)
@@ -142,7 +147,7 @@ def test_what_models_write_by_it_fits_the_tool(kind: type[BaseModel], dialect: D
         ("plain", schema(Line)),
     ],
 )
-def test_what_strict_mode_cannot_say_goes_plain_and_is_taken(dialect: Dialect, schema_: dict[str, Any]) -> None:
+def test_what_strict_mode_cannot_say_goes_plain_and_is_taken(dialect: str, schema_: dict[str, Any]) -> None:
     assert not one(schema_, dialect)[1]
     assert complaints([spec(schema_)], dialect) == []
 
@@ -154,15 +159,15 @@ def test_a_tree_is_strict_where_the_provider_knows_recursion() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "openai"])
-def test_shipped_tools_are_taken(dialect: Dialect) -> None:
+def test_shipped_tools_are_taken(dialect: str) -> None:
     tools = [read_tool(fn).spec for fn in (calculator, current_time, fetch_url, find_order, issue_refund)]
-    assert all(fitted.strict for fitted in fit_all(tools, dialect))
+    assert all(fitted.strict for fitted in fit_all(tools, DIALECTS[dialect]))
     assert complaints(tools, dialect) == []
 
 
 def test_a_request_stays_below_the_providers_limits() -> None:
     tools = [spec(schema(Line), f"tool{n}") for n in range(30)]
-    fitted = fit_all(tools, "anthropic")
+    fitted = fit_all(tools, DIALECTS["anthropic"])
     assert [one.strict for one in fitted] == [True] * 12 + [False] * 18
     assert complaints(tools, "anthropic") == []
 

@@ -6,6 +6,11 @@ import sys
 import pytest
 
 SDKS = ("anthropic", "openai")
+_CLASSIFY = """
+from perdure.activities.models.failure_kinds import classify
+from perdure.activities.models.failures import Source
+classify(ValueError('x'), Source('p', 'P')); classify(TimeoutError(), Source('p', 'P'))
+"""
 
 
 def loaded_after(code: str) -> set[str]:
@@ -21,8 +26,8 @@ def loaded_after(code: str) -> set[str]:
         "import perdure.workflows.session",
         "import perdure.temporal.app.cli",
         "import perdure.temporal.app.processes.assembly, perdure.temporal.app.testing.kit",
-        "from perdure.activities.models import sdks; sdks.load(['demo', 'nobody'])",
-        "from perdure.activities.models.failures import classify; classify(ValueError('x')); classify(TimeoutError())",
+        "from perdure.activities.models import providers; providers.load(['demo', 'nobody'])",
+        _CLASSIFY,
     ],
 )
 def test_none_without_need(code: str) -> None:
@@ -31,4 +36,4 @@ def test_none_without_need(code: str) -> None:
 
 @pytest.mark.parametrize(("provider", "expected"), [("anthropic", {"anthropic"}), ("openai-chat", {"openai"})])
 def test_one_for_its_provider(provider: str, expected: set[str]) -> None:
-    assert loaded_after(f"from perdure.activities.models import sdks; sdks.load([{provider!r}])") == expected
+    assert loaded_after(f"from perdure.activities.models import providers; providers.load([{provider!r}])") == expected

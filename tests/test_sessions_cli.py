@@ -1,4 +1,4 @@
-"""`perdure sessions` against `perdure dev`, straight through Temporal."""
+"""`perdure sessions` against `perdure dev`, which it finds by the data directory."""
 
 import asyncio
 from pathlib import Path
@@ -15,9 +15,10 @@ from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.server.client import TemporalUnavailable
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
-from tests.support.dev import Dev
+from tests.support.dev import Dev, free_ports
 from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
@@ -43,11 +44,18 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
 
 
-async def perdure(dev: Dev, *arguments: str, said: str | None = None) -> Result:
-    """`perdure sessions …`; `said` is what is typed."""
-    environment = {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}", "COLUMNS": "200"}
+async def perdure(
+    dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None
+) -> Result:
+    """`perdure sessions …`; `said` is what is typed, `environment` goes on top of where `dev` is."""
+    environment = {"PERDURE_DATA_DIR": str(dev.data_dir), "COLUMNS": "200", **(environment or {})}
     # The command runs a loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["sessions", *arguments], input=said, env=environment)
+
+
+def temporal_of(dev: Dev) -> dict[str, str]:
+    """The environment that names the Temporal server of `dev`, whatever its data directory is."""
+    return {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}"}
 
 
 async def ok(dev: Dev, *arguments: str) -> str:
@@ -56,9 +64,9 @@ async def ok(dev: Dev, *arguments: str) -> str:
     return result.stdout
 
 
-async def refused(dev: Dev, *arguments: str, said: str | None = None) -> str:
+async def refused(dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
     """The words of a refusal."""
-    result = await perdure(dev, *arguments, said=said)
+    result = await perdure(dev, *arguments, said=said, environment=environment)
     assert isinstance(result.exception, Refused), (result.output, result.exception)
     return str(result.exception)
 
@@ -78,6 +86,18 @@ async def test_list_filters_and_cuts(dev: Dev, sessions: Sessions) -> None:
     assert await ok(dev, "list", "--user", user, "--agent", "support") == "no sessions\n"
     assert await ok(dev, "list", "--tenant", "other") == "no sessions\n"
     assert (await perdure(dev, "list", "--status", "asleep")).exit_code == 2
+
+
+async def test_a_server_that_is_named_comes_before_the_dev_on_the_data_directory(dev: Dev, sessions: Sessions) -> None:
+    made = await sessions.create()
+    named = {**temporal_of(dev), "PERDURE_DATA_DIR": "/nowhere"}
+    async with asyncio.timeout(20):
+        while made not in (await perdure(dev, "list", environment=named)).stdout:
+            pass
+    (port,) = free_ports(1)
+    result = await perdure(dev, "list", environment={"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"})
+    assert isinstance(result.exception, TemporalUnavailable)
+    assert f"cannot reach Temporal at 127.0.0.1:{port}" in str(result.exception)
 
 
 async def test_show_tells_the_facts_and_the_last_turns(dev: Dev, sessions: Sessions) -> None:
@@ -123,7 +143,8 @@ async def test_erase_asks_and_can_be_repeated(dev: Dev, http: httpx2.AsyncClient
 
     assert (await http.get(f"/v1/sessions/{session}")).status_code == 404
     assert await ok(dev, *named, "--yes") == f"erased 0 histories and 0 blobs in {blobs}\n"
-    assert "there is no blob store at" in await refused(dev, "erase", session, "--yes", "--data-dir", "/nowhere")
+    nowhere = ["erase", session, "--yes", "--data-dir", "/nowhere"]
+    assert "there is no blob store at" in await refused(dev, *nowhere, environment=temporal_of(dev))
     assert "cannot be the id" in await refused(dev, "erase", "a' OR 'b", "--yes", "--data-dir", str(dev.data_dir))
 
 
@@ -157,7 +178,8 @@ async def test_what_is_exported_replays_without_the_blob_store(
     )
     for file in files:
         await replayer.replay_workflow(WorkflowHistory.from_json(f"default/{session}", file.read_text()))
-    assert "blob store" in await refused(dev, "export", session, str(tmp_path), "--data-dir", str(tmp_path))
+    elsewhere = ["export", session, str(tmp_path), "--data-dir", str(tmp_path)]
+    assert "blob store" in await refused(dev, *elsewhere, environment=temporal_of(dev))
 
 
 async def test_what_is_not_there_is_told(dev: Dev, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.temporal.definitions.vendors import missing_key
+from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.settings import Settings, SettingsInvalid, environment
 from perdure.workflows.definition.agent import ModelDefinition
 

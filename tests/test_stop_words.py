@@ -11,15 +11,14 @@ from anthropic import AsyncAnthropic
 from anthropic._models import construct_type
 from anthropic.types import RawMessageStreamEvent
 from openai.types.chat import ChatCompletionChunk
-from temporalio.exceptions import ApplicationError
 
-from perdure.activities.models.failures import AnswerAborted
+from perdure.activities.models.failures import AnswerAborted, ModelFailed
 from perdure.activities.models.stop_words import ending
 from perdure.activities.models.wire import Answer, Delta
+from perdure.activities.models.wires.anthropic_answer import ArrivingAnswer as ClaudeAnswer
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-from perdure.activities.models.wires.anthropic_messages import _Answer as ClaudeAnswer
 from perdure.activities.models.wires.openai_chat import OpenAIChat
-from perdure.activities.models.wires.openai_chat import _Answer as ChatAnswer
+from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer as ChatAnswer
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
@@ -189,18 +188,18 @@ async def test_a_text_over_chat(
 async def test_an_answer_that_was_given_up_is_tried_again(
     fake: FakeProvider, chat: RealWire, word: str, tools: tuple[tuple[str, dict[str, Any]], ...]
 ) -> None:
-    with pytest.raises(ApplicationError, match=word) as caught:
+    with pytest.raises(ModelFailed, match=word) as caught:
         await answer(chat, fake, Reply(stop=word, tools=tools))
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_ABORTED, False)
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_ABORTED, True)
 
 
 @pytest.mark.parametrize("word", ["failed", "cancelled"])
 async def test_a_response_that_ended_as_failed_is_tried_again(
     fake: FakeProvider, responses: RealWire, word: str
 ) -> None:
-    with pytest.raises(ApplicationError) as caught:
+    with pytest.raises(ModelFailed) as caught:
         await answer(responses, fake, Reply(stop=word))
-    assert (caught.value.type, caught.value.non_retryable) == (errors.MODEL_ABORTED, False)
+    assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_ABORTED, True)
 
 
 CUT = {"anthropic.messages": "max_tokens", "openai.responses": "max_output_tokens", "openai.chat": "length"}

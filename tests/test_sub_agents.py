@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.exceptions import ApplicationError
 
+from perdure.activities.models.failures import ModelFailure
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.protocol.commands import PageRequest, SnapshotPage
@@ -121,7 +121,7 @@ async def test_a_long_answer_is_folded_in_the_callers_name(lab: Lab) -> None:
 
 async def test_a_failure_and_an_empty_purse_are_data(lab: Lab) -> None:
     talk = await lab.start("boss")
-    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
     lab.stage.plays = [ASK, Play(error=final), Play("It failed.")]
     events = await talk.turn("try")
     assert errors(events) == ["agent_failed"]

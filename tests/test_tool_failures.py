@@ -4,7 +4,6 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.core.rules import CURRENT
 from perdure.workflows.core.tool_failures import as_data, is_final
 from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.vocabulary.parts import ToolError
@@ -57,22 +56,22 @@ LOST = ApplicationError("the worker was shut down while this ran", type="worker_
 )
 def test_each_failure_has_a_type(cause: BaseException | None, kind: str, once: str, retryable: bool) -> None:
     use = ToolUse.model_validate({"pay": {"retry": {"non_retryable": ["declared_final"]}}})
-    told = as_data(failure(cause), use, CURRENT)
+    told = as_data(failure(cause), use)
     assert (told.type, told.retryable) == (kind, retryable)
     assert told.message
     only_once = use.model_copy(update={"side_effects": "once"})
-    assert as_data(failure(cause), only_once, CURRENT).type == once
+    assert as_data(failure(cause), only_once).type == once
 
 
 def test_an_unknown_outcome_is_never_told_as_one_that_may_be_tried_again() -> None:
     use = ToolUse.model_validate({"pay": {"side_effects": "once"}})
-    told = as_data(failure(timed_out(TimeoutType.HEARTBEAT)), use, CURRENT)
+    told = as_data(failure(timed_out(TimeoutType.HEARTBEAT)), use)
     assert told.retryable is False
     assert "may have taken effect or not" in told.message
 
 
 def test_a_long_message_is_told_in_short() -> None:
-    told = as_data(failure(ApplicationError("x" * 100_000)), ToolUse(name="pay"), CURRENT)
+    told = as_data(failure(ApplicationError("x" * 100_000)), ToolUse(name="pay"))
     assert len(told.message) < 3000
 
 
@@ -92,15 +91,6 @@ def test_a_long_message_is_told_in_short() -> None:
 )
 def test_after_some_failures_no_fallback_is_tried(kind: str, idempotent: bool, once: bool) -> None:
     def final(**fields: Any) -> bool:
-        return is_final(ToolError(type=kind, message="x"), ToolUse.model_validate({"name": "pay", **fields}), CURRENT)
+        return is_final(ToolError(type=kind, message="x"), ToolUse.model_validate({"name": "pay", **fields}))
 
     assert (final(), final(side_effects="once")) == (idempotent, once)
-
-
-def test_runs_of_the_first_rules_take_a_result_that_is_too_big_for_any_failure() -> None:
-    """Their histories hold the fallback that came then."""
-    use = ToolUse.model_validate({"name": "pay", "side_effects": "once", "fallback": "other"})
-    cause = ApplicationError("too big", type="PayloadsTooLarge")
-    (old, new) = (as_data(failure(cause), use, rules) for rules in (1, 2))
-    assert (old.type, is_final(old, use, 1)) == ("PayloadsTooLarge", False)
-    assert (new.type, is_final(new, use, 2)) == ("result_too_large", True)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from perdure.activities.tools.tool import ToolLoadError
-from perdure.temporal.app.commands.tools import app
+from perdure.temporal.app.cli.tools import app
 from perdure.temporal.app.console.refused import Refused
 
 ROOT = Path(__file__).parent.parent

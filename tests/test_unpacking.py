@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from perdure.activities.mcp.calls import McpServers
-from perdure.activities.models.failures import classify
+from perdure.activities.models.failures import ModelFailed, ModelFailure
 from perdure.activities.models.wire import Wire
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.activities.models.wires.openai_chat import OpenAIChat
@@ -158,15 +158,15 @@ async def test_a_bomb_of_a_model_server(raw: RawServer, packed: dict[str, Answer
     wire = make()
     with measured():
         failed = await failure(wire, prompt)
-    assert (failed.type, failed.non_retryable) == ("model_unexpected", True)
+    assert (failed.kind, failed.retryable) == ("model_unexpected", False)
     assert "has more than" in failed.message
 
 
-async def failure(wire: Wire, prompt: Prompt) -> ApplicationError:
+async def failure(wire: Wire, prompt: Prompt) -> ModelFailure:
     try:
         async with asyncio.timeout(60):
             async for _ in wire.stream(wire.request(prompt, ()), prompt, "t1.s1"):
                 pass
-    except Exception as error:
-        return classify(error)
+    except ModelFailed as failed:
+        return failed.failure
     raise AssertionError("the answer was taken for good")

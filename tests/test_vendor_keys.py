@@ -10,16 +10,20 @@ import httpx2
 import pytest
 import pytest_asyncio
 from pydantic import ValidationError
-from temporalio.exceptions import ApplicationError
 
+from perdure.activities.models.failures import ModelFailed, ModelFailure
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
-from perdure.temporal.definitions.vendors import ANTHROPIC, OPENAI, missing_key
+from perdure.temporal.definitions.endpoints import is_given_key, missing_key
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.openai import ENDPOINT as OPENAI
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text
 
+assert ANTHROPIC.endpoint is not None
+CLAUDE = ANTHROPIC.endpoint
 OPENAIS = "sk-openai-vendor-key-1"
 ANTHROPICS = "sk-ant-vendor-key-2"
 OTHER = "other-servers-key-3"
@@ -92,20 +96,20 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-async def ask(provider: str, environment: Mapping[str, str], **fields: Any) -> ApplicationError:
+async def ask(provider: str, environment: Mapping[str, str], **fields: Any) -> ModelFailure:
     """Why the call failed, as it always does here."""
     model = ModelDefinition.model_validate({"use": f"{provider}/m", **fields})
     wire = WIRES[provider](environment)
     prompt = Prompt(model=model, system="")
     try:
-        with pytest.raises(ApplicationError) as caught:
+        with pytest.raises(ModelFailed) as caught:
             async for _ in wire.stream(wire.request(prompt, HELLO), prompt, "t1.s1"):
                 pass
     finally:
         await wire.aclose()
     for secret in ENVIRONMENT.values():
-        assert secret not in str(caught.value)
-    return caught.value
+        assert secret not in repr(caught.value.failure)
+    return caught.value.failure
 
 
 @pytest.mark.parametrize("provider", WIRES)
@@ -133,7 +137,8 @@ async def test_the_vendor_s_key_goes_where_the_vendor_s_variable_says(
     catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
     """Also where a definition names that server itself; on another port it is another server."""
-    vendor = ANTHROPIC if provider == "anthropic" else OPENAI
+    vendor = CLAUDE if provider == "anthropic" else OPENAI
+    assert vendor.address is not None
     named, other = catchers
     key = ENVIRONMENT[vendor.keys[0]]
     monkeypatch.setenv(vendor.address, named.url + PATH[provider])
@@ -153,7 +158,8 @@ async def test_the_vendor_s_key_goes_where_the_vendor_s_variable_says(
 async def test_no_redirect_is_followed(
     catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    vendor = ANTHROPIC if provider == "anthropic" else OPENAI
+    vendor = CLAUDE if provider == "anthropic" else OPENAI
+    assert vendor.address is not None
     catchers[0].to = catchers[1].url
     monkeypatch.setenv(vendor.address, catchers[0].url + PATH[provider])
     await ask(provider, ENVIRONMENT | {vendor.address: catchers[0].url + PATH[provider]})
@@ -164,7 +170,7 @@ async def test_no_redirect_is_followed(
 @pytest.mark.parametrize("provider", WIRES)
 async def test_a_variable_that_is_not_set_is_named(catchers: tuple[Catcher, Catcher], provider: str) -> None:
     error = await ask(provider, {}, base_url=catchers[0].url, api_key="${OTHER_KEY}")
-    assert (error.type, error.non_retryable) == ("model_no_key", True)
+    assert (error.kind, error.retryable) == ("model_no_key", False)
     assert "OTHER_KEY" in error.message
     assert catchers[0].heads == []
 
@@ -199,23 +205,23 @@ async def test_a_variable_that_is_not_set_is_named(catchers: tuple[Catcher, Catc
     ],
 )
 def test_which_addresses_are_the_vendor_s(url: str, given: bool) -> None:
-    assert OPENAI.is_given_key(url, {}) is given
+    assert is_given_key(OPENAI, url, {}) is given
     if given:
         assert httpx2.URL(url).host.endswith("api.openai.com")
 
 
 def test_an_address_that_the_operator_named() -> None:
     environment = {"OPENAI_BASE_URL": "http://proxy.internal:4000/v1"}
-    assert OPENAI.is_given_key("http://PROXY.internal:4000/other", environment)
+    assert is_given_key(OPENAI, "http://PROXY.internal:4000/other", environment)
     for other in (
         "http://proxy.internal:4001/v1",
         "https://proxy.internal:4000/v1",
         "http://proxy.internal.evil:4000/v1",
     ):
-        assert not OPENAI.is_given_key(other, environment)
-    assert not ANTHROPIC.is_given_key("http://proxy.internal:4000/v1", environment)
+        assert not is_given_key(OPENAI, other, environment)
+    assert not is_given_key(CLAUDE, "http://proxy.internal:4000/v1", environment)
     # No address at all is the same as none that can be read.
-    assert not OPENAI.is_given_key("nonsense", {"OPENAI_BASE_URL": "rubbish"})
+    assert not is_given_key(OPENAI, "nonsense", {"OPENAI_BASE_URL": "rubbish"})
 
 
 def missing(provider: str, environment: Mapping[str, str], **fields: str) -> str | None:

@@ -26,12 +26,10 @@ from perdure.workflows.core.private_changes import (
     Configured,
     Handoff,
     Note,
-    RulesChosen,
     StopRequested,
     TimerCancelled,
     ToolsChanged,
 )
-from perdure.workflows.core.rules import choose
 from perdure.workflows.core.runs import Run, SessionInput, hand_over
 from perdure.workflows.core.state import begin
 from perdure.workflows.core.turn import (
@@ -90,17 +88,12 @@ from perdure.workflows.vocabulary.parts import Data, Message, ToolError, as_fore
 class SessionWorkflow:
     @workflow.init
     def __init__(self, start: SessionInput) -> None:
-        # First of all: asked after a local activity, a patch may be replayed at another place than it was recorded.
-        last_word = workflow.patched("tools-last-word")
-        self._renews = workflow.patched("timers-renew")
-        rules = choose()
         if start.carried is not None:
             self._state = start.carried
         elif start.new is not None:
             self._state = begin(start.new, workflow.now())
         else:
             raise ApplicationError("a session starts with `new` or `carried`", non_retryable=True)
-        self._state = apply(self._state, RulesChosen(rules=rules))
         self._run = Run()
         self._outside = Outside()
         #: The timer whose turn last had the agent's definition looked up.
@@ -108,7 +101,7 @@ class SessionWorkflow:
         #: When the turn was told to stop, for those who measure; nothing here depends on it.
         self._stop_at: datetime | None = None
         agents = SubAgents(lambda: self._state, self._note)
-        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents, last_word=last_word)
+        self._tools = Toolbox(lambda: self._state, self._append, self._note, agents)
         self._models = ModelCalls(lambda: self._state, self._append, self._note, self._outside.offer)
         self._timers = Timers(lambda: self._state, self._append, self._note)
         self._questions = Questions(lambda: self._state, self._append, self._note, self._tools)
@@ -166,7 +159,7 @@ class SessionWorkflow:
                 self._finish_turn(action)
             case CloseSession():
                 self._close(action.reason)
-            case WakeUp() if self._renews and self._renewed_for != action.timer.timer_id:
+            case WakeUp() if self._renewed_for != action.timer.timer_id:
                 await self._renew(action.timer)
             case WakeUp():
                 self._wake_up(action.timer)
@@ -188,7 +181,7 @@ class SessionWorkflow:
                 self._append("message.rejected", message_id=command.message_id, reason="conflict")
         elif self._state.closing is not None:
             self._append("message.rejected", message_id=command.message_id, reason="session_closed")
-        elif self._state.rules >= 2 and self._state.room < 1:
+        elif self._state.room < 1:
             self._append("message.rejected", message_id=command.message_id, reason="queue_full")
         else:
             self._accept(command)

@@ -1,7 +1,8 @@
-"""Arguments of a model's calls, validated once, while its answer is taken in: conditions, people and tools then see the same.
+"""Arguments of a model's calls, validated once, while its answer is taken in: conditions, people and tools then see the
+same.
 
-Rule 1: a Python tool validates by its own types, if this worker has the very tool that the model was shown; for any other
-the schema that the model was shown counts. The call says which of the two it was (`ToolCall.checked`).
+Rule 1: a Python tool validates by its own types, if this worker has the very tool that the model was shown; for any
+other the schema that the model was shown counts. The call says which of the two it was (`ToolCall.checked`).
 Rule 2: arguments that nothing could validate stay as they were written, and the call says so: whoever decides about it
 must not believe them.
 Rule 3: what the model wrote is kept beside what became of it.
@@ -15,7 +16,8 @@ from typing import Any
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from perdure.activities.models.schemas import resolved, without_nulls
+from perdure.activities.models.optional_nulls import without_nulls
+from perdure.activities.models.schema_references import resolved
 from perdure.activities.tools.argument_check import misfits, wrong_arguments
 from perdure.activities.tools.arguments import Arguments, BadArguments
 from perdure.temporal.schemas.faults import faults
@@ -77,8 +79,8 @@ def _by_schema(sent: dict[str, JsonValue], tool: ToolSpec) -> dict[str, JsonValu
 
 
 def with_defaults(value: Any, tool: ToolSpec, schema: Mapping[str, Any]) -> Any:
-    """`value` with the defaults that the schema gives for properties that are missing, but for one that does not fit its
-    own schema."""
+    """`value` with the defaults that the schema gives for properties that are missing, but for one that does not fit
+    its own schema."""
     schema = resolved(schema, tool.input)
     properties = schema.get("properties")
     if isinstance(value, dict) and isinstance(properties, Mapping):

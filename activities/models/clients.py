@@ -1,9 +1,9 @@
 """SDK clients, made when first needed and kept, one for each server and key.
 
-Rule 1: a vendor's key goes to the vendor's own servers (`perdure.temporal.definitions.vendors` says which), any
-other key by `api_key` of a model definition to that definition's address. Nothing that the SDKs find in the
-environment goes along to another server.
-Rule 2: no redirect is followed: it would carry the request, and with it the conversation, to where nobody sent it.
+Rule 1: a provider's key goes to the provider's own servers, which `perdure.temporal.definitions.endpoints` knows. Any
+other key, given by `api_key` of a model definition, goes to that definition's address. Nothing that an SDK finds in the
+environment goes to a server other than its maker's.
+Rule 2: redirects are not followed. They would carry the request, and with it the conversation, to another server.
 """
 
 import asyncio
@@ -15,16 +15,17 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import httpx2
 
 from perdure.activities.models.http import HEADERS, check_answer
-from perdure.temporal.definitions.references import resolve
-from perdure.temporal.definitions.vendors import Vendor
+from perdure.temporal.definitions.endpoints import is_given_key, key_in, named_address, wants_key
+from perdure.temporal.definitions.references import MissingVariable, resolve
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.info import ProviderInfo
 
-#: A provider that is silent for longer than `read` seconds has hung: both vendors send something meanwhile.
+#: Seconds. A provider that sends nothing for `read` seconds has hung: the vendors send something meanwhile.
 TIMEOUT: Final = httpx2.Timeout(90, connect=5)
-#: What servers that want no key are given, for the SDKs want one.
+#: For servers that want no key: the SDKs insist on one.
 PLACEHOLDER_KEY: Final = "no-key"
-#: What says who asks; the SDKs take it from the environment.
-_HEADERS: Final = ("authorization", "x-api-key", "openai-organization", "openai-project")
+#: Headers in which the SDKs send credentials from the environment.
+_CREDENTIALS: Final = ("authorization", "x-api-key", "openai-organization", "openai-project")
 _CUSTOM_HEADERS: Final = ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS")
 
 
@@ -37,25 +38,36 @@ Client = TypeVar("Client", bound=Closable)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whom a model's calls go to, and with which key. Its text holds neither: it may come to stand anywhere."""
+    """The server that a model's calls go to, and its key. Neither shows in its `repr`, which may end up anywhere."""
 
     #: None: where the SDK goes by itself.
     url: str | None = field(repr=False)
-    #: The definition's own; None: the vendor's where `trusted`, else none.
+    #: None: the SDK's own where `sdk_credentials`, else none.
     key: str | None = field(repr=False)
-    #: It is given the vendor's key.
-    trusted: bool
+    #: What the SDK finds in the environment or in files is meant for this server.
+    sdk_credentials: bool
 
     @classmethod
-    def of(cls, model: ModelDefinition, vendor: Vendor, environment: Mapping[str, str]) -> "Server":
+    def of(cls, model: ModelDefinition, provider: ProviderInfo, environment: Mapping[str, str]) -> "Server":
         """Raises `MissingVariable`."""
-        url = resolve(model.base_url, environment) if model.base_url else None
-        key = resolve(model.api_key, environment) if model.api_key is not None else None
-        return cls(url, key, key is None and vendor.is_given_key(url, environment))
+        endpoint = provider.endpoint
+        assert endpoint is not None, provider.name
+        named = resolve(model.base_url, environment) if model.base_url else None
+        # An SDK finds the address of its own maker by itself, and would take it for that of any other provider, too.
+        url = named if endpoint.own_sdk else named or named_address(endpoint, environment) or endpoint.base_url
+        if model.api_key is not None:
+            return cls(url, resolve(model.api_key, environment), sdk_credentials=False)
+        given = is_given_key(endpoint, named, environment)
+        if endpoint.own_sdk:
+            return cls(url, None, sdk_credentials=given)
+        key = key_in(endpoint, environment) if given else None
+        if key is None and given and wants_key(endpoint, named, environment):
+            raise MissingVariable(endpoint.keys[0])
+        return cls(url, key, sdk_credentials=False)
 
 
 def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2.Timeout) -> dict[str, Any]:
-    """Arguments of the HTTP client that an SDK is given for `server`."""
+    """Arguments for the HTTP client that an SDK uses to call `server`."""
     hooks: dict[str, list[Any]] = {"response": [check_answer]}
     options: dict[str, Any] = {
         "timeout": timeout,
@@ -63,13 +75,13 @@ def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2
         "headers": HEADERS,
         "event_hooks": hooks,
     }
-    if server.trusted:
+    if server.sdk_credentials:
         return options
-    unwanted = {*_HEADERS, *_custom_headers(environment)}
+    unwanted = {*_CREDENTIALS, *_custom_headers(environment)}
     key = f"Bearer {server.key}" if server.key is not None else None
 
     async def authenticate(request: httpx2.Request) -> None:
-        # Last of all, so that it holds whatever the SDK has put there from wherever.
+        # The last hook to run, so it overrides whatever the SDK has set, wherever the SDK found it.
         placeholder = request.headers.get("authorization") == f"Bearer {PLACEHOLDER_KEY}"
         for name in unwanted:
             request.headers.pop(name, None)
@@ -83,13 +95,13 @@ def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2
 
 
 def _custom_headers(environment: Mapping[str, str]) -> set[str]:
-    """Names of headers that the operator has the SDKs send to the vendor; they may hold keys."""
+    """Names of headers that the operator has the SDKs send to their makers. They may hold keys."""
     lines = [line for name in _CUSTOM_HEADERS for line in environment.get(name, "").split("\n")]
     return {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
 
 
 async def read_out(events: AsyncIterable[object]) -> None:
-    """Reads what follows a stream's terminal event, so that the connection can serve again; nothing there can harm."""
+    """Reads what follows a stream's terminal event, so that the connection can be reused. Never raises."""
     with contextlib.suppress(Exception):
         async with asyncio.timeout(0.2):
             async for _ in events:

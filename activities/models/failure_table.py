@@ -1,5 +1,5 @@
-"""The error table of model calls, as data: what each kind of failure is called and whether it is tried again, and the
-providers' codes that mean it. `failures` applies it.
+"""The error table of model calls, as data: the words for each kind of failure, whether it is tried again, and the
+providers' codes for it. `failure_kinds` applies it.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,18 @@ from perdure.workflows.vocabulary import errors
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    #: What stands behind the provider's name in the message.
     words: str
+    #: The same request may succeed later.
     retry: bool = False
-    #: Expected now and then: logged quietly, counted in no failure metric.
+    #: Expected now and then: logged quietly, and not counted as an error.
     benign: bool = False
-    #: Whether the provider's own text helps the reader.
+    #: The provider's own text helps the reader.
     quote: bool = True
+    #: Attempts after which a kind that is retried is final. Each of them may have been paid for.
+    most_attempts: int | None = None
+    #: The provider may have worked on an answer that never came.
+    may_be_charged: bool = False
 
 
 KINDS: Final = {
@@ -23,9 +29,9 @@ KINDS: Final = {
     errors.MODEL_OVERLOADED: Kind("is overloaded", retry=True, benign=True, quote=False),
     errors.MODEL_SERVER_ERROR: Kind("failed on its side", retry=True, benign=True),
     errors.MODEL_CONNECTION: Kind("cannot be reached, or dropped the connection", retry=True, benign=True),
-    errors.MODEL_TIMEOUT: Kind("did not answer in time", retry=True, benign=True),
+    errors.MODEL_TIMEOUT: Kind("did not answer in time", retry=True, benign=True, may_be_charged=True),
     errors.MODEL_STREAM_TRUNCATED: Kind("broke off in mid-answer", retry=True, benign=True),
-    errors.MODEL_ABORTED: Kind("gave up in mid-answer", retry=True, benign=True),
+    errors.MODEL_ABORTED: Kind("gave up in mid-answer", retry=True, benign=True, most_attempts=3),
     errors.MODEL_CONTEXT_LENGTH: Kind("finds the conversation too long", benign=True),
     errors.MODEL_CONTENT_POLICY: Kind("declines the content of this request", benign=True),
     errors.MODEL_QUOTA: Kind("says that the account's quota or credit is used up"),

@@ -1,4 +1,4 @@
-"""A transcript made fit for a provider: turns that alternate, and every tool call with exactly one result. Pure.
+"""A transcript as a provider takes it: turns that alternate, and every tool call with exactly one result. Pure.
 
 Rule 1: a part's native block is used only where its `api` is the wire's own; foreign reasoning is dropped.
 Rule 2: of an answer that was stopped only the text goes back; its reasoning has no signature and its calls no results.
@@ -10,7 +10,7 @@ Rule 4: no text is blank, and no turn is empty.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 import pydantic_core
 from pydantic import JsonValue
@@ -45,19 +45,24 @@ class Call:
     part: ToolCall
 
 
+#: What a person, or a tool, says to the model. A wire sends each part in the best form that its API has; `text_of`
+#: gives the form that every API has.
+Content = Text | File | Data
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of the call with this id, as text."""
+    """The result of the call with this id."""
 
     id: str
-    text: str
+    content: tuple[Content, ...]
     is_error: bool
 
 
 @dataclass(frozen=True, slots=True)
 class UserTurn:
     results: tuple[Result, ...]
-    texts: tuple[str, ...]
+    content: tuple[Content, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,9 @@ Turn = UserTurn | AssistantTurn
 
 
 def turns(messages: Iterable[Message], api: str, result_tokens: int = TOOL_OUTPUT_TOKENS) -> tuple[Turn, ...]:
-    """What the provider behind `api` is shown of `messages`; begins with a user turn.
+    """What the provider behind `api` is shown of `messages`, beginning with a user turn.
 
-    Of a tool result of more than about `result_tokens` it is shown the head and the tail."""
+    Of a tool result longer than about `result_tokens`, it is shown the head and the tail."""
     building = _Building(api, result_tokens)
     for message in messages:
         if message.role == "assistant":
@@ -83,8 +88,27 @@ def turns(messages: Iterable[Message], api: str, result_tokens: int = TOOL_OUTPU
     return tuple(building.turns)
 
 
+def text_of(part: Content) -> str:
+    """`part` as text, for an API that has no better form for it. Never blank."""
+    match part:
+        case Text():
+            return part.text
+        case File():
+            return f"[file {part.name} ({part.media_type}): {part.uri}]"
+        case Data():
+            return f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
+        case _:
+            assert_never(part)
+
+
+def as_text(content: Iterable[Content]) -> str:
+    """All of `content` as one text."""
+    return "\n\n".join(text_of(part) for part in content)
+
+
 def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
-    """A tool call's `args` and `args_raw`: what the model wrote if it is a JSON object, not nested too deep."""
+    """A tool call's `args` and `args_raw`. The arguments count as read if they are a JSON object, not nested too
+    deep."""
     try:
         # Stricter than json.loads: refuses NaN, Infinity and lone surrogates, which nothing after us could write.
         value = pydantic_core.from_json(written, allow_inf_nan=False)
@@ -107,7 +131,7 @@ class _Building:
     open_calls: dict[str, str] = field(default_factory=dict)
     used_ids: set[str] = field(default_factory=set)
     results: dict[str, ToolResult] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
+    content: list[Content] = field(default_factory=list)
     has_user: bool = False
 
     def user(self, message: Message) -> None:
@@ -116,8 +140,8 @@ class _Building:
             if isinstance(part, ToolResult):
                 if part.call_id in self.open_calls:
                     self.results.setdefault(part.call_id, part)
-            elif text := _text_of(message, part):
-                self.texts.append(text)
+            else:
+                self.content += _content(message, part)
 
     def assistant(self, message: Message) -> None:
         parts = tuple(self._kept(message))
@@ -128,7 +152,7 @@ class _Building:
         self.open_calls = {call.part.call_id: call.id for call in calls}
         last = self.turns[-1] if self.turns else None
         if last is None:
-            self.turns.append(UserTurn((), ("(the conversation begins)",)))
+            self.turns.append(UserTurn((), (Text(text="(the conversation begins)"),)))
         if isinstance(last, AssistantTurn):
             self.turns[-1] = AssistantTurn(last.parts + parts)
         else:
@@ -159,19 +183,19 @@ class _Building:
         return chosen
 
     def close_user(self) -> None:
-        """Ends the user turn that is being gathered, if there is anything that a model must see."""
+        """Ends the user turn that is being collected, if it holds anything that a model must see."""
         results = tuple(self._result(wire_id, self.results.get(ours)) for ours, wire_id in self.open_calls.items())
-        texts = tuple(self.texts)
-        if self.has_user and not results and not texts:
-            texts = ("(an empty message)",)
-        if results or texts:
-            self.turns.append(UserTurn(results, texts))
-        self.open_calls, self.results, self.texts, self.has_user = {}, {}, [], False
+        content = tuple(self.content)
+        if self.has_user and not results and not content:
+            content = (Text(text="(an empty message)"),)
+        if results or content:
+            self.turns.append(UserTurn(results, content))
+        self.open_calls, self.results, self.content, self.has_user = {}, {}, [], False
 
     def _result(self, wire_id: str, result: ToolResult | None) -> Result:
         if result is None:
             missing = ToolError(type=TOOL_STOPPED, message="This call was stopped before it had a result.")
-            return Result(wire_id, compact(missing.model_dump()), is_error=True)
+            return Result(wire_id, (Text(text=compact(missing.model_dump())),), is_error=True)
         output = result.output
         text = output if isinstance(output, str) else compact(output)
         shown = preview(text, self.result_tokens * BYTES_PER_TOKEN // 2)
@@ -180,19 +204,17 @@ class _Building:
             shown = (
                 f"[A person changed this call's arguments before it ran. It ran with: {result.changed_args}]\n{shown}"
             )
-        return Result(wire_id, shown, result.is_error)
+        return Result(wire_id, (Text(text=shown),), result.is_error)
 
 
-def _text_of(message: Message, part: Part) -> str:
+def _content(message: Message, part: Part) -> list[Content]:
     match part:
         case Text():
-            text = part.text
-        case File():
-            text = f"[file {part.name} ({part.media_type}): {part.uri}]"
+            return [part] if part.text.strip() else []
         case Data(value={"note": str(note), "due": str(due)}) if message.is_note(part):
-            text = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
-        case Data():
-            text = f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
+            note = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
+            return [Text(text=note)]
+        case File() | Data():
+            return [part]
         case _:
-            text = ""
-    return text if text.strip() else ""
+            return []

@@ -1,56 +1,53 @@
-"""Which wire speaks to which provider of a definition's `use`. Made when first asked for, and kept."""
+"""The wire of each provider that a definition's `use` names, made when first needed and kept.
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+Rule: a wire, and with it the SDK of its provider, is imported when a model of that provider is first called, or by
+`load` before. Each SDK takes a second or two, and few processes need all of them.
+"""
 
-from perdure.activities.models.demo.wire import Demo
+import importlib
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+
 from perdure.activities.models.wire import Wire
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.info import ProviderInfo
+from perdure.workflows.definition.providers.table import PROVIDERS
 
-if TYPE_CHECKING:
-    from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-    from perdure.activities.models.wires.openai_chat import OpenAIChat
-    from perdure.activities.models.wires.openai_responses import OpenAIResponses
 
-    _Wire = AnthropicMessages | OpenAIResponses | OpenAIChat | Demo
+def load(providers: Iterable[str]) -> None:
+    """Imports the wires of these providers now rather than at their first call. Names of no provider are passed
+    over."""
+    for name in sorted(PROVIDERS.keys() & set(providers)):
+        _module(PROVIDERS[name])
 
 
 class Providers:
-    def __init__(self, environment: Mapping[str, str], demo: Demo | None = None) -> None:
-        """`environment` holds keys and base URLs; `demo` is given by those who want it faster or slower."""
+    def __init__(self, environment: Mapping[str, str], given: Mapping[str, Wire] | None = None) -> None:
+        """`environment` holds keys and addresses. `given` are wires to use in place of the usual ones, by provider."""
         self._environment = environment
-        self._demo = demo
-        self._wires: dict[str, _Wire] = {}
+        self._given = given or {}
+        self._wires: dict[str, Wire] = {}
 
     def wire(self, model: ModelDefinition) -> Wire:
-        """The wire for `model`; the same one for the same provider."""
-        if model.provider not in self._wires:
-            self._wires[model.provider] = self._connect(model.provider)
-        return self._wires[model.provider]
-
-    def _connect(self, provider: str) -> "_Wire":
-        # Here, for each of them loads an SDK; `perdure.activities.models.sdks.load` does it beforehand.
-        match provider:
-            case "anthropic":
-                from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-
-                return AnthropicMessages(self._environment)
-            case "openai":
-                from perdure.activities.models.wires.openai_responses import OpenAIResponses
-
-                return OpenAIResponses(self._environment)
-            case "openai-chat":
-                from perdure.activities.models.wires.openai_chat import OpenAIChat
-
-                return OpenAIChat(self._environment)
-            case "demo":
-                return self._demo or Demo()
-            case _:
-                # Definitions are validated against the same list.
-                raise ValueError(f"no wire for provider {provider!r}")
+        """The wire for `model`, the same for all models of a provider."""
+        name = model.provider
+        if name in self._given:
+            return self._given[name]
+        if name not in self._wires:
+            provider = PROVIDERS[name]
+            connected: Wire = _module(provider).connect(provider, self._environment)
+            self._wires[name] = connected
+        return self._wires[name]
 
     async def aclose(self) -> None:
-        """Closes every connection. A wire that is asked for afterwards is made anew."""
+        """Closes every connection. A wire that is needed afterwards is made anew."""
+        for wire in self._given.values():
+            await wire.aclose()
         while self._wires:
             _, wire = self._wires.popitem()
             await wire.aclose()
+
+
+def _module(provider: ProviderInfo) -> ModuleType:
+    """The module of the provider's wire. Its `connect(provider, environment)` returns the wire."""
+    return importlib.import_module(f"perdure.activities.models.{provider.wire}")

@@ -1,7 +1,7 @@
-"""What every model wire does: build a request from neutral messages (pure), stream its answer as neutral deltas.
+"""What a model wire does: it builds a request from neutral messages (pure), and streams the answer as neutral deltas.
 
-A stream is whole only when its terminal event came: `stream` yields deltas and then exactly one `Answer`, or raises
-an `ApplicationError` from `perdure.activities.models.failures`.
+A wire is a module with a function `connect(provider, environment)` that returns a `Wire` for this provider; the names in
+`ProviderInfo.wire` are such modules. It may raise nothing but `ModelFailed`.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,7 +18,7 @@ DeltaKind = Literal["text", "reasoning", "tool_input"]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A fragment of the part with index `part` (indexes grow from 0 in the order in which parts begin)."""
+    """A fragment of the part with index `part`. Indexes count from 0 in the order in which parts begin."""
 
     part: int
     kind: DeltaKind
@@ -29,14 +29,14 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The provider accepted the request; `usage` holds what it already says of the input."""
+    """The provider accepted the request. `usage` holds what it already says of the input."""
 
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole answer. Tool calls bear ids `f"{step_id}.c{n}"`, n from 1."""
+    """The whole answer. Its tool calls have the ids `f"{step_id}.c{n}"`, n from 1."""
 
     parts: tuple[Part, ...]
     model: str
@@ -51,11 +51,17 @@ class Wire(Protocol):
     api: str
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        """The JSON body that is sent. Pure: the same input gives the same bytes."""
+        """The JSON body to send. Pure: the same input gives the same bytes."""
         ...
 
     def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
-        """Sends `request`; closing the iterator early closes the provider's connection at once."""
+        """Sends `request`. Yields deltas and then exactly one `Answer`, once the stream's terminal event came.
+
+        Raises `ModelFailed`. Closing the iterator early closes the provider's connection at once.
+        """
         ...
+
+    async def aclose(self) -> None:
+        """Closes its connections."""

@@ -32,6 +32,7 @@ from perdure.temporal.schemas.nesting import DEEPEST, too_deep
 from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold
 from perdure.temporal.stores.files import put_file
 from perdure.temporal.telemetry.redaction import redacted
+from perdure.temporal.user_error import UserError
 from perdure.workflows.core.binding import spec_sha256
 from perdure.workflows.definition.tools import Name
 from perdure.workflows.protocol.activities import CallOptions, ToolOutput, call_of_activity
@@ -51,7 +52,7 @@ MAX_RESULT: Final = 16 * 1024 * 1024
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-class ToolLoadError(Exception):
+class ToolLoadError(UserError):
     """Tools that cannot be loaded. The message is for people: the place, and what is wrong there."""
 
 

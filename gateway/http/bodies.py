@@ -1,4 +1,6 @@
-"""What the routes take and answer. Unknown fields are refused: what this version does not carry out is never ignored.
+"""What the routes take; what they answer is in `gateway.openapi.answers`.
+
+Unknown fields are refused: what this version does not carry out is never ignored.
 
 A message has one identity whichever way it is written: `text` is one text part, and `content_sha256` is of the parts.
 """
@@ -11,7 +13,7 @@ from fastapi import Path
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
 from perdure.workflows.vocabulary.ids import free_session_id
-from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, SessionStatus, Text, is_reserved_data
+from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Text, is_reserved_data
 
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
@@ -180,71 +182,6 @@ class AnswerBody(Frozen):
 class StopTurn(Frozen):
     #: Stops only this turn; left out: whichever runs.
     turn_id: Id | None = None
-
-
-class SessionCreated(Frozen):
-    session_id: str
-    workflow_id: str
-    seq: int
-
-
-class SessionNamed(Frozen):
-    session_id: str
-
-
-class QuestionAnswered(Frozen):
-    session_id: str
-    question_id: str
-    #: A cursor from before the answer's first event.
-    seq: int
-
-
-class MessageAccepted(Frozen):
-    session_id: str
-    message_id: str
-    #: A cursor from before the message's first event.
-    seq: int
-    #: The session's.
-    status: SessionStatus
-    #: Where the message waits for its turn, from 1; absent where it does not wait.
-    position: int | None = None
-    #: Open questions, shaped as in the snapshot; absent where there are none.
-    waiting_for: list[dict[str, JsonValue]] | None = None
-
-
-class MessageWaits(Frozen):
-    """Answer to `?wait=` where the session waits for a person."""
-
-    session_id: str
-    message_id: str
-    seq: int
-    status: Literal["waiting"]
-    #: Where the message stood in the queue as it was taken, from 1; absent where its turn had begun.
-    position: int | None = None
-    #: Shaped as in the snapshot.
-    questions: list[dict[str, JsonValue]]
-    #: Of sub-agents, each with the `session_id` at which it is answered; absent where there are none.
-    sub_questions: list[dict[str, JsonValue]] | None = None
-
-
-class TurnFinished(Frozen):
-    """Answer to `?wait=` where the turn has ended."""
-
-    session_id: str
-    message_id: str
-    seq: int
-    #: `turn_id`, `reason`, `error?`, `usage`, `cost_usd`.
-    turn: dict[str, JsonValue]
-    messages: list[dict[str, JsonValue]]
-
-
-class ProblemBody(Frozen):
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    errors: list[dict[str, str]] | None = None
 
 
 def content_sha256(parts: tuple[Part, ...]) -> str:

@@ -1,6 +1,6 @@
 """What viewers see of messages and events: neutral parts, whole, without what only a provider or the store needs."""
 
-from typing import Any
+from typing import Any, Final
 
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.vocabulary.events import (
@@ -13,26 +13,46 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import Message, Part, Question, ToolCall
+from perdure.workflows.vocabulary.parts import (
+    Data,
+    File,
+    Frozen,
+    Message,
+    Part,
+    Question,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 
 #: Fields of ours that say nothing to a viewer.
-_PRIVATE = {"native", "blob", "args_raw", "misfit", "checked", "written", "changed_args"}
+PRIVATE: Final = {"native", "blob", "args_raw", "misfit", "checked", "written", "changed_args"}
 #: Optional fields of an event that are absent, not null, when there is nothing to say.
-_ABSENT = {"error", "attempts", "expires_at", "prompt", "by"}
+ABSENT: Final = {"error", "attempts", "expires_at", "prompt", "by"}
 
-_ABSENT_HERE = {
-    "approval.resolved": _ABSENT | {"reason"},
-    "input.requested": _ABSENT | {"call_id"},
-    "tool.started": _ABSENT | {"session_id"},
-    "tool.finished": _ABSENT | {"usage", "cost_usd"},
-    "agent.updated": _ABSENT | {"agent"},
+#: The same for single types of events.
+ABSENT_HERE: Final = {
+    "approval.resolved": ABSENT | {"reason"},
+    "input.requested": ABSENT | {"call_id"},
+    "tool.started": ABSENT | {"session_id"},
+    "tool.finished": ABSENT | {"usage", "cost_usd"},
+    "agent.updated": ABSENT | {"agent"},
+}
+
+#: What of each record viewers are not shown.
+HIDDEN: Final[dict[type[Frozen], frozenset[str]]] = {
+    **dict.fromkeys((Text, Reasoning, ToolCall, ToolResult, File, Data), frozenset(PRIVATE)),
+    **dict.fromkeys((ToolStarted, ApprovalRequested, InputRequested, Question), frozenset({"blob", "bound"})),
+    Message: frozenset({"own"}),
+    ToolFinished: frozenset({"blocked"}),
 }
 
 
 async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
-    """A message as CONTRACT section 1 has it, folded parts fetched."""
+    """A message as viewers see it, folded parts fetched."""
     parts = message.parts
     if any(part.blob for part in parts):
         parts = await unfold(blobs, parts)
@@ -43,7 +63,7 @@ async def message_json(message: Message, blobs: BlobStore) -> dict[str, Any]:
 
 
 async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
-    """An event as CONTRACT section 1 has it: one flat object."""
+    """An event as viewers see it: one flat object, as the guide's page on events describes it."""
     match event:
         case MessageAdded() | StepFinished():
             dumped = event.model_dump(mode="json", exclude={"message"})
@@ -55,19 +75,19 @@ async def event_json(event: Event, blobs: BlobStore) -> dict[str, Any]:
                 (result,) = await unfold(blobs, (result,))
             dumped["result"] = _part_json(result)
         case TimerSet():
-            # CONTRACT's `at` is when it will fire; every other event's is when it happened.
+            # Its `at` is when it will fire; every other event's is when it happened.
             dumped = event.model_dump(mode="json")
             dumped["set_at"], dumped["at"] = dumped["at"], dumped.pop("due")
         case ToolStarted() | ApprovalRequested() | InputRequested():
             dumped = await _asked_json(event, blobs)
         case _:
             dumped = event.model_dump(mode="json")
-    absent = _ABSENT_HERE.get(event.type, _ABSENT)
+    absent = ABSENT_HERE.get(event.type, ABSENT)
     return {name: value for name, value in dumped.items() if value is not None or name not in absent}
 
 
 async def question_json(question: Question, blobs: BlobStore) -> dict[str, Any]:
-    """A question as CONTRACT section 1 has it, folded arguments fetched."""
+    """A question as viewers see it, folded arguments fetched."""
     return {name: value for name, value in (await _asked_json(question, blobs)).items() if value is not None}
 
 
@@ -95,4 +115,4 @@ def _is_input(asked: Asked) -> bool:
 
 
 def _part_json(part: Part) -> dict[str, Any]:
-    return part.model_dump(mode="json", exclude=_PRIVATE)
+    return part.model_dump(mode="json", exclude=PRIVATE)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 
 from perdure.gateway.http.json_bytes import rfc3339
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.openapi.answers import AgentEntry, AgentList
 from perdure.gateway.routes.context import By, Gateway, Here
 from perdure.temporal.definitions.store import Known
 from perdure.temporal.server.schedules import deliveries
@@ -18,7 +19,7 @@ NEXT_TIMES: Final = 3
 router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 
-@router.get("")
+@router.get("", response_model=None, responses={200: {"model": AgentList}})
 async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
     """All agents, and where Temporal's Web UI is."""
     known = [gateway.definitions.current(name) for name in gateway.definitions.names()]
@@ -26,7 +27,7 @@ async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
     return {"agents": agents, "temporal_ui": gateway.temporal_ui}
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})
 async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by: By) -> dict[str, Any]:
     """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
     agent = gateway.definitions.current(name)

@@ -13,9 +13,10 @@ from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 from referencing.exceptions import Unresolvable
 
-from perdure.gateway.http.bodies import AnswerBody, QuestionAnswered, SessionPath
+from perdure.gateway.http.bodies import AnswerBody, SessionPath
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.openapi.answers import QuestionAnswered
 from perdure.gateway.projections.native import arguments_of
 from perdure.gateway.routes.context import By, EditArguments, Gateway, Here
 from perdure.temporal.definitions.inputs import InputProblem

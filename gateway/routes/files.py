@@ -41,7 +41,11 @@ _GUARD: Final = {
 }
 
 
-@router.get("/{sha256}", response_class=Response)
+@router.get(
+    "/{sha256}",
+    response_class=Response,
+    responses={200: {"description": "Its bytes, under their media type", "content": {"*/*": {}}}},
+)
 async def read_file(
     session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], gateway: Here, by: By
 ) -> Response:

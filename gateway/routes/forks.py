@@ -20,9 +20,10 @@ from perdure.gateway.backend.fork_blobs import moved
 from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.backend.starting import first_message, launch, title_of
 from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.bodies import ForkSession, SessionCreated, SessionPath
+from perdure.gateway.http.bodies import ForkSession, SessionPath
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.openapi.answers import SessionCreated
 from perdure.gateway.routes.context import By, Here
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions

@@ -3,19 +3,20 @@
 from fastapi import APIRouter
 
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.openapi.answers import Health
 from perdure.gateway.routes.context import Here
 from perdure.temporal.stores.blobs import probe
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=None, responses={200: {"model": Health}})
 async def healthz() -> dict[str, str]:
     """Always 200 while the process serves."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=None, responses={200: {"model": Health}})
 async def readyz(gateway: Here) -> dict[str, str]:
     """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
     await gateway.backend.check_ready()

@@ -20,13 +20,9 @@ from starlette.responses import Response
 
 from perdure.gateway.backend.admission import full
 from perdure.gateway.http.bodies import (
-    MessageAccepted,
-    MessageWaits,
     SendMessageBody,
-    SessionNamed,
     SessionPath,
     StopTurn,
-    TurnFinished,
     content_sha256,
 )
 from perdure.gateway.http.json_bytes import to_json
@@ -34,6 +30,8 @@ from perdure.gateway.http.problems import Problem
 from perdure.gateway.http.sse import EventStreamResponse, Outgoing
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.live.turn_filter import TurnFilter, TurnRecord, asked_by, may_ask_below
+from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
+from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.routes.context import By, Gateway, Here
 from perdure.gateway.routes.snapshots import open_questions, sub_questions
 from perdure.gateway.routes.streams import frames_of
@@ -68,7 +66,7 @@ class Sent:
     "/messages",
     status_code=202,
     response_model=MessageAccepted,
-    responses={200: {"model": TurnFinished | MessageWaits}},
+    responses={200: {"model": FinishedTurn | MessageWaits, "content": EVENT_STREAM}},
 )
 async def send_message(
     session_id: SessionPath,

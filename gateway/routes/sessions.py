@@ -18,13 +18,12 @@ from perdure.gateway.http.bodies import (
     ConfigureSession,
     CreateSession,
     Label,
-    SessionCreated,
-    SessionNamed,
     SessionPath,
 )
 from perdure.gateway.http.json_bytes import to_json
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.openapi.answers import SessionCreated, SessionList, SessionNamed, Snapshot
 from perdure.gateway.routes.context import By, Gateway, Here
 from perdure.gateway.routes.session_list import list_sessions
 from perdure.gateway.routes.snapshots import snapshot_json
@@ -56,7 +55,7 @@ async def create_session(body: CreateSession, gateway: Here, by: By) -> JSONResp
     return JSONResponse(answer, 200)
 
 
-@router.get("")
+@router.get("", response_model=None, responses={200: {"model": SessionList}})
 async def get_sessions(
     gateway: Here,
     by: By,
@@ -69,7 +68,7 @@ async def get_sessions(
     return await list_sessions(gateway.backend, by, agent=agent, status=status, user=user, cursor=cursor)
 
 
-@router.get("/{session_id}", response_model=None)
+@router.get("/{session_id}", response_model=None, responses={200: {"model": Snapshot}})
 async def get_session(session_id: SessionPath, gateway: Here, by: By) -> Response:
     """The session in whole."""
     snapshot = await snapshot_json(gateway.backend, gateway.blobs, by.workflow_id(session_id))

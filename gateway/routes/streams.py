@@ -16,6 +16,7 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem, invalid
 from perdure.gateway.http.sse import EventStreamResponse, Outgoing
+from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.routes.context import By, Gateway, Here
 from perdure.workflows.session import SessionWorkflow
 
@@ -27,7 +28,11 @@ _PREFERRED_S: Final = 1.0
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 
 
-@router.get("/events", responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "All was sent"}})
+@router.get(
+    "/events",
+    response_class=Response,
+    responses={200: {"content": EVENT_STREAM}, 204: {"description": "All was sent"}},
+)
 async def get_events(
     session_id: SessionPath,
     gateway: Here,

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
-from perdure.gateway.http.bodies import SessionNamed, SessionPath
+from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem
+from perdure.gateway.openapi.answers import SessionNamed, TimerList
 from perdure.gateway.routes.context import By, Here
 from perdure.workflows.protocol.commands import CancelTimer
 from perdure.workflows.session import SessionWorkflow
@@ -15,7 +16,7 @@ from perdure.workflows.session import SessionWorkflow
 router = APIRouter(prefix="/v1/sessions/{session_id}/timers", tags=["timers"])
 
 
-@router.get("")
+@router.get("", response_model=None, responses={200: {"model": TimerList}})
 async def list_timers(session_id: SessionPath, gateway: Here, by: By) -> dict[str, Any]:
     """Timers that have not fired: `{timers: [{timer_id, at, note}]}`, in the order in which they were set."""
     page = await gateway.backend.ask(by.workflow_id(session_id), SessionWorkflow.timers)

@@ -18,6 +18,7 @@ from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.json_bytes import fragment, rfc3339, to_json
 from perdure.gateway.http.problems import invalid
+from perdure.gateway.openapi.traces import Trace
 from perdure.gateway.projections.native import event_json, message_json
 from perdure.gateway.routes.context import By, Here, RebuildRequest
 from perdure.gateway.routes.snapshots import read_snapshot
@@ -34,7 +35,7 @@ PAGE_BYTES: Final = 8 * 1024 * 1024
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"])
 
 
-@router.get("/trace", response_model=None)
+@router.get("/trace", response_model=None, responses={200: {"model": Trace}})
 async def get_trace(
     session_id: SessionPath,
     gateway: Here,

@@ -13,7 +13,8 @@ from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import KEYWORDS
 from perdure.workflows.vocabulary.durations import format_duration
 
-#: What `perdure.workflows.definition.agent.parse_duration` takes.
+_KEYED: Final = {"client": "ClientTool", "agent": "AgentTool", "mcp": "McpServer"}
+#: What `perdure.workflows.vocabulary.durations.parse_duration` takes.
 DURATION: Final = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 
 
@@ -22,17 +23,10 @@ def schema() -> dict[str, Any]:
     made = AgentDefinition.model_json_schema()
     properties, definitions = made["properties"], made["$defs"]
     properties["tools"]["items"] = _tools(definitions)
+    file = {"type": "string", "description": "The file that holds the template, in this file's folder or below it."}
     properties["instructions"] = {
-        "anyOf": [
-            {"type": "string"},
-            {
-                "type": "object",
-                "properties": {"file": {"type": "string", "description": "Relative to this file, in its folder"}},
-                "required": ["file"],
-                "additionalProperties": False,
-            },
-        ],
-        "description": "A Jinja2 template over the inputs, session, user and turn.",
+        "anyOf": [{"type": "string"}, _record({"file": file})],
+        "description": properties["instructions"]["description"],
     }
     # They may come from models.yaml or --models instead.
     properties["models"].pop("minProperties", None)
@@ -51,17 +45,18 @@ def _tools(definitions: dict[str, Any]) -> dict[str, Any]:
     for kind in ("ToolOptions", "ClientTool", "AgentTool", "McpServer"):
         del definitions[kind]["properties"]["kind"]
     for kind in ("ToolOptions", "AgentTool", "McpServer"):
+        approval = definitions[kind]["properties"]["approval"]
         definitions[kind]["properties"]["approval"] = {
             "anyOf": [{"enum": ["always", "never"]}, {"$ref": "#/$defs/Approval"}, {"type": "null"}],
             "default": "never",
+            "description": approval["description"],
         }
     return {
         "anyOf": [
-            {"type": "string", "pattern": name["pattern"]},
-            _keyed("client", "ClientTool"),
-            _keyed("agent", "AgentTool"),
-            _keyed("mcp", "McpServer"),
+            {"type": "string", "pattern": name["pattern"], "description": "A tool, by its name."},
+            *(_keyed(key, record, definitions[record]["description"]) for key, record in _KEYED.items()),
             {
+                "description": "A tool, by its name, and its options.",
                 "type": "object",
                 "propertyNames": {"pattern": name["pattern"], "not": {"enum": list(KEYWORDS)}},
                 "additionalProperties": {"anyOf": [{"$ref": "#/$defs/ToolOptions"}, {"type": "null"}]},
@@ -72,11 +67,16 @@ def _tools(definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _keyed(key: str, record: str) -> dict[str, Any]:
+def _keyed(key: str, record: str, description: str) -> dict[str, Any]:
+    return _record({key: {"$ref": f"#/$defs/{record}", "description": description}})
+
+
+def _record(properties: dict[str, Any]) -> dict[str, Any]:
+    """A mapping of just these fields, all of them required."""
     return {
         "type": "object",
-        "properties": {key: {"$ref": f"#/$defs/{record}"}},
-        "required": [key],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 

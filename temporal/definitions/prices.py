@@ -11,17 +11,16 @@ from genai_prices import calc_price
 from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
 from perdure.workflows.definition.agent import LongInput, ModelDefinition, Price
-
-_LISTED_AS = {"anthropic": "anthropic", "openai": "openai", "openai-chat": "openai"}
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 _Rate = Decimal | TieredPrices | None
 
 
 def price_of(model: ModelDefinition) -> Price | None:
-    """Dollars a million tokens; None when nobody knows. `demo` models are free."""
+    """Dollars a million tokens; None when nobody knows. Models of a free provider cost nothing."""
     if model.price is not None:
         return model.price
-    if model.provider == "demo":
+    if PROVIDERS[model.provider].free:
         return Price(input=0, output=0)
     listed = _listed(model)
     return None if listed is None else _as_price(listed.model_price)
@@ -34,14 +33,16 @@ def context_window(model: ModelDefinition) -> int | None:
 
 
 def _listed(model: ModelDefinition) -> PriceCalculation | None:
-    # A server that merely speaks OpenAI's protocol may serve anything under any name, at any price.
-    if model.provider in ("openai", "openai-chat") and model.base_url is not None:
+    provider = PROVIDERS[model.provider]
+    if provider.price_list is None:
         return None
-    provider = _LISTED_AS.get(model.provider)
-    if provider is None:
+    # A server that merely speaks the provider's protocol may serve anything under any name, at any price.
+    anyone = provider.endpoint is not None and provider.endpoint.elsewhere == "anyone"
+    if anyone and model.base_url is not None:
         return None
     try:
-        return calc_price(ListedUsage(input_tokens=0, output_tokens=0), model.model_name, provider_id=provider)
+        usage = ListedUsage(input_tokens=0, output_tokens=0)
+        return calc_price(usage, model.model_name, provider_id=provider.price_list)
     except LookupError:
         return None
 

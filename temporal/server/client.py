@@ -1,7 +1,7 @@
 """Connects worker, gateway and command line to a Temporal server, and sets up the search attributes it needs.
 
-The standard `TEMPORAL_…` variables and configuration file say where the server is. If an address is passed in (the
-embedded server), they are ignored: a cloud API key in the environment must not turn TLS on for it.
+The standard `TEMPORAL_…` variables and configuration file say where the server is. For the address of an embedded server
+they are ignored: a cloud API key in the environment must not turn TLS on for it.
 """
 
 import asyncio
@@ -18,9 +18,11 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
+from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.codec import data_converter
 from perdure.temporal.telemetry import log
+from perdure.temporal.user_error import UserError
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -30,7 +32,7 @@ _RPC_TIMEOUT = timedelta(seconds=10)
 _RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
 
 
-class TemporalUnavailable(Exception):
+class TemporalUnavailable(UserError):
     """The server does not answer or denies a request; the message names its address and the reason."""
 
 
@@ -46,12 +48,14 @@ async def connect(
 ) -> Client:
     """A client with our data converter.
 
-    `address` is `host:port`; None: from the environment. `blobs_root` defaults to `settings.blobs_root`. `identity` is
-    the name that the server shows for this process. `runtime` defaults to one that all clients of this process share.
-    Raises `TemporalUnavailable`.
+    `address` is `host:port`; None: from the environment, or else from the `perdure dev` that runs on the data directory.
+    `blobs_root` defaults to `settings.blobs_root`. `identity` is the name that the server shows for this process.
+    `runtime` defaults to one that all clients of this process share. Raises `TemporalUnavailable`.
     """
-    config = _profile(address).to_client_connect_config()
-    target = config.get("target_host") or DEFAULT_ADDRESS
+    config = _profile(address or _dev_address(settings.data_dir)).to_client_connect_config()
+    named = config.get("target_host")
+    target = named or DEFAULT_ADDRESS
+    nobody = "" if named else f"; TEMPORAL_ADDRESS is not set, and no perdure dev runs on {settings.data_dir}"
     try:
         # The SDK waits longer than a person would for an address that drops packets.
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
@@ -68,11 +72,18 @@ async def connect(
                 retry_config=_RETRIES,
             )
     except TimeoutError:
-        raise TemporalUnavailable(f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s") from None
+        raise TemporalUnavailable(
+            f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s{nobody}"
+        ) from None
     except RuntimeError as error:
         # The SDK renders the whole chain of a Rust error; its last message is the one for people.
         reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
-        raise TemporalUnavailable(f"cannot reach Temporal at {target}: {reasons[-1]}") from error
+        raise TemporalUnavailable(f"cannot reach Temporal at {target}: {reasons[-1]}{nobody}") from error
+
+
+def _dev_address(data_dir: Path) -> str | None:
+    dev = None if temporal_is_named(environment()) else find_dev(data_dir)
+    return dev.temporal if dev is not None else None
 
 
 @functools.cache

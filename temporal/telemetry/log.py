@@ -27,6 +27,7 @@ from temporalio.runtime import (
 
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.redaction import HIDDEN, redacted
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
 
@@ -48,7 +49,8 @@ _SECRET_VALUE = re.compile(
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
 #: Libraries that log every request at INFO. At DEBUG some log URLs with keys in them, and the content of messages.
-_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "openai", "asyncio", "uvicorn.access")
+_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn.access")
+_SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: Fields that the SDK and uvicorn add to a record for their own formatters; `_context` adds ours instead.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
 
@@ -199,5 +201,5 @@ def _tame(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in _CHATTY:
+    for name in (*_CHATTY, *_SDKS):
         logging.getLogger(name).setLevel(logging.WARNING if level != "ERROR" else logging.ERROR)

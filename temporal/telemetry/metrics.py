@@ -26,6 +26,7 @@ from temporalio.runtime import PrometheusConfig, Runtime
 
 from perdure.temporal.telemetry.hidden_address import hidden_address
 from perdure.temporal.telemetry.log import runtime
+from perdure.temporal.user_error import UserError
 from perdure.workflows.core.state import SessionState
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
@@ -53,7 +54,7 @@ _OUTCOMES: Final = frozenset(
 )
 
 
-class ExporterFailed(Exception):
+class ExporterFailed(UserError):
     """The exporter cannot listen; the message names the address and the reason."""
 
 

@@ -1,8 +1,8 @@
 """Removes the values of secrets from failures, progress texts and log lines before they leave this process.
 
-A secret is the value, of at least six characters, of a variable that a definition lists in `secrets`, or whose name
-marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched verbatim and as encoded in JSON,
-URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
+A secret is the value, of at least six characters, of a variable that a definition lists in `secrets`, that holds a
+provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched verbatim
+and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
 """
 
 import base64
@@ -18,6 +18,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
 from perdure.temporal.settings import environment
+from perdure.workflows.definition.providers.table import PROVIDERS
 
 HIDDEN: Final = "[hidden]"
 #: Shorter values would match in ordinary words.
@@ -105,10 +106,11 @@ def _within(value: Any, found: re.Pattern[str]) -> Any:
 def _values() -> frozenset[str]:
     """Read on every call: variables may be set while the process runs, and more definitions may list some."""
     given = environment()
+    known = _listed | {name for one in PROVIDERS.values() if one.endpoint is not None for name in one.endpoint.keys}
     return frozenset(
         value
         for name, value in given.items()
-        if len(value.strip()) >= SHORTEST and (name in _listed or _TELLING.search(name) is not None)
+        if len(value.strip()) >= SHORTEST and (name in known or _TELLING.search(name) is not None)
     )
 
 

@@ -38,6 +38,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from perdure.temporal.telemetry import span_content
 from perdure.workflows.core.state import SessionState
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput, ToolOutput
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.running.toolbox import ALLOWED_SPEC
@@ -235,10 +236,11 @@ def _of_session(session: str, turn_id: str) -> Attributes:
 
 
 def _model(use: str) -> Attributes:
-    """Attributes of `provider/model`. The conventions have one provider name for both of OpenAI's wire formats."""
-    provider, _, model = use.partition("/")
+    """Attributes of `provider/model`; this version may not know the provider."""
+    name, _, model = use.partition("/")
+    provider = PROVIDERS.get(name)
     return {
-        "gen_ai.provider.name": "openai" if provider == "openai-chat" else provider,
+        "gen_ai.provider.name": name if provider is None else provider.trace_name,
         "gen_ai.request.model": model,
     }
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from perdure.activities.models.failures import ModelFailure
 from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.http.auth import Principal
 from perdure.gateway.http.bodies import ForkSession
@@ -26,7 +26,6 @@ from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
-from perdure.workflows.core.rules import CURRENT
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
@@ -78,8 +77,8 @@ async def stop(lab: Lab) -> Talk:
 async def failure(lab: Lab) -> Talk:
     """A model that fails for a time, then for good; a budget; a definition that is missing."""
     talk = await lab.start("staged")
-    busy = ApplicationError("The provider is overloaded.", type="model_overloaded")
-    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    busy = ModelFailure(kind="model_overloaded", message="The provider is overloaded.", provider="demo", retryable=True)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
     lab.stage.plays = [Play("Onc", error=busy), Play("Once upon a time."), Play(error=final)]
     await talk.turn("a story")
     await talk.turn("another one")
@@ -257,7 +256,7 @@ async def sub_agent(lab: Lab) -> Talk:
     """One that answers, one that fails, and one that is stopped in mid-answer."""
     talk = await lab.start("boss")
     ask: Play = Play("", [("helper", {"message": "Count."})])
-    final = ApplicationError("The key is not valid.", type="model_auth", non_retryable=True)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
     lab.stage.plays = [ask, Play("One, two."), Play("It counted.")]
     await talk.turn("let it count")
     lab.stage.plays = [ask, Play(error=final), Play("It failed.")]
@@ -476,8 +475,7 @@ def _write(file: Path, history: dict[str, Any]) -> Path:
 
 
 def _name(scene: Callable[[Lab], Awaitable[Talk]]) -> str:
-    """Of the scene as runs of today's rules play it. The histories without rules in their names are of the first."""
-    return f"{scene.__name__}.rules_{CURRENT}"
+    return scene.__name__
 
 
 def _missing(folder: Path) -> list[Callable[[Lab], Awaitable[Talk]]]:

@@ -17,10 +17,10 @@ from typing import Any, Final
 from pydantic import JsonValue
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.activities.models.demo.wire import Demo
+from perdure.activities.models.failures import ModelFailed, ModelFailure
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.app.dev_server.server import DevServer
@@ -82,7 +82,7 @@ class Play:
     #: After `text` was streamed, the answer waits for this.
     gate: asyncio.Event | None = None
     stop: StopReason | None = None
-    error: ApplicationError | None = None
+    error: ModelFailure | None = None
 
 
 class Stage:
@@ -111,7 +111,7 @@ class Stage:
         if play.gate is not None:
             await play.gate.wait()
         if play.error is not None:
-            raise play.error
+            raise ModelFailed(play.error)
         calls = [
             ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args)
             for number, (name, args) in enumerate(play.calls, 1)
@@ -120,12 +120,15 @@ class Stage:
         stop = play.stop or ("tool_calls" if calls else "end")
         yield Answer((*parts, *calls), "stage", Usage(input_tokens=10, output_tokens=2), stop)
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
 
 class Wires(Providers):
     """The demo model without its pace, and a stage under the name `demo/stage`."""
 
     def __init__(self, stage: Stage) -> None:
-        super().__init__({}, Demo(pace=0))
+        super().__init__({}, {"demo": Demo(pace=0)})
         self._stage = stage
 
     def wire(self, model: ModelDefinition) -> Wire:

@@ -36,7 +36,7 @@ UNKNOWN = ToolError(
 def plan_calls(state: SessionState, calls: tuple[ToolCall, ...]) -> Plans:
     """The plan of each of `calls`, which are those of a step that has none yet."""
     assert state.turn is not None
-    refused = not_run(state.turn.stop) if state.rules >= 2 else None
+    refused = not_run(state.turn.stop)
     if refused is not None:
         return {call.call_id: Plan(do="run", refused=refused) for call in calls}
     limit = state.effective_limits.turn.calls_per_step
@@ -72,7 +72,7 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
     use = agent.use(call.name) if agent else None
     if agent is None or use is None or call.args_raw is not None:
         return Plan(do="run")
-    if call.misfit is not None and (_goes_by_schema(agent, use, call) or _is_validated(state, agent, use, call)):
+    if call.misfit is not None and (_goes_by_schema(agent, use, call) or _is_validated(agent, use, call)):
         return Plan(do="run", refused=ToolError(type=INVALID_ARGUMENTS, message=call.misfit))
     if isinstance(use, SessionTool):
         return Plan(do="here")
@@ -80,11 +80,8 @@ def _plan(state: SessionState, turn: Turn, call: ToolCall) -> Plan:
         return Plan(do="ask", asks="input")
     if use.approval is None:
         return Plan(do="run")
-    if state.rules < 2:
-        known = any(one.name == call.name for one in state.allowed)
-        return Plan(do="run") if known or not _asks(use, state, agent, turn, call) else Plan(do="ask", asks="approval")
     bound = binding(agent, call.name, use)
-    known = is_allowed(state.allowed, call, bound, validated=_is_validated(state, agent, use, call))
+    known = is_allowed(state.allowed, call, bound, validated=_is_validated(agent, use, call))
     if known or not _asks(use, state, agent, turn, call):
         return Plan(do="run", bound=bound)
     again: Again | None = "tool_changed" if has_changed(state.allowed, call.name, bound) else None
@@ -99,9 +96,9 @@ def _goes_by_schema(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
     return isinstance(use, ClientTool | AgentTool)
 
 
-def _is_validated(state: SessionState, agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
+def _is_validated(agent: LoadedAgent, use: Use, call: ToolCall) -> bool:
     """Whether what is known of the arguments is what the tool will find."""
-    return state.rules >= 2 and call.checked == ("schema" if _goes_by_schema(agent, use, call) else "tool")
+    return call.checked == ("schema" if _goes_by_schema(agent, use, call) else "tool")
 
 
 def _asks(use: ToolUse | AgentTool, state: SessionState, agent: LoadedAgent, turn: Turn, call: ToolCall) -> bool:
@@ -109,7 +106,7 @@ def _asks(use: ToolUse | AgentTool, state: SessionState, agent: LoadedAgent, tur
     # Arguments that are too big to be here cannot be looked at.
     if use.approval.when is None or call.blob is not None:
         return True
-    if state.rules >= 2 and not _is_validated(state, agent, use, call):
+    if not _is_validated(agent, use, call):
         return True
     names = names_in(state, turn.turn_id, agent)
     spent = {"session": state.cost_usd, "turn": turn.cost_usd}

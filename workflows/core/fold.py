@@ -24,7 +24,6 @@ from perdure.workflows.core.private_changes import (
     HandoffAgreed,
     Note,
     QuestionSettled,
-    RulesChosen,
     StepOpened,
     StopRequested,
     TimerCancelled,
@@ -136,8 +135,6 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
 
 def _apply_note(state: SessionState, note: Note) -> SessionState:
     match note:
-        case RulesChosen():
-            return _with(state, rules=note.rules)
         case Accepted():
             seen = {**state.seen, note.message.id: Seen(content_sha256=note.content_sha256, cursor=note.cursor)}
             if len(seen) > KEPT_MESSAGE_IDS:
@@ -204,7 +201,7 @@ def _load(state: SessionState, agent: LoadedAgent) -> SessionState:
     while len(agents) > KEPT_AGENTS:
         del agents[next(iter(agents))]
     epoch = state.epoch + (state.loaded is not None)
-    allowed = still_allowed(state.allowed, agent) if state.rules >= 2 else state.allowed
+    allowed = still_allowed(state.allowed, agent)
     return _with(state, loaded=agent, agents=agents, stale=False, load_error=None, epoch=epoch, allowed=allowed)
 
 
@@ -259,7 +256,7 @@ def _finish_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessio
     if stop == "tool_calls" and not calls:
         # A model that says it calls tools and names none would be asked again and again.
         stop = "end"
-    elif calls and stop in GOOD and state.rules >= 2:
+    elif calls and stop in GOOD:
         # Whatever it says, it waits for their results.
         stop = "tool_calls"
     odd = oddity(event.message.parts, stop)

@@ -12,12 +12,6 @@ from perdure.workflows.protocol.commands import StepRecord
 from perdure.workflows.vocabulary.parts import BlobRef, Frozen, Message, ToolError
 
 
-class RulesChosen(Frozen):
-    """This run follows these rules; see `workflows/core/rules.py`."""
-
-    rules: int
-
-
 class Accepted(Frozen):
     """A user message was taken in; it is in the inbox now."""
 
@@ -113,8 +107,7 @@ class TurnBroken(Frozen):
 
 
 Note = (
-    RulesChosen
-    | Accepted
+    Accepted
     | StopRequested
     | CloseRequested
     | Configured

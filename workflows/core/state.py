@@ -14,7 +14,6 @@ from perdure.workflows.core.binding import Allowed, read_allowed
 from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.plan import Plans, open_questions
 from perdure.workflows.core.private_changes import Handoff
-from perdure.workflows.core.rules import CURRENT
 from perdure.workflows.definition.agent import Limits, LoadedAgent, ModelDefinition, SessionLimits
 from perdure.workflows.protocol.commands import NewSession, StepRecord, Timer, View
 from perdure.workflows.vocabulary.events import Event
@@ -77,8 +76,6 @@ class Answered(Frozen):
 class SessionState(Frozen):
     new: NewSession
     created_at: datetime
-    #: Which rules this run follows; each run chooses anew, so the next one is not handed them.
-    rules: int = Field(default=CURRENT, exclude=True)
     seq: int = 0
     #: The last `KEPT_TURNS` turns' events, without gaps.
     events: tuple[Event, ...] = ()

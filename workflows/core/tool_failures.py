@@ -34,25 +34,23 @@ _TOO_LARGE: Final = "The tool ran, but its result is too big for its worker to s
 _RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
 
 
-def is_final(error: ToolError, use: ToolUse, rules: int) -> bool:
-    """Whether the tool's fallback is not tried after this failure, in a run that follows `rules`."""
-    if rules < 2 and error.type == TOOL_CHANGED:
-        return False
+def is_final(error: ToolError, use: ToolUse) -> bool:
+    """Whether the tool's fallback is not tried after this failure."""
     return error.type in _FINAL or (use.side_effects == "once" and error.type in _RAN)
 
 
-def as_data(failure: ActivityError, use: ToolUse, rules: int) -> ToolError:
-    """The error that is the call's result, in a run that follows `rules`."""
+def as_data(failure: ActivityError, use: ToolUse) -> ToolError:
+    """The error that is the call's result."""
     cause = failure.cause
     once = use.side_effects == "once"
     match cause:
         case ApplicationError(type=type_) if type_ == WORKER_DIED:
             return UNKNOWN if once else _error(TOOL_FAILED, "The worker that ran this call was lost.", retryable=True)
-        case ApplicationError(type=type_) if once and (type_ == MCP_LOST or (rules >= 2 and type_ == TOOL_CRASHED)):
+        case ApplicationError(type=type_) if once and type_ in (MCP_LOST, TOOL_CRASHED):
             return UNKNOWN
-        case ApplicationError(type=type_) if rules >= 2 and type_ == PAYLOADS_TOO_LARGE:
+        case ApplicationError(type=type_) if type_ == PAYLOADS_TOO_LARGE:
             return _error(RESULT_TOO_LARGE, _TOO_LARGE)
-        case ServerError() if rules >= 2 and _EXCEEDS in cause.message:
+        case ServerError() if _EXCEEDS in cause.message:
             return _error(RESULT_TOO_LARGE, _TOO_LARGE)
         case ApplicationError():
             kind = cause.type or TOOL_FAILED

@@ -181,10 +181,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return FinishTurn("failed", state.load_error)
     if turn.calls:
         return _next_of_calls(state, turn)
-    if state.rules < 2:
-        if turn.stop not in (None, "tool_calls", "pause"):
-            return FinishTurn("done")
-    elif not goes_on(turn.stop, turn.odd):
+    if not goes_on(turn.stop, turn.odd):
         return _after_last_answer(state, turn)
     if state.stale and state.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -212,7 +209,7 @@ def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
 
 def _nudge(state: SessionState) -> Nudge | None:
     turn = state.turn
-    return nudge_after(turn.stop, turn.odd) if turn is not None and state.rules >= 2 else None
+    return nudge_after(turn.stop, turn.odd) if turn is not None else None
 
 
 def _give_up(turn: Turn) -> Action | None:

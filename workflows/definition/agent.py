@@ -5,11 +5,19 @@ looked up (tool schemas, prices) beside it, so that workflow code never looks an
 """
 
 import operator
-import re
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.limits import (
+    TOOL_OUTPUT_TOKENS,
+    ContextPolicy,
+    Limits,
+    SessionLimits,
+    TurnLimits,
+)
+from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
@@ -21,152 +29,114 @@ from perdure.workflows.definition.tools import (
     ToolEntry,
     ToolUse,
 )
-from perdure.workflows.vocabulary.parts import Frozen, ToolSpec, absent
+from perdure.workflows.vocabulary.near_names import did_you_mean
+from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
 
-PROVIDERS = ("anthropic", "openai", "openai-chat", "demo")
+__all__ = [
+    "TOOL_OUTPUT_TOKENS",
+    "AgentDefinition",
+    "ContextPolicy",
+    "Example",
+    "Limits",
+    "LoadedAgent",
+    "LongInput",
+    "ModelDefinition",
+    "Price",
+    "Rates",
+    "SessionLimits",
+    "TurnLimits",
+    "Variable",
+]
 
 #: Of an environment variable.
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-_REFERENCE: Final = re.compile(r"\$\{\w+\}")
-
-
-class Rates(Frozen):
-    """Dollars a million tokens. `cached_input` defaults to `input`."""
-
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached_input: float | None = Field(default=None, ge=0)
-
-
-class LongInput(Rates):
-    """What a whole request costs whose input is longer than `above` tokens."""
-
-    above: int = Field(ge=1)
-
-
-class Price(Rates):
-    long_input: tuple[LongInput, ...] = ()
-
-
-class ModelDefinition(Frozen):
-    #: `provider/model`, where provider is one of `PROVIDERS`.
-    use: str
-    max_output_tokens: int = Field(default=4096, ge=1, le=200_000)
-    thinking: Literal["off", "low", "medium", "high"] = "off"
-    base_url: str | None = None
-    #: `${NAME}`: the variable that holds the key for this address. Without it, only the vendor's own servers are given
-    #: the vendor's key.
-    api_key: str | None = Field(default=None, exclude_if=absent)
-    price: Price | None = None
-
-    @model_validator(mode="after")
-    def _known_provider(self) -> Self:
-        provider, _, model = self.use.partition("/")
-        if provider not in PROVIDERS or not model:
-            known = ", ".join(f"{name}/…" for name in PROVIDERS)
-            raise ValueError(f"use: {self.use!r} names no provider of this version; write one of {known}")
-        if self.api_key is not None and _REFERENCE.fullmatch(self.api_key) is None:
-            # The value is not repeated: it may be the key itself.
-            raise ValueError(
-                "api_key: is the name of the variable that holds the key, as in ${OTHER_KEY}, and never the key itself"
-            )
-        if self.api_key is not None and self.provider == "demo":
-            raise ValueError("api_key: the demo model takes no key")
-        if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
-            raise ValueError("base_url: holds a user or a password; a key comes by api_key")
-        return self
-
-    @property
-    def provider(self) -> str:
-        return self.use.partition("/")[0]
-
-    @property
-    def model_name(self) -> str:
-        return self.use.partition("/")[2]
+VARIABLE: Final = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+Variable = Annotated[str, Field(pattern=VARIABLE)]
 
 
 class Example(Frozen):
-    user: str
-    assistant: str
+    """One exchange that shows the model how to answer."""
 
-
-class TurnLimits(Frozen):
-    steps: int = Field(default=25, ge=1, le=1000, strict=True)
-    #: Tool calls that one step may ask for; the others get an error as their result.
-    calls_per_step: int = Field(default=64, ge=1, le=1000, strict=True)
-    cost_usd: float | None = Field(default=None, ge=0, strict=True)
-
-
-class SessionLimits(Frozen):
-    cost_usd: float | None = Field(default=None, ge=0, strict=True)
-    #: Tool calls that run at the same time.
-    parallel_calls: int = Field(default=32, ge=1, le=1000, strict=True)
-
-
-class Limits(Frozen):
-    turn: TurnLimits = TurnLimits()
-    session: SessionLimits = SessionLimits()
-
-    @property
-    def cap_costs(self) -> bool:
-        return self.turn.cost_usd is not None or self.session.cost_usd is not None
-
-
-#: Of a tool result that a model is shown where the definition says nothing else.
-TOOL_OUTPUT_TOKENS = 16_000
-
-
-class ContextPolicy(Frozen):
-    """What a model is shown of a conversation."""
-
-    #: About so many tokens of one tool result, its head and its tail; viewers and the trace have the whole.
-    tool_output_tokens: int = Field(default=TOOL_OUTPUT_TOKENS, ge=100, le=1_000_000, strict=True)
+    user: str = Field(description="What the user says.")
+    assistant: str = Field(description="What the agent answers.")
 
 
 class AgentDefinition(Frozen):
-    name: Name
-    description: str = ""
-    #: JSON Schema properties by name; required unless they have a default.
-    inputs: dict[Name, dict[str, JsonValue]] = {}
-    models: dict[Name, ModelDefinition] = Field(min_length=1)
-    #: The role, one of `models`, that answers.
-    model: str
-    instructions: str
-    examples: tuple[Example, ...] = ()
-    tools: tuple[ToolEntry, ...] = ()
-    limits: Limits = Limits()
-    context: ContextPolicy = ContextPolicy()
-    busy: Literal["queue"] = "queue"
-    schedules: Schedules = ()
-    #: The environment's variables that `${NAME}` in this definition may name.
-    secrets: tuple[Variable, ...] = Field(default=(), exclude_if=operator.not_)
+    """One agent: what it is told, which models and tools it has, and what it may cost."""
+
+    name: Name = Field(
+        description="The agent's name, as sessions and other agents use it: a letter, then up to 63 letters, digits, _ or -."
+    )
+    description: str = Field(
+        default="", description="What the agent is for, in a sentence; shown to people, and to agents that call it."
+    )
+    inputs: dict[Name, dict[str, JsonValue]] = Field(
+        default={},
+        description="What a session must be given at its start: a JSON Schema for each name. An input is required unless its "
+        "schema has a default. Templates use inputs by name.",
+    )
+    models: dict[Name, ModelDefinition] = Field(
+        min_length=1,
+        description="Models by role, a name of your choice such as `fast`. Those of models.yaml and --models count, too.",
+    )
+    model: str = Field(description="The role, one of `models`, that answers.")
+    instructions: str = Field(
+        description="What the model is told before the conversation: a Jinja2 template over the inputs, `session`, `user` "
+        "and `turn`, or `{file: NAME}`."
+    )
+    examples: tuple[Example, ...] = Field(
+        default=(),
+        description="Exchanges that the model is shown before the conversation, as examples of good answers.",
+    )
+    tools: tuple[ToolEntry, ...] = Field(
+        default=(),
+        description="What the agent can call: names of tools, names with options, and `client`, `agent` and `mcp` entries.",
+    )
+    limits: Limits = Field(default=Limits(), description="What one turn and the whole session may do and cost at most.")
+    context: ContextPolicy = Field(default=ContextPolicy(), description="What the model is shown of a conversation.")
+    busy: Literal["queue"] = Field(
+        default="queue",
+        description="What becomes of a message that comes while a turn runs. Default: it waits (queue).",
+    )
+    schedules: Schedules = Field(
+        default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."
+    )
+    secrets: tuple[Variable, ...] = Field(
+        default=(),
+        exclude_if=operator.not_,
+        description="The variables of the environment that `${NAME}` in this definition may name. Their values appear in no "
+        "log, history or trace.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.model not in self.models:
-            raise ValueError(f"model: {self.model!r} is not one of models: {', '.join(self.models)}")
-        names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"tools: {name!r} is named twice")
-        for tool in self.tools:
-            if isinstance(tool, ToolUse) and tool.fallback is not None:
-                self._check_fallback(tool.name, tool.fallback)
-        for name in self.inputs:
-            if name in ("session", "user", "turn", "args"):
-                raise ValueError(f"inputs: {name!r} is a built-in name")
+        for field, message in self.inconsistencies():
+            raise ValueError(f"{field}: {message}")
         return self
 
-    def _check_fallback(self, name: str, fallback: str) -> None:
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        """Which fields do not fit the others, and why; a definition that is made has none."""
+        if self.model not in self.models:
+            near = did_you_mean(self.model, self.models)
+            yield "model", f"{self.model!r} is not one of models: {', '.join(self.models)}{near}"
+        names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
+        yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
+        for tool in self.tools:
+            if isinstance(tool, ToolUse) and tool.fallback is not None:
+                why = self._fallback_fault(tool.fallback)
+                if why is not None:
+                    yield "tools", f"the fallback {tool.fallback!r} of {tool.name!r} {why}"
+        for name in self.inputs:
+            if name in ("session", "user", "turn", "args"):
+                yield "inputs", f"{name!r} is a built-in name"
+
+    def _fallback_fault(self, fallback: str) -> str | None:
         other = next((tool for tool in self.tools if tool.name == fallback), None)
         if not isinstance(other, ToolUse):
-            raise ValueError(
-                f"tools: the fallback {fallback!r} of {name!r} is not one of the tools that run on workers"
-            )
+            there = [tool.name for tool in self.tools if isinstance(tool, ToolUse)]
+            return f"is not one of the tools that run on workers{did_you_mean(fallback, there)}"
         if other.approval is not None or other.side_effects == "once":
-            raise ValueError(
-                f"tools: the fallback {fallback!r} of {name!r} runs unasked, so it can neither need an approval nor be `once`"
-            )
+            return "runs unasked, so it can neither need an approval nor be `once`"
+        return None
 
     @property
     def worker_tools(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ _NAMES: Final = {
     "day of week": {name: number for number, name in enumerate(_DAYS)},
 }
 _LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+#: Of a user's id: no control characters.
+USER: Final = r"^[^\x00-\x1f\x7f]{1,200}$"
 _PIECE: Final = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
 
 
@@ -114,18 +116,26 @@ def _not_blank(value: str) -> str:
 class Schedule(Frozen):
     """A message that the agent's session is sent by the clock."""
 
-    #: Minute, hour, day of month, month, day of week.
-    cron: Annotated[str, StringConstraints(max_length=500), AfterValidator(_cron)]
-    #: A name of the time zone database, as in Europe/Berlin.
-    timezone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
-    #: The id of the session that gets the message. It is made where there is none; one that is closed is followed by
-    #: `{session}-2`, and so on.
-    session: Annotated[Id, StringConstraints(max_length=190), AfterValidator(_session)]
-    message: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_not_blank)]
-    #: Of a session that is made.
-    inputs: dict[str, JsonValue] = {}
-    #: To whom a session that is made belongs.
-    user: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")] | None = None
+    cron: Annotated[str, StringConstraints(max_length=500), AfterValidator(_cron)] = Field(
+        description="When, in five fields: minute, hour, day of month, month, day of week. `0 9 * * MON` is Mondays at 9:00. "
+        "Where both kinds of day are given, either is enough."
+    )
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
+        default="UTC", description="The time zone of `cron`, by its name, as in `Europe/Berlin`. Default: UTC."
+    )
+    session: Annotated[Id, StringConstraints(max_length=190), AfterValidator(_session)] = Field(
+        description="The id of the session that gets the message. The first message starts it; once it is closed, "
+        "`{session}-2` takes its place, and so on."
+    )
+    message: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE), AfterValidator(_not_blank)] = (
+        Field(description=f"What the session is told: up to {MAX_MESSAGE} characters.")
+    )
+    inputs: dict[str, JsonValue] = Field(
+        default={}, description="Values for the agent's inputs, for a session that the schedule starts."
+    )
+    user: Annotated[str, StringConstraints(pattern=USER)] | None = Field(
+        default=None, description="The user to whom a session belongs that the schedule starts; up to 200 characters."
+    )
 
 
 Schedules = Annotated[tuple[Schedule, ...], Field(max_length=100)]

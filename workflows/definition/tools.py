@@ -6,7 +6,7 @@ Rule: what a policy cannot mean is refused here, with the field's name, so that 
 import operator
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
@@ -14,7 +14,9 @@ from perdure.workflows.definition import ask_user
 from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.parts import Frozen, Remember
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+#: Of an agent's, a tool's, an input's and a role's name.
+NAME: Final = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME)]
 Schema = dict[str, JsonValue]
 
 _YEAR = timedelta(days=365)
@@ -27,14 +29,27 @@ _REFERENCE = re.compile(r"\$\{\w+\}")
 class Retry(Frozen):
     """When a failed attempt is followed by another. Failures that say they are final are never retried."""
 
-    #: How often a call is tried in all, the first time included.
-    attempts: int = Field(default=3, ge=1, le=100)
-    #: The pause before the second attempt; each further one is `backoff` times as long, up to `maximum`.
-    initial: Duration = Field(default=timedelta(milliseconds=100), ge=_LEAST, le=_YEAR)
-    backoff: float = Field(default=2, ge=1, le=100)
-    maximum: Duration = Field(default=timedelta(seconds=30), ge=_LEAST, le=_YEAR)
-    #: Types of errors that are final.
-    non_retryable: tuple[str, ...] = ()
+    attempts: int = Field(
+        default=3, ge=1, le=100, description="How often a call is tried in all, the first time included. Default: 3."
+    )
+    initial: Duration = Field(
+        default=timedelta(milliseconds=100),
+        ge=_LEAST,
+        le=_YEAR,
+        description="The pause before the second attempt, as in `500ms` or `2s`. Default: 100ms.",
+    )
+    backoff: float = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="How many times as long each further pause is as the one before. Default: 2.",
+    )
+    maximum: Duration = Field(
+        default=timedelta(seconds=30), ge=_LEAST, le=_YEAR, description="The longest pause. Default: 30s."
+    )
+    non_retryable: tuple[str, ...] = Field(
+        default=(), description="Types of errors that are final: a call that fails with one is not tried again."
+    )
 
 
 class Approval(Frozen):
@@ -43,15 +58,25 @@ class Approval(Frozen):
     In YAML also `always`, and `never` for none.
     """
 
-    #: A template that is exactly one `{{ }}` and gives true or false; None: each call.
-    when: str | None = None
-    #: How long the question waits; None: until it is answered.
-    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
-    #: What holds when nobody answered in time.
-    default: Literal["approve", "deny"] = "deny"
-    #: Whether a person may allow further calls with one answer: never, or only those with the same arguments; None: all of
-    #: the tool, for the rest of the session.
-    remember: Remember | None = None
+    when: str | None = Field(
+        default=None,
+        description="Which calls need a person: exactly one `{{ }}` that gives true or false, over `args` (the call's "
+        "arguments), the inputs, `session`, `user` and `turn`. Without it, each call does.",
+    )
+    expires: Duration | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=_YEAR,
+        description="How long the question waits, as in `2h` or `7d`. Without it, until it is answered.",
+    )
+    default: Literal["approve", "deny"] = Field(
+        default="deny", description="What holds when nobody answered before `expires`. Default: deny."
+    )
+    remember: Remember | None = Field(
+        default=None,
+        description="Whether one answer may allow further calls: `never`, or `same_args` for calls with the same arguments. "
+        "Without it, a person may allow the tool for the rest of the session.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -74,41 +99,75 @@ def _read_approval(value: Any) -> Any:
 
 SideEffects = Literal["none", "idempotent", "once"]
 
+_APPROVAL = (
+    "Whether a person has to allow calls: `always`, `never`, or for which of them and for how long. Default: never."
+)
+_SIDE_EFFECTS = (
+    "What a repeated call does. `none` and `idempotent`: it does no harm, so a call may be tried again. `once`: a call is "
+    "never repeated, and has the result `outcome_unknown` where nobody knows whether it took effect. Default: idempotent."
+)
+_ON_UNKNOWN = (
+    "With `side_effects: once`, when the outcome of a call is unknown: `tell` the model, `ask` a person, or `stop` the turn. "
+    "Default: tell."
+)
+_PARALLEL = "Calls that run at the same time in one session. Without it, the session's `parallel_calls`."
+
 
 class ToolUse(Frozen):
     """A tool that is an activity. In YAML it is a name, or a name with options: `- find_order: {timeout: 30s}`."""
 
-    kind: Literal["activity"] = "activity"
-    name: Name
-    #: Of one attempt. Temporal takes none of zero, and a session carries it over in whole milliseconds.
-    timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
-    retry: Retry = Retry()
-    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
-    #: `none`, `idempotent`: a call may be tried again, under the same activity id. `once`: it never is; a call of which
-    #: nobody knows whether it took effect has the result `outcome_unknown`.
-    side_effects: SideEffects = "idempotent"
-    #: Of a `once` call whose outcome is unknown: tell the model, ask a person, or stop the turn.
-    on_unknown: Literal["tell", "ask", "stop"] = "tell"
-    #: Another of the agent's tools, called with the same arguments when this one has failed for good.
-    fallback: Name | None = None
-    #: Calls of this tool that run at the same time in one session.
-    parallel: int | None = Field(default=None, ge=1, le=1000)
+    kind: Literal["activity"] = Field(default="activity", description="What kind of entry this is.")
+    name: Name = Field(description="The tool's name: a letter, then up to 63 letters, digits, _ or -.")
+    # Temporal takes no time-out of zero, and a session carries it over in whole milliseconds.
+    timeout: Duration = Field(
+        default=timedelta(seconds=60),
+        ge=_LEAST,
+        le=_YEAR,
+        description="How long one attempt may take, as in `30s` or `5m`. Default: 60s.",
+    )
+    retry: Retry = Field(default=Retry(), description="When a failed attempt is followed by another.")
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = Field(default=None, description=_APPROVAL)
+    side_effects: SideEffects = Field(default="idempotent", description=_SIDE_EFFECTS)
+    on_unknown: Literal["tell", "ask", "stop"] = Field(default="tell", description=_ON_UNKNOWN)
+    fallback: Name | None = Field(
+        default=None,
+        description="Another of the agent's tools, called with the same arguments once this one has failed for good.",
+    )
+    parallel: int | None = Field(default=None, ge=1, le=1000, description=_PARALLEL)
     process: bool = Field(
         default=False,
         exclude_if=operator.not_,
-        description="Calls run in a process of their own: for tools that hold the interpreter, as C extensions that compute "
-        "do, or that may end their process. A stop and a time-out end that process at once; if it ends by itself, that call "
-        "alone fails, as tool_crashed. It loads the same tools, and shares nothing that their modules hold in memory.",
+        description="Whether calls run in a process of their own: for tools that hold the interpreter, as C extensions that "
+        "compute do, or that may end their process. A stop and a time-out end that process at once; if it ends by itself, "
+        "that call alone fails, as tool_crashed. It loads the same tools, and shares nothing that their modules hold in "
+        "memory. Default: false.",
     )
-    #: Of a worker that is not Perdure's, in any language; its tools are described here.
-    task_queue: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    description: str | None = None
-    input: Schema | None = None
-    output: Schema | None = None
-    #: How long a call waits for a worker of `task_queue` to take it.
-    queue_timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
-    #: A worker of `task_queue` that is silent for longer is dead; its tool has to heartbeat.
-    heartbeat: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+    task_queue: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="The task queue of the worker that runs the tool, where that is not Perdure's own: an activity of the "
+        "tool's name, in any language. Such a tool is described here, by `description`, `input` and `output`.",
+    )
+    description: str | None = Field(
+        default=None, description="With `task_queue`: what the model is told that the tool does."
+    )
+    input: Schema | None = Field(
+        default=None, description="With `task_queue`: the JSON Schema of the tool's arguments, of `type: object`."
+    )
+    output: Schema | None = Field(
+        default=None, description="With `task_queue`: the JSON Schema of the tool's result. Without it, anything."
+    )
+    queue_timeout: Duration = Field(
+        default=timedelta(seconds=60),
+        ge=_LEAST,
+        le=_YEAR,
+        description="With `task_queue`: how long a call waits for a worker to take it. Default: 60s.",
+    )
+    heartbeat: Duration | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=_YEAR,
+        description="With `task_queue`: a worker that is silent for longer counts as dead. Its tool has to send heartbeats.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -141,14 +200,22 @@ class ToolUse(Frozen):
 class ClientTool(Frozen):
     """A tool that the browser or app runs: the call is a question, and its answer is the result."""
 
-    kind: Literal["client"] = "client"
-    name: Name
-    description: str
-    input: Schema = {"type": "object"}
-    #: JSON Schema of the result; None: anything.
-    output: Schema | None = None
-    #: How long the call waits for its result; None: until it comes.
-    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+    kind: Literal["client"] = Field(default="client", description="What kind of entry this is.")
+    name: Name = Field(description="The tool's name: a letter, then up to 63 letters, digits, _ or -.")
+    description: str = Field(description="What the model is told that the tool does.")
+    input: Schema = Field(
+        default={"type": "object"},
+        description="The JSON Schema of the arguments, of `type: object`. Default: any object.",
+    )
+    output: Schema | None = Field(
+        default=None, description="The JSON Schema of the result that the app sends. Without it, anything."
+    )
+    expires: Duration | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=_YEAR,
+        description="How long the call waits for its result, as in `1h`. Without it, until the result comes.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -160,25 +227,36 @@ class ClientTool(Frozen):
 class SessionTool(Frozen):
     """A tool that the session itself carries out."""
 
-    kind: Literal["session"] = "session"
-    name: Literal["wake_me", "cancel_wake_up"]
+    kind: Literal["session"] = Field(default="session", description="What kind of entry this is.")
+    name: Literal["wake_me", "cancel_wake_up"] = Field(description="The tool's name.")
 
 
 class AgentTool(Frozen):
     """A tool that is another agent: it answers as a session of its own, or takes this session over."""
 
-    kind: Literal["agent"] = "agent"
-    #: The agent's; the model calls the tool so, too.
-    name: Name
-    #: What the model is told; None: what the agent's definition says.
-    description: str | None = None
-    #: The part of what the turn and the session may still cost that one call may spend; without caps it means nothing.
-    share: float = Field(default=0.5, gt=0, le=1)
-    #: The other agent goes on with the conversation in this one's place.
-    handoff: bool = False
-    #: How long its answer may take, the time that it waits for people included; None: for ever.
-    timeout: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
-    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
+    kind: Literal["agent"] = Field(default="agent", description="What kind of entry this is.")
+    name: Name = Field(description="The other agent's name; the model calls the tool by it, too.")
+    description: str | None = Field(
+        default=None, description="What the model is told. Without it, the description of the other agent."
+    )
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="The part of what the turn and the session may still cost that one call may spend: above 0, up to 1. It "
+        "counts only under a cap on cost. Default: 0.5.",
+    )
+    handoff: bool = Field(
+        default=False,
+        description="Whether the other agent takes the conversation over, instead of answering as a tool. Default: false.",
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=_YEAR,
+        description="How long the answer may take, the time that it waits for people included. Without it, for ever.",
+    )
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = Field(default=None, description=_APPROVAL)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -191,12 +269,22 @@ class AgentTool(Frozen):
 class McpAddress(Frozen):
     """Where an MCP server is. `${NAME}` in it comes from the environment of the worker that connects."""
 
-    #: Streamable HTTP.
-    url: str | None = None
-    headers: dict[str, str] = {}
-    #: A program of the worker's machine, spoken to over stdin and stdout: its path or name, and its arguments.
-    command: tuple[str, ...] = ()
-    env: dict[str, str] = {}
+    url: str | None = Field(
+        default=None,
+        description="The server's address (streamable HTTP), as in `http://localhost:9000/mcp`. `${NAME}` stands for a "
+        "variable of the environment.",
+    )
+    headers: dict[str, str] = Field(
+        default={}, description="HTTP headers of each request to `url`, as in `Authorization: Bearer ${TOKEN}`."
+    )
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="In place of `url`: a program on the worker's machine, spoken to over its standard input and output. Its "
+        "path or name, then its arguments.",
+    )
+    env: dict[str, str] = Field(
+        default={}, description="Variables that `command` is given in its environment, as in `TOKEN: ${TOKEN}`."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -216,19 +304,31 @@ class McpAddress(Frozen):
 class McpServer(McpAddress):
     """The tools of an MCP server, all under one policy. Which tools there are, the server says."""
 
-    kind: Literal["mcp"] = "mcp"
-    #: Its tools are called `{name}_{tool}`; None: as the server calls them.
-    name: Name | None = None
-    #: Of the server's tools, by its names; None: all.
-    allow: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    timeout: Duration = Field(default=timedelta(seconds=60), ge=_LEAST, le=_YEAR)
-    retry: Retry = Retry()
-    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = None
-    side_effects: SideEffects = "idempotent"
-    on_unknown: Literal["tell", "ask", "stop"] = "tell"
-    parallel: int | None = Field(default=None, ge=1, le=1000)
-    #: How long what the server asks a person waits, before it is told that nobody answered; None: until it is answered.
-    expires: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=_YEAR)
+    kind: Literal["mcp"] = Field(default="mcp", description="What kind of entry this is.")
+    name: Name | None = Field(
+        default=None,
+        description="The model calls the server's tools `{name}_{tool}`. Without it, as the server names them.",
+    )
+    allow: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Which of the server's tools the agent has, by the server's names. Without it, all."
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=60),
+        ge=_LEAST,
+        le=_YEAR,
+        description="How long one attempt of a call may take, as in `30s`. Default: 60s.",
+    )
+    retry: Retry = Field(default=Retry(), description="When a failed attempt is followed by another.")
+    approval: Annotated[Approval | None, BeforeValidator(_read_approval)] = Field(default=None, description=_APPROVAL)
+    side_effects: SideEffects = Field(default="idempotent", description=_SIDE_EFFECTS)
+    on_unknown: Literal["tell", "ask", "stop"] = Field(default="tell", description=_ON_UNKNOWN)
+    parallel: int | None = Field(default=None, ge=1, le=1000, description=_PARALLEL)
+    expires: Duration | None = Field(
+        default=None,
+        ge=timedelta(seconds=1),
+        le=_YEAR,
+        description="How long a question of the server's to a person waits. Without it, until it is answered.",
+    )
 
     @model_validator(mode="before")
     @classmethod

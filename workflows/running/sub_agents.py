@@ -306,7 +306,7 @@ def answer_of(state: SessionState) -> SubAnswer:
 
 
 def _unsaid(state: SessionState, last: TurnFinished) -> ToolError | None:
-    """Why the last answer of a turn that is done is none: runs by the first rules took any for one."""
+    """Why the last answer of a turn that is done is none."""
     steps = (event for event in reversed(state.events) if isinstance(event, StepFinished))
     step = next((event for event in steps if event.turn_id == last.turn_id), None)
     if last.reason != "done" or step is None:

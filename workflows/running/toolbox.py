@@ -69,15 +69,11 @@ class Toolbox:
         append: Callable[..., None],
         note: Callable[[Note], None],
         agents: SubAgents,
-        *,
-        last_word: bool,
     ) -> None:
-        """`last_word`: what is cancelled is waited for; runs of an earlier version did not."""
         self._state = state
         self._append = append
         self._note = note
         self._agents = agents
-        self._last_word = last_word
         #: By call id.
         self._open: dict[str, _Open] = {}
 
@@ -130,14 +126,10 @@ class Toolbox:
                 opened.handle.cancel()
             if opened.errand.usage is not None:
                 last_word = self._agents.last_word
-        if self._last_word:
-            try:
-                await workflow.wait_condition(lambda: not self._open, timeout=last_word)
-            except TimeoutError:
-                pass
-        else:
-            # The SDK's cancellation is a step of the loop behind.
-            await asyncio.sleep(0)
+        try:
+            await workflow.wait_condition(lambda: not self._open, timeout=last_word)
+        except TimeoutError:
+            pass
         for opened in list(self._open.values()):
             use = self._use(opened.call.name)
             once = use is not None and use.side_effects == "once"
@@ -163,7 +155,7 @@ class Toolbox:
             outcome = ran
             failed = outcome if isinstance(outcome, ToolError) else outcome.error
             if failed is not None and self._goes_on(opened):
-                if use.fallback is not None and not is_final(failed, use, self._state().rules):
+                if use.fallback is not None and not is_final(failed, use):
                     outcome = await self._fall_back(opened, use.fallback, failed)
                 elif self._asks_about(call, use, failed):
                     self._open.pop(call.call_id, None)
@@ -205,7 +197,7 @@ class Toolbox:
             output: ToolOutput | ServerAsks = await opened.handle
             return output
         except ActivityError as failure:
-            return as_data(failure, use, self._state().rules)
+            return as_data(failure, use)
 
     async def _take(self, call: ToolCall, use: ToolUse, raw: RawValue | None) -> ToolOutput | ToolError:
         """The result of another's worker, checked and, if it is big, put away."""

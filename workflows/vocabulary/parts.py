@@ -9,7 +9,7 @@ the whole part goes to the blob store, its `blob` names it, and its text keeps o
 import operator
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Any, Final, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import to_json
@@ -17,7 +17,9 @@ from pydantic_core import to_json
 #: Bytes of JSON above which a part is folded into the blob store.
 INLINE_LIMIT = 32 * 1024
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:-]{1,200}$")]
+#: Of ids that callers make.
+ID: Final = r"^[A-Za-z0-9._~:-]{1,200}$"
+Id = Annotated[str, StringConstraints(pattern=ID)]
 
 
 class Frozen(BaseModel):

@@ -9,17 +9,19 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Final, assert_never
 
 from pydantic import JsonValue
 from temporalio import activity
 
 from perdure.activities.encoding.compact_json import compact
-from perdure.activities.models import failures
 from perdure.activities.models.demo.script import CallTools, Fail, Say, script
-from perdure.activities.models.failures import ProviderError, StreamTruncated
-from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started
+from perdure.activities.models.failure_kinds import classify
+from perdure.activities.models.failures import ModelFailed, ProviderError, Source, StreamTruncated
+from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started, Wire
+from perdure.workflows.definition.providers.demo import DEMO
+from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
@@ -59,13 +61,20 @@ def current_attempt() -> int:
     return activity.info().attempt if activity.in_activity() else 1
 
 
+def connect(provider: ProviderInfo, environment: Mapping[str, str]) -> Wire:
+    return Demo(provider=provider)
+
+
 class Demo:
     api = "demo"
 
-    def __init__(self, pace: float = PACE, attempt: Callable[[], int] = current_attempt) -> None:
-        """`pace` is in seconds a word; `attempt` tells which attempt of the step this is, from 1."""
+    def __init__(
+        self, pace: float = PACE, attempt: Callable[[], int] = current_attempt, provider: ProviderInfo = DEMO
+    ) -> None:
+        """`pace` is in seconds a word; `attempt` returns which attempt of the step this is, from 1."""
         self._pace = pace
         self._attempt = attempt
+        self._provider = provider
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         """The conversation in neutral form, without examples: the demo model would take them for the user's words."""
@@ -84,7 +93,7 @@ class Demo:
                 async for item in items:
                     yield item
         except Exception as error:
-            raise failures.classify(error, failures.DEMO) from None
+            raise ModelFailed(classify(error, Source.of(self._provider))) from None
 
     async def _play(
         self, request: dict[str, JsonValue], step_id: str

@@ -1,55 +1,66 @@
-"""Clients of the openai SDK for both of its wires: whose server is asked, and with which key.
+"""Clients of the openai SDK, for both of its wires.
 
-Rule: a server that merely speaks OpenAI's protocol may want no key; OpenAI always wants one.
+Rule: a server that merely speaks OpenAI's protocol may want no key. OpenAI always wants one.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import httpx2
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from perdure.activities.models import failures
 from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, Server, http_options
+from perdure.activities.models.failures import Source
+from perdure.temporal.definitions.endpoints import asks_provider, key_in, named_address, wants_key
 from perdure.temporal.definitions.references import MissingVariable
-from perdure.temporal.definitions.vendors import OPENAI
 from perdure.workflows.definition.agent import ModelDefinition
-
-__all__ = ["PLACEHOLDER_KEY", "OpenAIClients"]
-
-_KEY: Final = "OPENAI_API_KEY"
+from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
+from perdure.workflows.definition.providers.info import ProviderInfo
 
 
 class OpenAIClients:
     def __init__(
-        self, environment: Mapping[str, str], client: Callable[..., AsyncOpenAI], timeout: httpx2.Timeout
+        self,
+        provider: ProviderInfo,
+        environment: Mapping[str, str],
+        client: Callable[..., AsyncOpenAI],
+        timeout: httpx2.Timeout,
     ) -> None:
-        """`environment` gives OPENAI_API_KEY, OPENAI_BASE_URL and what `${NAME}` in a model definition stands for.
+        """`environment` gives the provider's key and address, and what `${NAME}` in a model definition stands for.
 
         `client` takes `base_url`, `api_key`, `timeout`, `max_retries` and `http_client`.
         """
+        endpoint = provider.endpoint
+        assert endpoint is not None, provider.name
+        self._provider = provider
+        self._endpoint = endpoint
         self._environment = environment
 
         def connect(server: Server) -> AsyncOpenAI:
-            base_url = server.url or environment.get(OPENAI.address) or None
-            key = server.key or (environment.get(_KEY) if server.trusted else None)
-            if key is None and base_url is not None and not OPENAI.owns(base_url):
-                key = PLACEHOLDER_KEY
-            if key is None:
-                raise MissingVariable(_KEY)
-            http = DefaultAsyncHttpxClient(**http_options(server, environment, timeout))
-            return client(base_url=base_url, api_key=key, timeout=timeout, max_retries=0, http_client=http)
+            key = server.key or (key_in(endpoint, environment) if server.sdk_credentials else None)
+            if key is None and wants_key(endpoint, server.url, environment):
+                raise MissingVariable(endpoint.keys[0])
+            return client(
+                base_url=server.url or named_address(endpoint, environment),
+                api_key=key or PLACEHOLDER_KEY,
+                timeout=timeout,
+                max_retries=0,
+                http_client=DefaultAsyncHttpxClient(**http_options(server, environment, timeout)),
+            )
 
         self._clients = Clients(connect)
 
     def at(self, model: ModelDefinition) -> AsyncOpenAI:
-        """The client for a definition's model; raises `MissingVariable`."""
-        return self._clients.at(Server.of(model, OPENAI, self._environment))
+        """The client for a definition's model. Raises `MissingVariable`."""
+        return self._clients.at(Server.of(model, self._provider, self._environment))
 
-    def are_openais(self, base_url: str | None) -> bool:
-        """Whether a model with this `base_url` is asked of OpenAI itself."""
-        url = base_url or self._environment.get(OPENAI.address)
-        return not url or failures.is_openai(url)
+    def dialect(self, base_url: str | None) -> Dialect:
+        """What is known of the server that serves a model with this `base_url`."""
+        own = asks_provider(self._endpoint, base_url, self._environment)
+        return self._provider.dialect if own else PLAIN
+
+    def source(self, base_url: str | None) -> Source:
+        """What failures of a model with this `base_url` call the server."""
+        return Source.of(self._provider, own=asks_provider(self._endpoint, base_url, self._environment))
 
     async def aclose(self) -> None:
         await self._clients.aclose()

@@ -11,15 +11,14 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from perdure.temporal.app.bench.groups import Rows
 from perdure.temporal.app.bench.measures import (
     bursts,
     calls,
@@ -38,25 +37,8 @@ from perdure.temporal.app.bench.report.page import page
 from perdure.temporal.app.bench.report.report import Report, Row, Unreadable, machine, table
 from perdure.temporal.app.bench.rig.plant import Plant, plant
 from perdure.temporal.app.bench.rig.rig import Provider, Rig, fake_provider
+from perdure.temporal.app.console.logs import log_to_stderr
 from perdure.temporal.app.console.refused import Refused
-
-
-class Rows(StrEnum):
-    """The groups, in the order in which they are measured."""
-
-    tokens = "tokens"
-    first = "first"
-    stop = "stop"
-    history = "history"
-    idle = "idle"
-    kill = "kill"
-    turns = "turns"
-    memory = "memory"
-    replay = "replay"
-    tools = "tools"
-    interrupted = "interrupted"
-    burst = "burst"
-
 
 _Steps = tuple[int, int]
 _Step = Callable[[], None]
@@ -81,16 +63,10 @@ _BURST: _Steps = (4, 4)
 
 
 def bench(
-    new: Annotated[Path | None, typer.Argument(help="A result, as JSON, to show or compare instead of a run.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A file to write the result to, as JSON.")] = None,
-    html: Annotated[Path | None, typer.Option(help="A file to write a report page to.")] = None,
-    compare: Annotated[
-        Path | None, typer.Option(help="An earlier result, as JSON; exit code 1 if a target that it met is missed.")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer turns and tokens: a look, not a result.")] = False,
-    only: Annotated[list[Rows] | None, typer.Option(help="Only these measurements; may be repeated.")] = None,
+    new: Path | None, out: Path | None, html: Path | None, compare: Path | None, quick: bool, only: list[Rows] | None
 ) -> None:
-    """Measure this machine's Perdure against direct streaming and bare Temporal, with a fake provider."""
+    """Measures, or shows the result in the file `new`; `compare`: an earlier result to compare it with."""
+    log_to_stderr()
     console = Console()
     # Unreadable and unwritable files are reported before the run, not after it.
     old = _load(compare) if compare else None

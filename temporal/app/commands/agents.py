@@ -5,7 +5,6 @@ Nothing here needs a server. Tools' names are not checked, for which tools there
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,18 +17,9 @@ from perdure.temporal.definitions.json_schema import schema
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import name_of
 
-app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
 
-_Paths = Annotated[
-    list[Path] | None, typer.Argument(help="Folders or YAML files; without any, the shipped ones and ./agents.")
-]
-_Folders = Annotated[list[Path] | None, typer.Option("--agents", help="A folder of definitions; may be repeated.")]
-_Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
-
-
-@app.command()
-def validate(paths: _Paths = None, models: _Models = None) -> None:
-    """Check definitions; exits with 1 on any problem, printed as file:line: field: message."""
+def validate(paths: list[Path] | None, models: Path | None) -> None:
+    """Checks definitions and prints each problem as file:line: field: message; exits with 1 on any."""
     reading = _read(paths or _usual(), models)
     _tell_problems(reading)
     for name, (_, file) in sorted(reading.serving.items()):
@@ -40,15 +30,13 @@ def validate(paths: _Paths = None, models: _Models = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of a definition's YAML file."""
+    """Prints the JSON Schema of a definition's YAML file."""
     typer.echo(json.dumps(schema(), indent=2))
 
 
-@app.command("list")
-def list_agents(agents: _Folders = None, models: _Models = None) -> None:
-    """List the definitions that would serve: the shipped ones, then ./agents or the folders given."""
+def list_agents(agents: list[Path] | None, models: Path | None) -> None:
+    """Prints the definitions that would serve: the shipped ones, then ./agents or the folders given."""
     reading = _read([SHIPPED, *agents] if agents else _usual(), models)
     table = Table()
     for heading in ("agent", "description", "model", "tools", "limits", "file"):

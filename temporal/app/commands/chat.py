@@ -10,10 +10,10 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import httpx2
-import typer
 from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
@@ -21,6 +21,7 @@ from rich.text import Text
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.direct import checked_id
+from perdure.temporal.app.console.gateway import gateway_address
 from perdure.temporal.app.console.refused import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
@@ -31,20 +32,21 @@ _AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
 _LAST: Final = 6
 
 
-def chat(
-    session: Annotated[str | None, typer.Argument(help="Take up this session; without it, a new one begins.")] = None,
-    agent: Annotated[str, typer.Option(help="The agent of a new session.")] = "assistant",
-    url: Annotated[str, typer.Option(help="Where the gateway is.")] = "http://127.0.0.1:8000",
-) -> None:
-    """Talk to an agent. Ctrl-C stops an answer, and leaves at the prompt."""
+def chat(session: str | None, agent: str, url: str | None, data_dir: Path | None) -> None:
+    """Takes up `session`, or begins a new one of `agent`, and talks until the person leaves.
+
+    `url` and `data_dir` say where the gateway is, see `console.gateway`. Raises `Refused`."""
+    gateway = gateway_address(url, data_dir)
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    with httpx2.Client(base_url=url, timeout=_TIMEOUT) as http:
+    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT) as http:
         try:
             conversation = _take_up(http, console, session) if session else _begin(http, console, agent)
         except _AWAY as error:
-            raise Refused(f"no gateway answers at {url} ({error}); perdure dev starts one") from None
+            raise gateway.away(error) from None
         converse(conversation)
-        console.print(f"\nperdure chat {conversation.session} takes this session up again", style="dim")
+        console.print(
+            f"\nperdure chat {conversation.session}{gateway.options} takes this session up again", style="dim"
+        )
 
 
 def converse(conversation: "Conversation") -> None:

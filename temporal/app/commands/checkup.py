@@ -25,9 +25,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED, Reading
 from perdure.temporal.definitions.prices import price_of
-from perdure.temporal.definitions.vendors import missing_key
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.schedules import deliveries, ours, placed
 from perdure.temporal.stores.blobs import BlobError, LocalBlobs

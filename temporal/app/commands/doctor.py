@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.app.commands.checkup import Check
-from perdure.temporal.app.console.direct import DataDir, run
+from perdure.temporal.app.console.direct import run
 from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
@@ -23,19 +23,8 @@ from perdure.temporal.settings import Settings
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "unknown": "dim"}
 
 
-def doctor(
-    agents: Annotated[
-        list[Path] | None, typer.Option("--agents", help="A folder of agent definitions; may be repeated.")
-    ] = None,
-    tools: Annotated[
-        list[str] | None, typer.Option("--tools", help="A module or file of tools; may be repeated.")
-    ] = None,
-    models: Annotated[
-        Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Check Temporal, workers, definitions, keys, prices and the blob store; exits with 1 if one of them fails."""
+def examine(agents: list[Path] | None, tools: list[str] | None, models: Path | None, data_dir: Path | None) -> None:
+    """Prints a line for each check; exits with 1 if one of them fails."""
     sources = usual_sources(agents, tools, models)
     settings = Settings.load(data_dir=data_dir)
 

@@ -5,7 +5,6 @@ machine's folders. A gateway that sees a newer one brings it with the next messa
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -13,37 +12,29 @@ from pydantic import ValidationError
 from perdure.gateway.http.bodies import ForkSession
 from perdure.gateway.http.problems import from_validation
 from perdure.gateway.routes.forks import fork as fork_session
-from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.store import SHIPPED, Definitions
-from perdure.temporal.definitions.vendors import missing_key
 from perdure.workflows.protocol.commands import PageRequest
 from perdure.workflows.session import SessionWorkflow
 
-Agents = Annotated[
-    list[Path] | None, typer.Option("--agents", help="A folder of agent definitions, for --agent; may be repeated.")
-]
-Tools = Annotated[list[str] | None, typer.Option("--tools", help="A module or file of tools, for --agent.")]
-Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
-
 
 def fork(
-    session: Session,
-    turn: Annotated[str, typer.Option(help="Its past up to the end of this turn: t3.")],
-    agent: Annotated[str | None, typer.Option(help="Another agent, by its name.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another role of the agent's models.")] = None,
-    text: Annotated[
-        str | None, typer.Option(help="Send this in the place of the turn's message; the past ends before it.")
-    ] = None,
-    agents: Agents = None,
-    tools: Tools = None,
-    models: Models = None,
-    tenant: Tenant = "default",
-    data_dir: DataDir = None,
+    session: str,
+    turn: str,
+    agent: str | None,
+    model: str | None,
+    text: str | None,
+    agents: list[Path] | None,
+    tools: list[str] | None,
+    models: Path | None,
+    tenant: str,
+    data_dir: Path | None,
 ) -> None:
-    """Start a new session from a turn of another, and print its id."""
+    """Starts a new session from a turn of another, and prints its id."""
     try:
         wanted = ForkSession(turn_id=turn, agent=agent, model=model, text=text)
     except ValidationError as error:

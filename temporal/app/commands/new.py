@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from perdure.temporal.user_error import UserError
+
 _AGENT: Final = """\
 name: {agent}
 description: Tells what a parcel costs and when it arrives
@@ -120,7 +122,7 @@ _README: Final = """\
 """
 
 
-class NotEmpty(Exception):
+class NotEmpty(UserError):
     """The directory holds something already, or is no directory."""
 
 

@@ -12,18 +12,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from perdure.temporal.app.commands import what_if as what_ifs
-from perdure.temporal.app.console.direct import DataDir, Tenant, run
+from perdure.temporal.app.console.direct import run
+from perdure.temporal.app.console.errors import print_error
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.replay.pool import replay_all
@@ -74,45 +74,23 @@ class Report:
 
 
 def replay(
-    query: Annotated[
-        str | None, typer.Option(help="Sessions by a query to Temporal's visibility store; all their runs.")
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(help=f"Sessions that are open or were at work since then; {_DEFAULT_SINCE} by default."),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--dir", help="Histories in JSON files, as `perdure sessions export` writes them.")
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="So many at a time; one for each core by default.")
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result into this file as well.")] = None,
-    data_dir: DataDir = None,
-    what_if: Annotated[
-        bool,
-        typer.Option("--what-if", help="Run one turn of each session again, with another definition or model."),
-    ] = False,
-    session: Annotated[
-        list[str] | None, typer.Option(help="With --what-if: a session by its id; may be repeated.")
-    ] = None,
-    turn: Annotated[
-        str | None, typer.Option(help="With --what-if: this turn; the last that has ended by default.")
-    ] = None,
-    agent: Annotated[str | None, typer.Option(help="With --what-if: another agent, by its name.")] = None,
-    model: Annotated[str | None, typer.Option(help="With --what-if: another role, or provider/model.")] = None,
-    agents: Annotated[
-        list[Path] | None, typer.Option("--agents", help="With --what-if: a folder of definitions; may be repeated.")
-    ] = None,
-    tools: Annotated[
-        list[str] | None, typer.Option("--tools", help="With --what-if: a module or file of tools; none is called.")
-    ] = None,
-    models: Annotated[
-        Path | None, typer.Option("--models", help="With --what-if: models below those of the definitions.")
-    ] = None,
-    tenant: Tenant = "default",
+    query: str | None,
+    since: str | None,
+    folder: Path | None,
+    processes: int | None,
+    json_file: Path | None,
+    data_dir: Path | None,
+    what_if: bool,
+    session: list[str] | None,
+    turn: str | None,
+    agent: str | None,
+    model: str | None,
+    agents: list[Path] | None,
+    tools: list[str] | None,
+    models: Path | None,
+    tenant: str,
 ) -> None:
-    """Replay recorded sessions against the installed code, and show those that would break."""
+    """Replays recorded sessions against the installed code, and shows those that would break. Ends by `typer.Exit`."""
     try:
         if what_if:
             if folder is not None or processes is not None:
@@ -132,9 +110,7 @@ def replay(
         report = run(_replay(query, since, folder, processes or os.cpu_count() or 1, data_dir))
     except (Refused, TemporalUnavailable, SettingsInvalid) as problem:
         # As every command tells it, but 1 would say that something was replayed.
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {escape(plain(str(problem)))}", highlight=False, soft_wrap=True
-        )
+        print_error(problem)
         raise typer.Exit(2) from problem
     if json_file is not None:
         json_file.write_bytes(orjson.dumps(_as_json(report), option=orjson.OPT_INDENT_2) + b"\n")

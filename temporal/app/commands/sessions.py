@@ -1,85 +1,34 @@
-"""`perdure sessions`: list, show, stop, close, erase and export, straight from Temporal.
+"""`perdure sessions`: show, stop, close, erase and export, straight from Temporal.
 
 Nothing here needs a gateway. What asks a session something (show, stop, close, erase of an open one) needs a worker.
 """
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from perdure.gateway.backend.erase import Eraser
 from perdure.gateway.backend.runs import runs_of
-from perdure.gateway.backend.visibility import Status
 from perdure.gateway.http.problems import Problem
-from perdure.gateway.routes.session_list import list_sessions
 from perdure.gateway.routes.snapshots import read_snapshot
 from perdure.temporal.app.commands.session_text import session_lines
-from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
-from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.app.replay.export import write_histories
 from perdure.workflows.protocol.commands import Stop
 from perdure.workflows.session import SessionWorkflow
 
-app = typer.Typer(help="List, show, stop, close, erase and export sessions.", no_args_is_help=True)
-
 #: Somebody who waits at a terminal would rather wait than ask again.
 _ERASED_WITHIN_S = 60.0
-_STYLES = {"working": "green", "waiting": "yellow", "closed": "dim"}
 
 
-@app.command("list")
-def list_them(
-    agent: Annotated[str | None, typer.Option(help="Only sessions of this agent.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only sessions in this status.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only sessions of this user.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 50,
-    tenant: Tenant = "default",
-) -> None:
-    """List sessions: open ones, the newest first, then closed ones."""
-
-    async def work() -> tuple[list[dict[str, Any]], bool]:
-        to = await reach(tenant, None)
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            page = await list_sessions(to.backend, to.by, agent=agent, status=status, user=user, cursor=cursor)
-            found += page["sessions"]
-            cursor = page["next_cursor"]
-            if cursor is None or len(found) >= limit:
-                return found[:limit], cursor is not None or len(found) > limit
-
-    sessions, more = run(work())
-    table = Table("session", "agent", "status", "user", "created", "cost", "title")
-    for session in sessions:
-        status_shown = Text(session["status"], style=_STYLES.get(session["status"], ""))
-        words = (one_line(str(session[name] or "")) for name in ("session_id", "agent"))
-        rest = (one_line(session["user"] or ""), session["created_at"][:16].replace("T", " "))
-        cost = f"${session['cost_usd']:.4f}"
-        title = one_line(session["title"], 60) + (" (demo)" if session["demo"] else "")
-        table.add_row(*(Text(word) for word in words), status_shown, *map(Text, (*rest, cost, title)))
-    # A session's id is there to be copied, so it is never folded or cut.
-    table.columns[0].no_wrap = True
-    Console().print(table if sessions else "no sessions")
-    if more:
-        Console().print(f"there are more than {limit}; --limit shows more", style="dim")
-
-
-@app.command()
-def show(
-    session: Session,
-    turns: Annotated[int, typer.Option(min=0, help="Show so many of the last turns.")] = 5,
-    tenant: Tenant = "default",
-) -> None:
-    """Show a session and its last turns in words."""
+def show(session: str, turns: int, tenant: str, data_dir: Path | None) -> None:
+    """Prints a session and its last `turns` turns in words."""
 
     async def work() -> None:
-        to = await reach(tenant, None)
+        to = await reach(tenant, data_dir)
         page, messages = await read_snapshot(to.backend, to.workflow_id(session))
         set_timers = (await to.backend.ask(to.workflow_id(session), SessionWorkflow.timers)).timers
         console = Console(highlight=False, soft_wrap=True)
@@ -89,12 +38,11 @@ def show(
     run(work())
 
 
-@app.command()
-def stop(session: Session, tenant: Tenant = "default") -> None:
-    """Stop the turn that runs, and keep the session."""
+def stop(session: str, tenant: str, data_dir: Path | None) -> None:
+    """Stops the turn that runs, and keeps the session."""
 
     async def work() -> str:
-        to = await reach(tenant, None)
+        to = await reach(tenant, data_dir)
         receipt = await to.backend.query(to.workflow_id(session), SessionWorkflow.receipt, "")
         if receipt.closed:
             raise Problem("session_closed")
@@ -106,28 +54,18 @@ def stop(session: Session, tenant: Tenant = "default") -> None:
     typer.echo(run(work()))
 
 
-@app.command()
-def close(session: Session, tenant: Tenant = "default") -> None:
-    """Close a session for good: its turn is stopped, and it takes no more messages."""
+def close(session: str, tenant: str, data_dir: Path | None) -> None:
+    """Closes a session for good."""
 
     async def work() -> bool:
-        to = await reach(tenant, None)
+        to = await reach(tenant, data_dir)
         return await to.backend.close(to.workflow_id(session))
 
     typer.echo("told to close" if run(work()) else "closed already")
 
 
-@app.command()
-def erase(
-    session: Session,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    terminate: Annotated[
-        bool, typer.Option("--terminate", help="End it at once: for a session that no worker can carry on.")
-    ] = False,
-    tenant: Tenant = "default",
-    data_dir: DataDir = None,
-) -> None:
-    """Close a session and delete every history and every blob of it. Can be repeated."""
+def erase(session: str, yes: bool, terminate: bool, tenant: str, data_dir: Path | None) -> None:
+    """Closes a session and deletes every history and every blob of it; `terminate` ends it at once."""
 
     async def work(to: Direct) -> str:
         erased = await Eraser(to.client, to.backend, to.blobs, _ERASED_WITHIN_S).erase(
@@ -147,14 +85,8 @@ def erase(
     typer.echo(run(ready()))
 
 
-@app.command()
-def export(
-    session: Session,
-    folder: Annotated[Path, typer.Argument(help="Where to write; made if it does not exist.")],
-    tenant: Tenant = "default",
-    data_dir: DataDir = None,
-) -> None:
-    """Write a session's histories as JSON files that replay anywhere, the oldest run as 1."""
+def export(session: str, folder: Path, tenant: str, data_dir: Path | None) -> None:
+    """Writes a session's histories as JSON files that replay anywhere."""
 
     async def work() -> None:
         to = await reach(tenant, data_dir)

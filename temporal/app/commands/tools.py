@@ -6,11 +6,11 @@ Nothing here needs a server of Temporal's. MCP servers of the agents are asked; 
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final, TypeVar
 
 import typer
 from pydantic import JsonValue
@@ -25,6 +25,7 @@ from perdure.activities.mcp.connections import CONNECT_S, McpUnavailable
 from perdure.activities.mcp.listing import McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.temporal.app.console.echo import echo
+from perdure.temporal.app.console.logs import log_to_stderr
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.processes.sources import Sources, usual_sources
@@ -41,12 +42,7 @@ from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 from perdure.workflows.vocabulary.parts import ToolResult, ToolSpec
 
-app = typer.Typer(help="List, show and call tools.", no_args_is_help=True)
-
-_Agents = Annotated[list[Path] | None, typer.Option("--agents", help="A folder of definitions; may be repeated.")]
-_Tools = Annotated[list[str] | None, typer.Option("--tools", help="A module or file of tools; may be repeated.")]
-_Models = Annotated[Path | None, typer.Option("--models", help="Models that lie below those of the definitions.")]
-_Name = Annotated[str, typer.Argument(help="The tool's name, as the model knows it.")]
+T = TypeVar("T")
 
 _OURS: Final = Path(__file__).parent.parent.parent.parent / "activities"
 
@@ -60,46 +56,46 @@ class _Found:
     mcp: tuple[AgentDefinition, int, str] | None = None
 
 
-@app.command("list")
-def list_tools(agents: _Agents = None, tools: _Tools = None, models: _Models = None) -> None:
-    """List the tools: those that are shipped, yours, and those of the agents' other workers, apps and MCP servers."""
+def list_tools(agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> None:
+    """Prints the tools: those that are shipped, yours, and those of the agents' other workers, apps and MCP servers."""
     sources = usual_sources(agents, tools, models)
     table = Table()
     for heading in ("tool", "description", "source"):
         table.add_column(heading, overflow="fold")
-    for found in asyncio.run(_all(sources)):
+    for found in _run(_all(sources)):
         about = found.spec.description.partition("\n")[0]
         table.add_row(*(Text(plain(word)) for word in (found.spec.name, about, found.source)))
     Console().print(table)
 
 
-@app.command()
-def show(name: _Name, agents: _Agents = None, tools: _Tools = None, models: _Models = None) -> None:
-    """Show what a model is told of a tool: its description, with its errors, and the schemas of arguments and result."""
-    found = asyncio.run(_one(usual_sources(agents, tools, models), name))
+def show(name: str, agents: list[Path] | None, tools: list[str] | None, models: Path | None) -> None:
+    """Prints what a model is told of a tool."""
+    found = _run(_one(usual_sources(agents, tools, models), name))
     echo(f"{found.spec.name} ({found.source})\n\n{found.spec.description}\n\ninput:\n{_json(found.spec.input)}")
     echo(f"\noutput:\n{_json(found.spec.output) if found.spec.output else 'anything'}")
 
 
-@app.command()
 def call(
-    name: _Name,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Arguments, one by one.")
-    ] = None,
-    args: Annotated[str | None, typer.Option("--args", help="Arguments, as one JSON object.")] = None,
-    agents: _Agents = None,
-    tools: _Tools = None,
-    models: _Models = None,
+    name: str,
+    arguments: list[str] | None,
+    args: str | None,
+    agents: list[Path] | None,
+    tools: list[str] | None,
+    models: Path | None,
 ) -> None:
-    """Run a tool for real, with all that it does, and print its result; a failure is told with its type, and exits with 1."""
+    """Runs a tool and prints its result; exits with 1 where it fails. `arguments` are KEY=VALUE, `args` is JSON."""
     sources = usual_sources(agents, tools, models)
     try:
-        result = asyncio.run(_call(sources, name, arguments or [], args))
+        result = _run(_call(sources, name, arguments or [], args))
     except ApplicationError as error:
         echo(f"{error.type}: {error.message}", err=True)
         raise typer.Exit(1) from None
     echo(_json(result))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    log_to_stderr()
+    return asyncio.run(work)
 
 
 async def _all(sources: Sources) -> list[_Found]:

@@ -3,16 +3,15 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Annotated
+from pathlib import Path
 
 import orjson
-import typer
 from rich.console import Console
 
 from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.routes.traces import TraceReader, kept_steps
 from perdure.temporal.app.commands.trace_tree import trace_tree, turn_facts
-from perdure.temporal.app.console.direct import DataDir, Direct, Session, Tenant, reach, run
+from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.settings import environment
 from perdure.workflows.protocol.commands import Prompt, TraceStep
@@ -20,15 +19,8 @@ from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message
 
 
-def trace(
-    session: Session,
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the last turns.")] = None,
-    prompt: Annotated[bool, typer.Option("--prompt", help="Show the exact prompt of each step.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the gateway's trace route answers.")] = False,
-    tenant: Tenant = "default",
-    data_dir: DataDir = None,
-) -> None:
-    """Show every step of a session: model, time, tokens, cost, and what its tools did."""
+def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: str, data_dir: Path | None) -> None:
+    """Prints every step of a session, of its `last` turns only where given."""
 
     async def work() -> None:
         to = await reach(tenant, data_dir)
@@ -60,7 +52,7 @@ async def _print_json(to: Direct, session: str, last: int | None) -> None:
 
 async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
     # The providers' SDKs take seconds to import, which no other command should wait for.
-    from perdure.activities.models.call import encode_request
+    from perdure.activities.models.call_attempt import encode_request
     from perdure.activities.models.providers import Providers
 
     steps = [step async for step in kept_steps(to.backend, workflow_id)]

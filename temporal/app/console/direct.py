@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-import typer
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -18,19 +17,13 @@ from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.http.auth import Principal
 from perdure.gateway.http.bodies import SessionId
 from perdure.gateway.http.problems import Problem
+from perdure.temporal.app.console.logs import log_to_stderr
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobError, BlobStore, LocalBlobs
 
 T = TypeVar("T")
-
-Session = Annotated[str, typer.Argument(help="The session's id.")]
-Tenant = Annotated[str, typer.Option(help="Whose sessions.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="The data directory of `perdure dev`, for its blobs; .perdure, or PERDURE_BLOB_DIR, by default."),
-]
 
 _ID: TypeAdapter[str] = TypeAdapter(SessionId)
 #: Blobs of this name are no session's.
@@ -68,6 +61,7 @@ async def reach(tenant: str, data_dir: Path | None) -> Direct:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Carries out a command; known failures become `Refused`."""
+    log_to_stderr()
     try:
         return asyncio.run(work)
     except Problem as problem:

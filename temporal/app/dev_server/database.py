@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from perdure.temporal.user_error import UserError
+
 _MAGIC: Final = b"SQLite format 3\0"
 _BUSY_S: Final = 5.0
 
 
-class DatabaseBroken(Exception):
+class DatabaseBroken(UserError):
     """The database cannot be used; the message says which file it is, what can be saved and what to do."""
 
     def __init__(self, path: Path, why: str) -> None:

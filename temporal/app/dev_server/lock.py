@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from perdure.temporal.stores.private import FILE, make_folder
+from perdure.temporal.user_error import UserError
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(UserError):
     """Another `perdure dev` holds the data directory."""
 
 

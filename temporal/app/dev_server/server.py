@@ -33,6 +33,7 @@ from perdure.temporal.server.client import ensure_search_attributes
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.private import FOLDER, opener, tighten
 from perdure.temporal.telemetry.hidden_address import Address, hidden_address
+from perdure.temporal.user_error import UserError
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 log = structlog.get_logger(__name__)
@@ -75,11 +76,11 @@ _DYNAMIC: Final = {
 }
 
 
-class PortTaken(Exception):
+class PortTaken(UserError):
     """Another program listens on a port that we need; the message names the port and the flag that changes it."""
 
 
-class ServerFailed(Exception):
+class ServerFailed(UserError):
     """The server did not start; the message holds the end of its log."""
 
 
@@ -186,7 +187,7 @@ class DevServer:
         too. Raises OSError where it cannot be written."""
         if self._data_dir not in (Path.cwd(), Path.home()):
             self._data_dir.chmod(FOLDER)
-        ours = ("lock", "identity.json", "schedules.json", "blobs")
+        ours = ("lock", "addresses.json", "identity.json", "schedules.json", "blobs")
         for path in (*map(self._data_dir.joinpath, ours), *self._data_dir.glob("temporal.*")):
             tighten(path)
         trial = self._data_dir / "trial"

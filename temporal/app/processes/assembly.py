@@ -21,7 +21,8 @@ from temporalio.worker import (
 )
 
 from perdure.activities.mcp.calls import McpServers
-from perdure.activities.models.call import ModelCalls, encode_request
+from perdure.activities.models.call import ModelCalls
+from perdure.activities.models.call_attempt import encode_request
 from perdure.activities.models.providers import Providers
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
@@ -37,9 +38,9 @@ from perdure.gateway.backend.erase import Scrub
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.definitions.vendors import missing_key
 from perdure.temporal.live.live import Live
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs

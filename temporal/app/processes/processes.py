@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from perdure.activities.models import sdks
+from perdure.activities.models import providers
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.dev_server.server import DevServer, listen
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
@@ -29,6 +29,7 @@ from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.live.live import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
+from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper
 from perdure.temporal.settings import Settings
 
@@ -78,15 +79,17 @@ async def run_dev(
         live = MemoryLive(asyncio.get_running_loop(), whole=True)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        sdks.load(parts.definitions.providers)
+        providers.load(parts.definitions.providers)
         worker = make_worker(client, live, parts)
         await stack.enter_async_context(_working(worker))
         await stack.enter_async_context(_schedules(client, parts))
         app = make_app(client, live, parts, host=host, temporal_ui=server.ui_url, scrub=server.scrub)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         reviving = asyncio.create_task(revive(server))
+        url = f"http://{host}:{port}"
+        stack.enter_context(published(settings.data_dir, DevAddresses(url, server.address, server.ui_url)))
         try:
-            ready(f"http://{host}:{port}", server.ui_url, parts)
+            ready(url, server.ui_url, parts)
             until = {reviving, failed, asyncio.create_task(stopped.wait())}
             await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             if reviving.done():
@@ -106,7 +109,7 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        sdks.load(parts.definitions.providers)
+        providers.load(parts.definitions.providers)
         live = MemoryLive(asyncio.get_running_loop())
         await stack.enter_async_context(_working(make_worker(client, live, parts)))
         await stack.enter_async_context(_schedules(client, parts))

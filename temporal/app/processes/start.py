@@ -12,6 +12,7 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
 from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.environment import DEFAULT_DATA_DIR
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure
 
@@ -40,22 +41,24 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
                 note = "  [yellow](no key for its provider: runs on the demo model)[/]" if known.demo else ""
                 console.print(f"  agent [bold]{name}[/]  {model}{note}")
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
+        if settings.data_dir != DEFAULT_DATA_DIR:
+            console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
 
     await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
 
 
-async def worker(sources: Sources) -> None:
-    configure(settings := Settings.load())
+async def worker(data_dir: Path | None, sources: Sources) -> None:
+    configure(settings := Settings.load(data_dir=data_dir))
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
 
-async def gateway(host: str, port: int, insecure: bool, sources: Sources) -> None:
+async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, sources: Sources) -> None:
     if not _is_loopback(host) and not insecure:
         raise Refused(
             f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure"
         )
-    configure(settings := Settings.load())
+    configure(settings := Settings.load(data_dir=data_dir))
     if not _is_loopback(host):
         _warn_of_insecurity(host, port)
     await run_gateway(

@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import JsonValue
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from perdure.activities.models.failures import Provider, ProviderError, StreamTruncated, classify
+from perdure.activities.models.failure_kinds import classify
+from perdure.activities.models.failures import ModelFailed, ModelFailure, ProviderError, Source, StreamTruncated
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.app.testing.transcript import Said, Transcript
@@ -23,7 +23,7 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
-_PROVIDER = Provider("scripted", "The scripted model")
+_SOURCE = Source("scripted", "The scripted model")
 
 
 class ScriptError(AssertionError):
@@ -49,7 +49,7 @@ class _Reply:
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     stop: StopReason | None = None
     usage: Usage | None = None
-    failure: ApplicationError | None = None
+    failure: ModelFailure | None = None
     #: It failed before it began to answer, so that it costs nothing.
     refused: bool = False
     hangs: bool = False
@@ -57,7 +57,7 @@ class _Reply:
 
     def __str__(self) -> str:
         if self.failure is not None:
-            return f"fails({self.failure.type})"
+            return f"fails({self.failure.kind})"
         return f"{'hangs' if self.hangs else 'says'}({self.text!r}, calls={[name for name, _ in self.calls]})"
 
 
@@ -103,7 +103,7 @@ class ScriptedModel:
         """
         error = StreamTruncated() if status is None else ProviderError(message, status=status, retry_after=retry_after)
         refused = status is not None and not after
-        self._replies.append(_Reply(after, failure=classify(error, _PROVIDER), refused=refused))
+        self._replies.append(_Reply(after, failure=classify(error, _SOURCE), refused=refused))
 
     def hangs(self, text: str = "") -> None:
         """The next answer streams `text` and then never ends, until its turn is stopped."""
@@ -140,7 +140,7 @@ class ScriptedModel:
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         if reply.failure is not None and reply.refused:
             await self._streaming()
-            raise reply.failure
+            raise ModelFailed(reply.failure)
         usage = reply.usage or _estimate(request, reply)
         yield Started(usage.model_copy(update={"output_tokens": 0, "reasoning_tokens": 0}))
         parts: list[Part] = []
@@ -154,7 +154,7 @@ class ScriptedModel:
         if reply.gate is not None:
             await reply.gate.wait()
         if reply.failure is not None:
-            raise reply.failure
+            raise ModelFailed(reply.failure)
         if reply.hangs:
             await asyncio.Event().wait()
         for number, (name, args) in enumerate(reply.calls, 1):
@@ -162,6 +162,9 @@ class ScriptedModel:
             parts.append(ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args))
         stop = reply.stop or ("tool_calls" if reply.calls else "end")
         yield Answer(tuple(parts), prompt.model.model_name, usage, stop)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
     def _next(self, request: dict[str, JsonValue], prompt: Prompt, step_id: str) -> _Reply:
         messages = request["messages"]
@@ -178,7 +181,8 @@ class ScriptedModel:
                 f"the model's script has run out: call {len(self.asked)} ({key[1]}) has no answer; it followed on\n"
                 f"    {last!r}\nSay what it answers: perdure.model.says(...)"
             )
-            raise ApplicationError(self.problem, type="script_exhausted", non_retryable=True)
+            exhausted = ModelFailure(kind="script_exhausted", message=self.problem, provider=_SOURCE.provider)
+            raise ModelFailed(exhausted)
         reply = self._given[key] = self._replies.pop(0)
         return reply
 

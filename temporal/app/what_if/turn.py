@@ -19,7 +19,8 @@ from typing import Final, Literal, assert_never
 from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from perdure.activities.models.call import MOST_ABORTED, encode_request
+from perdure.activities.models.call_attempt import encode_request
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
@@ -59,7 +60,6 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent, cost
 from perdure.workflows.protocol.activities import Partial, StepOutput
 from perdure.workflows.protocol.commands import Prompt, StepRecord
-from perdure.workflows.vocabulary.errors import MODEL_ABORTED, MODEL_TIMEOUT
 from perdure.workflows.vocabulary.events import Events
 from perdure.workflows.vocabulary.parts import Message, StopReason, Timing, ToolCall, ToolError, ToolResult
 
@@ -126,16 +126,16 @@ class Models:
                 output = await self._attempt(wire, body, prompt, step_id, meter)
                 told = {"attempt": attempt, "request_sha256": hashlib.sha256(encoded).hexdigest()}
                 return output.model_copy(update={**told, "before": before if before != Spent() else None})
-            except ApplicationError as error:
-                if error.type != MODEL_TIMEOUT:
+            except ModelFailed as failed:
+                failure = failed.failure
+                if failure.request == "refused":
                     meter.refused()
-                given_up = error.type == MODEL_ABORTED and attempt >= MOST_ABORTED
-                if error.non_retryable or given_up or attempt == _ATTEMPTS:
+                if failure.is_final(attempt) or attempt == _ATTEMPTS:
                     books = Partial(attempt=attempt, lost=0, streaming=False, spent=meter.spent(), before=before)
                     raise ApplicationError(
-                        error.message, books, type=error.type, non_retryable=error.non_retryable
-                    ) from error
-                delay = error.next_retry_delay
+                        failure.message, books, type=failure.kind, non_retryable=not failure.retryable
+                    ) from None
+                delay = failure.retry_after
                 wait = delay.total_seconds() if delay is not None else 0.1 * 4 ** (attempt - 1)
             before += meter.spent()
             await asyncio.sleep(min(wait, _LONGEST_WAIT_S))

@@ -1,5 +1,7 @@
 """The error that ends a bench run."""
 
+from perdure.temporal.user_error import UserError
 
-class BenchFailed(Exception):
+
+class BenchFailed(UserError):
     """Something under test did not behave as required; the message is for people."""

@@ -1,0 +1,81 @@
+"""One attempt at a model call: its request, its clock, its answer."""
+
+import asyncio
+import json
+import time
+from contextlib import aclosing
+from dataclasses import replace
+
+from pydantic import JsonValue
+from temporalio import activity
+
+from perdure.activities.models.argument_validation import OwnTool, validated
+from perdure.activities.models.call_progress import Progress
+from perdure.activities.models.conversation import Conversation
+from perdure.activities.models.meter import Meter
+from perdure.activities.models.wire import Answer, Delta, Started, Wire
+from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.telemetry.metrics import Metrics
+from perdure.workflows.vocabulary.parts import Timing
+
+
+def encode_request(body: dict[str, JsonValue]) -> bytes:
+    """The canonical bytes of a provider request, for its sha256."""
+    # By the standard library, for arguments and results may hold integers that faster encoders refuse.
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+class Attempt:
+    """One attempt at one step: its request, its clock, its answer."""
+
+    def __init__(
+        self,
+        step_id: str,
+        conversation: Conversation,
+        wire: Wire,
+        progress: Progress,
+        metrics: Metrics,
+        own_tool: OwnTool,
+    ) -> None:
+        self.step_id = step_id
+        self.conversation = conversation
+        self.progress = progress
+        self.answer: Answer | None = None
+        self._wire = wire
+        self._metrics = metrics
+        self._own_tool = own_tool
+        self._request = wire.request(conversation.prompt, conversation.messages)
+        self.body = encode_request(self._request)
+        model = conversation.prompt.model
+        self.meter = Meter(price_of(model), len(self.body), model.max_output_tokens)
+        progress.measure(self.meter)
+        self._started = time.monotonic()
+        self._first_token: float | None = None
+
+    async def stream(self) -> None:
+        model = self.conversation.prompt.model.use
+        self._metrics.request_sent(model, time.time() - activity.info().current_attempt_scheduled_time.timestamp())
+        self._started = time.monotonic()
+        self.meter.sent()
+        async with aclosing(self._wire.stream(self._request, self.conversation.prompt, self.step_id)) as items:
+            async for item in items:
+                match item:
+                    case Started():
+                        self.meter.begun(item.usage)
+                        self.progress.begun()
+                    case Delta():
+                        if self._first_token is None:
+                            self._first_token = time.monotonic()
+                            self._metrics.first_token(model, self._first_token - self._started)
+                        self.meter.streamed((item.tool_name or "") + item.text)
+                        self.progress.writer.write(item)
+                    case Answer():
+                        self.meter.billed(item.usage)
+                        # In a thread, for validators of tools are the users' own code.
+                        tools = self.conversation.prompt.tools
+                        parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
+                        self.answer = replace(item, parts=parts)
+
+    def timing(self) -> Timing:
+        first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)
+        return Timing(first_token_ms=first, total_ms=round((time.monotonic() - self._started) * 1000, 3))

@@ -1,0 +1,184 @@
+"""From an exception to a `ModelFailure`: which kind it is, whether it is tried again, and in which words it is told.
+
+Rule 1: every failure of a provider leaves a wire through `classify`. Nothing else decides on retries or words.
+Rule 2: a code that the provider names comes before the HTTP status. The provider's wording decides only where no code
+exists (a prompt that is too long).
+Rule 3: the message is for people. It never holds a key, a header or an address; what looks like a key is blotted out.
+"""
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import httpx2
+
+from perdure.activities.encoding.unpacking import NotUnpackable, TooMuch
+from perdure.activities.models.failure_table import (
+    BY_STATUS,
+    KINDS,
+    OVERLOADED,
+    POLICY,
+    QUOTA,
+    RATE,
+    STATUS_OF_CODE,
+    TOO_LONG,
+    TOO_LONG_WORDS,
+)
+from perdure.activities.models.failures import (
+    AnswerAborted,
+    ModelFailed,
+    ModelFailure,
+    ProviderError,
+    Source,
+    StreamTruncated,
+    Unreachable,
+)
+from perdure.temporal.definitions.references import MissingVariable
+from perdure.temporal.telemetry.redaction import redacted
+from perdure.workflows.vocabulary import errors
+
+#: A provider that asks for a longer wait is tried again after this.
+LONGEST_WAIT: Final = timedelta(minutes=10)
+
+_KEYS: Final = re.compile(
+    r"(?i)(?:(?:api[ _-]?key|authorization|auth[ _-]token)(?:\s+provided)?['\"]?\s*[:=]\s*(?:bearer\s+)?|bearer\s+)\S+"
+    r"|\b(?:sk|pk|gsk|xai|hf|key)[-_][A-Za-z0-9_*.-]{6,}"
+    r"|\bAIza[\w-]{10,}"
+    r"|://[^/\s@]+@"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{32,}"
+)
+
+
+def classify(error: BaseException, source: Source) -> ModelFailure:
+    """The failure of a call to `source` that ended with `error`, an exception of no SDK. A `ModelFailed` keeps its
+    own."""
+    match error:
+        case ModelFailed():
+            return error.failure
+        case MissingVariable():
+            return _failure(errors.MODEL_NO_KEY, source, text=f"the environment variable {error} is not set")
+        case AnswerAborted():
+            return _failure(errors.MODEL_ABORTED, source, text=f"it ended with {str(error)!r}")
+        case StreamTruncated() | json.JSONDecodeError():
+            return _failure(errors.MODEL_STREAM_TRUNCATED, source)
+        case httpx2.TimeoutException() | TimeoutError():
+            return _failure(errors.MODEL_TIMEOUT, source)
+        case Unreachable():
+            return _unreachable(error.cause, source)
+        case httpx2.TransportError() | httpx2.InvalidURL() | OSError():
+            return _unreachable(error, source)
+        case ProviderError():
+            return _reported(error, source)
+        case _:
+            # Its text may hold anything, so only its class is named.
+            return _failure(errors.MODEL_UNEXPECTED, source, text=type(error).__name__)
+
+
+def redact(text: str) -> str:
+    """`text` on one line, short, and without what looks like a key."""
+    return _KEYS.sub("[redacted]", redacted(" ".join(text.split())))[:500]
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long the provider asks to wait (`retry-after-ms`, or `retry-after` in seconds or as a date), capped."""
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _seconds(headers.get("retry-after", "0"))
+    except ValueError:
+        return None
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())) if seconds > 0 else None
+
+
+def _seconds(value: str) -> float:
+    date = email.utils.parsedate_tz(value)
+    return email.utils.mktime_tz(date) - time.time() if date else float(value)
+
+
+def _reported(error: ProviderError, source: Source) -> ModelFailure:
+    """Rows of the table that depend on what the provider said."""
+    codes, text = error.codes, str(error)
+    told = _status(error)
+    status, words = told or 500, text.lower()
+    again = error.headers.get("x-should-retry")
+    retry: bool | None = None
+    if codes & QUOTA or status == 402:
+        kind = errors.MODEL_QUOTA
+    elif codes & TOO_LONG or (status in (400, 413, 422) and any(phrase in words for phrase in TOO_LONG_WORDS)):
+        kind = errors.MODEL_CONTEXT_LENGTH
+    elif codes & POLICY:
+        kind = errors.MODEL_CONTENT_POLICY
+    elif codes & OVERLOADED or status == 529:
+        kind, retry = errors.MODEL_OVERLOADED, again != "false"
+    elif codes & RATE or status == 429:
+        kind, retry = errors.MODEL_RATE_LIMITED, again != "false"
+    elif status in (408, 409) or status >= 500:
+        kind, retry = errors.MODEL_SERVER_ERROR, again != "false"
+    else:
+        kind, retry = BY_STATUS.get(status, errors.MODEL_INVALID_REQUEST), again == "true"
+    return _failure(
+        kind,
+        source,
+        text=text,
+        status=told,
+        code=min(sorted(codes), default=None, key=lambda code: code in STATUS_OF_CODE),
+        retry=retry,
+        delay=retry_after(error.headers),
+    )
+
+
+def _status(error: ProviderError) -> int | None:
+    if error.status is not None and error.status >= 400:
+        return error.status
+    # An error inside a stream that began well. Some servers give a status as its code.
+    numbers = (int(code) for code in error.codes if code.isdigit() and len(code) == 3)
+    known = (STATUS_OF_CODE[code] for code in sorted(error.codes) if code in STATUS_OF_CODE)
+    return next(numbers, None) or next(known, None)
+
+
+def _unreachable(cause: BaseException | None, source: Source) -> ModelFailure:
+    match cause:
+        case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+            return _failure(errors.MODEL_INVALID_REQUEST, source, text="its base_url is not a valid URL")
+        case httpx2.LocalProtocolError():
+            text = "the API key holds a character that is not allowed in a key"
+            return _failure(errors.MODEL_INVALID_REQUEST, source, text=text)
+        case TooMuch() | NotUnpackable():
+            return _failure(errors.MODEL_UNEXPECTED, source, text=str(cause), retry=False)
+        case _:
+            return _failure(errors.MODEL_CONNECTION, source)
+
+
+def _failure(
+    kind: str,
+    source: Source,
+    *,
+    text: str = "",
+    status: int | None = None,
+    code: str | None = None,
+    retry: bool | None = None,
+    delay: timedelta | None = None,
+) -> ModelFailure:
+    row = KINDS[kind]
+    retry = row.retry if retry is None else retry
+    message = f"{source.name} {row.words}" + (f" ({status})" if status else "")
+    # A proxy's error page helps nobody.
+    if row.quote and text and not text.lstrip().startswith("<"):
+        message += f": {redact(text)}"
+    return ModelFailure(
+        kind=kind,
+        message=message,
+        provider=source.provider,
+        status=status,
+        code=code,
+        retryable=retry,
+        retry_after=delay if retry else None,
+        most_attempts=row.most_attempts,
+        request="unknown" if row.may_be_charged else "refused",
+        benign=row.benign,
+    )

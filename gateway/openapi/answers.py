@@ -1,0 +1,202 @@
+"""What the routes answer. Most routes encode their answer by hand: there the record is for the schema alone.
+
+A field with `exclude_if` is left out where there is nothing to say; all others are always there.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.schedules import Schedule
+from perdure.workflows.protocol.commands import SnapshotPage
+from perdure.workflows.vocabulary.events import TurnEnd
+from perdure.workflows.vocabulary.parts import (
+    Frozen,
+    Message,
+    Question,
+    SessionStatus,
+    ToolError,
+    Usage,
+    absent,
+)
+
+
+class SessionCreated(Frozen):
+    session_id: str
+    #: The id of its workflow in Temporal.
+    workflow_id: str
+    #: A cursor from before the session's first new event.
+    seq: int
+
+
+class SessionNamed(Frozen):
+    session_id: str
+
+
+class QuestionAnswered(Frozen):
+    session_id: str
+    question_id: str
+    #: A cursor from before the answer's first event.
+    seq: int
+
+
+class SubQuestion(Question):
+    """A question of a sub-agent."""
+
+    #: The session at which it is answered.
+    session_id: str
+
+
+class MessageAccepted(Frozen):
+    session_id: str
+    message_id: str
+    #: A cursor from before the message's first event.
+    seq: int
+    #: The session's.
+    status: SessionStatus
+    #: Where the message waits for its turn, from 1; absent where it does not wait.
+    position: int | None = Field(default=None, exclude_if=absent)
+    #: Open questions; absent where there are none.
+    waiting_for: tuple[Question, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class MessageWaits(Frozen):
+    """Answer to `?wait=` where the session waits for a person."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    status: Literal["waiting"]
+    #: Where the message stood in the queue as it was taken, from 1; absent where its turn had begun.
+    position: int | None = Field(default=None, exclude_if=absent)
+    questions: tuple[Question, ...]
+    #: Of sub-agents, each with the `session_id` at which it is answered; absent where there are none.
+    sub_questions: tuple[SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class TurnOutcome(Frozen):
+    """How a turn ended."""
+
+    turn_id: str
+    reason: TurnEnd
+    error: ToolError | None = Field(default=None, exclude_if=absent)
+    usage: Usage
+    #: Dollars; null when a price is unknown.
+    cost_usd: float | None
+
+
+class FinishedTurn(Frozen):
+    """Answer to `?wait=` where the turn has ended."""
+
+    session_id: str
+    message_id: str
+    seq: int
+    turn: TurnOutcome
+    #: The turn's transcript.
+    messages: tuple[Message, ...]
+
+
+class FieldProblem(Frozen):
+    #: Its place in the request, as in `message.parts[0].text`.
+    field: str
+    message: str
+
+
+class ProblemBody(Frozen):
+    """A refusal or a failure, as RFC 9457 has it."""
+
+    #: The address of the code's description.
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: tuple[FieldProblem, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class Snapshot(SnapshotPage):
+    """A session in whole."""
+
+    #: Open questions of sub-agents.
+    sub_questions: tuple[SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class SessionEntry(Frozen):
+    """A session as the list shows it."""
+
+    session_id: str
+    #: The id of its workflow in Temporal.
+    workflow_id: str
+    agent: str
+    status: SessionStatus
+    user: str | None
+    created_at: datetime
+    #: Dollars.
+    cost_usd: float
+    #: The beginning of its first message.
+    title: str
+    #: The demo model answers.
+    demo: bool
+    #: The session whose call this one answers.
+    parent: str | None = Field(default=None, exclude_if=absent)
+
+
+class SessionList(Frozen):
+    sessions: tuple[SessionEntry, ...]
+    #: For the next page; null on the last.
+    next_cursor: str | None
+
+
+class AgentToolEntry(Frozen):
+    name: str
+    description: str
+
+
+class ScheduleEntry(Schedule):
+    """A schedule of an agent."""
+
+    #: When it is due next; only for a single agent.
+    next: tuple[datetime, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class AgentEntry(Frozen):
+    """An agent that serves."""
+
+    name: str
+    description: str
+    #: The role, one of `models`, that answers.
+    model: str
+    #: `provider/model` by role.
+    models: dict[str, str]
+    #: JSON Schema properties by name.
+    inputs: dict[str, dict[str, JsonValue]]
+    tools: tuple[AgentToolEntry, ...]
+    limits: Limits
+    schedules: tuple[ScheduleEntry, ...]
+    #: The demo model answers in place of a provider without a key.
+    demo: bool
+    #: sha256 of the definition.
+    digest: str
+
+
+class AgentList(Frozen):
+    agents: tuple[AgentEntry, ...]
+    #: Where Temporal's Web UI is.
+    temporal_ui: str | None
+
+
+class TimerEntry(Frozen):
+    timer_id: str
+    #: When it fires.
+    at: datetime
+    note: str
+
+
+class TimerList(Frozen):
+    timers: tuple[TimerEntry, ...]
+
+
+class Health(Frozen):
+    status: Literal["ok", "ready"]

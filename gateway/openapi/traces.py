@@ -1,0 +1,104 @@
+"""The trace of a session, as a record for the schema: the route encodes it by hand."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.vocabulary.parts import (
+    Blocked,
+    By,
+    Frozen,
+    Message,
+    StopReason,
+    Timing,
+    ToolResult,
+    ToolSpec,
+    Usage,
+    absent,
+)
+
+
+class QuestionTrace(Frozen):
+    """What was asked about a call, and how it was settled."""
+
+    question_id: str
+    kind: Literal["approval", "input"]
+    asked_at: datetime
+    prompt: str | None = Field(default=None, exclude_if=absent)
+    expires_at: datetime | None = Field(default=None, exclude_if=absent)
+    #: Absent while the question is open.
+    resolved_at: datetime | None = Field(default=None, exclude_if=absent)
+    approved: bool | None = Field(default=None, exclude_if=absent)
+    reason: str | None = Field(default=None, exclude_if=absent)
+    #: Who answered.
+    by: By | None = Field(default=None, exclude_if=absent)
+    #: The answer to an input question.
+    value: JsonValue = Field(default=None, exclude_if=absent)
+
+
+class CallTrace(Frozen):
+    """A tool call of a step."""
+
+    call_id: str
+    name: str
+    #: What the tool was called with; null until it starts.
+    args: dict[str, JsonValue] | None
+    started_at: datetime | None
+    duration_ms: float | None
+    attempts: int | None
+    result: ToolResult | None
+    #: The session of the sub-agent that answers the call.
+    session_id: str | None = Field(default=None, exclude_if=absent)
+    questions: tuple[QuestionTrace, ...] | None = Field(default=None, exclude_if=absent)
+    #: The tool held up others on its worker.
+    blocked: Blocked | None = Field(default=None, exclude_if=absent)
+
+
+class PromptShown(Frozen):
+    """What the model was told."""
+
+    system: str
+    examples: tuple[Message, ...]
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...]
+
+
+class StepTrace(Frozen):
+    """A step: what the model was told, what it answered, what its tools did."""
+
+    step_id: str
+    turn_id: str
+    #: `provider/model`
+    model: str
+    #: The role, a key of the definition's `models`.
+    role: str
+    #: sha256 of the definition.
+    digest: str
+    status: Literal["running", "finished"]
+    started_at: datetime | None
+    finished_at: datetime | None
+    #: Null where the session no longer keeps the definition that the step ran with.
+    prompt: PromptShown | None
+    #: The body for the provider, as today's code builds it.
+    request: JsonValue
+    #: sha256 of the body that was sent.
+    request_sha256: str | None
+    #: Whether `request` is what was sent; null where that cannot be said.
+    request_matches: bool | None
+    message: Message | None
+    stop: StopReason | None
+    attempt: int | None
+    usage: Usage | None
+    #: Dollars.
+    cost_usd: float | None
+    timing: Timing | None
+    #: The provider's own word for an end that `stop` has no name for.
+    stop_raw: str | None = Field(default=None, exclude_if=absent)
+    tools: tuple[CallTrace, ...]
+
+
+class Trace(Frozen):
+    steps: tuple[StepTrace, ...]
+    #: For `after` of the next page; null on the last.
+    next_cursor: int | None

@@ -1,0 +1,33 @@
+"""The commands `chat` and `trace`: what they take."""
+
+from typing import Annotated
+
+import typer
+
+from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
+
+
+def chat(
+    session: Annotated[str | None, typer.Argument(help="Take up this session; without it, a new one begins.")] = None,
+    agent: Annotated[str, typer.Option(help="The agent of a new session.")] = "assistant",
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Talk to an agent. Ctrl-C stops an answer, and leaves at the prompt."""
+    from perdure.temporal.app.commands import chat as commands
+
+    commands.chat(session, agent, url, data_dir)
+
+
+def trace(
+    session: Session,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the last turns.")] = None,
+    prompt: Annotated[bool, flag("--prompt", "Show the exact prompt of each step.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print what the gateway's trace route answers.")] = False,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Show every step of a session: model, time, tokens, cost, and what its tools did."""
+    from perdure.temporal.app.commands import traces
+
+    traces.trace(session, last, prompt, as_json, tenant, data_dir)

@@ -1,0 +1,40 @@
+"""The commands `new`, `doctor` and `bench`: what they take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perdure.temporal.app.bench.groups import Rows
+from perdure.temporal.app.cli.options import Agents, DataDir, Models, Tools, flag
+
+
+def new(directory: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")]) -> None:
+    """Write an agent, a tool and a test to start from."""
+    from perdure.temporal.app.commands import new as project
+
+    for path in project.create(directory):
+        typer.echo(path)
+
+
+def doctor(agents: Agents = None, tools: Tools = None, models: Models = None, data_dir: DataDir = None) -> None:
+    """Check Temporal, workers, definitions, keys, prices and the blob store; exits with 1 if one of them fails."""
+    from perdure.temporal.app.commands.doctor import examine
+
+    examine(agents, tools, models, data_dir)
+
+
+def bench(
+    new: Annotated[Path | None, typer.Argument(help="A result, as JSON, to show or compare instead of a run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A file to write the result to, as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option(help="A file to write a report page to.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="An earlier result, as JSON; exit code 1 if a target that it met is missed.")
+    ] = None,
+    quick: Annotated[bool, flag("--quick", "Fewer turns and tokens: a look, not a result.")] = False,
+    only: Annotated[list[Rows] | None, typer.Option(help="Only these measurements; may be repeated.")] = None,
+) -> None:
+    """Measure this machine's Perdure against direct streaming and bare Temporal, with a provider that is none."""
+    from perdure.temporal.app.bench import command
+
+    command.bench(new, out, html, compare, quick, only)

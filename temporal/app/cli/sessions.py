@@ -1,0 +1,85 @@
+"""`perdure sessions`: what its commands take. What they do is in `commands.sessions`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from perdure.temporal.app.cli.options import DataDir, Session, Tenant, flag
+
+app = typer.Typer(help="List, show, stop, close, erase and export sessions.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_them(
+    agent: Annotated[str | None, typer.Option(help="Only sessions of this agent.")] = None,
+    status: Annotated[
+        Literal["idle", "working", "waiting", "closed"] | None, typer.Option(help="Only sessions in this status.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Only sessions of this user.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 50,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """List sessions: open ones, the newest first, then closed ones."""
+    from perdure.temporal.app.commands.session_list import list_sessions
+
+    list_sessions(agent, status, user, limit, tenant, data_dir)
+
+
+@app.command()
+def show(
+    session: Session,
+    turns: Annotated[int, typer.Option(min=0, help="Show so many of the last turns.")] = 5,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Show a session and its last turns in words."""
+    from perdure.temporal.app.commands import sessions
+
+    sessions.show(session, turns, tenant, data_dir)
+
+
+@app.command()
+def stop(session: Session, tenant: Tenant = "default", data_dir: DataDir = None) -> None:
+    """Stop the turn that runs, and keep the session."""
+    from perdure.temporal.app.commands import sessions
+
+    sessions.stop(session, tenant, data_dir)
+
+
+@app.command()
+def close(session: Session, tenant: Tenant = "default", data_dir: DataDir = None) -> None:
+    """Close a session for good: its turn is stopped, and it takes no more messages."""
+    from perdure.temporal.app.commands import sessions
+
+    sessions.close(session, tenant, data_dir)
+
+
+@app.command()
+def erase(
+    session: Session,
+    yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
+    terminate: Annotated[
+        bool, flag("--terminate", "End it at once: for a session that no worker can carry on.")
+    ] = False,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Close a session and delete every history and every blob of it. Can be repeated."""
+    from perdure.temporal.app.commands import sessions
+
+    sessions.erase(session, yes, terminate, tenant, data_dir)
+
+
+@app.command()
+def export(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if it does not exist.")],
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Write a session's histories as JSON files that replay anywhere, the oldest run as 1."""
+    from perdure.temporal.app.commands import sessions
+
+    sessions.export(session, folder, tenant, data_dir)

@@ -1,0 +1,90 @@
+"""`perdure sessions list`: by the gateway of a `perdure dev` where one runs on the data directory, else from Temporal.
+
+Both give the same list. The gateway's needs neither Temporal's SDK nor the rest of Perdure, which take a second to load.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+from rich.console import Console
+
+from perdure.temporal.app.commands.session_rows import session_rows
+from perdure.temporal.app.console.gateway import gateway_address
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
+
+if TYPE_CHECKING:
+    from perdure.gateway.backend.visibility import Status
+
+_TIMEOUT_S: Final = 30
+#: The only tenant of a `dev`.
+_TENANT: Final = "default"
+
+Page = dict[str, Any]
+
+
+def list_sessions(
+    agent: str | None, status: "Status | None", user: str | None, limit: int, tenant: str, data_dir: Path | None
+) -> None:
+    """Prints at most `limit` sessions: open ones, the newest first, then closed ones. Raises `Refused` and
+    `TemporalUnavailable`."""
+    wanted = {"agent": agent, "status": status, "user": user}
+    dev = tenant == _TENANT and not temporal_is_named(environment()) and find_dev(data_dir or DEFAULT_DATA_DIR)
+    if dev:
+        found, more = _from_gateway(wanted, limit, data_dir)
+    else:
+        found, more = _from_temporal(wanted, limit, tenant, data_dir)
+    console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print("no sessions")
+    else:
+        for row in session_rows(found, datetime.now(UTC), console.width):
+            console.print(row)
+    if more:
+        console.print(f"there are more than {limit}; --limit shows more", style="dim")
+
+
+def _from_gateway(wanted: Mapping[str, str | None], limit: int, data_dir: Path | None) -> tuple[list[Page], bool]:
+    gateway = gateway_address(None, data_dir)
+    found: list[Page] = []
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT_S) as http:
+        while True:
+            try:
+                answer = http.get("/v1/sessions", params=asked)
+            except httpx2.TransportError as error:
+                raise gateway.away(error) from None
+            if not answer.is_success:
+                raise Refused(f"the gateway at {gateway.url} answered {answer.status_code}: {answer.text[:500]}")
+            page = answer.json()
+            found += page["sessions"]
+            if page["next_cursor"] is None or len(found) > limit:
+                return found[:limit], len(found) > limit
+            asked["cursor"] = page["next_cursor"]
+
+
+def _from_temporal(
+    wanted: Mapping[str, Any], limit: int, tenant: str, data_dir: Path | None
+) -> tuple[list[Page], bool]:
+    from perdure.gateway.routes.session_list import list_sessions as read_page
+    from perdure.temporal.app.console.direct import reach, run
+
+    async def work() -> list[Page]:
+        to = await reach(tenant, data_dir)
+        found: list[Page] = []
+        cursor: str | None = None
+        while True:
+            page = await read_page(
+                to.backend, to.by, agent=wanted["agent"], status=wanted["status"], user=wanted["user"], cursor=cursor
+            )
+            found += page["sessions"]
+            cursor = page["next_cursor"]
+            if cursor is None or len(found) > limit:
+                return found
+
+    found = run(work())
+    return found[:limit], len(found) > limit

@@ -1,0 +1,230 @@
+"""The OpenAPI document, held against what a gateway really answers: all routes, all events, all live frames."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from perdure.gateway.app import create_routes
+from perdure.gateway.openapi import examples
+from perdure.gateway.openapi.stream import EVENTS, FRAMES, type_of
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from tests.support.dev import Dev
+from tests.support.openapi_check import Checked
+from tests.support.session_client import PATIENCE_S, Sessions, Viewer, frames_of
+
+_HEAD = """
+models:
+  main: {use: anthropic/claude-haiku-5-5}
+  other: {use: anthropic/claude-sonnet-5-5}
+model: main
+instructions: Be brief.
+"""
+CLERK = f"""
+name: clerk
+{_HEAD}
+tools:
+  - draw: {{approval: always}}
+  - client: {{name: pick, description: Picks}}
+  - wake_me
+schedules: [{{cron: "0 9 * * MON", session: weekly, message: "Write the report"}}]
+"""
+BOSS = f"name: boss\n{_HEAD}\ntools: [agent: {{name: clerk, description: Helps}}]"
+TOOLS = '''
+import asyncio
+from temporalio import activity
+
+@activity.defn
+async def draw(steps: int) -> bytes:
+    """Draws."""
+    for step in range(steps):
+        activity.heartbeat("drawing", step / steps)
+        await asyncio.sleep(0.3)
+    return b"\\x89PNG\\r\\n\\x1a\\n" + bytes(16)
+'''
+LONG = Reply(text=" ".join(f"word{n}" for n in range(80)), gap=0.03)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def dev(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> AsyncIterator[Dev]:
+    folder = tmp_path_factory.mktemp("dev")
+    (folder / "agents").mkdir()
+    (folder / "agents" / "clerk.yaml").write_text(CLERK)
+    (folder / "agents" / "boss.yaml").write_text(BOSS)
+    (folder / "tools.py").write_text(TOOLS)
+    running = Dev(folder, environment, ["--agents", str(folder / "agents"), "--tools", str(folder / "tools.py")])
+    await running.start()
+    yield running
+    await running.stop()
+
+
+def test_each_item_of_a_stream_has_an_example_that_fits() -> None:
+    document = create_routes().openapi()
+    checked = Checked(document)
+    for event in EVENTS:
+        checked.fits({"$ref": f"#/components/schemas/{event.__name__}"}, examples.EVENTS[type_of(event)])
+    for kind, example in examples.FRAMES.items():
+        checked.fits({"$ref": f"#/components/schemas/{FRAMES[kind].__name__}"}, example)
+    assert set(examples.EVENTS) == {type_of(event) for event in EVENTS}
+
+
+def test_every_route_and_field_is_described() -> None:
+    document = create_routes().openapi()
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert [name for name, operation in operations if not operation.get("description")] == []
+    untold = [
+        name
+        for name, operation in operations
+        for status, answer in operation["responses"].items()
+        if status in ("200", "201", "202") and answer.get("content", {}).get("application/json", {}).get("schema") == {}
+    ]
+    assert untold == []
+
+
+@pytest.mark.server
+async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakeProvider) -> None:
+    async with httpx2.AsyncClient(base_url=dev.url, timeout=PATIENCE_S) as http:
+        checked = Checked((await http.get("/openapi.json")).json())
+    hooks = {"response": [checked.response]}
+    async with httpx2.AsyncClient(base_url=dev.url, timeout=PATIENCE_S, event_hooks=hooks) as http:
+        story = Story(dev, provider, Sessions(http), checked)
+        await story.a_session_with_questions()
+        await story.a_session_that_changes()
+        await story.a_sub_agent()
+        await story.a_session_that_closes()
+        await story.what_stands_around_sessions()
+        await story.refusals()
+
+    types = {type_of(event) for event in EVENTS} | set(FRAMES)
+    assert types - checked.items == set()
+    operations = {
+        f"{method.upper()} {path}" for path, methods in checked.document["paths"].items() for method in methods
+    }
+    assert operations - {name for name, status in checked.answers if status < 300} == set()
+    assert {status for _, status in checked.answers} >= {200, 201, 202, 404, 409, 422}
+
+
+class Story:
+    """Does all that a gateway can be asked for. Whatever it answers is checked."""
+
+    def __init__(self, dev: Dev, provider: FakeProvider, sessions: Sessions, checked: Checked) -> None:
+        self.agents = dev.data_dir / "agents"
+        self.provider = provider
+        self.sessions = sessions
+        self.http = sessions.http
+        self.checked = checked
+
+    @asynccontextmanager
+    async def view(self, session: str, after: int = 0) -> AsyncIterator[Viewer]:
+        async with self.sessions.view(session, after) as viewer:
+            yield viewer
+            for frame in viewer.frames:
+                self.checked.frame(frame)
+
+    async def a_session_with_questions(self) -> None:
+        calls = (("draw", {"steps": 4}), ("pick", {"prompt": "Which?"}), ("wake_me", {"after": "1ms", "note": "Look"}))
+        self.provider.script(Reply(text="", reasoning="hm", tools=calls), Reply(), Reply(text="Awake."), Reply())
+        url = "/v1/sessions/told"
+        body = {"agent": "clerk", "session_id": "told", "user": "ada", "message": {"message_id": "m1", "text": "Go"}}
+        for _ in range(2):
+            await self.http.post("/v1/sessions", json=body)
+        async with self.view("told") as viewer:
+            await viewer.until("approval.requested")
+            await viewer.until("input.requested")
+            assert len((await self.http.get(url)).json()["questions"]) == 2
+            waiting = await self.http.post(f"{url}/messages?wait=5", json={"text": "Well?"})
+            assert waiting.json()["status"] == "waiting"
+            asked = [frame.data for frame in viewer.frames if frame.type in ("approval.requested", "input.requested")]
+            for question in asked:
+                answer: dict[str, Any] = {"result": {"any": [1, None]}}
+                if question["type"] == "approval.requested":
+                    answer = {"approved": True}
+                await self.http.post(f"{url}/answers", json={"question_id": question["question_id"], **answer})
+            await viewer.until("tool.progress")
+            await viewer.until("timer.fired")
+            frames = await viewer.until("turn.finished", 3)
+        drawn = next(frame.data for frame in frames if frame.type == "tool.finished" and frame.data["name"] == "draw")
+        await self.http.get(f"{url}/files/{drawn['result']['output']['uri'].rpartition('/')[2]}")
+        await self.http.get(f"{url}/trace")
+
+    async def a_session_that_changes(self) -> None:
+        url = "/v1/sessions/told"
+        await self.http.patch(url, json={"model": "other"})
+        await self.http.patch(f"{url}/limits", json={"session": {"cost_usd": 4.0}})
+        before = (await self.http.get("/v1/agents/clerk")).json()["digest"]
+        (self.agents / "clerk.yaml").write_text(CLERK.replace("Be brief", "Be very brief"))
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.http.get("/v1/agents/clerk")).json()["digest"] == before:
+                pass
+        self.provider.script(LONG, Reply(text="", tools=(("wake_me", {"after": "2d", "note": "Later"}),)), Reply())
+        after = (await self.http.get(url)).json()["seq"]
+        async with self.view("told", after) as viewer:
+            await self.http.post(f"{url}/messages", json={"text": "A long one"})
+            await viewer.until("step.delta", 3)
+            async with self.view("told", after) as late:
+                await late.until("step.snapshot")
+            await self.http.post(f"{url}/messages", json={"text": "Queued"})
+            await viewer.until("message.queued")
+            await self.http.post(f"{url}/stop")
+            await viewer.until("turn.finished", 2)
+        timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
+        await self.http.delete(f"{url}/timers/{timer}")
+        await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
+        self.provider.script(Reply(text="Here."))
+        turn = await self.http.post(f"{url}/messages?wait={PATIENCE_S}", json={"text": "There?"})
+        assert turn.json()["turn"]["reason"] == "done"
+        self.provider.script(Reply(text="Here."))
+        accept = {"Accept": "text/event-stream"}
+        async with self.http.stream("POST", f"{url}/messages", json={"text": "And now?"}, headers=accept) as stream:
+            async for frame in frames_of(stream):
+                self.checked.frame(frame)
+
+    async def a_sub_agent(self) -> None:
+        ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))
+        self.provider.script(ask, Reply(text="", tools=(("pick", {}),)), LONG, Reply(text="Done."))
+        await self.sessions.create("boss", session_id="above", message="Ask it")
+        async with self.view("above") as viewer:
+            await viewer.until("tool.started")
+            while not (below := (await self.http.get("/v1/sessions/above")).json().get("sub_questions")):
+                pass
+            waiting = await self.http.post("/v1/sessions/above/messages?wait=5", json={"text": "Well?"})
+            assert waiting.json()["sub_questions"]
+            answer = {"question_id": below[0]["question_id"], "result": 1}
+            await self.http.post(f"/v1/sessions/{below[0]['session_id']}/answers", json=answer)
+            await viewer.until("tool.finished")
+        await self.http.get(f"/v1/sessions/{below[0]['session_id']}")
+        await self.http.get("/v1/sessions/above/trace")
+
+    async def a_session_that_closes(self) -> None:
+        self.provider.script(LONG)
+        await self.sessions.create("clerk", session_id="closes", message="A long one")
+        async with self.view("closes") as viewer:
+            await viewer.until("step.delta")
+            await self.sessions.send("closes", "Queued")
+            await viewer.until("message.queued")
+            for _ in range(2):
+                await self.http.delete("/v1/sessions/closes")
+            frames = await viewer.until("session.closed")
+        await self.http.get("/v1/sessions/closes/events", headers={"Last-Event-ID": str(frames[-1].seq)})
+        async with self.view("closes", after=1_000_000) as viewer:
+            await viewer.until("session.snapshot")
+        await self.http.delete("/v1/sessions/closes?erase=true")
+
+    async def what_stands_around_sessions(self) -> None:
+        await self.http.get("/v1/sessions")
+        for path in ("/v1/agents", "/healthz", "/readyz", "/metrics"):
+            await self.http.get(path)
+
+    async def refusals(self) -> None:
+        await self.http.get("/v1/sessions/nobody")
+        await self.http.post("/v1/sessions", json={"agent": "nobody"})
+        await self.http.post("/v1/sessions", json={"agent": "boss", "session_id": "told"})

@@ -1,0 +1,94 @@
+"""Models as a definition names them: which one, how it is called, and what it costs."""
+
+import re
+from typing import Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from perdure.workflows.definition.providers.table import PROVIDERS
+from perdure.workflows.vocabulary.parts import Frozen, absent
+
+_REFERENCE: Final = re.compile(r"\$\{\w+\}")
+
+
+class Rates(Frozen):
+    """What tokens cost, in dollars a million."""
+
+    input: float = Field(ge=0, description="Dollars a million input tokens.")
+    output: float = Field(ge=0, description="Dollars a million output tokens, reasoning included.")
+    cached_input: float | None = Field(
+        default=None,
+        ge=0,
+        description="Dollars a million input tokens that the provider reads from its cache; without it, the price of input.",
+    )
+
+
+class LongInput(Rates):
+    """What a whole request costs whose input is longer than `above` tokens."""
+
+    above: int = Field(ge=1, description="Input tokens above which these rates hold for the whole request.")
+
+
+class Price(Rates):
+    """What a model costs, where the price list does not know it or says something else."""
+
+    long_input: tuple[LongInput, ...] = Field(
+        default=(), description="Rates for long requests; those of the highest `above` that is exceeded count."
+    )
+
+
+class ModelDefinition(Frozen):
+    """A model that the agent can use, and how it is called."""
+
+    use: str = Field(
+        description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `openai` (Responses), "
+        "`openai-chat` (Chat Completions, also of Ollama, vLLM and others by `base_url`) and `demo`, which needs no key."
+    )
+    max_output_tokens: int = Field(
+        default=4096,
+        ge=1,
+        le=200_000,
+        description="The most tokens that one answer may have, reasoning included. Default: 4096.",
+    )
+    thinking: Literal["off", "low", "medium", "high"] = Field(
+        default="off", description="How much the model reasons before it answers. Default: off."
+    )
+    base_url: str | None = Field(
+        default=None,
+        description="The address of another server that speaks the provider's protocol, as in `http://localhost:11434/v1`. "
+        "`${NAME}` stands for a variable of the environment. Without it, the provider's own server.",
+    )
+    api_key: str | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="The variable that holds the key for `base_url`, written as `${NAME}` and listed in `secrets`; never the "
+        "key itself. Without it, only the vendor's own servers are given the vendor's key.",
+    )
+    price: Price | None = Field(
+        default=None, description="What the model costs. Without it, the price list says; a cap on cost needs a price."
+    )
+
+    @model_validator(mode="after")
+    def _known_provider(self) -> Self:
+        provider, _, model = self.use.partition("/")
+        if provider not in PROVIDERS or not model:
+            known = ", ".join(f"{name}/…" for name in PROVIDERS)
+            raise ValueError(f"use: {self.use!r} names no provider of this version; write one of {known}")
+        if self.api_key is not None and _REFERENCE.fullmatch(self.api_key) is None:
+            # The value is not repeated: it may be the key itself.
+            raise ValueError(
+                "api_key: is the name of the variable that holds the key, as in ${OTHER_KEY}, and never the key itself"
+            )
+        if self.api_key is not None and PROVIDERS[provider].endpoint is None:
+            raise ValueError(f"api_key: {provider} models take no key")
+        if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
+            raise ValueError("base_url: holds a user or a password; a key comes by api_key")
+        return self
+
+    @property
+    def provider(self) -> str:
+        return self.use.partition("/")[0]
+
+    @property
+    def model_name(self) -> str:
+        return self.use.partition("/")[2]

@@ -1,0 +1,34 @@
+"""Anthropic, by the Messages API."""
+
+from typing import Final
+
+from perdure.workflows.definition.providers.dialect import FORMATS, Dialect, StrictTools
+from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
+
+ANTHROPIC: Final = ProviderInfo(
+    name="anthropic",
+    display_name="Anthropic",
+    wire="wires.anthropic_messages",
+    sdk="anthropic",
+    endpoint=Endpoint(
+        base_url="https://api.anthropic.com",
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+        address="ANTHROPIC_BASE_URL",
+        own_sdk=True,
+        elsewhere="provider",
+    ),
+    price_list="anthropic",
+    trace_name="anthropic",
+    dialect=Dialect(
+        strict=StrictTools(
+            tools=20,
+            optional_properties=24,
+            unions=16,
+            properties=200,
+            depth=5,
+            enum_values=250,
+            min_items=(0, 1),
+            formats=FORMATS | {"uri"},
+        )
+    ),
+)

@@ -1,0 +1,48 @@
+"""What Perdure knows of a provider of models, as plain data.
+
+Rule: nothing here imports an SDK, reads the environment or asks the network. Whoever needs a fact about a provider reads it
+from its `ProviderInfo`, and nobody compares names of providers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a provider serves its API, and the credentials that it wants."""
+
+    base_url: str
+    #: Environment variables that hold a key. Any one of them will do.
+    keys: tuple[str, ...]
+    #: The environment variable that names another address, set by the operator beside the key.
+    address: str | None = None
+    #: The provider maintains the SDK of its wire, so the SDK finds keys, account and address by itself.
+    own_sdk: bool = False
+    #: Who answers at any other address. `provider`: a proxy in front of this provider. `anyone`: a server that merely
+    #: speaks the same API. It goes by no name, may serve any model at any price, and may want no key.
+    elsewhere: Literal["provider", "anyone"] = "anyone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    #: As a definition's `use` names it: `anthropic` in `anthropic/claude-sonnet-5-5`.
+    name: str
+    #: As people call it, at the beginning of a sentence.
+    display_name: str
+    #: The module below `perdure.activities.models` that speaks its API, imported when it is first needed.
+    wire: str
+    #: The package of its SDK; None: it has none.
+    sdk: str | None = None
+    #: None: it runs in the worker, and wants neither an address nor a key.
+    endpoint: Endpoint | None = None
+    #: Its id in the price list of `genai-prices`. None: only a definition can give prices.
+    price_list: str | None = None
+    #: Its calls cost nothing.
+    free: bool = False
+    #: `gen_ai.provider.name` in traces; the conventions of OpenTelemetry list the well-known names.
+    trace_name: str
+    #: How its API differs from others of its kind, and the limits that it sets. Holds at the provider's own address only.
+    dialect: Dialect = PLAIN

@@ -1,0 +1,39 @@
+"""OpenAI, by the Responses API."""
+
+from typing import Final
+
+from perdure.workflows.definition.providers.dialect import FORMATS, Dialect, StrictTools
+from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
+
+ENDPOINT: Final = Endpoint(
+    base_url="https://api.openai.com/v1", keys=("OPENAI_API_KEY",), address="OPENAI_BASE_URL", own_sdk=True
+)
+DIALECT: Final = Dialect(
+    strict=StrictTools(
+        tools=128,
+        optional_properties=5000,
+        unions=5000,
+        properties=5000,
+        depth=10,
+        enum_values=1000,
+        all_required=True,
+        recursion=True,
+        keywords=frozenset(
+            ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems")
+        ),
+        formats=FORMATS,
+    ),
+    array_items=True,
+    # Its newer models refuse `max_tokens`, the only name that compatible servers know.
+    output_limit="max_completion_tokens",
+)
+OPENAI: Final = ProviderInfo(
+    name="openai",
+    display_name="OpenAI",
+    wire="wires.openai_responses",
+    sdk="openai",
+    endpoint=ENDPOINT,
+    price_list="openai",
+    trace_name="openai",
+    dialect=DIALECT,
+)

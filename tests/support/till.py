@@ -1,4 +1,4 @@
-"""Tools whose arguments become something else when they are validated; each returns what it was given."""
+"""Tools whose arguments change when they are validated; each returns the arguments it received."""
 
 from decimal import Decimal
 from enum import Enum

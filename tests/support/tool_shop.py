@@ -1,7 +1,7 @@
-"""Tools for tests of tools. What they do they write into a ledger, a folder that is an argument of the call.
+"""Tools for tests of tools. They record what they do in a ledger, a folder that is an argument of the call.
 
-It needs nothing but the SDK, so it also runs on workers that are not Perdure's. Wherever a tool waits, it waits for a
-file, which a test makes when it likes.
+The module needs only the SDK, so it also runs on workers that are not Perdure's. Every tool that waits, waits for a
+file, which the test creates when it chooses.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ async def there(ledger: str, name: str) -> None:
 
 
 async def written(ledger: Path, word: str, count: int = 1, session: str = "") -> None:
-    """Returns once the tools have written `word` so often."""
+    """Returns once the tools have written `word` `count` times."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if words(ledger, session)[word] >= count:

@@ -1,4 +1,4 @@
-"""Exact arithmetic, and what hostile expressions come to."""
+"""Exact arithmetic, and the results of hostile expressions."""
 
 from decimal import Decimal
 

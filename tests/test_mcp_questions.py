@@ -1,4 +1,4 @@
-"""Calls of real MCP servers that ask people, as the activities make them: by a result and on the open connection."""
+"""Real MCP servers that ask people, called as the activities do: by a result and on the open connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ def old(request: pytest.FixtureRequest, old_server: HttpServer) -> McpAddress:
 
 
 class Call:
-    """One call, activity after activity, as a session makes them."""
+    """One call, activity by activity, as a session makes them."""
 
     def __init__(
         self, servers: McpServers, address: McpAddress, tool: str, args: dict[str, JsonValue], once: bool = False
@@ -150,7 +150,7 @@ async def test_a_server_that_no_longer_knows_the_call(servers: McpServers, new_s
         call.answer(colour="red")
     assert await Call(servers, address, "forget", {}).go_on() == "forgotten"
     assert await calls[0].go_on() == "cup 3 red"
-    # What runs once must not be made from its beginning again.
+    # A `once` call must not be started over.
     assert await calls[1].failure() == (
         "expired",
         "shop no longer accepts the answer to its question: shop_ask_twice did not continue.",
@@ -204,7 +204,7 @@ async def test_a_tool_that_runs_once_is_not_asked_on_the_open_connection(servers
 
 
 async def test_calls_at_the_same_time_on_one_connection(servers: McpServers) -> None:
-    """It does not say whose its question is; one that runs alone is asked."""
+    """A question does not say which call it is for; if only one call is under way, it can be asked."""
     address = program("tests.support.mcp_server", "old", OWN="1")
     assert await Call(servers, address, "add", {"a": 1, "b": 1}).go_on() == {"result": 2}
     hanging = asyncio.create_task(Call(servers, address, "hang", {"name": "x"}).go_on())

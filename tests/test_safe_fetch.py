@@ -1,4 +1,4 @@
-"""Fetching pages: what is refused, and that what is checked is what is connected to. The servers are real, on loopback."""
+"""Fetching pages: what is refused, and that the checked address is the one used. The servers are real, on loopback."""
 
 import asyncio
 import gzip
@@ -31,7 +31,7 @@ LOOPBACK = ip_address("127.0.0.1")
 
 @dataclass
 class Site:
-    """A server that answers each path with fixed bytes, and keeps what it was asked. No answer: it stays silent."""
+    """A server that answers each path with fixed bytes, and records requests. For an unknown path it stays silent."""
 
     answers: dict[str, bytes]
     port: int = 0
@@ -83,7 +83,7 @@ def redirect(location: str) -> bytes:
 
 
 def names(**hosts: str) -> Callable[[str, int], Awaitable[list[Address]]]:
-    """A resolver that knows these names (`shop` for shop.example), each with addresses divided by spaces."""
+    """A resolver that knows these names (`shop` for shop.example), each with space-separated addresses."""
 
     async def look_up(host: str, port: int) -> list[Address]:
         if host in {f"{name}.example" for name in hosts}:
@@ -94,7 +94,7 @@ def names(**hosts: str) -> Callable[[str, int], Awaitable[list[Address]]]:
 
 
 def fetcher(**hosts: str) -> Fetcher:
-    """One that may also go to 127.0.0.1, and nowhere else that is not public."""
+    """A fetcher that may also connect to 127.0.0.1, and to no other address that is not public."""
     return Fetcher(
         resolve=names(shop="127.0.0.1", **hosts), allowed=lambda address: address == LOOPBACK or is_public(address)
     )

@@ -1,4 +1,4 @@
-"""Tools' schemas for each provider: strict where that can be said, and never what the provider refuses."""
+"""Tool schemas for each provider: strict wherever possible, and never one that the provider rejects."""
 
 from datetime import date
 from decimal import Decimal
@@ -84,7 +84,7 @@ def one(input: dict[str, Any], dialect: str) -> tuple[dict[str, Any], bool]:  # 
 
 
 def complaints(tools: list[ToolSpec], dialect: str) -> list[str]:
-    """What the provider would say to a request with these tools."""
+    """The provider's complaints about a request with these tools."""
     fitted = list(zip(tools, fit_all(tools, DIALECTS[dialect]), strict=True))
     if dialect == "anthropic":
         return list(

@@ -1,4 +1,4 @@
-"""The test kit as its users have it: pytest of their own, in a folder outside of the repository."""
+"""The test kit as its users have it: a pytest run of their own, in a folder outside of the repository."""
 
 import subprocess
 import sys
@@ -209,7 +209,7 @@ async def test_no_kill(perdure):
 
 
 def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
-    """pytest on `tests` in a user's folder, with Perdure installed (here: on the path)."""
+    """Runs pytest on `tests` in a user's folder, with Perdure installed (here: on the path)."""
     (folder / "agents").mkdir()
     (folder / "agents" / "adder.yaml").write_text(AGENT)
     (folder / "tools.py").write_text(TOOLS)

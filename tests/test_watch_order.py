@@ -1,6 +1,6 @@
-"""Whatever happens in whatever order: events, attempts, losses, viewers. Every viewer is told all, once, in order.
+"""Any order of events, attempts, losses and viewers: every viewer receives everything, once, in order.
 
-What the contract promises of a stream is checked by `tests.support.watching.Told`, frame by frame.
+`tests.support.watching.Told` checks the contract of a stream, frame by frame.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class Act:
     then: float
 
 
-#: Often what goes on in the session, so that there is something to be told.
+#: Mostly progress of the session, so that there is something to publish.
 WHATS = [
     *("on", "on", "on", "on", "begin", "say", "say", "say", "late", "poke", "lose", "keep", "drop", "heard"),
     *("come", "come", "slow", "leave", "away", "back", "delay"),

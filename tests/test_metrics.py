@@ -339,12 +339,12 @@ async def test_frames_that_were_lost_are_counted_once(exporter: Exporter, metric
     before = (await scraped(exporter)).value("perdure_lost_frames_total") or 0
     viewer = Viewer(session, gateway)
     session.say("a")
-    await settled(lambda: viewer.told.text == "a")
+    await settled(lambda: viewer.view.text == "a")
     session.live.loses_frames = True
     session.say("b", "c")
     session.live.loses_frames = False
     session.say("d", "e")
-    await settled(lambda: viewer.told.text == "abcde")
+    await settled(lambda: viewer.view.text == "abcde")
 
     assert (await scraped(exporter)).value("perdure_lost_frames_total") == before + 2
     await viewer.go()
@@ -381,13 +381,13 @@ async def test_the_delay_of_some_frames_is_measured(exporter: Exporter, metrics:
     viewer = Viewer(session, gateway)
     # Its time of writing is unknown.
     session.say("x")
-    await settled(lambda: viewer.told.text == "x")
+    await settled(lambda: viewer.view.text == "x")
     before = (await scraped(exporter)).value("perdure_live_lag_seconds_count") or 0
     count = 2 * MEASURED_EACH + 1
     session.said[step, 1] = ["x"] * count
     for n in range(1, count):
         session.live.delta(SESSION, StepDelta(step, 1, n, 0, "text", "x", written=AT.timestamp()))
-    await settled(lambda: viewer.told.text == "x" * count)
+    await settled(lambda: viewer.view.text == "x" * count)
 
     assert (await scraped(exporter)).value("perdure_live_lag_seconds_count") == before + 2
     await viewer.go()

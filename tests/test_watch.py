@@ -138,7 +138,7 @@ def test_who_comes_again_before_the_new_attempt_speaks_forgets_the_old_one(tmp_p
         await first.go()
         session.begin()
         await asyncio.sleep(SOON)
-        again = Viewer(session, gateway, first.told.cursor)
+        again = Viewer(session, gateway, first.view.cursor)
         await asyncio.sleep(SOON)
         session.say("new")
         await asyncio.sleep(SOON)
@@ -205,7 +205,7 @@ def test_one_query_at_a_time_however_often_it_is_poked(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
         assert session.most_asking == 1
         await asyncio.sleep(SOON)
-        assert viewer.told.text == "x" * 100
+        assert viewer.view.text == "x" * 100
 
     play(tmp_path, scene)
 

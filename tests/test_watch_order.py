@@ -1,6 +1,6 @@
 """Any order of events, attempts, losses and viewers: every viewer receives everything, once, in order.
 
-`tests.support.watching.Told` checks the contract of a stream, frame by frame.
+`tests.support.watching.ClientView` checks the contract of a stream, frame by frame.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def test_whatever_happens_every_viewer_is_told_all_in_order(acts: list[Act], clo
         await asyncio.sleep(200)
         for viewer in here:
             viewer.check()
-            assert viewer.told.cursor == session.seq
+            assert viewer.view.cursor == session.seq
             assert viewer.task.done() == closes
         await asyncio.gather(*(viewer.go() for viewer in here))
         assert asyncio.all_tasks() == {asyncio.current_task()}

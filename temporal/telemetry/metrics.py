@@ -76,23 +76,23 @@ class Metrics:
         self._tools = count("perdure_tool_calls_total", "Tool calls that ended, by tool and outcome")
         self._blocked = spread(
             "perdure_tool_blocked_seconds",
-            "For how long tools held up others on their worker, each time of over a second",
+            "Seconds for which a tool blocked others on its worker, for blocks of over a second",
         )
         self._first_token = spread(
             "perdure_first_token_seconds", "From the request to a provider to the first token of its answer"
         )
         self._overhead = spread(
             "perdure_first_token_overhead_seconds",
-            "What comes before: from an attempt being scheduled to its request going out",
+            "From an attempt's scheduling to the sending of its request",
         )
         self._stop_delay = spread("perdure_stop_delay_seconds", "From a stop being handled to the end of its turn")
-        self._viewers = meter.create_gauge("perdure_viewers", "Readers of event streams, now")
-        self._cut = count("perdure_viewers_cut_total", "Viewers that were cut because they did not keep up")
+        self._viewers = meter.create_gauge("perdure_viewers", "Current viewers of event streams")
+        self._cut = count("perdure_viewers_cut_total", "Viewers that were disconnected because they fell behind")
         self._lag = spread(
-            "perdure_live_lag_seconds", "From a delta being written to its being handed to viewers; each 16th delta"
+            "perdure_live_lag_seconds", "From a delta being written to its delivery to viewers; every 16th delta"
         )
         self._lost_frames = count(
-            "perdure_lost_frames_total", "Deltas that did not arrive, so that viewers got the step in whole"
+            "perdure_lost_frames_total", "Deltas that were lost, so that viewers got a snapshot of the step instead"
         )
 
     # Reported by sessions.

@@ -134,8 +134,8 @@ class Tracing(Interceptor):
 
     def blocked(self, blocked: Blocked) -> None:
         """Call inside a tool's span, after the tool blocked others."""
-        told: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
-        trace.get_current_span().add_event("tool.blocks", told)
+        attributes: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
+        trace.get_current_span().add_event("tool.blocks", attributes)
 
     @contextmanager
     def chat(self, request: CallModelInput) -> Iterator[Span]:

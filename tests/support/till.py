@@ -64,5 +64,5 @@ def _even(number: int) -> int:
 
 @activity.defn
 async def halve(number: Annotated[int, AfterValidator(_even)], times: int = 1) -> float:
-    """Halves an even number, which no schema can tell."""
+    """Halves an even number; no schema expresses that rule."""
     return float(number / 2**times)

@@ -154,7 +154,7 @@ async def nap(seconds: float) -> str:
 
 @activity.defn
 async def tell(ledger: str, until: str) -> str:
-    """Says how far it is."""
+    """Reports progress."""
     activity.heartbeat("reading")
     activity.heartbeat({"message": "writing", "fraction": 0.5})
     activity.heartbeat(0.75)
@@ -165,7 +165,7 @@ async def tell(ledger: str, until: str) -> str:
 
 @activity.defn
 def tell_thread(ledger: str, until: str) -> str:
-    """Says how far it is, from a thread."""
+    """Reports progress from a thread."""
     activity.heartbeat("reading")
     activity.heartbeat({"message": "writing", "fraction": 0.5})
     activity.heartbeat(0.75)
@@ -177,7 +177,7 @@ def tell_thread(ledger: str, until: str) -> str:
 
 @activity.defn
 async def say_oddly() -> str:
-    """Says in its heartbeats what JSON cannot hold, and lists a file whose name is no text."""
+    """Reports progress that JSON cannot hold, and lists a file whose name is not valid text."""
     for odd in ("caf\udce9", b"\xff", {"message": "\ud800", "raw": [b"\xff"]}, object()):
         activity.heartbeat(odd)
     return "caf\udce9"
@@ -185,7 +185,7 @@ async def say_oddly() -> str:
 
 @activity.defn
 async def resume() -> str:
-    """Fails when it has told how far it is, and then goes on from there."""
+    """Fails after a heartbeat, and then resumes from its details."""
     (page,) = activity.info().heartbeat_details or (0,)
     if page:
         return f"from page {page}"
@@ -203,7 +203,7 @@ def silent(seconds: float) -> str:
 
 @activity.defn
 async def last_word(ledger: str) -> str:
-    """Runs until it is stopped, and then says how far it came."""
+    """Runs until it is stopped, and then reports how far it came."""
     note(ledger, "begun")
     try:
         await asyncio.Event().wait()
@@ -214,7 +214,7 @@ async def last_word(ledger: str) -> str:
 
 @activity.defn
 def last_word_thread(ledger: str) -> str:
-    """Runs in a thread until it is stopped, and then says how far it came."""
+    """Runs in a thread until it is stopped, and then reports how far it came."""
     try:
         note(ledger, "begun")
         while True:
@@ -225,7 +225,7 @@ def last_word_thread(ledger: str) -> str:
 
 @activity.defn
 async def sulk(ledger: str) -> str:
-    """Fails in its own way when it is stopped."""
+    """Fails with its own error when it is stopped."""
     note(ledger, "begun")
     try:
         await asyncio.Event().wait()
@@ -236,7 +236,7 @@ async def sulk(ledger: str) -> str:
 
 @activity.defn
 async def stubborn(ledger: str, until: str) -> str:
-    """Does not hear that it is to stop."""
+    """Ignores its cancellation."""
     note(ledger, "begun")
     while not (Path(ledger) / until).exists():
         try:
@@ -249,5 +249,5 @@ async def stubborn(ledger: str, until: str) -> str:
 
 @activity.defn
 async def obstinate(ledger: str, until: str) -> str:
-    """Does not hear that it is to stop, happens once, and the turn ends where nobody knows what became of it."""
+    """Ignores its cancellation; must not be repeated, and the turn ends if its outcome is unknown."""
     return await stubborn(ledger, until)

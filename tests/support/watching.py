@@ -204,7 +204,7 @@ def play(folder: Path, scene: Callable[[Session, Watches], Coroutine[Any, Any, N
 
 
 @dataclass
-class Told:
+class ClientView:
     """A client's view of one or more streams. Fails on everything that the API's contract does not allow."""
 
     session: Session
@@ -279,7 +279,7 @@ class Viewer:
         pause: float = 0,
         comes_again: bool = False,
     ) -> None:
-        self.told = Told(session, after or 0)
+        self.view = ClientView(session, after or 0)
         self.items: list[Outgoing] = []
         #: How each connection ended: `end`, `cut`, or a problem's code.
         self.ends: list[str] = []
@@ -292,7 +292,7 @@ class Viewer:
 
     @property
     def short(self) -> list[str]:
-        return self.told.short
+        return self.view.short
 
     @property
     def seqs(self) -> list[int]:
@@ -310,7 +310,7 @@ class Viewer:
     async def _read(self) -> None:
         after = self._after
         while True:
-            self.told.connect()
+            self.view.connect()
             try:
                 await self._follow(self._gateway.follow(self._name, after))
                 self.ends.append("end")
@@ -320,13 +320,13 @@ class Viewer:
                 self.ends.append(problem.code)
             if not self._comes_again or self.ends[-1] == "end":
                 return
-            after = self.told.cursor
+            after = self.view.cursor
             await asyncio.sleep(0.5)
 
     async def _follow(self, items: AsyncGenerator[Outgoing]) -> None:
         async with aclosing(items):
             async for item in items:
                 self.items.append(item)
-                self.told.take(item)
+                self.view.take(item)
                 if self.pause:
                     await asyncio.sleep(self.pause)

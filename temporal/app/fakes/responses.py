@@ -105,12 +105,16 @@ def _reasoning(reply: Reply, body: dict[str, Any], item_id: str) -> tuple[dict[s
         ]
         return item, item | {"content": content}, pieces
     # The API returns summaries of the reasoning only on request.
-    told = sections if (body.get("reasoning") or {}).get("summary") else []
-    done = item | {"content": None, "summary": [{"type": "summary_text", "text": section} for section in told]}
+    shown = sections if (body.get("reasoning") or {}).get("summary") else []
+    done = item | {"content": None, "summary": [{"type": "summary_text", "text": section} for section in shown]}
     if "reasoning.encrypted_content" in (body.get("include") or ()):
         item = item | {"encrypted_content": "gAAAA-unfinished"}
-        done["encrypted_content"] = encrypted(item_id, "\n\n".join(told))
-    return item, done, [(_SUMMARY, "summary_index", at, piece) for at, text in enumerate(told) for piece in words(text)]
+        done["encrypted_content"] = encrypted(item_id, "\n\n".join(shown))
+    return (
+        item,
+        done,
+        [(_SUMMARY, "summary_index", at, piece) for at, text in enumerate(shown) for piece in words(text)],
+    )
 
 
 def _response(model: str, status: str) -> dict[str, Any]:

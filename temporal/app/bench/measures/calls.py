@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.temporal.app.bench.measures.throughput import Told
+from perdure.temporal.app.bench.measures.throughput import Reports
 from perdure.temporal.app.bench.report.figures import curve, percentile, spread
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.asked import TASK_QUEUE as BARE_QUEUE
@@ -103,31 +103,31 @@ class Found:
 
 
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
-    told = Told()
+    reports = Reports()
     single, many, alone = Found(), Found(), Found()
     rounds, parallel = (1, 1) if quick else (25, 10)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(plant.worker("perdure", told.take))
-        await stack.enter_async_context(plant.worker("bare", told.take))
+        await stack.enter_async_context(plant.worker("perdure", reports.take))
+        await stack.enter_async_context(plant.worker("bare", reports.take))
         # The first one is a warm-up: it loads the definition and opens connections.
         for found in (Found(), *[single] * rounds):
-            await _both(plant, told, found, Rounds(tool="nod", rounds=CALLING["nod"]))
+            await _both(plant, reports, found, Rounds(tool="nod", rounds=CALLING["nod"]))
             step()
         for _ in range(parallel):
             for found, at_once in ((alone, 1), (many, AT_ONCE)):
                 wanted = Rounds(tool="pause", seconds=PAUSE_S, rounds=CALLING["pause"], at_once=at_once)
-                await _both(plant, told, found, wanted)
+                await _both(plant, reports, found, wanted)
             step()
     return [*_times(single), *_events(single, many), *_parallel(alone, many)]
 
 
-async def _both(plant: Plant, told: Told, found: Found, wanted: Rounds) -> None:
-    for batch in await _session(plant, told, wanted):
+async def _both(plant: Plant, reports: Reports, found: Found, wanted: Rounds) -> None:
+    for batch in await _session(plant, reports, wanted):
         (found.models if batch.kind == MODEL else found.ours).append(batch)
     found.bare += await _bare(plant, wanted)
 
 
-async def _session(plant: Plant, told: Told, wanted: Rounds) -> list[Batch]:
+async def _session(plant: Plant, reports: Reports, wanted: Rounds) -> list[Batch]:
     """A turn with a call in each step, until its limit of steps."""
     args = {"seconds": wanted.seconds} if wanted.tool == "pause" else {}
     await plant.provider.forget()
@@ -135,7 +135,7 @@ async def _session(plant: Plant, told: Told, wanted: Rounds) -> list[Batch]:
     handle = await plant.session(message=False, agent=wanted.tool)
     await handle.signal(SessionWorkflow.send_message, plant.message(wanted.tool))
     # session.started, turn.started, message.added, turn.finished; two of each step and two of each call.
-    await told.until(handle.id, 4 + wanted.rounds * (2 + 2 * wanted.at_once))
+    await reports.until(handle.id, 4 + wanted.rounds * (2 + 2 * wanted.at_once))
     return batches([event async for event in handle.fetch_history_events()])
 
 

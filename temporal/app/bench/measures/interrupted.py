@@ -112,14 +112,14 @@ async def interrupt(
         (ledger / GO).touch()
         await victim.start()
         ready = time.monotonic()
-        told = await asyncio.gather(*(_told(victim, session) for session in sessions))
+        reports = await asyncio.gather(*(_first_turn(victim, session) for session in sessions))
         tally.seconds.append(time.monotonic() - ready)
-        ended.append((ledger, plan, told))
+        ended.append((ledger, plan, reports))
         step()
     # At the very end, so that late effects, after their call's result, count as well.
-    for ledger, plan, told in ended:
+    for ledger, plan, reports in ended:
         written = entries(ledger)
-        for calls, events in zip(plan, told, strict=True):
+        for calls, events in zip(plan, reports, strict=True):
             for call in calls:
                 _count(tally, call, [entry for entry in written if entry.key == call.key], events)
     return tally
@@ -153,7 +153,7 @@ async def _under_way(ledger: Path, calls: list[_Interrupted]) -> None:
         raise BenchFailed(f"calls did not begin within {_PATIENCE_S:g} s") from None
 
 
-async def _told(victim: Victim, session: str) -> list[dict[str, Any]]:
+async def _first_turn(victim: Victim, session: str) -> list[dict[str, Any]]:
     """The events of the session's first turn, as a new viewer gets them."""
     found = await events_until(f"{victim.url}/v1/sessions/{session}/events", "turn.finished", _PATIENCE_S)
     return [event for event in found if event["type"] in ("tool.started", "tool.finished")]

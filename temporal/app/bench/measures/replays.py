@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from perdure.temporal.app.bench.measures.throughput import Told, session_talk
+from perdure.temporal.app.bench.measures.throughput import Reports, session_talk
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.child import clean_environment
 from perdure.temporal.app.bench.rig.failure import BenchFailed
@@ -56,9 +56,9 @@ async def _record(plant: Plant, folder: Path, sessions: int, turns: int) -> int:
     """Writes the histories of new sessions, and returns their total number of events."""
     await plant.provider.answer(text="x " * 50)
     await plant.provider.forget()
-    told, blobs, events = Told(), LocalBlobs(plant.settings.blobs_root), 0
-    async with plant.worker("perdure", told.take):
-        talks = [await session_talk(plant, told)() for _ in range(sessions)]
+    reports, blobs, events = Reports(), LocalBlobs(plant.settings.blobs_root), 0
+    async with plant.worker("perdure", reports.take):
+        talks = [await session_talk(plant, reports)() for _ in range(sessions)]
         for _ in range(turns):
             await asyncio.gather(*(talk.say() for talk in talks))
         for talk in talks:
@@ -85,12 +85,12 @@ async def _bare(folder: Path, count: int) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        told, _ = await process.communicate()
+        printed, _ = await process.communicate()
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    if told.strip() != str(count).encode():
-        raise BenchFailed(f"the SDK's Replayer passed {told.decode().strip() or 'none'} of {count} histories")
+    if printed.strip() != str(count).encode():
+        raise BenchFailed(f"the SDK's Replayer passed {printed.decode().strip() or 'none'} of {count} histories")
 
 
 def _rows(found: dict[str, list[float]], files: int, events: int) -> list[Row]:

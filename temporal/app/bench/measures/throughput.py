@@ -33,7 +33,7 @@ NOTHING: Final = "bare, activity does nothing"
 MODEL: Final = "bare, activity calls the model"
 
 
-class Told:
+class Reports:
     """The latest number that the workers reported, by workflow id."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Found:
     server: list[float] = field(default_factory=list)
 
 
-def session_talk(plant: Plant, told: Told) -> Callable[[], Awaitable[Talk]]:
+def session_talk(plant: Plant, reports: Reports) -> Callable[[], Awaitable[Talk]]:
     async def begin() -> Talk:
         handle = await plant.session(message=False)
         seq = 1
@@ -98,14 +98,14 @@ def session_talk(plant: Plant, told: Told) -> Callable[[], Awaitable[Talk]]:
             nonlocal seq
             await handle.signal(SessionWorkflow.send_message, plant.message())
             seq += _EVENTS
-            await told.until(handle.id, seq)
+            await reports.until(handle.id, seq)
 
         return Talk(handle.id, say)
 
     return begin
 
 
-def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitable[Talk]]:
+def bare_talk(plant: Plant, reports: Reports, asking: Asking) -> Callable[[], Awaitable[Talk]]:
     async def begin() -> Talk:
         handle = await plant.asked(asking)
         turns = 0
@@ -114,7 +114,7 @@ def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitabl
             nonlocal turns
             await handle.signal(Asked.ask)
             turns += 1
-            await told.until(handle.id, turns)
+            await reports.until(handle.id, turns)
 
         return Talk(handle.id, say)
 
@@ -124,15 +124,15 @@ def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitabl
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
     await plant.provider.answer(text="Yes.")
     rounds, seconds = (1, 1.0) if quick else (5, 3.0)
-    told = Told()
+    reports = Reports()
     rows: list[Row] = []
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(plant.worker("perdure", told.take))
-        bare = await stack.enter_async_context(plant.worker("bare", told.take))
+        ours = await stack.enter_async_context(plant.worker("perdure", reports.take))
+        bare = await stack.enter_async_context(plant.worker("bare", reports.take))
         contestants = (
-            Contestant(PERDURE, session_talk(plant, told), ours),
-            Contestant(MODEL, bare_talk(plant, told, "model"), bare),
-            Contestant(NOTHING, bare_talk(plant, told, "nothing"), bare),
+            Contestant(PERDURE, session_talk(plant, reports), ours),
+            Contestant(MODEL, bare_talk(plant, reports, "model"), bare),
+            Contestant(NOTHING, bare_talk(plant, reports, "nothing"), bare),
         )
         for crowd in CROWDS[:1] if quick else CROWDS:
             found = {one.name: Found() for one in contestants}

@@ -90,13 +90,13 @@ class Report(Frozen):
     def load(cls, path: Path) -> Self:
         """Raises `Unreadable`."""
         try:
-            told = json.loads(path.read_bytes())
-            version = told.get("schema_version")
+            data = json.loads(path.read_bytes())
+            version = data.get("schema_version")
             if version != SCHEMA_VERSION:
                 raise Unreadable(f"{path}: a report of version {version}; this program reads version {SCHEMA_VERSION}")
             # `met` is computed from the other fields.
-            rows = [{name: value for name, value in row.items() if name != "met"} for row in told["rows"]]
-            return cls.model_validate_json(json.dumps({**told, "rows": rows}))
+            rows = [{name: value for name, value in row.items() if name != "met"} for row in data["rows"]]
+            return cls.model_validate_json(json.dumps({**data, "rows": rows}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unreadable(f"{path}: {error}") from error
 

@@ -117,12 +117,12 @@ def _curves(title: str, rows: Sequence[Row], ending: str, of: str) -> str:
     # If two series would get the same colour, the later ones take unused colours.
     free = [colour for colour in range(5) if colour not in {one.colour for one in named}]
     taken: set[int] = set()
-    told = []
+    drawn = []
     for one in named:
         colour = one.colour if one.colour not in taken or not free else free.pop(0)
         taken.add(colour)
-        told.append(Series(one.name, one.points, colour))
-    return distributions(title, told, "ms", of) if told else ""
+        drawn.append(Series(one.name, one.points, colour))
+    return distributions(title, drawn, "ms", of) if drawn else ""
 
 
 def _each(title: str, rows: Sequence[Row], unit: str) -> str:
@@ -157,8 +157,8 @@ def _stages(rows: Sequence[Row]) -> str:
     return bars("Where a call's time usually goes", shown) if shown else ""
 
 
-def _pairs(told: JsonValue) -> list[tuple[str, float]]:
-    pairs = told.items() if isinstance(told, dict) else ()
+def _pairs(value: JsonValue) -> list[tuple[str, float]]:
+    pairs = value.items() if isinstance(value, dict) else ()
     return [(name, value) for name, value in pairs if isinstance(value, float | int)]
 
 

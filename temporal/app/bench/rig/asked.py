@@ -13,7 +13,7 @@ from perdure.workflows.vocabulary.parts import Frozen
 
 TASK_QUEUE: Final = "bench"
 #: The function by which a workflow reports a finished turn: the workflow's id and the number of turns so far.
-TOLD: Final = "bench_told"
+REPORT: Final = "bench_report"
 _LONG: Final = timedelta(minutes=5)
 
 #: What an activity does: nothing, or a model call.
@@ -40,7 +40,7 @@ class Asked:
             await workflow.execute_activity_method(method, start_to_close_timeout=_LONG)
             self._done += 1
             if not workflow.unsafe.is_replaying():
-                workflow.extern_functions()[TOLD](workflow.info().workflow_id, self._done)
+                workflow.extern_functions()[REPORT](workflow.info().workflow_id, self._done)
 
     @workflow.signal
     def ask(self) -> None:

@@ -28,9 +28,9 @@ async def child(
     command: Sequence[str],
     more: Mapping[str, str],
     folder: Path,
-    told: Callable[[bytes], None] = lambda line: None,
+    on_line: Callable[[bytes], None] = lambda line: None,
 ) -> AsyncIterator[psutil.Process]:
-    """Runs `command` in `folder`; yields once it prints a line that begins with `ready`. Later lines go to `told`.
+    """Runs `command` in `folder`; yields once it prints a line that begins with `ready`. Later lines go to `on_line`.
 
     Raises `BenchFailed` with the end of its standard error if it ends or prints nothing in time.
     """
@@ -50,7 +50,7 @@ async def child(
     try:
         if not await _ready(process.stdout):
             raise BenchFailed(f"{command[-1]} did not start:\n{log.read_bytes()[-2000:].decode(errors='replace')}")
-        reading = asyncio.create_task(_read(process.stdout, told))
+        reading = asyncio.create_task(_read(process.stdout, on_line))
         yield psutil.Process(process.pid)
     finally:
         await _end(process)
@@ -67,9 +67,9 @@ async def _ready(output: asyncio.StreamReader) -> bool:
     return False
 
 
-async def _read(output: asyncio.StreamReader, told: Callable[[bytes], None]) -> None:
+async def _read(output: asyncio.StreamReader, on_line: Callable[[bytes], None]) -> None:
     while line := await output.readline():
-        told(line)
+        on_line(line)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -49,13 +49,13 @@ class Plant:
     #: Digests of the sessions' definitions, by agent.
     digests: Mapping[str, str]
 
-    def worker(self, kind: Kind, told: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
-        """A worker that reports each finished turn to `told`: see `perdure.temporal.app.bench.rig.worker`."""
+    def worker(self, kind: Kind, on_line: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
+        """A worker that reports each finished turn to `on_line`: see `perdure.temporal.app.bench.rig.worker`."""
         return child(
             (sys.executable, "-m", "perdure.temporal.app.bench.rig.worker", kind),
             self._environment(),
             self.folder,
-            told,
+            on_line,
         )
 
     def perdure_worker(self) -> AbstractAsyncContextManager[psutil.Process]:

@@ -123,8 +123,8 @@ async def _read_until(url: str, name: str) -> list[dict[str, Any]]:
         writer.write(_head(url, "GET", None, "text/event-stream", "keep-alive"))
         while data := await reader.read(65536):
             for kind, frame in decoder.frames(data):
-                told = frame.partition(b"\ndata: ")[2]
-                found.append(json.loads(told.partition(b"\n")[0]) | {"type": kind.decode()})
+                payload = frame.partition(b"\ndata: ")[2]
+                found.append(json.loads(payload.partition(b"\n")[0]) | {"type": kind.decode()})
                 if kind == name.encode():
                     return found
     except BenchFailed as refused:

@@ -30,7 +30,7 @@ from perdure.activities.mcp.published import Published, server_of
 from perdure.activities.mcp.questions import Declined, Dialogue, NotAskable
 from perdure.activities.mcp.results import read_failure, read_result
 from perdure.activities.tools.outputs import keep_files, output_of, sized_result
-from perdure.activities.tools.results import BadResult, told
+from perdure.activities.tools.results import BadResult, explained
 from perdure.activities.tools.tool import tool_changed, whole_arguments
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.schemas.faults import faults
@@ -186,13 +186,13 @@ def _check_structure(name: str, tool: Tool, result: CallToolResult) -> None:
         # The server knows what it meant.
         return
     if wrong is not None:
-        _fail(f"{misfit}: {told(wrong)}", INVALID_RESULT)
+        _fail(f"{misfit}: {explained(wrong)}", INVALID_RESULT)
 
 
 def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
     """Raises ApplicationError `invalid_arguments`, which names the fields."""
     try:
-        wrong = [told(error) for error in faults(args, tool.input_schema, foreign=True)]
+        wrong = [explained(error) for error in faults(args, tool.input_schema, foreign=True)]
     except (Unresolvable, RecursionError):
         # The server knows what it meant, and checks by itself.
         return

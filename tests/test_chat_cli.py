@@ -132,7 +132,7 @@ class Chat:
         await self.process.stdin.drain()
 
     async def until(self, words: str) -> None:
-        """Returns when the output holds `words` after what was waited for before."""
+        """Returns once the output contains `words` after the text of the previous wait."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
             while (found := self.output.find(words, self._seen)) < 0:
@@ -142,7 +142,7 @@ class Chat:
         self._seen = found + len(words)
 
     async def end(self) -> int:
-        """Closes its input and reads to the end; the exit code."""
+        """Closes its input and reads to the end; returns the exit code."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
@@ -166,6 +166,9 @@ async def test_a_conversation_and_taking_it_up_again(
 ) -> None:
     provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is 42."))
     async with Chat(tmp_path, dev.url) as chat:
+        await chat.until("/help says what you can type")
+        await chat.type("/help")
+        await chat.until("Ctrl-C stops it")
         await chat.type("six times seven?")
         await chat.until("It is 42.")
         assert await chat.end() == 0

@@ -1,4 +1,4 @@
-"""`perdure fork` against `perdure dev`, straight through Temporal."""
+"""`perdure fork` against `perdure dev`, directly through Temporal."""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +37,7 @@ async def fork(dev: Dev, *arguments: str, data_dir: Path | None = None) -> Resul
         "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
         "PERDURE_DATA_DIR": str(data_dir or dev.data_dir),
     }
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["fork", *arguments], env=environment)
 
 
@@ -49,7 +49,7 @@ async def made(dev: Dev, *arguments: str) -> str:
 
 
 async def ended(sessions: Sessions, session: str, turns: int) -> list[tuple[str, str]]:
-    """What was said once so many turns have ended."""
+    """The session's messages once `turns` turns have ended."""
     async with sessions.view(session) as viewer:
         await viewer.until("turn.finished", turns)
     return texts((await sessions.snapshot(session))["messages"])
@@ -84,11 +84,11 @@ async def test_what_cannot_be_forked_is_told(
     source = await sessions.create()
     await sessions.ask(source, "hi")
     for arguments, words in (
-        ([source, "--turn", "t9"], "turn_id: is no turn of this session"),
-        ([source, "--turn", "t 9"], "turn_id: "),
-        ([source, "--turn", "t1", "--text", " "], "text: is empty"),
-        ([source, "--turn", "t1", "--model", "none"], "model: is not a model of assistant"),
-        ([source, "--turn", "t1", "--agent", "nobody"], "agent: is not known; there are: assistant, support"),
+        ([source, "--turn", "t9"], "--turn: is no turn of this session; its turns are:\n  t1    hi"),
+        ([source, "--turn", "t 9"], "--turn: "),
+        ([source, "--turn", "t1", "--text", " "], "--text: is empty"),
+        ([source, "--turn", "t1", "--model", "none"], "--model: is not a model of assistant"),
+        ([source, "--turn", "t1", "--agent", "nobody"], "--agent: is not known; there are: assistant, support"),
         ([source, "--turn", "t1", "--agents", str(tmp_path)], "give --agent"),
         (["nobody-made-this", "--turn", "t1"], "There is no such session."),
     ):

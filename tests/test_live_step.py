@@ -1,4 +1,4 @@
-"""Which live frames of a step viewers are told, and when."""
+"""Which live frames of a step are sent to viewers, and when."""
 
 import orjson
 
@@ -16,7 +16,7 @@ def progress(n: int = 0, text: str = "", *, step: str = "t1.s1", attempt: int = 
 
 
 def told(items: list[Outgoing]) -> list[str]:
-    """Short: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
+    """A short form: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
     short: list[str] = []
     for item in items:
         data = orjson.loads(item.data)

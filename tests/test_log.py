@@ -1,4 +1,4 @@
-"""What is logged says whose it is, once, without secrets; and the last line is out before the process is gone."""
+"""Log lines name their session, once, without secrets; and the last line is written before the process exits."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure, redact
 from perdure.temporal.telemetry.redaction import HIDDEN
 
-#: What this file imports beside its workflow, the sandbox must not import again.
+#: Other imports of this file, besides its workflow, must not be re-imported by the sandbox.
 SANDBOX = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("hypothesis", "perdure", "pytest", "structlog")
 )
@@ -32,7 +32,7 @@ SANDBOX = SandboxedWorkflowRunner(
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """Where this process logs to, as JSON, until the test ends."""
+    """This process's log output, as JSON, until the test ends."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -89,14 +89,14 @@ async def test_a_session_is_named_on_each_line_and_replay_is_silent(
 
 
 def test_foreign_records_take_the_same_path(output: io.StringIO) -> None:
-    logging.getLogger("uvicorn.error").info("%s at %d", "listening", 8080)
+    logging.getLogger("uvicorn.error").warning("%s at %d", "listening", 8080)
     logging.getLogger("uvicorn.access").info("GET /")
     logging.getLogger("httpx2").info("HTTP Request")
     with structlog.contextvars.bound_contextvars(tenant="acme"):
         logging.getLogger("temporalio.worker").warning("no poller")
 
     assert [(line["logger"], line["level"], line["event"], line.get("tenant")) for line in lines(output)] == [
-        ("uvicorn.error", "info", "listening at 8080", None),
+        ("uvicorn.error", "warning", "listening at 8080", None),
         ("temporalio.worker", "warning", "no poller", "acme"),
     ]
 

@@ -47,14 +47,14 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 async def perdure(
     dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None
 ) -> Result:
-    """`perdure sessions …`; `said` is what is typed, `environment` goes on top of where `dev` is."""
+    """Runs `perdure sessions …`; `said` is the typed input, `environment` is added to that of `dev`."""
     environment = {"PERDURE_DATA_DIR": str(dev.data_dir), "COLUMNS": "200", **(environment or {})}
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["sessions", *arguments], input=said, env=environment)
 
 
 def temporal_of(dev: Dev) -> dict[str, str]:
-    """The environment that names the Temporal server of `dev`, whatever its data directory is."""
+    """The environment that names the Temporal server of `dev`, whatever its data directory."""
     return {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}"}
 
 
@@ -65,7 +65,7 @@ async def ok(dev: Dev, *arguments: str) -> str:
 
 
 async def refused(dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
-    """The words of a refusal."""
+    """The text of a refusal."""
     result = await perdure(dev, *arguments, said=said, environment=environment)
     assert isinstance(result.exception, Refused), (result.output, result.exception)
     return str(result.exception)
@@ -115,6 +115,19 @@ async def test_show_tells_the_facts_and_the_last_turns(dev: Dev, sessions: Sessi
     assert await ok(dev, "show", f"default/{session}") == await ok(dev, "show", session)
 
 
+async def test_a_cap_is_raised(dev: Dev, sessions: Sessions) -> None:
+    session = await sessions.create()
+    before = (await sessions.snapshot(session))["limits"]
+
+    told = await ok(dev, "limit", session, "--session-cost", "7.5", "--steps", "3")
+
+    assert told == f"a turn: 3 steps, at most ${before['turn']['cost_usd']:.2f}; the session: at most $7.50\n"
+    after = (await sessions.snapshot(session))["limits"]
+    assert (after["session"]["cost_usd"], after["turn"]["steps"]) == (7.5, 3)
+    assert "say what to change: --session-cost" in await refused(dev, "limit", session)
+    assert await refused(dev, "limit", "nobody-made-this", "--steps", "3") == "There is no such session."
+
+
 async def test_stop_and_close(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
     provider.script(Reply(fault="stall"))
     session = await sessions.create()
@@ -161,7 +174,7 @@ async def test_what_is_exported_replays_without_the_blob_store(
 ) -> None:
     session = await sessions.create(message="word " * 20_000, metadata={"a": "x" * 30_000})
     for number in range(8):
-        # Below the size at which parts are folded: so the state that is carried over is what grows.
+        # Below the size at which parts are folded, so that the carried state itself grows.
         await sessions.ask(session, f"{number} " + "long " * 6_000)
     runs = await runs_of(temporal, f"default/{session}")
     raw = [await temporal.get_workflow_handle(f"default/{session}", run_id=run).fetch_history() for run in runs]

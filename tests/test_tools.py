@@ -97,7 +97,7 @@ async def test_bad_arguments_never_reach_the_function(bench: Bench, tool: Callab
     assert await bench.failure(tool, {"amount": "a lot", "date": "secret"}) == (
         "invalid_arguments",
         "pay was not called, because its arguments are wrong. amount: should be a valid number, unable to parse string "
-        "as a number; day: is required; date: is no argument of this tool; its arguments: amount, day.",
+        "as a number; day: is required; date: is not an argument of this tool; its arguments: amount, day.",
         True,
     )
 
@@ -269,7 +269,7 @@ def file(data: bytes, media_type: str = "application/octet-stream") -> dict[str,
         (object, [Chart("Sales", [b"\xff"])], [{"title": "Sales", "pictures": [file(b"\xff")]}]),
         (Page, Page(body=b"\xff", at=date(2026, 3, 1)), {"body": file(b"\xff"), "at": "2026-03-01"}),
         (dict[str, bytes], {"k": b"\xff"}, {"k": file(b"\xff")}),
-        # Its author says how they are written.
+        # The author of the type chose its encoding.
         (Base64, Base64(body=b"\xff"), {"body": "_w=="}),
     ],
 )

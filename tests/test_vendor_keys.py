@@ -1,4 +1,4 @@
-"""Keys and addresses: real SDKs against a server that keeps what it is sent. A vendor's key reaches the vendor only."""
+"""Keys and addresses: real SDKs against a server that records requests. A vendor's key reaches only the vendor."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,7 +18,9 @@ from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.temporal.definitions.endpoints import is_given_key, missing_key
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
 from perdure.workflows.definition.providers.openai import ENDPOINT as OPENAI
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text
 
@@ -37,7 +39,7 @@ ENVIRONMENT = {
     "ANTHROPIC_CUSTOM_HEADERS": "X-Custom: custom-9\nx-api-key: custom-10",
     "OTHER_KEY": OTHER,
 }
-#: None of these is for a server that the vendor does not run.
+#: None of these may reach a server that the vendor does not run.
 VENDORS_OWN = [value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name and name != "OTHER_KEY"] + [
     "custom-"
 ]
@@ -52,7 +54,7 @@ HELLO = (Message(id="m", role="user", parts=(Text(text="hi"),), at="2026-01-01T0
 
 @dataclass
 class Catcher:
-    """Keeps the head of each request, and answers it with an error, or by sending it elsewhere."""
+    """Records the head of each request, and answers with an error, or with a redirect."""
 
     heads: list[str] = field(default_factory=list)
     to: str | None = None
@@ -89,7 +91,7 @@ async def catchers() -> AsyncIterator[tuple[Catcher, Catcher]]:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDKs look there by themselves."""
+    """The SDKs read the environment themselves."""
     for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
@@ -136,13 +138,13 @@ async def test_another_server_gets_the_key_that_its_definition_names(
 async def test_the_vendor_s_key_goes_where_the_vendor_s_variable_says(
     catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    """Also where a definition names that server itself; on another port it is another server."""
+    """Also if a definition names that server itself; another port is another server."""
     vendor = CLAUDE if provider == "anthropic" else OPENAI
     assert vendor.address is not None
     named, other = catchers
     key = ENVIRONMENT[vendor.keys[0]]
     monkeypatch.setenv(vendor.address, named.url + PATH[provider])
-    # Set by the operator for all calls of the SDK, and so they would replace the key here.
+    # These variables apply to all calls of the SDK, and so would replace the key here.
     environment = {name: value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name}
     for name in ENVIRONMENT.keys() - environment.keys():
         monkeypatch.delenv(name)
@@ -173,6 +175,40 @@ async def test_a_variable_that_is_not_set_is_named(catchers: tuple[Catcher, Catc
     assert (error.kind, error.retryable) == ("model_no_key", False)
     assert "OTHER_KEY" in error.message
     assert catchers[0].heads == []
+
+
+@pytest.mark.parametrize("wire", [AnthropicMessages, OpenAIResponses, OpenAIChat])
+@pytest.mark.parametrize("key", ["acme-key-11", ""])
+async def test_an_added_provider_gets_its_own_key_and_nothing_of_the_sdk_s_maker(
+    catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, wire: Any, key: str
+) -> None:
+    """Nor is it called at an address that is meant for the maker. Without its key, nothing is sent."""
+    for vendor in (CLAUDE, OPENAI):
+        assert vendor.address is not None
+        monkeypatch.setenv(vendor.address, catchers[1].url)
+    acme = ProviderInfo(
+        name="acme",
+        display_name="Acme",
+        wire="wires.any",
+        endpoint=Endpoint(base_url=catchers[0].url, keys=("ACME_KEY",)),
+        trace_name="acme",
+    )
+    made = wire(ENVIRONMENT | {"ACME_KEY": key, "OPENAI_BASE_URL": catchers[1].url}, provider=acme)
+    # The definition's `use` is checked against the table; the wire was given its provider.
+    prompt = Prompt(model=ModelDefinition(use="demo/m"), system="")
+    with pytest.raises(ModelFailed) as caught:
+        async for _ in made.stream(made.request(prompt, HELLO), prompt, "t1.s1"):
+            pass
+    await made.aclose()
+    assert catchers[1].heads == []
+    if not key:
+        assert catchers[0].heads == []
+        assert "Acme cannot be asked: the environment variable ACME_KEY is not set" in caught.value.failure.message
+        return
+    (head,) = catchers[0].heads
+    assert f"authorization: bearer {key}" in head.lower()
+    for secret in (*VENDORS_OWN, OTHER):
+        assert secret not in head
 
 
 @pytest.mark.parametrize(
@@ -220,7 +256,7 @@ def test_an_address_that_the_operator_named() -> None:
     ):
         assert not is_given_key(OPENAI, other, environment)
     assert not is_given_key(CLAUDE, "http://proxy.internal:4000/v1", environment)
-    # No address at all is the same as none that can be read.
+    # A missing address counts the same as an unreadable one.
     assert not is_given_key(OPENAI, "nonsense", {"OPENAI_BASE_URL": "rubbish"})
 
 
@@ -239,6 +275,23 @@ def test_what_a_model_lacks() -> None:
     assert missing("openai-chat", {"MINE": "x"}, base_url="http://a/v1", api_key="${MINE}") is None
     assert missing("openai-chat", {}, base_url="${WHERE}") == "WHERE"
     assert missing("demo", {}) is None
+    # Another server may want no key, but OpenAI does, however it is named.
+    assert missing("openai", {"OPENAI_BASE_URL": "http://localhost:1/v1"}) is None
+    assert missing("openai", {"OPENAI_BASE_URL": "https://api.openai.com/v1"}) == "OPENAI_API_KEY"
+
+
+def test_a_provider_that_wants_no_key_lacks_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = ProviderInfo(
+        name="local",
+        display_name="The local server",
+        wire="wires.openai_chat",
+        endpoint=Endpoint(base_url="http://127.0.0.1:11434/v1", keys=()),
+        trace_name="local",
+    )
+    monkeypatch.setitem(PROVIDERS, "local", local)
+    assert missing("local", {}) is None
+    assert missing("local", {}, base_url="http://127.0.0.1:11434/v1") is None
+    assert missing("local", {}, base_url="http://elsewhere/v1") is None
 
 
 @pytest.mark.parametrize("literal", ["sk-a-real-key-123456", "Bearer ${KEY}", "${KEY} ", "", "${KEY}${KEY}", "$KEY"])

@@ -121,6 +121,11 @@ class Definitions:
     def current(self, name: str) -> Known | None:
         return self._known.get(name)
 
+    def as_written(self, name: str) -> AgentDefinition | None:
+        """The definition as its files have it, also where the demo model stands in for its models."""
+        serving = self._reading.serving.get(name)
+        return serving[0] if serving is not None else None
+
     async def by_digest(self, digest: str) -> AgentDefinition | None:
         """The definition with this digest, also one that serves no longer; None where nobody published it.
 

@@ -1,6 +1,7 @@
-"""A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs the Temporal SDK and nothing else."""
+"""A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs only the Temporal SDK."""
 
 import asyncio
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ async def all_stock(args: Args) -> list[int]:
 
 @activity.defn
 async def whole_stock(args: Args) -> str:
-    """More than a worker can send."""
+    """Returns more than a worker can send."""
     with (Path(args["ledger"]) / "counted.txt").open("a") as counted:
         counted.write(f"{activity.info().attempt}\n")
     return "x" * 3_000_000
@@ -62,7 +63,7 @@ async def move_stock(args: Args) -> str:
 
 @activity.defn
 async def count_stock(args: Args) -> str:
-    """Tells how far it is, as the file `shelf` has it, with something that only its own worker can read."""
+    """Reports progress from the file `shelf`, with a type that only its own worker can decode."""
     folder = Path(args["ledger"])
     while not (folder / "go").exists():
         private = RawValue(Payload(metadata={"encoding": b"binary/private"}, data=b"\x00\xff"))
@@ -71,9 +72,19 @@ async def count_stock(args: Args) -> str:
     return "counted"
 
 
+@activity.defn
+async def report_stock(args: Args) -> str:
+    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    folder = Path(args["ledger"])
+    while not (folder / "go").exists():
+        activity.heartbeat(*json.loads((folder / "said").read_text()))
+        await asyncio.sleep(0.1)
+    return "reported"
+
+
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock]
+    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock, report_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

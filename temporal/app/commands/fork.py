@@ -5,6 +5,7 @@ machine's folders. A gateway that sees a newer one brings it with the next messa
 """
 
 from pathlib import Path
+from typing import Final
 
 import typer
 from pydantic import ValidationError
@@ -12,14 +13,23 @@ from pydantic import ValidationError
 from perdure.gateway.http.bodies import ForkSession
 from perdure.gateway.http.problems import from_validation
 from perdure.gateway.routes.forks import fork as fork_session
+from perdure.gateway.routes.snapshots import read_snapshot
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.store import SHIPPED, Definitions
 from perdure.workflows.protocol.commands import PageRequest
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import Text
+
+#: Fields of the request, and the options that give them.
+_OPTIONS: Final = {"turn_id": "--turn", "agent": "--agent", "model": "--model", "text": "--text"}
+#: Turns that are listed, and characters of each.
+_TURNS: Final = 20
+_WORDS: Final = 60
 
 
 def fork(
@@ -39,7 +49,7 @@ def fork(
         wanted = ForkSession(turn_id=turn, agent=agent, model=model, text=text)
     except ValidationError as error:
         problem = from_validation([{**one, "loc": ("option", *one["loc"])} for one in error.errors()])
-        raise Refused(problem.detail) from None
+        raise Refused(by_option(problem.detail)) from None
     folders = agents, tools, models
     if agent is None and any(folders):
         raise Refused("--agents, --tools and --models say where --agent is defined; give --agent")
@@ -63,7 +73,30 @@ def fork(
         )
         return made.session_id
 
-    typer.echo(run(work()))
+    try:
+        typer.echo(run(work()))
+    except Refused as refused:
+        turns = run(_turns(session, tenant, data_dir)) if str(refused).startswith("turn_id: ") else ""
+        raise Refused(by_option(str(refused)) + turns) from refused
+
+
+def by_option(problem: str) -> str:
+    """`problem`, which begins with a field of the request, with the option's name in its place."""
+    field, colon, rest = problem.partition(": ")
+    return f"{_OPTIONS[field]}{colon}{rest}" if field in _OPTIONS else problem
+
+
+async def _turns(session: str, tenant: str, data_dir: Path | None) -> str:
+    """The last turns of a session by their messages, a line each."""
+    to = await reach(tenant, data_dir)
+    _, messages = await read_snapshot(to.backend, to.workflow_id(session))
+    said: dict[str, str] = {}
+    for message in messages:
+        words = " ".join(part.text for part in message.parts if isinstance(part, Text))
+        if message.turn_id is not None:
+            said.setdefault(message.turn_id, words)
+    lines = [f"  {turn:<5} {one_line(words, _WORDS)}" for turn, words in said.items()]
+    return "; its turns are:\n" + "\n".join(lines[-_TURNS:]) if lines else "; it has none yet"
 
 
 async def _published(to: Direct, sources: Sources, source: str) -> Definitions:

@@ -35,6 +35,12 @@ async def reserve(item: str, count: int = 1) -> dict[str, int]:
 
 
 @activity.defn
+def weigh(item: str) -> float:
+    """Weighs an item."""
+    return {"tea": 0.1}[item]
+
+
+@activity.defn
 def long(size: int) -> str:
     """Gives a long text."""
     return "x" * size
@@ -178,3 +184,13 @@ def test_a_schema_that_no_provider_takes_is_refused_with_its_place(here: Path) -
     result = run("list", "--tools", "odd.py")
     assert isinstance(result.exception, ToolLoadError)
     assert "tool 'odd': input.properties.ein Wort: models take only names of up to 64 letters" in str(result.exception)
+
+
+def test_a_bug_in_a_tool_is_shown_with_its_line(here: Path) -> None:
+    result = run("call", "weigh", "item=salt")
+    assert result.exit_code == 1
+    _, head, frame, line, *_, raised = result.stderr.splitlines()
+    assert head == "Traceback (most recent call last):"
+    assert frame.startswith(f'  File "{here / "tools.py"}", line ')
+    assert line == '    return {"tea": 0.1}[item]'
+    assert raised == "KeyError: 'salt'"

@@ -9,6 +9,7 @@ once for a call, however often that is tried.
 """
 
 import logging
+import traceback
 from collections import OrderedDict
 from types import TracebackType
 from typing import Final
@@ -41,7 +42,7 @@ class FailureLines(logging.Filter):
             return True
         info = activity.info()
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
-        bug = _bug(error)
+        bug = bug_in(error)
         frames = user_frames(bug or error)
         place = f" at {_place(frames)}" if frames else ""
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
@@ -75,13 +76,18 @@ def summarize_failures() -> None:
     logger.addFilter(FailureLines())
 
 
-def _bug(error: BaseException) -> BaseException | None:
+def bug_in(error: BaseException) -> BaseException | None:
     """The exception that nobody meant to raise; None where the failure has a type of its own."""
     if not isinstance(error, ApplicationError):
         return error
     cause = error.__cause__
     # A tool's exception is carried as an ApplicationError that is named after its class.
     return cause if cause is not None and error.type == type(cause).__name__ else None
+
+
+def trace_of(bug: BaseException) -> str:
+    """The trace of `bug` from the first frame of a user's code on."""
+    return "".join(traceback.format_exception(type(bug), bug, user_frames(bug) or bug.__traceback__)).rstrip()
 
 
 def _is_model_s(error: BaseException) -> bool:

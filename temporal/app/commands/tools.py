@@ -35,6 +35,7 @@ from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.store import digest
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs, unfold
+from perdure.temporal.telemetry.failure_lines import bug_in, trace_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ClientTool, McpServer, ToolUse
 from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
@@ -89,7 +90,8 @@ def call(
     try:
         result = _run(_call(sources, name, arguments or [], args))
     except ApplicationError as error:
-        echo(f"{error.type}: {error.message}", err=True)
+        bug = bug_in(error)
+        echo(trace_of(bug) if bug is not None else f"{error.type}: {error.message}", err=True)
         raise typer.Exit(1) from None
     echo(_json(result))
 

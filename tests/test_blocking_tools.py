@@ -200,7 +200,7 @@ async def test_a_process_is_kept_and_has_the_module_for_itself(apart: Talk) -> N
 
 async def test_what_a_tool_is_told_and_tells_there(apart: Talk, ledger: str) -> None:
     said: list[ToolProgress] = []
-    async with apart.lab.live.watch(apart.handle.id) as frames:
+    async with apart.lab.live.subscribe(apart.handle.id) as frames:
         await begin(apart, ("tell_from_there", {"ledger": ledger, "until": "go"}))
         async with asyncio.timeout(PATIENCE_S):
             while not said:

@@ -295,7 +295,7 @@ async def test_what_a_tool_tells_goes_to_viewers_and_not_into_history(
     lab: Lab, talk: Talk, ledger: str, tool: str
 ) -> None:
     said: list[ToolProgress] = []
-    async with asyncio.timeout(PATIENCE_S), lab.live.watch(talk.handle.id) as frames:
+    async with asyncio.timeout(PATIENCE_S), lab.live.subscribe(talk.handle.id) as frames:
         await begin(talk, (tool, {"ledger": ledger, "until": "go"}))
         while len(said) < 3:
             frame = await frames.get()

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from perdure.gateway.http.sse import StreamCut, encode
+from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live import watch as module
+from perdure.gateway.live.items import Item
 from perdure.gateway.live.watches import Watches
+from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.sessions.errors import NoWorker
 from perdure.workflows.core import fold as state_module
+from perdure.workflows.vocabulary.events import SessionClosed
+from tests.support.core import AT
 from tests.support.virtual_time import run
 from tests.support.watching import SESSION, SOON, TURN, Session, Viewer, play
 
@@ -171,7 +176,7 @@ def test_a_closed_session_ends_its_streams(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["acme/unknown", SESSION])
 def test_a_session_that_cannot_be_asked_is_a_problem_before_the_first_item(tmp_path: Path, name: str) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
-        session.trouble = "no_worker"
+        session.trouble = NoWorker
         viewer = Viewer(session, gateway, name=name)
         await asyncio.sleep(SOON)
         assert viewer.ends == ["no_worker" if name == SESSION else "session_not_found"]
@@ -236,8 +241,8 @@ def test_a_viewer_that_was_cut_keeps_nothing() -> None:
         viewer = module.Viewer(0, limit=2)
         viewer.live = True
         for seq in range(1, 4):
-            viewer.offer(encode("x", {}, seq))
-        viewer.offer(encode("x", {}))
+            viewer.offer(Item(SessionClosed(seq=seq, at=AT, reason="x")))
+        viewer.offer(Item(ToolProgress("t1.s1.c1", "x")))
         viewer.offer(None)
         with pytest.raises(StreamCut):
             await viewer.read()

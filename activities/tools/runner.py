@@ -24,7 +24,8 @@ from temporalio.worker import (
 )
 
 from perdure.activities.tools.errors import tellable_detail
-from perdure.temporal.live.live import Live, read_progress
+from perdure.temporal.live.live import read_progress
+from perdure.temporal.live.protocols import Live
 from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import call_of_activity
 from perdure.workflows.vocabulary.errors import WORKER_DIED

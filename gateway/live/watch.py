@@ -20,14 +20,17 @@ from itertools import islice
 
 import structlog
 
-from perdure.gateway.backend.remote_progress import AskLook, RemoteProgress
-from perdure.gateway.http.problems import Problem
-from perdure.gateway.http.sse import Outgoing, StreamCut, encode
+from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.live.items import Frame, Item, weight
+from perdure.gateway.live.remote_progress import AskLook, RemoteProgress
 from perdure.gateway.live.step import LiveStep
 from perdure.gateway.live.sub_agents import Follow, LiveChildren
 from perdure.gateway.live.tools import LiveTools
-from perdure.gateway.projections.native import event_json
-from perdure.temporal.live.live import Frame, Live, Poke, ToolProgress
+from perdure.temporal.live.live import Frame as LiveFrame
+from perdure.temporal.live.live import Poke, ToolProgress
+from perdure.temporal.live.protocols import LiveSubscriber, Subscription
+from perdure.temporal.sessions.errors import SessionError, SessionNotFound
+from perdure.temporal.sessions.hydrate import whole_event
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import Metrics
 from perdure.workflows.protocol.commands import EventsPage, Receipt
@@ -35,7 +38,7 @@ from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 
-#: Encoded events that a watch keeps for viewers who join or come back, and their bytes.
+#: Events that a watch keeps for viewers who join or come back, and about how many bytes they take.
 TAIL = 2_000
 TAIL_BYTES = 8 * 1024 * 1024
 
@@ -63,10 +66,10 @@ class Viewer:
         self.live = False
         self._limit = limit
         self._too_slow = too_slow
-        self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Item | None] = asyncio.Queue()
         self._cut = False
 
-    def offer(self, item: Outgoing | None) -> None:
+    def offer(self, item: Item | None) -> None:
         if self._cut:
             return
         if item is not None:
@@ -91,7 +94,7 @@ class Viewer:
             self._queue.get_nowait()
         self._queue.put_nowait(None)
 
-    async def read(self) -> Outgoing | None:
+    async def read(self) -> Item | None:
         item = await self._queue.get()
         if self._cut:
             raise StreamCut
@@ -105,7 +108,7 @@ class Watch:
         self,
         session: str,
         page: EventsPage,
-        live: Live,
+        live: LiveSubscriber,
         blobs: BlobStore,
         ask: AskEvents,
         look: AskLook,
@@ -123,7 +126,7 @@ class Watch:
         #: It goes on no more, and viewers who come need another.
         self.broken = False
         self._patience = patience
-        self._tail: deque[Outgoing] = deque()
+        self._tail: deque[tuple[Item, int]] = deque()
         self._tail_bytes = 0
         self._live = live
         self._blobs = blobs
@@ -134,10 +137,11 @@ class Watch:
         self._unsure = False
         self._working = page.working
         self._rests: Receipt | None = None
-        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
+        self._subscription: Subscription | None = None
+        self._step = LiveStep(page.last_step, page.step_open, self._renew, metrics)
         self._tools = LiveTools(page.running)
         self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
-        self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
+        self._children = LiveChildren(session, page.sub_sessions, follow, self._send)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -149,9 +153,9 @@ class Watch:
         """The lowest cursor that can join without asking the session."""
         return self.cursor - len(self._tail)
 
-    def since(self, cursor: int) -> list[Outgoing]:
+    def since(self, cursor: int) -> list[Item]:
         """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
-        return list(islice(self._tail, max(cursor - self.reaches_back_to, 0), None))
+        return [item for item, _ in islice(self._tail, max(cursor - self.reaches_back_to, 0), None)]
 
     def take_receipt(self) -> Receipt | None:
         """What `receipt` would tell now of a message that the session has not seen; None where only it can tell. Given
@@ -179,8 +183,8 @@ class Watch:
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for item in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
-            viewer.offer(item)
+        for frame in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
+            viewer.offer(Item(frame))
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
         """A watch that breaks cuts its viewers, who come again, rather than leave them waiting."""
@@ -201,20 +205,24 @@ class Watch:
     # The live plane.
 
     async def _follow_live(self) -> None:
-        async with self._live.watch(self.session) as frames:
+        async with self._live.subscribe(self.session) as frames:
+            self._subscription = frames
             while True:
                 self._take(await frames.get())
 
-    def _take(self, frame: Frame) -> None:
+    def _renew(self) -> None:
+        if self._subscription is not None:
+            self._subscription.renew()
+
+    def _take(self, frame: LiveFrame) -> None:
         if isinstance(frame, Poke):
             self._poked = max(self._poked, frame.seq)
             self._unsure = self._unsure or frame.seq == 0
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
-        told = self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame)
-        for item in told:
-            self._broadcast(item)
+        for shown in self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame):
+            self._send(shown)
         if self._step.waits:
             self._wake.set()
 
@@ -234,13 +242,13 @@ class Watch:
                     self._wake.clear()
                     self._rests = page.rests if self._live.whole else None
                 seen = await self._until_news(seen)
-            except Problem as problem:
-                if problem.status == 404:
-                    raise
+            except SessionNotFound:
+                raise
+            except SessionError as error:
                 waits = self._patience.retry_s
                 await asyncio.sleep(waits[min(failures, len(waits) - 1)] * random.uniform(0.8, 1.2))
                 failures += 1
-                log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
+                log.warning("watch_waits", session=self.session, code=error.code, failures=failures)
 
     async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
         """Returns on a poke, or when the history is not as long as it was, or of another run; then with what it is now."""
@@ -280,18 +288,18 @@ class Watch:
         return page
 
     async def _publish(self, event: Event) -> None:
-        item = await encoded(event, self._blobs)
+        item = Item(await whole_event(event, self._blobs))
         self.cursor = event.seq
         self._keep(item)
         self._broadcast(item)
         for progress in self._tools.follow(event):
-            self._broadcast(progress)
+            self._send(progress)
         self._remote.follow(event)
         self._children.follow(event)
         match event:
             case StepStarted():
                 for frame in self._step.started(event.step_id):
-                    self._broadcast(frame)
+                    self._send(frame)
             case StepFinished():
                 self._step.finished()
             case _:
@@ -299,16 +307,16 @@ class Watch:
         for viewer in self.viewers:
             self._let_in(viewer)
 
-    def _keep(self, item: Outgoing) -> None:
-        self._tail.append(item)
-        self._tail_bytes += len(item.frame)
+    def _keep(self, item: Item) -> None:
+        size = weight(item.value)
+        self._tail.append((item, size))
+        self._tail_bytes += size
         while len(self._tail) > TAIL or self._tail_bytes > TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft().frame)
+            self._tail_bytes -= self._tail.popleft()[1]
 
-    def _broadcast(self, item: Outgoing) -> None:
+    def _send(self, frame: Frame) -> None:
+        self._broadcast(Item(frame))
+
+    def _broadcast(self, item: Item) -> None:
         for viewer in self.viewers:
             viewer.offer(item)
-
-
-async def encoded(event: Event, blobs: BlobStore) -> Outgoing:
-    return encode(event.type, await event_json(event, blobs), event.seq, event.turn_id)

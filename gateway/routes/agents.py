@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 
-from perdure.gateway.http.json_bytes import rfc3339
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
 from perdure.gateway.routes.context import By, Gateway, Here
 from perdure.temporal.definitions.store import Known
 from perdure.temporal.server.schedules import deliveries
+from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.definition.tools import name_of
 
 #: Of each schedule that are shown.
@@ -33,7 +33,9 @@ async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by
     agent = gateway.definitions.current(name)
     if agent is None:
         raise Problem("agent_not_found")
-    times = await asyncio.gather(*(gateway.backend.next_times(one.schedule_id) for one in deliveries(agent.definition)))
+    times = await asyncio.gather(
+        *(gateway.sessions.next_times(one.schedule_id) for one in deliveries(agent.definition))
+    )
     schedules = [
         {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
         for schedule, due in zip(_schedules_json(agent), times, strict=True)

@@ -19,7 +19,7 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", response_model=None, responses={200: {"model": Health}})
 async def readyz(gateway: Here) -> dict[str, str]:
     """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
-    await gateway.backend.check_ready()
+    await gateway.sessions.check_ready()
     if not await probe(gateway.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
     return {"status": "ready"}

@@ -30,7 +30,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
 
-#: How often a worker tells the server that it lives; gateways ask for it (`perdure.gateway.backend.workers`).
+#: How often a worker tells the server that it lives; gateways ask for it (`perdure.temporal.sessions.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
 
 #: Not `tokens`: how many tokens a step used is no secret.

@@ -6,7 +6,6 @@ Rule 3: bounded: so many sub-agents are followed at once, and so much of each is
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
@@ -15,6 +14,7 @@ import structlog
 
 from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import AgentEvent, Frame, Item, seq_of, weight
+from perdure.gateway.live.tail import Tail
 from perdure.temporal.live.live import StepDelta, StepProgress
 from perdure.temporal.live.streamed import follow_step
 from perdure.temporal.sessions.errors import SessionError
@@ -109,8 +109,7 @@ class _Child:
         #: Sub-agents of its own that run, by call id: its frames tell of them, but its stream does not tell them again.
         self._below: dict[str, _Child] = {}
         self._room: int = above._room // _LESS_BELOW if above else KEPT_BYTES
-        self._kept: deque[tuple[AgentEvent, int]] = deque()
-        self._bytes = 0
+        self._kept: Tail[AgentEvent] = Tail(KEPT, self._room)
         #: What the step that is open has streamed.
         self._step: StepProgress | None = None
 
@@ -120,7 +119,7 @@ class _Child:
         return self._wrap(value)
 
     def so_far(self) -> list[AgentEvent]:
-        found = [event for event, _ in self._kept]
+        found = self._kept.since()
         if self._step is not None:
             found.append(self._wrap(self._step.copy()))
         return [*found, *(event for child in self._below.values() for event in child.so_far())]
@@ -149,14 +148,8 @@ class _Child:
         seq = seq_of(value)
         if seq is not None and (isinstance(value, Snapshot) or seq > (self.cursor or 0)):
             self.cursor = seq
-            self._keep(self._wrap(value))
-
-    def _keep(self, event: AgentEvent) -> None:
-        size = weight(event)
-        self._kept.append((event, size))
-        self._bytes += size
-        while len(self._kept) > KEPT or self._bytes > self._room:
-            self._bytes -= self._kept.popleft()[1]
+            told = self._wrap(value)
+            self._kept.keep(told, weight(told))
 
     def _wrap(self, value: Event | Frame) -> AgentEvent:
         own = AgentEvent(self.call_id, self.session_id, value)

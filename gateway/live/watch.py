@@ -4,19 +4,16 @@ Rule 1: events come from the session by query and from nowhere else; the live pl
 in flight for a session at a time.
 Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
 more rarely where the live plane is whole, which loses none.
-Rule 3: a viewer that cannot keep up is cut; it resumes by its cursor.
-Rule 4: what a session that rests last told of itself holds until something happens to it. That is certain only where the
+Rule 3: what a session that rests last told of itself holds until something happens to it. That is certain only where the
 live plane is whole, for then everything that happens pokes, and its worker is in this process.
-Rule 5: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
+Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
 """
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 
@@ -25,7 +22,9 @@ from perdure.gateway.live.items import Frame, Item, weight
 from perdure.gateway.live.remote_progress import AskLook, RemoteProgress
 from perdure.gateway.live.step import LiveStep
 from perdure.gateway.live.sub_agents import Follow, LiveChildren
+from perdure.gateway.live.tail import Tail
 from perdure.gateway.live.tools import LiveTools
+from perdure.gateway.live.viewer import Viewer
 from perdure.temporal.live.live import Frame as LiveFrame
 from perdure.temporal.live.live import Poke, ToolProgress
 from perdure.temporal.live.protocols import LiveSubscriber, Subscription
@@ -38,7 +37,7 @@ from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 
-#: Events that a watch keeps for viewers who join or come back, and about how many bytes they take.
+#: Events that a watch keeps for viewers who join or come back, and about how many bytes of them.
 TAIL = 2_000
 TAIL_BYTES = 8 * 1024 * 1024
 
@@ -54,51 +53,6 @@ class Patience:
     whole_s: float = 5.0
     resting_s: float = 30.0
     retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
-
-
-class Viewer:
-    """One reader: a bounded queue that the watch fills. `None` in it says that the session is closed, all sent."""
-
-    def __init__(self, cursor: int, limit: int, too_slow: Callable[[], None] = lambda: None) -> None:
-        """`too_slow` is called when it is cut because `limit` frames wait for it."""
-        self.cursor = cursor
-        #: Whether it gets live frames.
-        self.live = False
-        self._limit = limit
-        self._too_slow = too_slow
-        self._queue: asyncio.Queue[Item | None] = asyncio.Queue()
-        self._cut = False
-
-    def offer(self, item: Item | None) -> None:
-        if self._cut:
-            return
-        if item is not None:
-            if item.seq is None and not self.live:
-                return
-            if item.seq is not None:
-                if item.seq <= self.cursor:
-                    return
-                self.cursor = item.seq
-        if self._queue.qsize() >= self._limit:
-            self.cut()
-            self._too_slow()
-        else:
-            self._queue.put_nowait(item)
-
-    def cut(self) -> None:
-        if self._cut:
-            return
-        self._cut = True
-        # A reader whose connection is stuck may come back for this late or never.
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
-
-    async def read(self) -> Item | None:
-        item = await self._queue.get()
-        if self._cut:
-            raise StreamCut
-        return item
 
 
 class Watch:
@@ -126,8 +80,7 @@ class Watch:
         #: It goes on no more, and viewers who come need another.
         self.broken = False
         self._patience = patience
-        self._tail: deque[tuple[Item, int]] = deque()
-        self._tail_bytes = 0
+        self._tail: Tail[Item] = Tail(TAIL, TAIL_BYTES)
         self._live = live
         self._blobs = blobs
         self._ask = ask
@@ -155,7 +108,7 @@ class Watch:
 
     def since(self, cursor: int) -> list[Item]:
         """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
-        return [item for item, _ in islice(self._tail, max(cursor - self.reaches_back_to, 0), None)]
+        return self._tail.since(max(cursor - self.reaches_back_to, 0))
 
     def take_receipt(self) -> Receipt | None:
         """What `receipt` would tell now of a message that the session has not seen; None where only it can tell. Given
@@ -290,7 +243,7 @@ class Watch:
     async def _publish(self, event: Event) -> None:
         item = Item(await whole_event(event, self._blobs))
         self.cursor = event.seq
-        self._keep(item)
+        self._tail.keep(item, weight(event))
         self._broadcast(item)
         for progress in self._tools.follow(event):
             self._send(progress)
@@ -306,13 +259,6 @@ class Watch:
                 pass
         for viewer in self.viewers:
             self._let_in(viewer)
-
-    def _keep(self, item: Item) -> None:
-        size = weight(item.value)
-        self._tail.append((item, size))
-        self._tail_bytes += size
-        while len(self._tail) > TAIL or self._tail_bytes > TAIL_BYTES:
-            self._tail_bytes -= self._tail.popleft()[1]
 
     def _send(self, frame: Frame) -> None:
         self._broadcast(Item(frame))

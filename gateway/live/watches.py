@@ -11,7 +11,8 @@ import structlog
 from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import Item
 from perdure.gateway.live.remote_progress import AskLook
-from perdure.gateway.live.watch import AskEvents, Patience, Viewer, Watch
+from perdure.gateway.live.viewer import Viewer
+from perdure.gateway.live.watch import AskEvents, Patience, Watch
 from perdure.temporal.live.protocols import LiveSubscriber
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.hydrate import whole_event

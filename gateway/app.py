@@ -47,7 +47,6 @@ from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.service import Sessions
-from perdure.temporal.sessions.snapshot import Snapshot, whole_snapshot
 from perdure.temporal.sessions.trace import RebuildRequest
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -126,17 +125,12 @@ def create_app(
         edit_arguments=edit_arguments,
         rebuild_request=rebuild_request,
     )
-    backend = service.backend
-
-    async def snapshot(session: str) -> Snapshot:
-        return await whole_snapshot(backend, blobs, session)
-
     watches = Watches(
         live=live,
         blobs=blobs,
-        ask=backend.events,
-        look=backend.look,
-        snapshot=snapshot,
+        ask=lambda session, after: service.at(session).events(after),
+        look=lambda session: service.at(session).look(),
+        snapshot=lambda session: service.at(session).snapshot(),
         viewer_queue=settings.viewer_queue,
         metrics=measures,
     )

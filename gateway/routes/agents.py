@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
-from perdure.gateway.routes.context import By, Gateway, Here
+from perdure.gateway.routes.context import App, Caller, Gateway
 from perdure.temporal.definitions.store import Known
 from perdure.temporal.server.schedules import deliveries
 from perdure.temporal.sessions.json_bytes import rfc3339
@@ -20,30 +20,28 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
-async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
+async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
     """All agents, and where Temporal's Web UI is."""
-    known = [gateway.definitions.current(name) for name in gateway.definitions.names()]
-    agents = [_agent_json(gateway, agent) for agent in known if agent is not None]
-    return {"agents": agents, "temporal_ui": gateway.temporal_ui}
+    known = [app.definitions.current(name) for name in app.definitions.names()]
+    agents = [_agent_json(app, agent) for agent in known if agent is not None]
+    return {"agents": agents, "temporal_ui": app.temporal_ui}
 
 
 @router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})
-async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by: By) -> dict[str, Any]:
+async def get_agent(name: Annotated[str, Path(max_length=64)], app: App, caller: Caller) -> dict[str, Any]:
     """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
-    agent = gateway.definitions.current(name)
+    agent = app.definitions.current(name)
     if agent is None:
         raise Problem("agent_not_found")
-    times = await asyncio.gather(
-        *(gateway.sessions.next_times(one.schedule_id) for one in deliveries(agent.definition))
-    )
+    times = await asyncio.gather(*(app.sessions.next_times(one.schedule_id) for one in deliveries(agent.definition)))
     schedules = [
         {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
         for schedule, due in zip(_schedules_json(agent), times, strict=True)
     ]
-    return {**_agent_json(gateway, agent), "schedules": schedules}
+    return {**_agent_json(app, agent), "schedules": schedules}
 
 
-def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
+def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
     definition = agent.definition
     return {
         "name": definition.name,
@@ -54,7 +52,7 @@ def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
         "tools": [
             {
                 "name": name_of(tool),
-                "description": getattr(tool, "description", None) or gateway.describe_tool(name_of(tool)) or "",
+                "description": getattr(tool, "description", None) or app.describe_tool(name_of(tool)) or "",
             }
             for tool in definition.tools
         ],

@@ -6,17 +6,17 @@ from fastapi.responses import JSONResponse
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import QuestionAnswered
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 from perdure.temporal.sessions.requests import AnswerBody
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["questions"], route_class=StrictRoute)
 
 
 @router.post("/answers", status_code=202, response_model=QuestionAnswered)
-async def answer_question(session_id: SessionPath, body: AnswerBody, gateway: Here, by: By) -> JSONResponse:
+async def answer_question(session_id: SessionPath, body: AnswerBody, app: App, caller: Caller) -> JSONResponse:
     """Answers an open question; the first answer counts, and whoever comes later is told so (409).
 
     An approval takes `approved`, with `reason`, changed `args` and `remember` if wanted. What a client tool asks takes
     `result`, or `approved: false` where there will be none."""
-    seq = await gateway.sessions.open(by, session_id).answer(body)
+    seq = await app.sessions.open(caller, session_id).answer(body)
     return JSONResponse({"session_id": session_id, "question_id": body.question_id, "seq": seq}, 202)

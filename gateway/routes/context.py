@@ -1,4 +1,4 @@
-"""What the routes share: the collaborators of one gateway, and the ways in which a route names them."""
+"""What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from perdure.gateway.http.auth import Authenticate
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions import caller
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
@@ -41,9 +41,9 @@ async def _gateway(request: Request) -> Gateway:
     return cast(Gateway, request.app.state.gateway)
 
 
-async def _principal(request: Request) -> Caller:
+async def _caller(request: Request) -> caller.Caller:
     return (await _gateway(request)).authenticate(request)
 
 
-Here = Annotated[Gateway, Depends(_gateway)]
-By = Annotated[Caller, Depends(_principal)]
+App = Annotated[Gateway, Depends(_gateway)]
+Caller = Annotated[caller.Caller, Depends(_caller)]

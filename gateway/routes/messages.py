@@ -14,7 +14,7 @@ from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, Messa
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
 from perdure.gateway.projections.snapshot_json import sub_question_json
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.sent_turn import SentTurn, WaitingFor
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
@@ -34,8 +34,8 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_
 async def send_message(
     session_id: SessionPath,
     body: SendMessageBody,
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     accept: Annotated[str, Header()] = "",
     wait: Annotated[float | None, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the turn")] = None,
 ) -> Response:
@@ -43,15 +43,15 @@ async def send_message(
     turn as JSON, or the open questions as soon as the session waits for a person (200), or 202 where it takes longer."""
     streams = "text/event-stream" in accept.lower()
     if streams:
-        gateway.streams.check(by)
-    session = gateway.sessions.open(by, session_id)
-    known = partial(gateway.watches.take_receipt, session.workflow_id)
+        app.streams.check(caller)
+    session = app.sessions.open(caller, session_id)
+    known = partial(app.watches.take_receipt, session.workflow_id)
     sent = await session.send(body.neutral_parts(), body.message_id, known=known)
-    turn = SentTurn(gateway.watches, session, sent)
+    turn = SentTurn(app.watches, session, sent)
     if streams:
         frames = frames_of(turn.items())
         return EventStreamResponse(
-            frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
+            frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller)
         )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:
@@ -74,9 +74,9 @@ async def send_message(
 
 
 @router.post("/stop", status_code=202, response_model=SessionNamed)
-async def stop_turn(session_id: SessionPath, gateway: Here, by: By, body: StopTurn | None = None) -> JSONResponse:
+async def stop_turn(session_id: SessionPath, app: App, caller: Caller, body: StopTurn | None = None) -> JSONResponse:
     """Stops the turn that runs and keeps the session; does nothing where none runs."""
-    await gateway.sessions.open(by, session_id).stop(body.turn_id if body is not None else None)
+    await app.sessions.open(caller, session_id).stop(body.turn_id if body is not None else None)
     return JSONResponse({"session_id": session_id}, 202)
 
 

@@ -10,7 +10,7 @@ from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import SessionCreated, SessionList, SessionNamed, Snapshot
 from perdure.gateway.projections.snapshot_json import snapshot_json
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.requests import ConfigureSession, CreateSession, Label
 from perdure.temporal.sessions.visibility import Status
@@ -20,52 +20,52 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=StrictR
 
 
 @router.post("", status_code=201, response_model=SessionCreated, responses={200: {"model": SessionCreated}})
-async def create_session(body: CreateSession, gateway: Here, by: By) -> JSONResponse:
+async def create_session(body: CreateSession, app: App, caller: Caller) -> JSONResponse:
     """Starts a session. The same body with the same `session_id` again is answered alike, with 200."""
-    created = await gateway.sessions.start(by, body)
+    created = await app.sessions.start(caller, body)
     answer = SessionCreated(session_id=created.session_id, workflow_id=created.workflow_id, seq=0).model_dump()
     return JSONResponse(answer, 201 if created.is_new else 200)
 
 
 @router.get("", response_model=None, responses={200: {"model": SessionList}})
 async def get_sessions(
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     agent: Annotated[Label | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     user: Annotated[Label | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=4096)] = None,
 ) -> dict[str, Any]:
     """Open sessions, the newest first, then closed ones. A new one may take a second to be listed."""
-    return await gateway.sessions.list(by, agent=agent, status=status, user=user, cursor=cursor)
+    return await app.sessions.list(caller, agent=agent, status=status, user=user, cursor=cursor)
 
 
 @router.get("/{session_id}", response_model=None, responses={200: {"model": Snapshot}})
-async def get_session(session_id: SessionPath, gateway: Here, by: By) -> Response:
+async def get_session(session_id: SessionPath, app: App, caller: Caller) -> Response:
     """The session in whole."""
-    snapshot = await gateway.sessions.open(by, session_id).snapshot()
+    snapshot = await app.sessions.open(caller, session_id).snapshot()
     return Response(to_json(snapshot_json(snapshot)), media_type="application/json")
 
 
 @router.patch("/{session_id}", response_model=SessionNamed)
-async def configure_session(session_id: SessionPath, body: ConfigureSession, gateway: Here, by: By) -> JSONResponse:
+async def configure_session(session_id: SessionPath, body: ConfigureSession, app: App, caller: Caller) -> JSONResponse:
     """Changes what is given; it holds from the session's next step (`model`) or turn (`digest`) on."""
-    await gateway.sessions.open(by, session_id).configure(body)
+    await app.sessions.open(caller, session_id).configure(body)
     return JSONResponse({"session_id": session_id})
 
 
 @router.patch("/{session_id}/limits", response_model=SessionNamed)
-async def change_limits(session_id: SessionPath, body: Limits, gateway: Here, by: By) -> JSONResponse:
+async def change_limits(session_id: SessionPath, body: Limits, app: App, caller: Caller) -> JSONResponse:
     """Limits in the shape of the definition's; what is left out stays as it is, and null lifts a cap."""
-    await gateway.sessions.open(by, session_id).limit(body)
+    await app.sessions.open(caller, session_id).limit(body)
     return JSONResponse({"session_id": session_id})
 
 
 @router.delete("/{session_id}", status_code=202, response_model=SessionNamed, responses={200: {"model": SessionNamed}})
 async def close_session(
     session_id: SessionPath,
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     erase: Annotated[
         Literal["true", "false"], Query(description="Also delete its histories and blobs, for good")
     ] = "false",
@@ -73,6 +73,6 @@ async def close_session(
     """Closes the session: its turn is stopped, its last event is `session.closed`. Again: 200.
 
     Erasing waits until all is deleted (200; 202 where Temporal is still at it), and can be repeated."""
-    session = gateway.sessions.open(by, session_id)
+    session = app.sessions.open(caller, session_id)
     goes_on = not (await session.erase()).complete if erase == "true" else await session.close()
     return JSONResponse({"session_id": session_id}, 202 if goes_on else 200)

@@ -17,7 +17,7 @@ from perdure.gateway.http.problems import invalid
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
 from perdure.gateway.projections.frames import frames_of
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.session import Session
 
@@ -36,8 +36,8 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 )
 async def get_events(
     session_id: SessionPath,
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     after: Annotated[str | None, Query(description="A `seq`; the events greater than it follow")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -45,8 +45,8 @@ async def get_events(
     # A browser that reconnects sends the header, and still the address that it began with.
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
-    session = gateway.sessions.open(by, session_id)
-    gateway.streams.check(by)
+    session = app.sessions.open(caller, session_id)
+    app.streams.check(caller)
     look = await session.look()
     if look.ended and cursor and await _has_all(session, cursor):
         return Response(status_code=204)
@@ -55,10 +55,8 @@ async def get_events(
         with suppress(SessionError, TimeoutError):
             async with asyncio.timeout(_PREFERRED_S):
                 await session.prefer()
-    frames = frames_of(gateway.watches.follow(session.workflow_id, cursor, patient=True))
-    return EventStreamResponse(
-        frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
-    )
+    frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
+    return EventStreamResponse(frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller))
 
 
 async def _has_all(session: Session, cursor: int) -> bool:

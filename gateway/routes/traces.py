@@ -9,7 +9,7 @@ from starlette.responses import Response
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import invalid
 from perdure.gateway.openapi.traces import Trace
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 
 #: Bytes of JSON after which a page ends: each step shows its whole conversation.
 PAGE_BYTES: Final = 8 * 1024 * 1024
@@ -20,14 +20,14 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["trace"])
 @router.get("/trace", response_model=None, responses={200: {"model": Trace}})
 async def get_trace(
     session_id: SessionPath,
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     after: Annotated[int, Query(ge=0, le=2**31, description="Steps to leave out: the `next_cursor` of a page")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     step: Annotated[str | None, Query(max_length=100, description="Only this step")] = None,
 ) -> Response:
     """Steps in order, a page at a time: `{steps, next_cursor}`."""
-    session = gateway.sessions.open(by, session_id)
+    session = app.sessions.open(caller, session_id)
     trace = session.trace()
     shown: list[bytes] = []
     size = 0

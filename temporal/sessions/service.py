@@ -1,7 +1,7 @@
 """The session service: sessions are started, found and opened here, whoever asks for it.
 
-Rule 1: a session is reached through `Sessions.open(caller, session_id)` and in no other way, so that the ownership check
-is in one place.
+Rule 1: callers reach sessions through `Sessions.open(caller, session_id)` and in no other way, so that the ownership
+check is in one place.
 Rule 2: nothing here knows HTTP. What goes wrong is a `SessionError`.
 """
 
@@ -46,8 +46,7 @@ class Sessions:
         rebuild_request: RebuildRequest = lambda prompt, messages: None,
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
-        #: Sessions by their workflow ids, for those that follow what happens in them.
-        self.backend = backend = Backend(client, settings, workers)
+        self._backend = backend = Backend(client, settings, workers)
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
         self._creator = Creator(backend, blobs, definitions, after)
         self._shared = Collaborators(
@@ -70,16 +69,21 @@ class Sessions:
         """The caller's session with this id; whether there is one shows when it is asked."""
         return Session(caller, session_id, self._shared)
 
+    def at(self, workflow_id: str) -> Session:
+        """The session with this workflow id, for code that was given it by a session of the caller's, or by Temporal."""
+        tenant, _, session_id = workflow_id.partition("/")
+        return self.open(Caller(tenant), session_id)
+
     async def list(
         self, caller: Caller, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
     ) -> dict[str, Any]:
         """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor."""
-        return await list_sessions(self.backend, caller, agent=agent, status=status, user=user, cursor=cursor)
+        return await list_sessions(self._backend, caller, agent=agent, status=status, user=user, cursor=cursor)
 
     async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
         """When a schedule is due next; nothing where it is not in place, or paused."""
-        return await self.backend.next_times(schedule_id)
+        return await self._backend.next_times(schedule_id)
 
     async def check_ready(self) -> None:
         """Raises `SessionError` unless Temporal answers and a worker polls for sessions."""
-        await self.backend.check_ready()
+        await self._backend.check_ready()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
-from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.backend import Backend, Signal
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
@@ -104,8 +104,7 @@ class Session:
         check_answer(answer, question.model_copy(update={"args": args}), state)
         answer = await as_taken(answer, question, self._shared.edit_arguments)
         command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
-        await self._backend.signal(self.workflow_id, command)
-        self._shared.live.poke(self.workflow_id)
+        await self._tell(command)
         after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
         if after.answer_id != command.id:
             raise AlreadyAnswered
@@ -116,14 +115,12 @@ class Session:
         `SessionClosed`."""
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._backend.signal(self.workflow_id, command)
-            self._shared.live.poke(self.workflow_id)
+            await self._tell(command)
 
     async def limit(self, changes: Limits) -> None:
         """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
         command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
-        await self._backend.signal(self.workflow_id, command)
-        self._shared.live.poke(self.workflow_id)
+        await self._tell(command)
 
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""
@@ -200,7 +197,7 @@ class Session:
             raise SessionClosed
         if not any(timer.timer_id == timer_id for timer in page.timers):
             raise TimerNotFound
-        await self._backend.signal(self.workflow_id, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+        await self._tell(CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
 
     async def file(self, sha256: str) -> tuple[bytes, str] | None:
         """The bytes and the media type of a file that a tool gave; None where the session has no such file."""
@@ -213,6 +210,10 @@ class Session:
     async def prefer(self) -> None:
         """Has its tasks taken before others', for somebody looks on. Costs one event of its history."""
         await self._backend.prefer(self.workflow_id)
+
+    async def _tell(self, command: Signal) -> None:
+        await self._backend.signal(self.workflow_id, command)
+        self._shared.live.poke(self.workflow_id)
 
     def _interrupt(self) -> None:
         # The model call hears it at once, not at its next heartbeat.

@@ -16,7 +16,6 @@ from perdure.temporal.app.what_if.turn import Models, Recording, rerun
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.store import SHIPPED, DefinitionProblem, Definitions
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.fork import inputs_for
 from perdure.temporal.settings import environment
@@ -147,8 +146,7 @@ class Again:
     async def run(self, session: str, turn: str | None, *, quietly: bool) -> WhatIf | None:
         """`turn` None is the last that has ended; `quietly`, a session without one is None. Raises SessionError."""
         try:
-            tenant, _, session_id = session.partition("/")
-            after = await self._to.sessions.open(Caller(tenant), session_id).past(turn)
+            after = await self._to.sessions.at(session).past(turn)
         except InvalidRequest:
             if quietly and turn is None:
                 return None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.temporal.definitions.agent_file import load_agent_file, load_models
+from perdure.temporal.definitions.agent_file import load_agent_file
+from perdure.temporal.definitions.models_file import load_models
 from perdure.workflows.definition.agent import ModelDefinition
 
 GOOD = """\
@@ -33,7 +34,12 @@ def problems(tmp_path: Path, text: str, tools: frozenset[str] | None = None) -> 
     file.write_text(text)
     loaded = load_agent_file(file, {}, tools)
     assert (loaded.definition is None) == bool(loaded.problems)
-    return [str(problem).removeprefix(f"{tmp_path}/").removeprefix("agent.yaml:") for problem in loaded.problems]
+    return [
+        f"{problem.file}:{problem.line}: {problem.field}: {problem.message}".removeprefix(f"{tmp_path}/").removeprefix(
+            "agent.yaml:"
+        )
+        for problem in loaded.problems
+    ]
 
 
 def test_a_good_file(tmp_path: Path) -> None:
@@ -43,7 +49,11 @@ def test_a_good_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("name: support", "name: my agent", "1: name: string should match pattern"),
+        (
+            "name: support",
+            "name: my agent",
+            "1: name: must be a letter, then up to 63 letters, digits, _ or -, not 'my agent'",
+        ),
         ("name: support\n", "", "1: name: is required"),
         ("model: capable", "model: clever", "8: model: 'clever' is not one of models: capable, local"),
         ("model: capable", "model: capable\nmodell: x", "9: modell: there is no such field"),
@@ -65,7 +75,11 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("timeout: 90s", "timeout: soon", "14: tools[1].timeout: a duration is a number and a unit"),
         ("timeout: 90s", "timeout: 99999999999999d", "14: tools[1].timeout: 99999999999999d is longer than"),
         ("- find_order", "- find_order: 30s", "13: tools[0]: the options of find_order are a mapping"),
-        ("timeout: 90s", "side_effects: twice", "14: tools[1].side_effects: input should be 'none', 'idempotent' or"),
+        (
+            "timeout: 90s",
+            "side_effects: twice",
+            "14: tools[1].side_effects: must be one of none, idempotent, once, not 'twice'",
+        ),
         (
             "timeout: 90s, retry: {attempts: 1}",
             "side_effects: once, retry: {attempts: 2}",
@@ -111,11 +125,11 @@ def test_a_good_file(tmp_path: Path) -> None:
             "- client: {name: find_order, description: x}",
             "13: tools[0]: a tool of Perdure's own worker has the name 'find_order', too",
         ),
-        ("- find_order", "- agent: {name: x, share: 2}", "13: tools[0].share: input should be less than or equal to 1"),
-        ("steps: 3", "calls_per_step: 0", "16: limits.turn.calls_per_step: input should be greater than"),
+        ("- find_order", "- agent: {name: x, share: 2}", "13: tools[0].share: must be at most 1, not 2"),
+        ("steps: 3", "calls_per_step: 0", "16: limits.turn.calls_per_step: must be at least 1, not 0"),
         ("- find_order", "- find_ordr", "13: tools[0]: no worker tool is named 'find_ordr'"),
         ("- find_order", "- calculator", "12: tools: 'calculator' is named twice"),
-        ("steps: 3", "steps: none", "16: limits.turn.steps: input should be a valid integer"),
+        ("steps: 3", "steps: none", "16: limits.turn.steps: must be a whole number, not 'none'"),
         ("steps: 3", "working_time: 5m", "16: limits.turn.working_time: this version does not carry this out"),
         ("model: capable", "model: capable\nbusy: steer", "9: busy: this version does not carry out 'steer'"),
         ("type: string", "type: text", "4: inputs.customer_name.type: not a JSON Schema"),

@@ -43,7 +43,7 @@ def test_an_unknown_agent_is_named_with_its_place_and_so_are_those_that_name_it(
     write(tmp_path, "b", calls("c"))
     write(tmp_path, "d")
     found = problems(tmp_path)
-    assert [line.partition(" ")[0] for line in found] == ["b.yaml:5:", "a.yaml:5:"]
+    assert [line.partition(" ")[0] for line in found] == ["b.yaml:5:17:", "a.yaml:5:17:"]
     assert "no agent is named 'c'; there are: a, d" in found[0]
     assert "tools[0].agent.name" in found[0]
     assert read(tmp_path).names() == ("d",)

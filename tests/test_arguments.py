@@ -200,7 +200,7 @@ def test_no_parameters_take_an_empty_object() -> None:
 
     assert arguments(fn).schema == {"type": "object", "properties": {}, "additionalProperties": False}
     assert arguments(fn).check({}) == {}
-    assert refusal(fn, {"a": 1}) == "a: is no argument of this tool; its arguments: none"
+    assert refusal(fn, {"a": 1}) == "a: is not an argument of this tool; its arguments: none"
 
 
 def test_values_become_what_the_hints_say() -> None:
@@ -278,7 +278,7 @@ def test_every_bad_field_is_named_with_what_was_expected() -> None:
         "order.size: should be 'small' or 'large'",
         "speed: should be 'slow' or 'fast'",
         "count: should be less than or equal to 9",
-        "colour: is no argument of this tool",
+        "colour: is not an argument of this tool",
         "its arguments: order, speed, count",
     ]
 

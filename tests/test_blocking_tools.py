@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from perdure.activities.tools import runner as tool_runner
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import ToolFinished
 from tests.support.session_lab import Lab, Talk, check, lab_on
 from tests.support.tool_lab import MODELS, begin, end, error, outcome, results, turn

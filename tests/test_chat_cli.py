@@ -166,6 +166,9 @@ async def test_a_conversation_and_taking_it_up_again(
 ) -> None:
     provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="It is 42."))
     async with Chat(tmp_path, dev.url) as chat:
+        await chat.until("/help says what you can type")
+        await chat.type("/help")
+        await chat.until("Ctrl-C stops it")
         await chat.type("six times seven?")
         await chat.until("It is 42.")
         assert await chat.end() == 0

@@ -73,6 +73,8 @@ def test_forms_and_other_client_tools() -> None:
     assert answered("input", "ask_user", form, "old", "36", "XL", "l", "n", "") == {
         "result": {"age": 36, "size": "L", "gift": False}
     }
+    sizes = {"fields": [FIELDS[1], {"name": "weeks", "type": "choice", "options": [2, 1], "required": True}]}
+    assert answered("input", "ask_user", sizes, "0", "3", "2", "2") == {"result": {"size": "L", "weeks": 2}}
     assert answered("input", "ask_user", {"prompt": "Why?"}, "", "Because.") == {"result": {"answer": "Because."}}
     assert answered("input", "pick", {}, '{"hex": "#fff"}') == {"result": {"hex": "#fff"}}
     assert answered("input", "pick", {}, "plain words") == {"result": "plain words"}

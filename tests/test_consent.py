@@ -132,7 +132,7 @@ async def test_a_call_that_its_condition_lets_through_runs_unasked(
         (("wipe", {"dry_run": "perhaps"}), "dry_run: should be a valid boolean"),
         (("wipe", {"dry_run": None}), "dry_run: should be a valid boolean"),
         (("wipe", {}), "dry_run: is required"),
-        (("wipe", {"dry_run": True, "force": True}), "force: is no argument of this tool; its arguments: dry_run"),
+        (("wipe", {"dry_run": True, "force": True}), "force: is not an argument of this tool; its arguments: dry_run"),
         # Digits of another script are none to pydantic.
         (("remit", {"amount": "\u0661\u0665\u0660"}), "amount: should be a valid number"),
         (("remit", {"amount": [150]}), "amount: should be a valid number"),

@@ -2,15 +2,18 @@ import asyncio
 import contextlib
 import hashlib
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions, Known, digest
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.definition.agent import AgentDefinition, Price
+from perdure.workflows.vocabulary.parts import ToolSpec
 
 
 def write(folder: Path, name: str, **fields: Any) -> Path:
@@ -75,7 +78,7 @@ def test_two_files_of_one_folder_cannot_share_a_name(tmp_path: Path) -> None:
     found = definitions(tmp_path)
     assert instructions(found.current("support")) == "first"
     assert [str(problem) for problem in found.problems] == [
-        f"{tmp_path}/agents/zebra.yaml:1: name: support.yaml in the same folder has the name 'support' already"
+        f"{tmp_path}/agents/zebra.yaml:1:1: name: support.yaml in the same folder has the name 'support' already"
     ]
 
 
@@ -217,6 +220,39 @@ async def test_watching_picks_up_a_change(tmp_path: Path) -> None:
     watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watching
+
+
+async def test_what_is_odd_serves_and_is_logged_with_its_place(tmp_path: Path) -> None:
+    file = write(tmp_path / "agents", "support", tools=["pay"])
+    spec = ToolSpec(name="pay", description="", input={"type": "object", "properties": {"amount": {"type": "number"}}})
+    options = {"tool_names": frozenset(["pay"]), "tool_spec": lambda name: spec if name == "pay" else None}
+    found = definitions(tmp_path, **options)
+    assert found.warnings == ()
+    logged = asyncio.Event()
+
+    def take(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+        lines.append(event)
+        if event["event"] == "definition.warning":
+            logged.set()
+        raise structlog.DropEvent
+
+    lines: list[MutableMapping[str, Any]] = []
+    before = structlog.get_config()
+    structlog.configure(processors=[take])
+    try:
+        watching = asyncio.create_task(found.watch(0.001))
+        touch(file, file.read_text().replace("['pay']", "[pay: {approval: {when: '{{ args.amuont > 1 }}'}}]"))
+        await asyncio.wait_for(logged.wait(), 10)
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+    finally:
+        structlog.configure(**before)
+    (problem,) = [line["problem"] for line in lines if line["event"] == "definition.warning"]
+    there = "there is no args.amuont; did you mean args.amount?"
+    assert problem == f"{file}:5:26: tools[0].approval.when: {there}"
+    assert found.names() == ("support",)
+    assert found.problems == ()
 
 
 async def test_nothing_serves_that_could_not_be_published(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from perdure.activities.models.delta_writer import INTERVAL_S, DeltaWriter
 from perdure.activities.models.wire import Delta
-from perdure.temporal.live.live import Frame, LivePart, StepDelta, StepProgress
+from perdure.temporal.live.frames import Frame, LivePart, StepDelta, StepProgress
 from perdure.temporal.live.memory import MemoryLive
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
 from tests.support.virtual_time import run

@@ -84,11 +84,11 @@ async def test_what_cannot_be_forked_is_told(
     source = await sessions.create()
     await sessions.ask(source, "hi")
     for arguments, words in (
-        ([source, "--turn", "t9"], "turn_id: is no turn of this session"),
-        ([source, "--turn", "t 9"], "turn_id: "),
-        ([source, "--turn", "t1", "--text", " "], "text: is empty"),
-        ([source, "--turn", "t1", "--model", "none"], "model: is not a model of assistant"),
-        ([source, "--turn", "t1", "--agent", "nobody"], "agent: is not known; there are: assistant, support"),
+        ([source, "--turn", "t9"], "--turn: is no turn of this session; its turns are:\n  t1    hi"),
+        ([source, "--turn", "t 9"], "--turn: "),
+        ([source, "--turn", "t1", "--text", " "], "--text: is empty"),
+        ([source, "--turn", "t1", "--model", "none"], "--model: is not a model of assistant"),
+        ([source, "--turn", "t1", "--agent", "nobody"], "--agent: is not known; there are: assistant, support"),
         ([source, "--turn", "t1", "--agents", str(tmp_path)], "give --agent"),
         (["nobody-made-this", "--turn", "t1"], "There is no such session."),
     ):

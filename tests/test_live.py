@@ -2,11 +2,8 @@
 
 import asyncio
 import threading
-from typing import Any
 
-import pytest
-
-from perdure.temporal.live.live import Frame, LivePart, Poke, StepDelta, StepProgress, ToolProgress, read_progress
+from perdure.temporal.live.frames import Frame, LivePart, Poke, StepDelta, StepProgress, ToolProgress
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.streamed import until_streamed
 
@@ -155,30 +152,3 @@ async def test_who_comes_late_is_told_the_last_word_of_a_tool_that_runs() -> Non
     async with live.subscribe("s") as frames:
         assert frames.get_nowait() == ToolProgress("t1.s1.c1", "writing", 0.75)
         assert frames.empty()
-
-
-@pytest.mark.parametrize(
-    ("details", "message", "fraction"),
-    [
-        (("reading",), "reading", None),
-        ((0.5,), None, 0.5),
-        (("reading", 0.5), "reading", 0.5),
-        (({"message": "reading", "fraction": 0.5},), "reading", 0.5),
-        (({"message": "reading", "page": 7},), "reading", None),
-        ((7,), None, 1.0),
-        ((-1,), None, 0.0),
-        ((10**400,), None, 1.0),
-        (("x" * 10_000,), "x" * 500, None),
-    ],
-)
-def test_a_heartbeat_tells_how_far_it_is(details: tuple[Any, ...], message: str | None, fraction: float | None) -> None:
-    assert read_progress("t1.s1.c1", details) == ToolProgress("t1.s1.c1", message, fraction)
-
-
-@pytest.mark.parametrize("details", [(), ("",), (None,), (True,), (float("nan"),), ({"page": 7},), ([1, 2],)])
-def test_what_is_not_for_people_is_not_told(details: tuple[Any, ...]) -> None:
-    assert read_progress("t1.s1.c1", details) is None
-
-
-def test_a_fallback_tells_of_the_call() -> None:
-    assert read_progress("t1.s1.c1.fallback", (0.5,)) == ToolProgress("t1.s1.c1", None, 0.5)

@@ -14,7 +14,7 @@ from perdure.gateway.live.items import Frame as Live
 from perdure.gateway.live.sub_agents import KEPT, KEPT_BYTES, LiveChildren
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 from perdure.temporal.sessions.runs import run_exists, runs_of
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.core import answers

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from perdure.gateway.live.step import LiveStep, StepFrame
-from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 
 
 def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1) -> StepDelta:

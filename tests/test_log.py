@@ -89,14 +89,14 @@ async def test_a_session_is_named_on_each_line_and_replay_is_silent(
 
 
 def test_foreign_records_take_the_same_path(output: io.StringIO) -> None:
-    logging.getLogger("uvicorn.error").info("%s at %d", "listening", 8080)
+    logging.getLogger("uvicorn.error").warning("%s at %d", "listening", 8080)
     logging.getLogger("uvicorn.access").info("GET /")
     logging.getLogger("httpx2").info("HTTP Request")
     with structlog.contextvars.bound_contextvars(tenant="acme"):
         logging.getLogger("temporalio.worker").warning("no poller")
 
     assert [(line["logger"], line["level"], line["event"], line.get("tenant")) for line in lines(output)] == [
-        ("uvicorn.error", "info", "listening at 8080", None),
+        ("uvicorn.error", "warning", "listening at 8080", None),
         ("temporalio.worker", "warning", "no poller", "acme"),
     ]
 

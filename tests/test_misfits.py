@@ -23,8 +23,8 @@ ASKS = ToolSpec(name="ask_user", description="Asks", input=ask_user.INPUT)
         ({"days": [1, 2], "prompt": "When?"}, None),
         ({"days": [1, "two"]}, "days[1]: 'two' is not of type 'integer'"),
         ({}, "days: is required"),
-        ({"days": [], "when": 1}, "when: is no argument of this tool; its arguments: days, prompt"),
-        ({"when": 1}, "days: is required; when: is no argument of this tool; its arguments: days, prompt"),
+        ({"days": [], "when": 1}, "when: is not an argument of this tool; its arguments: days, prompt"),
+        ({"when": 1}, "days: is required; when: is not an argument of this tool; its arguments: days, prompt"),
     ],
 )
 def test_what_does_not_fit_is_named(args: dict[str, Any], wrong: str | None) -> None:
@@ -51,7 +51,7 @@ def test_the_form_tool_s_calls_are_compared_like_any_other() -> None:
     assert "fields[0].type: 'colour' is not one of" in told
     told = "; ".join(misfits({"prompt": "Which?", "fields": [{"name": "a", "hint": 1}]}, ASKS))
     assert "fields[0].type: is required" in told
-    assert "fields[0].hint: is no field that is known here" in told
+    assert "fields[0].hint: is not a known field" in told
 
 
 def test_only_calls_of_known_tools_with_arguments_are_compared() -> None:

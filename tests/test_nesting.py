@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.activities.mcp.questions import Dialogue, NotAskable
 from perdure.activities.models.provider_turns import parse_arguments
-from perdure.activities.tools.tool import sized_result
+from perdure.activities.tools.outputs import sized_result
 from perdure.temporal.schemas.check import input_fault, schema_fault
 from perdure.temporal.schemas.nesting import DEEPEST, too_deep
 from perdure.workflows.core.runs import SessionInput

@@ -10,7 +10,7 @@ import pytest
 from perdure.gateway.live.remote_progress import EVERY_S
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.errors import SessionNotFound, TemporalSilent
 from perdure.workflows.core.plan import Plan
 from perdure.workflows.core.private_changes import CallsPlanned

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import json
 import os
 import re
 import signal
@@ -86,7 +87,7 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def python_worker(temporal_server: DevServer, bare_python: str) -> AsyncIterator[None]:
-    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "python")
+    command = (bare_python, str(HERE / "support" / "remote_worker.py"), temporal_server.address, "python")
     async with worker(*command, cwd=Path(bare_python).parent):
         yield
 
@@ -152,7 +153,7 @@ async def test_its_worker_is_killed_in_mid_call(
 ) -> None:
     """On a queue of its own; the heartbeats end, and nobody knows what became of it."""
     talk = await lab.start("typescript")
-    command = (bare_python, str(HERE / "remote_worker.py"), temporal_server.address, "typescript")
+    command = (bare_python, str(HERE / "support" / "remote_worker.py"), temporal_server.address, "typescript")
     async with worker(*command, cwd=tmp_path) as process:
         await begin(talk, ("move_stock", {"ledger": str(tmp_path)}))
         moved = tmp_path / "moved.txt"
@@ -242,6 +243,40 @@ async def test_viewers_see_how_far_it_is(python_worker: None, lab: Lab, talk: Ta
     told = [(one["message"], one.get("fraction")) for one in early.progress("t1.s1.c2")]
     every = [("reading", None), ("writing", 0.5), ("writing", 0.75)]
     assert told == every[-len(told) :]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (["shelf 1"], {"message": "shelf 1"}),
+        (["shelf 1", 0.5], {"message": "shelf 1", "fraction": 0.5}),
+        ([{"done": 2, "of": 4}], {"fraction": 0.5}),
+        ([{"current": 1, "total": 4, "text": "shelf 1"}], {"message": "shelf 1", "fraction": 0.25}),
+        ([{"percent": 75, "shelf": 3}], {"message": '{"shelf":3}', "fraction": 0.75}),
+        ([{"key": "w4rehouse-key-77", "shelf": 1}], {"message": '{"key":"[hidden]","shelf":1}'}),
+        ([[1, "long" * 200]], {"message": ('[1,"' + "long" * 200)[:499] + "…"}),
+    ],
+)
+async def test_whatever_it_says_is_shown(
+    python_worker: None,
+    lab: Lab,
+    talk: Talk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[Any],
+    shown: dict[str, Any],
+) -> None:
+    """Of a tool on another's worker, and of one of ours beside it."""
+    monkeypatch.setenv("WAREHOUSE_KEY", "w4rehouse-key-77")
+    (tmp_path / "said").write_text(json.dumps(said))
+    reader = Reader(watches(lab), talk)
+    await begin(talk, ("report_stock", {"ledger": str(tmp_path)}), ("report", {"ledger": str(tmp_path)}))
+    await reader.until(lambda told: bool(reader.progress("t1.s1.c1") and reader.progress("t1.s1.c2")))
+    (tmp_path / "go").touch()
+    await end(talk)
+    await reader.go()
+    for call_id in ("t1.s1.c1", "t1.s1.c2"):
+        assert reader.progress(call_id)[0] == {"type": "tool.progress", "call_id": call_id, **shown}
 
 
 async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node: str, tmp_path: Path) -> None:

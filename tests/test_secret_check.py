@@ -38,8 +38,8 @@ def test_what_is_listed_may_be_named(tmp_path: Path) -> None:
 def test_what_is_named_and_not_listed_is_refused_with_its_place(tmp_path: Path) -> None:
     assert problems(tmp_path, HEAD + MODEL + TOOLS) == [
         (8, "models.main.api_key", "names ${MODEL_KEY}; add it to secrets: [MODEL_KEY]"),
-        (10, "tools[0].headers.Authorization", "names ${STOCK_TOKEN}; add it to secrets: [STOCK_TOKEN]"),
         (10, "tools[0].url", "names ${PLACE}; add it to secrets: [PLACE]"),
+        (10, "tools[0].headers.Authorization", "names ${STOCK_TOKEN}; add it to secrets: [STOCK_TOKEN]"),
         (14, "tools[1].env.TOKEN", "names ${PLACE}; add it to secrets: [PLACE]"),
     ]
 

@@ -20,7 +20,9 @@ from temporalio.service import RPCError
 from perdure.temporal.app.console.refused import ServerDied
 from perdure.temporal.app.dev_server.leftover import end_leftovers
 from perdure.temporal.app.dev_server.lock import AlreadyRunning, DirectoryLock
-from perdure.temporal.app.dev_server.server import HOST, DevServer, PortTaken, ServerFailed, check_port, temporal_binary
+from perdure.temporal.app.dev_server.ports import PortTaken, check_port
+from perdure.temporal.app.dev_server.program import HOST, ServerFailed, temporal_binary
+from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.revival import DEATHS, revive
 from perdure.temporal.server.client import TemporalUnavailable, connect, ensure_search_attributes
 from perdure.temporal.settings import Settings

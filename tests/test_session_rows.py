@@ -27,7 +27,7 @@ def test_80_columns_hold_every_line_and_the_whole_id() -> None:
     assert lines[1].startswith("  What does a parcel")
     assert lines[1].endswith("…, ann@example.com (demo)")
     assert lines[2].split() == ["s1", "waiting", "a-very-long-nam…", "2", "d"]
-    assert lines[3] == "  (nothing said yet)"
+    assert lines[3] == "  (no title)"
 
 
 @pytest.mark.parametrize(

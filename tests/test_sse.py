@@ -21,7 +21,7 @@ from perdure.gateway.http.sse import (
 )
 from perdure.gateway.live.items import turn_of
 from perdure.gateway.projections.native import shown
-from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 from tests.support.virtual_time import run
 
 

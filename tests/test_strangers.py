@@ -154,10 +154,10 @@ async def test_a_call_that_is_published_runs(lab: Lab) -> None:
         ({"index": 0}, "has no MCP server"),
         ({"index": 7}, "has no MCP server"),
         ({"index": -1}, "has no MCP server"),
-        ({"label": "other"}, "has no MCP server 'other' in that place"),
+        ({"label": "other"}, "has no MCP server 'other' at that position"),
         ({"tool": "die"}, "does not allow the tool 'die'"),
-        ({"name": "shop_sum"}, "calls 'add' otherwise"),
-        ({"once": True}, "says otherwise whether it may be repeated"),
+        ({"name": "shop_sum"}, "knows 'add' by another name"),
+        ({"once": True}, "disagrees on whether it may be repeated"),
     ],
 )
 async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, changes: dict[str, Any], why: str) -> None:

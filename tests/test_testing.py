@@ -208,11 +208,11 @@ async def test_no_kill(perdure):
 """
 
 
-def run(folder: Path, tests: str, *arguments: str) -> tuple[int, str]:
+def run(folder: Path, tests: str, *arguments: str, agent: str = AGENT, tools: str = TOOLS) -> tuple[int, str]:
     """pytest on `tests` in a user's folder, with Perdure installed (here: on the path)."""
     (folder / "agents").mkdir()
-    (folder / "agents" / "adder.yaml").write_text(AGENT)
-    (folder / "tools.py").write_text(TOOLS)
+    (folder / "agents" / "adder.yaml").write_text(agent)
+    (folder / "tools.py").write_text(tools)
     (folder / "pytest.ini").write_text(INI)
     (folder / "test_adder.py").write_text(HEAD + tests)
     ran = subprocess.run(

@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import TurnFinished
 from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds
 from tests.support.tool_lab import begin, end, error, outcome, results, shop_lab, turn

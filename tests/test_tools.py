@@ -97,7 +97,7 @@ async def test_bad_arguments_never_reach_the_function(bench: Bench, tool: Callab
     assert await bench.failure(tool, {"amount": "a lot", "date": "secret"}) == (
         "invalid_arguments",
         "pay was not called, because its arguments are wrong. amount: should be a valid number, unable to parse string "
-        "as a number; day: is required; date: is no argument of this tool; its arguments: amount, day.",
+        "as a number; day: is required; date: is not an argument of this tool; its arguments: amount, day.",
         True,
     )
 

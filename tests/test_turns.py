@@ -6,7 +6,7 @@ from typing import Any
 from perdure.gateway.live.items import AgentEvent, Frame, Item
 from perdure.gateway.live.turn_filter import TurnFilter, asked_by, asks_below
 from perdure.gateway.projections.turn_record import TurnRecord
-from perdure.temporal.live.live import StepDelta
+from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.core import answers
 from perdure.workflows.protocol.commands import PageRequest

@@ -18,7 +18,9 @@ from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.temporal.definitions.endpoints import is_given_key, missing_key
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
 from perdure.workflows.definition.providers.openai import ENDPOINT as OPENAI
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text
 
@@ -175,6 +177,40 @@ async def test_a_variable_that_is_not_set_is_named(catchers: tuple[Catcher, Catc
     assert catchers[0].heads == []
 
 
+@pytest.mark.parametrize("wire", [AnthropicMessages, OpenAIResponses, OpenAIChat])
+@pytest.mark.parametrize("key", ["acme-key-11", ""])
+async def test_an_added_provider_gets_its_own_key_and_nothing_of_the_sdk_s_maker(
+    catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, wire: Any, key: str
+) -> None:
+    """Nor is it called at an address that is meant for the maker. Without its key, nothing is sent."""
+    for vendor in (CLAUDE, OPENAI):
+        assert vendor.address is not None
+        monkeypatch.setenv(vendor.address, catchers[1].url)
+    acme = ProviderInfo(
+        name="acme",
+        display_name="Acme",
+        wire="wires.any",
+        endpoint=Endpoint(base_url=catchers[0].url, keys=("ACME_KEY",)),
+        trace_name="acme",
+    )
+    made = wire(ENVIRONMENT | {"ACME_KEY": key, "OPENAI_BASE_URL": catchers[1].url}, provider=acme)
+    # The definition's `use` is checked against the table; the wire was given its provider.
+    prompt = Prompt(model=ModelDefinition(use="demo/m"), system="")
+    with pytest.raises(ModelFailed) as caught:
+        async for _ in made.stream(made.request(prompt, HELLO), prompt, "t1.s1"):
+            pass
+    await made.aclose()
+    assert catchers[1].heads == []
+    if not key:
+        assert catchers[0].heads == []
+        assert "Acme cannot be asked: the environment variable ACME_KEY is not set" in caught.value.failure.message
+        return
+    (head,) = catchers[0].heads
+    assert f"authorization: bearer {key}" in head.lower()
+    for secret in (*VENDORS_OWN, OTHER):
+        assert secret not in head
+
+
 @pytest.mark.parametrize(
     ("url", "given"),
     [
@@ -239,6 +275,23 @@ def test_what_a_model_lacks() -> None:
     assert missing("openai-chat", {"MINE": "x"}, base_url="http://a/v1", api_key="${MINE}") is None
     assert missing("openai-chat", {}, base_url="${WHERE}") == "WHERE"
     assert missing("demo", {}) is None
+    # Another server may want no key, but OpenAI does, however it is named.
+    assert missing("openai", {"OPENAI_BASE_URL": "http://localhost:1/v1"}) is None
+    assert missing("openai", {"OPENAI_BASE_URL": "https://api.openai.com/v1"}) == "OPENAI_API_KEY"
+
+
+def test_a_provider_that_wants_no_key_lacks_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = ProviderInfo(
+        name="local",
+        display_name="The local server",
+        wire="wires.openai_chat",
+        endpoint=Endpoint(base_url="http://127.0.0.1:11434/v1", keys=()),
+        trace_name="local",
+    )
+    monkeypatch.setitem(PROVIDERS, "local", local)
+    assert missing("local", {}) is None
+    assert missing("local", {}, base_url="http://127.0.0.1:11434/v1") is None
+    assert missing("local", {}, base_url="http://elsewhere/v1") is None
 
 
 @pytest.mark.parametrize("literal", ["sk-a-real-key-123456", "Bearer ${KEY}", "${KEY} ", "", "${KEY}${KEY}", "$KEY"])

@@ -7,7 +7,7 @@ import pytest
 
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import StepDelta
+from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.sessions.errors import NoWorker, SessionNotFound
 from perdure.workflows.core import fold as state_module
 from tests.support.core import Story

@@ -11,7 +11,7 @@ from perdure.gateway.live.items import Item
 from perdure.gateway.live.viewer import Viewer as StreamViewer
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.projections.frames import frames_of
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.errors import NoWorker
 from perdure.workflows.core import fold as state_module
 from perdure.workflows.vocabulary.events import SessionClosed

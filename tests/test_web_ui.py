@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from perdure.temporal.app.dev_server.server import listen
+from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.web_ui import guarded_web_ui
 from perdure.temporal.telemetry.hidden_address import Address
 from tests.support.dev import free_ports

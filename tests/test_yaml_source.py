@@ -83,7 +83,7 @@ def test_everything_has_a_place(tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text("name: a\ntools:\n  - one\n  - two:\n      timeout: 3s\n")
     source = read_yaml(file)
-    assert str(source.problem(("tools", 1, "timeout"), "is odd")) == f"{file}:5: tools[1].timeout: is odd"
+    assert str(source.problem(("tools", 1, "timeout"), "is odd")) == f"{file}:5:7: tools[1].timeout: is odd"
     assert source.problem(("tools", 0), "").line == 3
     assert source.problem(("tools", 7, "x"), "").line == 2
     assert source.problem((), "").line == 1

@@ -6,5 +6,5 @@ from pydantic import JsonValue
 
 
 def compact(value: JsonValue) -> str:
-    """`value` as JSON without needless bytes; the same value always gives the same text."""
+    """`value` as JSON without whitespace. The same value always gives the same text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What JSON cannot hold, inside of values: bytes become files that lie beside the value, broken characters U+FFFD."""
+"""Parts of values that JSON cannot hold: bytes become files beside the value, lone surrogates become U+FFFD."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 Bytes = bytes | bytearray | memoryview
 
-#: How files of some kinds begin.
+#: Magic bytes, and the media type of the files that begin with them.
 _BEGINNINGS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -23,15 +23,15 @@ _BEGINNINGS: Final = (
 
 @dataclass
 class Files:
-    """Bytes that were found in a result; whoever sends the result keeps them."""
+    """Bytes that were found in a result. The caller stores them."""
 
-    #: Where the file with a sha256 will lie.
+    #: Returns the URI of the file with this sha256.
     uri: Callable[[str], str]
-    #: Bytes and what they are said to be, by their sha256.
+    #: Bytes and media type, by sha256.
     found: dict[str, tuple[bytes, str]] = field(default_factory=dict)
 
     def add(self, data: bytes, media_type: str) -> dict[str, JsonValue]:
-        """What stands in the place of these bytes."""
+        """Adds a file. Returns what stands in its place in the value."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.found[sha256] = (data, media_type)
         return {"media_type": media_type, "bytes": len(data), "uri": self.uri(sha256)}
@@ -66,7 +66,7 @@ def holds_bytes(value: object) -> bool:
 
 
 def without_bytes(value: Any, files: Files) -> Any:
-    """`value`, plain dicts and lists, with files in the place of bytes."""
+    """`value`, which is made of plain dicts and lists, with files in place of bytes."""
     match value:
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
@@ -80,7 +80,7 @@ def without_bytes(value: Any, files: Files) -> Any:
 
 
 def whole_text(text: str) -> str:
-    """`text` with U+FFFD in the place of each half of a character, as file names and JavaScript may have them."""
+    """`text` with U+FFFD in place of each lone surrogate, which file names and JavaScript may hold."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -89,7 +89,7 @@ def whole_text(text: str) -> str:
 
 
 def whole_texts(value: Any) -> Any:
-    """The same for every text in `value`, plain JSON."""
+    """The same for every text in `value`, which is plain JSON."""
     match value:
         case str():
             return whole_text(value)

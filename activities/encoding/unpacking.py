@@ -1,9 +1,9 @@
-"""HTTP answers of strangers, unpacked within bounds: a hook for clients whose servers need not be friends.
+"""HTTP responses of untrusted servers, decompressed within limits: a hook for HTTP clients.
 
-Rule 1: packed answers are not asked for. One that comes packed all the same is unpacked in small pieces, and only as far
-as its bound; a packing other than gzip and deflate is refused.
-Rule 2: what a client would keep whole is bounded: an answer, and a line of one that is read by lines.
-Rule 3: an error holds no address and nothing of the answer.
+Rule 1: compressed responses are not requested. One that comes compressed all the same is decompressed in small pieces,
+and only up to its limit. Encodings other than gzip and deflate are refused.
+Rule 2: whatever a client would hold in memory is limited: a response, and a line of one that is read line by line.
+Rule 3: an error holds neither the address nor anything of the response.
 """
 
 import asyncio
@@ -14,27 +14,27 @@ from typing import Final
 
 import httpx2
 
-#: Bytes that are unpacked at once.
+#: Bytes that are decompressed at once.
 _PIECE: Final = 256 * 1024
 _GZIP: Final = ("gzip", "x-gzip")
 _IDENTITY: Final = ("", "identity")
-#: For a client's requests: it wants nothing packed.
+#: Headers for a client's requests: no compression.
 UNPACKED: Final = {"Accept-Encoding": "identity"}
 
 
 class TooMuch(httpx2.TransportError):
-    """The answer has more bytes than its bound."""
+    """The response exceeds its limit."""
 
 
 class NotUnpackable(httpx2.TransportError):
-    """The answer is packed in a way that was not asked for, or is damaged."""
+    """The response has an encoding that was not requested, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bytes, as unpacked."""
+    """Limits in bytes, after decompression."""
 
-    #: Of an answer that is no stream of events.
+    #: Of a response that is not a stream of events.
     body: int
     #: Of a whole stream of events, and of one line of it.
     stream: int
@@ -42,8 +42,8 @@ class Bounds:
 
 
 def bounded(bounds: Bounds) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """A client's hook for responses: they come unpacked, and reading one fails with `TooMuch` at its bound, or with
-    `NotUnpackable`. A hook and no transport, so that the client's own choice of proxies and sockets stands."""
+    """A response hook for a client: responses come decompressed, and reading one fails with `TooMuch` at its limit, or with
+    `NotUnpackable`. It is a hook rather than a transport, so that the client's own choice of proxies and sockets stands."""
 
     async def bound(response: httpx2.Response) -> None:
         response.stream = _Unpacked(response, bounds)
@@ -77,13 +77,13 @@ class _Unpacked(httpx2.AsyncByteStream):
                     piece, rest = self._unpacker.unpack(rest)
                 except zlib.error:
                     raise NotUnpackable("the answer is damaged: it cannot be unpacked") from None
-                # A full piece may have left some behind, even where nothing that was sent is left.
+                # After a full piece there may be more output, even if all input was consumed.
                 more = bool(rest) or len(piece) == _PIECE
                 self._count(piece)
                 if piece:
                     yield piece
                 if more:
-                    # Little that was sent may take long to read; others must go on meanwhile.
+                    # A small input may take long to decompress, and other work must go on meanwhile.
                     await asyncio.sleep(0)
 
     async def aclose(self) -> None:
@@ -106,13 +106,13 @@ class _Unpacker:
         self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS if self._raw else zlib.MAX_WBITS | 16)
 
     def unpack(self, data: bytes) -> tuple[bytes, bytes]:
-        """A piece of what `data` holds, and what of `data` is left."""
+        """A piece of the decompressed `data`, and what is left of `data`."""
         try:
             piece = self._zlib.decompress(data, _PIECE)
         except zlib.error:
             if not self._raw:
                 raise
-            # Some servers send the bare form under this name.
+            # Some servers send raw deflate under this name.
             self._zlib = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
             piece = self._zlib.decompress(data, _PIECE)
         self._raw = False
@@ -129,6 +129,6 @@ def _unpacker(named: str) -> _Unpacker | None:
 
 
 def is_event_stream(response: httpx2.Response) -> bool:
-    """Whether the answer is a stream of server-sent events, by its type."""
+    """Whether the response is a stream of server-sent events, by its content type."""
     media_type: str = response.headers.get("content-type", "").partition(";")[0]
     return media_type.strip().lower() == "text/event-stream"

@@ -1,11 +1,11 @@
 """The activity `call_mcp_tool`: one call of an MCP server's tool.
 
-Rule 1: Temporal owns retries and time-outs. What fails leaves as a typed `ApplicationError`.
-Rule 2: `mcp_unavailable` means that the tool did not run. Once a call was sent, an answer that does not come or cannot be
-read is `mcp_lost`, after which nobody knows.
-Rule 3: an error that the server itself wrote is its word, whatever its code, and final: the server heard the call, so
-calling it again is the model's decision, which has the words.
-Rule 4: a server's word is checked: arguments against its own input schema, results against its output schema.
+Rule 1: Temporal owns retries and time-outs. Every failure is a typed `ApplicationError`.
+Rule 2: `mcp_unavailable` means that the tool did not run. Once a call was sent, a missing or unreadable response is
+`mcp_lost`: the tool may have run or not.
+Rule 3: an error that the server itself wrote is final, whatever its code. The server received the call, so the model, which
+is shown the error, decides whether to call again.
+Rule 4: servers are not trusted: arguments are validated against the tool's input schema, results against its output schema.
 """
 
 import asyncio
@@ -21,15 +21,17 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.activities.encoding.compact_json import compact
 from perdure.activities.encoding.raw_bytes import Files, whole_texts
-from perdure.activities.mcp.connections import Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp.connections import Connections
 from perdure.activities.mcp.conversation import converse
+from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
 from perdure.activities.mcp.listing import Listings, spec_of
 from perdure.activities.mcp.program import data_of
 from perdure.activities.mcp.published import Published, server_of
 from perdure.activities.mcp.questions import Declined, Dialogue, NotAskable
 from perdure.activities.mcp.results import read_failure, read_result
+from perdure.activities.tools.outputs import keep_files, output_of, sized_result
 from perdure.activities.tools.results import BadResult, told
-from perdure.activities.tools.tool import keep_files, output_of, sized_result, tool_changed, whole_arguments
+from perdure.activities.tools.tool import tool_changed, whole_arguments
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.schemas.faults import faults
 from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold
@@ -51,18 +53,18 @@ from perdure.workflows.vocabulary.errors import (
 )
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult, preview
 
-#: The SDK's words where the protocol has no code of its own.
+#: How the SDK's messages begin where the protocol has no error code.
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
 
 
 class McpServers:
-    """The MCP servers that a worker knows: what tools they have, and calls of them."""
+    """The MCP servers of a worker: their tools, and calls of them."""
 
     def __init__(
         self, environment: Mapping[str, str], blobs: BlobStore, published: Published, allowed: Allowed | None = None
     ) -> None:
-        """`environment` fills in `${NAME}` of addresses; big results and files go to `blobs`. `published` gives the
-        definitions that addresses and commands are taken from; `allowed` None: what the settings allow."""
+        """`environment` fills in `${NAME}` of addresses. Large results and files go to `blobs`. `published` gives the
+        definitions that addresses and commands are taken from. `allowed` is what the settings allow by default."""
         self._published = published
         self._allowed = allowed or Allowed.load()
         self._connections = Connections(environment)
@@ -75,7 +77,7 @@ class McpServers:
 
     @activity.defn(name="call_mcp_tool")
     async def call_mcp_tool(self, request: CallMcpToolInput) -> ToolOutput | ServerAsks:
-        """What the tool gave, or what a person has to be asked before it gives anything.
+        """The tool's result, or what a person has to be asked before there is one.
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
         `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`,
@@ -103,7 +105,7 @@ class McpServers:
         workflow_id = info.workflow_id or "default/none"
         files = Files(lambda sha256: f"{workflow_id}/{sha256}")
         try:
-            # A result of many megabytes takes seconds, in which others must go on.
+            # A result of many megabytes takes seconds, and other work must go on meanwhile.
             part, big = await asyncio.to_thread(
                 _part, call_of_activity(info.activity_id), request.name, tool, result, files
             )
@@ -113,7 +115,7 @@ class McpServers:
         return output_of(await fold_part(self.blobs, workflow_id, part) if big else part, info.attempt)
 
     async def _whole_answers(self, request: CallMcpToolInput) -> CallMcpToolInput:
-        """The same with answers that were too big to travel."""
+        """`request` with the answers that were offloaded."""
         so_far = request.so_far
         if so_far is None or all(answer.blob is None for answer in so_far.answers):
             return request
@@ -153,7 +155,7 @@ class McpServers:
                 raise _not_askable(request, dialogue.refused) from None
             raise _typed(request, error) from None
         except ValidationError:
-            _fail(f"{request.name} ran, but what it returned is no result of an MCP tool.", INVALID_RESULT)
+            _fail(f"{request.name} ran, but what it returned is not an MCP tool result.", INVALID_RESULT)
         except Exception as error:
             raise _lost(request, type(error).__name__) from None
         finally:
@@ -161,7 +163,7 @@ class McpServers:
 
 
 def _part(call_id: str, name: str, tool: Tool, result: CallToolResult, files: Files) -> tuple[ToolResult, bool]:
-    """What the tool gave, and whether it is too big to travel. Raises `BadResult`, ApplicationError."""
+    """The tool's result, and whether it is too large to travel inline. Raises `BadResult`, ApplicationError."""
     if not result.is_error:
         _check_structure(name, tool, result)
         return sized_result(call_id, name, read_result(result, files))

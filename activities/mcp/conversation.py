@@ -1,6 +1,6 @@
-"""One call of a tool, made and made again, until the server has its answers or a person has to be asked for one.
+"""One call of a tool, repeated until the server has its answers, or until a person has to be asked for one.
 
-Rule: nothing is open when a call waits for a person (`activities/mcp/questions.py` says why).
+Rule: no connection is open while a call waits for a person (`questions.py` says why).
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from pydantic import JsonValue, TypeAdapter
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.mcp.connections import ALIVE_S
+from perdure.activities.mcp.client import ALIVE_S
 from perdure.activities.mcp.program import data_of
 from perdure.activities.mcp.questions import Dialogue
 from perdure.workflows.protocol.activities import CallMcpToolInput
@@ -36,14 +36,14 @@ from perdure.workflows.vocabulary.elicitation import MOST_ROUNDS, ServerAsks
 from perdure.workflows.vocabulary.errors import EXPIRED, TOO_MANY_QUESTIONS
 
 _GIVEN: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(CallToolResult | InputRequiredResult)
-#: Seconds until a server that wants to be called again, without an answer, is.
+#: Seconds until a call is repeated for a server that asks for nothing but that.
 _PAUSE_S: Final = 0.25
 
 
 async def converse(
     client: Client, request: CallMcpToolInput, args: dict[str, JsonValue], dialogue: Dialogue
 ) -> CallToolResult | ServerAsks:
-    """What the tool gave, or what a person has to be asked first.
+    """The tool's result, or what a person has to be asked first.
 
     Raises MCPError, `NotAskable`, `Declined`; ApplicationError `expired`, `too_many_questions`.
     """
@@ -84,7 +84,7 @@ async def converse(
 async def _unless_asked(
     call: Coroutine[Any, Any, CallToolResult | InputRequiredResult], dialogue: Dialogue
 ) -> CallToolResult | InputRequiredResult | None:
-    """What the call gives; None where the server asked on the open connection, and the call was cancelled for it."""
+    """The result of the call. None: the server asked on the open connection, and the call was cancelled for that."""
     calling = asyncio.ensure_future(call)
     asked = asyncio.ensure_future(dialogue.asked.wait())
     try:
@@ -97,7 +97,7 @@ async def _unless_asked(
 
 
 async def _heard(client: Client) -> None:
-    """Returns once the server has heard that the call is cancelled: what a closing connection still holds is lost."""
+    """Returns once the server knows that the call is cancelled. A connection that closed before would lose the message."""
     with suppress(MCPError, TimeoutError):
         async with asyncio.timeout(ALIVE_S):
             await client.session.send_request(PingRequest(), EmptyResult)
@@ -115,7 +115,7 @@ async def _ask(
     params = CallToolRequestParams(name=tool, arguments=args, input_responses=responses, request_state=state)
 
     async def call() -> CallToolResult | InputRequiredResult:
-        # Not `call_tool`: it lists the tools again behind each call, which may fail where the call has not.
+        # Not `call_tool`, which lists the tools again after each call, and may fail although the call did not.
         return await client.session.send_request(CallToolRequest(params=params), _GIVEN, progress_callback=progress)
 
     try:
@@ -123,13 +123,13 @@ async def _ask(
     except MCPError as error:
         if error.code != HEADER_MISMATCH:
             raise
-    # The server wants some arguments in headers, too; which ones, its list says.
+    # The server wants some arguments in headers, too. Its list of tools says which.
     await client.list_tools()
     return await call()
 
 
 def _progress() -> ProgressFnT:
-    # A kept connection reads what comes in a task of its own, which is no activity.
+    # A kept connection reads in a task of its own, which has no activity context.
     here = copy_context()
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:

@@ -1,11 +1,11 @@
-"""One connection to an MCP server over HTTP, watched: whether the server answered the call, and if not, why.
+"""One connection to an MCP server over HTTP, observed: whether the server responded to the call, and if not, why.
 
-The SDK makes errors of its own of what it cannot read, and they look like a server's; here the bytes themselves are seen.
+The SDK turns what it cannot read into errors that look like the server's. Here the bytes themselves are examined.
 
-Rule 1: a whole JSON-RPC answer with the id of the request is the server's word. Anything else is none: an answer that is
-cut, no JSON, of another id or shape, in another type of content.
-Rule 2: a status of 4xx says that nothing ran, but for 408 and 409, which leave it open, as 5xx does.
-Rule 3: what the SDK needs to find out which protocol a server speaks passes as it is.
+Rule 1: only a complete JSON-RPC response with the id of the request counts as the server's. Anything else does not: one
+that is cut, not JSON, of another id or shape, or of another content type.
+Rule 2: a status of 4xx means that nothing ran, except for 408 and 409, which leave it open, as 5xx does.
+Rule 3: what the SDK needs to find out which protocol a server speaks passes unchanged.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,21 +23,21 @@ _OPEN_STATUS: Final = (408, 409)
 
 
 class NoAnswer(httpx2.TransportError):
-    """What came is no answer. The message says why, without a word of the server's."""
+    """What came is not a response. The message says why, without quoting the server."""
 
 
 @dataclass
 class Seen:
-    """What was seen of the requests of one connection. Each new request but a hello begins anew."""
+    """What was seen of the requests on one connection. Each new request, except for a hello, resets it."""
 
-    #: The server's own answer has come, a result or an error.
+    #: The server's own response has come, a result or an error.
     answered: bool = False
-    #: Why what came is no answer.
+    #: Why what came is not a response.
     broken: str = ""
     too_much: bool = False
-    #: Of the last request that the server refused.
+    #: The status of the last request that the server refused.
     status: int | None = None
-    #: Of the last request but a hello.
+    #: The status of the last request other than a hello.
     request_id: Id | None = None
 
     @property
@@ -50,14 +50,14 @@ class Seen:
 
 
 def watched(seen: Seen) -> dict[str, list[Callable[..., Awaitable[None]]]]:
-    """Hooks for the client of one connection. Answers are bounded already."""
+    """Hooks for the HTTP client of one connection. The size of responses is limited already."""
 
     async def asks(request: httpx2.Request) -> None:
         if _asked(request) is not None:
             seen.status = None
 
     async def answers(response: httpx2.Response) -> None:
-        """Raises `NoAnswer` where the server's answer is none."""
+        """Raises `NoAnswer` if what the server sent is not a response."""
         asked = _asked(response.request)
         if asked is None:
             if _takes_up(response.request) and is_event_stream(response) and seen.request_id is not None:
@@ -87,12 +87,12 @@ async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes
         seen.too_much = True
         raise
     finally:
-        # Not the answer: what was read of it is yet to be read by the SDK.
+        # The response is not closed: the SDK has yet to read what was read here.
         await source.aclose()
     told = read(data) if _is_json(response) else None
     if told is not None and told.kind == "error" and told.id is None:
         data, told = with_id(data, request_id), told.model_copy(update={"id": request_id})
-    # The SDK takes nothing but an error from an answer with such a status.
+    # From a response with such a status the SDK only takes an error.
     expected = ("result", "error") if response.status_code < 300 else ("error",)
     if told is not None and told.kind in expected and same_id(told.id, request_id):
         seen.answered = True
@@ -103,7 +103,7 @@ async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes
 
 
 class _Events(httpx2.AsyncByteStream):
-    """A stream of events, line by line. It ends behind what is no answer, as if the connection had broken."""
+    """A stream of events, line by line. It ends after an invalid response, as if the connection had broken."""
 
     def __init__(self, source: object, request_id: Id, seen: Seen) -> None:
         assert isinstance(source, httpx2.AsyncByteStream)
@@ -116,7 +116,7 @@ class _Events(httpx2.AsyncByteStream):
         begun: list[bytes] = []
         try:
             async for chunk in self._source:
-                # A lone CR ends a line, too; no server of MCP is known to write that.
+                # A lone CR ends a line, too, but no MCP server is known to write that.
                 block, newline, rest = chunk.rpartition(b"\n")
                 if newline:
                     whole = mended(b"".join((*begun, block, newline)))
@@ -142,7 +142,7 @@ class _Events(httpx2.AsyncByteStream):
         data = b"\n".join(self._data)
         self._data.clear()
         if not data:
-            # It only tells from where a stream may be taken up again.
+            # It only says from where a stream may be resumed.
             return
         told = read(data)
         if told is not None and told.kind == "call":
@@ -155,7 +155,7 @@ class _Events(httpx2.AsyncByteStream):
 
 
 def _asked(request: httpx2.Request) -> tuple[str, Id] | None:
-    """Method and id of the JSON-RPC request that is sent; None for anything else."""
+    """Method and id of the JSON-RPC request that is sent. None: it is something else."""
     if request.method != "POST":
         return None
     message = pydantic_core.from_json(request.content)
@@ -165,7 +165,7 @@ def _asked(request: httpx2.Request) -> tuple[str, Id] | None:
 
 
 def _takes_up(request: httpx2.Request) -> bool:
-    """Whether the rest of a stream that broke is asked for."""
+    """Whether the request asks for the rest of a stream that broke."""
     return request.method == "GET" and "last-event-id" in request.headers
 
 
@@ -178,4 +178,4 @@ def _why(response: httpx2.Response, is_message: bool) -> str:
         return f"it answered with HTTP {response.status_code} and nothing else"
     if is_message:
         return "its answer is that of another request"
-    return "its answer cannot be read" if _is_json(response) else "its answer is no JSON"
+    return "its answer cannot be read" if _is_json(response) else "its answer is not JSON"

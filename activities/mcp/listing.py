@@ -1,9 +1,9 @@
-"""What tools MCP servers have: listed anew for each turn, remembered for when a server is slow or away.
+"""The tools of MCP servers: listed anew for each turn, and remembered for when a server is slow or unavailable.
 
-Rule 1: nobody waits long for a server. Its last list stands in; one that never gave any is absent, and is asked again
-in the background for the next turn.
-Rule 2: a list is bounded: how many tools, and how long a name and a description are. What is cut off is said.
-Rule 3: a tool whose schemas are none is left out and logged, so that a server's mistake costs one tool, not the agent.
+Rule 1: nobody waits long for a server. Its last list is used instead. A server that has never listed its tools is absent,
+and is asked again in the background for the next turn.
+Rule 2: a list is limited: the number of tools, and the length of names and descriptions. What was cut off is logged.
+Rule 3: a tool with invalid schemas is left out and logged, so that a server's mistake costs one tool and not the agent.
 """
 
 import asyncio
@@ -20,35 +20,37 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import Tool
 from pydantic import ValidationError
 
-from perdure.activities.mcp.connections import CONNECT_S, Connections, McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp.client import CONNECT_S
+from perdure.activities.mcp.connections import Connections
+from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
 from perdure.temporal.schemas.check import field_of, input_fault, schema_fault
 from perdure.workflows.definition.tools import McpAddress, McpServer
 from perdure.workflows.vocabulary.parts import ToolSpec
 
-#: Seconds that a turn waits for a new list of a server whose last one is known.
+#: Seconds that a turn waits for a new list if the last one is known.
 PATIENCE_S: Final = 1.5
-#: Seconds after a failure in which nobody waits for the server.
+#: Seconds after a failure during which nobody waits for the server.
 _AWAY_S: Final = 15.0
 _MOST_PAGES: Final = 100
 _MOST_TOOLS: Final = 500
 _LONGEST_NAME: Final = 64
-#: Characters of the server's own name of a tool, and of what it says of one. No tool needs more to be understood.
+#: Characters of a tool's name at the server, and of its description. No tool needs more to be understood.
 _LONGEST_OWN_NAME: Final = 256
 _LONGEST_DESCRIPTION: Final = 4096
 _LONGEST_SCHEMA: Final = 100_000
-#: Of all descriptions and schemas that one server gives, as JSON: they are sent with each request to the model.
+#: Characters of all descriptions and schemas of one server, as JSON: they are sent with each request to the model.
 _MOST_SPECS: Final = 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
 
 class McpStarting(Exception):
-    """The server has not answered yet; it may still do."""
+    """The server has not responded yet, but it still may."""
 
 
 @dataclass
 class _Listing:
-    #: By the server's names; None: it never gave any.
+    #: By the server's names. None: it has never listed its tools.
     tools: dict[str, Tool] | None = None
     away: McpUnavailable = field(default_factory=lambda: McpUnavailable(""))
     failed_at: float | None = None
@@ -61,7 +63,7 @@ class Listings:
     _known: dict[str, _Listing] = field(default_factory=dict)
 
     async def tools(self, address: McpAddress, patience: float) -> tuple[Tool, ...]:
-        """The server's tools, as it tells now or told last. `patience` is in seconds, where none are known yet.
+        """The server's tools, as listed now or last. `patience` is how many seconds to wait if none are known yet.
 
         Raises `McpUnavailable`, `McpStarting`.
         """
@@ -77,7 +79,7 @@ class Listings:
         raise listing.away from None
 
     async def tool(self, address: McpAddress, name: str) -> Tool | None:
-        """One tool, by the server's name for it; None where it has none. Raises `McpUnavailable`."""
+        """One tool, by the server's name for it. None: there is no such tool. Raises `McpUnavailable`."""
         listing = self._listing(address)
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
@@ -86,10 +88,10 @@ class Listings:
         return listing.tools.get(name)
 
     async def tool_now(self, address: McpAddress, name: str) -> Tool | None:
-        """One tool as the server lists it from now on, not as it did before. Raises `McpUnavailable`."""
+        """One tool, as the server lists it from now on. Raises `McpUnavailable`."""
         listing = self._listing(address)
         if listing.task is not None and not listing.task.done():
-            # It may have begun before the tool became another one.
+            # A listing under way may have begun before the tool changed.
             await asyncio.wait({listing.task})
         await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None or listing.failed_at is not None:
@@ -107,7 +109,7 @@ class Listings:
 
     def _ask(self, address: McpAddress, listing: _Listing) -> asyncio.Task[None]:
         if listing.task is None or listing.task.done():
-            # Whoever waits for it may give up; what comes is for all.
+            # Those who wait for it may give up, but the result is for everyone.
             listing.task = asyncio.create_task(self._list(address, listing), context=Context())
         return listing.task
 
@@ -150,7 +152,7 @@ class Listings:
 
 
 def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
-    """What a model is told of the tools that the definition allows, by the server's names."""
+    """Specs of the tools that the definition allows, by the server's names."""
     specs: dict[str, ToolSpec] = {}
     room = _MOST_SPECS
     for tool in tools:
@@ -180,13 +182,13 @@ def _cut(description: str) -> str:
 
 
 def spec_of(name: str, tool: Tool) -> ToolSpec:
-    """What a model is told of a server's tool under the name `name`."""
+    """The spec of a server's tool under the name `name`."""
     about = _cut((tool.description or tool.title or "").strip())
     return ToolSpec(name=name, description=about, input=tool.input_schema, output=tool.output_schema, foreign=True)
 
 
 def fit_name(prefix: str | None, name: str) -> str:
-    """A name that every provider takes: a letter, then letters, digits, _ and -, 64 in all."""
+    """A name that every provider accepts: a letter, then letters, digits, _ and -, 64 in all."""
     whole = f"{prefix}_{name}" if prefix else name
     fit = re.sub(r"[^A-Za-z0-9_-]", "_", whole)
     if not fit[:1].isalpha():

@@ -1,7 +1,8 @@
-"""What an MCP server writes, read before its SDK does: whether it is an answer, to what, and whether it is whole. Pure.
+"""What an MCP server writes, read before the SDK reads it: whether it is a response, to what, and whether it is complete.
+Pure.
 
-Rule 1: a message is whole where it is JSON, has the shape that JSON-RPC says, and the answer of one has an id.
-Rule 2: half an emoji and bytes that are no UTF-8 cost a character (U+FFFD), not the message.
+Rule 1: a message is complete if it is JSON of the shape that JSON-RPC prescribes; a result has an id.
+Rule 2: lone surrogates and bytes that are not UTF-8 cost a character (U+FFFD), not the message.
 """
 
 import re
@@ -10,26 +11,26 @@ from typing import Any, Final, Literal
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-#: Escapes of JSON: a whole surrogate pair, half of one, any other.
+#: Escapes in JSON: a surrogate pair, a lone surrogate, any other.
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-#: The members of an answer; one that was cut shows the first of them, or the beginning of its name.
+#: The members of a response. One that was cut shows at least the first of them, or the beginning of its name.
 _MEMBERS: Final = ("jsonrpc", "id", "result", "error")
 _FIRST: Final = re.compile(r'\{\s*(?:"(\w*)("?)|$)')
 _ID: Final = re.compile(r'"id"\s*:\s*(\d{1,15}|"[^"\\]{0,100}")\s*[,}]')
-#: Characters at a broken line's beginning in which its id is looked for.
+#: Characters at the beginning of a broken line in which its id is looked for.
 _HEAD: Final = 200
 
-#: Questions of which any answer tells something: a server that does not know the one is asked the other.
+#: Requests to which any response is informative: a server that does not know the one is asked the other.
 HELLOS: Final = ("initialize", "server/discover")
 
 Id = int | str
 
 
 class _Object(BaseModel):
-    """Any object; what is in it is not looked at."""
+    """Any object. Its contents are not examined."""
 
 
 class _Error(BaseModel):
@@ -48,18 +49,18 @@ class _Message(BaseModel):
 
 
 class Told(BaseModel):
-    """One whole message."""
+    """One complete message."""
 
     model_config = ConfigDict(frozen=True)
 
-    #: `call` is a request or a notification of the server's.
+    #: `call` is a request or a notification by the server.
     kind: Literal["call", "result", "error"]
-    #: Of an answer: what it answers. None: an error of a request that the server could not read.
+    #: The id of the request that a response belongs to. None: an error about a request that the server could not read.
     id: int | str | None = None
 
 
 def mended(data: bytes) -> bytes:
-    """`data` with U+FFFD in the place of what no JSON may hold. Nothing else is changed."""
+    """`data` with U+FFFD in place of what JSON must not hold. Nothing else is changed."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -70,7 +71,7 @@ def mended(data: bytes) -> bytes:
 
 
 def read(data: bytes) -> Told | None:
-    """The message that mended `data` is; None where it is none, or not whole."""
+    """The message in mended `data`. None: it is not a message, or not complete."""
     try:
         message = _Message.model_validate_json(data)
     except (ValidationError, RecursionError):
@@ -85,20 +86,20 @@ def read(data: bytes) -> Told | None:
 
 
 def with_id(data: bytes, request_id: Id) -> bytes:
-    """The error in mended `data`, as that of this request."""
+    """The error in mended `data`, with the id of this request."""
     message: dict[str, Any] = pydantic_core.from_json(data)
     return pydantic_core.to_json(message | {"id": request_id})
 
 
 def same_id(told: Id | None, asked: Id) -> bool:
-    """Whether an answer is that of a request; some servers make a text of a number."""
+    """Whether a response belongs to a request. Some servers turn a number into a text."""
     return told is not None and str(told) == str(asked)
 
 
 def might_answer(line: str) -> bool:
-    """Whether a line that is no whole message was meant as an answer.
+    """Whether a line that is not a complete message was meant as a response.
 
-    So is what begins like one, or is JSON with the members of one. A banner, a log line (JSON or not) is not.
+    It was if it begins like one, or is JSON with the members of one. A banner or a log line (JSON or not) was not.
     """
     text = line.lstrip("\ufeff \t")
     match = _FIRST.match(text)
@@ -113,7 +114,7 @@ def might_answer(line: str) -> bool:
 
 
 def id_in(line: str) -> Id | None:
-    """The id at the beginning of a line that is no whole message; None where none can be read there."""
+    """The id at the beginning of a line that is not a complete message. None: it cannot be read."""
     head, _, _ = line[:_HEAD].partition('"result"')
     head, _, _ = head.partition('"error"')
     match = _ID.search(head)

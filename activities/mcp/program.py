@@ -1,12 +1,13 @@
-"""An MCP server that is a program: its process, and the lines that are exchanged with it. A transport for the SDK's client.
+"""An MCP server that is a program: its process, and the lines exchanged with it. A transport for the SDK's client.
 
-Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as an answer and is none (it was cut, or has
-a wrong shape or an unknown id) ends the call that it answers: by its id where that can be read, else the one call that is
-open. Where several are open it is one of them, and once the others have their answers, it is the one that is left.
-Rule 2: an error without an id is the error of the call that is open, or one of several as above.
-Rule 3: any other line (a banner, a log line, JSON or not) is no answer and is skipped: programs print, and go on.
-Rule 4: a line has a bound. Of a longer one only the beginning is kept, which ends its call as above.
-Rule 5: an error that the program itself wrote is marked with `Word`, so that it can be told from those of the SDK.
+Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as a response but is not valid (it was cut,
+or has a wrong shape or an unknown id) ends the call that it belongs to: the one with its id if that can be read, else the
+one open call. If several are open it belongs to one of them, and once the others have their responses, to the one that is
+left.
+Rule 2: an error without an id belongs to the open call, or to one of several as above.
+Rule 3: any other line (a banner, a log line, JSON or not) is skipped: programs print things, and go on.
+Rule 4: a line has a limit. Of a longer one only the beginning is kept, and it ends its call as above.
+Rule 5: an error that the program itself wrote is marked with `Word`, to distinguish it from the SDK's own.
 """
 
 from collections.abc import AsyncGenerator
@@ -34,13 +35,13 @@ from pydantic import ValidationError
 
 from perdure.activities.mcp.messages import HELLOS, id_in, mended, might_answer, read
 
-#: Seconds that a program has to end by itself, and after a signal.
+#: Seconds that a program has to exit by itself, and after a signal.
 _GRACE_S: Final = 2.0
 _POLL_S: Final = 0.01
 _FLUSH_S: Final = 0.5
-#: Bytes of a line that is too long that are kept.
+#: Bytes that are kept of a line that is too long.
 _HEAD: Final = 1024
-#: The spaces that JSON allows around a value, and the mark that some editors put before it.
+#: The whitespace that JSON allows around a value, and the byte order mark that some editors put before it.
 _BLANK: Final = " \t\r\n\ufeff"
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
@@ -55,32 +56,32 @@ class Word:
 
 
 def data_of(error: ErrorData) -> Any:
-    """What the server itself gave as the `data` of its error."""
+    """The `data` that the server itself gave with its error."""
     return error.data.data if isinstance(error.data, Word) else error.data
 
 
 class Unreadable:
-    """The `data` of an error that stands for an answer which is none."""
+    """The `data` of an error that stands for an invalid response."""
 
 
 class Overlong(Unreadable):
-    """The same for an answer that is longer than its bound."""
+    """The same for a response that exceeds the limit."""
 
 
 @dataclass
 class Lines:
-    """What the lines of one program are, and whose: of the requests that it was sent and has not answered."""
+    """Assigns the lines of one program to the requests that it was sent and has not answered."""
 
     #: By id, as text.
     _open: dict[str, JSONRPCRequest] = field(default_factory=dict)
-    #: All that were ever sent: an answer of a call that was given up comes late, and is nobody's.
+    #: All requests ever sent: the response to a call that was given up comes late, and belongs to no open call.
     _sent: set[str] = field(default_factory=set)
-    #: For each answer whose call is not known: the calls that it may be of.
+    #: For each response whose call is unknown: the calls that it may belong to.
     _unclear: list[tuple[set[str], ErrorData]] = field(default_factory=list)
 
     def sent(self, message: object) -> list[SessionMessage]:
-        """Notes a message that goes to the program. What the session is told for that: the end of another call, where
-        this gives one up."""
+        """Notes a message to the program. Returns what the session gets for it: the end of another call, if this message
+        gives one up."""
         match message:
             case JSONRPCRequest():
                 self._open[str(message.id)] = message
@@ -90,7 +91,7 @@ class Lines:
         return []
 
     def received(self, data: bytes) -> list[SessionMessage]:
-        """What the session is told for this line."""
+        """What the session gets for this line."""
         line = mended(data).decode().strip(_BLANK)
         told = read(line.encode())
         if told is None:
@@ -111,7 +112,7 @@ class Lines:
         return [SessionMessage(message), *self._close(key)]
 
     def overlong(self, head: bytes) -> list[SessionMessage]:
-        """What the session is told for a line that begins like this and is too long."""
+        """What the session gets for a line that begins like this and is too long."""
         line = mended(head).decode().strip(_BLANK)
         return self._broken(line, Overlong()) if might_answer(line) else []
 
@@ -152,9 +153,9 @@ class Lines:
 async def run_program(
     command: tuple[str, ...], env: dict[str, str], errors: Any, longest: int
 ) -> AsyncGenerator[Streams]:
-    """Starts a program and ends it with the block. `longest` is in bytes of one line; `errors` is where it complains.
+    """Starts a program, and ends it with the block. `longest` limits one line, in bytes; `errors` is its standard error.
 
-    Raises OSError and ValueError where it cannot be started.
+    Raises OSError and ValueError if it cannot be started.
     """
     process = await anyio.open_process(
         list(command), env=get_default_environment() | env, stderr=errors, start_new_session=True
@@ -197,7 +198,7 @@ async def _listen(process: Process, incoming: Incoming, lines: Lines, longest: i
                     for message in lines.overlong(bytes(begun[:_HEAD])):
                         await incoming.send(message)
                     begun, skips = bytearray(), True
-    # What it still writes is thrown away, so that it is not held up in ending.
+    # What it still writes is discarded, so that it can exit.
     with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, ConnectionError):
         while True:
             await process.stdout.receive()
@@ -220,7 +221,7 @@ async def _speak(
                 line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
                 await process.stdin.send(line.encode(errors="replace"))
     except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-        # It may still live: closed, the session sees that the connection is at its end.
+        # The program may still live. Closing tells the session that the connection has ended.
         await incoming.aclose()
     finally:
         written.set()
@@ -245,7 +246,7 @@ async def _end(process: Process) -> None:
 
 async def _has_ended(process: Process) -> bool:
     with anyio.move_on_after(_GRACE_S):
-        # Not `wait()`, which waits for the end of the pipes, too, and a child may hold those.
+        # Not `wait()`, which also waits for the pipes to close, and a child may hold them.
         while process.returncode is None:  # noqa: ASYNC110
             await anyio.sleep(_POLL_S)
     return process.returncode is not None

@@ -1,17 +1,17 @@
-"""What MCP servers ask a person in the middle of a call, and how they are answered. No I/O.
+"""Elicitation: what MCP servers ask a person during a call, and how they are answered. No I/O.
 
-A server asks in one of two ways, by its protocol's version:
+A server asks in one of two ways, depending on its protocol version:
 
-- It returns its questions in place of a result. No call is open then; with the answers the call goes on from the state
-  that the server gave. A state that the server takes no longer (it was started again, or a person took too long for it)
-  is forgotten, and the call made from its beginning, where what was asked before is answered at once.
-- It asks on the open connection (before 2026-07-28) and waits there. A person may take days, which no connection
-  outlasts, so the call is cancelled at the server, and made from its beginning when the answer is there.
+- It returns its questions instead of a result. No call is open then. With the answers the call goes on from the state
+that the server gave. If the server no longer accepts that state (it was restarted, or a person took too long), the call
+is repeated from its beginning, and what was asked before is answered at once.
+- It asks on the open connection (before 2026-07-28) and waits there. A person may take days, longer than any connection
+lasts, so the call is cancelled at the server, and repeated from its beginning when the answer is there.
 
-Rule 1: a `once` tool is never made from its beginning again. On the open connection it is refused what it asks.
-Rule 2: what was answered is told whenever the same is asked again; only what is asked anew reaches a person.
-Rule 3: a server may ask people, and nothing else: no model's words (sampling), no folders (roots).
-Rule 4: a form asks for nothing that is secret, as MCP says: no passwords, keys, card numbers. A page elsewhere may.
+Rule 1: a call of a `once` tool is never repeated from its beginning. On the open connection its questions are refused.
+Rule 2: a question that was answered gets the same answer whenever it is asked again. Only new questions reach a person.
+Rule 3: a server may ask people, and nothing else: no model (sampling), no folders (roots).
+Rule 4: a form must not ask for secrets, as MCP demands: no passwords, keys, card numbers. A page elsewhere may.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ from perdure.workflows.protocol.activities import CallMcpToolInput
 from perdure.workflows.vocabulary.elicitation import ServerAnswer, ServerAsks, ServerQuestion
 from perdure.workflows.vocabulary.parts import preview
 
-#: A form without fields: where to answer lies elsewhere, and a person only says that it is done.
+#: A form without fields: the answer is given elsewhere, and a person only confirms it.
 _DONE: Final[dict[str, Any]] = {"type": "object", "maxProperties": 0}
-#: Of what a server asks, written as JSON: of one form, and of everything that a session keeps of it.
+#: Bytes of JSON: of one form, and of everything that a session keeps of a server's questions.
 _MAX_FORM: Final = 16 * 1024
 _MAX_ASKS: Final = 64 * 1024
 _MAX_QUESTIONS: Final = 8
@@ -50,7 +50,7 @@ _MAX_URL: Final = 2000
 _MAX_MESSAGE: Final = 1000
 
 
-#: Of a name in small letters, its words apart.
+#: Words in a name, lower-cased and separated, that mark a secret.
 _SECRET: Final = re.compile(
     r"\b(passwords?|passwd|passphrases?|passcodes?|pwd|pin( (code|number))?|secrets?|credentials?"
     r"|(api|access|private|secret|signing|encryption|ssh) ?keys?|(access|auth|api|bearer|refresh|session|id|security)? ?token"
@@ -63,15 +63,15 @@ _NO_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
 class NotAskable(Exception):
-    """The server wants what it cannot have. The message says why, in words for the model."""
+    """The server's question cannot be put to a person. The message says why, in words for the model."""
 
 
 class Declined(Exception):
-    """A person would not do what the server needs done elsewhere."""
+    """A person declined what the server needs done elsewhere."""
 
 
 class Dialogue:
-    """What the server of one call has asked, and been answered, so far."""
+    """The questions of one call's server so far, and their answers."""
 
     def __init__(self, request: CallMcpToolInput) -> None:
         self._label = request.label
@@ -79,18 +79,18 @@ class Dialogue:
         so_far = request.so_far
         self._answers = {answer.mark: answer for answer in so_far.answers} if so_far else {}
         self._asks = so_far.asks if so_far else None
-        #: How often the call has come to a question with this content.
+        #: How often the call has reached a question with this content.
         self._met: Counter[str] = Counter()
         #: What was asked on the open connection, and has no answer yet.
         self._waiting: dict[str, ServerQuestion] = {}
         self.asked = asyncio.Event()
         #: The call that asked on the open connection is over.
         self.over = asyncio.Event()
-        #: Why the server was refused something on the open connection.
+        #: Why a question on the open connection was refused.
         self.refused: str | None = None
 
     def resumed(self) -> tuple[InputResponses | None, str | None]:
-        """What the call goes on with, or nothing where it begins."""
+        """The answers and the state that the call resumes with. Both None: it begins."""
         if self._asks is None or self._asks.anew:
             return None, None
         self._met.update(_content_of(mark) for mark in self._answers)
@@ -103,7 +103,7 @@ class Dialogue:
         self._met.clear()
 
     def take(self, requests: InputRequests, state: str | None) -> InputResponses | ServerAsks:
-        """The answers to these questions, or what has to be asked of a person first. Raises `NotAskable`."""
+        """The answers to these questions, or what a person has to be asked first. Raises `NotAskable`."""
         questions: list[ServerQuestion] = []
         for key, request in requests.items():
             if not isinstance(request, ElicitRequest):
@@ -114,7 +114,7 @@ class Dialogue:
         return _bounded(ServerAsks(questions=tuple(questions), state=state))
 
     async def on_open_connection(self, params: ElicitRequestParams) -> ElicitResult | ErrorData:
-        """Answers what the server asks while the call is under way, or gives the call up by `asked`."""
+        """Answers a question of the server during the call, or gives the call up by `asked`."""
         try:
             question = self._question("", params)
             answer = self._answers.get(question.mark)
@@ -126,7 +126,7 @@ class Dialogue:
             return self._refuse("it asks while it runs, and a call that must not be repeated cannot wait for a person")
         self._waiting[question.mark] = question
         self.asked.set()
-        # Told nothing before the call is cancelled, or the tool would go on without its answer.
+        # No reply before the call is cancelled, or the tool would go on without its answer.
         await self.over.wait()
         return ElicitResult(action="cancel")
 
@@ -148,7 +148,7 @@ class Dialogue:
             while (answer := self._answers.get(question.mark)) is not None:
                 if answer.reply != "accept":
                     raise Declined
-                # It was said to be done, and the server does not find it so.
+                # A person confirmed it, but the server does not see it done.
                 question = self._question("", params)
             questions.append(question)
         return _bounded(ServerAsks(questions=tuple(questions), anew=True))
@@ -157,7 +157,7 @@ class Dialogue:
         words = preview(params.message, _MAX_MESSAGE)
         if isinstance(params, ElicitRequestURLParams):
             if not params.url.startswith(("https://", "http://")) or len(params.url) > _MAX_URL:
-                raise NotAskable("the address where it wants a person to go is none of the web")
+                raise NotAskable("the address that it sends a person to is not a web address")
             prompt = f"{self._label} asks: {words}\nIt has to be done at {params.url} and confirmed here."
             return ServerQuestion(
                 key=key, mark=self._mark([words, params.url]), prompt=prompt, output=_DONE, elsewhere=True
@@ -190,7 +190,7 @@ def _form_fault(form: Mapping[str, Any]) -> str | None:
     if len(written) > _MAX_FORM:
         return "is too big"
     if '"patternProperties"' in written:
-        # Checking an answer against them may take for ever.
+        # Validating an answer against them might never end.
         return "has fields without names"
     if (name := _secret_field(form)) is not None:
         return f"asks for what is secret ({name[:60]!r}), which no form may; a server has to send people to a page of its own"
@@ -206,7 +206,7 @@ def _secret_field(form: Mapping[str, Any]) -> str | None:
         if told.get("format") == "password" or told.get("writeOnly") is True:
             return str(name)
         if told.get("type") == "boolean" or "enum" in told or "oneOf" in told:
-            # What is chosen is no secret.
+            # A choice is not a secret.
             continue
         # `apiKey`, `api_key` and `API key` are one name.
         spoken = (_HUMP.sub(r"\1 \2", str(word)).lower() for word in (name, told.get("title", "")))

@@ -1,10 +1,10 @@
 """What an MCP tool returned, as the output of a tool call. Pure.
 
-Rule 1: nothing that a tool returned is dropped, but for a text that only repeats the structured content as JSON. (Servers
-write both for clients that know no structure, and for a plain value they put it in an object as its `result`.)
-Rule 2: one thing is the output as it is: structured content, or a text; texts alone are one text. Anything else is the
-list of what there is, below `content` and beside `structured` where there is structured content.
-Rule 3: bytes lie beside the output as files, and the output says what they are, how many, and where.
+Rule 1: nothing that a tool returned is dropped, except for a text that only repeats the structured content as JSON.
+(Servers send both for clients without structured content, and wrap a plain value in an object as its `result`.)
+Rule 2: a single item is the output as it is: structured content, or a text. Several texts are joined. Anything else is a
+list of all items under `content`, beside `structured` if there is structured content.
+Rule 3: bytes become files beside the output, which gives their media type, size and URI.
 """
 
 import base64
@@ -34,7 +34,7 @@ _SILENT = "The tool failed and did not say why."
 
 
 def read_result(result: CallToolResult, files: Files) -> JsonValue:
-    """The output of a call that went well; its files are put to `files`. Raises `BadResult`."""
+    """The output of a successful call. Its files are added to `files`. Raises `BadResult`."""
     blocks = [_block(block, files) for block in result.content]
     texts = [block for block in blocks if isinstance(block, str)]
     structured: dict[str, JsonValue] | None = result.structured_content
@@ -50,7 +50,7 @@ def read_result(result: CallToolResult, files: Files) -> JsonValue:
 
 
 def read_failure(result: CallToolResult, files: Files) -> tuple[str, list[JsonValue] | None]:
-    """The words of a call that failed, and what it returned beside them. Raises `BadResult`."""
+    """The message of a failed call, and what it returned beside it. Raises `BadResult`."""
     blocks = [_block(block, files) for block in result.content]
     texts = [block for block in blocks if isinstance(block, str)]
     words = redacted("\n\n".join(texts).strip())
@@ -63,7 +63,7 @@ def read_failure(result: CallToolResult, files: Files) -> tuple[str, list[JsonVa
 
 
 def _repeats(texts: list[str], structured: JsonValue) -> bool:
-    """Whether these texts are all that the structured content is, and nothing else."""
+    """Whether these texts only repeat the structured content."""
     if len(texts) == 1 and _is(texts[0], structured):
         return True
     if not isinstance(structured, dict) or list(structured) != ["result"]:

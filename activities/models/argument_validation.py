@@ -1,10 +1,10 @@
-"""Arguments of a model's calls, validated once, while its answer is taken in: conditions, people and tools then see the same.
+"""Arguments of a model's calls, validated once, when the answer arrives: conditions, people and tools then see the same.
 
-Rule 1: a Python tool validates by its own types, if this worker has the very tool that the model was shown; for any other
-the schema that the model was shown counts. The call says which of the two it was (`ToolCall.checked`).
-Rule 2: arguments that nothing could validate stay as they were written, and the call says so: whoever decides about it
-must not believe them.
-Rule 3: what the model wrote is kept beside what became of it.
+Rule 1: if this worker has the very Python tool that the model was shown, its own types validate. Otherwise the schema
+that the model was shown does. The call records which of the two it was (`ToolCall.checked`).
+Rule 2: arguments that could not be validated stay as they were written, and the call records that. Whoever decides about the
+call must not rely on them.
+Rule 3: what the model wrote is kept beside the validated arguments.
 """
 
 import json
@@ -23,12 +23,12 @@ from perdure.temporal.schemas.faults import faults
 from perdure.temporal.schemas.patterns import PatternInvalid, applies_foreign, pattern_fault
 from perdure.workflows.vocabulary.parts import Part, ToolCall, ToolSpec
 
-#: What a Python tool of this worker takes, if it has the tool that this spec describes.
+#: Returns the arguments of the Python tool that a spec describes, if this worker has it.
 OwnTool = Callable[[ToolSpec], Arguments | None]
 
 
 def validated(parts: Iterable[Part], tools: Iterable[ToolSpec], own: OwnTool) -> tuple[Part, ...]:
-    """`parts`, with the arguments of each call that is whole and of a known tool validated."""
+    """`parts`, with validated arguments in each complete call of a known tool."""
     specs = {tool.name: tool for tool in tools}
     return tuple(
         _validated(part, specs[part.name], own)
@@ -39,7 +39,7 @@ def validated(parts: Iterable[Part], tools: Iterable[ToolSpec], own: OwnTool) ->
 
 
 def _validated(call: ToolCall, tool: ToolSpec, own: OwnTool) -> ToolCall:
-    # Strict mode makes a model send null for an optional argument; tools are called as if it were not there.
+    # Strict mode makes a model send null for an optional argument. Tools are called without it.
     sent = without_nulls(call.args, tool.input)
     mine = own(tool)
     checked = call.model_copy(update={"checked": "schema" if mine is None else "tool"})
@@ -48,7 +48,7 @@ def _validated(call: ToolCall, tool: ToolSpec, own: OwnTool) -> ToolCall:
     except BadArguments as error:
         return _with(checked.model_copy(update={"misfit": wrong_arguments(tool.name, str(error))}), sent)
     except Exception:
-        # A validator of the user's own, or a schema that cannot be applied: nothing is known of these arguments.
+        # The user's own validator broke, or the schema cannot be applied: nothing is known of these arguments.
         args = None
     return _with(call, sent) if args is None else _with(checked, args)
 
@@ -65,8 +65,8 @@ def _applies_in_full(tool: ToolSpec) -> bool:
 
 
 def _by_schema(sent: dict[str, JsonValue], tool: ToolSpec) -> dict[str, JsonValue]:
-    """Raises `BadArguments`, or what comes of a broken schema."""
-    # As they travel, for infinity does as a text.
+    """Raises `BadArguments`, or whatever a broken schema raises."""
+    # In the form in which they travel: infinity is a text there.
     sent = from_json(to_json(sent, inf_nan_mode="strings"))
     wrong = misfits(sent, tool)
     if wrong:
@@ -78,8 +78,7 @@ def _by_schema(sent: dict[str, JsonValue], tool: ToolSpec) -> dict[str, JsonValu
 
 
 def with_defaults(value: Any, tool: ToolSpec, schema: Mapping[str, Any]) -> Any:
-    """`value` with the defaults that the schema gives for properties that are missing, but for one that does not fit its
-    own schema."""
+    """`value` with the schema's defaults for missing properties, except for a default that violates its own schema."""
     schema = resolved(schema, tool.input)
     properties = schema.get("properties")
     if isinstance(value, dict) and isinstance(properties, Mapping):
@@ -97,6 +96,6 @@ def with_defaults(value: Any, tool: ToolSpec, schema: Mapping[str, Any]) -> Any:
 
 
 def _fits_itself(part: Mapping[str, Any], tool: ToolSpec) -> bool:
-    # With the definitions that references of the part are to.
+    # With the definitions that the part's references point to.
     whole = {**part, "$defs": tool.input["$defs"]} if "$defs" in tool.input else dict(part)
     return next(faults(part["default"], whole, foreign=tool.foreign), None) is None

@@ -19,8 +19,9 @@ from perdure.activities.mcp.published import Published, model_of
 from perdure.activities.models.argument_validation import OwnTool
 from perdure.activities.models.call_attempt import Attempt
 from perdure.activities.models.call_progress import Progress, earlier_attempts
-from perdure.activities.models.conversation import Conversations
+from perdure.activities.models.conversation import Conversation, Conversations
 from perdure.activities.models.delta_writer import DeltaWriter
+from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
@@ -80,6 +81,7 @@ class ModelCalls:
         writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
         progress = Progress(earlier_attempts(), writer)
         beats = asyncio.create_task(progress.beat())
+        conversation: Conversation | None = None
         try:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
@@ -90,6 +92,8 @@ class ModelCalls:
                 stopped = await self._run(attempt, told, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
         except ModelFailed as failed:
+            if conversation is not None:
+                log_failure(conversation.prompt.model, failed)
             raise progress.failed(failed.failure) from None
         except ApplicationError as error:
             raise progress.with_costs(error) from error

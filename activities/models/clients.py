@@ -24,9 +24,21 @@ from perdure.workflows.definition.providers.info import ProviderInfo
 TIMEOUT: Final = httpx2.Timeout(90, connect=5)
 #: For servers that want no key: the SDKs insist on one.
 PLACEHOLDER_KEY: Final = "no-key"
-#: Headers in which the SDKs send credentials from the environment.
-_CREDENTIALS: Final = ("authorization", "x-api-key", "openai-organization", "openai-project")
-_CUSTOM_HEADERS: Final = ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS")
+
+
+@dataclass(frozen=True, slots=True)
+class SdkHeaders:
+    """Headers that an SDK sends by itself, and that are meant for its maker alone."""
+
+    #: Names, in lower case, of those that say who calls.
+    credentials: frozenset[str]
+    #: The environment variable in which the operator gives it more headers, a line each. They may hold keys.
+    custom: str
+
+    def found_in(self, environment: Mapping[str, str]) -> frozenset[str]:
+        """Names of all such headers, in lower case."""
+        lines = environment.get(self.custom, "").split("\n")
+        return self.credentials | {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
 
 
 class Closable(Protocol):
@@ -66,7 +78,9 @@ class Server:
         return cls(url, key, sdk_credentials=False)
 
 
-def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2.Timeout) -> dict[str, Any]:
+def http_options(
+    server: Server, sdk: SdkHeaders, environment: Mapping[str, str], timeout: httpx2.Timeout
+) -> dict[str, Any]:
     """Arguments for the HTTP client that an SDK uses to call `server`."""
     hooks: dict[str, list[Any]] = {"response": [check_answer]}
     options: dict[str, Any] = {
@@ -77,7 +91,7 @@ def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2
     }
     if server.sdk_credentials:
         return options
-    unwanted = {*_CREDENTIALS, *_custom_headers(environment)}
+    unwanted = sdk.found_in(environment)
     key = f"Bearer {server.key}" if server.key is not None else None
 
     async def authenticate(request: httpx2.Request) -> None:
@@ -92,12 +106,6 @@ def http_options(server: Server, environment: Mapping[str, str], timeout: httpx2
 
     hooks["request"] = [authenticate]
     return options
-
-
-def _custom_headers(environment: Mapping[str, str]) -> set[str]:
-    """Names of headers that the operator has the SDKs send to their makers. They may hold keys."""
-    lines = [line for name in _CUSTOM_HEADERS for line in environment.get(name, "").split("\n")]
-    return {line.partition(":")[0].strip().lower() for line in lines if ":" in line}
 
 
 async def read_out(events: AsyncIterable[object]) -> None:

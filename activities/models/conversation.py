@@ -1,7 +1,7 @@
-"""What a step's model call sees: asked of the session itself, page by page, with a cache so that only news travels.
+"""What a step's model call sees: queried from the session, page by page, with a cache so that only what is new travels.
 
-Rule: the session is the truth. A cached conversation is used only if the session agrees that its epoch, its length and
-the hash of its messages are those of the step's past; otherwise the whole is sent again.
+Rule: the session is authoritative. A cached conversation is used only if the session confirms that its epoch, its length and
+the hash of its messages match the step's past. Otherwise everything is sent again.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import UNKNOWN_STEP
 from perdure.workflows.vocabulary.parts import Message
 
-#: Seconds without an answer after which a session is taken from the worker that had it.
+#: Seconds without a response after which a session is taken from the worker that had it.
 _DOUBT_S: Final = 0.5
 
 
@@ -32,12 +32,12 @@ class Conversation:
     view: View
     prompt: Prompt
     prompt_sha256: str
-    #: With folded parts.
+    #: With offloaded parts.
     messages: tuple[Message, ...]
 
 
 class Conversations:
-    """Asks sessions for the input of their steps. Keeps the last `capacity` sessions' conversations in memory."""
+    """Queries sessions for the input of their steps. Keeps the conversations of the last `capacity` sessions in memory."""
 
     def __init__(self, client: Client, blobs: BlobStore, handover: Handover, capacity: int = 200) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class Conversations:
         self._cache: OrderedDict[str, Conversation] = OrderedDict()
 
     async def of_step(self, workflow_id: str, run_id: str, request: CallModelInput) -> Conversation:
-        """The conversation as the step sees it, folded parts fetched.
+        """The conversation as the step sees it, with offloaded parts hydrated.
 
         Raises ApplicationError, non-retryable: the step is unknown or finished.
         """
@@ -57,7 +57,7 @@ class Conversations:
         return Conversation(conversation.view, conversation.prompt, conversation.prompt_sha256, tuple(messages))
 
     def _handed_over(self, run_id: str, request: CallModelInput) -> Conversation | None:
-        """What the session left for this very call in this process, if it did."""
+        """The conversation that the session left in this process for this very call, if it did."""
         state = self._handover.take(run_id, request.step_id)
         record = state.step_record(request.step_id) if state is not None else None
         if state is None or record is None or call_of(record) != request:
@@ -87,7 +87,7 @@ class Conversations:
         messages = list(known.messages[: page.start]) if known and page.start else []
         messages.extend(page.messages)
         while len(messages) < view.count:
-            # The session compares a prefix with those of earlier steps, so later pages go by the step's own view.
+            # The session compares a prefix with those of earlier steps, so later pages use the step's own view.
             request = ModelInputRequest(
                 step_id=step_id,
                 epoch=view.epoch,
@@ -102,7 +102,7 @@ class Conversations:
         return Conversation(view, prompt, page.prompt_sha256, tuple(messages))
 
     async def _first_page(self, handle: WorkflowHandle[Any, Any], request: ModelInputRequest) -> ModelInputPage:
-        """Where the attempt before may have died with its worker, that worker had the session in memory, too."""
+        """If the previous attempt died with its worker, that worker may have had the session in memory, too."""
         asked = asyncio.create_task(handle.query(SessionWorkflow.model_input, request))
         try:
             if activity.info().attempt > 1 and not (await asyncio.wait({asked}, timeout=_DOUBT_S))[0]:

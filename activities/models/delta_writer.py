@@ -1,14 +1,14 @@
 """From a provider's fragments to frames on the live plane, and to the partial answer that a stop keeps.
 
-Deltas go out on the leading edge: at once if the last frame is at least `INTERVAL_S` old, else joined to the one then
-due. So the first token is never held back, and a fast model does not flood its viewers.
+Deltas are sent on the leading edge: at once if the last frame is at least `INTERVAL_S` old, else merged into the next
+one. So the first token is never delayed, and a fast model does not flood its viewers.
 """
 
 import asyncio
 import time
 
 from perdure.activities.models.wire import Delta
-from perdure.temporal.live.live import StepDelta, StepProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.live.protocols import Live
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
 
@@ -18,7 +18,7 @@ HEARTBEAT_TAIL = 24_000
 
 
 class DeltaWriter:
-    """Writes one attempt of one step to `live`. Not thread-safe; lives on one event loop."""
+    """Writes one attempt at one step to `live`. Not thread-safe: it belongs to one event loop."""
 
     def __init__(self, live: Live, session: str, step_id: str, attempt: int) -> None:
         self._live = live
@@ -47,14 +47,14 @@ class DeltaWriter:
             self._timer = self._loop.call_later(wait, self._flush)
 
     def close(self) -> None:
-        """Sends what is waiting, and says that this step streams no more."""
+        """Sends what is pending, and ends the stream of this attempt."""
         self._flush()
         self._live.end(self._session, self._progress.step_id, self._progress.attempt)
 
     def partial(self, tail: int | None = None) -> tuple[Part, ...]:
-        """What has come so far, or the last `tail` characters of it: text and reasoning; half a tool call is of no use.
+        """Text and reasoning so far, or the last `tail` characters of them. Half a tool call is of no use.
 
-        Viewers are sent what waited, so that they have it too.
+        What is pending is sent, so that viewers have it, too.
         """
         self._flush()
         left = self.characters if tail is None else tail
@@ -69,7 +69,7 @@ class DeltaWriter:
 
     @property
     def characters(self) -> int:
-        """Of everything streamed, tool input included."""
+        """The number of characters streamed, tool input included."""
         waiting = len(self._pending.text) if self._pending else 0
         return waiting + sum(len(part.text) for part in self._progress.parts)
 

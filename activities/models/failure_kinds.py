@@ -1,9 +1,9 @@
-"""From an exception to a `ModelFailure`: which kind it is, whether it is tried again, and in which words it is told.
+"""From an exception to a `ModelFailure`: its kind, whether it is retried, and its message.
 
 Rule 1: every failure of a provider leaves a wire through `classify`. Nothing else decides on retries or words.
 Rule 2: a code that the provider names comes before the HTTP status. The provider's wording decides only where no code exists
 (a prompt that is too long).
-Rule 3: the message is for people. It never holds a key, a header or an address; what looks like a key is blotted out.
+Rule 3: the message is for people. It never holds a key, a header or an address. What looks like a key is redacted.
 """
 
 import email.utils

@@ -1,8 +1,9 @@
-"""What one attempt at a model call uses, also while nobody has told its bill: for attempts that are lost, or stopped.
+"""What one attempt at a model call uses, estimated where the provider did not report it: for attempts that were lost or
+stopped.
 
-Rule 1: it errs upwards, but never above what is reserved for an attempt: input as the provider told it, or a token for each
-three bytes of the request; output a token for each three bytes that streamed, rounded up, one at least.
-Rule 2: a request that was sent costs its input, unless the provider has refused it.
+Rule 1: estimates err upwards, but never above what is reserved for an attempt. Input is what the provider reported, or a
+token for every three bytes of the request. Output is a token for every three bytes streamed, rounded up, at least one.
+Rule 2: a request that was sent costs its input, unless the provider refused it.
 """
 
 from typing import Final
@@ -12,13 +13,13 @@ from perdure.workflows.definition.agent import Price
 from perdure.workflows.definition.pricing import Spent, spent
 from perdure.workflows.vocabulary.parts import Usage
 
-#: Tokens a second that are assumed of a model of whose pace nothing is known yet.
+#: Tokens a second, assumed as long as the pace of the model is unknown.
 _PACE: Final = 60
 
 
 class Meter:
     def __init__(self, price: Price | None, request_bytes: int, max_output_tokens: int) -> None:
-        """`price` is None where it is unknown."""
+        """`price` None: it is unknown."""
         self._price = price
         self._most = max_output_tokens
         self.input = Usage(input_tokens=_tokens(request_bytes))
@@ -34,11 +35,11 @@ class Meter:
         self._sent = True
 
     def refused(self) -> None:
-        """The provider did not take the request. What has begun to stream was taken."""
+        """The provider refused the request, unless the answer had begun to stream."""
         self._sent = self.streaming
 
     def begun(self, told: Usage) -> None:
-        """The provider has begun to answer; `told` is what it says of the usage already."""
+        """The provider has begun to answer. `told` is the usage that it reports at that point."""
         self.streaming = True
         self._told = told
 
@@ -46,11 +47,11 @@ class Meter:
         self._bytes += len(text.encode(errors="replace"))
 
     def billed(self, usage: Usage) -> None:
-        """The answer is whole, and this is what its provider counted, if it did."""
+        """The answer is complete. `usage` is what its provider counted, if it did."""
         self._bill = usage if usage != Usage() else None
 
     def usage(self, ahead: int = 0) -> Usage:
-        """So far, with `ahead` more tokens of output."""
+        """The usage so far, with `ahead` more tokens of output."""
         if self._bill is not None:
             return self._bill
         if not self._sent:
@@ -67,12 +68,12 @@ class Meter:
         )
 
     def spent(self, ahead_s: float = 0, elapsed_s: float = 0) -> Spent:
-        """So far, with what may stream in the next `ahead_s` seconds at the pace of the `elapsed_s` before."""
+        """The cost so far, with what may stream in the next `ahead_s` seconds at the pace of the last `elapsed_s`."""
         pace = max(_tokens(self._bytes) / elapsed_s if elapsed_s > 1 else 0, _PACE)
         return spent(self._price, self.usage(round(pace * ahead_s)))
 
     def silent(self) -> Spent:
-        """An attempt with the same request of which nothing is known."""
+        """The cost of an attempt with the same request that reported nothing."""
         return spent(self._price, self.input)
 
 

@@ -1,9 +1,9 @@
 """A transcript as a provider takes it: turns that alternate, and every tool call with exactly one result. Pure.
 
-Rule 1: a part's native block is used only where its `api` is the wire's own; foreign reasoning is dropped.
-Rule 2: of an answer that was stopped only the text goes back; its reasoning has no signature and its calls no results.
-Rule 3: a user turn has its tool results first, in the order of the calls; a call without result gets one that says so;
-a result without call is dropped.
+Rule 1: a part's native block is used only if its `api` is the wire's own. Reasoning of other APIs is dropped.
+Rule 2: of an answer that was stopped, only the text goes back. Its reasoning has no signature, and its calls have no results.
+Rule 3: a user turn begins with its tool results, in the order of the calls. A call without a result gets one that says so. A
+result without a call is dropped.
 Rule 4: no text is blank, and no turn is empty.
 """
 
@@ -33,13 +33,13 @@ from perdure.workflows.vocabulary.parts import (
     preview,
 )
 
-#: What every provider takes as the id of a call.
+#: What every provider accepts as the id of a call.
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call under the id that the provider is told."""
+    """A tool call with the id that the provider gets."""
 
     id: str
     part: ToolCall
@@ -67,7 +67,7 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class AssistantTurn:
-    #: Reasoning only with a native block of the wire's own API.
+    #: Reasoning has a native block of the wire's own API.
     parts: tuple[Text | Reasoning | Call, ...]
 
 
@@ -109,7 +109,7 @@ def as_text(content: Iterable[Content]) -> str:
 def parse_arguments(written: str) -> tuple[dict[str, JsonValue], str | None]:
     """A tool call's `args` and `args_raw`. The arguments count as read if they are a JSON object, not nested too deep."""
     try:
-        # Stricter than json.loads: refuses NaN, Infinity and lone surrogates, which nothing after us could write.
+        # Stricter than json.loads: it refuses NaN, Infinity and lone surrogates, which could not be serialized later.
         value = pydantic_core.from_json(written, allow_inf_nan=False)
     except ValueError:
         return {}, written
@@ -170,9 +170,9 @@ class _Building:
                     pass
 
     def _provider_id(self, call: ToolCall) -> str:
-        """The provider's own id where it made the call; ours where it did not, or where it repeats its ids."""
+        """The provider's own id if it made the call; ours if it did not, or if it repeats its ids."""
         block = call.native.block if call.native and call.native.api == self.api else {}
-        # OpenAI Responses tells the id of the call from that of the item which holds it.
+        # OpenAI Responses distinguishes the id of the call from that of the item which holds it.
         own = block.get("call_id", block.get("id"))
         if isinstance(own, str) and _ID.fullmatch(own) and own not in self.used_ids:
             chosen = own
@@ -199,7 +199,7 @@ class _Building:
         text = output if isinstance(output, str) else compact(output)
         shown = preview(text, self.result_tokens * BYTES_PER_TOKEN // 2)
         if result.changed_args is not None:
-            # Else the model takes the result for that of the call which it wrote.
+            # Otherwise the model takes the result for that of the call which it wrote.
             shown = (
                 f"[A person changed this call's arguments before it ran. It ran with: {result.changed_args}]\n{shown}"
             )

@@ -1,11 +1,11 @@
 """Providers' words for how an answer ended, in one table, and what follows for its calls. Pure.
 
-Rule 1: the words of all wires are one vocabulary, whatever their case, for compatible servers borrow each other's.
-Rule 2: only a word that is known as good ends an answer well. A word that means cut, filtered or refused counts for all of
-the answer, whole calls too. One that means that the server gave up is a failure, which is tried again.
-Rule 3: under a word that nothing is known of, calls count as calls if all of them are whole; any other answer ends `other`.
-Rule 4: a call is whole if its arguments are a JSON object. Where nothing came of them, they are `{}` only for a tool without
-parameters, and only under a good word.
+Rule 1: the words of all wires are one vocabulary, in any case, for compatible servers borrow each other's.
+Rule 2: only a word that is known as good ends an answer well. A word that means cut, filtered or refused applies to the whole
+answer, complete calls included. One that means that the server gave up is a failure, which is retried.
+Rule 3: under an unknown word, calls count if all of them are complete. Any other answer ends as `other`.
+Rule 4: a call is complete if its arguments are a JSON object. Arguments of which nothing arrived are `{}` only for a tool
+without parameters, and only under a good word.
 """
 
 import re
@@ -32,7 +32,7 @@ _WORDS: Final[dict[StopReason, str]] = {
     "pause": "pause pause_turn paused",
 }
 _STOPS: Final[dict[str, StopReason]] = {word: stop for stop, words in _WORDS.items() for word in words.split()}
-#: The server gave the answer up; the next one may be whole.
+#: The server gave the answer up. Another attempt may succeed.
 _GIVEN_UP: Final = {
     *("abort", "aborted", "cancel", "canceled", "cancelled", "connection_error", "engine_error", "error", "failed"),
     *("failure", "insufficient_system_resource", "insufficient_system_resources", "internal_error", "interrupted"),
@@ -47,7 +47,7 @@ _LONGEST: Final = 60
 class Ending:
     parts: tuple[Part, ...]
     stop: StopReason
-    #: The provider's word, where `stop` has no name for it.
+    #: The provider's word, if `stop` has no name for it.
     word: str | None = None
 
 
@@ -58,7 +58,7 @@ def ending(word: str, parts: Iterable[Part], tools: Iterable[ToolSpec], *, whole
     if stop is None and _plain(word) in _GIVEN_UP:
         raise AnswerAborted(word[:_LONGEST])
     if not whole and (stop is None or stop in _GOOD):
-        # Why does not matter: it is not whole, and that was said in so many words.
+        # The reason does not matter: the provider said explicitly that the answer is not complete.
         return Ending(tuple(parts), "other", word[:_LONGEST] or None)
     bare = {tool.name for tool in tools if not tool.input.get("properties")} if stop in _GOOD else set()
     read = tuple(_read(part, bare) if isinstance(part, ToolCall) else part for part in parts)
@@ -74,7 +74,7 @@ def is_good(word: str) -> bool:
 
 
 def is_bad(word: str) -> bool:
-    """Whether the provider's `word` is known to say that an answer is not whole, or was given up."""
+    """Whether the provider's `word` is known to mean that an answer is incomplete, or was given up."""
     return _plain(word) in _GIVEN_UP or _named(word) not in (None, *_GOOD)
 
 
@@ -84,7 +84,7 @@ def _named(word: str) -> StopReason | None:
 
 def _plain(word: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()).strip("_")
-    # As servers write it that name the members of an enumeration in full.
+    # Some servers write the members of an enumeration with their full names.
     return plain.removeprefix("finish_reason_")
 
 

@@ -1,7 +1,8 @@
 """The activity `load_agent`: a definition by its digest, with the tool schemas and prices that this worker knows.
 
-Rule: an MCP server that is away costs the agent that server's tools, and a name that is taken costs one tool; the model is
-told, and nothing else is lost. A name belongs to what the definition itself names, then to its first server that has it.
+Rule: an MCP server that is unavailable costs the agent that server's tools, and a name that is taken costs one tool. The
+model is informed, and nothing else is lost. A name belongs to what the definition itself names, then to the first server
+that has it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from mcp_types import Tool
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.mcp.connections import McpUnavailable
+from perdure.activities.mcp.errors import McpUnavailable
 from perdure.activities.mcp.listing import Listings, McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.sub_agents import agent_spec
@@ -29,9 +30,9 @@ from perdure.workflows.running.timers import SPECS
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolSpec
 
-#: Seconds that one attempt waits for a server that never gave a list; the activity has ten.
+#: Seconds that one attempt waits for a server that has never listed its tools. The activity itself has ten.
 LISTING_S: Final = 7.0
-#: Programs are slow to start the first time.
+#: Attempts that wait for a program to start, which is slow the first time.
 _ATTEMPTS_THAT_WAIT: Final = 3
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class Agents:
 
     @activity.defn(name="load_agent")
     async def load_agent(self, request: LoadAgentInput) -> LoadedAgent:
-        """Raises ApplicationError `agent_unavailable`: no such digest, or a tool that this worker has not."""
+        """Raises ApplicationError `agent_unavailable`: this worker lacks the definition or one of its tools."""
         definition = await self._definitions.by_digest(request.digest)
         if definition is None:
             raise ApplicationError(
@@ -64,9 +65,9 @@ class Agents:
                 type=AGENT_UNAVAILABLE,
             )
         prices = {role: price for role, model in definition.models.items() if (price := price_of(model))}
-        # An attempt that is not the last leaves a server that is still starting more time.
+        # Only the last attempts do without a server that is still starting.
         listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
-        # First, for the specs need them.
+        # Before the specs, which need them.
         others = self._agents(definition)
         specs, mcp, clashing = self._specs(definition, listed)
         return LoadedAgent(
@@ -74,7 +75,7 @@ class Agents:
             definition=definition,
             tools=specs,
             prices=prices,
-            # Of all of them, as a model call sees them; those that are not ours count as missing in both.
+            # Of all of them, as a model call computes it. Tools of others count as missing in both.
             tools_digest=self._catalogue.digest([spec.name for spec in specs]),
             mcp=mcp,
             absent=listed.absent,
@@ -99,18 +100,18 @@ class Agents:
         return (await self._listed(definition, waits=False)).digest != request.mcp_digest
 
     def _agents(self, definition: AgentDefinition) -> dict[str, str]:
-        """Digests of the agents that the definition's tools name. Raises ApplicationError where one is not known."""
+        """Digests of the agents that the definition's tools name. Raises ApplicationError if one is unknown."""
         known = {tool.name: self._definitions.current(tool.name) for tool in definition.agent_tools}
         missing = [name for name, other in known.items() if other is None]
         if missing:
             raise ApplicationError(
-                f"Agent {definition.name!r} has other agents as its tools that are not known: {', '.join(missing)}.",
+                f"Agent {definition.name!r} calls agents that this worker does not have: {', '.join(missing)}.",
                 type=AGENT_UNAVAILABLE,
             )
         return {name: other.digest for name, other in known.items() if other is not None}
 
     async def _listed(self, definition: AgentDefinition, *, waits: bool) -> "_Listed":
-        """What the MCP servers of a definition list. `waits`: one that still starts is an error, to try again."""
+        """What the MCP servers of a definition list. `waits`: a server that is still starting is an error, to be retried."""
         servers = {index: tool for index, tool in enumerate(definition.tools) if isinstance(tool, McpServer)}
         answers = await asyncio.gather(
             *(self._tools(server, definition.secrets) for server in servers.values()), return_exceptions=True
@@ -142,7 +143,7 @@ class Agents:
     def _specs(
         self, definition: AgentDefinition, listed: "_Listed"
     ) -> tuple[tuple[ToolSpec, ...], dict[str, McpTool], tuple[str, ...]]:
-        """In the definition's order, which of them MCP servers have, and which of those are left out."""
+        """The specs in the definition's order, the MCP server and tool behind each name, and what was left out, in words."""
         specs: list[ToolSpec] = []
         mcp: dict[str, McpTool] = {}
         clashing: list[str] = []
@@ -180,15 +181,15 @@ class Agents:
 
 @dataclass(frozen=True)
 class _Listed:
-    #: By the server's place among the tools, and by its own names.
+    #: By the server's place among the tools, and by the server's own names.
     specs: dict[int, dict[str, ToolSpec]]
     absent: tuple[str, ...]
-    #: What waiting does not mend, in words.
+    #: Servers that will stay unavailable, in words.
     refused: tuple[str, ...]
 
     @property
     def digest(self) -> str:
-        """Empty where no server is asked at all."""
+        """Empty if the definition has no servers."""
         if not self.specs and not self.absent and not self.refused:
             return ""
         told = [
@@ -198,5 +199,5 @@ class _Listed:
 
 
 def _attempt() -> int:
-    """Outside of a worker, where a definition is only looked at, there is one."""
+    """The current attempt. Outside of a worker, where a definition is only inspected, it is 1."""
     return activity.info().attempt if activity.in_activity() else 1

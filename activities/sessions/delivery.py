@@ -1,8 +1,8 @@
-"""The activity `deliver_message`: what a schedule says, said to its session.
+"""The activity `deliver_message`: sends a schedule's message to its session.
 
-Rule 1: however often it is tried, a message is in one session once: its id is made of the schedule and of its time.
-Rule 2: the session is made where there is none. One that somebody has closed is followed by `{session}-2`, that one by
-`{session}-3`: what is over stays over, and the schedule goes on until it is taken out of the definition.
+Rule 1: however often it is tried, a message is in one session once. Its id is derived from the schedule and its time.
+Rule 2: the session is started if there is none. One that was closed is followed by `{session}-2`, that one by `{session}-3`:
+what is over stays over, and the schedule goes on until it is removed from the definition.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
 
-#: Sessions of one name that are looked at for one that is open.
+#: Sessions of one name among which an open one is looked for.
 MOST_SESSIONS: Final = 50
 
 
 class Deliveries:
     def __init__(self, client: Client, definitions: Definitions, blobs: BlobStore, settings: Settings) -> None:
-        # Whoever delivers is such a worker as answers for sessions.
+        # This process is a worker that answers for sessions.
         self._backend = Backend(client, settings, Workers(client, here=True))
         self._definitions = definitions
         self._blobs = blobs
@@ -55,7 +55,7 @@ class Deliveries:
             session_id = delivery.schedule.session if number == 1 else f"{delivery.schedule.session}-{number}"
             receipt = await self._receipt(delivery, session_id, message_id)
             if receipt is None and free is None:
-                # A look at the next one, too: it may have outlived this one, whose history Temporal keeps for a while.
+                # The next one may still exist: Temporal keeps the history of a closed session only for a while.
                 free = session_id
                 continue
             if receipt is None:
@@ -73,7 +73,7 @@ class Deliveries:
         return free
 
     async def _receipt(self, delivery: Delivery, session_id: str, message_id: str) -> Receipt | None:
-        """None where there is no such session. Raises ApplicationError where it is another agent's."""
+        """None: there is no such session. Raises ApplicationError if it belongs to another agent."""
         session = Caller(delivery.tenant).workflow_id(session_id)
         try:
             receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
@@ -85,7 +85,7 @@ class Deliveries:
         return receipt
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
-        """Signals the session, or starts it with the signal. False where it closed meanwhile."""
+        """Signals the session, or starts it with the signal. False: it was closed meanwhile."""
         schedule, workflow_id = delivery.schedule, Caller(delivery.tenant).workflow_id(session_id)
         try:
             inputs = check_inputs(agent.definition, dict(schedule.inputs))
@@ -112,12 +112,12 @@ class Deliveries:
         )
         if not await self._backend.start(start):
             return False
-        # A session that is about to close refuses what comes now.
+        # A session that is about to close rejects the message.
         receipt = await self._receipt(delivery, session_id, message_id)
         return receipt is not None and receipt.content_sha256 is not None
 
 
 def message_id_of(schedule_id: str, due: datetime) -> str:
-    """The same for each try, another one each time."""
+    """The same for each attempt at one delivery, and different for each delivery."""
     schedule = hashlib.sha256(schedule_id.encode()).hexdigest()[:12]
     return f"scheduled-{schedule}-{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"

@@ -1,11 +1,10 @@
-"""Attempts that Temporal has given up before they could begin are not begun.
+"""Attempts that Temporal has given up before they began do not run.
 
-A process that is stopped for a while, by a debugger or a laptop's lid, still holds polls at the server. Each is handed an
-attempt, which times out unseen, and when the process wakes up all of them would run: a model is asked, and a tool
-called, once for each.
+A process that is paused, by a debugger or a closed laptop, still holds polls at the server. Each poll gets an attempt, which
+times out unseen, and when the process resumes all of them would run: one model call, or one tool call, for each.
 
-Rule: the worker's clock only raises the suspicion. Whether the attempt still counts is the server's word, so a clock
-that is wrong costs a question and never an attempt.
+Rule: the worker's clock only raises the suspicion. The server decides whether the attempt still counts, so a wrong clock
+costs a request and never an attempt.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -26,8 +25,9 @@ _RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 
 class StaleAttempts(Interceptor):
-    """Refuses, with `STALE_ATTEMPT`, whatever is older than its time-out when it begins, if the server has given it up.
-    Put it before interceptors that do something."""
+    """Refuses, with `STALE_ATTEMPT`, an attempt that is older than its time-out when it begins, if the server has given
+    it up. This interceptor has to come before those that have effects.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -1,7 +1,8 @@
-"""Around each activity of this worker: it runs for a session, or to deliver a scheduled message, and for nobody else.
+"""Around each activity of this worker: it runs for a session, or to deliver a scheduled message, and for nothing else.
 
-Whoever may write to the namespace could otherwise start an activity by itself, or from a workflow of its own, and choose
-what it does on this machine. What an activity trusts of its input is decided where it is used; this is who may call at all.
+Anybody with write access to the namespace could otherwise start an activity directly, or from a workflow of their own,
+and choose what it does on this machine. How far an activity trusts its input is decided in the activity; this decides who
+may call it.
 """
 
 import re
@@ -15,7 +16,7 @@ from perdure.temporal.stores.blobs import RESERVED_TENANTS
 from perdure.workflows.vocabulary.errors import NOT_A_SESSION
 
 _DELIVERY: Final = "deliver_message"
-#: The workflow that may call an activity; every other activity is a session's.
+#: By activity, the workflow that may call it. Every other activity belongs to sessions.
 _CALLERS: Final = {_DELIVERY: "DeliverMessage"}
 _SESSION: Final = "SessionWorkflow"
 _SESSION_ID: Final = re.compile(r"([A-Za-z0-9._~:-]{1,200})/([A-Za-z0-9._~:-]{1,200})")
@@ -23,7 +24,7 @@ _DOTS: Final = (".", "..")
 
 
 class NoStrangers(Interceptor):
-    """Fails what no session asks for as `not_a_session`, for good."""
+    """Fails activities that no session asks for with `not_a_session`, for good."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _Door(next)
@@ -39,7 +40,7 @@ class _Door(ActivityInboundInterceptor):
 
 
 def objection(activity_type: str, workflow_type: str | None, workflow_id: str | None) -> str | None:
-    """Why an activity does not run for this workflow; None: it does. Both are None where no workflow calls."""
+    """Why an activity does not run for this workflow. None: it does. The workflow is None if none calls."""
     if not workflow_type or not workflow_id:
         return "activities of Perdure run for sessions only, never by themselves"
     expected = _CALLERS.get(activity_type, _SESSION)

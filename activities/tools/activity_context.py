@@ -1,6 +1,6 @@
-"""An activity's context on another thread than that of its worker's loop.
+"""An activity's context on a thread other than that of its worker's loop.
 
-The SDK's own is bound to that loop: its events wake who waits there, and a heartbeat starts a task there.
+The SDK's own context is bound to that loop: its events wake only waiters there, and a heartbeat starts a task there.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ from temporalio.common import _CompositeEvent
 
 
 def elsewhere(home: asyncio.AbstractEventLoop) -> activity._Context:
-    """The running activity's context for another thread than that of `home`, whose events and heartbeats are bound to it."""
+    """The running activity's context, for a thread other than that of the loop `home`, to which events and heartbeats are
+    bound.
+    """
     context = activity._Context.current()
     at_home = contextvars.copy_context()
 
@@ -33,7 +35,7 @@ def elsewhere(home: asyncio.AbstractEventLoop) -> activity._Context:
 
 
 class _Elsewhere(_CompositeEvent):
-    """An event of the loop `home`, for whoever waits on another one."""
+    """An event of the loop `home`, for those who wait on another loop."""
 
     def __init__(self, event: _CompositeEvent, home: asyncio.AbstractEventLoop) -> None:
         super().__init__(event.thread_event, None)
@@ -47,6 +49,6 @@ class _Elsewhere(_CompositeEvent):
 def from_thread(
     home: asyncio.AbstractEventLoop, do: Callable[[], object], context: contextvars.Context | None = None
 ) -> None:
-    """Has `home` do this soon."""
+    """Schedules `do` on `home`."""
     with suppress(RuntimeError):  # closed: the worker has ended
         home.call_soon_threadsafe(do, context=context)

@@ -1,4 +1,4 @@
-"""What in the arguments of a call does not fit the schema that its model was shown. Pure.
+"""Validation errors of a call's arguments against the schema that the model was shown. Pure.
 
 Rule: the explanation names each bad field.
 """
@@ -19,21 +19,21 @@ _LONGEST_NAME: Final = 80
 
 
 def misfits(args: dict[str, Any], tool: ToolSpec) -> list[str]:
-    """What of `args` does not fit the tool's input schema, in words for the model; none where all does.
+    """How `args` violate the tool's input schema, in words for the model. Empty: they are valid.
 
-    Raises, in whatever way the schema is broken (references to nowhere, patterns of another dialect), where it cannot be
-    applied."""
+    Raises whatever comes of a schema that cannot be applied (dangling references, patterns of another dialect).
+    """
     errors = faults(args, tool.input, foreign=tool.foreign)
     return list(dict.fromkeys(line for error in islice(errors, _MOST) for line in _lines(error)))[:_MOST]
 
 
 def wrong_arguments(name: str, why: str) -> str:
-    """What a model is told of a call whose arguments do not fit."""
+    """The message to the model about a call whose arguments do not fit."""
     return f"{name} was not called, because its arguments are wrong. {why}."
 
 
 def _lines(error: ValidationError) -> Iterable[str]:
-    """Fault by fault, each with its field; in the words that a Python tool's arguments are refused with."""
+    """One line for each field at fault, in the words that a Python tool uses for its arguments."""
     place = tuple(error.absolute_path)
     schema: Any = error.schema
     expected: Any = error.validator_value
@@ -43,8 +43,8 @@ def _lines(error: ValidationError) -> Iterable[str]:
             return [f"{field_name((*place, name))}: is required" for name in expected if name not in given]
         case "additionalProperties" if expected is False and "patternProperties" not in schema:
             properties = schema.get("properties", {})
-            known = f"no argument of this tool; its arguments: {', '.join(properties) or 'none'}"
-            what = "no field that is known here" if place else known
+            known = f"not an argument of this tool; its arguments: {', '.join(properties) or 'none'}"
+            what = "not a known field" if place else known
             extra = [name[:_LONGEST_NAME] for name in given if name not in properties]
             return [f"{field_name((*place, name))}: is {what}" for name in extra]
         case _:

@@ -1,11 +1,10 @@
-"""A tool's arguments: the JSON Schema that a model is shown, and the check of what it sends.
+"""A tool's arguments: the JSON Schema that a model is shown, and the validation of what it sends.
 
-Rule 1: a name that the function does not have is an error, never dropped. A function whose only parameter is a
-pydantic model, a dataclass or a TypedDict takes that type's fields as its arguments; what else the type lets in is then
-its own affair.
+Rule 1: a name that the function does not have is an error, and never dropped. A function whose only parameter is a pydantic
+model, a dataclass or a TypedDict takes that type's fields as its arguments; whether others are allowed is up to the type.
 Rule 2: an explanation names every bad field and what was expected, and never repeats the value that was sent.
-Rule 3: the normal form of arguments is their validated values as JSON, defaults filled in. A second validation gives the
-same values again; what has no such form (a validator that adds one, a serializer that loses something) has none.
+Rule 3: the normal form of arguments is their validated values as JSON, defaults filled in. Validating it again gives the same
+values. Arguments for which that does not hold (a validator adds one, a serializer loses something) have no normal form.
 """
 
 import inspect
@@ -31,12 +30,11 @@ _LONGEST_NAME = 80
 
 
 class UnsupportedParameter(Exception):
-    """A parameter that cannot be an argument of a tool; the message names it and says why."""
+    """A parameter that cannot be an argument of a tool. The message names it and says why."""
 
 
 class BadArguments(Exception):
-    """What was sent does not fit. The message is written for the model; `faults` are its fields, each with what is wrong
-    with it."""
+    """The arguments do not fit. The message is for the model; `faults` pairs each bad field with what is wrong."""
 
     def __init__(self, message: str, faults: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
@@ -49,7 +47,7 @@ class Arguments:
     schema: dict[str, JsonValue]
     _adapter: TypeAdapter[Any]
     _unpack: Callable[[Any], dict[str, Any]]
-    #: Defaults of the function, as JSON, by the parameter's name: those that mean the same when they are sent.
+    #: The function's defaults, as JSON, by parameter: those that mean the same when they are sent.
     _defaults: dict[str, JsonValue] = field(default_factory=dict)
 
     def check(self, sent: dict[str, JsonValue]) -> dict[str, Any]:
@@ -57,8 +55,8 @@ class Arguments:
         return self._unpack(self._validated(sent))
 
     def normal(self, sent: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
-        """The normal form of `sent` (rule 3); None where there is none. Raises `BadArguments`, and whatever a validator
-        of the function's types raises."""
+        """The normal form of `sent` (rule 3), or None. Raises `BadArguments`, and whatever a validator of the function's
+        types raises."""
         value = self._validated(sent)
         try:
             made = {**self._defaults, **_as_json(self._adapter, value)}
@@ -66,11 +64,11 @@ class Arguments:
             first, second = self._unpack(value), self._unpack(again)
             same = all(_same(second[name], given) for name, given in first.items())
         except Exception:
-            # Serializers and validators fail in whatever way they like.
+            # Custom serializers and validators may raise anything.
             return None
         if not same or too_deep(made):
             return None
-        # In the order in which they were sent.
+        # In the order of the arguments that were sent.
         return {name: made[name] for name in (*(name for name in sent if name in made), *made)}
 
     def _validated(self, sent: dict[str, JsonValue]) -> Any:
@@ -95,9 +93,9 @@ class Arguments:
                 case "missing" | "missing_argument":
                     what = "is required"
                 case "extra_forbidden" | "unexpected_keyword_argument" if len(item["loc"]) == 1:
-                    what = f"is no argument of this tool; its arguments: {known}"
+                    what = f"is not an argument of this tool; its arguments: {known}"
                 case "extra_forbidden" | "unexpected_keyword_argument":
-                    what = "is no field that is known here"
+                    what = "is not a known field"
                 case _:
                     what = item["msg"].removeprefix("Value error, ").replace("Input should", "should", 1)
             said.append((where, what))
@@ -129,7 +127,7 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
     _describe(schema, docs.parameters)
 
     def unpack(value: BaseModel) -> dict[str, Any]:
-        # What was not sent is left to the function's own default, the very object.
+        # An argument that was not sent gets the function's own default, the very object.
         return {
             name: getattr(value, f"p{index}")
             for index, (name, parameter) in enumerate(parameters.items())
@@ -142,7 +140,7 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
 def _sendable_defaults(
     parameters: typing.Mapping[str, inspect.Parameter], hints: typing.Mapping[str, Any]
 ) -> dict[str, JsonValue]:
-    """Defaults that come out of JSON as they go in. Any other (a sentinel, one that its own type refuses) is left to the
+    """Defaults that survive a round trip through JSON. Others (a sentinel, one that its own type refuses) are left to the
     function."""
     made: dict[str, JsonValue] = {}
     for name, parameter in parameters.items():
@@ -154,20 +152,20 @@ def _sendable_defaults(
             if _same(adapter.validate_json(json.dumps(written)), parameter.default):
                 made[name] = written
         except Exception:
-            # A default is any object at all.
+            # A default may be any object.
             continue
     return made
 
 
 def _as_json(adapter: TypeAdapter[Any], value: Any) -> dict[str, JsonValue]:
-    """`value` as its type writes it; of a function's own arguments, those that were given."""
+    """`value` as its type serializes it. Of a function's own arguments, only those that were given."""
     given = value.model_fields_set if isinstance(value, _Given) else None
     dumped = adapter.dump_python(value, mode="json", by_alias=True, include=given, warnings="error")
     return typing.cast(dict[str, JsonValue], _jsonable(dumped))
 
 
 def _jsonable(value: Any) -> Any:
-    """JSON has no word for infinity: it travels as text, which a number takes."""
+    """JSON cannot express infinity, so it travels as text, which a number accepts."""
     return from_json(to_json(value, inf_nan_mode="strings"))
 
 
@@ -182,7 +180,7 @@ class _Given(BaseModel):
 
 
 class SchemaGenerator(GenerateJsonSchema):
-    """Leaves out titles, which only repeat the name of their field."""
+    """Omits titles, which only repeat the name of their field."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
 
@@ -216,7 +214,7 @@ def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
     schema = adapter.json_schema(schema_generator=SchemaGenerator)
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        # A type that contains itself is given by reference; models want to see an object at the top.
+        # A recursive type is given by reference, but models expect an object at the top.
         schema = schema["$defs"][reference.rpartition("/")[2]] | {"$defs": schema["$defs"]}
     return {key: value for key, value in schema.items() if key not in ("title", "description")}
 

@@ -1,8 +1,8 @@
 """Where tools come from, and the set of them that a worker has.
 
 Rule 1: a tools file is loaded under a private name, never as `tools`, `workflows` or `activities`, and the working
-directory comes last on the path: nothing of a user's can stand in for a module of ours.
-Rule 2: two things of one name, tools or modules, are an error that names both places. The same file twice counts once.
+directory comes last on the path. No module of a user's can shadow one of ours.
+Rule 2: two tools or two modules of one name are an error that names both places. The same file twice counts once.
 """
 
 import ast
@@ -37,7 +37,7 @@ _KEYWORDS = ("agent", "mcp", "client")
 
 
 class UnknownTool(LookupError):
-    """No tool has this name; the message says which there are."""
+    """No tool has this name. The message lists those that exist."""
 
 
 class Catalogue:
@@ -75,13 +75,13 @@ class Catalogue:
         return tool.spec if tool else None
 
     def arguments(self, spec: ToolSpec) -> Arguments | None:
-        """What the tool takes that this spec describes; None where this worker has no such tool, or another of its name."""
+        """The arguments of the tool that `spec` describes. None: this worker has no such tool, or another one of its name."""
         tool = self._tools.get(spec.name)
         return tool.arguments if tool is not None and tool.spec == spec else None
 
     def edited(self, name: str, spec: str, args: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
-        """Arguments that a person gives a call of the tool with this `spec_sha256`, in their normal form; None where there
-        is none, or this process has no such tool. Raises `InputProblem`, which names the field."""
+        """Arguments that a person gives a call of the tool with this `spec_sha256`, in their normal form. None: they have
+        none, or this process has no such tool. Raises `InputProblem`, which names the field."""
         tool = self._tools.get(name)
         if tool is None or spec_sha256(tool.spec) != spec:
             return None
@@ -91,7 +91,7 @@ class Catalogue:
             field, what = error.faults[0] if error.faults else ("", str(error))
             raise InputProblem(field, what) from None
         except Exception:
-            # A validator of the user's own broke; so it will where the tool runs.
+            # The user's own validator broke, and will break again where the tool runs.
             return None
 
     def specs(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
@@ -105,14 +105,15 @@ class Catalogue:
         return tuple(found)
 
     def digest(self, names: Iterable[str]) -> str:
-        """sha256 over the specs in the order of `names`; a tool that is missing counts as missing."""
+        """sha256 of the specs in the order of `names`. That a tool is missing counts, too."""
         specs = [(name, spec.model_dump(mode="json") if (spec := self.spec(name)) else None) for name in names]
         return hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()
 
     def activities(
         self, blobs: BlobStore, loop: asyncio.AbstractEventLoop, places: ToolPlaces | None = None
     ) -> list[Callable[..., Any]]:
-        """What to register on a worker that runs on `loop`; big results go to `blobs`. `places`: see `Tool.activity`.
+        """The activities to register on a worker that runs on `loop`. Large results go to `blobs`; for `places` see
+        `Tool.activity`.
 
         A worker with a synchronous tool among these needs an `activity_executor`.
         """
@@ -170,7 +171,7 @@ def _load_file(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pydantic look their own module up while it is still being executed.
+    # Dataclasses and pydantic look up their own module while it is still being executed.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -1,7 +1,7 @@
 """A process that runs tools, one call at a time, for `perdure.activities.tools.processes`: what its `main` is given and says.
 
-It hears `(name, arguments, info)` and says `heartbeat`, and at last `done` or `failed`. What goes to the other side is JSON
-or plain, so that nothing there has to know the tools' own types.
+It receives `(name, arguments, info)` and sends `heartbeat`, and finally `done` or `failed`. It sends JSON or plain
+values, so that the other side need not know the tools' own types.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 
-#: Seconds between two looks whether the worker is still there.
+#: Seconds between two checks whether the worker is still there.
 _LOOK_S: Final = 0.5
 
 
 def main() -> None:
-    """Serves until the worker is gone. Arguments behind the path: the connection's descriptor, and the tools' sources."""
+    """Serves until the worker is gone. Its arguments are the connection's descriptor and the tools' sources."""
     _, _, descriptor, *sources = sys.argv
-    # What the tools start gets no hold of it.
+    # Processes that the tools start must not inherit it.
     os.set_inheritable(int(descriptor), False)
     _leave_with(os.getppid())
     connection: Connection[Any, Any] = Connection(int(descriptor))
@@ -94,7 +94,7 @@ def _functions(sources: list[str]) -> dict[str, Callable[..., Any]]:
 
 
 def _leave_with(parent: int) -> None:
-    """Ends this process when the worker that started it is gone, be it in the middle of a call."""
+    """Ends this process when the worker that started it is gone, even in the middle of a call."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""A tool's exception, and what a tool says in a heartbeat, as Temporal can carry them: all of it can be written."""
+"""A tool's exceptions and heartbeat details in a form that Temporal can serialize."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from perdure.workflows.vocabulary.parts import preview
 
 
 def is_tellable(error: BaseException) -> bool:
-    """Whether Temporal can carry `error` with its chain as it is."""
+    """Whether Temporal can serialize `error` and its chain of causes as they are."""
     details = error.details if isinstance(error, ApplicationError) else ()
     fine = whole_text(str(error)) == str(error) and all(tellable_detail(detail) is detail for detail in details)
     behind = _behind(error)
@@ -19,7 +19,9 @@ def is_tellable(error: BaseException) -> bool:
 
 
 def tellable(error: BaseException) -> ApplicationError:
-    """`error` alone, as an `ApplicationError` that Temporal can carry: of its class name where it is none."""
+    """`error` without its causes, as an `ApplicationError` that Temporal can serialize. Its type is the class name by
+    default.
+    """
     if not isinstance(error, ApplicationError):
         kind = type(error).__name__
         return ApplicationError(whole_text(preview(redacted(str(error)))) or kind, type=kind)
@@ -34,7 +36,7 @@ def tellable(error: BaseException) -> ApplicationError:
 
 
 def tellable_detail(detail: Any) -> Any:
-    """What an exception or a heartbeat carries, or what of it can be written."""
+    """A detail of an exception or a heartbeat, or as much of it as can be serialized."""
     if isinstance(detail, bytes):
         return detail
     try:

@@ -1,7 +1,7 @@
-"""What the operating system tells of this process's threads, where it does: who worked, and who waited.
+"""What the operating system reports of this process's threads, where it does: which ones worked, and which waited.
 
-A thread that waits for the interpreter wakes each few milliseconds to ask for it again. One that was not scheduled, or
-whose process was stopped, does not. So the number of times that it waited tells the two apart.
+A thread that waits for the interpreter wakes every few milliseconds to ask for it again. One that was not scheduled, or whose
+process was stopped, does not. So the number of times that it waited distinguishes the two.
 """
 
 import math
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 
 def times_waited() -> float:
-    """How often the calling thread has waited so far; without end where the system does not tell."""
+    """How often the calling thread has waited so far. Infinity: the system does not report it."""
     if find_spec("resource") is None:
         return math.inf
     import resource
@@ -20,7 +20,7 @@ def times_waited() -> float:
 
 
 def cpu_seconds(thread: int) -> float | None:
-    """How long a thread that is alive has worked so far; None where the system does not tell."""
+    """Seconds for which a live thread has worked so far. None: the system does not report it."""
     clock_of = getattr(time, "pthread_getcpuclockid", None)
     if clock_of is None:
         return None

@@ -1,10 +1,10 @@
 """Where `async def` tools run: event loops of their own, each in a thread, apart from the gateway, streams and heartbeats.
 
-Rule 1: calls go to the first loop that turns, so as long as none is blocked there is one, and what tools keep from call to
-call (clients, locks) stays with it.
-Rule 2: a call that a blocked loop has not begun goes to another. One that has begun there cannot be ended: when it does not
-hear that it is to stop, it is given up, and what comes of it later is dropped.
-Rule 3: all that the SDK gives an activity holds there, too: context variables and the current span, info, heartbeats,
+Rule 1: calls go to the first loop that is not blocked. So as long as no tool blocks there is only one, and what tools
+keep from call to call (clients, locks) stays on it.
+Rule 2: a call that a blocked loop has not begun goes to another loop. One that has begun there cannot be ended: if it
+does not react to a stop, it is given up, and its result is dropped.
+Rule 3: everything that the SDK gives an activity works there, too: context variables and the current span, info, heartbeats,
 cancellation, shutdown.
 """
 
@@ -25,13 +25,13 @@ from perdure.activities.tools.activity_context import elsewhere, from_thread
 from perdure.activities.tools.watchdog import Pulse, Running, Watchdog
 from perdure.workflows.vocabulary.errors import TOOL_STOPPED
 
-#: Looks at a call that has not begun, and seconds from one to the next. Several, for after a pause of the whole process
-#: one of them is late, and the loop not to blame.
+#: Checks of a call that has not begun, and seconds between them. There are several because after a pause of the whole process
+#: one of them is late, which is not the loop's fault.
 _LOOKS: Final = 4
 _LOOK_S: Final = 0.25
-#: Seconds in which a loop takes in that a call of its is to stop.
+#: Seconds that a loop has to react to the stop of one of its calls.
 _HEARS_S: Final = 0.5
-#: Seconds that the end of a worker waits for the loops.
+#: Seconds that a worker which ends waits for the loops.
 _END_S: Final = 1.0
 _MAX_LOOPS: Final = 64
 #: What a stop says of a call that had not begun.
@@ -44,16 +44,16 @@ log = structlog.get_logger(__name__)
 
 
 class ToolLoops:
-    """Makes its loops when they are needed."""
+    """Loops, each made when it is first needed."""
 
     def __init__(self, watch: Watchdog) -> None:
         self._watch = watch
         self._loops: list[_ToolLoop] = []
 
     async def run(self, running: Running, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """What `work()` returns or raises. Called within an activity, whose cancellation goes on to it.
+        """Returns or raises what `work()` does. Called within an activity, whose cancellation is passed on to it.
 
-        Raises CancelledError, too, for a call that is to stop and does not hear it.
+        Raises CancelledError, too, for a call that does not react to a stop.
         """
         while True:
             loop = self._free()
@@ -77,7 +77,7 @@ class ToolLoops:
             loop.is_stuck()
 
     async def aclose(self) -> None:
-        """Ends the loops and what still runs on them, but for those that are blocked."""
+        """Ends the loops and what still runs on them, except for blocked ones."""
         loops, self._loops = self._loops, []
         for loop in loops:
             loop.end()
@@ -85,7 +85,7 @@ class ToolLoops:
             await asyncio.to_thread(loop.thread.join, _END_S)
 
     def _free(self) -> "_ToolLoop":
-        """The first loop that turns, as far as is known; at the most loops that may be, the last."""
+        """The first loop that is not known to be blocked. At the limit of loops, the last one."""
         for loop in self._loops:
             if not loop.stuck:
                 return loop
@@ -112,11 +112,11 @@ class _Call:
         self._taken = threading.Lock()
 
     def claim(self) -> bool:
-        """Whether the caller may decide what becomes of it: run it, or take it back. Only the first one may."""
+        """Whether the caller may decide what becomes of the call: run it, or take it back. Only the first caller may."""
         return self._taken.acquire(blocking=False)
 
     def cancel(self) -> "asyncio.Future[None]":
-        """Done once its loop has taken it in."""
+        """Returns a future that is done once the call's loop has reacted."""
         heard: asyncio.Future[None] = self._home.create_future()
 
         def tell() -> None:
@@ -135,7 +135,7 @@ class _Call:
 
 
 async def _begins(call: _Call) -> bool:
-    """Whether it begins in time; if not, it never will."""
+    """Whether the call begins in time. If not, it never will."""
     for _ in range(_LOOKS):
         await asyncio.wait({call.done}, timeout=_LOOK_S)
         if call.begun:
@@ -169,7 +169,7 @@ class _ToolLoop:
         self._loop.set_task_factory(self._task)
         self._owners: WeakKeyDictionary[asyncio.Task[Any], Running] = WeakKeyDictionary()
         self._ending = False
-        #: It has not begun a call in time, and not shown since that it turns.
+        #: It did not begin a call in time, and has shown no sign of life since.
         self.stuck = False
         self.thread = threading.Thread(target=self._turn, name=f"tool-loop-{number}", daemon=True)
         self.thread.start()
@@ -209,7 +209,7 @@ class _ToolLoop:
 
     def _task(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
         task = asyncio.Task(work, loop=loop, **options)
-        # Tasks that a tool makes are the tool's.
+        # Tasks that a tool starts belong to the tool.
         call = _CALL.get()
         if call is not None:
             self._owners[task] = call.running

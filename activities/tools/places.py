@@ -1,4 +1,4 @@
-"""Where a worker runs its tools, so that none of them holds up a stream, a heartbeat or the gateway."""
+"""Where a worker runs its tools, so that none of them blocks a stream, a heartbeat or the gateway."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from perdure.workflows.vocabulary.parts import Blocked
 
 
 class ToolPlaces:
-    """Made once for a process; nothing is started before a tool is called."""
+    """Made once per process. Nothing is started before a tool is called."""
 
     def __init__(
         self,

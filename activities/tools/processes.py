@@ -1,9 +1,9 @@
-"""Where tools run that hold the interpreter, or end their process: processes of their own, which load the same tools.
+"""Processes of their own for tools that hold the interpreter, or may end their process. They load the same tools.
 
-Rule 1: this side heartbeats, hears of a stop and of a time-out, and then ends the process at once.
-Rule 2: a process that ends by itself during a call fails that call alone: `tool_crashed`, after which nobody knows what the
-call did.
-Rule 3: a process serves one call at a time. It is kept for the next one, with all that its module holds.
+Rule 1: this side heartbeats. On a stop or a time-out it ends the process at once.
+Rule 2: a process that ends by itself during a call fails that call alone, with `tool_crashed`. What the call did is then
+unknown.
+Rule 3: a process serves one call at a time. It is kept for the next one, with everything that its module holds.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from perdure.activities.tools.returned import Returned
 from perdure.workflows.vocabulary.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
 from perdure.workflows.vocabulary.parts import ToolResult
 
-#: Seconds between two looks whether a call is to stop.
+#: Seconds between two checks whether a call was stopped.
 _LOOK_S: Final = 0.05
 #: Processes have the path of this one: where our packages were found, and last of all the user's folder.
 _PROGRAM: Final = """\
@@ -43,7 +43,7 @@ tool_child.main()
 
 
 class ToolProcesses:
-    """At most `limit` processes, made when they are needed; further calls wait. `sources` are the tools' modules and
+    """At most `limit` processes, started when they are needed; further calls wait. `sources` are the tools' modules and
     files."""
 
     def __init__(self, sources: Sequence[str], limit: int) -> None:
@@ -65,7 +65,7 @@ class ToolProcesses:
             try:
                 await asyncio.wait({ended})
             except asyncio.CancelledError:
-                # The thread sees it, too, if it has begun.
+                # The thread notices it, too, if it has begun.
                 if calling.cancel():
                     raise
         try:
@@ -96,7 +96,7 @@ class ToolProcesses:
         return outcome
 
     def close(self) -> None:
-        """Ends all of them, with what they do."""
+        """Ends all of them, whatever they are doing."""
         with self._lock:
             processes, self._idle = list(self._all), []
         for process in processes:
@@ -187,7 +187,7 @@ class _Process:
         while not self._connection.poll(_LOOK_S):
             if activity.is_cancelled():
                 raise CancelledError("stopped")
-            # What the tool has started itself may hold the connection open.
+            # A process that the tool started may hold the connection open.
             if not self.alive and not self._connection.poll():
                 raise self._crashed(name)
         try:

@@ -1,12 +1,12 @@
-"""The activity `take_result`: what a tool on somebody else's worker returned, checked and made fit to travel."""
+"""The activity `take_result`: the result of a tool on somebody else's worker, validated, and offloaded if it is large."""
 
 import asyncio
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.activities.tools.results import BadResult, check_result
-from perdure.activities.tools.tool import output_of, sized_result
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.protocol.activities import TakeResultInput, ToolOutput
 from perdure.workflows.vocabulary.errors import INVALID_RESULT
@@ -30,8 +30,8 @@ class Taking:
     @activity.defn(name="take_result")
     async def take_result(self, request: TakeResultInput) -> ToolOutput:
         """Raises ApplicationError `invalid_result`, `result_too_large`."""
-        # A result of many megabytes takes seconds, in which others must go on.
+        # A result of many megabytes takes seconds, and other work must go on meanwhile.
         result, big = await asyncio.to_thread(_checked, request)
         part = await fold_part(self._blobs, activity.info().workflow_id or "", result) if big else result
-        # Whose worker it was does not tell the attempt.
+        # The attempt is not known: it ran on somebody else's worker.
         return output_of(part, attempt=None)

@@ -1,7 +1,7 @@
 """A tool's result: the JSON Schema that its return type gives, and the check of what it returned.
 
-Rule 1: a result that does not fit is an error that says where, never passed on as if it were right.
-Rule 2: bytes are files, unless the return type says how they are written.
+Rule 1: a result that does not fit is an error that says where. It is never passed on as if it were right.
+Rule 2: bytes become files, unless the return type says how they are encoded.
 """
 
 import inspect
@@ -25,7 +25,7 @@ _ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
 class BadResult(Exception):
-    """What was returned does not fit; the message says where, in words for the model."""
+    """The result does not fit. The message says where, in words for the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ class Results:
     _adapter: TypeAdapter[Any] | None = None
 
     def to_json(self, value: object, files: Files | None = None) -> JsonValue:
-        """`value` as JSON; bytes in it are put to `files`, and are text where there are none.
+        """`value` as JSON. Bytes in it are added to `files`; without `files` they are decoded as text.
 
         Raises `BadResult` where it does not fit the schema or cannot be written as JSON.
         """
         try:
             written = self._written(value, files)
         except Exception as error:
-            # A value's own serializer fails in whatever way it likes.
+            # A custom serializer may raise anything.
             raise BadResult(f"it cannot be written as JSON: {str(error).partition(chr(10))[0]}") from None
         if self.schema is not None:
             check_result(written, self.schema)
         return written
 
     def _written(self, value: object, files: Files | None) -> JsonValue:
-        # The return type's own serializer knows its aliases; a value of another type is seen by the schema.
+        # The return type's own serializer knows its aliases. The schema catches a value of another type.
         adapter = self._adapter or _ANYTHING
         if files is not None and not self._writes_bytes and holds_bytes(value):
             plain = adapter.dump_python(value, mode="python", warnings=False, by_alias=True)
@@ -67,7 +67,7 @@ class Results:
 
 
 def read_results(fn: Callable[..., Any]) -> Results:
-    """What `fn` says that it returns. A type that JSON Schema cannot tell is taken as anything."""
+    """The results that the return type of `fn` declares. A type that JSON Schema cannot express counts as anything."""
     hint = inspect.signature(fn).return_annotation
     if hint is inspect.Signature.empty:
         return Results(None)
@@ -92,7 +92,7 @@ def read_results(fn: Callable[..., Any]) -> Results:
 class _ResultSchema(SchemaGenerator):
     def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
         told = super().bytes_schema(schema)
-        # A model may say that it writes them as base64.
+        # A pydantic model may declare that it encodes bytes as base64.
         return dict(FILE_SCHEMA) if told.get("format") == "binary" else told
 
 

@@ -1,4 +1,4 @@
-"""What a tool's function returned, checked and as JSON, on its way to whoever keeps it."""
+"""What a tool's function returned, validated and as JSON, before it is stored."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from perdure.workflows.vocabulary.parts import ToolResult
 @dataclass(frozen=True, slots=True)
 class Returned:
     result: ToolResult
-    #: It is too big to travel as it is.
+    #: It is too large to travel inline.
     big: bool
-    #: Files beside it, and what they are said to be, by their sha256.
+    #: Files beside it, as bytes and media type, by sha256.
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)

@@ -1,10 +1,10 @@
-"""Around each tool that runs on a worker: a heartbeat for it, its progress to viewers, and a word on a worker's end.
+"""Around each tool that runs on a worker: heartbeats for it, its progress for viewers, and a report of a worker's end.
 
-Rule 1: a tool need not heartbeat by itself: its worker does, so a dead worker is noticed in seconds and a stop is heard.
+Rule 1: a tool need not heartbeat by itself. Its worker does, so a dead worker is noticed within seconds and a stop arrives.
 Rule 2: what a tool says in a heartbeat of its own is progress. It goes to the live plane and never into history.
-Rule 3: only Temporal cancels a tool. It does so in its answer to a heartbeat, so when the live plane tells of a stop, one is
-sent at once, and again until that has reached the server. Which turn was meant, and what the tool's end is taken for, is
-thus decided in one place, whichever word comes first.
+Rule 3: only Temporal cancels a tool, in its answer to a heartbeat. So when the live plane reports a stop, a heartbeat is
+sent at once, and again until the stop has reached the server. Which turn was meant, and what the tool's end counts as, is
+thus decided in one place, whichever report comes first.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
+from pydantic_core import to_jsonable_python
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import (
@@ -24,16 +25,17 @@ from temporalio.worker import (
 )
 
 from perdure.activities.tools.errors import tellable_detail
-from perdure.temporal.live.live import read_progress
 from perdure.temporal.live.protocols import Live
+from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import call_of_activity
 from perdure.workflows.vocabulary.errors import WORKER_DIED
 
 HEARTBEAT_S: Final = 2.0
-#: How long the SDK of a worker with this runner may hold back a heartbeat: hardly at all, for the runner does it itself.
+#: How long the SDK of a worker with this runner may hold back a heartbeat: hardly at all, for the runner throttles them
+#: itself.
 SDK_THROTTLE: Final = timedelta(milliseconds=20)
-#: After a stop: until the next heartbeat, and how much longer each time until the one after.
+#: After a stop: seconds until the next heartbeat, and the factor by which each following pause is longer.
 _HURRY_S: Final = 0.03
 _SLACKEN: Final = 1.5
 
@@ -84,7 +86,7 @@ class _Inbound(ActivityInboundInterceptor):
                 raise ApplicationError("the worker was shut down while this ran", type=WORKER_DIED) from None
             raise
         except Exception:
-            # Another attempt may follow, which begins where this one said that it was.
+            # Another attempt may follow, and it resumes where this one reported to be.
             self._outbound.catch_up()
             raise
         finally:
@@ -92,7 +94,7 @@ class _Inbound(ActivityInboundInterceptor):
             self._live.tool_ended(info.workflow_id, call_of_activity(info.activity_id))
 
     async def _beat(self, session: str) -> None:
-        """Heartbeats: each `HEARTBEAT_S`, and in a hurry after a stop, until the tool is cancelled."""
+        """Heartbeats every `HEARTBEAT_S`, and faster after a stop, until the tool is cancelled."""
         hurry: Iterator[float] = iter(())
         async with self._live.stops(session) as told:
             while True:
@@ -105,13 +107,18 @@ class _Inbound(ActivityInboundInterceptor):
                 if activity.is_cancelled():
                     hurry = iter(())
                 if pause is not None or self._outbound.silent_s >= HEARTBEAT_S:
-                    # Not by `activity.heartbeat`: for a tool in a thread that waits for this loop, which would wait for
+                    # Not by `activity.heartbeat`: for a tool in a thread, it waits for this loop, which would then wait for
                     # itself.
                     self._outbound.beat()
 
 
+def _plain(detail: Any) -> Any:
+    """`detail` as JSON, so that secrets are found in it and viewers can be shown it, whatever type the tool gave it."""
+    return detail if isinstance(detail, bytes) else to_jsonable_python(tellable_detail(detail))
+
+
 def _ever_slower() -> Iterator[float]:
-    """Pauses between heartbeats after a stop: the session has to hear of it first, and to tell the server."""
+    """Pauses between heartbeats after a stop, which first has to reach the session and then the server."""
     pause = _HURRY_S
     while pause < HEARTBEAT_S:
         yield pause
@@ -128,18 +135,18 @@ class _Outbound(ActivityOutboundInterceptor):
         super().__init__(next)
         self._live = live
         self._throttle_s = throttle_s
-        #: Of the tool that runs; None: it is none.
+        #: The session of the tool that runs. None: the activity is not a tool.
         self.session: str | None = None
-        #: What the tool last said of itself; an attempt that follows finds it.
+        #: What the tool last reported. The next attempt finds it.
         self.details: tuple[Any, ...] = ()
         self._sent_at = time.monotonic()
         self._first = True
-        #: The server has not been told the last of it.
+        #: The last report has not been sent to the server.
         self._behind = False
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the server was last told anything."""
+        """Seconds since the last heartbeat was sent."""
         return time.monotonic() - self._sent_at
 
     def heartbeat(self, *details: Any) -> None:
@@ -148,7 +155,7 @@ class _Outbound(ActivityOutboundInterceptor):
             return
         # What cannot be written costs itself, not the tool. Progress is shown to viewers, and the server keeps it until the
         # call ends.
-        self.details = details = redacted_json(tuple(map(tellable_detail, details)))
+        self.details = details = redacted_json(tuple(map(_plain, details)))
         progress = read_progress(self.info().activity_id, details)
         if progress is not None:
             self._live.tool_progress(self.session, progress)
@@ -162,6 +169,6 @@ class _Outbound(ActivityOutboundInterceptor):
         super().heartbeat(*self.details)
 
     def catch_up(self) -> None:
-        """Tells the server what it has not been told."""
+        """Sends the last report, if the server does not have it yet."""
         if self._behind:
             self.beat()

@@ -1,4 +1,6 @@
-"""The activities around calls of other agents: what such a call gives, checked, and a long answer, made fit to travel."""
+"""The activities around calls of other agents: the arguments of such a call, validated, and its answer, offloaded if
+large.
+"""
 
 import hashlib
 
@@ -6,7 +8,7 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from perdure.activities.tools.tool import output_of, sized_result
+from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.temporal.definitions.store import Definitions, InputProblem, check_inputs
 from perdure.temporal.stores.blobs import BlobStore, fold, fold_part, unfold
 from perdure.workflows.definition.agent import AgentDefinition
@@ -44,7 +46,7 @@ class SubAgentCalls:
         parts: tuple[Text, ...] = (Text(text=message),)
         return OpenedAgent(
             inputs=inputs,
-            # Who takes a session over reads the message in the call.
+            # An agent that takes the session over reads the message in the call.
             parts=await fold(self._blobs, request.child, parts) if request.child else (),
             content_sha256=hashlib.sha256(message.encode()).hexdigest(),
             demo=definition.models[definition.model].provider == "demo",
@@ -72,8 +74,8 @@ class SubAgentCalls:
 
 
 def agent_spec(tool: AgentTool, other: AgentDefinition) -> ToolSpec:
-    """What a model is told of an agent that it may call, or hand over to."""
-    # What a hand-off leaves out, the session may have already: no default stands in for it.
+    """The description for a model of an agent that it may call, or hand over to."""
+    # The session may already have an input that a hand-off leaves out, so a default must not replace it.
     left_out = {"default"} if tool.handoff else set()
     inputs = {
         name: {key: value for key, value in schema.items() if key not in left_out}

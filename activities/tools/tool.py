@@ -1,36 +1,34 @@
-"""A Python function as a tool: what a model is told of it, and the activity that calls it.
+"""A Python function as a tool: its description for models, and the activity that calls it.
 
-Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more than
-the usual) and returns a `ToolOutput`. Bad arguments never reach the function; a big result never reaches Temporal. Beside
-the arguments stands which tool a person allowed: no other runs.
-Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass as they are; any other exception
-becomes an `ApplicationError` of its class name, which Temporal retries.
-Rule 3: nothing here logs, because arguments and results are the users' own.
+Rule 1: the activity has the tool's name, takes one JSON object (and `CallOptions`, where the definition asks for more
+than the usual) and returns a `ToolOutput`. Invalid arguments never reach the function, and a large result never reaches
+Temporal. The hash of the tool that a person allowed comes with the arguments; no other tool runs.
+Rule 2: a failure has a type. The tool's own `ApplicationError` and a cancellation pass unchanged. Any other exception
+becomes an `ApplicationError` with the name of its class as type, which Temporal retries.
+Rule 3: nothing is logged here, because arguments and results belong to the users.
 """
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, FailureError
 
-from perdure.activities.encoding.raw_bytes import Files, whole_text, whole_texts
+from perdure.activities.encoding.raw_bytes import Files, whole_text
 from perdure.activities.tools.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
 from perdure.activities.tools.docstrings import Docs, read_docstring
 from perdure.activities.tools.errors import is_tellable, tellable
+from perdure.activities.tools.outputs import keep_files, output_of, sized_result
 from perdure.activities.tools.places import ToolPlaces
 from perdure.activities.tools.results import BadResult, Results, read_results
 from perdure.activities.tools.returned import Returned
-from perdure.temporal.schemas.nesting import DEEPEST, too_deep
 from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold
-from perdure.temporal.stores.files import put_file
 from perdure.temporal.telemetry.redaction import redacted
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.binding import spec_sha256
@@ -40,20 +38,16 @@ from perdure.workflows.running.toolbox import ALLOWED_SPEC, FOLDED_ARGS
 from perdure.workflows.vocabulary.errors import (
     INVALID_ARGUMENTS,
     INVALID_RESULT,
-    RESULT_TOO_LARGE,
     TOOL_CHANGED,
     TOOL_FAILED,
 )
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Blocked, ToolCall, ToolResult, ToolSpec, preview
-
-#: Bytes of JSON that a result may have.
-MAX_RESULT: Final = 16 * 1024 * 1024
+from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec, preview
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class ToolLoadError(UserError):
-    """Tools that cannot be loaded. The message is for people: the place, and what is wrong there."""
+    """Tools cannot be loaded. The message is for people: the place, and what is wrong there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +99,7 @@ class Tool:
                 blocked = running.blocked if running is not None else None
             if not returned.big and not returned.files:
                 return _output(returned.result, blocked)
-            # The store belongs to the worker's loop: its cache and its connections are not for threads.
+            # The store belongs to the worker's loop: its cache and its connections are not thread-safe.
             keeping = asyncio.run_coroutine_threadsafe(_kept(blobs, returned, blocked), loop)
             return keeping.result()
 
@@ -113,8 +107,8 @@ class Tool:
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
     async def carry_out(self, args: dict[str, JsonValue]) -> Returned:
-        """The whole of a call on the running loop, which the function holds up if it blocks, and which users' validators
-        and serializers run on, too. Raises ApplicationError."""
+        """Carries out a call on the running loop, users' validators and serializers included. The function blocks the loop if
+        it blocks. Raises ApplicationError."""
         given = self._check(args)
         with _typed_failures():
             value = self.fn(**given)
@@ -123,7 +117,7 @@ class Tool:
         return self._result(value)
 
     def _as_allowed(self, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """The arguments alone. Raises ApplicationError where this is not the tool that a person allowed."""
+        """The arguments alone. Raises ApplicationError if a person allowed another tool than this."""
         if args.get(ALLOWED_SPEC, own := spec_sha256(self.spec)) != own:
             raise tool_changed(self.spec.name)
         return {name: value for name, value in args.items() if name != ALLOWED_SPEC}
@@ -147,52 +141,9 @@ class Tool:
 
 
 def tool_changed(name: str) -> ApplicationError:
-    """What a call fails with that was allowed for another tool of this name."""
-    message = f"{name} is another tool now than was allowed: its description or its schemas changed. It did not run."
+    """The failure of a call that was allowed for another tool of this name."""
+    message = f"{name} has changed since it was allowed: its description or its schemas are different. It did not run."
     return ApplicationError(message, type=TOOL_CHANGED, non_retryable=True)
-
-
-def sized_result(call_id: str, name: str, output: JsonValue, *, is_error: bool = False) -> tuple[ToolResult, bool]:
-    """A result, and whether it is too big to travel as it is. Raises ApplicationError where nothing could take it.
-
-    What it raises is final: the tool ran. It takes seconds for many megabytes.
-    """
-    if too_deep(output):
-        message = f"{name} ran, but its result is nested more than {DEEPEST} levels deep."
-        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True)
-    result = ToolResult(call_id=call_id, name=name, output=output, is_error=is_error)
-    try:
-        try:
-            data = result.model_dump_json().encode()
-        except PydanticSerializationError:
-            result = result.model_copy(update={"output": whole_texts(output)})
-            data = result.model_dump_json().encode()
-    except PydanticSerializationError as error:
-        message = f"{name} ran, but its result cannot be written as JSON: {whole_text(str(error))}"
-        raise ApplicationError(preview(message), type=INVALID_RESULT, non_retryable=True) from None
-    size = len(data)
-    if size > MAX_RESULT:
-        message = f"{name} ran, but its result has {size} bytes of JSON; at most {MAX_RESULT} may be."
-        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
-    try:
-        # A session would try for ever. Numbers of thousands of digits can be written, and not be read.
-        from_json(data)
-    except ValueError as error:
-        message = f"{name} ran, but its result cannot be read back: {error}."
-        raise ApplicationError(message, type=INVALID_RESULT, non_retryable=True) from None
-    return result, size > INLINE_LIMIT
-
-
-async def keep_files(blobs: BlobStore, workflow_id: str, name: str, files: Mapping[str, tuple[bytes, str]]) -> None:
-    """Puts a result's files away: bytes and what they are said to be, by their sha256.
-
-    Raises ApplicationError `result_too_large`."""
-    size = sum(len(data) for data, _ in files.values())
-    if size > MAX_RESULT:
-        message = f"{name} ran, but its result has files of {size} bytes; at most {MAX_RESULT} may be."
-        raise ApplicationError(message, type=RESULT_TOO_LARGE, non_retryable=True)
-    for sha256, (data, media_type) in files.items():
-        await put_file(blobs, workflow_id, sha256, data, media_type)
 
 
 async def _kept(blobs: BlobStore, returned: Returned, blocked: Blocked | None) -> ToolOutput:
@@ -230,7 +181,7 @@ def read_tool(fn: Callable[..., Any]) -> Tool:
 
 
 def _description(docs: Docs) -> str:
-    """With the errors that the tool declares, so that a model knows what may come of a call."""
+    """The docstring's description, with the errors that the tool declares."""
     errors = [f"- {kind}: {about}" if about else f"- {kind}" for kind, about in docs.errors.items()]
     return "\n\n".join(filter(None, (docs.description, "\n".join(["It may fail with:", *errors]) if errors else "")))
 
@@ -249,21 +200,21 @@ def _typed_failures() -> Iterator[None]:
     try:
         yield
     except FailureError as error:
-        # An ApplicationError of the tool's own, or the cancellation that the SDK raises in threads.
+        # The tool's own ApplicationError, or the cancellation that the SDK raises in threads.
         if is_tellable(error):
             raise
         raise tellable(error) from None
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        # One that leaves the process would take everything else with it.
+        # SystemExit and KeyboardInterrupt would end the process, and everything else in it.
         if is_tellable(error):
             kind = type(error).__name__
-            # Before it is cut to size, so that no half of a secret is left.
+            # Secrets are cut out first, so that no half of one is left when the text is shortened.
             raise ApplicationError(preview(redacted(str(error))) or kind, type=kind) from error
         raise tellable(error) from None
 
 
 async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The arguments, read from the blob store where they were too long to travel."""
+    """The arguments, hydrated from the blob store if they were offloaded."""
     if list(args) != [FOLDED_ARGS]:
         return args
     try:
@@ -272,7 +223,7 @@ async def whole_arguments(blobs: BlobStore, args: dict[str, JsonValue]) -> dict[
         return args
     info = activity.info()
     call_id = call_of_activity(info.activity_id)
-    # A model may write anything: only the part that holds this very call is read.
+    # A model may write anything, so only the part that holds this very call is read.
     if not blob.key.startswith(f"{info.workflow_id}/"):
         return args
     (part,) = await unfold(blobs, (ToolCall(call_id=call_id, name="", args={}, blob=blob),))
@@ -297,9 +248,3 @@ def _workflow_id() -> str:
 def _output(part: object, blocked: Blocked | None = None) -> ToolOutput:
     output = output_of(part, activity.info().attempt)
     return output if blocked is None else output.model_copy(update={"blocked": blocked})
-
-
-def output_of(part: object, attempt: int | None) -> ToolOutput:
-    """A tool result, folded or not, as an activity returns it."""
-    assert isinstance(part, ToolResult)
-    return ToolOutput(output=part.output, blob=part.blob, attempt=attempt, is_error=part.is_error)

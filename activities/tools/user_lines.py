@@ -1,19 +1,8 @@
-"""Which line of a user's code a thread is in, for people who look for what holds it up."""
+"""The line of a user's code that a thread is in, for people who look for what blocks it."""
 
-import sysconfig
-from pathlib import Path
 from types import FrameType
-from typing import Final
 
-_OURS: Final = Path(__file__).parent.parent.parent
-#: Code that no user wrote: the standard library, what is installed, and Perdure's own packages.
-_NOT_THEIRS: Final = tuple(
-    f"{folder}/"
-    for folder in (
-        *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")),
-        *(str(_OURS / package) for package in ("workflows", "activities", "gateway", "temporal")),
-    )
-)
+from perdure.temporal.telemetry.user_code import is_users
 
 
 def user_line(innermost: FrameType | None, source: str, *, was: bool = False) -> str:
@@ -28,7 +17,7 @@ def user_line(innermost: FrameType | None, source: str, *, was: bool = False) ->
     while frame is not None:
         path = frame.f_code.co_filename
         place = f"{path}:{frame.f_lineno}"
-        if not path.startswith(("<", *_NOT_THEIRS)):
+        if is_users(path):
             in_theirs = in_theirs or place
         if path == own:
             in_own = in_own or place

@@ -1,9 +1,10 @@
-"""The watchdog: it notices a tool that holds others up, and names it and the line.
+"""The watchdog: it notices a tool that blocks others, and names the tool and the line.
 
-Rule 1: two things are noticed. A loop that does not turn for longer than `BLOCKED_S` while tools run, be it one of theirs
-or the one that streams and heartbeats share: its thread's stack tells the line. And an interpreter that nobody else gets
-for so long, which can only be told afterwards: this thread slept for too long, though it was awake and asked for it.
-Rule 2: one warning for each time, as soon as it is known, and its length once it is over.
+Rule 1: two things are noticed. First, a loop that is blocked for longer than `BLOCKED_S` while tools run, be it a loop of
+tools or the one that streams and heartbeats share; its thread's stack gives the line. Second, an interpreter that one
+thread holds for as long. That is only known afterwards: this thread slept for too long although it kept asking for the
+interpreter.
+Rule 2: each block gets one warning as soon as it is known, and its length is logged once it is over.
 Rule 3: nothing is watched while no tool runs.
 """
 
@@ -22,16 +23,16 @@ from perdure.activities.tools.interpreter import cpu_seconds, times_waited
 from perdure.activities.tools.user_lines import user_line
 from perdure.workflows.vocabulary.parts import Blocked
 
-#: Seconds after which a loop that does not turn is one that is blocked.
+#: Seconds without a turn after which a loop counts as blocked.
 BLOCKED_S: Final = 1.0
-#: Seconds between two looks, and looks without a tool after which none follows.
+#: Seconds between two checks, and the number of checks without a tool after which they end.
 _LOOK_S: Final = 0.1
 _IDLE_LOOKS: Final = 50
-#: A thread that waits for the interpreter asks for it each 5 ms; one that was not scheduled, or stopped, does not.
+#: A thread that waits for the interpreter asks for it every 5 ms. One that was not scheduled, or was stopped, does not.
 _ASKED_PER_S: Final = 20
-#: Seconds that a call which has just ended waits for a look that is overdue.
+#: Seconds that a call which has just ended waits for an overdue check.
 _LAST_LOOK_S: Final = 0.5
-#: To whoever has a tool that holds the interpreter.
+#: For the owner of a tool that holds the interpreter.
 _ADVICE: Final = "give the tool process: true in the definition"
 
 log = structlog.get_logger(__name__)
@@ -46,9 +47,9 @@ class Running:
     source: str
     workflow_id: str = ""
     call_id: str = ""
-    #: Of the thread that it runs in, once it does.
+    #: The thread that it runs in, once it does.
     thread: int | None = None
-    #: The longest time that it held others up.
+    #: The longest time for which it blocked others.
     blocked: Blocked | None = None
 
     def held_up(self, seconds: float, line: str) -> None:
@@ -58,21 +59,21 @@ class Running:
 
 @dataclass(eq=False)
 class Pulse:
-    """Whether a loop turns."""
+    """The signs of life of a loop."""
 
     loop: asyncio.AbstractEventLoop
     thread: int
-    #: The call whose code the loop is in.
+    #: Returns the call whose code the loop is in.
     current: Callable[[], Running | None]
-    #: When it was asked; None: it has answered.
+    #: When it was asked for a sign of life. None: it has answered.
     asked_at: float | None = None
-    #: What is known of the time for which it has not answered.
+    #: The call and the line that block it, once they are known.
     spell: "tuple[Running | None, str] | None" = None
     users: int = field(default=0)
 
 
 class Watchdog:
-    """`told(name, seconds)` is called for each time that a tool held others up, once it is over, on any thread."""
+    """`told(name, seconds)` is called each time that a tool has blocked others, once it is over, on any thread."""
 
     def __init__(self, told: Callable[[str, float], None] = lambda name, seconds: None) -> None:
         self._told = told
@@ -80,13 +81,13 @@ class Watchdog:
         self._running: set[Running] = set()
         self._pulses: dict[asyncio.AbstractEventLoop, Pulse] = {}
         self._home: Pulse | None = None
-        #: How long each thread that matters had worked at the last look.
+        #: How long each thread that matters had worked by the last check.
         self._worked: dict[int, float | None] = {}
         self._looked_at = 0.0
         self._thread: threading.Thread | None = None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop`, which runs in this thread, is the one that streams and heartbeats share."""
+        """Watches `loop`, which runs in this thread, as the one that streams and heartbeats share."""
         self._home = Pulse(loop, threading.get_ident(), lambda: None)
 
     def begin(self, running: Running, pulse: Pulse) -> None:
@@ -97,7 +98,7 @@ class Watchdog:
             self._pulses[pulse.loop] = pulse
 
     def end(self, running: Running, pulse: Pulse | None = None) -> None:
-        """It has ended. Called on the thread that it ran in, which may wait a moment for what there is to say of it."""
+        """Ends the watch of a call. Called on the thread that it ran in, which may wait a moment for the last check."""
         with self._lock:
             asked = time.monotonic()
             if self._thread is not None and asked - self._looked_at > _LOOK_S + BLOCKED_S:
@@ -110,7 +111,7 @@ class Watchdog:
 
     @contextmanager
     def in_thread(self, running: Running) -> Iterator[None]:
-        """Watches a call that runs in this thread, whose waiting harms nobody; only the interpreter can be held."""
+        """Watches a call that runs in this thread. It may wait as long as it likes, but not hold the interpreter."""
         running.thread = threading.get_ident()
         with self._lock:
             self._add(running)
@@ -171,7 +172,7 @@ class Watchdog:
             line = line or (f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "")
             log.warning("loop.blocks", line=line or None, seconds=round(seconds, 1))
         elif call is None and not line:
-            return  # it runs nobody's code: the machine is busy
+            return  # no user's code runs: the machine is busy
         pulse.spell = (call, line)
         if pulse is self._home:
             return
@@ -180,7 +181,7 @@ class Watchdog:
         log.warning("tool.blocks", **_told(call), line=line or None, seconds=round(seconds, 1), held="its loop")
 
     def _answered(self, pulse: Pulse, asked_at: float) -> None:
-        """On the loop itself, which turns again."""
+        """Called on the loop itself, which turns again."""
         seconds = time.monotonic() - asked_at
         with self._lock:
             if pulse.asked_at != asked_at:
@@ -195,9 +196,9 @@ class Watchdog:
         self._told(_name(call), seconds)
 
     def _was_late(self, seconds: float, waited: float) -> None:
-        """This thread was: either nobody got the interpreter, or the process did not run."""
+        """This thread was late: either one thread held the interpreter, or the process did not run."""
         for pulse in self._all_pulses():
-            # Asked again: they had no turn either.
+            # The loops are asked again: they had no turn either.
             pulse.asked_at = None if pulse.spell is None else pulse.asked_at
         if waited < _ASKED_PER_S * seconds:
             return
@@ -217,7 +218,7 @@ class Watchdog:
         self._told(_name(holder), seconds)
 
     def _holder(self, seconds: float) -> tuple[Running | None, list[Running]]:
-        """Whose thread worked meanwhile; where none did, those that may have held the interpreter and waited."""
+        """The call whose thread worked meanwhile. If none did, those that may have held the interpreter while they waited."""
         if self._home is not None and self._has_worked(self._home.thread, seconds):
             return None, []
         threads: dict[int, list[Running]] = {}
@@ -235,14 +236,14 @@ class Watchdog:
         self._worked = {thread: cpu_seconds(thread) for thread in threads & _alive()}
 
     def _has_worked(self, thread: int, seconds: float) -> bool:
-        """Whether it did for half of the last `seconds`, at least."""
+        """Whether the thread worked for at least half of the last `seconds`."""
         before = self._worked.get(thread)
         now = cpu_seconds(thread) if before is not None and thread in _alive() else None
         return now is not None and before is not None and now - before > seconds / 2
 
 
 def _alive() -> set[int | None]:
-    """To ask about the clock of any other thread ends the process."""
+    """Threads whose clock may be read: reading that of any other thread ends the process."""
     return {thread.ident for thread in threading.enumerate()}
 
 
@@ -251,7 +252,7 @@ def _name(call: Running | None) -> str:
 
 
 def _told(call: Running | None) -> dict[str, str]:
-    """What the log says of a call; the watchdog's thread is in none."""
+    """Fields of a log line about a call, which the watchdog's own thread does not have in its context."""
     if call is None:
         return {"tool": _name(call)}
     tenant, _, session = call.workflow_id.partition("/")

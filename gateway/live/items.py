@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from perdure.temporal.live.live import StepDelta, StepProgress, ToolProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import Event
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import structlog
 
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.look import Look
 from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished, ToolStarted
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from perdure.temporal.live.live import StepDelta, StepProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 
 #: Deltas from one whose delay is measured to the next: a measurement costs more than the look at a clock.

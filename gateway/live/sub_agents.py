@@ -15,7 +15,7 @@ import structlog
 from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import AgentEvent, Frame, Item, seq_of, weight
 from perdure.gateway.live.tail import Tail
-from perdure.temporal.live.live import StepDelta, StepProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.live.streamed import follow_step
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.snapshot import Snapshot

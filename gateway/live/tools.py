@@ -5,7 +5,7 @@ Rule: nothing of a call is told before its `tool.started` is out, or after its `
 
 from collections.abc import Iterable
 
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
 
 #: Calls whose progress came before their `tool.started`.

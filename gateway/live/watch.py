@@ -25,8 +25,8 @@ from perdure.gateway.live.sub_agents import Follow, LiveChildren
 from perdure.gateway.live.tail import Tail
 from perdure.gateway.live.tools import LiveTools
 from perdure.gateway.live.viewer import Viewer
-from perdure.temporal.live.live import Frame as LiveFrame
-from perdure.temporal.live.live import Poke, ToolProgress
+from perdure.temporal.live.frames import Frame as LiveFrame
+from perdure.temporal.live.frames import Poke, ToolProgress
 from perdure.temporal.live.protocols import LiveSubscriber, Subscription
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.hydrate import whole_event

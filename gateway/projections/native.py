@@ -4,7 +4,7 @@ from typing import Any, assert_never
 
 from perdure.gateway.live.items import AgentEvent, Frame
 from perdure.gateway.projections.snapshot_json import snapshot_json
-from perdure.temporal.live.live import StepDelta, StepProgress, ToolProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
 from perdure.temporal.sessions.event_json import event_json
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import Event, EventBase

@@ -3,41 +3,44 @@
 Rule 1: a field or policy that this version does not carry out is refused, never ignored.
 Rule 2: everything that can be known before a session runs is checked here: the template, the inputs' schemas, tools,
 prices under a cost cap. What passes can be started.
+Rule 3: one reading finds every fault. What a fault makes of the fields after it is no fault of theirs.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import TypeAdapter, model_validator
 
 from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.field_problems import problem_of
+from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
-from perdure.temporal.definitions.prices import price_of
-from perdure.temporal.definitions.schedule_check import schedule_problems
-from perdure.temporal.definitions.secret_check import secret_problems
-from perdure.temporal.definitions.template_check import BUILT_IN, Fault, template_faults
-from perdure.temporal.definitions.tool_check import tool_problems
-from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Refused, Source, read_text, read_yaml
-from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
-from perdure.workflows.definition.tools import Name
+from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.model_check import model_findings
+from perdure.temporal.definitions.models_file import Models
+from perdure.temporal.definitions.recovery import Recovered, recover
+from perdure.temporal.definitions.schedule_check import schedule_findings
+from perdure.temporal.definitions.secret_check import secret_findings
+from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, template_faults
+from perdure.temporal.definitions.template_names import misread_names
+from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
+from perdure.temporal.schemas.yaml_source import DefinitionProblem, Refused, Source, read_yaml
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.tools import AgentTool
+from perdure.workflows.vocabulary.parts import ToolSpec
 
-#: Fields of the full definition that this version does not carry out, by the part that they belong to.
-_LATER: Final = {
-    "": ("idle_timeout", "handlers"),
-    "models": ("fallback",),
-    "context": ("compact_at", "keep_recent", "summarizer"),
-    "limits": ("working_time",),
-}
-_LATER_BUSY: Final = ("steer", "interrupt", "reject")
-_ROLE: Final[TypeAdapter[dict[str, ModelDefinition]]] = TypeAdapter(dict[Name, ModelDefinition])
-_NAMED_FIELD: Final = re.compile(r"^([a-z_]+): (.*)$", re.DOTALL)
 
-Models = Mapping[str, ModelDefinition]
+class _Draft(AgentDefinition):
+    """A definition whose fields are right one by one. Whether they fit together is asked of it."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        return self
+
+
+_DRAFT: Final = TypeAdapter(_Draft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,151 +54,120 @@ class AgentFile:
     problems: tuple[DefinitionProblem, ...] = ()
     #: Other files that it was made from, there or not.
     included: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Instructions:
-    text: str
-    #: Where the text begins: its file, and the line before its first.
-    file: Path
-    before: int
+    #: What is odd, and does not refuse the definition.
+    warnings: tuple[DefinitionProblem, ...] = ()
+    #: What cannot be known where the file is read.
+    unchecked: tuple[DefinitionProblem, ...] = ()
+    #: The agents that its tools name, and the places of these tools, as far as they could be read.
+    agent_tools: tuple[tuple[int, AgentTool], ...] = ()
 
 
 def load_agent_file(
-    file: Path, shared: Models, tool_names: frozenset[str] | None, allowed: Allowed | None = None
-) -> AgentFile:
-    """Reads and checks one definition. `shared` models lie below its own; `tool_names` None checks no tool names.
-
-    `allowed` None: what the settings allow.
-    """
-    name = file.stem
-    included: tuple[Path, ...] = ()
-    try:
-        source = read_yaml(file)
-        values = dict(source.values)
-        name = values["name"] if isinstance(values.get("name"), str) else name
-        included = _included(source)
-        instructions = _instructions(source, included)
-        if instructions is not None:
-            values["instructions"] = instructions.text
-        own = values.get("models", {})
-        if isinstance(own, dict):
-            values["models"] = {**shared, **own}
-        definition = _validate(source, values)
-        problems = _check(source, definition, instructions, own, tool_names)
-        problems += secret_problems(source, definition, own, allowed or Allowed.load())
-    except Refused as refused:
-        return AgentFile(file, name, None, tuple(sorted(refused.problems)), included)
-    return AgentFile(file, name, None if problems else definition, tuple(sorted(problems)), included)
-
-
-def load_models(file: Path) -> tuple[dict[str, ModelDefinition], tuple[DefinitionProblem, ...]]:
-    """The models of a shared file, by role: `fast: {use: …}`, or the same below `models:`. A faulty one is left out."""
-    try:
-        source = read_yaml(file)
-    except Refused as refused:
-        return {}, refused.problems
-    below: Loc = ()
-    roles: dict[str, Any] = source.values
-    if list(roles) == ["models"] and isinstance(inner := roles["models"], dict) and "use" not in inner:
-        below, roles = ("models",), inner
-    models: dict[str, ModelDefinition] = {}
-    problems: list[DefinitionProblem] = []
-    for role, value in roles.items():
-        try:
-            models |= _ROLE.validate_python({role: value})
-        except ValidationError as error:
-            problems += [_problem(source, below, detail) for detail in error.errors()]
-    return models, tuple(sorted(problems))
-
-
-def _included(source: Source) -> tuple[Path, ...]:
-    match source.values.get("instructions"):
-        case {"file": str(name), **rest} if not rest:
-            return (source.file.parent / name,)
-        case _:
-            return ()
-
-
-def _instructions(source: Source, included: tuple[Path, ...]) -> _Instructions | None:
-    """The template and where it stands; None where the field is missing or of a wrong type. Raises Refused."""
-    if included:
-        folder, file = source.file.parent.resolve(), included[0].resolve()
-        if not file.is_relative_to(folder):
-            raise Refused(source.problem(("instructions", "file"), "must lie in the folder of this file, or below it"))
-        try:
-            return _Instructions(read_text(file), included[0], 0)
-        except Refused as refused:
-            (problem,) = refused.problems
-            raise Refused(source.problem(("instructions", "file"), f"{included[0]}: {problem.message}")) from None
-    match source.values.get("instructions"):
-        case str(text):
-            node, line = source.find(("instructions",))
-            is_block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
-            return _Instructions(text, source.file, node.start_mark.line + 1 if is_block else line - 1)
-        case dict():
-            raise Refused(source.problem(("instructions",), "is a text, or {file: NAME} and nothing else"))
-        case _:
-            return None
-
-
-def _validate(source: Source, values: dict[str, Any]) -> AgentDefinition:
-    try:
-        return AgentDefinition.model_validate(values)
-    except ValidationError as error:
-        raise Refused(*[_problem(source, (), detail) for detail in error.errors()]) from None
-
-
-def _problem(source: Source, below: Loc, detail: ErrorDetails) -> DefinitionProblem:
-    loc: Loc = (*below, *detail["loc"])
-    if len(loc) > 2 and loc[0] == "tools":
-        # pydantic names the kind of tool between its number and its field.
-        loc = (*loc[:2], *loc[3:])
-    message = detail["msg"].removeprefix("Value error, ")
-    field = loc[-1] if loc else ""
-    match detail["type"]:
-        case "missing":
-            return source.problem(loc, "is required")
-        case "extra_forbidden" if field in _LATER.get(str(loc[0]) if len(loc) > 1 else "", ()):
-            return source.problem(loc, "this version does not carry this out; leave it away")
-        case "extra_forbidden":
-            return source.problem(loc, "there is no such field")
-        case "too_short" if loc == ("models",):
-            return source.problem(loc, "there is no model; name one here, in models.yaml or by --models")
-        case "literal_error" if field == "busy" and detail["input"] in _LATER_BUSY:
-            return source.problem(loc, f"this version does not carry out {detail['input']!r}; it knows only 'queue'")
-        case "value_error" if (named := _NAMED_FIELD.match(message)) is not None:
-            # A rule over several fields says which one it is about.
-            return source.problem((*loc, named[1]), named[2])
-        case _:
-            return source.problem(loc, message[:1].lower() + message[1:])
-
-
-def _check(
-    source: Source,
-    definition: AgentDefinition,
-    instructions: _Instructions | None,
-    own_models: Any,
+    file: Path,
+    shared: Models,
     tool_names: frozenset[str] | None,
-) -> list[DefinitionProblem]:
-    problems = [source.problem(("inputs", *loc), message) for loc, message in input_faults(definition)]
-    if instructions is not None:
-        known = frozenset(definition.inputs) | BUILT_IN
-        problems += [_in_text(instructions, fault) for fault in template_faults(instructions.text, known)]
-    problems += tool_problems(source, definition, tool_names)
-    problems += schedule_problems(source, definition)
-    if definition.limits.cap_costs:
-        # A shared role that this agent does not name may stay unknown: the session refuses it where it is chosen.
-        for role in dict.fromkeys([definition.model, *own_models]):
-            model = definition.models[role]
-            if price_of(model) is None:
-                loc = ("models", role) if role in own_models else ("model",)
-                message = (
-                    f"{model.use} has no known price, which a cap on cost needs; add price: {{input: …, output: …}}"
-                )
-                problems.append(source.problem(loc, message))
-    return problems
+    allowed: Allowed | None = None,
+    tool_spec: Callable[[str], ToolSpec | None] | None = None,
+) -> AgentFile:
+    """Reads and checks one definition. `shared` models lie below its own.
+
+    `tool_names` are the tools of our own workers; None: not known, and not checked. `tool_spec` gives what one of them takes,
+    where that is known. `allowed` None: what the settings allow.
+    """
+    problems: list[DefinitionProblem] = []
+    try:
+        source = read_yaml(file)
+    except Refused as refused:
+        if refused.source is None:
+            return AgentFile(file, file.stem, None, refused.problems)
+        source = refused.source
+        problems += refused.problems
+    known = KnownTools(tool_names, tool_spec) if tool_spec is not None else KnownTools(tool_names)
+    reading = _Reading(source, shared, known, allowed or Allowed.load(), problems)
+    return reading.result()
 
 
-def _in_text(instructions: _Instructions, fault: Fault) -> DefinitionProblem:
-    return DefinitionProblem(instructions.file, instructions.before + fault.line, "instructions", fault.message)
+class _Reading:
+    def __init__(
+        self, source: Source, shared: Models, known: KnownTools, allowed: Allowed, problems: list[DefinitionProblem]
+    ) -> None:
+        self._source = source
+        self._known = known
+        self._allowed = allowed
+        self._problems = problems
+        self._warnings: list[DefinitionProblem] = []
+        self._unchecked: list[DefinitionProblem] = []
+        values = self._values = dict(source.values)
+        self._instructions = self._read_instructions()
+        self._own: Any = values.get("models", {})
+        if isinstance(self._own, dict) and (shared or "models" in values):
+            values["models"] = {**shared, **self._own}
+        self._found: Recovered[_Draft] = recover(_DRAFT, values)
+
+    def result(self) -> AgentFile:
+        source, draft = self._source, self._found.value
+        self._problems += [problem_of(source, fault) for fault in self._found.faults]
+        if draft is not None:
+            self._check(draft)
+        name = self._values.get("name")
+        return AgentFile(
+            source.file,
+            name if isinstance(name, str) else source.file.stem,
+            None if self._problems else AgentDefinition.model_validate(self._values),
+            tuple(sorted(self._problems)),
+            included_files(source),
+            tuple(sorted(self._warnings)),
+            tuple(sorted(self._unchecked)),
+            tuple(self._agent_tools(draft)) if draft is not None else (),
+        )
+
+    def _agent_tools(self, draft: AgentDefinition) -> Iterator[tuple[int, AgentTool]]:
+        for index, tool in enumerate(draft.tools):
+            if isinstance(tool, AgentTool) and not self._found.is_doubtful(("tools", index, "name")):
+                yield index, tool
+
+    def _read_instructions(self) -> Instructions | None:
+        try:
+            read = read_instructions(self._source)
+        except Refused as refused:
+            self._problems += refused.problems
+            self._values["instructions"] = ""
+            return None
+        if read is not None:
+            self._values["instructions"] = read.text
+        return read
+
+    def _check(self, draft: AgentDefinition) -> None:
+        lists = {"fault": self._problems, "warning": self._warnings, "unchecked": self._unchecked}
+        for finding in self._findings(draft):
+            if not self._found.is_doubtful(finding.loc, finding.rests_on):
+                problem = self._source.problem(self._found.as_written(finding.loc), finding.message)
+                lists[finding.kind].append(problem)
+        if self._instructions is not None:
+            self._check_template(self._instructions, draft.inputs)
+
+    def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
+        own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
+        for field, message in draft.inconsistencies():
+            if not (field == "model" and draft.model in own) and not self._is_guessed(field):
+                yield Finding((field,), message)
+        for loc, message in input_faults(draft):
+            yield Finding(("inputs", *loc), message)
+        yield from tool_findings(draft, self._known)
+        yield from schedule_findings(draft)
+        yield from model_findings(draft, own)
+        yield from secret_findings(draft, own, self._allowed)
+
+    def _is_guessed(self, field: str) -> bool:
+        """Whether other names may stand in the file than in the draft, where `field` is about names."""
+        named = "models" if field == "model" else field
+        return any(
+            place[:1] == (named,) and len(place) <= (2 if named == "tools" else 1) for place in self._found.mended
+        )
+
+    def _check_template(self, instructions: Instructions, inputs: Mapping[str, Any]) -> None:
+        known = frozenset(inputs) | BUILT_IN
+        for fault in template_faults(instructions.text, known):
+            self._problems.append(instructions.problem(fault.line, fault.message, fault.word))
+        for line, message in misread_names(instructions.text, {**VALUES, **inputs}):
+            self._warnings.append(instructions.problem(line, message))

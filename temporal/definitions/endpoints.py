@@ -76,6 +76,23 @@ def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = 
     return endpoint.keys[0] if missing else None
 
 
+def address_of(model: ModelDefinition, environment: Mapping[str, str]) -> str | None:
+    """Scheme, host and port that a call of `model` goes to, for people who run the worker. None: it goes nowhere, or nobody
+    can say."""
+    endpoint = PROVIDERS[model.provider].endpoint
+    if endpoint is None:
+        return None
+    try:
+        named = resolve(model.base_url, environment) if model.base_url else None
+    except MissingVariable:
+        return None
+    origin = _origin(named or named_address(endpoint, environment) or endpoint.base_url)
+    if origin is None:
+        return None
+    scheme, host, port = origin
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _is_host(endpoint: Endpoint, url: str) -> bool:
     """The provider's host, called in a way in which it gets no key: it will refuse the call."""
     origin, own = _origin(url), _origin(endpoint.base_url)

@@ -5,17 +5,20 @@ Rule 2: in a later folder the same name replaces. A faulty file that was never g
 quietly serving the one below it would be worse than serving none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from perdure import workflows
-from perdure.temporal.definitions.agent_file import load_agent_file, load_models
+from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.allowed import Allowed
-from perdure.temporal.definitions.links import without_broken_links
+from perdure.temporal.definitions.links import misread_calls, unknown_agents, without_broken_links
+from perdure.temporal.definitions.models_file import load_models
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
+from perdure.workflows.definition.tools import AgentTool
+from perdure.workflows.vocabulary.parts import ToolSpec
 
 #: The folder of the agents that come with the product.
 SHIPPED: Final = Path(workflows.__file__).parent / "agents"
@@ -32,8 +35,14 @@ class Reading:
     #: By name: the definition that serves, and its file.
     serving: dict[str, tuple[AgentDefinition, Path]] = field(default_factory=dict)
     problems: list[DefinitionProblem] = field(default_factory=list)
+    #: What is odd in definitions, and refuses none.
+    warnings: list[DefinitionProblem] = field(default_factory=list)
+    #: What cannot be known where they are read.
+    unchecked: list[DefinitionProblem] = field(default_factory=list)
     #: The last good definition by file.
     good: dict[Path, AgentDefinition] = field(default_factory=dict)
+    #: Files that are refused, and the tools in them that are agents.
+    refused: dict[Path, tuple[tuple[int, AgentTool], ...]] = field(default_factory=dict)
     #: Every file that was looked at, as it was then.
     stamps: dict[Path, _Stamp] = field(default_factory=dict)
 
@@ -43,18 +52,27 @@ class AgentFolders:
     """Folders in the order in which they replace each other; each may also be one YAML file.
 
     `models_file` goes below each definition's own models and above a folder's `models.yaml`, which is for that folder's
-    definitions only. `tool_names` are the tools that a definition may name; None: any.
+    definitions only. `tool_names` are the tools that a definition may name; None: any. `tool_spec` gives what one of them
+    takes, where that is known.
     """
 
     folders: tuple[Path, ...]
     models_file: Path | None = None
     tool_names: frozenset[str] | None = None
+    tool_spec: Callable[[str], ToolSpec | None] | None = None
     allowed: Allowed = field(default_factory=Allowed.load)
 
     @classmethod
-    def of(cls, folders: Sequence[Path], models_file: Path | None, tool_names: frozenset[str] | None) -> "AgentFolders":
+    def of(
+        cls,
+        folders: Sequence[Path],
+        models_file: Path | None,
+        tool_names: frozenset[str] | None,
+        tool_spec: Callable[[str], ToolSpec | None] | None = None,
+    ) -> "AgentFolders":
         """Counts a folder that is given twice once."""
-        return cls(tuple({folder.resolve(): folder for folder in folders}.values()), models_file, tool_names)
+        once = {folder.resolve(): folder for folder in folders}
+        return cls(tuple(once.values()), models_file, tool_names, tool_spec)
 
     def read(self, good: Mapping[Path, AgentDefinition] | None = None) -> Reading:
         """Reads every file. `good` are the definitions that an earlier reading found good."""
@@ -69,8 +87,12 @@ class AgentFolders:
                 below |= self._models(file, reading)
             taken |= self._folder(folder, below | above, good or {}, reading)
         known = {name: found for name, found in taken.items() if found is not None}
-        reading.serving, broken = without_broken_links(known)
+        reading.serving, broken = without_broken_links(known, taken.keys() - known.keys())
         reading.problems += broken
+        for file, tools in reading.refused.items():
+            reading.problems += unknown_agents(file, tools, taken.keys())
+        for definition, file in reading.serving.values():
+            reading.warnings += misread_calls(file, definition, reading.serving)
         return reading
 
     def is_stale(self, reading: Reading) -> bool:
@@ -90,9 +112,13 @@ class AgentFolders:
         for file in _agent_files(folder):
             # Stamped first: a change while it is read is then seen the next time.
             reading.stamps[file] = _stamp(file)
-            loaded = load_agent_file(file, shared, self.tool_names, self.allowed)
+            loaded = load_agent_file(file, shared, self.tool_names, self.allowed, self.tool_spec)
             reading.stamps |= {path: _stamp(path) for path in loaded.included}
             reading.problems += loaded.problems
+            reading.warnings += loaded.warnings
+            reading.unchecked += loaded.unchecked
+            if loaded.definition is None:
+                reading.refused[file] = loaded.agent_tools
             definition = loaded.definition or good.get(file)
             name = definition.name if definition else loaded.name
             if name in owner:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from genai_prices import Usage as ListedUsage
 from genai_prices import calc_price
+from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelPrice, PriceCalculation, TieredPrices
 
 from perdure.workflows.definition.agent import LongInput, ModelDefinition, Price
@@ -32,17 +33,33 @@ def context_window(model: ModelDefinition) -> int | None:
     return None if listed is None else listed.model.context_window
 
 
-def _listed(model: ModelDefinition) -> PriceCalculation | None:
+def listed_ids(model: ModelDefinition) -> tuple[str, ...]:
+    """The models that the list knows of the provider; none where the list does not say which there are."""
+    price_list = _price_list(model)
+    providers = get_snapshot().providers if price_list is not None else ()
+    return tuple(known.id for listed in providers if listed.id == price_list for known in listed.models)
+
+
+def is_listed(model: ModelDefinition) -> bool:
+    """Whether the list knows the model."""
+    return _listed(model) is not None
+
+
+def _price_list(model: ModelDefinition) -> str | None:
+    """The part of the list in which the model is looked up; None where there is none."""
     provider = PROVIDERS[model.provider]
-    if provider.price_list is None:
-        return None
     # A server that merely speaks the provider's protocol may serve anything under any name, at any price.
     anyone = provider.endpoint is not None and provider.endpoint.elsewhere == "anyone"
-    if anyone and model.base_url is not None:
+    return None if anyone and model.base_url is not None else provider.price_list
+
+
+def _listed(model: ModelDefinition) -> PriceCalculation | None:
+    price_list = _price_list(model)
+    if price_list is None:
         return None
     try:
         usage = ListedUsage(input_tokens=0, output_tokens=0)
-        return calc_price(usage, model.model_name, provider_id=provider.price_list)
+        return calc_price(usage, model.model_name, provider_id=price_list)
     except LookupError:
         return None
 

@@ -25,6 +25,7 @@ from perdure.temporal.schemas.yaml_source import DefinitionProblem
 from perdure.temporal.stores.blobs import BlobMissing, BlobStore
 from perdure.temporal.telemetry.redaction import name_secrets
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition, Price
+from perdure.workflows.vocabulary.parts import ToolSpec
 
 __all__ = [
     "SHIPPED",
@@ -69,7 +70,8 @@ class Definitions:
 
     `models_file` goes below each definition's own models and above a folder's `models.yaml`. `tool_names` are the tools
     that a definition may name (None: any). `tools_digest` gives a fingerprint of the named tools' specs, which then
-    belongs to the digest. `demo_for(model)` says that such models run on the demo model here.
+    belongs to the digest; `tool_spec` gives one of them, to compare conditions with. `demo_for(model)` says that such models
+    run on the demo model here.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class Definitions:
         blobs: BlobStore,
         tool_names: frozenset[str] | None = None,
         tools_digest: Callable[[Sequence[str]], str] | None = None,
+        tool_spec: Callable[[str], ToolSpec | None] | None = None,
         demo_for: Callable[[ModelDefinition], bool] | None = None,
     ) -> None:
-        self._folders = AgentFolders.of(folders, models_file, tool_names)
+        self._folders = AgentFolders.of(folders, models_file, tool_names, tool_spec)
         self._blobs = blobs
         self._tools_digest = tools_digest
         self._demo_for = demo_for
@@ -98,7 +101,13 @@ class Definitions:
 
     @property
     def problems(self) -> tuple[DefinitionProblem, ...]:
+        """Why definitions are refused."""
         return tuple(self._reading.problems)
+
+    @property
+    def warnings(self) -> tuple[DefinitionProblem, ...]:
+        """What is odd in definitions, and refuses none."""
+        return tuple(self._reading.warnings)
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._known))
@@ -111,6 +120,11 @@ class Definitions:
 
     def current(self, name: str) -> Known | None:
         return self._known.get(name)
+
+    def as_written(self, name: str) -> AgentDefinition | None:
+        """The definition as its files have it, also where the demo model stands in for its models."""
+        serving = self._reading.serving.get(name)
+        return serving[0] if serving is not None else None
 
     async def by_digest(self, digest: str) -> AgentDefinition | None:
         """The definition with this digest, also one that serves no longer; None where nobody published it.
@@ -153,14 +167,14 @@ class Definitions:
         await self._publish({name: one for name, one in ready.items() if one != known.get(name)})
         self._remember(ready)
         self._reading, self._known = after, ready
-        return ready != known or after.problems != before.problems
+        return ready != known or (after.problems, after.warnings) != (before.problems, before.warnings)
 
     async def watch(self, interval_s: float) -> None:
         """Refreshes every `interval_s` seconds until it is cancelled, and logs what that changed."""
         log = structlog.get_logger()
         while True:
             await asyncio.sleep(interval_s)
-            known, problems = self._known, self.problems
+            known, problems, warnings = self._known, self.problems, self.warnings
             try:
                 if not await self.refresh():
                     continue
@@ -173,6 +187,9 @@ class Definitions:
             for problem in self.problems:
                 if problem not in problems:
                     log.warning("definition.refused", problem=str(problem))
+            for warning in self.warnings:
+                if warning not in warnings:
+                    log.warning("definition.warning", problem=str(warning))
 
     def _made_ready(self, reading: Reading) -> dict[str, Known]:
         ready = {name: self._on_demo(definition) for name, (definition, _) in reading.serving.items()}

@@ -4,16 +4,29 @@ The names that a template may use are known beforehand, so a misspelt one is a f
 session that meets it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 
 from perdure.workflows.core.prompt import environment
+from perdure.workflows.vocabulary.near_names import did_you_mean
 
-#: Names that every template may use beside the inputs.
-BUILT_IN: Final = frozenset(["session", "user", "turn"])
+
+def _record(**properties: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": kind} for name, kind in properties.items()}}
+
+
+#: What every template may use beside the inputs, by name: the JSON Schema of each value (`workflows.prompt.names_in`).
+VALUES: Final[Mapping[str, Any]] = {
+    "session": _record(id="string", agent="string", created_at="string"),
+    "user": _record(id="string"),
+    "turn": _record(id="string", number="integer"),
+}
+BUILT_IN: Final = frozenset(VALUES)
+#: What a template could take from other ones.
+_OTHERS: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,8 @@ class Fault:
     #: Of the template, from 1.
     line: int
     message: str
+    #: The word that is wrong, as the template has it.
+    word: str = ""
 
 
 def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
@@ -31,16 +46,24 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
         faults = [
             *(
                 Fault(node.lineno, f"a template is one text; `{type(node).__name__.lower()}` cannot be used")
-                for node in template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))
+                for node in template.find_all(_OTHERS)
             ),
             *(
-                Fault(node.lineno, f"there is no filter named {node.name!r}")
+                Fault(
+                    node.lineno,
+                    f"there is no filter named {node.name!r}{did_you_mean(node.name, made.filters)}",
+                    node.name,
+                )
                 for node in template.find_all(nodes.Filter)
                 if node.name not in made.filters
             ),
         ]
-        if not faults:
-            faults = list(_undeclared(template, meta.find_undeclared_variables(template) - known, known))
+        # A filter that there is not would end the search for names.
+        made.filters.update(
+            {node.name: str for node in template.find_all(nodes.Filter) if node.name not in made.filters}
+        )
+        if not any(True for _ in template.find_all(_OTHERS)):
+            faults += _undeclared(template, meta.find_undeclared_variables(template) - known, known)
     except TemplateSyntaxError as error:
         return [Fault(error.lineno, f"not a valid template: {error.message}")]
     except RecursionError:
@@ -51,4 +74,5 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
 def _undeclared(template: nodes.Template, names: set[str], known: frozenset[str]) -> Iterator[Fault]:
     for name in sorted(names):
         line = next((node.lineno for node in template.find_all(nodes.Name) if node.name == name), 1)
-        yield Fault(line, f"{name!r} is neither an input nor a built-in name; there are: {', '.join(sorted(known))}")
+        near = did_you_mean(name, known) or f"; there are: {', '.join(sorted(known))}"
+        yield Fault(line, f"{name!r} is neither an input nor a built-in name{near}", name)

@@ -3,47 +3,65 @@
 Rule: what can be known before a session runs is refused with its file, line and field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from perdure.temporal.definitions.template_check import BUILT_IN, template_faults
+from perdure.temporal.definitions.condition_check import condition_findings
+from perdure.temporal.definitions.finding import Finding
+from perdure.temporal.definitions.template_names import names_read
 from perdure.temporal.schemas.check import input_fault, schema_fault
 from perdure.temporal.schemas.patterns import pattern_fault
-from perdure.temporal.schemas.yaml_source import DefinitionProblem, Source
-from perdure.workflows.core.conditions import expression_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool, ClientTool, McpServer, ToolUse, name_of
+from perdure.workflows.vocabulary.near_names import did_you_mean
+from perdure.workflows.vocabulary.parts import ToolSpec
 
 
-def tool_problems(
-    source: Source, definition: AgentDefinition, tool_names: frozenset[str] | None
-) -> Iterator[DefinitionProblem]:
-    """In the order of the tools. `tool_names` are those of our own workers; None: not known here."""
+def _none(_name: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTools:
+    """The tools of Perdure's own workers, as far as they are known where a definition is read."""
+
+    #: All of them; None: there may be others than those that `spec` describes.
+    names: frozenset[str] | None = None
+    #: What a tool takes; None: not known here.
+    spec: Callable[[str], ToolSpec | None] = _none
+
+    def arguments(self, tool: object) -> dict[str, Any] | None:
+        """The JSON Schema of what an entry of `tools:` is called with; None where only others know it."""
+        if not isinstance(tool, ToolUse):
+            return None
+        if tool.task_queue is not None:
+            return tool.input
+        spec = self.spec(tool.name)
+        return None if spec is None else spec.input
+
+
+def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Finding]:
+    """In the order of the tools."""
     for index, tool in enumerate(definition.tools):
         loc = ("tools", index)
         match tool:
-            case ToolUse(task_queue=None) if tool_names is not None and tool.name not in tool_names:
-                there = ", ".join(sorted(tool_names)) or "none"
-                yield source.problem(loc, f"no worker tool is named {tool.name!r}; there are: {there}")
-            case ToolUse(task_queue=str()) | ClientTool() | AgentTool() if (
-                tool_names is not None and tool.name in tool_names
-            ):
-                yield source.problem(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
+            case ToolUse(task_queue=None) if known.names is not None and tool.name not in known.names:
+                there = ", ".join(sorted(known.names)) or "none"
+                near = did_you_mean(tool.name, known.names) or f"; there are: {there}"
+                yield Finding(loc, f"no worker tool is named {tool.name!r}{near}", ((*loc, "task_queue"),))
+            case ToolUse(task_queue=None) if known.names is None and known.spec(tool.name) is None:
+                yield Finding(loc, f"whether there is a tool {tool.name!r}, and what it takes", kind="unchecked")
+            case ToolUse(task_queue=str()) | ClientTool() | AgentTool() if tool.name in (known.names or ()):
+                yield Finding(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
             case _:
                 pass
         for field, fault_of in (("input", input_fault), ("output", schema_fault)):
             schema = getattr(tool, field, None)
             if schema is not None and (fault := fault_of(schema) or pattern_fault(schema)) is not None:
-                yield source.problem((*loc, field, *fault[0]), f"{name_of(tool)}: {fault[1]}")
-        if (
-            isinstance(tool, ToolUse | AgentTool | McpServer)
-            and tool.approval is not None
-            and tool.approval.when is not None
-        ):
-            when = tool.approval.when
+                yield Finding((*loc, field, *fault[0]), f"{name_of(tool)}: {fault[1]}")
+        if isinstance(tool, ToolUse | AgentTool | McpServer) and tool.approval is not None and tool.approval.when:
             place = (*loc, "approval", "when")
-            if expression_of(when) is None:
-                yield source.problem(place, "is exactly one {{ }} that gives true or false")
-                continue
-            known = frozenset(definition.inputs) | BUILT_IN | {"args"}
-            for wrong in template_faults(when, known):
-                yield source.problem(place, wrong.message)
+            yield from condition_findings(place, tool.approval.when, definition.inputs, known.arguments(tool))
+            if isinstance(tool, McpServer) and "args" in names_read(tool.approval.when):
+                yield Finding(place, "what args holds, which only the MCP server knows", kind="unchecked")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from perdure.temporal.live.live import Frame, Poke, StepDelta, StepProgress, ToolProgress
+from perdure.temporal.live.frames import Frame, Poke, StepDelta, StepProgress, ToolProgress
 
 
 class MemorySubscription(asyncio.Queue[Frame]):

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from perdure.temporal.live.live import Frame, StepDelta, ToolProgress
+from perdure.temporal.live.frames import Frame, StepDelta, ToolProgress
 
 
 class LivePublisher(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from perdure.temporal.live.live import StepDelta, StepProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.live.protocols import Subscription
 
 

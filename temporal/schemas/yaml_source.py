@@ -7,7 +7,7 @@ Rule 3: what aliases unfold to is bounded before anything is built from it.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -18,27 +18,37 @@ MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 50
 
 Loc = tuple[int | str, ...]
+#: Ends a `Loc` that means a key and not its value, as pydantic does.
+KEY: Final = "[key]"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class DefinitionProblem:
-    """Why a definition is refused. `line` counts from 1; `field` is empty where the whole file is meant."""
+    """What is wrong in a file. `line` and `column` count from 1; `field` is empty where the whole file is meant."""
 
     file: Path
     line: int
+    column: int = field(default=1, kw_only=True)
     field: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
+        return self.told()
+
+    def told(self, kind: str = "") -> str:
+        """`kind` says what it is, where that is no refusal."""
+        names = "".join(f"{name}: " for name in (kind, self.field) if name)
+        return f"{self.file}:{self.line}:{self.column}: {names}{self.message}"
 
 
 class Refused(Exception):
     """A file that cannot be used."""
 
-    def __init__(self, *problems: DefinitionProblem) -> None:
+    def __init__(self, *problems: DefinitionProblem, source: "Source | None" = None) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        #: What the file gives, where it can be read in spite of them.
+        self.source = source
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +56,30 @@ class Source:
     """A file's values, and the nodes that know their places."""
 
     file: Path
+    text: str
     values: dict[str, Any]
     root: yaml.MappingNode
 
-    def find(self, loc: Loc) -> tuple[yaml.Node, int]:
-        """The node at `loc`, or the closest that encloses it, and its line."""
+    def find(self, loc: Loc) -> tuple[yaml.Node, yaml.Node]:
+        """The node at `loc`, or the closest that encloses it, and the node where it begins: its key, if it has one."""
         node: yaml.Node = self.root
-        line = _line(node)
-        for step in loc:
-            child = _child(node, step)
+        start = node
+        for depth, step in enumerate(loc):
+            # `- find_order: {timeout: 30s}`: the tool's options lie one level below the tool.
+            child = _child(node, step, through=loc[0] == "tools" and depth == 2)
             if child is None:
                 break
-            node, line = child
-        return node, line
+            node, start = child
+        return node, start
 
     def problem(self, loc: Loc, message: str) -> DefinitionProblem:
-        return DefinitionProblem(self.file, self.find(loc)[1], field_name(loc), message)
+        mark = self.find(loc)[1].start_mark
+        return DefinitionProblem(self.file, mark.line + 1, field_name(loc), message, column=mark.column + 1)
 
 
 def field_name(loc: Loc) -> str:
     """`("tools", 1, "timeout")` → `tools[1].timeout`."""
-    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc if step != "[key]"]
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc if step != KEY]
     return "".join(steps).removeprefix(".")
 
 
@@ -95,8 +108,8 @@ def read_yaml(path: Path) -> Source:
             _refuse(path, 1, "the file is empty")
         if not isinstance(root, yaml.MappingNode):
             _refuse(path, _line(root), "must be a mapping of fields, like `name: support`")
-        _check(path, root)
-        return Source(path, loader.construct_document(root), root)
+        twice = _check(path, root)
+        source = Source(path, text, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(filter(None, (error.context, error.problem)))
@@ -108,14 +121,19 @@ def read_yaml(path: Path) -> Source:
         _refuse(path, 1, f"not valid YAML: {error}")
     except RecursionError:
         _refuse(path, 1, f"nested deeper than {MAX_DEPTH} levels")
+    if twice:
+        raise Refused(*twice, source=source)
+    return source
 
 
 def _refuse(path: Path, line: int, message: str) -> NoReturn:
     raise Refused(DefinitionProblem(path, line, "", message)) from None
 
 
-def _check(path: Path, root: yaml.Node) -> None:
-    """Duplicate keys, keys that are no words, and trees that are too big, an alias counted as often as it is used."""
+def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
+    """Keys that stand twice. Refuses keys that are not words, and trees that are too big, an alias counted as often as it is
+    used."""
+    twice: dict[int, DefinitionProblem] = {}
     stack: list[tuple[yaml.Node, int]] = [(root, 1)]
     seen = 0
     while stack:
@@ -135,21 +153,23 @@ def _check(path: Path, root: yaml.Node) -> None:
                 if not isinstance(key, yaml.ScalarNode):
                     _refuse(path, _line(key), "a key must be a word, not a list or a mapping")
                 if key.value in keys:
-                    _refuse(path, _line(key), f"the key {key.value!r} stands here twice")
+                    message = f"the key {key.value!r} stands here twice"
+                    twice[id(key)] = DefinitionProblem(path, _line(key), "", message, column=key.start_mark.column + 1)
                 keys.add(key.value)
                 stack.append((value, depth + 1))
+    return list(twice.values())
 
 
-def _child(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
+def _child(node: yaml.Node, step: int | str, *, through: bool) -> tuple[yaml.Node, yaml.Node] | None:
+    """The node at `step`, and the one where it begins. `through`: it may lie below the only key."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], _line(node.value[step])
+        return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(step):
-                return value, _line(key)
-        # `- find_order: {timeout: 30s}`: the tool's options lie one level below the tool.
-        if len(node.value) == 1 and isinstance(node.value[0][1], yaml.MappingNode):
-            return _child(node.value[0][1], step)
+                return value, key
+        if through and len(node.value) == 1:
+            return _child(node.value[0][1], step, through=False)
     return None
 
 

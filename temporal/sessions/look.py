@@ -9,8 +9,10 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 
-from perdure.temporal.live.live import ToolProgress, read_progress
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.sessions.starting import WATCHED
+from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import TASK_QUEUE, call_of_activity
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT
 
@@ -43,7 +45,7 @@ async def read_look(described: WorkflowExecutionDescription, converter: DataConv
             own.add(call_id)
         else:
             details = await _decoded(pending.heartbeat_details.payloads, converter)
-            remote[call_id] = read_progress(pending.activity_id, details)
+            remote[call_id] = read_progress(pending.activity_id, redacted_json(details))
     ended = described.status is not WorkflowExecutionStatus.RUNNING
     priority = described.raw_description.workflow_execution_info.priority.priority_key
     watched = priority == WATCHED.priority_key

@@ -25,6 +25,7 @@ from temporalio.runtime import (
 )
 
 from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.failure_lines import summarize_failures
 from perdure.temporal.telemetry.redaction import HIDDEN, redacted
 from perdure.workflows.definition.providers.table import PROVIDERS
 
@@ -47,8 +48,9 @@ _SECRET_VALUE = re.compile(
 )
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
-#: Libraries that announce every request at INFO; at DEBUG some write addresses, keys in them, and what is said.
-_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn.access")
+#: Libraries that announce every request, or each step of their start, at INFO; at DEBUG some write addresses, keys in them,
+#: and what is said.
+_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
 _SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: What the SDK and uvicorn hang on a record for their own formatters; `_context` says the same in our words.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
@@ -199,5 +201,6 @@ def _tame(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    summarize_failures()
     for name in (*_CHATTY, *_SDKS):
         logging.getLogger(name).setLevel(logging.WARNING if level != "ERROR" else logging.ERROR)

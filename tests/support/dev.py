@@ -26,6 +26,7 @@ class Command:
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
         self.output: list[str] = []
+        self._news = asyncio.Event()
 
     async def start(self) -> None:
         """Returns when it has said that it is ready."""
@@ -53,6 +54,15 @@ class Command:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.output.append(line.decode().rstrip())
+            self._news.set()
+
+    async def said(self, words: str) -> str:
+        """The first line that holds `words`, once it is written."""
+        async with asyncio.timeout(60):
+            while not (found := [line for line in self.output if words in line]):
+                self._news.clear()
+                await self._news.wait()
+        return found[0]
 
     @property
     def pid(self) -> int:

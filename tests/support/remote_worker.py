@@ -1,6 +1,7 @@
 """A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs the Temporal SDK and nothing else."""
 
 import asyncio
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -71,9 +72,19 @@ async def count_stock(args: Args) -> str:
     return "counted"
 
 
+@activity.defn
+async def report_stock(args: Args) -> str:
+    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    folder = Path(args["ledger"])
+    while not (folder / "go").exists():
+        activity.heartbeat(*json.loads((folder / "said").read_text()))
+        await asyncio.sleep(0.1)
+    return "reported"
+
+
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock]
+    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock, report_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

@@ -78,6 +78,8 @@ tools:
   - no_stock: {{task_queue: QUEUE, {HAS}, fallback: find_stock}}
   - move_stock: {{task_queue: QUEUE, {HAS}, side_effects: once, heartbeat: 1s}}
   - count_stock: {{task_queue: QUEUE, {HAS}, heartbeat: 10s}}
+  - report_stock: {{task_queue: QUEUE, {HAS}, heartbeat: 10s}}
+  - report
   - tell
   - lost_stock: {{task_queue: nobody, {HAS}, queue_timeout: 1s}}
 """

@@ -5,6 +5,7 @@ file, which a test makes when it likes.
 """
 
 import asyncio
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -161,6 +162,15 @@ async def tell(ledger: str, until: str) -> str:
     note(ledger, "told")
     await there(ledger, until)
     return "told"
+
+
+@activity.defn
+async def report(ledger: str) -> str:
+    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    while not (Path(ledger) / "go").exists():
+        activity.heartbeat(*json.loads((Path(ledger) / "said").read_text()))
+        await asyncio.sleep(LOOK_S)
+    return "reported"
 
 
 @activity.defn

@@ -11,7 +11,7 @@ from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live.items import Item
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import Frame, Poke, StepDelta, ToolProgress
+from perdure.temporal.live.frames import Frame, Poke, StepDelta, ToolProgress
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.look import Look

@@ -13,7 +13,15 @@ from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
 from anthropic.types import RawMessageStreamEvent
 from pydantic import JsonValue
 
-from perdure.activities.models.clients import PLACEHOLDER_KEY, TIMEOUT, Clients, Server, http_options, read_out
+from perdure.activities.models.clients import (
+    PLACEHOLDER_KEY,
+    TIMEOUT,
+    Clients,
+    SdkHeaders,
+    Server,
+    http_options,
+    read_out,
+)
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed, Source
 from perdure.activities.models.provider_turns import AssistantTurn, Call, Turn, UserTurn, as_text, text_of, turns
@@ -30,6 +38,7 @@ from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Reasoning, Text
 
+_HEADERS: Final = SdkHeaders(frozenset(("authorization", "x-api-key")), custom="ANTHROPIC_CUSTOM_HEADERS")
 #: Stands for an answer of which nothing may be sent back, for no turn may be empty.
 _NOTHING: Final[dict[str, JsonValue]] = {"type": "text", "text": "(no answer)"}
 
@@ -57,7 +66,7 @@ class AnthropicMessages:
         def connect(server: Server) -> AsyncAnthropic:
             # With a key given, the SDK looks for no credentials by itself, not in files either.
             key = {} if server.sdk_credentials else {"api_key": server.key or PLACEHOLDER_KEY}
-            http = DefaultAsyncHttpxClient(**http_options(server, environment, timeout))
+            http = DefaultAsyncHttpxClient(**http_options(server, _HEADERS, environment, timeout))
             try:
                 # Without the SDK's spans: each call has ours where spans are on, and two would count every token twice.
                 return client(

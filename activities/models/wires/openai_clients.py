@@ -4,17 +4,22 @@ Rule: a server that merely speaks OpenAI's protocol may want no key. OpenAI alwa
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import httpx2
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, Server, http_options
+from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, SdkHeaders, Server, http_options
 from perdure.activities.models.failures import Source
 from perdure.temporal.definitions.endpoints import asks_provider, key_in, named_address, wants_key
 from perdure.temporal.definitions.references import MissingVariable
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
 from perdure.workflows.definition.providers.info import ProviderInfo
+
+_HEADERS: Final = SdkHeaders(
+    frozenset(("authorization", "openai-organization", "openai-project")), custom="OPENAI_CUSTOM_HEADERS"
+)
 
 
 class OpenAIClients:
@@ -44,7 +49,7 @@ class OpenAIClients:
                 api_key=key or PLACEHOLDER_KEY,
                 timeout=timeout,
                 max_retries=0,
-                http_client=DefaultAsyncHttpxClient(**http_options(server, environment, timeout)),
+                http_client=DefaultAsyncHttpxClient(**http_options(server, _HEADERS, environment, timeout)),
             )
 
         self._clients = Clients(connect)

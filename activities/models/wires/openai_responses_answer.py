@@ -105,7 +105,7 @@ class ArrivingAnswer:
         return self.items.setdefault(key, _Arriving(_KINDS[item_type]))
 
     def _outstanding(self) -> list[Delta]:
-        """What the terminal event alone tells of the answer: some servers announce no items, or do not finish them."""
+        """What only the terminal event gives of the answer: some servers announce no items, or do not finish them."""
         deltas: list[Delta] = []
         known = {one.done.get("id") for one in self.items.values()} - {None}
         for at, given in enumerate(self.response.get("output") or ()):

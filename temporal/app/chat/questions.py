@@ -105,7 +105,9 @@ def _field(field: Mapping[str, Any], read: Read, tell: Callable[[str], None]) ->
     options = field.get("options") if field.get("type") == "choice" else None
     required = field.get("required") is True
     hints = {"number": "a number", "boolean": "y or n", "date": "YYYY-MM-DD"}
-    hint = " or ".join(map(str, options)) if isinstance(options, list) else hints.get(str(field.get("type")), "")
+    hint = hints.get(str(field.get("type")), "")
+    if isinstance(options, list):
+        hint = ", ".join(f"{number} {option}" for number, option in enumerate(options, 1))
     hint = ", ".join(word for word in (hint, "" if required else "or none") if word)
     label = plain(str(field.get("label") or field["name"]))
     while True:
@@ -126,6 +128,9 @@ def _field(field: Mapping[str, Any], read: Read, tell: Callable[[str], None]) ->
                 chosen = [option for option in options if str(option).lower() == typed.lower()]
                 if chosen:
                     return chosen[0]
+                # An option that is a number itself, and was typed as it is, comes before its place in the list.
+                if typed.isdecimal() and 0 < int(typed) <= len(options):
+                    return options[int(typed) - 1]
             case _:
                 return typed
         tell(f"    {hint}, please")

@@ -1,7 +1,8 @@
 """What a terminal chat shows: a fold of a session's events and live frames into text. Pure.
 
 Rule 1: what was printed stays printed. A step's parts grow; where a snapshot or the finished message says otherwise
-than what is there, the answer is printed anew, with a word on why. Only progress is written over, where a terminal can.
+than what is there, the answer is printed anew, with a word on why. Only progress and the open block of an answer are written
+over, where a terminal can.
 Rule 2: each `take` returns what to print next, line feeds and all; the view remembers whether a line is open.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import headline
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
 
@@ -34,6 +36,8 @@ class ChatView:
     typed: set[str] = field(default_factory=set)
     #: The screen is a terminal, which goes back to the start of a line.
     rewrites: bool = False
+    #: Renders answers; None: they are shown as they come.
+    markdown: MarkdownStream | None = None
     #: Names of the tools that run, and what they said last.
     _tools: dict[str, tuple[str, str]] = field(default_factory=dict)
     #: The line holds progress, which the next text takes the place of.
@@ -124,6 +128,8 @@ class ChatView:
         self._part = number
         self._printed[number] = self._printed.get(number, "") + text
         safe = plain(text)
+        if self.markdown is not None and kind == "text":
+            return shown.append_text(self.markdown.write(safe))
         if safe:
             self._open = not safe.endswith("\n")
         return shown.append(safe, style=_STYLES[kind])
@@ -143,6 +149,8 @@ class ChatView:
         shown = self._close_line()
         for part in message["parts"]:
             match part["type"]:
+                case "text" if message["role"] == "assistant" and self.markdown is not None:
+                    shown.append_text(self.markdown.render(plain(part["text"])))
                 case "text":
                     prompt = ("> ", "bold") if message["role"] == "user" else ""
                     shown.append_text(Text.assemble(prompt, plain(part["text"]), "\n"))
@@ -192,6 +200,8 @@ class ChatView:
         return self._close_line().append(f"{words}\n", style=style)
 
     def _close_line(self) -> Text:
+        if self.markdown is not None and self.markdown.is_open:
+            return self.markdown.end()
         shown = Text("\x1b[1G\x1b[K" if self._passing else "\n" if self._open else "")
         self._open = self._passing = False
         return shown

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli.options import Agents, Models
+from perdure.temporal.app.cli.options import Agents, Models, Tools
 
 app = typer.Typer(help="Check, list and describe agent definitions.", no_args_is_help=True)
 
@@ -15,12 +15,13 @@ def validate(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Folders or YAML files; without any, the shipped ones and ./agents.")
     ] = None,
+    tools: Tools = None,
     models: Models = None,
 ) -> None:
-    """Check definitions; exits with 1 on any problem, printed as file:line: field: message."""
+    """Check definitions; exits with 1 on any problem, printed as file:line:column: field: message."""
     from perdure.temporal.app.commands import agents as commands
 
-    commands.validate(paths, models)
+    commands.validate(paths, tools, models)
 
 
 @app.command("schema")

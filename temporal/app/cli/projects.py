@@ -11,10 +11,9 @@ from perdure.temporal.app.cli.options import Agents, DataDir, Models, Tools, fla
 
 def new(directory: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist.")]) -> None:
     """Write an agent, a tool and a test to start from."""
-    from perdure.temporal.app.commands import new as project
+    from perdure.temporal.app.commands.new import new as write
 
-    for path in project.create(directory):
-        typer.echo(path)
+    write(directory)
 
 
 def doctor(agents: Agents = None, tools: Tools = None, models: Models = None, data_dir: DataDir = None) -> None:

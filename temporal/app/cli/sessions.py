@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from perdure.temporal.app.cli.options import DataDir, Session, Tenant, flag
+from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
 
-app = typer.Typer(help="List, show, stop, close, erase and export sessions.", no_args_is_help=True)
+app = typer.Typer(help="List, show, limit, stop, close, erase and export sessions.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -38,6 +38,23 @@ def show(
     from perdure.temporal.app.commands import sessions
 
     sessions.show(session, turns, tenant, data_dir)
+
+
+@app.command()
+def limit(
+    session: Session,
+    session_cost: Annotated[
+        float | None, typer.Option(min=0, metavar="DOLLARS", help="What the session may cost in all.")
+    ] = None,
+    turn_cost: Annotated[float | None, typer.Option(min=0, metavar="DOLLARS", help="What one turn may cost.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Model calls in one turn.")] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Change what a session may cost, or how many steps its turns may take; what is left out stays as it is."""
+    from perdure.temporal.app.commands import session_limits
+
+    session_limits.limit(session, session_cost, turn_cost, steps, url, data_dir)
 
 
 @app.command()

@@ -1,10 +1,11 @@
 """`perdure agents`: check definitions, list them, and print the JSON Schema that editors use.
 
-Nothing here needs a server. Tools' names are not checked, for which tools there are is known to the workers.
+Nothing here needs a server. A user's tools are loaded only where `--tools` names them.
 """
 
 import json
 from pathlib import Path
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -12,16 +13,25 @@ from rich.table import Table
 
 from perdure.temporal.app.console.echo import echo
 from perdure.temporal.app.console.terminal import one_line, plain
+from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.json_schema import schema
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import name_of
 
+_USUAL_TOOLS: Final = "tools.py"
 
-def validate(paths: list[Path] | None, models: Path | None) -> None:
-    """Checks definitions and prints each problem as file:line: field: message; exits with 1 on any."""
-    reading = _read(paths or _usual(), models)
-    _tell_problems(reading)
+
+def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | None) -> None:
+    """Checks definitions and prints each problem as file:line:column: field: message; exits with 1 on any. Warnings, and what
+    could not be checked, are printed in the same way and fail nothing."""
+    catalogue = load_catalogue(tools or ())
+    names = None if tools is None else frozenset(catalogue.names)
+    reading = AgentFolders.of(paths or _usual(), models, names, catalogue.spec).read()
+    for line in _told(reading):
+        echo(line, err=True)
+    if tools is None and any(not one.field.endswith(".when") for one in reading.unchecked):
+        echo(f"to check tools of your own, add --tools {_USUAL_TOOLS}", err=True)
     for name, (_, file) in sorted(reading.serving.items()):
         typer.echo(f"ok {name} ({file})")
     if not reading.serving and not reading.problems:
@@ -59,6 +69,17 @@ def _usual() -> list[Path]:
 
 def _read(paths: list[Path], models: Path | None) -> Reading:
     return AgentFolders.of(paths, models, None).read()
+
+
+def _told(reading: Reading) -> list[str]:
+    """File by file, and within each in the order of its lines."""
+    found = [
+        *((problem, "") for problem in reading.problems),
+        *((warning, "warning") for warning in reading.warnings),
+        *((unchecked, "not checked") for unchecked in reading.unchecked),
+    ]
+    found.sort(key=lambda pair: pair[0])
+    return [one.told(kind) for one, kind in found]
 
 
 def _tell_problems(reading: Reading) -> None:

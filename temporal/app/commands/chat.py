@@ -18,16 +18,22 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.direct import checked_id
-from perdure.temporal.app.console.gateway import gateway_address
+from perdure.temporal.app.console.gateway import gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
 _TIMEOUT: Final = httpx2.Timeout(40, connect=5)
 _WAITS_S: Final = (0.3, 0.5, 1.0, 2.0)
 _AWAY: Final = (httpx2.TransportError, httpx2.RemoteProtocolError)
+_HELP: Final = """\
+What you type is sent with Enter. While an answer streams, Ctrl-C stops it.
+At the prompt, Ctrl-C or Ctrl-D leaves; the session stays.
+At a question, answer by a number or in words, or decline it with /decline.
+/help shows this."""
 #: Messages shown of a session that is taken up again.
 _LAST: Final = 6
 
@@ -55,7 +61,9 @@ def converse(conversation: "Conversation") -> None:
         conversation.follow()
         while not conversation.closed:
             line = input("> ")
-            if line.strip():
+            if line.strip() == "/help":
+                conversation.note(_HELP)
+            elif line.strip():
                 conversation.say(line)
     except (EOFError, KeyboardInterrupt):
         pass
@@ -85,7 +93,8 @@ class Conversation:
         """`turn` is the one that runs already."""
         self.session = session
         self.closed = False
-        self.view = ChatView(rewrites=console.is_terminal)
+        rewrites = console.is_terminal and not console.is_dumb_terminal
+        self.view = ChatView(rewrites=rewrites, markdown=MarkdownStream(console) if rewrites else None)
         self._path = f"/v1/sessions/{session}"
         self._http = http
         self._console = console
@@ -103,7 +112,7 @@ class Conversation:
         body = {"message_id": self._message, "text": text}
         answer = self._patiently("POST", f"{self._path}/messages", body)
         if answer.status_code != 202:
-            self._say(_told(answer), "red")
+            self._say(problem_of(answer), "red")
             self.closed = self.closed or answer.json().get("code") == "session_closed"
             self._message = None
             return
@@ -146,7 +155,7 @@ class Conversation:
                 given = self._patiently("POST", f"{self._path}/answers", {"question_id": question_id, **body})
                 if given.status_code != 202:
                     second = given.status_code == 409
-                    self._say("(somebody else has answered already)" if second else _told(given), "yellow")
+                    self._say("(somebody else has answered already)" if second else problem_of(given), "yellow")
                 if given.status_code != 422:
                     break
 
@@ -172,7 +181,7 @@ class Conversation:
                                 return
                     elif response.status_code < 500 and response.status_code != 429:
                         response.read()
-                        raise Refused(_told(response))
+                        raise Refused(problem_of(response))
             except _AWAY:
                 pass
             self._pause(failures)
@@ -224,6 +233,10 @@ class Conversation:
             self._say("(the gateway does not answer; trying again)", "dim")
         time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
 
+    def note(self, words: str) -> None:
+        """Shows words that are no part of the session."""
+        self._say(words, "dim")
+
     def _say(self, words: str, style: str) -> None:
         self._show(self.view.note(words, style))
 
@@ -234,18 +247,18 @@ class Conversation:
 def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
     answer = http.post("/v1/sessions", json={"agent": agent, "session_id": uuid.uuid4().hex})
     if answer.status_code not in (200, 201):
-        raise Refused(_told(answer))
+        raise Refused(problem_of(answer))
     session = answer.json()["session_id"]
     serves = http.get(f"/v1/agents/{agent}")
     demo = " (no key for its provider: the demo model answers)" if serves.is_success and serves.json()["demo"] else ""
-    console.print(f"{agent}, session {session}{demo}", style="dim")
+    console.print(f"{agent}, session {session}{demo}\n/help says what you can type", style="dim")
     return Conversation(http, console, session, 0, None)
 
 
 def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversation:
     answer = http.get(f"/v1/sessions/{checked_id(session, 'session')}")
     if answer.status_code != 200:
-        raise Refused(_told(answer))
+        raise Refused(problem_of(answer))
     snapshot = answer.json()
     console.print(f"{snapshot['agent']}, session {session}, {snapshot['status']}", style="dim")
     conversation = Conversation(http, console, session, snapshot["seq"], snapshot["turn_id"])
@@ -258,10 +271,3 @@ def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversatio
 def _show(console: Console, text: Text) -> None:
     # As it is: rendering a Text would take white space from the end of a long fragment.
     console.print(Segments(text.render(console)), end="")
-
-
-def _told(answer: httpx2.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"the gateway answered {answer.status_code}"

@@ -5,12 +5,14 @@ machine's folders. A gateway that sees a newer one brings it with the next messa
 """
 
 from pathlib import Path
+from typing import Final
 
 import typer
 from pydantic import ValidationError
 
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.console.terminal import one_line
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.endpoints import missing_key
@@ -18,6 +20,13 @@ from perdure.temporal.definitions.store import SHIPPED, Definitions
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.validation import from_validation
+from perdure.workflows.vocabulary.parts import Text
+
+#: Fields of the request, and the options that give them.
+_OPTIONS: Final = {"turn_id": "--turn", "agent": "--agent", "model": "--model", "text": "--text"}
+#: Turns that are listed, and characters of each.
+_TURNS: Final = 20
+_WORDS: Final = 60
 
 
 def fork(
@@ -37,7 +46,7 @@ def fork(
         wanted = ForkSession(turn_id=turn, agent=agent, model=model, text=text)
     except ValidationError as error:
         wrong = from_validation([{**one, "loc": ("option", *one["loc"])} for one in error.errors()])
-        raise Refused(wrong.detail) from None
+        raise Refused(by_option(wrong.detail)) from None
     folders = agents, tools, models
     if agent is None and any(folders):
         raise Refused("--agents, --tools and --models say where --agent is defined; give --agent")
@@ -50,7 +59,30 @@ def fork(
         definitions = None if agent is None else await _published(to, usual_sources(*folders), source)
         return (await source.fork(wanted, definitions)).session_id
 
-    typer.echo(run(work()))
+    try:
+        typer.echo(run(work()))
+    except Refused as refused:
+        turns = run(_turns(session, tenant, data_dir)) if str(refused).startswith("turn_id: ") else ""
+        raise Refused(by_option(str(refused)) + turns) from refused
+
+
+def by_option(problem: str) -> str:
+    """`problem`, which begins with a field of the request, with the option's name in its place."""
+    field, colon, rest = problem.partition(": ")
+    return f"{_OPTIONS[field]}{colon}{rest}" if field in _OPTIONS else problem
+
+
+async def _turns(session: str, tenant: str, data_dir: Path | None) -> str:
+    """The last turns of a session by their messages, a line each."""
+    to = await reach(tenant, data_dir)
+    _, messages = await to.session(session).pages()
+    said: dict[str, str] = {}
+    for message in messages:
+        words = " ".join(part.text for part in message.parts if isinstance(part, Text))
+        if message.turn_id is not None:
+            said.setdefault(message.turn_id, words)
+    lines = [f"  {turn:<5} {one_line(words, _WORDS)}" for turn, words in said.items()]
+    return "; its turns are:\n" + "\n".join(lines[-_TURNS:]) if lines else "; it has none yet"
 
 
 async def _published(to: Direct, sources: Sources, source: Session) -> Definitions:

@@ -3,13 +3,19 @@
 The texts below are templates of those files; `{agent}` is the agent's name, made from the directory's.
 """
 
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
+import typer
+
+from perdure.temporal.definitions.json_schema import schema
 from perdure.temporal.user_error import UserError
 
 _AGENT: Final = """\
+# yaml-language-server: $schema=agent.schema.json
 name: {agent}
 description: Tells what a parcel costs and when it arrives
 
@@ -102,9 +108,33 @@ async def test_a_customer_who_comes_back_after_three_days(perdure: Perdure) -> N
     ]
 """
 
-_PYTEST: Final = """\
-[pytest]
-asyncio_default_fixture_loop_scope = function
+_PYPROJECT: Final = """\
+[project]
+name = "{project}"
+version = "0.1.0"
+description = "Tells what a parcel costs and when it arrives"
+requires-python = ">=3.11"
+dependencies = ["perdure"]
+
+[dependency-groups]
+dev = ["perdure[test]"]
+
+[tool.uv]
+package = false
+
+[tool.pytest.ini_options]
+asyncio_default_fixture_loop_scope = "function"
+"""
+
+_GITIGNORE: Final = """\
+# What perdure dev keeps: sessions, files, logs.
+.perdure/
+# Keys.
+.env
+
+.venv/
+__pycache__/
+.pytest_cache/
 """
 
 _README: Final = """\
@@ -117,13 +147,25 @@ _README: Final = """\
 - `agents/{agent}.yaml` is the agent: what it is told, its models, tools and limits. A change reaches running sessions
   at their next turn.
 - `tools.py` holds its tools. A tool is a function with type hints and a docstring, decorated with `activity.defn`.
-  Add one, name it in the agent's file, and start `perdure dev` again.
+  Add one, name it in the agent's file, and start `perdure dev` again: tools are loaded once.
+- `agents/agent.schema.json` lets editors complete and check definitions, by the first line of the agent's file. After an
+  update of Perdure, write it anew: `perdure agents schema > agents/agent.schema.json`.
 - Keys come from the environment: `ANTHROPIC_API_KEY`, `OPENAI_API_KEY`.
 """
 
 
 class NotEmpty(UserError):
     """The directory holds something already, or is no directory."""
+
+
+def new(directory: Path) -> None:
+    """Writes the project into `directory` and prints its files, and what to type next. Raises NotEmpty."""
+    for path in create(directory):
+        typer.echo(path)
+    typer.echo("\nNext:")
+    if directory.resolve() != Path.cwd():
+        typer.echo(f"  cd {shlex.quote(str(directory))}")
+    typer.echo("  perdure dev     # the agent in the browser; pytest runs its tests")
 
 
 def create(directory: Path) -> list[Path]:
@@ -135,16 +177,18 @@ def create(directory: Path) -> list[Path]:
         f"agents/{agent}.yaml": _AGENT,
         "tools.py": _TOOLS,
         f"test_{agent.replace('-', '_')}.py": _TEST,
-        "pytest.ini": _PYTEST,
+        "pyproject.toml": _PYPROJECT,
+        ".gitignore": _GITIGNORE,
         "README.md": _README,
     }
-    written = []
-    for name, template in files.items():
+    project = agent.replace("_", "-").strip("-")
+    texts = {name: template.format(agent=agent, project=project) for name, template in files.items()}
+    texts["agents/agent.schema.json"] = json.dumps(schema(), indent=2) + "\n"
+    for name, text in texts.items():
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(template.format(agent=agent), encoding="utf-8")
-        written.append(file)
-    return written
+        file.write_text(text, encoding="utf-8")
+    return [directory / name for name in texts]
 
 
 def agent_name(directory: Path) -> str:

@@ -12,7 +12,7 @@ import httpx2
 from rich.console import Console
 
 from perdure.temporal.app.commands.session_rows import session_rows
-from perdure.temporal.app.console.gateway import gateway_address
+from perdure.temporal.app.console.gateway import gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
@@ -59,7 +59,7 @@ def _from_gateway(wanted: Mapping[str, str | None], limit: int, data_dir: Path |
             except httpx2.TransportError as error:
                 raise gateway.away(error) from None
             if not answer.is_success:
-                raise Refused(f"the gateway at {gateway.url} answered {answer.status_code}: {answer.text[:500]}")
+                raise Refused(problem_of(answer))
             page = answer.json()
             found += page["sessions"]
             if page["next_cursor"] is None or len(found) > limit:

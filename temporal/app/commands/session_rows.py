@@ -56,7 +56,7 @@ def _cells(session: Session, now: datetime) -> tuple[str, ...]:
 def _about(session: Session, width: int) -> str:
     user = f", {one_line(session['user'], _LONGEST_USER)}" if session["user"] else ""
     rest = f"{user}{' (demo)' if session['demo'] else ''}"
-    title = one_line(session["title"], max(width - len(rest), _SHORTEST_TITLE)) or "(nothing said yet)"
+    title = one_line(session["title"], max(width - len(rest), _SHORTEST_TITLE)) or "(no title)"
     return f"{title}{rest}"
 
 

@@ -21,7 +21,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from perdure.activities.mcp.calls import McpServers
-from perdure.activities.mcp.connections import CONNECT_S, McpUnavailable
+from perdure.activities.mcp.client import CONNECT_S
+from perdure.activities.mcp.errors import McpUnavailable
 from perdure.activities.mcp.listing import McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.temporal.app.console.echo import echo

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx2
+
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.environment import DEFAULT_DATA_DIR
 from perdure.temporal.server.dev_addresses import find_dev
@@ -37,3 +39,11 @@ def gateway_address(url: str | None, data_dir: Path | None) -> GatewayAddress:
     return GatewayAddress(
         _USUAL, options, f"no perdure dev runs on {folder}: start it, or name the gateway with --data-dir or --url"
     )
+
+
+def problem_of(answer: httpx2.Response) -> str:
+    """What an answer of the gateway's says went wrong, for people."""
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the gateway answered {answer.status_code}"

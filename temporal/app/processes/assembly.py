@@ -88,11 +88,14 @@ def assemble(settings: Settings, sources: Sources, *, demo_without_keys: bool, t
         blobs=blobs,
         tool_names=frozenset(catalogue.names),
         tools_digest=catalogue.digest,
+        tool_spec=catalogue.spec,
         demo_for=(lambda model: missing_key(model) is not None) if demo_without_keys else None,
     )
     log = structlog.get_logger(__name__)
     for problem in definitions.problems:
         log.warning("definition.refused", problem=str(problem))
+    for warning in definitions.warnings:
+        log.warning("definition.warning", problem=str(warning))
     places = ToolPlaces(
         sources.tools, settings.tool_processes, held_up=telemetry.metrics.tool_blocked, found=telemetry.blocked
     )

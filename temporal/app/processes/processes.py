@@ -20,13 +20,15 @@ from temporalio.worker import Worker
 
 from perdure.activities.models import providers
 from perdure.gateway.http.connections import Bounds, protocol
-from perdure.temporal.app.dev_server.server import DevServer, listen
+from perdure.temporal.app.dev_server.ports import listen
+from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from perdure.temporal.app.processes.identity import new_identity
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import telemetry
+from perdure.temporal.app.processes.tool_files import ToolFiles
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
@@ -78,6 +80,8 @@ async def run_dev(
         parts = assemble(settings, sources, demo_without_keys=True, telemetry=told)
         live = MemoryLive(asyncio.get_running_loop(), whole=True)
         await stack.enter_async_context(_definitions(parts))
+        if sources.tools:
+            await stack.enter_async_context(_in_background(ToolFiles.of_user().watch(DEFINITIONS_CHECK_S)))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
         worker = make_worker(client, live, parts)

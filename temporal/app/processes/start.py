@@ -12,7 +12,9 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.assembly import Parts
 from perdure.temporal.app.processes.processes import run_dev, run_gateway, run_worker
 from perdure.temporal.app.processes.sources import Sources
-from perdure.temporal.environment import DEFAULT_DATA_DIR
+from perdure.temporal.definitions.endpoints import missing_key
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure
 
@@ -35,17 +37,24 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
     def ready(url: str, temporal_ui: str | None, parts: Parts) -> None:
         console = Console(highlight=False, soft_wrap=True)
         for name in parts.definitions.names():
-            known = parts.definitions.current(name)
-            if known is not None:
-                model = known.definition.models[known.definition.model].use
-                note = "  [yellow](no key for its provider: runs on the demo model)[/]" if known.demo else ""
-                console.print(f"  agent [bold]{name}[/]  {model}{note}")
+            console.print(agent_line(name, parts.definitions))
         console.print(f"  data in {settings.data_dir}, Temporal Web UI {temporal_ui}")
         if settings.data_dir != DEFAULT_DATA_DIR:
             console.print(f"  other commands find all of this with --data-dir {settings.data_dir}")
         print(f"ready {url}", flush=True)  # noqa: T201 - the line that scripts wait for
 
     await run_dev(settings, sources, host=host, port=port, temporal_port=temporal_port, ui_port=ui_port, ready=ready)
+
+
+def agent_line(name: str, definitions: Definitions) -> str:
+    """The agent `name`, its model, and the variable to set where the demo model stands in; for a console."""
+    known, written = definitions.current(name), definitions.as_written(name)
+    if known is None or written is None:
+        return f"  agent [bold]{escape(name)}[/]"
+    model = written.models[written.model]
+    missing = missing_key(model, environment())
+    note = f"  [yellow]({missing} is not set: runs on the demo model)[/]" if known.demo and missing else ""
+    return f"  agent [bold]{escape(name)}[/]  {escape(model.use)}{note}"
 
 
 async def worker(data_dir: Path | None, sources: Sources) -> None:

@@ -5,6 +5,7 @@ Rule 2: a test that takes `perdure` needs no mark: it runs under pytest-asyncio 
 """
 
 import atexit
+import logging
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -73,8 +74,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def perdure_server(request: pytest.FixtureRequest) -> "Iterator[TestServer]":
     """The Temporal test server, one for all tests."""
     from perdure.temporal.app.testing.server import TestServer, TestServerMissing
+    from perdure.temporal.telemetry.failure_lines import summarize_failures
 
     _end_safely(request.config)
+    # What the log says beside a failing test must not bury the cause: calls that fail take a line, and the SDK's word on
+    # what the test server lacks concerns nobody.
+    summarize_failures()
+    logging.getLogger("temporalio.core").setLevel(logging.ERROR)
 
     try:
         server = TestServer()

@@ -14,7 +14,7 @@ from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
 from perdure.temporal.app.testing.questions import Answers, open_questions, waits
 from perdure.temporal.app.testing.server import now
 from perdure.temporal.app.testing.transcript import Transcript
-from perdure.temporal.live.live import Poke
+from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed

@@ -1,13 +1,9 @@
 """What the live plane carries: pokes, deltas and progress. All of it may be lost; every fact goes the other way."""
 
-import math
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
-
-from perdure.workflows.protocol.activities import call_of_activity
+from typing import Literal
 
 DeltaKind = Literal["text", "reasoning", "tool_input"]
-_MAX_MESSAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +68,6 @@ class ToolProgress:
     message: str | None = None
     #: From 0 to 1.
     fraction: float | None = None
-
-
-def read_progress(activity_id: str, details: tuple[Any, ...]) -> ToolProgress | None:
-    """What a heartbeat of a call's activity, or of its fallback's, tells: a text, a fraction from 0 to 1, both, or
-    `{message, fraction}`. None: nothing for people."""
-    message: str | None = None
-    fraction: float | None = None
-    for detail in details:
-        said = detail
-        if not isinstance(said, dict):
-            said = {"message" if isinstance(said, str) else "fraction": said}
-        told, share = said.get("message"), said.get("fraction")
-        if isinstance(told, str) and told:
-            message = told[:_MAX_MESSAGE]
-        # An integer may be too long for a float.
-        if isinstance(share, int | float) and not isinstance(share, bool) and -math.inf < share < math.inf:
-            fraction = float(min(max(share, 0), 1))
-    if message is None and fraction is None:
-        return None
-    return ToolProgress(call_of_activity(activity_id), message, fraction)
 
 
 #: A `StepProgress` says: replace what you have of this step.

@@ -1,0 +1,54 @@
+"""The log line of a model call that failed: which model, at which address, and why.
+
+A failure's own message names no address, because it goes into histories and to viewers. Whoever reads this log runs the
+worker, and has to know which server to look after.
+"""
+
+import os
+from collections.abc import Iterator
+
+import structlog
+
+from perdure.activities.models.failures import ModelFailed
+from perdure.temporal.definitions.endpoints import address_of
+from perdure.temporal.settings import environment
+from perdure.workflows.definition.agent import ModelDefinition
+
+#: Exceptions behind an exception that are looked at.
+_DEEPEST = 20
+
+
+def log_failure(model: ModelDefinition, failed: ModelFailed) -> None:
+    """Writes the line. Call it within the attempt, where the log knows the session, turn and attempt."""
+    failure = failed.failure
+    log = structlog.get_logger(__name__)
+    # An expected failure is tried again, and mostly well.
+    write = log.info if failure.benign and failure.status is not None else log.warning
+    write(
+        "model.failed",
+        model=model.use,
+        address=address_of(model, environment()),
+        problem=failure.message,
+        cause=cause_of(failed),
+        tried_again=failure.retryable,
+    )
+
+
+def cause_of(error: BaseException) -> str | None:
+    """What the operating system says lies behind `error`: `Connection refused`. None where it says nothing.
+
+    Other exceptions are left out, for their text may hold anything."""
+    found = None
+    for behind in _behind(error):
+        if isinstance(behind, OSError):
+            found = os.strerror(behind.errno) if behind.errno and behind.errno > 0 else behind.strerror or found
+    return found
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(_DEEPEST):
+        if error is None:
+            return
+        yield error
+        first = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = first or error.__cause__ or error.__context__

@@ -1,0 +1,37 @@
+"""What pydantic refuses in a file, as problems of that file. Fields of a later version are named as such."""
+
+from typing import Final
+
+from perdure.temporal.definitions.fault_words import words
+from perdure.temporal.definitions.recovery import Fault
+from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
+
+#: Fields of the full definition that this version does not carry out, by the part that they belong to.
+_LATER: Final = {
+    "": ("idle_timeout", "handlers"),
+    "models": ("fallback",),
+    "context": ("compact_at", "keep_recent", "summarizer"),
+    "limits": ("working_time",),
+}
+_LATER_BUSY: Final = ("steer", "interrupt", "reject")
+
+
+def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProblem:
+    """`below` is where in the file the values lie that were validated."""
+    return source.problem((*below, *fault.loc), _message(fault))
+
+
+def _message(fault: Fault) -> str:
+    detail, loc = fault.detail, fault.loc
+    field = loc[-1] if loc else ""
+    match detail["type"]:
+        case "extra_forbidden" if field in _LATER.get(str(loc[0]) if len(loc) > 1 else "", ()):
+            return "this version does not carry this out; leave it away"
+        case "extra_forbidden" if fault.meant is not None:
+            return f"{words(detail)}; did you mean {fault.meant!r}?"
+        case "missing" | "too_short" if loc == ("models",):
+            return "there is no model; name one here, in models.yaml or by --models"
+        case "literal_error" if field == "busy" and detail["input"] in _LATER_BUSY:
+            return f"this version does not carry out {detail['input']!r}; it knows only 'queue'"
+        case _:
+            return words(detail)

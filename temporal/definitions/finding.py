@@ -1,0 +1,16 @@
+"""What a check finds in a definition that has been read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perdure.temporal.schemas.yaml_source import Loc
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    loc: Loc
+    message: str
+    #: Further values from which it follows: where one of them could not be read, it may be wrong.
+    rests_on: tuple[Loc, ...] = ()
+    #: Only a fault refuses the definition. `unchecked`: what cannot be known where it is read.
+    kind: Literal["fault", "warning", "unchecked"] = "fault"

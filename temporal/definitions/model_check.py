@@ -1,0 +1,38 @@
+"""What is wrong with the models of a definition: no price under a cap on cost, and names that nobody knows.
+
+Rule: a model that is only unknown is never refused. There are more models than any list knows.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perdure.temporal.definitions.finding import Finding
+from perdure.temporal.definitions.prices import is_listed, listed_ids, price_of
+from perdure.temporal.schemas.yaml_source import Loc
+from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
+from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
+
+
+def named_models(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[tuple[Loc, ModelDefinition]]:
+    """The models that the file gives or chooses, with their places in it; `own` are those that it gives, by role.
+
+    Shared models that it does not choose are left out: a session that chooses one later is refused.
+    """
+    for role in dict.fromkeys([definition.model, *own]):
+        model = definition.models.get(role)
+        if model is not None:
+            yield ("models", role) if role in own else ("model",), model
+
+
+def model_findings(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[Finding]:
+    for loc, model in named_models(definition, own):
+        ids = listed_ids(model)
+        near = did_you_mean(model.use, [f"{model.provider}/{name}" for name in ids])
+        if definition.limits.cap_costs and price_of(model) is None:
+            what = "has no known price, which a cap on cost needs"
+            message = f"{model.use} {what}{near or '; add price: {input: …, output: …}'}"
+            yield Finding(loc, message, ((*loc, "use"), (*loc, "price")))
+        elif ids and not is_listed(model) and (model.price is None or near_name(model.model_name, ids)):
+            place = (*loc, "use") if loc[0] == "models" else loc
+            message = f"no model {model.model_name!r} of {model.provider} is known"
+            yield Finding(place, f"{message}{near or '; its cost will be shown as unknown'}", kind="warning")

@@ -1,0 +1,113 @@
+"""How the log shows an activity that failed: one line where the failure is an answer, one trace where it is a bug.
+
+The SDK logs each failed attempt with the stack of the whole worker, in which a user's own line drowns.
+
+Rule 1: a failure with a type of its own is an answer: arguments that do not fit, what a tool refuses, a model server that
+is away. It takes one line, at INFO.
+Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is shown
+once for a call, however often that is tried.
+"""
+
+import logging
+from collections import OrderedDict
+from types import TracebackType
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from perdure.temporal.telemetry.user_code import is_users
+
+#: The SDK's mark on the records of failed activities.
+_MARK: Final = "__temporal_error_identifier"
+#: How the types of failures of model calls begin.
+_MODEL: Final = "model_"
+#: Traces that are remembered as shown.
+_SHOWN: Final = 1000
+
+
+class FailureLines(logging.Filter):
+    """Rewrites what the SDK logs of a failed activity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: OrderedDict[tuple[str, ...], None] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.__dict__.get(_MARK) != "ActivityFailure" or not record.exc_info or not activity.in_activity():
+            return True
+        error = record.exc_info[1]
+        if error is None:
+            return True
+        info = activity.info()
+        again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
+        bug = _bug(error)
+        frames = user_frames(bug or error)
+        place = f" at {_place(frames)}" if frames else ""
+        record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
+        record.args = ()
+        record.exc_info = record.exc_text = None
+        if bug is None:
+            return not _is_model_s(error) and self._lower(record)
+        if self._is_new((info.workflow_id or "", info.activity_id, type(bug).__name__, place)):
+            record.exc_info = (type(bug), bug, frames or bug.__traceback__)
+        return True
+
+    def _is_new(self, key: tuple[str, ...]) -> bool:
+        if key in self._shown:
+            return False
+        self._shown[key] = None
+        while len(self._shown) > _SHOWN:
+            self._shown.popitem(last=False)
+        return True
+
+    @staticmethod
+    def _lower(record: logging.LogRecord) -> bool:
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+
+
+def summarize_failures() -> None:
+    """Puts a `FailureLines` on the SDK's logger of activities, in the place of an earlier one."""
+    logger = logging.getLogger("temporalio.activity")
+    for other in [one for one in logger.filters if isinstance(one, FailureLines)]:
+        logger.removeFilter(other)
+    logger.addFilter(FailureLines())
+
+
+def _bug(error: BaseException) -> BaseException | None:
+    """The exception that nobody meant to raise; None where the failure has a type of its own."""
+    if not isinstance(error, ApplicationError):
+        return error
+    cause = error.__cause__
+    # A tool's exception is carried as an ApplicationError that is named after its class.
+    return cause if cause is not None and error.type == type(cause).__name__ else None
+
+
+def _is_model_s(error: BaseException) -> bool:
+    """A model call's failure, which `activities.models.failure_log` has logged with the model's address."""
+    return isinstance(error, ApplicationError) and (error.type or "").startswith(_MODEL)
+
+
+def user_frames(error: BaseException) -> TracebackType | None:
+    """The traceback of `error` from the first frame of a user's code on; None where there is none."""
+    frames = error.__traceback__
+    while frames is not None and not is_users(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
+    return frames
+
+
+def _place(frames: TracebackType) -> str:
+    """`file:line` of the innermost frame of a user's code."""
+    place, following = frames, frames.tb_next
+    while following is not None:
+        if is_users(following.tb_frame.f_code.co_filename):
+            place = following
+        following = following.tb_next
+    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ApplicationError):
+        return f"{error.type}: {error.message}" if error.type else error.message
+    return f"{type(error).__name__}: {error}"

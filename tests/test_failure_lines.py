@@ -1,0 +1,144 @@
+"""What the log shows of a tool that fails: one line for an answer, one trace for a bug, the user's own frame first."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from perdure.activities.tools.catalogue import Catalogue
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import connect
+from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.temporal.telemetry.log import configure
+
+RATES = {"DE": (5.0, 2)}
+
+
+@activity.defn
+async def weigh(kilograms: float) -> float:
+    """Weighs a parcel."""
+    activity.logger.info("weighing")
+    if kilograms > 30:
+        raise ApplicationError("at most 30 kg", type="too_heavy", non_retryable=True)
+    return kilograms
+
+
+def rate(country: str) -> tuple[float, int]:
+    return RATES[country]
+
+
+@activity.defn
+def quote(country: str) -> float:
+    """What a parcel costs."""
+    return rate(country)[0]
+
+
+@activity.defn
+async def quote_all(countries: list[str]) -> list[float]:
+    """What parcels cost."""
+    return [rate(country)[0] for country in countries]
+
+
+@workflow.defn
+class Calls:
+    @workflow.run
+    async def run(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
+        for number, (name, args) in enumerate(calls, 1):
+            try:
+                await workflow.execute_activity(
+                    name,
+                    args,
+                    activity_id=f"t1.s1.c{number}",
+                    start_to_close_timeout=timedelta(seconds=10),
+                    retry_policy=RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=1)),
+                )
+            except ActivityError:
+                pass
+
+
+@pytest.fixture
+def output() -> Iterator[io.StringIO]:
+    """Where this process logs to, as JSON, until the test ends."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure(Settings(log_format="json"), stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def logged(server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any]) -> list[dict[str, Any]]:
+    """What a worker logs that makes these calls of the tools above, one after the other."""
+    client = await connect(Settings(data_dir=folder), address=server.address)
+    tools = Catalogue([weigh, quote, quote_all]).activities(LocalBlobs(folder), asyncio.get_running_loop())
+    queue = folder.name
+    with ThreadPoolExecutor(2) as threads:
+        async with Worker(
+            client,
+            task_queue=queue,
+            workflows=[Calls],
+            activities=tools,
+            activity_executor=threads,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            await client.execute_workflow(Calls.run, list(calls), id=f"default/{queue}", task_queue=queue)
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    return [line for line in lines if line["logger"] == "temporalio.activity"]
+
+
+@pytest.mark.server
+async def test_an_answer_is_one_line_and_leaves_the_tool_s_own_to_be_seen(
+    temporal_server: DevServer, tmp_path: Path, output: io.StringIO
+) -> None:
+    lines = await logged(
+        temporal_server, tmp_path, output, ("weigh", {"kilograms": 31}), ("weigh", {"kilograms": "heavy"})
+    )
+
+    assert [line["event"] for line in lines[:1]] == ["weighing"]
+    place = f" at {__file__}:"
+    refused, misfit = (line["event"] for line in lines[1:])
+    assert refused.startswith(f"weigh failed: too_heavy: at most 30 kg{place}")
+    assert misfit.startswith("weigh failed: invalid_arguments: weigh was not called")
+    assert {(line["level"], "exception" in line) for line in lines} == {("info", False)}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("name", "args"), [("quote", {"country": "AQ"}), ("quote_all", {"countries": ["AQ"]})], ids=["thread", "loop"]
+)
+async def test_a_bug_is_one_trace_that_begins_in_the_tool(
+    temporal_server: DevServer, tmp_path: Path, output: io.StringIO, name: str, args: dict[str, Any]
+) -> None:
+    first, second = await logged(temporal_server, tmp_path, output, (name, args))
+
+    assert first["event"].startswith(f"{name} failed: KeyError: 'AQ' at {__file__}:")
+    assert second["event"].startswith(f"{name} failed (attempt 2): KeyError: 'AQ' at {__file__}:")
+    assert [line["level"] for line in (first, second)] == ["warning", "warning"]
+    head, frame, *_, raised = first["exception"].splitlines()
+    assert head == "Traceback (most recent call last):"
+    assert frame.startswith(f'  File "{__file__}"')
+    assert frame.endswith(f"in {name}")
+    assert raised == "KeyError: 'AQ'"
+    assert "temporalio" not in first["exception"]
+    assert "exception" not in second
+
+
+def test_a_server_that_starts_says_nothing(output: io.StringIO) -> None:
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == ["Invalid HTTP request received."]

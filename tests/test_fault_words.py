@@ -1,0 +1,266 @@
+"""What pydantic refuses in a definition, in words for people: each field of the whole model, broken in each way."""
+
+import copy
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from perdure.temporal.definitions.agent_file import load_agent_file
+from perdure.temporal.definitions.fault_words import RULES, WORDS, shown, words
+from perdure.temporal.definitions.recovery import place_of, recover
+from perdure.workflows.definition.agent import AgentDefinition
+
+OBJECT = {"type": "object"}
+#: A definition in which every field of every record stands.
+WHOLE: dict[str, Any] = {
+    "name": "whole",
+    "description": "x",
+    "inputs": {"customer": {"type": "string"}},
+    "models": {
+        "main": {
+            "use": "openai-chat/x",
+            "max_output_tokens": 10,
+            "thinking": "low",
+            "base_url": "http://x",
+            "api_key": "${K}",
+            "price": {
+                "input": 1,
+                "output": 1,
+                "cached_input": 1,
+                "long_input": [{"above": 1, "input": 1, "output": 1, "cached_input": 1}],
+            },
+        }
+    },
+    "model": "main",
+    "instructions": "x",
+    "examples": [{"user": "x", "assistant": "x"}],
+    "tools": [
+        {
+            "pay": {
+                "timeout": "1s",
+                "retry": {"attempts": 1, "initial": "1s", "backoff": 1, "maximum": "1s", "non_retryable": ["x"]},
+                "approval": {"when": "{{ true }}", "expires": "1h", "default": "approve", "remember": "never"},
+                "side_effects": "once",
+                "on_unknown": "ask",
+                "fallback": "find",
+                "parallel": 1,
+                "process": True,
+            }
+        },
+        {
+            "find": {
+                "task_queue": "q",
+                "description": "x",
+                "input": OBJECT,
+                "output": OBJECT,
+                "queue_timeout": "1s",
+                "heartbeat": "1s",
+            }
+        },
+        {"client": {"name": "pick", "description": "x", "input": OBJECT, "output": OBJECT, "expires": "1h"}},
+        {
+            "agent": {
+                "name": "other",
+                "description": "x",
+                "share": 0.1,
+                "timeout": "1h",
+                "handoff": False,
+                "approval": {},
+            }
+        },
+        {
+            "mcp": {
+                "url": "http://x",
+                "headers": {"A": "b"},
+                "name": "shop",
+                "allow": ["x"],
+                "expires": "1h",
+                "parallel": 1,
+            }
+        },
+        {
+            "mcp": {
+                "command": ["x"],
+                "env": {"A": "b"},
+                "timeout": "1s",
+                "retry": {},
+                "approval": {},
+                "side_effects": "none",
+            }
+        },
+        "wake_me",
+    ],
+    "limits": {
+        "turn": {"steps": 1, "calls_per_step": 1, "cost_usd": 1.0},
+        "session": {"cost_usd": 1.0, "parallel_calls": 1},
+    },
+    "context": {"tool_output_tokens": 100},
+    "busy": "queue",
+    "schedules": [
+        {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"}
+    ],
+    "secrets": ["K"],
+}
+#: What people write by mistake, and what only YAML can give.
+WRONG: tuple[Any, ...] = (
+    *(3, -1, 0, 10**30, 1.5, float("nan"), True, None, "", " ", "x y", "1", "12x", "x" * 300, "10ms", "400d", "ask"),
+    *(
+        [],
+        {},
+        [1],
+        ["x"],
+        [[]],
+        {"x": 1},
+        {"x y": {}},
+        {1: 2},
+        {"x": [{}]},
+        {"kind": "x"},
+        "9" * 5000,
+        b"\xff",
+        date(2026, 1, 1),
+        ["x"] * 101,
+    ),
+)
+#: Words that mean something to those who know pydantic, and to nobody else.
+JARGON = re.compile(
+    r"[Ii]nput should|valid (tuple|string|dictionary|integer|number|boolean|list)|tuple|frozenset|NoneType|None\b|True\b"
+    r"|False\b|model_type|instance of|string should|should match|should have|tag|discriminator|parse|dictionary|datetime"
+    r"|timedelta|validation|Extra inputs|\bdict\b|\bstr\b|\bint\b|JSON value|\[key\]|not what this field takes"
+)
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield place
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in pairs:
+        yield from places(inner, (*place, step))
+
+
+def broken(place: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    made = copy.deepcopy(WHOLE)
+    holder: Any = made
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = value
+    return made
+
+
+def fields_of(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "properties":
+                yield from value
+            yield from fields_of(value)
+    if isinstance(schema, list):
+        for value in schema:
+            yield from fields_of(value)
+
+
+def patterns_of(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        for value in schema.values():
+            yield from patterns_of(value)
+    if isinstance(schema, list):
+        for value in schema:
+            yield from patterns_of(value)
+
+
+def test_the_whole_definition_has_every_field() -> None:
+    there = {str(step) for place in places(WHOLE) for step in place}
+    assert set(fields_of(AgentDefinition.model_json_schema())) - there == {"kind"}
+    read = recover(TypeAdapter(AgentDefinition), WHOLE)
+    assert [place_of(fault.detail) for fault in read.faults] == []
+
+
+def test_every_field_broken_in_every_way_is_refused_in_plain_words() -> None:
+    adapter = TypeAdapter(AgentDefinition)
+    kinds: set[str] = set()
+    for place in places(WHOLE):
+        for value in WRONG if place else ():
+            for fault in recover(adapter, broken(place, value)).faults:
+                kinds.add(fault.detail["type"])
+                said = words(fault.detail)
+                assert JARGON.search(said) is None, (place, value, said)
+                assert len(said) < 250, (place, said)
+                assert said == said.strip()
+    # The table holds what a definition can produce, and nothing else.
+    assert kinds == WORDS.keys()
+
+
+def test_every_pattern_has_its_rule_in_words() -> None:
+    assert set(patterns_of(AgentDefinition.model_json_schema())) == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("tools",), "find_order", "must be a list, as in [one, two], not 'find_order'"),
+        (("tools", 6), 7, "must be a tool's name, or one name with its options, not 7"),
+        (("name",), "my agent", "must be a letter, then up to 63 letters, digits, _ or -, not 'my agent'"),
+        (("description",), 3, "must be a text, not 3; put it in quotes"),
+        (("description",), None, "must be a text, not null"),
+        (("models", "main"), "x", "must be a mapping, as in {key: value}, not 'x'"),
+        (("models", "main", "max_output_tokens"), "many", "must be a whole number, not 'many'"),
+        (("models", "main", "max_output_tokens"), 1.5, "must be a whole number, not 1.5"),
+        (("models", "main", "price", "output"), "x", "must be a number, not 'x'"),
+        (("tools", 0, "pay", "process"), "maybe", "must be true or false, not 'maybe'"),
+        (("tools", 0, "pay", "parallel"), 0, "must be at least 1, not 0"),
+        (("tools", 0, "pay", "timeout"), "400d", "must be at most 365d, not '400d'"),
+        (("tools", 0, "pay", "timeout"), "soon", "a duration is a number and a unit: 30s, 5m, 2h, 3d (here: 'soon')"),
+        (("tools", 2, "client", "expires"), "10ms", "must be at least 1s, not '10ms'"),
+        (("tools", 3, "agent", "share"), 0, "must be more than 0, not 0"),
+        (("tools", 4, "mcp", "allow"), [], "must have at least one entry"),
+        (
+            ("tools", 0, "pay", "side_effects"),
+            "onec",
+            "must be one of none, idempotent, once, not 'onec'; did you mean 'once'?",
+        ),
+        (("schedules", 0, "session"), "a b", "must be 1 to 200 letters, digits or any of . _ ~ : -, not 'a b'"),
+        (("schedules", 0, "message"), "", "must have at least one character"),
+        (("instructions",), [1], "must be a text, not a list"),
+        (("name",), "x" * 100, f"must be a letter, then up to 63 letters, digits, _ or -, not '{'x' * 60}…'"),
+    ],
+)
+def test_a_message_says_what_would_be_right_and_what_was_written(place: tuple[Any, ...], value: Any, said: str) -> None:
+    (fault,) = recover(TypeAdapter(AgentDefinition), broken(place, value)).faults
+    assert words(fault.detail) == said
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("models", "main", "api_key"), ["sekrit-value"]),
+        (("models", "main", "api_key"), "sekrit-value"),
+        (("models", "main", "base_url"), "http://user:sekrit-value@host"),
+        (("tools", 4, "mcp", "headers", "A"), ["sekrit-value"]),
+        (("tools", 4, "mcp", "headers"), "sekrit-value"),
+        (("tools", 4, "mcp", "url"), "sekrit-value"),
+        (("tools", 5, "mcp", "env"), "sekrit-value"),
+        (("tools", 5, "mcp", "command"), "program --key sekrit-value"),
+        (("secrets", 0), "sekrit-value"),
+        (("secrets",), "sekrit-value"),
+        (("limits", "turn", "steps"), "sk-ant-sekrit-value-0001"),
+        (("model_key",), "sekrit-value"),
+        (("models",), {"main": "Bearer sekrit-value"}),
+    ],
+)
+def test_what_may_be_a_secret_is_never_repeated(tmp_path: Path, place: tuple[Any, ...], value: Any) -> None:
+    file = tmp_path / "whole.yaml"
+    file.write_text(yaml.safe_dump(broken(place, value)))
+    problems = load_agent_file(file, {}, None).problems
+    assert problems
+    assert "sekrit" not in "\n".join(map(str, problems))
+
+
+def test_the_value_of_a_secret_is_not_repeated_where_it_should_not_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "hunter2-hunter2")
+    assert shown("it is hunter2-hunter2") is None
+    assert shown("it is hunter") == "'it is hunter'"

@@ -26,5 +26,5 @@ def visibility_query(tenant: str, *, agent: str | None, status: Status | None, u
 
 
 def readable(value: str) -> str:
-    """The inverse of `perdure.temporal.sessions.starting.searchable`."""
+    """The inverse of `temporal.sessions.starting.searchable`."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)

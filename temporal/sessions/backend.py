@@ -1,9 +1,9 @@
-"""Sessions as the gateway reaches them through Temporal: every call has a deadline, and every failure is a `Problem`.
+"""Sessions as they are reached through Temporal: every call has a deadline, and every failure is a `SessionError`.
 
 Rule 1: nothing is signalled to a session that no worker answers for: whoever signals asks a query first.
 Rule 2: a query that stays without an answer means `no_worker` as soon as no worker lives that could answer, else
 `overloaded` at its deadline, if Temporal itself answers.
-Rule 3: calls take turns (`perdure.gateway.backend.turnstile`); deadlines begin when it is a call's turn.
+Rule 3: calls take turns (`Turnstile`); deadlines begin when it is a call's turn.
 Rule 4: while a worker is suspected to be dead, a session that is asked in vain is taken from the worker that had it in
 memory: otherwise the question waits out the sticky time-out, which is long for the sake of busy workers.
 """
@@ -22,19 +22,24 @@ from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.gateway.backend.remote_progress import Look, read_look
-from perdure.gateway.backend.turnstile import Turnstile
-from perdure.gateway.backend.workers import Workers
-from perdure.gateway.http.problems import Problem, from_rpc
 from perdure.temporal.server.schedules import next_times
 from perdure.temporal.server.sticky import forget_worker
-from perdure.temporal.sessions.starting import WATCHED, Memo, session_attributes
+from perdure.temporal.sessions.errors import (
+    NoWorker,
+    Overloaded,
+    SessionClosed,
+    SessionError,
+    StateLost,
+    TemporalSilent,
+    from_rpc,
+)
+from perdure.temporal.sessions.look import Look, read_look
+from perdure.temporal.sessions.starting import WATCHED, Start, start_session
+from perdure.temporal.sessions.turnstile import Turnstile
+from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
-from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
 from perdure.workflows.session import SessionWorkflow
@@ -77,29 +82,10 @@ class Backend:
         self._workers = workers or Workers(client)
         self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
 
-    async def start(self, session: str, start: SessionInput, memo: Memo, summary: str, details: str) -> bool:
+    async def start(self, start: Start) -> bool:
         """Starts a session, new or with a past. False where one with this id exists or existed."""
-        new = start.carried.new if start.carried is not None else start.new
-        assert new is not None
-        works = new.message is not None or start.message is not None
-        async with self._turn(session):
-            try:
-                await self._client.start_workflow(
-                    SessionWorkflow.run,
-                    start,
-                    id=session,
-                    task_queue=TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    task_timeout=self._settings.workflow_task_timeout,
-                    memo=memo.values(),
-                    search_attributes=session_attributes(new, works=works),
-                    static_summary=summary,
-                    static_details=details,
-                )
-            except WorkflowAlreadyStartedError:
-                return False
-        return True
+        async with self._turn(start.workflow_id):
+            return await start_session(self._client, start, self._settings.workflow_task_timeout)
 
     async def body_sha256(self, session: str) -> str | None:
         """Of the body that the session was created with; None where there is no such session."""
@@ -114,8 +100,7 @@ class Backend:
         return value if isinstance(value, str) else None
 
     async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
-        """Asks a session. Raises Problem: `session_not_found`, `state_lost`, `no_worker`, `overloaded`,
-        `temporal_unavailable`, `too_many`."""
+        """Asks a session. Raises `SessionNotFound`, `StateLost`, `NoWorker`, `Overloaded`, `TemporalSilent`, `TooMany`."""
         return await self._asked(lambda handle: handle.query(method, arg), session)
 
     async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
@@ -134,18 +119,18 @@ class Backend:
             raise await self._silent(session) from None
         except WorkflowQueryFailedError as error:
             if _LOST.search(error.message):
-                raise Problem("state_lost", _STATE_LOST) from error
+                raise StateLost(_STATE_LOST) from error
             if _REPLAY_FAILED in error.message:
-                raise Problem("no_worker", "No worker's code can replay what the session did before.") from error
+                raise NoWorker("No worker's code can replay what the session did before.") from error
             if _STARVED in error.message:
-                raise Problem("overloaded") from error
+                raise Overloaded from error
             raise
         except RPCError as error:
             if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 raise await self._silent(session) from error
             if error.status is RPCStatusCode.FAILED_PRECONDITION:
                 # No worker has polled for long, or the session's workflow task fails on those that do.
-                raise Problem("no_worker") from error
+                raise NoWorker from error
             raise from_rpc(error) from error
 
     async def _answer(self, question: Question[R], session: str) -> R:
@@ -157,7 +142,7 @@ class Backend:
                 doubt = _DOUBT_AGAIN_S
                 try:
                     if not await self._workers.any_for(session):
-                        raise Problem("no_worker")
+                        raise NoWorker
                     if not taken and await self._workers.any_dead():
                         taken = True
                         await forget_worker(self._client, session)
@@ -174,14 +159,14 @@ class Backend:
         return await self.query(session, SessionWorkflow.events, after)
 
     async def signal(self, session: str, command: Signal) -> None:
-        """Raises Problem, `session_closed` where the session ended meanwhile."""
+        """Raises what `query` raises, and `SessionClosed` where the session ended meanwhile."""
         async with self._turn(session):
             try:
                 await self._handle(session).signal(_SIGNALS[type(command)], command)
             except RPCError as error:
                 # The caller has just asked the session, so it exists: what is not found is an open run of it.
                 if error.status is RPCStatusCode.NOT_FOUND:
-                    raise Problem("session_closed") from error
+                    raise SessionClosed from error
                 raise
 
     async def close(self, session: str, reason: str = "closed") -> bool:
@@ -190,9 +175,7 @@ class Backend:
             return False
         try:
             await self.signal(session, Close(id=uuid.uuid4().hex, reason=reason))
-        except Problem as problem:
-            if problem.code != "session_closed":
-                raise
+        except SessionClosed:
             return False
         return True
 
@@ -229,10 +212,10 @@ class Backend:
             return await next_times(self._client, schedule_id)
 
     async def check_ready(self) -> None:
-        """Raises Problem unless Temporal answers and a worker polls for sessions."""
+        """Raises SessionError unless Temporal answers and a worker polls for sessions."""
         async with self._deadline(_PROBE_S):
             if not await self._workers.any_polls():
-                raise Problem("no_worker", f"No worker polls the task queue {TASK_QUEUE!r}.")
+                raise NoWorker(f"No worker polls the task queue {TASK_QUEUE!r}.")
 
     def _handle(self, session: str) -> WorkflowHandle[SessionWorkflow, str]:
         return self._client.get_workflow_handle_for(SessionWorkflow.run, session)
@@ -248,19 +231,19 @@ class Backend:
             async with asyncio.timeout(seconds or self._settings.query_timeout_s):
                 yield
         except TimeoutError:
-            raise Problem("temporal_unavailable") from None
+            raise TemporalSilent from None
         except RPCError as error:
             raise from_rpc(error) from error
 
-    async def _silent(self, session: str) -> Problem:
+    async def _silent(self, session: str) -> SessionError:
         """Who did not answer in time: Temporal, a worker that lives, or is there none?"""
         try:
             async with asyncio.timeout(_PROBE_S):
                 await self._client.service_client.check_health()
                 if not await self._workers.any_for(session):
-                    return Problem("no_worker")
+                    return NoWorker()
                 if await self._workers.fails(session):
-                    return Problem("no_worker", "No worker's code can carry the session on.")
+                    return NoWorker("No worker's code can carry the session on.")
         except (TimeoutError, RPCError):
-            return Problem("temporal_unavailable")
-        return Problem("overloaded")
+            return TemporalSilent()
+        return Overloaded()

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.backend.visibility import Status, readable, visibility_query
-from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.json_bytes import rfc3339
-from perdure.gateway.http.problems import invalid
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.json_bytes import rfc3339
+from perdure.temporal.sessions.visibility import Status, readable, visibility_query
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, USER
 
 PAGE: Final = 50
@@ -19,10 +19,10 @@ _CHECK_BYTES: Final = 6
 
 
 async def list_sessions(
-    backend: Backend, by: Principal, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
+    backend: Backend, caller: Caller, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
 ) -> dict[str, Any]:
-    """One page: `{sessions, next_cursor}`. Raises Problem where the cursor is none of ours."""
-    wanted = visibility_query(by.tenant, agent=agent, status=status, user=by.user or user)
+    """One page: `{sessions, next_cursor}`. Raises `InvalidRequest` where the cursor is not of this list."""
+    wanted = visibility_query(caller.tenant, agent=agent, status=status, user=caller.user or user)
     found, token = await backend.list(wanted, PAGE, None if cursor is None else _token(wanted, cursor))
     # While a session continues as new, the store may know two runs of it; the newer comes first.
     newest = {execution.id: execution for execution in reversed(found)}
@@ -43,7 +43,7 @@ def _token(query: str, cursor: str) -> bytes:
         data = b""
     check, token = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
     if not token or check != _check(query, token):
-        raise invalid("cursor", "is not a cursor of this list")
+        raise InvalidRequest("cursor", "is not a cursor of this list")
     return token
 
 

@@ -18,9 +18,9 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError
 
-from perdure.gateway.backend.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.problems import Problem, from_rpc
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import NoWorker, SessionNotFound, StateLost, from_rpc
+from perdure.temporal.sessions.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
 from perdure.temporal.stores.blobs import BlobStore
 
 Scrub = Callable[[], Awaitable[None]]
@@ -57,7 +57,7 @@ class Eraser:
         self, session: str, *, closing: Callable[[], None] = lambda: None, terminate: bool = False
     ) -> Erased:
         """`closing` is called when the session was told to close. `terminate` ends it at once instead, for a session
-        that no worker can carry on. Raises Problem: `no_worker`, `temporal_unavailable`, `too_many`."""
+        that no worker can carry on. Raises `NoWorker`, `TemporalSilent`, `TooMany`."""
         erased = await self._erase(session, closing, terminate)
         if self._scrub is not None:
             await self._scrub()
@@ -94,12 +94,10 @@ class Eraser:
             unless_not_found(error)
             return
         # It may end, and be erased by somebody else, at any moment from here on.
-        with suppress(_NotThere):
+        with suppress(SessionNotFound):
             try:
-                await self._close(session)
-            except Problem as problem:
-                if problem.code != "state_lost":
-                    raise
+                await self._backend.close(session, "erased")
+            except StateLost:
                 # Nobody can tell it anything any more.
                 with suppress(RPCError):
                     await handle.terminate("erased", rpc_timeout=RPC_TIMEOUT)
@@ -109,21 +107,11 @@ class Eraser:
             async with asyncio.timeout(_END_S):
                 await handle.result()
         except TimeoutError:
-            raise Problem(
-                "no_worker", f"The session was told to close, and has not ended within {_END_S:g} s."
-            ) from None
+            raise NoWorker(f"The session was told to close, and has not ended within {_END_S:g} s.") from None
         except WorkflowFailureError:
             pass
         except RPCError as error:
             unless_not_found(error)
-
-    async def _close(self, session: str) -> None:
-        try:
-            await self._backend.close(session, "erased")
-        except Problem as problem:
-            if problem.code == "session_not_found":
-                raise _NotThere from None
-            raise
 
     async def _delete(self, session: str, run: str) -> None:
         request = DeleteWorkflowExecutionRequest(
@@ -146,7 +134,3 @@ class Eraser:
         except TimeoutError:
             return False
         return True
-
-
-class _NotThere(Exception):
-    """The session is gone already."""

@@ -4,15 +4,15 @@ Rule: of a question nothing is shown twice. What the model wrote stands in the s
 where a person changed it, in the call's `args`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from perdure.gateway.http.json_bytes import rfc3339
-from perdure.gateway.projections.native import event_json
-from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.commands import TraceStep
+from perdure.temporal.sessions.event_json import event_json
+from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.vocabulary.events import (
     ApprovalRequested,
     ApprovalResolved,
+    Event,
     InputReceived,
     InputRequested,
     ToolFinished,
@@ -20,19 +20,19 @@ from perdure.workflows.vocabulary.events import (
 )
 
 
-async def calls_json(step: TraceStep, blobs: BlobStore) -> list[dict[str, Any]]:
+def calls_json(events: Sequence[Event]) -> list[dict[str, Any]]:
     """`{call_id, name, args, started_at, duration_ms, attempts, result, session_id?, questions?, blocked?}` of each call
-    of a step. `blocked` is `{seconds, line}` of a tool that held up others.
+    of a step, from its events in whole. `blocked` is `{seconds, line}` of a tool that held up others.
 
     A question is `{question_id, kind, asked_at, prompt?, expires_at?, resolved_at?, approved?, reason?, by?, value?}`;
     one without `resolved_at` is open.
     """
     calls: dict[str, dict[str, Any]] = {}
     questions: dict[str, dict[str, Any]] = {}
-    for event in step.events:
+    for event in events:
         match event:
             case ToolStarted():
-                shown = await event_json(event, blobs)
+                shown = event_json(event)
                 call = _call(calls, event) | {"args": shown["args"], "started_at": rfc3339(event.at)}
                 calls[event.call_id] = call if event.session_id is None else call | {"session_id": event.session_id}
             case ApprovalRequested() | InputRequested() if event.call_id is not None:
@@ -45,7 +45,7 @@ async def calls_json(step: TraceStep, blobs: BlobStore) -> list[dict[str, Any]]:
             case InputReceived() if event.question_id in questions:
                 _resolve(questions[event.question_id], event, {"value": event.value, "by": _by(event)})
             case ToolFinished():
-                shown = await event_json(event, blobs)
+                shown = event_json(event)
                 outcome = {"duration_ms": event.duration_ms, "attempts": event.attempts, "result": shown["result"]}
                 if event.blocked is not None:
                     outcome["blocked"] = event.blocked.model_dump(mode="json")

@@ -8,23 +8,14 @@ Rule 3: a look that fails is taken again. Nothing here ends a stream, and what c
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Literal
 
 import structlog
-from temporalio.api.common.v1 import Payload
-from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
-from temporalio.converter import DataConverter
 
-from perdure.temporal.live.live import ToolProgress
-from perdure.temporal.live.tool_progress import read_progress
-from perdure.temporal.sessions.starting import WATCHED
-from perdure.temporal.telemetry.redaction import redacted_json
-from perdure.workflows.protocol.activities import TASK_QUEUE, call_of_activity
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.sessions.look import Look
 from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished, ToolStarted
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT
 
 log = structlog.get_logger(__name__)
 
@@ -34,54 +25,8 @@ EVERY_S: Final = 1.0
 _SLOWEST: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A session as Temporal describes it."""
-
-    run_id: str
-    #: Of the run's history.
-    length: int
-    #: Calls with an open activity on a worker of Perdure's.
-    own: frozenset[str] = frozenset()
-    #: Calls with one on another's, and what it told last; None: nothing for people.
-    remote: Mapping[str, ToolProgress | None] = field(default_factory=dict)
-    #: Nothing more will happen in it.
-    ended: bool = False
-    #: Its tasks are taken first.
-    watched: bool = False
-
-
-#: Looks at a session (a workflow id). Raises Problem.
+#: Looks at a session (a workflow id). Raises SessionError.
 AskLook = Callable[[str], Awaitable[Look]]
-
-
-async def read_look(described: WorkflowExecutionDescription, converter: DataConverter) -> Look:
-    own: set[str] = set()
-    remote: dict[str, ToolProgress | None] = {}
-    for pending in described.raw_description.pending_activities:
-        call_id = call_of_activity(pending.activity_id)
-        queue = pending.activity_options.task_queue.name
-        # An old server does not tell the queue. Then nothing is told, rather than of a tool of ours twice.
-        if not queue or queue == TASK_QUEUE:
-            own.add(call_id)
-        else:
-            details = await _decoded(pending.heartbeat_details.payloads, converter)
-            remote[call_id] = read_progress(pending.activity_id, redacted_json(details))
-    ended = described.status is not WorkflowExecutionStatus.RUNNING
-    priority = described.raw_description.workflow_execution_info.priority.priority_key
-    watched = priority == WATCHED.priority_key
-    return Look(described.run_id, described.history_length, frozenset(own), remote, ended, watched)
-
-
-async def _decoded(payloads: Sequence[Payload], converter: DataConverter) -> tuple[Any, ...]:
-    """Each for itself: a tool may keep there what only its own worker can read."""
-    details: list[Any] = []
-    for payload in payloads:
-        # What is longer is there for the next attempt, not for people.
-        if payload.ByteSize() <= INLINE_LIMIT:
-            with suppress(Exception):
-                details += await converter.decode([payload])
-    return tuple(details)
 
 
 class RemoteProgress:
@@ -120,7 +65,7 @@ class RemoteProgress:
         self._want()
 
     async def look(self) -> Look:
-        """A look that is hardly older than half of `EVERY_S`. Raises Problem."""
+        """A look that is hardly older than half of `EVERY_S`. Raises SessionError."""
         async with self._one_at_a_time:
             now = asyncio.get_running_loop().time()
             if self._last is None or now - self._looked_at > EVERY_S / 2:

@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.problems import Problem
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import TooMany
 from perdure.workflows.core.state import MAX_QUEUED
 from perdure.workflows.protocol.commands import Receipt
 from perdure.workflows.session import SessionWorkflow
 
 
-def full() -> Problem:
-    return Problem("too_many", f"{MAX_QUEUED} messages wait for their turn already.")
+def full() -> TooMany:
+    return TooMany(f"{MAX_QUEUED} messages wait for their turn already.")
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Place:
 
     async def take(self) -> int | None:
         """Reserves a place, and returns where in the queue it is, from 1; None where nothing waits and no turn runs.
-        Raises Problem `too_many`."""
+        Raises `TooMany`."""
         if self._uncounted >= _room(self.receipt):
             async with self._door.one_by_one:
                 await self.ask()

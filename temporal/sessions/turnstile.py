@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from perdure.gateway.http.problems import Problem
+from perdure.temporal.sessions.errors import Overloaded
 
 #: Seconds that a call keeps its place: many times what one takes, and little where a question waits for a busy worker.
 PLACE_S: Final = 0.1
@@ -36,7 +36,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def turn(self, session: str) -> AsyncIterator[None]:
-        """A place for a call about the session, a workflow id; or about a tenant's sessions. Raises Problem."""
+        """A place for a call about the session, a workflow id; or about a tenant's sessions. Raises `Overloaded`."""
         await self._enter(session)
         held = True
 
@@ -58,7 +58,7 @@ class Turnstile:
             self._free -= 1
             return
         if self._waiting >= self._length:
-            raise Problem("overloaded", f"{self._waiting} requests wait for Temporal already.")
+            raise Overloaded(f"{self._waiting} requests wait for Temporal already.")
         mine = asyncio.get_running_loop().create_future()
         tenant = session.partition("/")[0]
         self._tenants.setdefault(tenant, OrderedDict()).setdefault(session, deque()).append(mine)
@@ -73,7 +73,7 @@ class Turnstile:
             else:
                 self._forget(tenant, session, mine)
             if isinstance(error, TimeoutError):
-                raise Problem("overloaded") from None
+                raise Overloaded from None
             raise
 
     def _leave(self) -> None:

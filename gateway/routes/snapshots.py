@@ -29,7 +29,7 @@ async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, t
 
 
 async def snapshot_json(backend: Backend, blobs: BlobStore, session: str) -> dict[str, Any]:
-    """The snapshot as CONTRACT section 2 has it."""
+    """The snapshot as the route answers it."""
     page, messages = await read_snapshot(backend, session)
     shown = page.model_dump(mode="json", exclude=_NOT_SHOWN)
     if page.parent is not None:

@@ -20,7 +20,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from perdure.temporal.live.live import StepDelta
+from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.settings import Settings, SettingsInvalid
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from perdure.gateway.backend.remote_progress import EVERY_S
+from perdure.gateway.live.remote_progress import EVERY_S
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.sessions.errors import SessionNotFound, TemporalSilent
 from perdure.workflows.core.plan import Plan
 from perdure.workflows.core.private_changes import CallsPlanned
 from tests.support.watching import SESSION, SOON, Session, Viewer, play
@@ -170,10 +171,10 @@ def test_a_look_that_fails_is_taken_again_and_ends_nothing(tmp_path: Path) -> No
         session.remote[ONE] = ToolProgress(ONE, "page 1")
         start(session, ONE)
         await asyncio.sleep(SOON)
-        session.trouble = "temporal_unavailable"
+        session.trouble = TemporalSilent
         await asyncio.sleep(60)
         assert 8 < session.looks < 20
-        session.trouble = "session_not_found"
+        session.trouble = SessionNotFound
         await asyncio.sleep(10)
         assert (heard(viewer), viewer.ends) == ([], [])
         session.trouble = None

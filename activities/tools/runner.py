@@ -25,7 +25,7 @@ from temporalio.worker import (
 )
 
 from perdure.activities.tools.errors import tellable_detail
-from perdure.temporal.live.live import Live
+from perdure.temporal.live.protocols import Live
 from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.telemetry.redaction import redacted_json
 from perdure.workflows.protocol.activities import call_of_activity

@@ -32,7 +32,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
 
-#: How often a worker tells the server that it lives; gateways ask for it (`perdure.temporal.sessions.workers`).
+#: The interval of a worker's heartbeats to the server; gateways query them (`perdure.temporal.sessions.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
 
 #: `tokens` does not match: the number of tokens that a step used is not a secret.
@@ -49,8 +49,8 @@ _SECRET_VALUE = re.compile(
 )
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
-#: Libraries that announce every request, or each step of their start, at INFO; at DEBUG some write addresses, keys in
-#: them, and what is said.
+#: Libraries that log every request, or each step of their start, at INFO. At DEBUG some log URLs with keys in them, and
+#: the content of messages.
 _VERBOSE = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
 _SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: Fields that the SDK and uvicorn add to a record for their own formatters; `_context` adds ours instead.

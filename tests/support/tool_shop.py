@@ -166,7 +166,7 @@ async def tell(ledger: str, until: str) -> str:
 
 @activity.defn
 async def report(ledger: str) -> str:
-    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    """Reports the contents of the file `said` in each heartbeat: a JSON list of its details."""
     while not (Path(ledger) / "go").exists():
         activity.heartbeat(*json.loads((Path(ledger) / "said").read_text()))
         await asyncio.sleep(LOOK_S)

@@ -3,6 +3,7 @@ provider."""
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,9 +282,10 @@ def test_a_call_with_other_arguments_takes_no_result_from_one_that_fits() -> Non
 
 def test_of_a_turn_whose_events_are_dropped_only_the_messages_are_known() -> None:
     state = Story.new().loaded().whole_turn("hi", "hello").state
-    messages = state.transcript
+    messages = state.transcript.messages
+    dropped = replace(state, log=replace(state.log, events=()))
 
-    known, unknown = (answer_of(one, "t1", messages) for one in (state, state.model_copy(update={"events": ()})))
+    known, unknown = (answer_of(one, "t1", messages) for one in (state, dropped))
 
     assert (known.text, known.steps, known.reason, known.cost_usd, known.model_ms) == ("hello", 1, "done", 0.25, 1)
     assert (unknown.text, unknown.steps, unknown.reason, unknown.cost_usd, unknown.model_ms) == (

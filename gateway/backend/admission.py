@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.http.problems import Problem
-from perdure.workflows.core.state import MAX_QUEUED
+from perdure.workflows.core.state.inbox import MAX_QUEUED
 from perdure.workflows.protocol.commands import Receipt
 from perdure.workflows.session import SessionWorkflow
 

@@ -96,9 +96,7 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     if "result" not in given:
         raise invalid("result", "is required, or approved: false")
     # What fits a form is told by the call that made it.
-    outcome = question.question_id.endswith(".outcome")
-    form = question.name == ask_user.NAME and not outcome and question.output is None
-    schema = ask_user.answer_schema(question.args or {}) if form else state.output
+    schema = ask_user.answer_schema(question.args or {}) if question.form == "fields" else state.output
     _fits("result", body.result, schema, foreign=state.foreign)
 
 

@@ -5,14 +5,16 @@ Rule: what a policy cannot mean is refused here, with the field's name, so that 
 
 import operator
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from perdure.workflows.definition import ask_user
+from perdure.workflows.definition.policy import Policy
 from perdure.workflows.vocabulary.durations import Duration
-from perdure.workflows.vocabulary.parts import Frozen, Remember
+from perdure.workflows.vocabulary.parts import Form, Frozen, Remember
 
 #: Of an agent's, a tool's, an input's and a role's name.
 NAME: Final = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
@@ -24,6 +26,8 @@ _LEAST = timedelta(milliseconds=1)
 #: Keys of `tools:` that are no tool's name.
 KEYWORDS = ("agent", "mcp", "client")
 _REFERENCE = re.compile(r"\$\{\w+\}")
+#: Options that decide whether somebody has to be asked, and what may come of a call.
+_BINDS = {"kind", "approval", "side_effects", "on_unknown", "fallback", "task_queue", "handoff", "share"}
 
 
 class Retry(Frozen):
@@ -196,6 +200,20 @@ class ToolUse(Frozen):
             raise ValueError("fallback: cannot be the tool itself")
         return self
 
+    def policy(self) -> Policy:
+        return Policy(
+            name=self.name,
+            runner="worker" if self.task_queue is None else "remote",
+            checked_by="tool" if self.task_queue is None else "schema",
+            approval=self.approval,
+            once=self.side_effects == "once",
+            on_unknown=self.on_unknown,
+            fallback=self.fallback,
+            parallel=self.parallel,
+            binds=self.model_dump(mode="json", include=_BINDS),
+            activity=self,
+        )
+
 
 class ClientTool(Frozen):
     """A tool that the browser or app runs: the call is a question, and its answer is the result."""
@@ -223,12 +241,27 @@ class ClientTool(Frozen):
             raise ValueError("input: is a JSON Schema of type: object")
         return self
 
+    def policy(self) -> Policy:
+        form: Form = "fields" if self.name == ask_user.NAME else "result"
+        return Policy(
+            name=self.name,
+            runner="person",
+            checked_by="schema",
+            form=form,
+            expires=self.expires,
+            input=self.input,
+            output=self.output,
+        )
+
 
 class SessionTool(Frozen):
     """A tool that the session itself carries out."""
 
     kind: Literal["session"] = Field(default="session", description="What kind of entry this is.")
     name: Literal["wake_me", "cancel_wake_up"] = Field(description="The tool's name.")
+
+    def policy(self) -> Policy:
+        return Policy(name=self.name, runner="session", checked_by="tool")
 
 
 class AgentTool(Frozen):
@@ -264,6 +297,17 @@ class AgentTool(Frozen):
             if self.handoff and getattr(self, field) != type(self).model_fields[field].default:
                 raise ValueError(f"{field}: does not count with handoff: true, where no other session runs")
         return self
+
+    def policy(self) -> Policy:
+        return Policy(
+            name=self.name,
+            runner="handoff" if self.handoff else "child",
+            checked_by="schema",
+            approval=self.approval,
+            timeout=self.timeout,
+            share=self.share,
+            binds=self.model_dump(mode="json", include=_BINDS),
+        )
 
 
 class McpAddress(Frozen):
@@ -349,9 +393,9 @@ class McpServer(McpAddress):
         """What people call the server."""
         return self.name or self.url or self.command[0]
 
-    def policy(self, name: str) -> ToolUse:
-        """How a call of one of its tools is allowed, and what its failure means."""
-        return ToolUse(
+    def policy(self, name: str, index: int, tool: str) -> Policy:
+        """Of one of its tools, which the model calls `name` and the server `tool`; `index` is the server's place."""
+        use = ToolUse(
             name=name,
             timeout=self.timeout,
             retry=self.retry,
@@ -359,6 +403,17 @@ class McpServer(McpAddress):
             side_effects=self.side_effects,
             on_unknown=self.on_unknown,
             parallel=self.parallel,
+        )
+        address = {"address": self.address.model_dump(mode="json"), "tool": tool}
+        return replace(
+            use.policy(),
+            runner="mcp",
+            checked_by="schema",
+            expires=self.expires,
+            binds=use.model_dump(mode="json", include=_BINDS) | address,
+            server=self,
+            index=index,
+            tool=tool,
         )
 
 

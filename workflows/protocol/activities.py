@@ -4,7 +4,6 @@
 """
 
 import operator
-import re
 from datetime import datetime, timedelta
 
 from pydantic import Field, JsonValue
@@ -36,8 +35,10 @@ TASK_QUEUE = "perdure"
 DELIVERED_WITHIN = timedelta(hours=1)
 #: A worker that is silent for longer is dead.
 HEARTBEAT_TIMEOUT = timedelta(seconds=6)
-#: What the activities of a call have behind its id, but for the first.
-_FURTHER = re.compile(r"\.(fallback|again\d+)$")
+#: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
+FOLDED_ARGS = "$perdure_blob"
+#: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
+ALLOWED_SPEC = "$perdure_spec"
 
 
 class LoadAgentInput(Frozen):
@@ -325,11 +326,6 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
             maximum_attempts=12,
         ),
     )
-
-
-def call_of_activity(activity_id: str) -> str:
-    """The id of the call that an activity carries out: of `t1.s1.c1.fallback` and `t1.s1.c1.again2`, `t1.s1.c1`."""
-    return _FURTHER.sub("", activity_id)
 
 
 def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:

@@ -162,6 +162,12 @@ class Timer(Frozen):
     #: Its time has come, and its turn is next.
     fires: bool = False
 
+    def saying(self, note: str) -> "Timer":
+        return self.model_copy(update={"note": note})
+
+    def firing(self) -> "Timer":
+        return self.model_copy(update={"fires": True})
+
 
 class TimersPage(Frozen):
     """Answer to `timers`: those that have not fired."""
@@ -338,6 +344,11 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+
+    def seeing(self, prefix: str) -> "StepRecord":
+        """The same step, whose view has this prefix."""
+        view = View(epoch=self.view.epoch, count=self.view.count, prefix=prefix)
+        return self.model_copy(update={"view": view})
 
 
 class TraceStep(Frozen):

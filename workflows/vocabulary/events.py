@@ -15,10 +15,13 @@ from perdure.workflows.vocabulary.parts import (
     Binding,
     BlobRef,
     Blocked,
+    Form,
     Frozen,
     Message,
+    Question,
     Remember,
     StopReason,
+    Subject,
     Timing,
     ToolError,
     ToolResult,
@@ -145,6 +148,25 @@ class ApprovalRequested(EventBase):
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
 
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="approval",
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            expires_at=self.expires_at,
+            blob=self.blob,
+            reason=self.reason,
+            remember=self.remember,
+            bound=self.bound,
+        )
+
+    def without_args(self) -> "ApprovalRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
+
 
 class ApprovalResolved(EventBase):
     type: Literal["approval.resolved"] = "approval.resolved"
@@ -161,6 +183,8 @@ class InputRequested(EventBase):
 
     type: Literal["input.requested"] = "input.requested"
     question_id: str
+    subject: Subject = "call"
+    form: Form = "result"
     call_id: str | None = None
     name: str
     args: dict[str, JsonValue]
@@ -170,6 +194,26 @@ class InputRequested(EventBase):
     expires_at: datetime | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="input",
+            subject=self.subject,
+            form=self.form,
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            prompt=self.prompt,
+            output=self.output,
+            expires_at=self.expires_at,
+            blob=self.blob,
+        )
+
+    def without_args(self) -> "InputRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
 
 
 class InputReceived(EventBase):

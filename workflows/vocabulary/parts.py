@@ -64,6 +64,9 @@ class Text(Frozen):
     native: Native | None = None
     blob: BlobRef | None = None
 
+    def saying(self, text: str) -> "Text":
+        return self.model_copy(update={"text": text})
+
 
 class Reasoning(Frozen):
     type: Literal["reasoning"] = "reasoning"
@@ -91,6 +94,11 @@ class ToolCall(Frozen):
     #: What the model wrote, where `args` are something else.
     written: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
+    def with_args(self, args: dict[str, JsonValue], blob: BlobRef | None = None) -> "ToolCall":
+        """The call with other arguments than its model's; `blob` holds the call where they are too long to travel."""
+        changes = {"args": args, "args_raw": None, "blob": blob, "misfit": None, "written": None}
+        return self.model_copy(update=changes)
+
     def as_written(self) -> "ToolCall":
         """The call with the arguments that its model wrote, as it is shown its own words."""
         return self if self.written is None else self.model_copy(update={"args": self.written, "written": None})
@@ -104,6 +112,10 @@ class ToolError(Frozen):
     retryable: bool = False
     #: What a tool returned beside its words: data, pictures, files.
     content: list[JsonValue] | None = Field(default=None, exclude_if=absent)
+
+    def saying(self, message: str) -> "ToolError":
+        """The same failure in other words."""
+        return self.model_copy(update={"message": message})
 
 
 class ToolResult(Frozen):
@@ -147,6 +159,11 @@ class Binding(Frozen):
 Remember = Literal["never", "same_args"]
 #: Why a call is asked about that would not be: the tool is another one than was allowed.
 Again = Literal["tool_changed"]
+#: What a question is about: a tool call, a budget, a handler's block, or what an MCP server wants to know.
+Subject = Literal["call", "budget", "handler", "server"]
+#: What answers an input question: a client tool's result; the values of a form that the call describes; what became of a call
+#: that was lost; what the question's own schema says.
+Form = Literal["result", "fields", "outcome", "schema"]
 
 
 class Question(Frozen):
@@ -154,6 +171,9 @@ class Question(Frozen):
 
     question_id: str
     kind: Literal["approval", "input", "budget"]
+    subject: Subject = "call"
+    #: Of an input question.
+    form: Form | None = Field(default=None, exclude_if=absent)
     call_id: str | None = None
     name: str | None = None
     args: dict[str, JsonValue] | None = None
@@ -211,6 +231,12 @@ class Message(Frozen):
     stopped: bool | None = None
     #: The session itself wrote it, for a timer whose time has come.
     own: bool = Field(default=False, exclude_if=operator.not_)
+
+    def with_parts(self, parts: tuple["Part", ...]) -> "Message":
+        return self.model_copy(update={"parts": parts})
+
+    def of_turn(self, turn_id: str) -> "Message":
+        return self.model_copy(update={"turn_id": turn_id})
 
     def is_note(self, part: "Part") -> bool:
         """Whether a part of this message is a session's note to itself, which nobody else can write."""

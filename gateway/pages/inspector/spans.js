@@ -76,7 +76,7 @@ function callRows(callId, tool, step, traced, now) {
   const questions = tool.questions ?? [];
   const below = questionsBelow(tool).filter((one) => one.asked_at);
   const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
-  const isClient = questions[0]?.kind === 'input' && !questions[0].output && !questions[0].question_id.endsWith('.outcome');
+  const isClient = questions[0]?.kind === 'input' && ['result', 'fields'].includes(questions[0].form);
   const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
   return [...asks, own, ...below.map((one) => askRow(one, one, step, now))].filter(Boolean);
 }

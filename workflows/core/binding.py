@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.definition.policy import Policy
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.parts import Binding, Frozen, ToolCall, ToolSpec, absent
 
 

@@ -18,7 +18,6 @@ from perdure.workflows.definition.limits import (
     TurnLimits,
 )
 from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
-from perdure.workflows.definition.policy import Policy
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
@@ -28,6 +27,7 @@ from perdure.workflows.definition.tools import (
     ToolEntry,
     ToolUse,
 )
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
 

@@ -18,8 +18,8 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.core.sub_answer import SubAnswer, as_error, text_of
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.definition.policy import Policy
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import (
     LoadAgentInput,
     OpenAgentInput,

@@ -17,7 +17,7 @@ from perdure.workflows.core.calls.fold import asker
 from perdure.workflows.core.calls.results import UNKNOWN, declined, denied, expired, finish, start
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.definition.policy import Policy
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.commands import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered

@@ -15,8 +15,8 @@ from perdure.workflows.core.prompt import names_in
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.definition.policy import Policy
 from perdure.workflows.definition.tools import Approval
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, TOO_MANY_CALLS, UNKNOWN_TOOL
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 

@@ -8,7 +8,7 @@ from perdure.workflows.core.calls.results import STOPPED, TOO_MANY, UNKNOWN, beg
 from perdure.workflows.core.changes import ToolsChanged, TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.sub_answer import too_late
-from perdure.workflows.definition.policy import Policy
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.elicitation import MOST_ROUNDS, ServerAsks, after
 from perdure.workflows.vocabulary.errors import (

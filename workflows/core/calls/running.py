@@ -35,8 +35,8 @@ from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CallServer, Effect, Rehearse, RunActivity, RunRemote
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.policy import Policy
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import FOLDED_ARGS, CallMcpToolInput
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TOOL
 from perdure.workflows.vocabulary.ids import fallback_activity, later_activity

@@ -9,7 +9,9 @@ from pydantic import JsonValue
 from perdure.workflows.vocabulary.parts import Form
 
 if TYPE_CHECKING:
-    from perdure.workflows.definition.tools import Approval, McpServer, ToolUse
+    from perdure.workflows.definition.tools.activity import ToolUse
+    from perdure.workflows.definition.tools.mcp import McpServer
+    from perdure.workflows.definition.tools.options import Approval
 
 #: What carries a call out: an activity of our own workers, or of another's; an MCP server; the session of a sub-agent; an
 #: agent that takes the session over; the app or a person; the session itself.

@@ -17,7 +17,7 @@ from perdure.gateway.routes.answers import check_answer, make_answer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.protocol.commands import QuestionState
-from perdure.workflows.vocabulary.parts import By, Question
+from perdure.workflows.vocabulary.questions import By, Question
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 from tests.support.shop_dev import answer, call, ended, results, shop

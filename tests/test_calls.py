@@ -32,7 +32,8 @@ from perdure.workflows.core.changes import CallChanged, QuestionSettled
 from perdure.workflows.core.fold import apply
 from perdure.workflows.core.state.session import dump_state, read_state
 from perdure.workflows.protocol.activities import OpenedAgent
-from perdure.workflows.vocabulary.parts import BlobRef, Question, ToolCall
+from perdure.workflows.vocabulary.parts import BlobRef, ToolCall
+from perdure.workflows.vocabulary.questions import Question
 from tests.support.core import AT, Story, call, failed
 
 README = Path(__file__).parent.parent / "workflows" / "core" / "calls" / "README.md"

@@ -43,7 +43,8 @@ from perdure.workflows.core.sub_answer import SubAnswer, too_late
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.protocol.activities import OpenedAgent, Partial, StepOutput, ToolOutput
 from perdure.workflows.vocabulary.events import AgentUpdated, ToolFinished
-from perdure.workflows.vocabulary.parts import Binding, Text, Timing, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Text, Timing, ToolError, Usage
+from perdure.workflows.vocabulary.questions import Binding
 from tests.support.core import AT, Story, agent, failed
 
 ID = "t1.s1.c1"

@@ -15,13 +15,13 @@ from perdure.workflows.vocabulary.parts import (
     Message,
     Native,
     Part,
-    Question,
     Reasoning,
     Text,
     ToolCall,
     ToolError,
     ToolResult,
 )
+from perdure.workflows.vocabulary.questions import Question
 from tests.support.core import AT, Story
 
 SESSION = "acme/s1"

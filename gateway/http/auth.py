@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from perdure.temporal.stores.blobs import RESERVED_TENANTS
-from perdure.workflows.vocabulary.parts import By
+from perdure.workflows.vocabulary.questions import By
 
 #: Who answers where nobody is known by name.
 LOCAL: Final = "local"

@@ -13,18 +13,8 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import (
-    Data,
-    File,
-    Frozen,
-    Message,
-    Part,
-    Question,
-    Reasoning,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from perdure.workflows.vocabulary.parts import Data, File, Frozen, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.questions import Question
 
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 

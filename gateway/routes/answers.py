@@ -26,8 +26,9 @@ from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.definition import ask_user
 from perdure.workflows.protocol.commands import Answer, QuestionState
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, Question, ToolCall, ToolResult
-from perdure.workflows.vocabulary.parts import By as ByWhom
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolResult
+from perdure.workflows.vocabulary.questions import By as ByWhom
+from perdure.workflows.vocabulary.questions import Question
 
 _MAX_MESSAGE: Final = 300
 

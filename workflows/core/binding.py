@@ -13,7 +13,8 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.tools.policy import Policy
-from perdure.workflows.vocabulary.parts import Binding, Frozen, ToolCall, ToolSpec, absent
+from perdure.workflows.vocabulary.parts import Frozen, ToolCall, ToolSpec, absent
+from perdure.workflows.vocabulary.questions import Binding
 
 
 class Allowed(Frozen):

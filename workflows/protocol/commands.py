@@ -14,18 +14,17 @@ from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, Limits, Model
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
-    Answerer,
     BlobRef,
     Frozen,
     Id,
     Message,
     Part,
-    Question,
     SessionStatus,
     ToolSpec,
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import Answerer, Question
 
 PAGE_BYTES = 192 * 1024
 

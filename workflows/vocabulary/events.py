@@ -10,24 +10,18 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.parts import (
-    Again,
-    Answerer,
-    Binding,
     BlobRef,
     Blocked,
-    Form,
     Frozen,
     Message,
-    Question,
-    Remember,
     StopReason,
-    Subject,
     Timing,
     ToolError,
     ToolResult,
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 

@@ -3,6 +3,7 @@
  *
  * Rule: all times come from the events; only what is still running is drawn up to `now`.
  */
+import { stepNumber } from '../view/ids.js';
 import { questionKey, questionsBelow } from '../view/sub_views.js';
 import { becameOf, duration, total } from '../shared/format.js';
 
@@ -54,7 +55,7 @@ function modelRow(step, turn, now) {
     );
   } else segments.push({ from, to, kind: step.live ? 'stream running' : 'stream', title: duration(to - from) });
   const tries = step.attempt > 1 ? `attempt ${step.attempt}` : '';
-  const note = `step ${step.step_id.slice(step.step_id.lastIndexOf('s') + 1)}`;
+  const note = `step ${stepNumber(step.step_id)}`;
   const shared = { key: step.step_id, kind: 'model', stepId: step.step_id, segments, note, tries };
   const state = step.live || step.status === 'running' ? 'running' : step.stop === 'error' ? 'failed' : 'done';
   return {

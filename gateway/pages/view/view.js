@@ -4,6 +4,7 @@
  * Rule 1: `reduce(view, event)` changes none of its arguments; unchanged parts keep their objects.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
+import { turnOf } from './ids.js';
 import { stillOpen } from './sub_views.js';
 import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './tool_calls.js';
 
@@ -234,7 +235,6 @@ function fromSnapshot(view, snapshot) {
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
 }
 
-const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };
 const newStep = ({ step_id }) => ({ ...START, key: step_id, step_id });
 const newTurn = (id) => ({ id, status: 'running', usage: NO_USAGE, cost_usd: 0, messages: [], tools: {} });

@@ -30,7 +30,7 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import By, Question
+from perdure.workflows.vocabulary.questions import By, Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 

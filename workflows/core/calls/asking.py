@@ -23,7 +23,8 @@ from perdure.workflows.protocol.commands import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered
 from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, InputReceived, InputRequested
 from perdure.workflows.vocabulary.ids import question_id
-from perdure.workflows.vocabulary.parts import BlobRef, By, Question
+from perdure.workflows.vocabulary.parts import BlobRef
+from perdure.workflows.vocabulary.questions import By, Question
 
 
 def put(draft: Draft, call: Call) -> None:

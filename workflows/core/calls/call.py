@@ -13,7 +13,8 @@ from perdure.workflows.core.state.record import Record
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import OpenedAgent
 from perdure.workflows.vocabulary.elicitation import ServerInput
-from perdure.workflows.vocabulary.parts import Again, Binding, BlobRef, Part, ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import BlobRef, Part, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Again, Binding
 
 #: Why a call asks: may it run; what is its result; what became of it; what its server wants to know.
 Asks = Literal["approval", "input", "outcome", "server"]

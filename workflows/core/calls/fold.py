@@ -27,7 +27,7 @@ from perdure.workflows.vocabulary.events import (
     InputRequested,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import Question
+from perdure.workflows.vocabulary.questions import Question
 
 CallEvent = ToolStarted | ApprovalRequested | ApprovalResolved | InputRequested | InputReceived
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.state.record import Record
-from perdure.workflows.vocabulary.parts import Question
+from perdure.workflows.vocabulary.questions import Question
 
 KEPT_SETTLED: Final = 200
 KEPT_ALLOWED: Final = 200

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from perdure.workflows.vocabulary.durations import Duration
-from perdure.workflows.vocabulary.parts import Frozen, Remember
+from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.questions import Remember
 
 #: Of an agent's, a tool's, an input's and a role's name.
 NAME: Final = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import JsonValue
 
-from perdure.workflows.vocabulary.parts import Form
+from perdure.workflows.vocabulary.questions import Form
 
 if TYPE_CHECKING:
     from perdure.workflows.definition.tools.activity import ToolUse

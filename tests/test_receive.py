@@ -84,6 +84,10 @@ def test_a_message_that_cannot_be_taken_in_is_told_so(story: Story, reason: str)
 def test_a_repeat_does_nothing_and_nothing_comes_after_the_last_event() -> None:
     assert receive(Story.new().accepted("x", "m2").state, HI, AT) == ()
     assert receive(closed().state, HI, AT) == ()
+    # A sub-agent's session closes by itself.
+    answered = Story.new()
+    answered.event("session.closed", reason="answered")
+    assert receive(answered.state, HI, AT) == ()
 
 
 def test_nobody_can_write_a_session_s_own_notes() -> None:

@@ -57,7 +57,7 @@ def _take_in(draft: Draft, command: SendMessage) -> None:
     if seen is not None:
         if seen.content_sha256 != command.content_sha256:
             _reject(draft, command, "conflict")
-    elif state.closing is not None:
+    elif state.closing is not None or state.closed:
         _reject(draft, command, "session_closed")
     elif state.room < 1:
         _reject(draft, command, "queue_full")

@@ -9,7 +9,8 @@ from temporalio.exceptions import ActivityError, FailureError
 from perdure.workflows.core.effects import CompareTools, FindDefinition, LoadDefinition
 from perdure.workflows.core.outcomes import DefinitionFound, DefinitionLoaded, ToolsCompared
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.activities import LOAD_AGENT, TOOLS_CHANGED, current_agent, load_agent, tools_changed
+from perdure.workflows.protocol.activities import current_agent, load_agent, tools_changed
+from perdure.workflows.running.activity_options import LOAD_AGENT, TOOLS_CHANGED
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolError
 

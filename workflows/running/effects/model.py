@@ -5,7 +5,8 @@ from temporalio.exceptions import ActivityError
 
 from perdure.workflows.core.effects import AskModel
 from perdure.workflows.core.outcomes import ModelEnded
-from perdure.workflows.protocol.activities import call_model, call_of, model_config
+from perdure.workflows.protocol.activities import call_model, call_of
+from perdure.workflows.running.activity_options import model_config
 from perdure.workflows.running.effects.opened import Opened
 from perdure.workflows.running.failures import step_failure
 from perdure.workflows.vocabulary.ids import step_number

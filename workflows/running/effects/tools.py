@@ -8,14 +8,13 @@ from perdure.workflows.core.effects import CallServer, RunActivity, RunRemote
 from perdure.workflows.core.outcomes import ToolEnded
 from perdure.workflows.protocol.activities import (
     ALLOWED_SPEC,
-    TAKE_RESULT,
     CallOptions,
     TakeResultInput,
     ToolOutput,
     call_mcp_tool,
     take_result,
-    tool_config,
 )
+from perdure.workflows.running.activity_options import TAKE_RESULT, tool_config
 from perdure.workflows.running.effects.opened import Opened
 from perdure.workflows.running.failures import local_failure
 from perdure.workflows.running.tool_failures import as_data

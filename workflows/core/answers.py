@@ -144,7 +144,7 @@ def question(state: SessionState, question_id: str) -> QuestionState:
     settled = next((one for one in reversed(state.questions.settled) if one.question_id == question_id), None)
     found = state.questions.find(question_id)
     loaded, name = state.slot.loaded, found.name if found else None
-    policy = loaded.policy(name) if loaded and name else None
+    policy = state.policy(name) if name else None
     spec = loaded.spec(name) if loaded and name else None
     described = policy if policy is not None and policy.input is not None else spec
     return QuestionState(

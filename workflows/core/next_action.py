@@ -158,7 +158,7 @@ def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:
     for call in turn.calls:
         if not isinstance(call.stage, Ready | Refused) or len(ready) >= room:
             continue
-        policy = state.slot.loaded.policy(call.name) if state.slot.loaded else None
+        policy = state.policy(call.name)
         most = policy.parallel if policy else None
         if most is not None and by_tool[call.name] >= most:
             continue

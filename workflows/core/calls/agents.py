@@ -64,8 +64,7 @@ def share_of(state: SessionState, share: float) -> float | None:
 
 def session_of(state: SessionState, call: Call) -> str | None:
     """The session that will answer this call; None for a call that no session of its own answers."""
-    agent = state.slot.loaded
-    policy = agent.policy(call.name) if agent else None
+    policy = state.policy(call.name)
     if policy is None or policy.runner != "child" or state.rehearsal:
         return None
     return sub_session_id(state.new.session_id, call.call_id)
@@ -97,7 +96,7 @@ def open_agent(state: SessionState, call: Call, policy: Policy) -> OpenAgent | T
 
 def opened(draft: Draft, call: Call, outcome: OpenedAgent | ToolError) -> None:
     """What another agent is given is known, or is wrong."""
-    policy = _policy(draft.state, call)
+    policy = draft.state.policy(call.name)
     if isinstance(outcome, ToolError) or policy is None or not goes_on(draft.turn, call):
         finish(draft, call, outcome if isinstance(outcome, ToolError) else STOPPED)
     elif policy.runner == "handoff":
@@ -184,7 +183,3 @@ def adopted(draft: Draft, call: Call, work: Adopt, outcome: LoadedAgent | ToolEr
 
 def _digest(state: SessionState, name: str) -> str | None:
     return state.slot.loaded.agents.get(name) if state.slot.loaded else None
-
-
-def _policy(state: SessionState, call: Call) -> Policy | None:
-    return state.slot.loaded.policy(call.name) if state.slot.loaded else None

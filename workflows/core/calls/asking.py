@@ -17,7 +17,6 @@ from perdure.workflows.core.calls.fold import asker
 from perdure.workflows.core.calls.results import UNKNOWN, declined, denied, expired, finish, start
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.commands import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered
@@ -82,7 +81,7 @@ def expire(draft: Draft) -> None:
         draft.add(QuestionSettled(question_id=question.question_id))
         call = _now(draft, call)
         if stage.asks == "approval":
-            policy = _policy(draft, call)
+            policy = draft.state.policy(call.name)
             approval = policy.approval if policy else None
             approved = approval is not None and approval.default == "approve"
             _resolve(draft, call, question, approved, "expired", None)
@@ -112,7 +111,7 @@ def withdraw(draft: Draft, call_ids: Iterable[str]) -> None:
 
 
 def _put_approval(draft: Draft, call: Call) -> None:
-    agent, policy = draft.state.slot.loaded, _policy(draft, call)
+    agent, policy = draft.state.slot.loaded, draft.state.policy(call.name)
     number, asked = 1, call.made
     if call.changed:
         if agent is None or policy is None or policy.binds is None:
@@ -143,7 +142,7 @@ def _put_approval(draft: Draft, call: Call) -> None:
 
 def _put_input(draft: Draft, call: Call) -> None:
     start(draft, call.made)
-    made, policy = call.made, _policy(draft, call)
+    made, policy = call.made, draft.state.policy(call.name)
     prompt = made.args.get("prompt")
     draft.add(
         InputRequested(
@@ -183,7 +182,7 @@ def _put_server(draft: Draft, call: Call) -> None:
     assert call.server is not None
     wanted = call.server.open
     assert wanted is not None
-    policy, asked = _policy(draft, call), call.as_run
+    policy, asked = draft.state.policy(call.name), call.as_run
     draft.add(
         InputRequested(
             **draft.stamp,
@@ -276,11 +275,6 @@ def _now(draft: Draft, call: Call) -> Call:
     found = draft.turn.call(call.call_id)
     assert found is not None
     return found
-
-
-def _policy(draft: Draft, call: Call) -> Policy | None:
-    agent = draft.state.slot.loaded
-    return agent.policy(call.name) if agent else None
 
 
 def _until(draft: Draft, time: timedelta | None) -> datetime | None:

@@ -42,7 +42,7 @@ def tool_ended(draft: Draft, call: Call, outcome: ToolOutput | ServerAsks | Tool
             return
         outcome = TOO_MANY if counts else STOPPED
     failed = outcome if isinstance(outcome, ToolError) else outcome.error
-    policy = _policy(draft, call)
+    policy = draft.state.policy(call.name)
     if failed is not None and policy is not None and policy.activity is not None and counts:
         if policy.fallback is not None and not is_final(failed, once=policy.once):
             draft.change(at(call, Ready(FallBack(failed), began(call, draft.now))))
@@ -60,7 +60,7 @@ def give_up(draft: Draft) -> None:
             # Its own time is over; how long it has to end is told when it is told to.
             draft.change(at(call, replace(stage, overdue=True, until=None)))
         elif isinstance(stage, Ending) and stage.until <= draft.now:
-            policy = _policy(draft, call)
+            policy = draft.state.policy(call.name)
             once = policy is not None and policy.once
             finish(draft, call, too_late(call.name) if stage.late else UNKNOWN if once else STOPPED)
 
@@ -73,7 +73,7 @@ def _fallen(
     failed_too = outcome if isinstance(outcome, ToolError) else outcome.error
     if failed_too is None:
         return outcome
-    policy = _policy(draft, call)
+    policy = draft.state.policy(call.name)
     name = policy.fallback if policy else ""
     return work.failed.saying(preview(f"{work.failed.message} The fallback {name} failed, too: {failed_too.message}"))
 
@@ -112,7 +112,3 @@ def _ask_for_server(draft: Draft, call: Call, asks: ServerAsks) -> bool:
         return False
     draft.change(replace(call, stage=Asking("server"), server=server))
     return True
-
-
-def _policy(draft: Draft, call: Call) -> Policy | None:
-    return draft.state.slot.loaded.policy(call.name) if draft.state.slot.loaded else None

@@ -79,15 +79,14 @@ def _effect(draft: Draft, call: Call) -> Effect | ToolError:
     assert isinstance(stage, Running)
     if state.rehearsal:
         return Rehearse(call.as_run)
-    agent = state.slot.loaded
-    policy = agent.policy(call.name) if agent else None
+    policy = state.policy(call.name)
     if policy is None:
         return ToolError(type=UNKNOWN_TOOL, message=f"There is no tool {call.name!r} any more.")
     match stage.work:
         case Begin():
             return _first(state, call, policy)
         case FallBack(failed=failed):
-            other = agent.policy(policy.fallback) if agent and policy.fallback else None
+            other = state.policy(policy.fallback) if policy.fallback else None
             return failed if other is None else _activity(call, other, fallback_activity(call.call_id), None)
         case RunChild() as work:
             until = None if policy.timeout is None else draft.now + policy.timeout

@@ -19,6 +19,7 @@ from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import Limits, SessionLimits
+from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.commands import NewSession
 from perdure.workflows.vocabulary.parts import SessionStatus
 
@@ -72,6 +73,10 @@ class SessionState(Record):
         """What the agent of this name is given."""
         taken = self.slot.taken
         return taken.inputs.get(agent, self.new.inputs) if taken else self.new.inputs
+
+    def policy(self, tool: str) -> Policy | None:
+        """How calls of this tool are carried out; None: the agent has no such tool."""
+        return self.slot.loaded.policy(tool) if self.slot.loaded else None
 
     @property
     def sub_sessions(self) -> dict[str, str]:

@@ -5,10 +5,11 @@ The SDK logs each failed attempt with the stack of the whole worker, in which a 
 Rule 1: a failure with a type of its own is an answer: arguments that do not fit, what a tool refuses, a model server that
 is away. It takes one line, at INFO.
 Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is shown
-once for a call, however often that is tried.
+once for a call, however often that is tried. Of a bug in another process, the trace is a note on the failure.
 """
 
 import logging
+import traceback
 from collections import OrderedDict
 from types import TracebackType
 from typing import Final
@@ -41,16 +42,22 @@ class FailureLines(logging.Filter):
             return True
         info = activity.info()
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
-        bug = _bug(error)
-        frames = user_frames(bug or error)
-        place = f" at {_place(frames)}" if frames else ""
+        bug = bug_in(error)
+        frames, line = user_frames(bug or error), user_line(bug or error)
+        place = f" at {line.filename}:{line.lineno}" if line else ""
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
         record.args = ()
         record.exc_info = record.exc_text = None
-        if bug is None:
+        trace = "\n".join(getattr(error, "__notes__", ()))
+        if bug is None and not trace:
             return not _is_model_s(error) and self._lower(record)
-        if self._is_new((info.workflow_id or "", info.activity_id, type(bug).__name__, place)):
+        if not self._is_new((info.workflow_id or "", info.activity_id, str(record.msg).replace(again, ""))):
+            return True
+        if bug is not None:
             record.exc_info = (type(bug), bug, frames or bug.__traceback__)
+        else:
+            # For the standard library's formatters, and for ours.
+            record.exc_text = record.__dict__["exception"] = trace
         return True
 
     def _is_new(self, key: tuple[str, ...]) -> bool:
@@ -75,13 +82,18 @@ def summarize_failures() -> None:
     logger.addFilter(FailureLines())
 
 
-def _bug(error: BaseException) -> BaseException | None:
+def bug_in(error: BaseException) -> BaseException | None:
     """The exception that nobody meant to raise; None where the failure has a type of its own."""
     if not isinstance(error, ApplicationError):
         return error
-    cause = error.__cause__
+    behind = error.__cause__ or error.__context__
     # A tool's exception is carried as an ApplicationError that is named after its class.
-    return cause if cause is not None and error.type == type(cause).__name__ else None
+    return behind if behind is not None and error.type == type(behind).__name__ else None
+
+
+def trace_of(bug: BaseException) -> str:
+    """The trace of `bug` from the first frame of a user's code on."""
+    return "".join(traceback.format_exception(type(bug), bug, user_frames(bug) or bug.__traceback__)).rstrip()
 
 
 def _is_model_s(error: BaseException) -> bool:
@@ -97,14 +109,10 @@ def user_frames(error: BaseException) -> TracebackType | None:
     return frames
 
 
-def _place(frames: TracebackType) -> str:
-    """`file:line` of the innermost frame of a user's code."""
-    place, following = frames, frames.tb_next
-    while following is not None:
-        if is_users(following.tb_frame.f_code.co_filename):
-            place = following
-        following = following.tb_next
-    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
+def user_line(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost line of a user's code through which `error` came; None where it came through none."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return own[-1] if own else None
 
 
 def _words(error: BaseException) -> str:

@@ -4,7 +4,6 @@ Rule 1: all changes go through `apply(state, change)`, a pure fold.
 Rule 2: nothing here reads a clock, the network or the environment; times come with the changes.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from perdure.workflows.core.calls.fold import follow, move, settled
@@ -38,6 +37,7 @@ from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_turn import finished_call, finished_step, opened_step, started_turn
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.commands import Timer

@@ -1,9 +1,8 @@
 """What a definition that was loaded, or was not, makes of a session's state."""
 
-from dataclasses import replace
-
 from perdure.workflows.core.binding import still_allowed
 from perdure.workflows.core.state.agent_slot import TakenOver
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff, Turn
 from perdure.workflows.definition.agent import LoadedAgent

@@ -1,9 +1,8 @@
 """What the events of a turn, its steps and its calls make of a session's state."""
 
-from dataclasses import replace
-
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.commands import StepRecord

@@ -9,11 +9,10 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
-from dataclasses import replace
-
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.protocol.commands import StepRecord

@@ -4,7 +4,6 @@ Rule: a timer is an absolute time in the state. It survives restarts and continu
 session rests.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +13,7 @@ from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.changes import TimerCancelled, TimerDue
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER

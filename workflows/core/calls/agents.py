@@ -5,7 +5,6 @@ one result, and what it spent is its caller's.
 Rule 2: it is told to close, never cancelled or terminated: its last event is `session.closed`, as of any session.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +13,7 @@ from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
 from perdure.workflows.core.changes import HandoffAgreed, SetAside
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.core.sub_answer import SubAnswer, as_error, text_of

@@ -5,7 +5,6 @@ Rule 2: whatever becomes of a question, its call gets exactly one result.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -17,6 +16,7 @@ from perdure.workflows.core.calls.fold import asker
 from perdure.workflows.core.calls.results import UNKNOWN, declined, denied, expired, finish, start
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.commands import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered

@@ -3,13 +3,13 @@
 `table.py` says which stage may follow which; `README.md` here is the picture of it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import OpenedAgent
 from perdure.workflows.vocabulary.elicitation import ServerInput

@@ -5,13 +5,12 @@ names. A call that could not run anyway is not asked about.
 Rule 2: an approval counts for what it is bound to (`core/binding.py`), and the call runs as nothing else.
 """
 
-from dataclasses import replace
-
 from perdure.workflows.core.binding import binding, has_changed, is_allowed
 from perdure.workflows.core.calls.call import Asking, Call, Here, Ready, Refused, at
 from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.endings import not_run
 from perdure.workflows.core.prompt import names_in
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import LoadedAgent

@@ -1,12 +1,12 @@
 """What it means that the tool of a call has ended, or that its time is over. Pure."""
 
-from dataclasses import replace
 from typing import Final
 
 from perdure.workflows.core.calls.call import Asking, Call, Ending, FallBack, Ready, Running, at
 from perdure.workflows.core.calls.results import STOPPED, TOO_MANY, UNKNOWN, began, finish, goes_on
 from perdure.workflows.core.changes import ToolsChanged, TurnBroken
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.sub_answer import too_late
 from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.protocol.activities import ToolOutput

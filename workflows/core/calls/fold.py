@@ -1,6 +1,5 @@
 """What events and settled questions make of a call, by the table of its stages."""
 
-from dataclasses import replace
 from typing import assert_never
 
 from perdure.workflows.core.binding import Allowed
@@ -19,6 +18,7 @@ from perdure.workflows.core.calls.call import (
 )
 from perdure.workflows.core.calls.table import check
 from perdure.workflows.core.state.questions import Settled
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.vocabulary.events import (
     ApprovalRequested,

@@ -4,7 +4,6 @@ Rule 1: what is decided here is in the state before anything is awaited.
 Rule 2: a call that was given up has its result, and what comes of its effect later is dropped.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -34,6 +33,7 @@ from perdure.workflows.core.calls.call import (
 from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CallServer, Effect, Rehearse, RunActivity, RunRemote
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.tools.policy import Policy

@@ -1,11 +1,11 @@
 """The agent that a session runs: which definition, which is wanted next, and what is being looked up about it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import JsonValue
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
 from perdure.workflows.vocabulary.parts import ToolError
 

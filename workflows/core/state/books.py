@@ -1,8 +1,8 @@
 """What a session, or a turn of it, has used and spent."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.vocabulary.parts import Usage
 
 

@@ -1,9 +1,9 @@
 """Messages that wait for their turn, and the ids of what was taken in, so that a repeat does nothing."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.vocabulary.parts import Message
 
 #: Messages that wait in one session, beyond the one whose turn runs.

@@ -1,9 +1,9 @@
 """The events of a session, and what the trace keeps of its steps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.commands import StepRecord
 from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number

@@ -1,10 +1,10 @@
 """What a session waits for from outside, what was settled, and what a person allowed for the rest of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from perdure.workflows.core.binding import Allowed
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.vocabulary.questions import Question
 
 KEPT_SETTLED: Final = 200

@@ -4,7 +4,7 @@ Rule: a state survives JSON, so a session can continue as new wherever no effect
 default, for runs that began without it.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ConfigDict, JsonValue, RootModel
@@ -14,7 +14,7 @@ from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn

@@ -1,9 +1,9 @@
 """What was said in a session, and what a model call sees of it."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.commands import View
 from perdure.workflows.vocabulary.parts import Message
 

@@ -196,7 +196,7 @@ async def test_a_list_that_is_none(calls: Calls) -> None:
     [
         ("liar", "invalid_result", "does not fit its output schema: n: 'seven' is not of type 'integer'"),
         ("not_base64", "invalid_result", "content of type image/png that is not base64"),
-        ("no_result", "invalid_result", "is not an MCP tool result"),
+        ("no_result", "invalid_result", "is not a valid MCP result"),
         ("refuses", "tool_failed", "shop: tools/call"),
         ("add", "unknown_tool", "no longer has a tool 'add'"),
     ],

@@ -154,10 +154,10 @@ async def test_a_call_that_is_published_runs(lab: Lab) -> None:
         ({"index": 0}, "has no MCP server"),
         ({"index": 7}, "has no MCP server"),
         ({"index": -1}, "has no MCP server"),
-        ({"label": "other"}, "has no MCP server 'other' at that position"),
+        ({"label": "other"}, "has no MCP server 'other' at that index"),
         ({"tool": "die"}, "does not allow the tool 'die'"),
-        ({"name": "shop_sum"}, "knows 'add' by another name"),
-        ({"once": True}, "disagrees on whether it may be repeated"),
+        ({"name": "shop_sum"}, "has another name for 'add'"),
+        ({"once": True}, "declares other `side_effects` for it"),
     ],
 )
 async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
@@ -175,7 +175,7 @@ async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, cha
 async def test_a_call_of_an_older_version_is_refused_clearly(tmp_path: Path) -> None:
     request = CallMcpToolInput.model_validate(old_call(tmp_path / "ran"))
     servers = McpServers({}, LocalBlobs(tmp_path / "blobs"), SHELF.by_digest)
-    with pytest.raises(ApplicationError, match="it can be made again") as refused:
+    with pytest.raises(ApplicationError, match="make the call again") as refused:
         await ActivityEnvironment().run(servers.call_mcp_tool, request)
     assert refused.value.type == "not_published"
     assert not (tmp_path / "ran").exists()

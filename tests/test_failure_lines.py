@@ -18,11 +18,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.places import ToolPlaces
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.telemetry.log import configure
+from perdure.workflows.protocol.activities import CallOptions
 
 RATES = {"DE": (5.0, 2)}
 
@@ -55,12 +57,12 @@ async def quote_all(countries: list[str]) -> list[float]:
 @workflow.defn
 class Calls:
     @workflow.run
-    async def run(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
+    async def run(self, calls: list[tuple[str, dict[str, Any]]], how: CallOptions | None) -> None:
         for number, (name, args) in enumerate(calls, 1):
             try:
                 await workflow.execute_activity(
                     name,
-                    args,
+                    args=[args, how] if how else [args],
                     activity_id=f"t1.s1.c{number}",
                     start_to_close_timeout=timedelta(seconds=10),
                     retry_policy=RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=1)),
@@ -82,10 +84,16 @@ def output() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def logged(server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any]) -> list[dict[str, Any]]:
-    """What a worker logs that makes these calls of the tools above, one after the other."""
+async def logged(
+    server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any], apart: bool = False
+) -> list[dict[str, Any]]:
+    """What a worker logs that makes these calls of the tools above, one after the other.
+
+    `apart`: in a process of their own.
+    """
     client = await connect(Settings(data_dir=folder), address=server.address)
-    tools = Catalogue([weigh, quote, quote_all]).activities(LocalBlobs(folder), asyncio.get_running_loop())
+    places = ToolPlaces([__file__], 1) if apart else None
+    tools = Catalogue([weigh, quote, quote_all]).activities(LocalBlobs(folder), asyncio.get_running_loop(), places)
     queue = folder.name
     with ThreadPoolExecutor(2) as threads:
         async with Worker(
@@ -96,7 +104,10 @@ async def logged(server: DevServer, folder: Path, output: io.StringIO, *calls: t
             activity_executor=threads,
             workflow_runner=UnsandboxedWorkflowRunner(),
         ):
-            await client.execute_workflow(Calls.run, list(calls), id=f"default/{queue}", task_queue=queue)
+            given = [list(calls), CallOptions(process=True) if apart else None]
+            await client.execute_workflow(Calls.run, args=given, id=f"default/{queue}", task_queue=queue)
+    if places is not None:
+        await places.aclose()
     lines = [json.loads(line) for line in output.getvalue().splitlines()]
     return [line for line in lines if line["logger"] == "temporalio.activity"]
 
@@ -136,6 +147,21 @@ async def test_a_bug_is_one_trace_that_begins_in_the_tool(
     assert raised == "KeyError: 'AQ'"
     assert "temporalio" not in first["exception"]
     assert "exception" not in second
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("name", "args"), [("quote", {"country": "AQ"}), ("quote_all", {"countries": ["AQ"]})], ids=["thread", "loop"]
+)
+async def test_a_bug_in_a_process_of_its_own_has_its_line(
+    temporal_server: DevServer, tmp_path: Path, output: io.StringIO, name: str, args: dict[str, Any]
+) -> None:
+    first, second = await logged(temporal_server, tmp_path, output, (name, args), apart=True)
+
+    line = rate.__code__.co_firstlineno + 1
+    assert first["event"] == f"{name} failed: KeyError: 'AQ' at {__file__}:{line}"
+    assert second["event"] == f"{name} failed (attempt 2): KeyError: 'AQ' at {__file__}:{line}"
+    assert [line["level"] for line in (first, second)] == ["warning", "warning"]
 
 
 def test_a_server_that_starts_says_nothing(output: io.StringIO) -> None:

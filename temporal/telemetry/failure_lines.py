@@ -44,7 +44,7 @@ class FailureLines(logging.Filter):
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
         bug = bug_behind(error)
         frames, line = user_frames(bug or error), user_line(bug or error)
-        place = f" at {line.filename}:{line.lineno}" if line else ""
+        place = f" at {line.filename}:{line.lineno}" if line else _noted(bug)
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
         record.args = ()
         record.exc_info = record.exc_text = None
@@ -97,6 +97,11 @@ def user_frames(error: BaseException) -> TracebackType | None:
     while frames is not None and not is_users(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     return frames
+
+
+def _noted(bug: BaseException | None) -> str:
+    """The place that comes as a note with a bug of another process."""
+    return "".join(f" {note}" for note in getattr(bug, "__notes__", ()))
 
 
 def user_line(error: BaseException) -> traceback.FrameSummary | None:

@@ -22,7 +22,7 @@ from temporalio.testing import ActivityEnvironment
 from perdure.activities.shipped import builtin_tools, order_desk
 from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
-from perdure.temporal.telemetry.failure_lines import bug_behind, user_line
+from perdure.temporal.telemetry.failure_lines import bug_in, trace_of
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 
 #: Seconds between two checks whether the worker is still there.
@@ -69,31 +69,25 @@ async def _call(
     try:
         returned = await run.run(tool.carry_out, args)
     except ApplicationError as error:
+        bug = bug_in(error)
         return "failed", {
+            "trace": trace_of(bug) if bug is not None else None,
             "message": error.message,
             "type": error.type,
             "details": to_jsonable_python(error.details, fallback=str),
             "non_retryable": error.non_retryable,
             "next_retry_delay": error.next_retry_delay,
-            "bug_at": _bug_at(error),
         }
     except BaseException as error:
         return "failed", {
+            "trace": trace_of(error),
             "message": f"{type(error).__name__}: {error}",
             "type": TOOL_FAILED,
             "details": [],
             "non_retryable": False,
             "next_retry_delay": None,
-            "bug_at": None,
         }
     return "done", (returned.result.model_dump_json().encode(), returned.big, returned.files)
-
-
-def _bug_at(error: ApplicationError) -> str | None:
-    """`file:line` of the tool's own code where a bug showed; None where the failure has a type of its own."""
-    bug = bug_behind(error)
-    line = user_line(bug) if bug is not None else None
-    return None if line is None else f"{line.filename}:{line.lineno}"
 
 
 def _functions(sources: list[str]) -> dict[str, Callable[..., Any]]:

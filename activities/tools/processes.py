@@ -167,7 +167,17 @@ class _Process:
                 case "heartbeat":
                     activity.heartbeat(*said)
                 case "failed":
-                    return _failure(said)
+                    failure = ApplicationError(
+                        said["message"],
+                        *said["details"],
+                        type=said["type"],
+                        non_retryable=said["non_retryable"],
+                        next_retry_delay=said["next_retry_delay"],
+                    )
+                    if said["trace"] is not None:
+                        # A note is for this worker's log; Temporal never gets it.
+                        failure.add_note(said["trace"])
+                    return failure
                 case _:
                     result, big, files = said
                     return Returned(ToolResult.model_validate_json(result), big, files)
@@ -194,23 +204,6 @@ class _Process:
         code = self._process.wait()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         return ApplicationError(f"The process that ran {name} ended {how}.", type=TOOL_CRASHED)
-
-
-def _failure(said: dict[str, Any]) -> ApplicationError:
-    """What a tool's process says of a failed call, as the tool would have raised it here."""
-    error = ApplicationError(
-        said["message"],
-        *said["details"],
-        type=said["type"],
-        non_retryable=said["non_retryable"],
-        next_retry_delay=said["next_retry_delay"],
-    )
-    if said["bug_at"] is not None:
-        # Traces do not leave their process: the exception is made anew, with its place as a note.
-        bug = type(said["type"], (Exception,), {})(said["message"])
-        bug.add_note(f"at {said['bug_at']}")
-        error.__cause__ = bug
-    return error
 
 
 def _never_began() -> FailureError:

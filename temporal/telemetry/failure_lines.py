@@ -5,7 +5,7 @@ The SDK logs each failed attempt with the stack of the whole worker, in which a 
 Rule 1: a failure with a type of its own is an answer: arguments that do not fit, what a tool refuses, a model server that
 is away. It takes one line, at INFO.
 Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is shown
-once for a call, however often that is tried.
+once for a call, however often that is tried. Of a bug in another process, the trace is a note on the failure.
 """
 
 import logging
@@ -42,16 +42,22 @@ class FailureLines(logging.Filter):
             return True
         info = activity.info()
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
-        bug = bug_behind(error)
+        bug = bug_in(error)
         frames, line = user_frames(bug or error), user_line(bug or error)
-        place = f" at {line.filename}:{line.lineno}" if line else _noted(bug)
+        place = f" at {line.filename}:{line.lineno}" if line else ""
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
         record.args = ()
         record.exc_info = record.exc_text = None
-        if bug is None:
+        trace = "\n".join(getattr(error, "__notes__", ()))
+        if bug is None and not trace:
             return not _is_model_s(error) and self._lower(record)
-        if self._is_new((info.workflow_id or "", info.activity_id, type(bug).__name__, place)):
+        if not self._is_new((info.workflow_id or "", info.activity_id, str(record.msg).replace(again, ""))):
+            return True
+        if bug is not None:
             record.exc_info = (type(bug), bug, frames or bug.__traceback__)
+        else:
+            # For the standard library's formatters, and for ours.
+            record.exc_text = record.__dict__["exception"] = trace
         return True
 
     def _is_new(self, key: tuple[str, ...]) -> bool:
@@ -76,14 +82,18 @@ def summarize_failures() -> None:
     logger.addFilter(FailureLines())
 
 
-def bug_behind(error: BaseException) -> BaseException | None:
+def bug_in(error: BaseException) -> BaseException | None:
     """The exception that nobody meant to raise; None where the failure has a type of its own."""
     if not isinstance(error, ApplicationError):
         return error
-    # One that cannot be carried as it is was raised from nothing.
-    cause = error.__cause__ or error.__context__
+    behind = error.__cause__ or error.__context__
     # A tool's exception is carried as an ApplicationError that is named after its class.
-    return cause if cause is not None and error.type == type(cause).__name__ else None
+    return behind if behind is not None and error.type == type(behind).__name__ else None
+
+
+def trace_of(bug: BaseException) -> str:
+    """The trace of `bug` from the first frame of a user's code on."""
+    return "".join(traceback.format_exception(type(bug), bug, user_frames(bug) or bug.__traceback__)).rstrip()
 
 
 def _is_model_s(error: BaseException) -> bool:
@@ -97,11 +107,6 @@ def user_frames(error: BaseException) -> TracebackType | None:
     while frames is not None and not is_users(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     return frames
-
-
-def _noted(bug: BaseException | None) -> str:
-    """The place that comes as a note with a bug of another process."""
-    return "".join(f" {note}" for note in getattr(bug, "__notes__", ()))
 
 
 def user_line(error: BaseException) -> traceback.FrameSummary | None:

@@ -77,7 +77,7 @@ def _faults(schema: Any, root: dict[str, Any], place: Place, depth: int) -> Iter
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")
-    if isinstance(reference, str) and not _leads_somewhere(reference, root):
+    if isinstance(reference, str) and not _resolves(reference, root):
         yield (*place, "$ref"), f"{reference!r} is not in this schema, and nothing is fetched from elsewhere"
     for key in ("properties", "$defs"):
         for name, part in (schema.get(key) or {}).items():
@@ -91,7 +91,7 @@ def _faults(schema: Any, root: dict[str, Any], place: Place, depth: int) -> Iter
             yield from _faults(part, root, (*place, key, index), depth + 1)
 
 
-def _leads_somewhere(reference: str, root: dict[str, Any]) -> bool:
+def _resolves(reference: str, root: dict[str, Any]) -> bool:
     if not reference.startswith("#"):
         return False
     found: Any = root

@@ -66,13 +66,13 @@ async def record(ledger: str, before: str = "", after: str = "") -> str:
 
 @activity.defn
 async def ship(ledger: str, before: str = "", after: str = "") -> str:
-    """Send a parcel, once; a person is asked what became of it where nobody knows."""
+    """Send a parcel, once; a person is asked if its outcome is unknown."""
     return await _effect(ledger, before, after)
 
 
 @activity.defn
 async def launch(ledger: str, before: str = "", after: str = "") -> str:
-    """Start something, once; the turn stops where nobody knows what became of it."""
+    """Start something, once; the turn stops if its outcome is unknown."""
     return await _effect(ledger, before, after)
 
 

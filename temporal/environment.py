@@ -1,4 +1,4 @@
-"""The environment of this process, and what is taken from it before there are settings."""
+"""The environment of this process, and what is read from it before there are settings."""
 
 import os
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-#: Where `perdure dev` keeps everything, unless it is told otherwise.
+#: Where `perdure dev` stores everything by default.
 DEFAULT_DATA_DIR: Final = Path(".perdure")
 
 
 def environment() -> Mapping[str, str]:
-    """The environment as it is now, read-only: for `${NAME}` in definitions, vendors' keys, and child processes."""
+    """A read-only copy of the environment: for `${NAME}` in definitions, vendors' keys and child processes."""
     return MappingProxyType(dict(os.environ))

@@ -1,8 +1,8 @@
 """The settings of a process; with `temporal.environment`, the only place where the environment is read.
 
-Our own settings are `PERDURE_…`. How to reach Temporal is told by the standard `TEMPORAL_…` (see
-`perdure.temporal.server.client`), and keys and base URLs of model providers by their SDKs' own variables, which
-nothing of ours copies or stores.
+Our own settings are `PERDURE_…`. The standard `TEMPORAL_…` variables say how to reach Temporal (see
+`perdure.temporal.server.client`). Keys and base URLs of model providers are read by their SDKs from the SDKs' own
+variables; our code neither copies nor stores them.
 """
 
 import ipaddress
@@ -23,12 +23,13 @@ _PREFIX = "PERDURE_"
 
 
 class SettingsInvalid(UserError):
-    """A setting has a value that it cannot have; the message names the variable."""
+    """A setting has an invalid value; the message names the variable."""
 
 
-#: `KEY=` in a compose file means that it is not set. Temporal makes one id of name and build, with these between them.
+#: Temporal joins deployment name and build id into one id, with `.` or `:` between them.
 _Name = Annotated[str, Field(pattern=r"^[^.:\s]{1,200}$")]
 _Build = Annotated[str, Field(pattern=r"^[^:\s]{1,200}$")]
+#: An empty variable, such as `KEY=` in a compose file, counts as not set.
 _NotEmpty = BeforeValidator(lambda given: given or None)
 
 
@@ -51,7 +52,7 @@ _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 
 
 def _host_names(given: Any) -> Any:
-    """One text with commas, as a variable gives them, or a list."""
+    """Accepts comma-separated text, as in an environment variable, or a list."""
     names = tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
     if not all(isinstance(name, str) and _HOST_NAME.fullmatch(name) for name in names):
         raise ValueError(
@@ -66,7 +67,7 @@ _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
 
 
 def _patterns(given: object) -> object:
-    """`A, B_*` as an environment variable has it; empty is not set."""
+    """Accepts `A, B_*`, as in an environment variable; an empty value means not set."""
     if not isinstance(given, str):
         return given
     return tuple(word for part in given.split(",") if (word := part.strip())) or None
@@ -76,52 +77,53 @@ _Patterns = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_pattern
 
 
 class Settings(BaseSettings):
-    """Seconds, bytes and counts, as the names say. Make one by `Settings.load()`."""
+    """Units are in the names: seconds (`_s`), bytes, days; all others are counts. Create one with `Settings.load()`."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
-    #: Everything that `perdure dev` keeps: Temporal's database, logs, blobs.
+    #: Everything that `perdure dev` stores: Temporal's database, logs, blobs.
     data_dir: Path = DEFAULT_DATA_DIR
-    #: The blob store, where it is not `blobs` in `data_dir`; worker and gateway must see the same.
+    #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
     blob_dir: Path | None = None
 
-    #: Variables that agent definitions may name, and programs that they may start as MCP servers: names or patterns with
-    #: `*`, separated by commas. None: what each definition lists in `secrets`, and any program.
+    #: Variables that agent definitions may reference, and programs they may start as MCP servers: comma-separated names
+    #: or patterns with `*`. None: the variables that each definition lists in `secrets`, and any program.
     allowed_secrets: _Patterns = None
     allowed_commands: _Patterns = None
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    #: Where Prometheus reads this process directly, as `IP:port`; for workers, which have no gateway. None: nowhere.
+    #: `IP:port` on which Prometheus scrapes this process directly; for workers, which have no gateway. None: not
+    #: served.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
-    #: Sends OpenTelemetry spans to where the standard `OTEL_…` variables say.
+    #: Sends OpenTelemetry spans to the exporter that the standard `OTEL_…` variables configure.
     otel: _Switch = False
-    #: What was said, and tools' arguments and results, go into the spans too.
+    #: Spans also contain messages and tools' arguments and results.
     otel_content: _Switch = False
 
-    #: How long a workflow task, or a query, waits for the worker that has the session in memory. A busy worker loses its
-    #: sessions where this is short, and replays them, which makes it busier. Sessions of a dead worker do not wait it out:
-    #: see `perdure.temporal.server.sticky`.
+    #: How long a workflow task or a query waits for the worker that has the session in memory. If this is too short, a
+    #: busy worker loses its sessions and replays them, which makes it busier. Sessions of a dead worker are released
+    #: earlier: see `perdure.temporal.server.sticky`.
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
-    #: Long polls of a worker for workflow tasks. More of them take more tasks at once, at the price of tokens' delay.
+    #: A worker's long polls for workflow tasks. More pollers run more tasks at once, at the cost of token latency.
     workflow_pollers: int = Field(default=5, ge=2)
     #: A worker killed inside a workflow task stalls the session for this long.
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
-    #: A tool's own heartbeats reach the server no more often; at 0.25 s they are most of its load.
+    #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
     graceful_shutdown_s: float = Field(default=30, ge=0)
     #: A streaming model call holds one slot from its first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
-    #: Processes for tools with `process: true`; further calls of theirs wait.
+    #: Processes for tools with `process: true`; calls beyond this number wait.
     tool_processes: int = Field(default=4, ge=1, le=1000)
     cached_workflows: int = Field(default=4000, ge=0)
 
-    #: Of this worker, for Temporal's worker versioning: both, or none and everything is unversioned.
+    #: This worker's deployment and build for Temporal's worker versioning. Set both, or neither to run unversioned.
     deployment_name: Annotated[_Name | None, _NotEmpty] = None
     build_id: Annotated[_Build | None, _NotEmpty] = None
     #: `pinned`: a session stays on its build until it rests. `auto_upgrade`: the next task of any session may run on
-    #: another build, whose code must then replay what this one did.
+    #: another build, whose code must then replay what this build recorded.
     versioning: Literal["pinned", "auto_upgrade"] = "pinned"
 
     #: History events after which a session continues as new at its next rest point.
@@ -129,39 +131,39 @@ class Settings(BaseSettings):
     #: How long the embedded server keeps closed runs.
     retention_days: int = Field(default=30, ge=1)
 
-    #: Longer than a workflow task's time-out, which a killed worker can leave behind.
+    #: Longer than a workflow task's time-out, because a killed worker can leave one open.
     query_timeout_s: float = Field(default=8, gt=0)
-    #: Calls of a gateway to Temporal that are under way at a time; so many more wait for their turn, each so long.
+    #: A gateway's concurrent calls to Temporal; how many further calls may wait for a slot, and for how long.
     calls_at_once: int = Field(default=64, ge=1)
     calls_waiting: int = Field(default=5000, ge=0)
     calls_wait_s: float = Field(default=20, gt=0)
-    #: Names under which people and programs reach the gateway and the Web UI, besides localhost, IP addresses and the
-    #: gateway's --host; `*.example.com` stands for all names below it. Requests that name another host are refused.
+    #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
+    #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
-    #: Of bodies with messages, answers or files; all others may have 1 MiB.
+    #: Limit for bodies with messages, answers or files; every other body may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
-    #: A request's head has to come within this time; its body, too, and one second more for each 8 KiB of it.
+    #: Deadlines for a request's head and for its body; the body gets one second more for each 8 KiB.
     head_timeout_s: float = Field(default=20, gt=0)
     body_timeout_s: float = Field(default=30, gt=0)
-    #: Of one gateway process; whoever comes beyond is told so (429).
+    #: Connections of one gateway process; further ones get status 429.
     max_connections: int = Field(default=8000, ge=1)
     #: Event streams that one principal may have open at one gateway process.
     streams_per_principal: int = Field(default=4000, ge=1)
-    #: Frames that wait for one viewer before it is cut; it resumes by itself.
+    #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
-    #: Idle events streams get a comment this often.
+    #: Idle event streams get a comment at this interval.
     keepalive_s: float = Field(default=15, gt=0)
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Settings from the environment, with `overrides` (those that are not None) above it.
+        """Settings from the environment; `overrides` that are not None take precedence.
 
         Raises `SettingsInvalid`.
         """
         try:
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
-            # Without the input: somebody may have put a secret into the wrong variable.
+            # Without the input: it may be a secret in the wrong variable.
             problems = [f"{_named(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
 
@@ -177,10 +179,10 @@ class Settings(BaseSettings):
 
     @property
     def workflow_task_timeout(self) -> timedelta:
-        """For `start_workflow(task_timeout=…)`."""
+        """The value for `start_workflow(task_timeout=…)`."""
         return timedelta(seconds=self.workflow_task_timeout_s)
 
 
 def _named(location: tuple[int | str, ...]) -> str:
-    """The variable, or the two that only go together: no other rule is about more than one."""
+    """The variable's name, or both names of the pair: no other rule covers more than one setting."""
     return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))

@@ -1,4 +1,4 @@
-"""Real parts for tests: one Temporal dev server a run, and the whole of Perdure on it, in this process."""
+"""Shared fixtures: one real Temporal dev server per run, and all of Perdure on it, in this process."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.support.needs import missing
 
 _status = 0
 
-#: The files that take longest, in this order: one of them that began last would run on while the other processes rest.
+#: The slowest files, in this order: started last, one of them would run on while the other processes are idle.
 _FIRST = (
     *("test_kill", "test_tool_kills", "test_bench", "test_versions", "test_pages", "test_pages_questions"),
     *("test_tracing", "test_metrics", "test_small_model", "test_chat_cli"),
@@ -69,20 +69,21 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def provider() -> AsyncIterator[FakeProvider]:
-    """A provider that streams a fake answer over the real wires."""
+    """A provider that streams a fake answer over the real wire formats."""
     async with FakeProvider() as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    """Agents in YAML, by file name, that `dev` has beside the shipped ones. A module with agents of its own overrides it."""
+    """Agents in YAML, by file name, that `dev` has beside the shipped ones. A module with its own agents overrides
+    it."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def environment(provider: FakeProvider) -> dict[str, str]:
-    """What is set for `dev`. A module whose models are not the fake provider's overrides it."""
+    """Environment variables of `dev`. A module whose models are not the fake provider's overrides it."""
     return {"ANTHROPIC_BASE_URL": provider.url, "ANTHROPIC_API_KEY": "sk-test-not-a-key"}
 
 

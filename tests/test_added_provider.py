@@ -1,6 +1,6 @@
-"""A provider that this version does not have, added by one record in the table of providers: everything else follows.
+"""A new provider, added by one record in the table of providers: everything else follows from the record.
 
-The record stands in a tools file, so that `perdure` as users run it has it in each of its processes.
+The record is in a tools file, so that `perdure` as users run it has it in each of its processes.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ model: main
 instructions: Be brief.
 limits: {{session: {{cost_usd: 1.0}}}}
 """
-#: Of another provider's SDK, which serves the added one: none of it is meant for Acme.
+#: Another provider's SDK serves the added provider; none of these values may reach Acme.
 FOREIGN = {
     "OPENAI_API_KEY": "openai-key-7",
     "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
@@ -62,7 +62,7 @@ class Added:
     arguments: list[str]
 
     async def doctor(self, **environment: str) -> str:
-        """What `perdure doctor` prints."""
+        """The output of `perdure doctor`."""
         process = await asyncio.create_subprocess_exec(
             Path(sys.executable).parent / "perdure",
             "doctor",

@@ -29,7 +29,7 @@ limits:
 
 
 def problems(tmp_path: Path, text: str, tools: frozenset[str] | None = None) -> list[str]:
-    """Problems of `text` as `LINE: FIELD: MESSAGE`."""
+    """The problems of `text` as `LINE: FIELD: MESSAGE`."""
     file = tmp_path / "agent.yaml"
     file.write_text(text)
     loaded = load_agent_file(file, {}, tools)

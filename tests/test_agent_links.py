@@ -1,4 +1,4 @@
-"""Agents that name each other: what is refused, with its place, and what their digests cover."""
+"""Agents that refer to each other: what is refused, with its place, and what their digests cover."""
 
 from pathlib import Path
 from typing import Any

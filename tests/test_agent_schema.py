@@ -70,7 +70,7 @@ def test_durations_are_written_as_people_write_them() -> None:
 
 
 def fields(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Each property at any depth, by its place."""
+    """Each property at any depth, with its place."""
     if isinstance(schema, dict):
         for key, value in schema.items():
             if key == "properties":

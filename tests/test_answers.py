@@ -1,4 +1,4 @@
-"""Answers over real HTTP: what is refused and why, whose answer counts, and what viewers see meanwhile."""
+"""Answers over real HTTP: which are refused and why, which one counts, and what viewers see meanwhile."""
 
 import asyncio
 import json
@@ -199,7 +199,7 @@ async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, lengt
 @pytest.mark.parametrize(
     ("form", "result"),
     [
-        # A pattern that takes for ever, and a form that leads back to itself.
+        # A pattern that takes forever, and a form that refers back to itself.
         ({"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}, {"a": "a" * 60 + "!"}),
         ({"type": "object", "$ref": "#"}, {}),
     ],
@@ -212,7 +212,7 @@ def test_a_stranger_s_form_holds_nobody_up(form: dict[str, Any], result: dict[st
 
 
 async def test_many_questions_at_once_are_all_shown(sessions: Sessions) -> None:
-    """More than one answer of the session holds."""
+    """They do not fit into one page of the session's query."""
     session = await asked(sessions, *[("measure", {"text": f"{n}".ljust(900)}) for n in range(64)])
     found = (await sessions.snapshot(session))["questions"]
     assert [one["args"]["text"].strip() for one in found] == [str(n) for n in range(64)]

@@ -24,7 +24,7 @@ def story(approval: Any, *, limit: int = 64, **fields: Any) -> Story:
 
 
 def plan(approval: Any, wanted: ToolCall, **fields: Any) -> Plan:
-    """Without what it is bound to."""
+    """The call's plan, with `bound` cleared."""
     return plan_calls(story(approval, **fields).state, (wanted,))[ID].model_copy(update={"bound": None})
 
 
@@ -37,7 +37,7 @@ def plan(approval: Any, wanted: ToolCall, **fields: Any) -> Plan:
         ({}, 1, ASK),
         (HUNDRED, 150, ASK),
         (HUNDRED, 100, RUN),
-        # What cannot be decided is decided by a person.
+        # If the condition cannot be evaluated, a person decides.
         (HUNDRED, "150", ASK),
         (HUNDRED, None, ASK),
         (HUNDRED, [1], ASK),
@@ -62,7 +62,7 @@ def test_a_call_asks_as_its_policy_says(approval: Any, amount: Any, expected: Pl
     ],
 )
 def test_a_condition_sees_inputs_user_and_spend(when: str, expected: Plan) -> None:
-    """The step before cost 0.25."""
+    """The preceding step cost 0.25."""
     assert plan({"when": when}, call(ID), user="boss", inputs={"level": "gold"}) == expected
 
 
@@ -84,7 +84,7 @@ def test_arguments_that_are_too_long_to_be_looked_at_are_looked_at_by_a_person()
         ({"agent": {"name": "pick"}}, True),
         ({"pick": {"task_queue": "q", "description": "x", "input": {"type": "object"}, "approval": "always"}}, True),
         ("wake_me", False),
-        # A Python function looks by itself.
+        # A Python function validates its arguments itself.
         ({"pick": {"approval": "always"}}, False),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_client_s_call_is_a_question() -> None:
 
 
 def allowed(approval: Any = "always", **fields: Any) -> Story:
-    """A person has allowed the tool, as it is, for the rest of the session."""
+    """A person has allowed the unchanged tool for the rest of the session."""
     begun = story(approval)
     bound = plan_calls(begun.state, (call(ID),))[ID].bound
     begun.note(QuestionSettled(question_id="q1", answer_id="a1", allow=Allowed(name="add", bound=bound, **fields)))
@@ -112,7 +112,7 @@ def allowed(approval: Any = "always", **fields: Any) -> Story:
 
 
 def renewed(begun: Story, *, description: str = "Adds.", **options: Any) -> Plan:
-    """The plan of another call once the tool, or its options, are others."""
+    """The plan of another call after the tool, or its options, changed."""
     old = begun.state.loaded
     assert old is not None
     tools = [{"add": {"approval": "always", **options}}]
@@ -130,7 +130,7 @@ def test_what_was_allowed_as_another_tool_is_asked_again_with_the_reason() -> No
     begun = allowed()
     found = renewed(begun, description="Adds, and sends the sum to everybody.")
     assert (found.do, found.again) == ("ask", "tool_changed")
-    # Also where it is the old one again: a person knows nothing of what was between.
+    # Even if the old tool is back: the person does not know what was in between.
     begun.loaded(story("always").state.loaded)
     assert plan_calls(begun.state, (call("t1.s1.c3"),))["t1.s1.c3"].do == "ask"
 
@@ -165,7 +165,7 @@ def test_what_was_allowed_with_the_same_arguments_is_asked_with_others() -> None
     assert do() == "run"
     assert do(args={"a": "x", "b": [True]}) == "ask"
     assert do(args={"a": "x"}) == "ask"
-    # Nobody knows what they will become, or nobody has looked.
+    # The validated arguments are unknown, or were never computed.
     assert do(checked=None) == "ask"
     assert do(blob=BlobRef(key="acme/s1/x", size=1)) == "ask"
 
@@ -174,7 +174,8 @@ def test_what_was_allowed_with_the_same_arguments_is_asked_with_others() -> None
     ("checked", "misfit", "expected"),
     [
         ("tool", None, "run"),
-        # The worker that called the model did not have the tool: a schema knows nothing of what its types make of it.
+        # The worker that called the model lacked the tool, and a schema cannot know what the tool's types do to
+        # arguments.
         ("schema", None, "ask"),
         (None, None, "ask"),
         ("schema", "a: is wrong", "ask"),
@@ -185,7 +186,7 @@ def test_a_condition_believes_only_the_tool_itself(checked: Any, misfit: str | N
     wanted = call(ID, amount=1).model_copy(update={"checked": checked, "misfit": misfit})
     found = plan(HUNDRED, wanted)
     assert (found.do, found.refused is not None) == (expected, (checked, misfit) == ("tool", "a: is wrong"))
-    # A policy without a condition, or none at all, needs not know.
+    # A policy without a condition, or no policy at all, does not depend on the arguments.
     if misfit is None:
         assert (plan("always", wanted), plan("never", wanted)) == (ASK, RUN)
 

@@ -1,4 +1,4 @@
-"""The schema of a tool's arguments, from hints and docstrings, and the words in which bad ones are refused."""
+"""The schema of a tool's arguments, from type hints and docstrings, and the messages that refuse invalid ones."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The form tool: how it is named in a definition, and which answers fit a call."""
+"""The form tool: how a definition names it, and which answers fit a call."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Hostile HTTP against the real thing: refused in words, never a 5xx, nothing lost, and the server lives on."""
+"""Hostile HTTP against the real server: refused with a message, never a 5xx, nothing lost, and the server survives."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 
 JSON = {"Content-Type": "application/json"}
 MIB = 2**20
-#: Every route of a session, with a body that would be right.
+#: Every route of a session, with a valid body.
 ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/v1/sessions/{}", None),
     ("GET", "/v1/sessions/{}/events", None),
@@ -36,7 +36,7 @@ ROUTES: list[tuple[str, str, Any]] = [
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sessions(http: httpx2.AsyncClient, provider: FakeProvider) -> AsyncIterator[Sessions]:
-    """And afterwards the server is alive, has failed at nothing, and still answers."""
+    """Checks afterwards that the server is alive, has logged no failure, and still answers."""
     provider.default(Reply())
     sessions = Sessions(http)
     yield sessions
@@ -208,7 +208,7 @@ async def test_ids_that_are_none(sessions: Sessions, session_id: str) -> None:
     answer = await sessions.http.post("/v1/sessions", json={"agent": "assistant", "session_id": session_id})
     assert fields_of(answer) == ["session_id"]
     for method, path, body in ROUTES:
-        # Written by hand, for clients tidy up `..` before they send it.
+        # Built by hand, because clients normalise `..` before they send it.
         url = path.format(quote(session_id, safe="").replace(".", "%2e"))
         answer = await sessions.http.request(method, url, json=body)
         assert answer.status_code in (404, 405, 422), (method, url, answer.text)
@@ -255,7 +255,7 @@ async def test_cursors_that_are_none(sessions: Sessions, cursor: str) -> None:
     url = f"/v1/sessions/{session}/events"
     in_query = await sessions.http.get(url, params={"after": cursor})
     assert fields_of(in_query) == ["after"]
-    if cursor != " ":  # which no client sends
+    if cursor != " ":  # no client sends it
         in_header = await sessions.http.get(url, headers=[(b"Last-Event-ID", cursor.encode())])
         assert fields_of(in_header) == ["Last-Event-ID"]
 
@@ -351,7 +351,7 @@ def test_whatever_comes_is_answered(dev: Dev) -> None:
         @given(target=targets, body=bodies)
         def answered(target: tuple[str, str], body: Any) -> None:
             method, path = target
-            # What is no JSON (NaN, halves of pairs) is sent as Python writes it.
+            # Values that are not JSON (NaN, halves of surrogate pairs) are sent as Python writes them.
             data = json.dumps(body).encode()
             answer = http.request(method, path.format(session), content=data, headers=JSON)
             assert answer.status_code < 500, (target, data, answer.text)

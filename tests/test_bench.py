@@ -1,4 +1,4 @@
-"""`perdure bench`: its arithmetic, its table and JSON, and that a quick run measures what it names."""
+"""`perdure bench`: its arithmetic, its table and JSON, and that a quick run measures the groups it names."""
 
 import io
 import json
@@ -164,7 +164,7 @@ def event(kind: EventType.ValueType, at_ms: int = 0) -> HistoryEvent:
 
 
 def scheduled(name: str, at_ms: int, task: int) -> HistoryEvent:
-    """An activity of this type, by the workflow task that completed with the event of that number."""
+    """An activity of this type, scheduled by the workflow task that completed with the event `task`."""
     found = event(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, at_ms)
     found.activity_task_scheduled_event_attributes.activity_type.name = name
     found.activity_task_scheduled_event_attributes.workflow_task_completed_event_id = task
@@ -201,7 +201,7 @@ async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
     )
     (events,) = (row for row in found.rows if row.group == "tools" and row.target and row.unit == "events")
     assert events.met
-    # A line through few points may fall on a busy machine, so that is all that is sure of it.
+    # A line through few points may slope down on a busy machine, so only this much is certain.
     assert all(row.value is not None and row.value > 0 for row in found.rows if row.group != "memory")
 
 

@@ -1,4 +1,4 @@
-"""What `perdure bench` makes of its rows: the file that is compared later, the comparison, and the report page."""
+"""The outputs of `perdure bench`: the file for later comparisons, the comparison, and the report page."""
 
 import json
 import re
@@ -130,7 +130,7 @@ def test_the_command_compares_two_files_and_fails_a_run_that_got_worse(tmp_path:
 
 
 class Tags(HTMLParser):
-    """Every tag that is opened is closed, and what they name."""
+    """Checks that every opened tag is closed, and collects names and links."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The blob store keeps what it is given under safe keys, and folding loses nothing."""
+"""The blob store keeps data under safe keys, and folding loses nothing."""
 
 import hashlib
 import os

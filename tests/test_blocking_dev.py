@@ -1,4 +1,4 @@
-"""Tools that block, in the real `perdure dev`: streams, gateway and other calls go on, and what took effect is told."""
+"""Tools that block, in the real `perdure dev`: streams, gateway and other calls continue, and effects are reported."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ async def call(sessions: Sessions, *calls: tuple[str, dict[str, Any]]) -> str:
 
 
 async def streams_on(sessions: Sessions) -> Viewer:
-    """A stranger's whole turn, streamed in one attempt."""
+    """Another session's whole turn, streamed in one attempt."""
     assert (await sessions.http.get("/healthz")).status_code == 200
     other = await sessions.create("blocker", message="tell a story")
     viewer = await ended(sessions, other)
@@ -98,7 +98,7 @@ async def test_a_blocked_loop_harms_no_stream_and_its_effect_is_told(
 
 
 async def test_a_stop_is_obeyed_at_once(sessions: Sessions, tmp_path: Path) -> None:
-    """The file comes only after the turn has ended: nobody waited for the tool."""
+    """The file appears only after the turn has ended, so the stop did not wait for the tool."""
     session = await call(sessions, ("block", {"ledger": str(tmp_path), "until": "go"}))
     await written(tmp_path, "begun")
     await sessions.stop(session)
@@ -132,7 +132,7 @@ async def test_a_blocked_tool_does_not_keep_the_worker_from_ending(
 
 
 async def test_processes_of_tools_end_with_the_worker(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
-    """Even where it is killed in the middle of a call."""
+    """Even if the worker is killed in the middle of a call."""
     session = await call(sessions, ("wait_apart", {"ledger": str(tmp_path), "until": "go"}))
     await written(tmp_path, "begun")
     (child,) = tool_processes(dev)
@@ -155,5 +155,5 @@ async def test_a_process_that_ends_fails_its_call_alone(sessions: Sessions, tmp_
 
 
 def tool_processes(dev: Dev) -> list[psutil.Process]:
-    """Those of `dev` that run tools."""
+    """The processes of `dev` that run tools."""
     return [one for one in psutil.Process(dev.pid).children(recursive=True) if "tool_child" in " ".join(one.cmdline())]

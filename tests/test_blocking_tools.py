@@ -1,4 +1,5 @@
-"""Where tools run, on a real Temporal server: all that the SDK offers is there, and whoever holds others up is named."""
+"""Where tools run, on a real Temporal server: the whole SDK is available there, and a tool that blocks others is
+named."""
 
 import asyncio
 import os
@@ -138,7 +139,7 @@ async def test_calls_that_begin_meanwhile_do_not_wait_for_it(lab: Lab, talk: Tal
 async def test_a_call_that_blocks_beyond_its_time_out_is_given_up(
     talk: Talk, ledger: str, tool: str, kind: str
 ) -> None:
-    """Its thread cannot be ended, and what comes of it later is dropped."""
+    """Its thread cannot be ended; its later result is dropped."""
     await begin(talk, (tool, {"ledger": ledger, "until": "go"}))
     await written(Path(ledger), "begun")
     found = results(await end(talk))
@@ -262,7 +263,7 @@ async def test_a_stop_ends_the_process(apart: Talk, ledger: str) -> None:
 
 
 async def test_a_time_out_ends_the_process(apart: Talk, ledger: str) -> None:
-    # Makes the process, which may take longer than the time-out.
+    # Starts the process, which may take longer than the time-out.
     await outcome(apart, "count_calls", {"word": "first"})
     await begin(apart, ("block_briefly", {"ledger": ledger, "until": "go"}))
     await written(Path(ledger), "begun")
@@ -275,7 +276,7 @@ async def test_a_time_out_ends_the_process(apart: Talk, ledger: str) -> None:
 
 
 async def test_a_call_that_waits_for_room_never_ran(lab: Lab, apart: Talk, ledger: str) -> None:
-    """Of the one process that there may be. It happens once, and yet it is known what became of it."""
+    """A `once` call that waits for the only process: its outcome is known, because it never started."""
     await begin(apart, ("block", {"ledger": ledger, "until": "go"}))
     await written(Path(ledger), "begun")
     async for other in session(lab, "apart"):
@@ -288,7 +289,7 @@ async def test_a_call_that_waits_for_room_never_ran(lab: Lab, apart: Talk, ledge
 
 
 def children() -> list[psutil.Process]:
-    """Processes of tools."""
+    """The processes that run tools."""
     return [one for one in psutil.Process().children() if any("tool_child" in word for word in one.cmdline())]
 
 
@@ -306,7 +307,7 @@ async def until_logged(logs: Any, event: str) -> None:
 
 @contextmanager
 def let_go(ledger: str, seconds: float) -> Any:
-    """Another process lets the interpreter go, so long after a tool has begun to hold it."""
+    """Another process releases the GIL `seconds` after a tool has begun to hold it."""
     os.mkfifo(Path(ledger) / "pipe")
     waits = f"until grep -qs begun ledger.txt; do sleep 0.02; done; sleep {seconds}; echo go > pipe"
     with subprocess.Popen(["sh", "-c", waits], cwd=ledger):

@@ -1,4 +1,4 @@
-"""What requests may hold, and how a message is known again."""
+"""What requests may contain, and how a repeated message is recognised."""
 
 from typing import Any
 

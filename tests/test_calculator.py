@@ -1,4 +1,4 @@
-"""Exact arithmetic, and what hostile expressions come to."""
+"""Exact arithmetic, and the results of hostile expressions."""
 
 from decimal import Decimal
 
@@ -65,35 +65,35 @@ def test_rounded_answers_say_so(expression: str, result: str) -> None:
         ("\ud800", "not an arithmetic expression"),
         ("１ + ２", "invalid character"),
         ("٣ + ٤", "invalid character"),
-        ("1 / 0", "divides by zero"),
-        ("1 // 0.0", "divides by zero"),
-        ("5 % (1 - 1)", "divides by zero"),
-        ("0 ** -1", "divides by zero"),
+        ("1 / 0", "division by zero"),
+        ("1 // 0.0", "division by zero"),
+        ("5 % (1 - 1)", "division by zero"),
+        ("0 ** -1", "division by zero"),
         ("2 ^ 3", r"write \*\* for a power"),
         ("1,000 + 1", "without separators"),
         ("5 & 3", "only the operators"),
-        ("sqrt(-1)", "no square root"),
-        ("(-8) ** 0.3", "no broken power"),
-        ("sqrt(1, 2)", "sqrt does not take these arguments"),
-        ("min()", "min does not take these arguments"),
-        ("round(1, 0.5)", "round does not take these arguments"),
-        ("round(1, 10 ** 9)", "round does not take these arguments"),
-        ("pi * 2", "'pi' is not known"),
-        ("exp(1)", "no function 'exp'; there are sqrt, abs"),
-        ("True + 1", "'True' is not a number"),
-        ("2j", "not a number"),
-        ("'a' * 9", "not a number"),
-        ("1 < 2", "are understood"),
-        ("(1).real", "are understood"),
-        ("[1][0]", "are understood"),
-        ("(lambda: 1)()", "are understood"),
-        ("[x for x in (1, 2)]", "are understood"),
-        ("round(number=1)", "are understood"),
-        ("max(*(1, 2))", "are understood"),
-        ("(0).__class__.__base__.__subclasses__()", "are understood"),
-        ("().__class__", "are understood"),
-        ("f'{1}'", "are understood"),
-        ("1if 2else 3", "are understood"),
+        ("sqrt(-1)", "no real square root"),
+        ("(-8) ** 0.3", "no real power"),
+        ("sqrt(1, 2)", "sqrt does not accept these arguments"),
+        ("min()", "min does not accept these arguments"),
+        ("round(1, 0.5)", "round does not accept these arguments"),
+        ("round(1, 10 ** 9)", "round does not accept these arguments"),
+        ("pi * 2", "unknown name 'pi'"),
+        ("exp(1)", "unknown function 'exp'; the functions are sqrt, abs"),
+        ("True + 1", "'True' is not a supported number"),
+        ("2j", "not a supported number"),
+        ("'a' * 9", "not a supported number"),
+        ("1 < 2", "are supported"),
+        ("(1).real", "are supported"),
+        ("[1][0]", "are supported"),
+        ("(lambda: 1)()", "are supported"),
+        ("[x for x in (1, 2)]", "are supported"),
+        ("round(number=1)", "are supported"),
+        ("max(*(1, 2))", "are supported"),
+        ("(0).__class__.__base__.__subclasses__()", "are supported"),
+        ("().__class__", "are supported"),
+        ("f'{1}'", "are supported"),
+        ("1if 2else 3", "are supported"),
     ],
 )
 def test_what_is_not_understood_is_explained(expression: str, said: str) -> None:
@@ -121,7 +121,7 @@ def test_what_is_not_understood_is_explained(expression: str, said: str) -> None
     ids=lambda text: text[:30],
 )
 def test_what_would_grow_without_end_is_refused(expression: str) -> None:
-    with pytest.raises(CalculationError, match=r"longer than|too deeply|too many nested|nested deeper"):
+    with pytest.raises(CalculationError, match=r"more than|longer than|too deeply|too many nested|nested deeper"):
         calculate(expression)
 
 

@@ -1,4 +1,4 @@
-"""Loading tools from modules and files, and the catalogue of them: what is found, and how every mistake is explained."""
+"""Loading tools from modules and files into the catalogue: what is found, and how every mistake is explained."""
 
 import asyncio
 import sys
@@ -34,10 +34,10 @@ ADD = """
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Writes a file below the working directory; what was loaded is forgotten afterwards."""
+    """Writes a file below the working directory; loaded modules are forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
-    # Without the repository, whose rooms nobody else can import by their bare names, and without the folders of tools
-    # that other tests have loaded: this one has a file `tools.py`, too.
+    # Without the repository, whose packages nobody else can import by their bare names, and without the folders of
+    # tools that other tests have loaded: this test has a file `tools.py` as well.
     others = [entry for entry in map(Path, sys.path) if entry.resolve() != ROOT and not (entry / "tools.py").exists()]
     monkeypatch.setattr(sys, "path", [str(entry) for entry in others])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -1,4 +1,4 @@
-"""A tool that its server exchanges behind an approval does not run as what was not allowed."""
+"""A tool that its server replaces after an approval does not run in the place of the approved one."""
 
 from collections.abc import AsyncIterator
 
@@ -94,10 +94,10 @@ async def test_a_tool_exchanged_after_it_was_allowed_is_asked_again(lab: Lab) ->
     await questions(talk, 1)
     await talk.answer("t2.s1.c1.approval", remember=True)
     await end(talk, 2)
-    # Allowed, and as it was.
+    # Approved and unchanged.
     events = await turn(talk, PAY)
     assert asked(events) == []
-    # In one step: it is still thought to be what was allowed, and does not run as another.
+    # In one step: the new tool is still taken for the approved one, and must not run in its place.
     lab.stage.plays = [Play("", [("exchange", {"description": "Other."})]), Play("", [PAY]), Play("done")]
     await talk.send("go on")
     assert (await questions(talk, 2))[1:] == [("t4.s2.c1.approval2", "tool_changed")]
@@ -128,7 +128,7 @@ async def test_what_is_never_remembered_is_asked_each_time(lab: Lab) -> None:
     state: QuestionState = await talk.ask(SessionWorkflow.question, "t2.s1.c1.approval")
     assert state.question is not None
     assert (state.question.remember, state.question.bound is not None) == ("never", True)
-    # A gateway refuses this; a session does not rely on it.
+    # A gateway refuses this; the session must not rely on that.
     await talk.answer("t2.s1.c1.approval", remember=True)
     await end(talk, 2)
     await begin(talk, PAY, done="approval.requested")
@@ -142,7 +142,7 @@ async def test_the_same_arguments_are_remembered_and_no_others(lab: Lab) -> None
     talk = await start(lab, "same")
     await begin(talk, PAY, done="approval.requested")
     await questions(talk, 1)
-    # What was allowed is what runs.
+    # What was approved is what runs.
     await talk.answer("t2.s1.c1.approval", remember=True, args={"amount": 2})
     await end(talk, 2)
     events = await turn(talk, ("pay", {"amount": 2}))

@@ -132,7 +132,7 @@ class Chat:
         await self.process.stdin.drain()
 
     async def until(self, words: str) -> None:
-        """Returns when the output holds `words` after what was waited for before."""
+        """Returns once the output contains `words` after the text of the previous wait."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
             while (found := self.output.find(words, self._seen)) < 0:
@@ -142,7 +142,7 @@ class Chat:
         self._seen = found + len(words)
 
     async def end(self) -> int:
-        """Closes its input and reads to the end; the exit code."""
+        """Closes its input and reads to the end; returns the exit code."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

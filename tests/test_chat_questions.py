@@ -1,4 +1,4 @@
-"""Questions at the prompt of `perdure chat`: what is typed → what is answered; and the command against `perdure dev`."""
+"""Questions at the prompt of `perdure chat`: typed text → answer; and the command against `perdure dev`."""
 
 import signal
 from collections.abc import Iterator

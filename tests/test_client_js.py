@@ -1,6 +1,7 @@
 """The browser's client under Node: the SSE parser, a stream that breaks, messages that are sent again.
 
-`client.js` is laid out as the gateway serves it (`/client.js` beside `/pages/`), so what it imports is found as in a browser.
+`client.js` is laid out as the gateway serves it (`/client.js` beside `/pages/`), so its imports resolve as in a
+browser.
 """
 
 import json
@@ -21,7 +22,7 @@ Node = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    """Runs a script with `client`, `input` and `output(value)` in scope; returns what it gave to `output`."""
+    """Runs a script with `client`, `input` and `output(value)` in scope; returns the value given to `output`."""
     binary = shutil.which("node")
     if binary is None and os.environ.get("PERDURE_CI") == "1":
         pytest.fail("node is missing, and with PERDURE_CI=1 nothing is skipped")

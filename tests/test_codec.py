@@ -1,4 +1,4 @@
-"""Payloads that are too big for a history lie with their session's blobs, and come back as they were."""
+"""Payloads that are too large for a history are stored with their session's blobs, and come back unchanged."""
 
 import os
 from datetime import timedelta

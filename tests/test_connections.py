@@ -1,4 +1,4 @@
-"""Bodies over the limit, clients that are slow, and too many of them: over raw sockets and through real clients."""
+"""Bodies over the limit, slow clients, and too many of them: over raw sockets and through real clients."""
 
 import asyncio
 import http.client
@@ -39,7 +39,7 @@ def connected(dev: Dev) -> socket.socket:
 
 
 def rest(connection: socket.socket) -> bytes:
-    """All that comes to the connection's end; a reset raises."""
+    """Everything received up to the end of the connection; a reset raises."""
     found = b""
     while data := connection.recv(65536):
         found += data
@@ -47,7 +47,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def exchange(dev: Dev, head: str, *bodies: bytes) -> tuple[int, str]:
-    """Sends everything, then reads, as the plainest client does: status and code."""
+    """Sends everything, then reads, as the simplest client does; returns status and code."""
     with connected(dev) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode())
         for body in bodies:

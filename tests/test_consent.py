@@ -1,4 +1,4 @@
-"""What asks before it runs, through real sessions: a condition, a person and the tool see the same arguments."""
+"""Approvals in real sessions: a condition, a person and the tool see the same arguments."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -76,7 +76,7 @@ def seen(events: list[Event], kind: type[ApprovalRequested] | type[ToolStarted])
             for amount in ("1e3", "150", " 150.5 ", "1_000", 150)
         ),
         (("remit", {"amount": "Infinity"}), {"amount": "Infinity"}, "amount=inf"),
-        # Nobody can compare it, so a person looks.
+        # NaN cannot be compared, so a person decides.
         (("remit", {"amount": "NaN"}), {"amount": "NaN"}, "amount=nan"),
         (("remit", {"amount": 1, "note": "ask"}), {"note": "ask"}, "note='ask'"),
         (
@@ -87,7 +87,7 @@ def seen(events: list[Event], kind: type[ApprovalRequested] | type[ToolStarted])
         (("remit", {"amount": 1, "speed": "fast"}), {"speed": "fast"}, "None fast"),
         (("owe", {"amount": "101"}), {"amount": "101"}, "Decimal('101')"),
         (("shout", {"word": "FIRE"}), {"word": "fire"}, "word='fire'"),
-        # Its arguments are never what they were; so a person is asked each time.
+        # Validation changes its arguments every time, so a person is asked each time.
         (("double", {"amount": 1}), {"amount": 1}, "amount=2"),
     ],
 )
@@ -102,7 +102,7 @@ async def test_a_condition_sees_what_the_tool_will(
     assert seen(events, ToolStarted) == asked
     (result,) = results(events).values()
     assert given in str(result.output)
-    # The model is shown its own words.
+    # The model sees its own arguments.
     (said,) = [part for message in talk.stage.requests[-1] for part in message.parts if isinstance(part, ToolCall)]
     assert said.as_written().args == call[1]
 
@@ -142,7 +142,7 @@ async def test_a_call_that_its_condition_lets_through_runs_unasked(
         ),
         (("owe", {"amount": "NaN"}), "amount: should be a finite number"),
         (("owe", {"amount": -1}), "amount: should be greater than or equal to 0"),
-        # Another server may be kinder, but nobody here knows.
+        # Another server may accept it, but that is unknown here.
         (("ship", {"dry_run": "no"}), "dry_run: 'no' is not of type 'boolean'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What holds between the packages: stubs and activities, the closed union of events, and what workflow code loads."""
+"""Contracts between the packages: stubs and activities, the closed union of events, and imports of workflow code."""
 
 import ast
 import asyncio
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, type | None]:
-    """Name, types of the arguments without `self`, type of the result."""
+    """Name, argument types without `self`, result type."""
     definition = activity._Definition.must_from_callable(fn)
     return definition.name, definition.arg_types, definition.ret_type
 
@@ -97,7 +97,7 @@ def test_a_room_is_imported_from_this_repository_as_a_part_of_perdure(room: str)
 
 
 def test_workflow_code_imports_what_it_is_allowed_to() -> None:
-    """No SDK and no I/O: a session's code is replayed anywhere."""
+    """No SDK and no I/O, because a session's code is replayed anywhere."""
     allowed = {"perdure", "temporalio", "pydantic", "pydantic_core", "jinja2"}
     imported = {
         (alias.name if isinstance(node, ast.Import) else node.module or "").partition(".")[0]
@@ -121,7 +121,7 @@ def test_no_room_is_imported_by_its_bare_name(room: str) -> None:
 
 
 def test_workflow_code_loads_no_sdk() -> None:
-    """A worker may import what it likes; a session's code must not, for it is replayed on others."""
+    """A worker may import anything; a session's code must not, because other processes replay it."""
     code = "import sys, perdure.workflows.session; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = run.stdout.split()

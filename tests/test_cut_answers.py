@@ -1,4 +1,4 @@
-"""Answers that end oddly, from a provider's bytes to what callers are told, over every wire and the whole of Perdure."""
+"""Answers with unusual ends, from a provider's bytes to what callers see, over every wire format and all of Perdure."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ model: main
 instructions: Be brief.
 tools: [current_time]
 """
-#: The word of each wire for the output limit, and for a content filter or refusal.
+#: Each wire format's word for the output limit, and for a content filter or refusal.
 CUT = {"claude": "max_tokens", "gpt": "max_output_tokens", "chat": "length"}
 FILTERED = {"claude": "refusal", "gpt": "content_filter", "chat": "content_filter"}
 every_wire = pytest.mark.parametrize("agent", list(CUT))
@@ -51,7 +51,7 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 
 
 async def turn(sessions: Sessions, agent: str) -> tuple[str, dict[str, Any]]:
-    """The session, and its turn as `?wait=` gives it."""
+    """The session, and its turn as `?wait=` returns it."""
     session = await sessions.create(agent)
     told = await sessions.ask(session, "go")
     return session, {**told["turn"], "messages": told["messages"]}

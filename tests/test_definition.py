@@ -14,6 +14,6 @@ def test_options_of_a_tool_survive_json() -> None:
 
 @pytest.mark.parametrize("timeout", ["0s", "0.4ms", "366d", "9999999999d", "5", 5, "1 h", "-1s"])
 def test_a_time_out_that_temporal_cannot_keep_is_refused(timeout: object) -> None:
-    """One of zero would fail the workflow task of every session that calls the tool."""
+    """A time-out of zero would fail the workflow task of every session that calls the tool."""
     with pytest.raises(ValidationError):
         ToolUse.model_validate({"add": {"timeout": timeout}})

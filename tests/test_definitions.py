@@ -17,7 +17,7 @@ from perdure.workflows.vocabulary.parts import ToolSpec
 
 
 def write(folder: Path, name: str, **fields: Any) -> Path:
-    """An agent file called after the agent; what is not given is the smallest that is right."""
+    """An agent file named after the agent; fields that are not given get the smallest valid value."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"models": {"m": {"use": "demo/x"}}, "model": "m", "instructions": "x", **fields}
     file = folder / f"{name}.yaml"
@@ -35,7 +35,7 @@ def instructions(found: Known | None) -> str:
 
 
 def touch(file: Path, text: str) -> None:
-    """Writes `text` as an edit that no clock is too coarse to see."""
+    """Writes `text` so that even a coarse file clock shows the change."""
     file.write_text(text)
     stat = file.stat()
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
@@ -194,7 +194,7 @@ async def test_included_files_and_shared_models_are_watched_too(tmp_path: Path) 
 
 
 class Telling(LocalBlobs):
-    """Says when something was stored; refuses to store anything while it is away."""
+    """Signals when something was stored; refuses to store anything while it is unavailable."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -205,7 +205,7 @@ class Telling(LocalBlobs):
         if self.away:
             raise OSError("the store is away")
         await super().put(key, data)
-        # Later than the rest of the refresh that waits for this.
+        # After the rest of the refresh that waits for this.
         asyncio.get_running_loop().call_soon(self.stored.set)
 
 

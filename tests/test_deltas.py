@@ -1,4 +1,4 @@
-"""Fragments become frames on the leading edge: the first at once, the next ones joined. Time is virtual."""
+"""Fragments become frames on the leading edge: the first at once, later ones joined. Time is virtual."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ def thought(written: str, part: int = 0) -> Delta:
 
 
 def written(script: Callable[[DeltaWriter], Awaitable[None]]) -> list[tuple[float, Frame]]:
-    """Plays `script`; returns every frame with the milliseconds from the beginning to it."""
+    """Plays `script`; returns every frame with its time in milliseconds from the beginning."""
 
     async def play() -> list[tuple[float, Frame]]:
         loop = asyncio.get_running_loop()
@@ -142,7 +142,7 @@ def test_close_sends_what_waits_and_ends_the_step() -> None:
         ((thought("hm"), text("a", 1), text("b", 2)), None, (Reasoning(text="hm"), Text(text="a"), Text(text="b"))),
         ((text("a"), Delta(1, "tool_input", '{"a', "add")), None, (Text(text="a"),)),
         ((text(""), text("b", 1)), None, (Text(text="b"),)),
-        # The tail is of the whole, not of each part.
+        # The tail is that of the whole text, not of each part.
         ((text("abcdef"), text("g"), text("xyz", 1)), 3, (Text(text="xyz"),)),
         ((text("abcdef"), text("g"), text("xyz", 1)), 5, (Text(text="fg"), Text(text="xyz"))),
     ],

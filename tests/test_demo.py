@@ -54,7 +54,7 @@ def message(role: Role, *parts: Any) -> Message:
 
 
 def conversation(*said: str) -> tuple[Message, ...]:
-    """The user's messages, each but the last with some answer."""
+    """The user's messages; each but the last is followed by an answer."""
     turns = [[message("user", Text(text=text)), message("assistant", Text(text="Fine."))] for text in said]
     return tuple(each for turn in turns for each in turn)[:-1]
 

@@ -22,12 +22,12 @@ AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\
 
 async def doctor(*arguments: str, address: str, **environment: str) -> Result:
     environment = {**NO_KEYS, "TEMPORAL_ADDRESS": address, **environment}
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["doctor", *arguments], env=environment)
 
 
 def states(result: Result) -> list[tuple[str, str]]:
-    """(state, what was looked at) of each line."""
+    """(state, subject) of each line."""
     return [(line.split()[0], line[8:].partition(":")[0]) for line in result.stdout.splitlines()]
 
 

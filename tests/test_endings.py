@@ -1,4 +1,4 @@
-"""How an answer's end decides over its calls, its turn and its callers: in the pure core, and over whole sessions."""
+"""How an answer's end affects its calls, its turn and its callers: in the pure core, and in whole sessions."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ def after(*parts: Part, stop: StopReason) -> Story:
 
 
 def cut(story: Story, stop: StopReason) -> Story:
-    """A step whose one call has got its result."""
+    """A step whose only call has its result."""
     step = story.open().step_id
     return story.answered(call(f"{step}.c1", a=1), stop=stop).result(f"{step}.c1")
 
@@ -91,13 +91,13 @@ def test_the_model_is_told_once_in_a_row_that_its_calls_did_not_run(stop: StopRe
         return
     action = next_action(story.state)
     assert isinstance(action, CallModel)
-    # The results say it.
+    # The results already say it.
     assert action.nudge is None
     ended = how(next_action(cut(story, stop).state))
     assert ended is not None
     assert ended[:2] == ("failed", kind)
 
-    # An answer that ended well in between begins anew.
+    # A normal answer in between resets the count.
     story = cut(cut(cut(Story.new().loaded().turn(), stop), "tool_calls"), stop)
     assert isinstance(next_action(story.state), CallModel)
 
@@ -178,7 +178,7 @@ def test_whatever_a_model_says_its_turn_is_bounded_and_done_only_by_a_good_answe
             story.result(f"{step}.c1")
         good = stop in GOOD if calls else said and stop in (*GOOD, "pause")
         odd = 0 if good else odd + 1
-        # One further step for each kind of odd answer.
+        # One further step for each kind of unusual answer.
         assert odd <= 3
         action = next_action(story.state)
         if isinstance(action, FinishTurn):
@@ -230,7 +230,7 @@ def results(events: list[Event]) -> list[Any]:
 @pytest.mark.server
 @pytest.mark.parametrize(("stop", "kind"), BAD)
 async def test_a_session_runs_no_call_that_was_cut(lab: Lab, stop: StopReason, kind: str) -> None:
-    # One that is asked about and one that the session carries out itself do not run either.
+    # Neither a call that needs approval nor one that the session executes itself runs.
     calls: list[tuple[str, dict[str, JsonValue]]] = [ADD, ("book", {"what": "a table"}), ("wake_me", {"after": "1d"})]
     plays = [Play("I add.", calls, stop=stop)]
     if stop not in ENDS_TURN:
@@ -245,7 +245,7 @@ async def test_a_session_runs_no_call_that_was_cut(lab: Lab, stop: StopReason, k
         assert ("assistant", "I add.") in await talk.said()
     else:
         assert (finished.reason, types.count("step.finished")) == ("done", 2)
-        # The model saw why.
+        # The model saw the reason.
         assert "not run" in str(lab.stage.requests[1])
 
 
@@ -261,7 +261,7 @@ async def test_an_empty_answer_costs_one_step_more_and_its_nudge_is_nobodys_mess
     assert [part.text for message in page.prompt.closing for part in message.parts if isinstance(part, Text)] == [
         NUDGES["empty"]
     ]
-    # What is kept tells the very request that was sent.
+    # The stored digest identifies the exact request that was sent.
     step = [event for event in events if isinstance(event, StepFinished)][-1]
     wire = lab.parts.providers.wire(page.prompt.model)
     request = encode_request(wire.request(page.prompt, page.messages))

@@ -1,4 +1,4 @@
-"""Erasing sessions over real HTTP: every run, every blob, and again."""
+"""Erasing sessions over real HTTP: every run, every blob, and repeatedly."""
 
 import asyncio
 import uuid
@@ -48,7 +48,7 @@ def blobs(dev: Dev, session: str) -> list[Path]:
 
 
 async def long_session(sessions: Sessions) -> str:
-    """One with several runs."""
+    """A session with several runs."""
     session = await sessions.create(message=BIG)
     for turn in range(8):
         await sessions.ask(session, f"turn {turn}")

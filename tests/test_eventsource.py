@@ -1,4 +1,4 @@
-"""The real `eventsource` of npm, over a connection that is cut again and again: each event once, in order, whole."""
+"""The real `eventsource` from npm, over a connection that is cut repeatedly: each event once, in order, complete."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ TYPES = sorted(kind.model_fields["type"].default for kind in get_args(get_args(E
 class Cut:
     """Ends a connection inside the second event that is sent over it."""
 
-    #: The bytes, and how many of what begins there still go through.
+    #: The bytes to look for, and how many bytes from their start still pass.
     at: bytes
     after: int
     reset: bool = False
@@ -44,7 +44,7 @@ CUTS = [
     Cut(b"event: ", 9),
     Cut(b"data: ", 0),
     Cut(b"data: ", 20, reset=True),
-    # All of the event but the empty line that ends it.
+    # The whole event except the empty line that ends it.
     Cut(b"}\n\n", 2),
     Cut(b"}\n\n", 1, reset=True),
 ]
@@ -52,14 +52,15 @@ CUTS = [
 
 @dataclass
 class CuttingProxy:
-    """TCP between a client and `port`; each connection that carries events is cut by the next of `cuts`, if any is left.
+    """A TCP proxy between a client and `port`; each connection that carries events is cut by the next of `cuts`, if
+    any.
 
-    The client is asked to come again sooner than the gateway does.
+    It shortens the reconnection time that the gateway sends to the client.
     """
 
     port: int
     cuts: list[Cut]
-    #: Of each request, None where there is none.
+    #: The cursor of each request; None for a request without one.
     cursors: list[int | None] = field(default_factory=list)
     _connections: set["asyncio.Task[Any]"] = field(default_factory=set)
 
@@ -85,7 +86,7 @@ class CuttingProxy:
         try:
             await self._answers(from_server, writer)
         except (ConnectionError, asyncio.CancelledError):
-            # One side left, or the test is over. A cancelled handler would be logged as an error.
+            # One side disconnected, or the test is over. A cancelled handler would be logged as an error.
             pass
         finally:
             requests.cancel()
@@ -103,7 +104,7 @@ class CuttingProxy:
     async def _answers(self, from_server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen, sent = b"", 0
         while data := await from_server.read(65536):
-            # Of the same length, for the body is chunked.
+            # Of the same length, because the body is chunked.
             seen += data.replace(b"retry: 2000", b"retry: 0020")
             until = self._cut_in(seen)
             writer.write(seen[sent : len(seen) if until is None else until])
@@ -116,7 +117,7 @@ class CuttingProxy:
                 return
 
     def _cut_in(self, seen: bytes) -> int | None:
-        """Where to cut, once all of that has come."""
+        """Where to cut, once all of that has arrived."""
         ids = [match.start() for match in re.finditer(rb"\r\nid: ", seen)]
         if not self.cuts or len(ids) < 2:
             return None
@@ -127,7 +128,7 @@ class CuttingProxy:
 
 @pytest.fixture(scope="module")
 def eventsource(node: str) -> list[str]:
-    """The command of the client."""
+    """The client's command."""
     if not (CLIENTS / "node_modules" / "eventsource").is_dir():
         missing("npm's eventsource (npm install --prefix tests/clients)")
     return [node, str(CLIENTS / "follow.mjs")]
@@ -158,7 +159,7 @@ async def test_cut_again_and_again(
         async with contextlib.aclosing(lines_of(eventsource, url)) as lines:
             async for line in lines:
                 seen.append(line)
-                # While something is left to cut, more is said; then the session ends.
+                # While there are cuts left, another message is sent; then the session is closed.
                 if line.get("type") == "turn.finished":
                     if proxy.cuts:
                         await sessions.send(session, f"turn {len(seen)}")
@@ -167,7 +168,7 @@ async def test_cut_again_and_again(
         assert proxy.cuts == []
         assert seen.pop() == {"closed": 204}
         shown = [Frame(line["type"], int(line["id"]), line["data"]) for line in seen]
-        # It came again after each cut, and once more after the stream's end, always from the last whole event.
+        # It reconnected after each cut, and once more after the stream's end, always from the last complete event.
         assert len(proxy.cursors) == 1 + len(CUTS) + 1
         assert proxy.cursors[-1] == shown[-1].seq
         assert proxy.cursors[1:] == sorted(set(proxy.cursors[1:]), key=lambda cursor: cursor or 0)
@@ -182,7 +183,7 @@ async def test_cut_again_and_again(
 async def test_a_closed_session_is_read_once(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, eventsource: list[str]
 ) -> None:
-    """Its events, then 204 to the client that comes again with the last one's id."""
+    """It gets the session's events, then 204 when it reconnects with the last event's id."""
     sessions = Sessions(http)
     session = await sessions.create(message="hello")
     async with sessions.view(session) as viewer:

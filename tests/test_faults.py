@@ -1,4 +1,4 @@
-"""Providers that fail, over every wire and the whole of Perdure: one message in the end, or a failure told in words."""
+"""Failing providers, over every wire format and all of Perdure: one message in the end, or a failure in plain words."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -81,7 +81,7 @@ def only(frames: list[Frame], kind: str) -> dict[str, Any]:
 )
 @every_wire
 async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, agent: str, fault: Reply) -> None:
-    """The next attempt's answer is the only one; viewers are told to drop what they have of the first."""
+    """Only the next attempt's answer counts; viewers are notified to drop what they have of the first."""
     session = await sessions.create(agent)
     provider.script(fault, Reply(text="This time all of it came.", gap=0.01))
 
@@ -103,7 +103,7 @@ async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, a
     assert (step["attempt"], texts([step["message"]])) == (2, [("assistant", "This time all of it came.")])
     assert only(frames, "turn.finished")["reason"] == "done"
     first, second = provider.calls[-2:]
-    # The same request, so that the provider's cache and the trace hold of it.
+    # An identical request, so that the provider's cache applies and the trace is correct.
     assert first.body == second.body
     if fault.headers:
         assert second.at - first.at >= 1
@@ -127,7 +127,7 @@ async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, a
 async def test_a_refusal(
     sessions: Sessions, dev: Dev, provider: FakeProvider, agent: str, refusal: Reply, kind: str
 ) -> None:
-    """Nothing is tried again; the turn says what happened, and the session goes on with the next message."""
+    """Nothing is retried; the turn reports the error, and the session continues with the next message."""
     session = await sessions.create(agent)
     asked = len(provider.calls)
     provider.script(refusal)
@@ -168,7 +168,7 @@ async def test_a_provider_that_falls_silent_can_be_stopped(
 
 @every_wire
 async def test_a_stop_in_mid_stream(sessions: Sessions, provider: FakeProvider, agent: str) -> None:
-    """The provider's stream is closed, what had come is kept, and the next answer builds on it."""
+    """The provider's stream is closed, the partial answer is kept, and the next answer builds on it."""
     session = await sessions.create(agent)
     provider.script(LONG)
     async with sessions.view(session) as viewer:

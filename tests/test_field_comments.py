@@ -1,4 +1,4 @@
-"""Comments on fields, read from the code for people who read schemas."""
+"""Comments on fields, read from the code for schemas."""
 
 from perdure.temporal.field_comments import field_comments
 from perdure.workflows.vocabulary.parts import Frozen

@@ -1,4 +1,4 @@
-"""What sessions leave on a real Temporal server: short histories, small ones, and nothing lost between runs."""
+"""Histories of sessions on a real Temporal server: short, small, and nothing lost between runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ async def test_big_parts_leave_the_history_small(lab: Lab) -> None:
     assert size < 30_000
     answer, result = (await talk.transcript())[3:5]
     assert [part.blob is not None for part in (*answer.parts, *result.parts)] == [True, False, True]
-    # The model is told the whole of it.
+    # The model receives the whole conversation.
     whole = lab.stage.requests[-1]
     assert whole[3].parts[0].model_dump(include={"text", "blob"}) == {"text": "x" * 100_000, "blob": None}
     assert whole[4].parts[0].model_dump(include={"output", "blob"}) == {"output": "x" * 100_000, "blob": None}
@@ -93,7 +93,7 @@ async def test_a_session_can_be_found_by_its_attributes(lab: Lab) -> None:
 
 
 async def test_continuing_as_new_loses_nothing(lab: Lab) -> None:
-    """Many turns over many runs, with messages sent at any moment and a viewer that asks all the time."""
+    """Many turns over many runs, with messages sent at any moment and a viewer that queries continuously."""
     talk = await lab.start("staged", continue_as_new_after=50, metadata={"k": 1})
     runs: set[str] = set()
     seen: list[int] = []
@@ -123,7 +123,7 @@ async def test_continuing_as_new_loses_nothing(lab: Lab) -> None:
     words = [text for role, text in await talk.said() if role == "user"]
     assert words[:6] == [f"turn {number}" for number in range(6)]
     assert sorted(words[6:]) == sorted(f"burst {number}" for number in range(10))
-    # Ids, metadata, memo, attributes and what the model has seen live on as well.
+    # Ids, metadata, memo, search attributes and the model's context survive as well.
     await talk.send("turn 0", "m1")
     assert kinds(await talk.turn("last")) == ONE_STEP
     assert len(lab.stage.requests[-1]) == len(await talk.transcript()) - 1
@@ -151,7 +151,7 @@ async def test_continuing_as_new_between_two_steps(lab: Lab) -> None:
 
 
 async def test_a_stop_and_the_end_of_an_answer_at_the_same_moment(lab: Lab) -> None:
-    """Whoever comes first, the turn ends once and the session lives."""
+    """Whichever comes first, the turn ends once and the session survives."""
     talk = await lab.start("staged")
     for number in range(12):
         gate = asyncio.Event()
@@ -181,7 +181,7 @@ async def test_a_closed_session_ends_in_a_short_run(lab: Lab) -> None:
     await talk.close()
     assert await talk.handle.result() == "bye"
     assert (await talk.handle.describe()).run_id != before
-    # Two of them for each `workflow.patched` that a run begins with.
+    # Two events for each `workflow.patched` with which a run begins.
     assert len(await history(talk)) < 15
     events = await talk.events()
     check(events)

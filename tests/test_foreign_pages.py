@@ -1,6 +1,6 @@
-"""Pages of other sites, in real Chromium, against the whole of `perdure dev`: they read nothing and change nothing.
+"""Pages of other sites, in real Chromium, against all of `perdure dev`: they read nothing and change nothing.
 
-A name that a stranger points at this machine (DNS rebinding) is played by Chromium's own resolver rules.
+A host name that an attacker points at this machine (DNS rebinding) is simulated by Chromium's own resolver rules.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ async def evil_site() -> AsyncIterator[Site]:
 
 @dataclass
 class Victim:
-    """A session that waits for a person's approval, and all that a page might reach it by."""
+    """A session that waits for a person's approval, and every address by which a page might reach it."""
 
     dev: Dev
     http: httpx2.AsyncClient
@@ -151,7 +151,7 @@ async def test_a_page_of_another_origin_reads_and_changes_nothing(
 
 
 async def test_what_such_a_page_tries_does_reach_a_server(page: Page, victim: Victim, evil_site: Site) -> None:
-    """Else the test above would show nothing."""
+    """Otherwise the test above would prove nothing."""
     await page.goto(f"http://{EVIL}:{evil_site.port}/")
     async with site() as other:
         tries = on_gateway(f"http://127.0.0.1:{other.port}", victim.session, victim.question)

@@ -1,4 +1,4 @@
-"""`perdure fork` against `perdure dev`, straight through Temporal."""
+"""`perdure fork` against `perdure dev`, directly through Temporal."""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +37,7 @@ async def fork(dev: Dev, *arguments: str, data_dir: Path | None = None) -> Resul
         "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
         "PERDURE_DATA_DIR": str(data_dir or dev.data_dir),
     }
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["fork", *arguments], env=environment)
 
 
@@ -49,7 +49,7 @@ async def made(dev: Dev, *arguments: str) -> str:
 
 
 async def ended(sessions: Sessions, session: str, turns: int) -> list[tuple[str, str]]:
-    """What was said once so many turns have ended."""
+    """The session's messages once `turns` turns have ended."""
     async with sessions.view(session) as viewer:
         await viewer.until("turn.finished", turns)
     return texts((await sessions.snapshot(session))["messages"])

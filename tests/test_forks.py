@@ -69,14 +69,14 @@ async def fork(http: httpx2.AsyncClient, session: str, turn: str, **body: Any) -
 
 
 async def events(sessions: Sessions, session: str, turns: int) -> list[Frame]:
-    """The session's events once so many of its turns have ended."""
+    """The session's events once `turns` of its turns have ended."""
     async with sessions.view(session) as viewer:
         await viewer.until("turn.finished", turns)
         return viewer.durable
 
 
 def asked(provider: FakeProvider) -> list[tuple[str, Any]]:
-    """Who said what in the last request."""
+    """(role, text) of the messages in the last request."""
     return [
         (message["role"], block["text"])
         for message in provider.calls[-1].body["messages"]
@@ -297,7 +297,7 @@ async def test_a_lost_blob_does_not_keep_a_session_from_being_forked(
 ) -> None:
     source = await sessions.create("greeter", inputs={"customer": "Ann"}, message="other " * 20_000)
     await events(sessions, source, 1)
-    # The gateway itself remembers what it wrote; one that was started since does not.
+    # A running gateway caches what it wrote; a restarted one does not have it.
     await dev.kill(group=True)
     for blob in (dev.data_dir / "blobs" / "default" / source).iterdir():
         if not blob.name.startswith("x-"):

@@ -1,4 +1,4 @@
-"""`perdure dev` is stopped for a while, as by a debugger or a laptop's lid, and wakes up to attempts that are long void."""
+"""`perdure dev` is suspended, as by a debugger or a laptop's lid, and wakes up to attempts that are no longer valid."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ LONG = Reply(text=" ".join(f"word{n}" for n in range(60)), gap=0.05)
 
 
 async def until_attempt(client: Client, session: str, attempt: int) -> None:
-    """Returns when Temporal has handed out this attempt of the session's only activity, and thinks that it runs."""
+    """Returns once Temporal has handed out this attempt of the session's only activity, and considers it running."""
     async with asyncio.timeout(60):
         while True:
             described = await client.get_workflow_handle(f"default/{session}").describe()

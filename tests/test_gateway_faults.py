@@ -1,4 +1,4 @@
-"""The gateway in trouble: hostile requests, no worker, no Temporal. Every answer is a problem, and nothing is lost."""
+"""The gateway in trouble: hostile requests, no worker, no Temporal. Every error is a problem, and nothing is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def serving(
     allowed_hosts: tuple[str, ...] = (),
     read_metrics: ReadMetrics | None = None,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A gateway without a worker, and a client of it."""
+    """A gateway without a worker, and a client for it."""
     blobs = LocalBlobs(folder)
     app = create_app(
         client=client,

@@ -28,12 +28,12 @@ async def send(http: httpx2.AsyncClient, session: str, **body: Any) -> httpx2.Re
 
 
 async def streaming(provider: FakeProvider, before: int) -> None:
-    """Returns when a call after the first `before` has sent its first tokens."""
+    """Returns once a call after the first `before` has sent its first tokens."""
     await provider.until(lambda calls: len(calls) > before and len(calls[-1].tokens) >= 2)
 
 
 def events(text: str) -> list[dict[str, Any]]:
-    """The data of each frame of a whole stream."""
+    """The data of each frame of a complete stream."""
     return [
         json.loads(line.removeprefix("data: "))
         for frame in text.split("\n\n")

@@ -1,4 +1,4 @@
-"""Routes of sessions over real HTTP, against `perdure dev` as users run it."""
+"""Session routes over real HTTP, against `perdure dev` as users run it."""
 
 import asyncio
 import uuid
@@ -28,7 +28,7 @@ async def snapshot(http: httpx2.AsyncClient, session: str) -> dict[str, Any]:
 
 
 async def ended(http: httpx2.AsyncClient, session: str) -> None:
-    """Returns when the session is closed: its event stream ends then."""
+    """Returns once the session is closed, which ends its event stream."""
     answer = await http.get(f"/v1/sessions/{session}/events")
     assert "event: session.closed" in answer.text
 

@@ -1,4 +1,4 @@
-"""Another agent takes a session over: from the next step on it is that agent's, with all that was said before."""
+"""Hand-off: from the next step on, the session belongs to another agent, with the whole conversation so far."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -69,7 +69,7 @@ async def test_there_and_back(lab: Lab) -> None:
     assert (await talk.handle.describe()).typed_search_attributes.get(AGENT) == "expert"
 
     lab.stage.plays = [Play("", [("boss", {"message": "Done."})]), Play("Back.")]
-    # Somebody who last looked before the expert came names the definition that ran then.
+    # A caller whose cursor is older than the hand-off sends the digest of the previous agent.
     events = await talk.turn("thanks", digest=boss)
     assert [event.agent for event in events if isinstance(event, AgentUpdated)] == ["boss"]
     assert ("assistant", "Back.") in await talk.said()

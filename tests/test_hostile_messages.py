@@ -1,5 +1,5 @@
-"""Messages that try it: strange and long texts go through unchanged, what is sent twice or by many at the same moment
-happens once, what comes too late is refused.
+"""Hostile messages: unusual and long texts pass through unchanged, messages sent twice or concurrently take effect
+once, late ones are refused.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ async def test_one_message_from_many_at_once(sessions: Sessions) -> None:
 
 
 async def test_one_id_with_other_contents_at_once(sessions: Sessions) -> None:
-    """Exactly one of them is taken, and only who sent it is told so."""
+    """Exactly one of them is accepted, and the others get an error."""
     session = await sessions.create()
     url = f"/v1/sessions/{session}/messages?wait=30"
     bodies = [{"text": f"text {n}", "message_id": "m"} for n in range(8)]

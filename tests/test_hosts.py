@@ -1,4 +1,4 @@
-"""Which host names a server answers to, and which pages came from it."""
+"""Which host names a server accepts, and which pages count as its own."""
 
 import pytest
 

@@ -49,7 +49,7 @@ def test_a_wrong_input_is_named(inputs: dict[str, Any], field: str, words: str) 
     with pytest.raises(InputProblem) as raised:
         check_inputs(SHOP, inputs)
     assert raised.value.field == field
-    # jsonschema words a broken minLength in its own way.
+    # jsonschema has its own wording for a violated minLength.
     assert words in raised.value.message or (words == "short" and "non-empty" in raised.value.message)
     assert len(raised.value.message) < 400
 

@@ -1,4 +1,4 @@
-"""Which bodies come through to an app that would take any."""
+"""Which bodies reach an app that would accept any."""
 
 from collections.abc import AsyncIterator
 

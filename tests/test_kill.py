@@ -1,4 +1,4 @@
-"""Sessions that never die: the process is killed at each point of a turn, and nothing is lost or doubled."""
+"""Sessions survive: the process is killed at each point of a turn, and nothing is lost or duplicated."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ LONG = Reply(text=" ".join(f"word{n}" for n in range(120)), gap=0.03)
 
 
 async def frames(response: httpx2.Response) -> AsyncIterator[tuple[str, str | None, dict[str, Any]]]:
-    """(event, id, data) of an events stream, to the end of its body or to where it is cut."""
+    """(event, id, data) of an event stream, up to the end of its body or the break of the connection."""
     fields: dict[str, str] = {}
     try:
         async for line in response.aiter_lines():
@@ -40,12 +40,12 @@ async def frames(response: httpx2.Response) -> AsyncIterator[tuple[str, str | No
         return
 
 
-#: What shows that an answer is streaming: one who comes after its first words gets them as a snapshot.
+#: Types that show that an answer is streaming: a viewer that connects after its first words gets a snapshot.
 STREAMING = ("step.delta", "step.snapshot")
 
 
 async def until(url: str, session: str, after: int, *wanted: str) -> list[tuple[str, str | None, dict[str, Any]]]:
-    """The frames after a cursor, up to the first of a type that is `wanted`."""
+    """The frames after a cursor, up to the first of a type in `wanted`."""
     seen = []
     async with (
         httpx2.AsyncClient(timeout=60) as client,
@@ -75,7 +75,7 @@ async def snapshot(url: str, session: str) -> dict[str, Any]:
 
 
 def transcript(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """(role, what it says) of each message."""
+    """(role, text) of each message."""
     shown = []
     for message in found["messages"]:
         for part in message["parts"]:
@@ -92,7 +92,7 @@ def transcript(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def assert_whole(frames: list[tuple[str, str | None, dict[str, Any]]]) -> None:
-    """What a viewer saw, over all reconnects, is right: each event once and in order, each step finished once."""
+    """Over all reconnects, a viewer saw each event once and in order, and each step finished once."""
     numbers = [int(identity) for _, identity, _ in frames if identity is not None]
     assert numbers == list(range(1, len(numbers) + 1))
     started = [data["step_id"] for event, _, data in frames if event == "step.started"]
@@ -162,7 +162,7 @@ async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProv
 
 
 async def test_messages_sent_while_it_dies_are_there_once(dev: Any, provider: FakeProvider) -> None:
-    """A client that repeats a message until it is told 202 has said it once, in the order of its ids."""
+    """A client that repeats messages until they get 202 has sent each once, in the order of their ids."""
     session = await create(dev.url)
     ids = [uuid.uuid4().hex for _ in range(6)]
 

@@ -1,4 +1,4 @@
-"""Sub-agents over real HTTP: what their caller's viewers see, a kill in mid-answer, and that erasing takes them along."""
+"""Sub-agents over real HTTP: what the caller's viewers see, a kill mid-answer, and that erasing includes them."""
 
 import asyncio
 from pathlib import Path
@@ -73,7 +73,7 @@ def nested(frames: list[Frame]) -> list[dict[str, Any]]:
 
 
 def told(frames: list[Frame]) -> str:
-    """What the sub-agent's answer is, by its live frames alone."""
+    """The sub-agent's answer according to its live frames alone."""
     text = ""
     for event in nested(frames):
         if event["type"] == "step.snapshot":
@@ -159,7 +159,7 @@ async def test_erasing_takes_them_along(dev: Dev, provider: FakeProvider, sessio
     assert all(found.values())
     assert blobs(dev, children[0])
     async with asyncio.timeout(60):
-        # The list is a moment behind.
+        # The list lags by a moment.
         while session not in [one.get("parent") for one in await listed(sessions, "helper")]:
             pass
     assert all("parent" not in one for one in await listed(sessions, "boss"))
@@ -225,7 +225,7 @@ async def test_a_late_one_is_told_what_goes_on_further_down() -> None:
         STARTED,
         StepDelta("t1.s1", 1, 0, 0, "text", "Once "),
         StepDelta("t1.s1", 1, 1, 0, "text", "upon"),
-        # Told once more, as when the stream between broke.
+        # A repeated event, as after a break of the stream in between.
         STARTED,
     ]
     end = durable("tool.finished", 2, call_id="t1.s1.c1", name="f", result=RESULT, duration_ms=1)
@@ -274,7 +274,7 @@ async def test_what_ended_unseen_is_not_told_to_a_late_one() -> None:
     values: list[Event | Live] = [
         below(STARTED),
         StepDelta("t1.s2", 1, 0, 0, "text", "Once"),
-        # Its stream was cut meanwhile, for longer than it keeps events.
+        # Its stream was interrupted for longer than it retains events.
         Snapshot(page, ()),
     ]
     over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What is logged says whose it is, once, without secrets; and the last line is out before the process is gone."""
+"""Log lines name their session, once, without secrets; and the last line is written before the process exits."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure, redact
 from perdure.temporal.telemetry.redaction import HIDDEN
 
-#: What this file imports beside its workflow, the sandbox must not import again.
+#: Other imports of this file, besides its workflow, must not be re-imported by the sandbox.
 SANDBOX = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("hypothesis", "perdure", "pytest", "structlog")
 )
@@ -32,7 +32,7 @@ SANDBOX = SandboxedWorkflowRunner(
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """Where this process logs to, as JSON, until the test ends."""
+    """This process's log output, as JSON, until the test ends."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()

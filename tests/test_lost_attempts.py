@@ -1,4 +1,4 @@
-"""What lost attempts cost: whole sessions on the real server, whose streams break and whose process is killed."""
+"""The cost of lost attempts: whole sessions on the real server, with broken streams and a killed process."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
 
-#: Dollars a token.
+#: Dollars per token.
 IN, OUT = 3e-6, 15e-6
 MOST = 32_000
 AGENT = """
@@ -59,7 +59,7 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 
 
 def asked(call: Call) -> int:
-    """Tokens of a request, of which its provider told nothing."""
+    """Estimated tokens of a request for which its provider reported no usage."""
     return -(-len(encode_request(call.body)) // 3)
 
 
@@ -68,13 +68,14 @@ def streamed(call: Call) -> int:
 
 
 def lost(call: Call) -> float:
-    """What an attempt costs that was lost: its input as the provider told it, or by its bytes, and what had streamed."""
+    """The cost of a lost attempt: its input as reported by the provider, or estimated by its bytes, and what
+    streamed."""
     known = 10 if call.api == "anthropic" else asked(call)
     return known * IN + streamed(call) * OUT
 
 
 async def step(sessions: Sessions, session: str) -> dict[str, Any]:
-    """The one step of the session, once its turn has ended; its books are the session's, too."""
+    """The session's only step, once its turn has ended; its totals are the session's as well."""
     async with sessions.view(session) as viewer:
         frames = await viewer.until("turn.finished")
     (found,) = [frame.data for frame in frames if frame.type == "step.finished"]
@@ -107,7 +108,7 @@ async def test_three_broken_attempts(sessions: Sessions, provider: FakeProvider,
 async def test_what_a_provider_did_not_take_costs_nothing(
     sessions: Sessions, provider: FakeProvider, agent: str
 ) -> None:
-    """And what was lost before is still in the books after it."""
+    """And the cost of earlier lost attempts is still counted afterwards."""
     provider.script(
         Reply(status=529), Reply(fault="clean_end"), Reply(status=500), Reply(status=429), Reply(fault="fin"), WHOLE
     )
@@ -129,7 +130,7 @@ async def test_a_whole_answer_that_could_not_be_kept_was_paid_for(
     dev: Dev, sessions: Sessions, provider: FakeProvider
 ) -> None:
     session = await sessions.create("chat")
-    # The store cannot put the long answer where a file is.
+    # The store cannot create a folder for the long answer where a file exists.
     obstacle = dev.data_dir / "blobs" / "default" / session
     obstacle.parent.mkdir(parents=True, exist_ok=True)
     obstacle.write_bytes(b"")
@@ -178,13 +179,13 @@ async def test_killed_in_mid_stream(dev: Dev, sessions: Sessions, provider: Fake
     await dev.start()
     found = await step(sessions, session)
     assert found["attempt"] == 2
-    # Nobody heard of what had streamed since the last heartbeat, so it is charged a little ahead.
+    # What streamed after the last heartbeat is unknown, so a little more is charged.
     assert WHOLE_USD + lost(dead) <= found["cost_usd"] <= WHOLE_USD + lost(dead) + HEARTBEAT_S * 200 * OUT
     assert found["cost_usd"] < 0.05 * MOST * OUT
 
 
 async def test_killed_before_its_first_word(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
-    """Nobody heard anything of the attempt: it is taken for sent, and charged its input."""
+    """The attempt reported nothing: it is assumed to have been sent, and its input is charged."""
     provider.script(Reply(first_token=120), WHOLE)
     session = await sessions.create("claude", message="hello")
     async with asyncio.timeout(30):
@@ -194,5 +195,5 @@ async def test_killed_before_its_first_word(dev: Dev, sessions: Sessions, provid
     await dev.start()
     found = await step(sessions, session)
     assert found["attempt"] == 2
-    # The provider told its own count, of 10 tokens, or had not yet.
+    # The provider had reported its own count, of 10 tokens, or had not yet.
     assert WHOLE_USD + 10 * IN <= found["cost_usd"] <= WHOLE_USD + asked(dead) * IN + HEARTBEAT_S * 200 * OUT

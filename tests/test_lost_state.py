@@ -1,4 +1,4 @@
-"""A session whose carried state is lost from the blob store: what its callers are told, and that it can be erased."""
+"""A session whose carried state is missing from the blob store: what its callers see, and that it can be erased."""
 
 import uuid
 from pathlib import Path

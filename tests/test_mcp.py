@@ -1,4 +1,4 @@
-"""MCP servers in sessions: listed for each turn, called as activities, away without harm."""
+"""MCP servers in sessions: listed for each turn, called as activities, unavailable without harm."""
 
 import asyncio
 import hashlib
@@ -39,7 +39,7 @@ tools:
 
 
 class Shop:
-    """A lab whose agents have a server's tools; the server is killed and started as a test likes."""
+    """A lab whose agents have a server's tools; a test can kill and start the server."""
 
     def __init__(self, lab: Lab, server: HttpServer) -> None:
         self.lab = lab
@@ -80,13 +80,13 @@ async def shop(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFact
 
 
 def results(events: list[Event]) -> list[Any]:
-    """In the order of the calls."""
+    """Results in the order of the calls."""
     finished = [event for event in events if isinstance(event, ToolFinished)]
     return [event.result.output for event in sorted(finished, key=lambda event: event.call_id)]
 
 
 async def asks(talk: Talk, count: int = 1) -> InputRequested:
-    """The session's latest question, once there are so many."""
+    """The session's latest question, once there are `count`."""
     events = await talk.until(lambda events: kinds(events).count("input.requested") >= count)
     asked = [event for event in events if isinstance(event, InputRequested)]
     assert len(asked) == count
@@ -169,7 +169,7 @@ async def test_a_server_that_was_never_there_costs_only_its_tools(shop: Shop) ->
 
 async def test_a_name_that_is_taken_costs_the_server_s_tool_alone(shop: Shop) -> None:
     talk = await shop.start("twice", Play("", [("add", {"a": 1, "b": 2}), ("say", {"text": "x"})]))
-    # Both servers' tools would answer with an object.
+    # Both servers' tools would return an object.
     assert results(await talk.turn("add")) == [3, "x"]
     told = await prompt(talk, "t1.s1")
     assert "You do not have these tools: add of " in told.system
@@ -200,7 +200,7 @@ async def test_nobody_knows_what_became_of_a_call_that_runs_once(shop: Shop) -> 
 
 @pytest.fixture
 async def http(shop: Shop) -> AsyncIterator[httpx2.AsyncClient]:
-    """A gateway of the lab's sessions."""
+    """A gateway to the lab's sessions."""
     lab = shop.lab
     app = create_app(
         client=lab.client,
@@ -349,6 +349,6 @@ async def test_a_question_that_nobody_answers_in_time(shop: Shop) -> None:
     await talk.send("order a cup")
     assert (await asks(talk)).expires_at is not None
     (failed,) = results(await talk.until(ends))
-    # The server was told that nobody answered, and says so in its own words.
+    # The server was notified that the question expired, and reports that in its own words.
     assert failed["type"] == "tool_failed"
     assert "cancel" in failed["message"]

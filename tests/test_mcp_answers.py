@@ -1,6 +1,6 @@
-"""What becomes of a call by what its MCP server writes: its own errors, broken answers, none at all, too much.
+"""How a call ends, depending on what its MCP server sends: errors of its own, broken responses, none, or too much.
 
-The servers are raw sockets and a raw program, for no SDK writes what is written here.
+The servers are raw sockets and a raw program, because no SDK writes such responses.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from perdure.workflows.protocol.activities import ToolOutput
 from tests.support.mcp_raw_http import TOOL, Answer, RawServer, raw_server
 from tests.support.mcp_running import SHELF, program
 
-#: Far below the time-out of a tool: what is over is over at once.
+#: Far below a tool's time-out: a call that ends at once must end within this.
 AT_ONCE_S = 15
 STDIO = program("tests.support.mcp_raw")
 GOOD = '{"jsonrpc":"2.0","id":{id},"result":{"content":[{"type":"text","text":"fine"}]}}'
@@ -244,7 +244,7 @@ def test_late_and_foreign_answers() -> None:
     given_up = JSONRPCNotification(jsonrpc="2.0", method="notifications/cancelled", params={"requestId": 1})
     assert lines.sent(given_up) == []
     assert lines.received(answer(1)) == []
-    # Whose it is cannot be told as long as two are open, and a later call it is not.
+    # While two calls are open, the error may belong to either; it does not belong to a later call.
     assert lines.received(b'{"jsonrpc": "2.0", ') == []
     assert lines.sent(request(4)) == []
     assert ids(lines.received(answer(3))) == [3, 2]
@@ -299,7 +299,7 @@ async def test_half_a_character_costs_that_character(caller: Caller, raw: RawSer
         raw.answer = answer
         assert (await caller.call(raw.address)).output == "a\ufffdb \\ud83d \U0001f600"
     assert (await caller.call(STDIO, lines=[HALF])).output == "a\ufffdb \\ud83d \U0001f600"
-    # Bytes that are no UTF-8.
+    # Bytes that are not UTF-8.
     assert (await caller.call(STDIO, lines=[GOOD.replace("fine", "caf{e9}")])).output == "caf\ufffd"
 
 

@@ -1,4 +1,4 @@
-"""Calls of real MCP servers, as the activity makes them: over HTTP, and of programs; of servers that hang, die or lie."""
+"""Calls of real MCP servers, as the activity makes them, over HTTP and to programs; servers that hang, die or lie."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ async def over_http() -> AsyncIterator[HttpServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[McpServers]:
-    """Shared, so that each test has what the ones before it left: open connections, programs that died."""
+    """Shared, so that each test inherits the state of earlier ones: open connections, programs that died."""
     made = McpServers(SECRETS, LocalBlobs(tmp_path_factory.mktemp("blobs")), SHELF.by_digest)
     yield made
     await made.aclose()
@@ -158,7 +158,7 @@ async def test_a_server_that_dies_and_comes_back(servers: McpServers) -> None:
         assert (await calls.failure(address, "die"))[0] == "mcp_lost"
         kind: str | None = "mcp_lost"
         async with asyncio.timeout(30):
-            # One that is dying may still take a connection.
+            # A dying server may still accept a connection.
             while kind == "mcp_lost":
                 kind, message, final = await calls.failure(address, "say", text="x")
         assert (kind, final) == ("mcp_unavailable", False)
@@ -174,7 +174,7 @@ async def test_a_server_that_dies_and_comes_back(servers: McpServers) -> None:
     [
         (McpAddress(url="http://127.0.0.1:9/mcp"), "no connection to it could be made"),
         (McpAddress(command=("no-such-program",)), "its program cannot be started"),
-        (McpAddress(command=("true",)), "it does not take the connection: Connection closed"),
+        (McpAddress(command=("true",)), "it does not accept the connection: Connection closed"),
         (McpAddress(url="http://${NOWHERE}/mcp"), "the environment variable NOWHERE that its address needs is not set"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -188,7 +188,7 @@ async def test_a_server_that_is_not_there(calls: Calls, address: McpAddress, why
 async def test_a_list_that_is_none(calls: Calls) -> None:
     kind, message, _ = await calls.failure(program("tests.support.mcp_liar", "wholly"), "liar")
     assert kind == "mcp_unavailable"
-    assert message.endswith("its list of tools is not what MCP says.")
+    assert message.endswith("its list of tools is not valid MCP.")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_a_list_that_is_none(calls: Calls) -> None:
     [
         ("liar", "invalid_result", "does not fit its output schema: n: 'seven' is not of type 'integer'"),
         ("not_base64", "invalid_result", "content of type image/png that is not base64"),
-        ("no_result", "invalid_result", "is not an MCP tool result"),
+        ("no_result", "invalid_result", "is not a valid MCP result"),
         ("refuses", "tool_failed", "shop: tools/call"),
         ("add", "unknown_tool", "no longer has a tool 'add'"),
     ],

@@ -1,4 +1,4 @@
-"""MCP servers as a definition names them."""
+"""MCP servers in a definition."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Calls of real MCP servers that ask people, as the activities make them: by a result and on the open connection."""
+"""Real MCP servers that ask people, called as the activities do: by a result and on the open connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ def old(request: pytest.FixtureRequest, old_server: HttpServer) -> McpAddress:
 
 
 class Call:
-    """One call, activity after activity, as a session makes them."""
+    """One call, activity by activity, as a session makes them."""
 
     def __init__(
         self, servers: McpServers, address: McpAddress, tool: str, args: dict[str, JsonValue], once: bool = False
@@ -150,10 +150,10 @@ async def test_a_server_that_no_longer_knows_the_call(servers: McpServers, new_s
         call.answer(colour="red")
     assert await Call(servers, address, "forget", {}).go_on() == "forgotten"
     assert await calls[0].go_on() == "cup 3 red"
-    # What runs once must not be made from its beginning again.
+    # A `once` call must not be started over.
     assert await calls[1].failure() == (
         "expired",
-        "shop no longer takes the answer to what it asked: shop_ask_twice did not go on.",
+        "shop no longer accepts the answer to its question: shop_ask_twice did not continue.",
     )
 
 
@@ -198,13 +198,13 @@ async def test_a_tool_that_runs_once_is_not_asked_on_the_open_connection(servers
     kind, message = await Call(servers, old, "ask", {}, once=True).failure()
     assert kind == "input_not_supported"
     assert message == (
-        "shop wants to know something while shop_ask runs, and gets no answer: it asks while it runs, and a call that must "
+        "shop asked for input while shop_ask ran and got no answer: it asks while it runs, and a call that must "
         "not be repeated cannot wait for a person"
     )
 
 
 async def test_calls_at_the_same_time_on_one_connection(servers: McpServers) -> None:
-    """It does not say whose its question is; one that runs alone is asked."""
+    """A question does not say which call it is for; if only one call is under way, it can be asked."""
     address = program("tests.support.mcp_server", "old", OWN="1")
     assert await Call(servers, address, "add", {"a": 1, "b": 1}).go_on() == {"result": 2}
     hanging = asyncio.create_task(Call(servers, address, "hang", {"name": "x"}).go_on())
@@ -222,9 +222,7 @@ async def test_calls_at_the_same_time_on_one_connection(servers: McpServers) -> 
 
 async def test_what_has_to_be_done_elsewhere(servers: McpServers, old_server: HttpServer) -> None:
     call = Call(servers, McpAddress(url=old_server.url), "visit", {})
-    assert await call.asked() == [
-        "shop asks: Sign in\nIt has to be done at https://shop.example/in and confirmed here."
-    ]
+    assert await call.asked() == ["shop asks: Sign in\nComplete it at https://shop.example/in and confirm here."]
     assert call.so_far is not None
     assert call.so_far.asks.questions[0].output == {"type": "object", "maxProperties": 0}
     call.answer()
@@ -247,7 +245,7 @@ async def test_asked_while_it_runs_where_the_protocol_has_no_way_for_that(
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [({"size": {"deep": {}}}, "more than a flat form"), ({"size": "big"}, "")],
+    [({"size": {"deep": {}}}, "is not a flat object"), ({"size": "big"}, "")],
     ids=["deep", "wrong"],
 )
 async def test_an_answer_that_fits_nowhere(
@@ -280,7 +278,7 @@ async def test_an_answer_that_fits_nowhere(
 def test_a_form_asks_for_no_secret(name: str, field: dict[str, Any]) -> None:
     with pytest.raises(NotAskable) as raised:
         asked(name, field)
-    assert "asks for what is secret" in str(raised.value)
+    assert "asks for a secret" in str(raised.value)
     assert name in str(raised.value)
 
 

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus reads them: over real HTTP from `dev`, from a worker, and what each event counts for."""
+"""Metrics as Prometheus reads them: over real HTTP from `dev`, from a worker, and what each event counts as."""
 
 import asyncio
 import socket
@@ -37,7 +37,7 @@ LONG = Reply(text=" ".join(f"word{n}" for n in range(2000)), gap=0.02)
 
 
 class Scrape:
-    """What Prometheus makes of a text. Prometheus' own parser refuses a text that is not in its format."""
+    """A parsed text. Prometheus' own parser rejects a text that is not in its format."""
 
     def __init__(self, text: str) -> None:
         self.families: dict[str, Metric] = {family.name: family for family in text_string_to_metric_families(text)}
@@ -56,8 +56,8 @@ class Scrape:
 
 @pytest.fixture(scope="module")
 def exporter() -> Exporter:
-    """One for all, as in a process: tests tell their numbers apart by agents and models of their own, or by looking
-    before and after."""
+    """One for all tests, as in a process: tests distinguish their numbers by agents and models of their own, or by
+    reading before and after."""
     return Exporter(None)
 
 
@@ -89,7 +89,7 @@ async def scrape(http: httpx2.AsyncClient) -> Scrape:
 
 
 async def until(http: httpx2.AsyncClient, right: Callable[[Scrape], bool]) -> Scrape:
-    """The first scrape that is right: a reader who goes is noticed a moment later."""
+    """The first scrape that satisfies `right`: a viewer that disconnects is noticed a moment later."""
     async with asyncio.timeout(60):
         while True:
             found = await scrape(http)
@@ -156,7 +156,7 @@ async def test_dev_tells_of_turns_steps_tools_stops_and_viewers(
     for name in ("first_token_overhead_seconds", "stop_delay_seconds", "live_lag_seconds"):
         labels = {"model": SONNET} if name.startswith("first") else {}
         assert 0 < (found.value(f"perdure_{name}_sum", **labels) or 0) < 60
-    # The SDK's own, with the unit in the name.
+    # The SDK's own metrics, with the unit in the name.
     assert found.families["temporal_request_latency_seconds"].type == "histogram"
     assert found.families["temporal_activity_execution_latency_seconds"].type == "histogram"
 
@@ -178,7 +178,7 @@ async def test_no_label_names_a_session_a_user_or_a_tenant(http: httpx2.AsyncCli
 
 class Listening(Command):
     def ports(self) -> set[int]:
-        """Where it listens itself, its children aside."""
+        """The ports on which the process itself listens, without its children."""
         assert self._process is not None
         found = psutil.Process(self._process.pid).net_connections()
         return {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
@@ -248,7 +248,7 @@ def test_what_is_empty_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (on.metrics_address, on.otel, on.otel_content) == ("[::1]:9464", True, False)
 
 
-# What events count for.
+# What events count as.
 
 
 def tell(metrics: Metrics, story: Story, kind: str, stop_after: float | None = None, **fields: Any) -> Event:
@@ -264,7 +264,7 @@ def tell(metrics: Metrics, story: Story, kind: str, stop_after: float | None = N
         ("add", None, {"name": "add", "outcome": "ok"}),
         ("add", "timeout", {"name": "add", "outcome": "timeout"}),
         ("add", "invalid_arguments", {"name": "add", "outcome": "invalid_arguments"}),
-        # What a tool calls its own failures is its own; there may be one for each customer.
+        # Error types that a tool defines itself are not labels; there may be one for each customer.
         ("add", "CustomerNotFound:4711", {"name": "add", "outcome": "tool_failed"}),
         ("made_up_by_a_model", "stopped", {"name": "(unknown)", "outcome": "stopped"}),
     ],
@@ -339,12 +339,12 @@ async def test_frames_that_were_lost_are_counted_once(exporter: Exporter, metric
     before = (await scraped(exporter)).value("perdure_lost_frames_total") or 0
     viewer = Viewer(session, gateway)
     session.say("a")
-    await settled(lambda: viewer.told.text == "a")
+    await settled(lambda: viewer.view.text == "a")
     session.live.loses_frames = True
     session.say("b", "c")
     session.live.loses_frames = False
     session.say("d", "e")
-    await settled(lambda: viewer.told.text == "abcde")
+    await settled(lambda: viewer.view.text == "abcde")
 
     assert (await scraped(exporter)).value("perdure_lost_frames_total") == before + 2
     await viewer.go()
@@ -379,22 +379,22 @@ async def test_the_delay_of_some_frames_is_measured(exporter: Exporter, metrics:
     step = session.open()
     session.begin()
     viewer = Viewer(session, gateway)
-    # Whose time of writing is not known.
+    # Its time of writing is unknown.
     session.say("x")
-    await settled(lambda: viewer.told.text == "x")
+    await settled(lambda: viewer.view.text == "x")
     before = (await scraped(exporter)).value("perdure_live_lag_seconds_count") or 0
     count = 2 * MEASURED_EACH + 1
     session.said[step, 1] = ["x"] * count
     for n in range(1, count):
         session.live.delta(SESSION, StepDelta(step, 1, n, 0, "text", "x", written=AT.timestamp()))
-    await settled(lambda: viewer.told.text == "x" * count)
+    await settled(lambda: viewer.view.text == "x" * count)
 
     assert (await scraped(exporter)).value("perdure_live_lag_seconds_count") == before + 2
     await viewer.go()
 
 
 async def settled(right: Callable[[], bool]) -> None:
-    """Returns once it is so."""
+    """Returns once `right` returns true."""
     with suppress(TimeoutError):
         async with asyncio.timeout(30):
             while not right():  # noqa: ASYNC110 - there are as many things to wait for as conditions

@@ -42,7 +42,7 @@ def test_so_many_faults_are_told_and_no_more() -> None:
 def test_a_schema_that_cannot_be_applied_says_nothing(schema: dict[str, Any]) -> None:
     tool = ToolSpec(name="pick", description="", input={"type": "object", "properties": {"days": schema}})
     call = ToolCall(call_id="c1", name="pick", args={"days": "1"})
-    # Nor for it: it is not marked as checked.
+    # Nor for the call: it is not marked as checked.
     assert validated((call,), (tool,), lambda spec: None) == (call,)
 
 
@@ -69,7 +69,7 @@ def test_only_calls_of_known_tools_with_arguments_are_compared() -> None:
     assert good == parts[1].model_copy(update={"checked": "schema"})
     assert isinstance(bad, ToolCall)
     assert (bad.checked, bad.misfit is not None) == ("schema", True)
-    # What older sessions have is as it was, to the byte.
+    # Older sessions' messages are unchanged, byte for byte.
     assert "misfit" not in parts[1].model_dump_json()
 
 

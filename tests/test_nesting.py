@@ -1,4 +1,4 @@
-"""How deep JSON may be nested: what is let through comes back, however a session keeps it."""
+"""How deeply JSON may be nested: every accepted value can be read back, wherever a session stores it."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_schemas_in_schemas() -> None:
     schema: dict[str, Any] = {}
     for _ in range(DEEPEST - 1):
         schema = {"not": schema}
-    # Whether it is checked whole depends on how much of Python's stack is in use.
+    # Whether the check reaches the end depends on how much of Python's stack is in use.
     assert schema_fault(schema) in (None, ((), "nested too deep"))
 
 

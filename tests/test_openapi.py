@@ -1,4 +1,4 @@
-"""The OpenAPI document, held against what a gateway really answers: all routes, all events, all live frames."""
+"""The OpenAPI document, checked against a gateway's real responses: all routes, all events, all live frames."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -114,7 +114,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
 
 
 class Story:
-    """Does all that a gateway can be asked for. Whatever it answers is checked."""
+    """Makes every kind of request that a gateway accepts. Every response is checked."""
 
     def __init__(self, dev: Dev, provider: FakeProvider, sessions: Sessions, checked: Checked) -> None:
         self.agents = dev.data_dir / "agents"

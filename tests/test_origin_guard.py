@@ -1,4 +1,4 @@
-"""What the guard lets through, request by request, before an app that would answer everything."""
+"""Which requests the guard passes to an app that would answer everything."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Gateway, worker and Temporal as processes of their own, and each of the latter two away for a while."""
+"""Gateway, worker and Temporal as processes of their own, with the worker or Temporal unavailable for a while."""
 
 import asyncio
 import os
@@ -23,15 +23,15 @@ from tests.support.session_client import Frame, Sessions, Viewer, texts
 
 pytestmark = pytest.mark.server
 
-#: Of everything that the gateway asks; less than the default, for these tests wait for it often.
+#: For everything that the gateway asks; below the default, because these tests often wait for it.
 DEADLINE_S = 6
-#: What a poke would have brought at once comes with the safety net's look each second; the rest is for slow machines.
+#: A lost poke is made up for by the safety net's look each second; the rest is for slow machines.
 LATE_S = 4
 SLOW = Reply(text=" ".join(f"word{n}" for n in range(60)), gap=0.05)
 
 
 class Cluster:
-    """A Temporal server, a gateway and a worker, which share a blob store and nothing else."""
+    """A Temporal server, a gateway and a worker, which share only a blob store."""
 
     def __init__(self, folder: Path, provider: FakeProvider) -> None:
         self._folder = folder
@@ -57,7 +57,7 @@ class Cluster:
     def signal_temporal(self, number: signal.Signals) -> None:
         assert self.temporal.pid is not None
         os.kill(self.temporal.pid, number)
-        # On a busy machine some of its threads answer for another moment.
+        # On a busy machine some of its threads respond for another moment.
         while number == signal.SIGSTOP and psutil.Process(self.temporal.pid).status() != psutil.STATUS_STOPPED:
             pass
 
@@ -84,7 +84,7 @@ async def sessions(cluster: Cluster) -> AsyncIterator[Sessions]:
 
 
 async def refused(sessions: Sessions, session: str, message_id: str) -> tuple[int, str, float]:
-    """Sends a message: status, problem's code, and the seconds that it took."""
+    """Sends a message; returns the status, the problem's code, and the seconds it took."""
     began = time.monotonic()
     body = {"text": message_id, "message_id": message_id}
     answer = await sessions.http.post(f"/v1/sessions/{session}/messages", json=body)
@@ -94,7 +94,7 @@ async def refused(sessions: Sessions, session: str, message_id: str) -> tuple[in
 
 
 async def accepted(sessions: Sessions, session: str, message_id: str) -> None:
-    """Sends the message until it is taken, as a client does that is told 503."""
+    """Sends the message until it is accepted, as a client does on a 503."""
     async with asyncio.timeout(30):
         while True:
             body = {"text": message_id, "message_id": message_id}
@@ -105,7 +105,7 @@ async def accepted(sessions: Sessions, session: str, message_id: str) -> None:
 
 
 async def get_ready(sessions: Sessions) -> None:
-    """Asks `/readyz` until it says yes: Temporal knows of a worker a moment after the worker does."""
+    """Polls `/readyz` until it succeeds: Temporal lists a worker a moment after it starts."""
     async with asyncio.timeout(10):
         while (answer := await sessions.http.get("/readyz")).status_code != 200:
             assert answer.status_code == 503
@@ -123,7 +123,7 @@ TURN = ["turn.started", "message.added", "step.started", "step.finished", "turn.
 
 
 async def test_no_worker_yet(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
-    """A gateway alone lives, but is not ready; what it takes is kept, what it refuses never happened."""
+    """A gateway alone is alive but not ready; what it accepts is kept, what it refuses has no effect."""
     healthy, ready = await asyncio.gather(sessions.http.get("/healthz"), sessions.http.get("/readyz"))
     assert healthy.status_code == 200
     assert (ready.status_code, ready.json()["code"]) == (503, "no_worker")
@@ -146,7 +146,7 @@ async def test_no_worker_yet(cluster: Cluster, sessions: Sessions, provider: Fak
 async def test_events_come_from_a_worker_in_another_process(
     cluster: Cluster, sessions: Sessions, provider: FakeProvider
 ) -> None:
-    """Nothing pokes the gateway but its own signal; the safety net finds every event, and the turn that follows."""
+    """The gateway is poked only by its own signal; the safety net finds every event, and the turn that follows."""
     provider.script(
         Reply(text="Let me see.", tools=(("calculator", {"expression": "6*7"}),), gap=0.3),
         Reply(text="It is forty two then.", gap=0.3),
@@ -199,7 +199,7 @@ async def test_a_stop_reaches_a_worker_in_another_process(
 
 
 async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
-    """Killed in mid-answer: meanwhile nothing is taken that could be lost, then the answer is made again."""
+    """Killed mid-answer: meanwhile nothing is accepted that could be lost, then the answer is generated again."""
     provider.script(SLOW)
     session = await sessions.create(message={"text": "first", "message_id": "first"})
     async with sessions.view(session) as viewer:
@@ -218,7 +218,7 @@ async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessio
 
 
 async def test_the_worker_is_stopped_for_a_while(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
-    """What needs no worker goes on; what does is refused before its deadline, and a stream waits."""
+    """Requests that need no worker succeed; others are refused before their deadline, and a stream waits."""
     session = await sessions.create(message={"text": "first", "message_id": "first"})
     async with sessions.view(session) as viewer:
         await viewer.until("turn.finished")
@@ -242,7 +242,7 @@ async def test_the_worker_is_stopped_for_a_while(cluster: Cluster, sessions: Ses
 async def test_temporal_goes_and_comes_back(
     cluster: Cluster, sessions: Sessions, provider: FakeProvider, killed: bool
 ) -> None:
-    """In mid-answer: everything says so within its deadline, and goes on by itself, also the streams that were open."""
+    """Mid-answer: every request fails within its deadline, and everything recovers by itself, even open streams."""
     provider.script(SLOW)
     session = await sessions.create(message={"text": "first", "message_id": "first"})
     async with sessions.view(session) as viewer:

@@ -1,4 +1,4 @@
-"""A worker that lives and has too much to do is not taken for one that is gone."""
+"""An overloaded worker is not mistaken for a dead one."""
 
 import asyncio
 import threading
@@ -30,8 +30,8 @@ from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 
-#: The deadline of a question: longer than the time after which it is asked who lives, and shorter than the two seconds
-#: after which the SDK gives up a workflow task that gets no thread.
+#: The deadline of a query: longer than the time after which the gateway checks for live workers, and shorter than the
+#: two seconds after which the SDK gives up a workflow task that gets no thread.
 DEADLINE_S = 1.8
 
 
@@ -42,7 +42,7 @@ async def client(temporal_server: DevServer) -> AsyncIterator[Client]:
 
 @contextmanager
 def held(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """While it is open, the pool's only thread does something else."""
+    """While the block runs, the pool's only thread is busy."""
     let_go = threading.Event()
     pool.submit(let_go.wait)
     try:
@@ -79,7 +79,7 @@ async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
     )
     async with worker:
         await backend.start(Start(SessionInput(new=new), known.digest))
-        # It looks for its agent first.
+        # The session loads its agent first.
         async with asyncio.timeout(30):
             while await asked(backend, session) != "answered":
                 pass

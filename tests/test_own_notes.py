@@ -1,4 +1,4 @@
-"""A session's note to itself: what a model is told of it, and that nobody else can write one."""
+"""A session's notes to itself: how they are sent to a model, and that nobody else can write one."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def told(message: Message) -> str:
     ("message_id", "own", "is_note"),
     [
         ("t1.s1.c1.timer.fired", True, True),
-        # Of earlier versions.
+        # Notes of earlier versions.
         ("t1.s1.c1.timer.fired", False, True),
         ("m1", False, False),
         ("t1.s1.c2.timer.fired", False, False),
@@ -29,7 +29,7 @@ def told(message: Message) -> str:
 def test_only_a_session_s_own_note_is_one(message_id: str, own: bool, is_note: bool) -> None:
     said = Message(id=message_id, role="user", parts=(Data(name="timer", value={**NOTE}),), at=AT, own=own)
     assert told(said).startswith("[You set a timer") == is_note
-    # What older sessions have is as it was, to the byte.
+    # Older sessions' messages are unchanged, byte for byte.
     assert ("own" in said.model_dump_json()) == own
 
 

@@ -1,4 +1,4 @@
-"""The chat page and the inspector in real Chromium, against the whole of Perdure: conversations, sub-agents, forks."""
+"""The chat page and the inspector in real Chromium, against all of Perdure: conversations, sub-agents, forks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page as a new user sees it; a request to another host or a script's error fails the test."""
+    """The chat page for a new user; a request to another host or a script error fails the test."""
     provider.reset()
     expect.set_options(timeout=WAIT_MS)
     opened = await browser.new_page()
@@ -228,7 +228,7 @@ async def test_a_sub_agent_that_is_over_is_read_when_it_is_unfolded(
     await agents.nth(1).locator("> summary").click()
     await expect(agents.nth(1).locator(".work")).to_have_text("Once upon a time.")
 
-    # Its session is none of the list until it is the open one.
+    # Its session is not in the list until it is the open one.
     entry = page.locator("#sessions li", has_text="Tell a tale")
     await expect(entry).to_have_count(0)
     await page.get_by_role("link", name="Open its session").last.click()

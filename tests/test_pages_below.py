@@ -1,4 +1,4 @@
-"""Sub-agents in the pages' view, under Node: frames from below, what they ask, and what is missing of them."""
+"""Sub-agents in the pages' view, under Node: frames from below, their questions, and their missing events."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.support.view_story import (
 CHILD = "s~t1.s1.c1"
 GRANDCHILD = f"{CHILD}~t1.s1.c1"
 ASKED = {"question_id": "t1.s1.c1.approval", "call_id": "t1.s1.c1", "name": "book", "args": {"size": 3}}
-#: What the question looks like that a viewer is shown.
+#: The question as a viewer sees it.
 SHOWN = ["t1.s1.c1.approval", "open", GRANDCHILD, ["helper", "writer"]]
 
 BELOW = """
@@ -43,12 +43,12 @@ def calling(name: str, session: str) -> Story:
 
 
 def told(events: list[Event], session: str = CHILD) -> list[Event]:
-    """What viewers of the session above are told."""
+    """The events that viewers of the session above receive."""
     return [{"type": "agent.event", "call_id": "t1.s1.c1", "session_id": session, "event": event} for event in events]
 
 
 def asking() -> list[Event]:
-    """Two levels down a question is open."""
+    """A question is open two levels down."""
     writer = Story().opening().answer(tool_call("t1.s1.c1", "book"), stop="tool_calls")
     writer.fact("approval.requested", **ASKED)
     helper = calling("writer", GRANDCHILD).events + told(writer.events, GRANDCHILD)
@@ -64,7 +64,7 @@ def test_its_words_and_calls_are_at_the_call_that_it_answers(node: Node) -> None
     helper = Story().opening().delta(0, "I am ").delta(1, "counting")
     boss = calling("helper", CHILD)
     boss.events += told(helper.events)
-    # Frames come again to one who reconnects.
+    # Frames are repeated after a reconnect.
     boss.events += told(helper.events[:4])
     seen = node(REDUCE, boss.events)
     assert texts(tool_of(seen[-1])["agent"]) == ["Hello", "I am counting"]
@@ -80,14 +80,14 @@ def test_what_it_spent_is_its_callers(node: Node) -> None:
     views = node(REDUCE, boss.events)
     assert (views[-1]["cost_usd"], views[-1]["usage"]["input_tokens"]) == (0.75, 20)
     assert (views[-1]["turns"][0]["cost_usd"], tool_of(views[-1])["cost_usd"]) == (0.75, 0.25)
-    # The turn's own sum has it, too.
+    # The turn's own total includes it as well.
     assert node(REDUCE, boss.end(cost_usd=0.75).events)[-1]["cost_usd"] == 0.75
 
 
 def test_a_question_two_levels_down_names_who_asks_and_where_it_is_answered(node: Node) -> None:
     seen = node(BELOW, asking())
     assert seen["below"] == [SHOWN]
-    # It is no question of this session.
+    # It is not a question of this session.
     assert node("output(openQuestions(input.reduce(reduce, emptyView())));", asking()) == []
     helper = told([{"type": "tool.finished", "seq": 7, "turn_id": "t1", "call_id": "t1.s1.c1", "name": "writer",
                     "result": tool_result("t1.s1.c1", "writer", {"type": "stopped"}, is_error=True),
@@ -133,7 +133,7 @@ const live = client.watch('s', {
 
 
 def test_what_is_missing_of_one_that_runs_is_read_from_its_snapshot(node: Node) -> None:
-    """A viewer who comes late is told of its last events only; those that come while it is read wait."""
+    """A late viewer gets only its last events; those that arrive while its snapshot is read wait."""
     helper = Story().opening().answer(tool_call("t1.s1.c1", "book"), stop="tool_calls")
     helper.fact("approval.requested", **ASKED)
     helper.fact("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True)

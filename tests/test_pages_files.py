@@ -1,4 +1,4 @@
-"""Files of tools on the pages, under Node: what of a result is one, and where it is loaded from."""
+"""Files of tools on the pages, under Node: which values in a result are files, and from where they are loaded."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_only_what_the_route_of_files_serves_is_a_file(node: Node) -> None:
     three = [entry(good), entry(good, "audio", "audio/wav"), entry(good, "resource", None)]
     shown = [[path, "image"], [path, "audio"], [path, "other"]]
     assert node(FILES, [three, {"structured": {}, "content": three}]) == [shown, shown]
-    # A Python tool's bytes may stand anywhere in what it returned.
+    # A Python tool's bytes may be anywhere in its result.
     assert node(FILES, [{"charts": [{"picture": entry(good, "file")}]}]) == [[[path, "image"]]]
     failed = FILES.replace("{ output: one }", "{ is_error: true, output: { content: one } }")
     assert node(failed, [three]) == [shown]

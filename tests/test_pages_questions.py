@@ -1,5 +1,5 @@
-"""What a session asks, on the pages in real Chromium: approvals, forms, client tools and what they give, MCP servers,
-and people who come second."""
+"""Questions on the pages in real Chromium: approvals, forms, client tools and their results, MCP servers, and people
+who answer second."""
 
 import asyncio
 import base64
@@ -70,7 +70,7 @@ async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page as a new user sees it; a script's error fails the test."""
+    """The chat page for a new user; a script error fails the test."""
     provider.reset()
     expect.set_options(timeout=WAIT_MS)
     opened = await browser.new_page()
@@ -129,7 +129,7 @@ async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_s
     await expect(page.locator(".settled")).to_have_text("Approved by local")
     await expect(page.locator("details.tool")).to_have_attribute("data-state", "done")
 
-    # The server's process died with the others, and what it knew of the call.
+    # The server's process died with the others, and with it its state of the call.
     provider.script(Reply(text="It is bought."))
     await shop.bring_to_front()
     await shop.reload()
@@ -282,7 +282,7 @@ async def test_pictures_sounds_and_other_files_of_a_tool(page: Page, dev: Any, p
     await expect(image).to_have_attribute("alt", "Image 1 of draw")
     await expect(page.locator(".files audio")).to_have_attribute("preload", "none")
     links = page.locator(".files a[download]")
-    # A picture that is none of those that a browser only shows is a download.
+    # An image of a type that browsers do not merely display is offered as a download.
     await expect(links).to_have_text(["<b>May.pdf", "File"])
     await expect(files.nth(2)).to_contain_text("application/pdf, 2 kB")
     async with page.expect_download() as downloaded:

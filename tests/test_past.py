@@ -1,4 +1,4 @@
-"""The past of a session up to one of its turns, as the state that a fork begins with."""
+"""The history of a session up to one of its turns, as the state with which a fork begins."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def told(state: SessionState) -> list[str]:
 
 
 def whole(state: SessionState, request: PastRequest) -> SessionState:
-    """The state that the pages of the query make up."""
+    """The state assembled from the query's pages."""
     data, sha256 = b"", None
     while True:
         page = answers.past(state, request.model_copy(update={"after": len(data), "sha256": sha256}))

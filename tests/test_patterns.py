@@ -1,4 +1,4 @@
-"""Patterns of JSON Schemas: a caller's text never keeps a process busy, and what cannot be applied is refused at load."""
+"""Patterns of JSON Schemas: no text can keep a process busy, and unsupported patterns are refused at load."""
 
 import time
 from pathlib import Path
@@ -37,7 +37,7 @@ def wrong(value: object, schema: dict[str, Any], foreign: bool = False) -> list[
         ({"propertyNames": {"pattern": SLOW}}, {TEXT: 1}, False),
         ({"$defs": {"p": {"pattern": SLOW}}, "$ref": "#/$defs/p"}, TEXT, False),
         ({"patternProperties": {SLOW: {}}, "unevaluatedProperties": False}, {TEXT: 1}, True),
-        # It is searched for, and what is no text has no pattern.
+        # A pattern is a search, and does not apply to values other than text.
         ({"pattern": "b"}, "abc", True),
         ({"pattern": "^b$"}, "b\n", False),
         ({"pattern": "b"}, 7, True),
@@ -47,7 +47,7 @@ def wrong(value: object, schema: dict[str, Any], foreign: bool = False) -> list[
 def test_what_fits(schema: dict[str, Any], value: object, fits: bool, foreign: bool) -> None:
     before = time.thread_time()
     assert (wrong(value, schema, foreign) == []) == fits
-    # Python's engine needs longer than the universe has.
+    # Python's engine would need longer than the age of the universe.
     assert time.thread_time() - before < 30
 
 
@@ -62,7 +62,7 @@ def test_the_words_are_those_of_json_schema() -> None:
 
 @pytest.mark.parametrize("foreign", [False, True])
 def test_a_pattern_of_another_dialect_says_nothing(foreign: bool) -> None:
-    """Of a tool in Python, or of a server: who made it checks by itself."""
+    """Whether it is a Python tool's or a server's: its owner validates by itself."""
     assert wrong("b", {"pattern": "(?=a)"}, foreign) == []
     assert wrong({"b": 1}, {"patternProperties": {"(?=a)": False}, "additionalProperties": False}, foreign) == []
 

@@ -54,7 +54,7 @@ def test_an_approval_is_asked_and_given() -> None:
 
 
 def test_what_was_denied_never_runs() -> None:
-    """Its result comes next; between the two it must not look like something to do."""
+    """Its result comes next; until then it must not look like a call to run."""
     denied = after(ASKED, resolved(False))
     assert denied[FIRST] == Plan(do="asked")
     assert after(STARTED, plans=denied)[FIRST].do == "asked"

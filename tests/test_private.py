@@ -1,4 +1,4 @@
-"""What `perdure dev` keeps is its owner's alone, what was erased is gone, and a store that fails is named."""
+"""Files of `perdure dev` are readable by their owner only, erased data is gone, and a failing store is named."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ async def test_an_open_directory_is_closed_at_the_next_start(tmp_path: Path) -> 
 
     async with DevServer(data, 0, None):
         assert {path.name for path in data.glob("temporal.db*")} >= {"temporal.db", "temporal.db-wal"}
-        # Whatever else somebody keeps there is theirs.
+        # Other files there belong to the user and are left alone.
         assert open_to_others(data) == [str(data / "notes")]
 
 

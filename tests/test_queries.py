@@ -41,7 +41,7 @@ def size(*items: Frozen) -> int:
 
 
 def all_events(state: SessionState, after: int = 0) -> tuple[list[Event], int]:
-    """All events after a cursor, and in how many pages they came."""
+    """All events after a cursor, and the number of pages in which they came."""
     found: list[Event] = []
     for pages in range(1, 1000):
         page = answers.events(state, after)
@@ -181,7 +181,7 @@ def test_waiting_messages_are_shortened_and_bounded() -> None:
 
 
 def asking(count: int, **args: JsonValue) -> Story:
-    """A session whose step has made so many calls, each of which asks."""
+    """A session whose step has made `count` calls, each of which needs approval."""
     story = Story.new().loaded(agent(tools=[{"add": {"approval": "always"}}])).turn().called(*[dict(args)] * count)
     assert story.state.turn is not None
     calls = story.state.turn.calls
@@ -203,7 +203,7 @@ def test_many_questions_come_in_pages_and_messages_beside_them() -> None:
         assert page.messages == ()
         found += page.questions
     assert tuple(found) == state.questions
-    # Further pages of the transcript do not tell them again.
+    # Further pages of the transcript do not repeat them.
     assert answers.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
 
 
@@ -221,7 +221,7 @@ def test_a_form_of_its_own_counts_even_if_it_is_empty() -> None:
 
 
 def test_what_is_not_said_is_not_written() -> None:
-    """A session on an earlier version refuses what it does not know, and an answer that it refuses is lost."""
+    """A session on an earlier version rejects unknown fields, and its rejection would lose the answer."""
     assert "args_blob" not in Answer(id="a", question_id="q", approved=True).model_dump_json()
     assert "questions" not in PageRequest().model_dump_json()
 
@@ -258,7 +258,7 @@ def prompt_of(state: SessionState) -> tuple[Prompt, str]:
 
 
 def asked(story: Story) -> tuple[SessionState, View]:
-    """A session that waits for its model, and what that step sees."""
+    """A session that waits for its model, and the step's view of it."""
     record = story.turn().open()
     return story.state, record.view
 

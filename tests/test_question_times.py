@@ -1,6 +1,6 @@
-"""Questions that wait: for days, and until they expire, on a server whose clock skips.
+"""Questions that wait for days, and until they expire, on a server with a skippable clock.
 
-No session here goes on in another run: what this server is asked while a run ends can leave its clock standing for good.
+No session here continues as new: a query that meets the end of a run can stop this server's clock for good.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a session asks of people and apps: one answer counts, and each call has its result."""
+"""A session's questions to people and apps: one answer counts, and each call has its result."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -145,7 +145,7 @@ async def test_what_is_remembered_is_not_asked_again(talk: Talk) -> None:
     await end(talk)
     events = await turn(talk, ADD)
     assert "approval.requested" not in kinds(events)
-    # Another tool's calls are still asked about.
+    # Another tool's calls still need approval.
     await begin(talk, ("charge", {"ledger": "/nowhere"}), done="approval.requested")
     await talk.stop()
     await end(talk, 3)
@@ -168,7 +168,7 @@ async def test_only_a_true_condition_asks(talk: Talk, tmp_path: Path) -> None:
     free, asks = {"ledger": str(tmp_path), "before": ""}, {"ledger": str(tmp_path), "before": "go"}
     missing = {"ledger": str(tmp_path)}
     calls = [("record", args) for args in (free, missing, asks)]
-    # What is missing has the function's own default.
+    # A missing argument gets the function's own default.
     events = await begin(talk, *calls, done="tool.finished", count=2)
     assert kinds(events).count("approval.requested") == 1
     assert {call for call, _, _ in entries(tmp_path)} == {FIRST, "t1.s1.c2"}

@@ -1,4 +1,4 @@
-"""A session's own bound on the messages that wait in it, whoever signals them."""
+"""A session's own limit on queued messages, whoever signals them."""
 
 import asyncio
 from pathlib import Path

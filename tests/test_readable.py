@@ -1,4 +1,4 @@
-"""HTML as text, and pages made to be slow."""
+"""HTML as text, and pages built to be slow."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_what_is_cut_off_inside_a_tag_is_dropped() -> None:
     ],
 )
 def test_repeated_openings_do_not_take_for_ever(piece: str) -> None:
-    # What is quadratic takes minutes at this size, and would hang here.
+    # A quadratic algorithm takes minutes at this size, and would hang here.
     for end in ("", ">", "<", "-->"):
         readable(piece * (100_000 // len(piece)) + end)
 

@@ -1,4 +1,4 @@
-"""What a dead worker was doing is tried again at once, and what a living one does is left alone."""
+"""A dead worker's activities are retried at once, and a living worker's are left alone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Session:
 
 @activity.defn
 async def step() -> list[int]:
-    """The attempt, and what the one before it told by its last heartbeat."""
+    """The attempt's number, and the details of the previous attempt's last heartbeat."""
     return [activity.info().attempt, *activity.info().heartbeat_details]
 
 
@@ -65,7 +65,7 @@ async def start(client: Client, session: str) -> WorkflowHandle[Session, list[in
 
 
 async def take(client: Client, identity: str) -> PollActivityTaskQueueResponse:
-    """Takes the next activity as a worker does that is killed right after."""
+    """Takes the next activity like a worker that is killed immediately afterwards."""
     return await client.workflow_service.poll_activity_task_queue(
         PollActivityTaskQueueRequest(namespace="default", task_queue=TaskQueue(name="reap"), identity=identity)
     )

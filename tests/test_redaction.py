@@ -1,4 +1,4 @@
-"""Secrets in the words of a failure reach nobody: not the model, events, history, log or progress."""
+"""Secrets in a failure's text reach nobody: not the model, events, histories, logs or progress."""
 
 import io
 import json

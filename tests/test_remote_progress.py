@@ -1,4 +1,4 @@
-"""How often a session is looked at for calls on other people's workers, and what viewers hear. Time is virtual."""
+"""How often a session is polled for calls on other workers, and what viewers receive. Time is virtual."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,14 +17,14 @@ from perdure.workflows.core.private_changes import CallsPlanned
 from tests.support.watching import SESSION, SOON, Session, Viewer, play
 
 ONE, OTHER = "t1.s1.c1", "t1.s1.c2"
-#: Of a watch that does not look by itself.
+#: The patience of a watch that never polls by itself.
 INCURIOUS = Patience(working_s=10_000, resting_s=10_000)
 
 Scene = Callable[[Session, Watches], Coroutine[Any, Any, None]]
 
 
 def alone(folder: Path, scene: Scene) -> None:
-    """Plays a scene in which a session is looked at for its calls only."""
+    """Plays a scene in which a session is polled for its calls only."""
     play(folder, scene, patience=INCURIOUS)
 
 
@@ -103,7 +103,7 @@ def test_nobody_watches_and_nobody_looks(tmp_path: Path) -> None:
         session.remote[ONE] = ToolProgress(ONE, "page 1")
         await asyncio.sleep(100)
         assert session.looks == looks
-        # Who comes then is told at once, not a second later.
+        # A new viewer gets it at once, not a second later.
         viewer = Viewer(session, gateway)
         await asyncio.sleep(SOON)
         assert heard(viewer) == [f"~{ONE} page 1"]
@@ -126,7 +126,7 @@ def test_for_our_own_tools_nobody_looks(tmp_path: Path) -> None:
         session.story.event("tool.started", call_id="t2.s1.c1", name="add", args={})
         session.own.add("t2.s1.c1")
         session.poke()
-        # Whose it is, one look tells.
+        # One look finds out whose call it is.
         await asyncio.sleep(100)
         assert session.looks == 1
         viewer.check()
@@ -185,7 +185,7 @@ def test_a_look_that_fails_is_taken_again_and_ends_nothing(tmp_path: Path) -> No
 
 
 def test_nothing_else_that_happens_keeps_it_from_looking(tmp_path: Path) -> None:
-    """Neither an open question, for which a session rests, nor one event after the other."""
+    """Neither an open question, for which a session rests, nor a series of events."""
 
     async def scene(session: Session, gateway: Watches) -> None:
         viewer = Viewer(session, gateway)

@@ -1,4 +1,4 @@
-"""Tools on workers that are not Perdure's: a Python process that has the SDK alone, and one in TypeScript."""
+"""Tools on workers that are not Perdure's: a Python process with only the SDK, and one in TypeScript."""
 
 import asyncio
 import importlib.metadata
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python with an environment of its own, which has the Temporal SDK and what that needs, and nothing else."""
+    """A Python with an environment of its own, which contains only the Temporal SDK and its dependencies."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -151,7 +151,7 @@ async def test_where_no_worker_is_nothing_hangs(talk: Talk) -> None:
 async def test_its_worker_is_killed_in_mid_call(
     temporal_server: DevServer, bare_python: str, lab: Lab, tmp_path: Path
 ) -> None:
-    """On a queue of its own; the heartbeats end, and nobody knows what became of it."""
+    """On a task queue of its own; its heartbeats stop, and the outcome is unknown."""
     talk = await lab.start("typescript")
     command = (bare_python, str(HERE / "support" / "remote_worker.py"), temporal_server.address, "typescript")
     async with worker(*command, cwd=tmp_path) as process:
@@ -179,7 +179,7 @@ def watches(lab: Lab) -> Watches:
 
 
 class Reader:
-    """Somebody who reads a session's stream from `after` on."""
+    """A viewer that reads a session's stream from `after` on."""
 
     def __init__(self, gateway: Watches, talk: Talk, after: int | None = None) -> None:
         self.told: list[dict[str, Any]] = []
@@ -211,7 +211,7 @@ class Reader:
 
 
 async def test_viewers_see_how_far_it_is(python_worker: None, lab: Lab, talk: Talk, tmp_path: Path) -> None:
-    """In a step with a tool of ours, which is heard of once."""
+    """In a step that also calls a tool of ours, whose progress is reported once."""
     ledger, shelf = str(tmp_path), tmp_path / "shelf"
     shelf.write_text("shelf 1")
     gateway = watches(lab)
@@ -239,7 +239,7 @@ async def test_viewers_see_how_far_it_is(python_worker: None, lab: Lab, talk: Ta
         "message": "shelf 1",
         "fraction": 0.5,
     }
-    # What comes before `tool.started` is out is told as one.
+    # Progress before `tool.started` has been sent is merged into one report.
     told = [(one["message"], one.get("fraction")) for one in early.progress("t1.s1.c2")]
     every = [("reading", None), ("writing", 0.5), ("writing", 0.75)]
     assert told == every[-len(told) :]
@@ -292,7 +292,7 @@ async def test_a_worker_in_typescript(temporal_server: DevServer, lab: Lab, node
         assert rescued.output == {"product": "lamp", "pieces": 9}
         (tmp_path / "shelf").write_text("shelf 1")
         await begin(talk, ("count_stock", {"ledger": str(tmp_path)}))
-        # Whoever comes first is told, too, where it is.
+        # The first viewer also gets the current progress.
         reader = Reader(watches(lab), talk)
         await reader.until_shelf("shelf 1")
         (tmp_path / "go").touch()

@@ -1,4 +1,4 @@
-"""Histories that earlier versions made must replay: a worker that cannot do that stalls every session it is given."""
+"""Histories of earlier versions must replay: a worker that cannot replay them stalls every session that it gets."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ DELIVERIES = sorted((Path(__file__).parent / "golden" / "deliveries").glob("*.js
 
 @workflow.defn(name="SessionWorkflow")
 class Sleepy(SessionWorkflow):
-    """The session, but for a timer that no history has."""
+    """The session, with an additional timer that no history contains."""
 
     @workflow.run
     async def run(self, start: SessionInput) -> Any:

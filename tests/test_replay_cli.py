@@ -1,4 +1,4 @@
-"""`perdure replay` as a deploy gate: its words, its exit code, and that it catches a change of the code itself."""
+"""`perdure replay` as a deploy gate: its output, its exit code, and that it detects a change of the code itself."""
 
 import asyncio
 import base64
@@ -30,10 +30,10 @@ Told = tuple[int, str, dict[str, Any]]
 
 
 async def replay(folder: Path, *arguments: str, **environment: str) -> Told:
-    """The command in this process: its exit code, what it said, and its `--json`."""
+    """Runs the command in this process: its exit code, its output, and its `--json`."""
     report = folder / "report.out"
     given = ["replay", *arguments, "--json", str(report)]
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     result = await asyncio.to_thread(CliRunner().invoke, app, given, env=environment)
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.output, read(report)
@@ -75,7 +75,7 @@ def edited(folder: Path, name: str, edit: Callable[[dict[str, Any]], object]) ->
 
 
 def lose_payload(history: dict[str, Any]) -> None:
-    """Its first payload lies in a blob store that does not have it."""
+    """Moves its first payload to a blob store that does not have it."""
     key = "lab/erased/x-" + "0" * 64
     reference = ExternalStorageReference(driver_name="perdure.blobs", claim_data={"key": key})
     kind = ExternalStorageReference.DESCRIPTOR.full_name
@@ -150,7 +150,7 @@ async def test_nothing_that_could_be_replayed_is_no_pass(tmp_path: Path) -> None
     empty = tmp_path / "empty"
     empty.mkdir()
     code, said, _ = await replay(tmp_path, "--dir", str(empty))
-    assert (code, "there is no file *.json in it" in said) == (2, True)
+    assert (code, "it contains no *.json file" in said) == (2, True)
     (empty / "broken.json").write_text("{")
     code, said, report = await replay(tmp_path, "--dir", str(empty))
     assert (code, report["verdicts"]) == (2, {"unreadable": 1}), said
@@ -175,7 +175,7 @@ async def test_bad_arguments_are_told_in_words(tmp_path: Path, arguments: list[s
 
 async def test_a_history_that_a_process_does_not_survive_is_the_only_one_to_blame(tmp_path: Path) -> None:
     whole = [Recorded(workflow_id=f"w{n}", run_id="", live=True, file=GOLDEN / "plain.1.json") for n in range(3)]
-    # Who reads it waits for ever.
+    # A reader of this pipe waits forever.
     pipe = tmp_path / "never-written"
     os.mkfifo(pipe)
     stuck = Recorded(workflow_id="stuck", run_id="", live=True, file=pipe)

@@ -1,4 +1,4 @@
-"""The Temporal child of `perdure dev` dies alone: it is started again, and whoever looked on sees the answer's end."""
+"""The Temporal child of `perdure dev` dies alone: it is restarted, and viewers see the answer's end."""
 
 import os
 import signal

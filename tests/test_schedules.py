@@ -1,4 +1,4 @@
-"""Schedules of definitions, on the real Temporal: placed, due, changed, gone; and what is refused when one is read."""
+"""Schedules of definitions, on the real Temporal: placed, due, changed, removed; and what is refused at load."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ def agent(name: str, *schedules: str, more: str = "") -> str:
 
 
 def schedule(session: str, message: str = WEEKLY, cron: str = "0 9 1 1 *", more: str = "") -> str:
-    """Due once a year where nobody triggers it."""
+    """A schedule that is due once a year, unless it is triggered."""
     return f'{{cron: "{cron}", session: {session}, message: "{message}"{more}}}'
 
 
@@ -76,7 +76,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def handle(temporal: Client, schedule_id: str) -> ScheduleHandle:
-    """Of a schedule that is or will be in place."""
+    """The handle of a schedule that exists or will exist."""
 
     async def is_placed() -> bool:
         return await placed(temporal, schedule_id) is not None
@@ -90,7 +90,7 @@ async def due(temporal: Client, weekly: ScheduleHandle) -> str:
     before = (await weekly.describe()).info.recent_actions
 
     async def another_second() -> bool:
-        # Temporal tells the times of a schedule apart by the second.
+        # Temporal distinguishes the times of a schedule by the second.
         return not before or int(before[-1].scheduled_at.timestamp()) < int(time.time())
 
     async def was_due() -> bool:
@@ -112,7 +112,7 @@ async def gone(temporal: Client, schedule_id: str) -> None:
 
 
 async def said(http: httpx2.AsyncClient, session: str, count: int) -> list[str]:
-    """What users said in a session, as soon as it rests and they have said `count` things."""
+    """The user messages of a session, once it rests and has `count` of them."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             answer = await http.get(f"/v1/sessions/{session}")
@@ -217,14 +217,14 @@ async def test_an_edit_changes_it_and_removal_takes_it_away(dev: Dev, temporal: 
 async def test_killed_between_being_due_and_being_delivered(
     dev: Dev, temporal: Client, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:
-    """What was due while nobody was there is said afterwards; what was taken away meanwhile goes."""
+    """A message due while no worker ran is delivered afterwards; schedules removed meanwhile are deleted."""
     file = dev.data_dir / "agents" / "leaving.yaml"
     file.write_text(agent("leaving", schedule("leaving")))
     (dev.data_dir / "agents" / "staying.yaml").write_text(agent("staying", schedule("staying")))
     await handle(temporal, "default/perdure/leaving/leaving")
     staying = await handle(temporal, "default/perdure/staying/staying")
     await recorded(dev.data_dir / "schedules.json", "default/perdure/leaving/leaving")
-    # The main process alone: Temporal goes on.
+    # The main process only: Temporal keeps running.
     await dev.kill()
     await staying.trigger()
     file.unlink()
@@ -248,11 +248,11 @@ async def connected(dev: Dev) -> Client:
     return await connect(Settings.load(data_dir=dev.data_dir), address=f"127.0.0.1:{dev.temporal_port}")
 
 
-# ---- the keeper alone, and the activity
+# The keeper alone, and the activity.
 
 
 class Deployment:
-    """One process's definitions and what keeps their schedules."""
+    """One process's definitions and the keeper of their schedules."""
 
     def __init__(self, client: Client, root: Path, *folders: Path) -> None:
         self.blobs = LocalBlobs(root / "blobs")
@@ -272,7 +272,7 @@ async def other(temporal_server: DevServer) -> Client:
 
 
 async def listed(client: Client, *wanted: str) -> None:
-    """Once visibility shows these among the schedules that are ours."""
+    """Waits until visibility lists these among our schedules."""
 
     async def shown() -> bool:
         return set(wanted) <= {schedule_id async for schedule_id, _ in ours(client)}
@@ -291,7 +291,7 @@ async def test_deployments_of_one_namespace_leave_each_other_alone(other: Client
         (folder / f"{name}.yaml").write_text(agent(name, schedule(f"{name}-s")))
     one, two = "default/perdure/one/one-s", "default/perdure/two/two-s"
     both = Deployment(other, tmp_path / "a", first, second)
-    # At once, as when several workers start.
+    # Concurrently, as when several workers start.
     await asyncio.gather(
         both.keeper.place(), both.keeper.place(), Deployment(other, tmp_path / "b", second).keeper.place()
     )
@@ -302,7 +302,7 @@ async def test_deployments_of_one_namespace_leave_each_other_alone(other: Client
     await Deployment(other, tmp_path / "c", first).keeper.place()
     assert await there(other, one, two) == [True, True]
 
-    # While any definition is refused nothing counts as gone.
+    # While any definition is refused, no agent counts as gone.
     (first / "one.yaml").unlink()
     (second / "three.yaml").write_text("name: three")
     await both.changed()
@@ -352,7 +352,7 @@ async def test_a_try_that_is_repeated_says_nothing_twice(
     assert await said(http, "once", 2) == [WEEKLY, WEEKLY]
     assert (await sessions.snapshot("once"))["messages"][0]["id"] == message_id_of(once.schedule_id, at)
     assert (await http.delete("/v1/sessions/once")).status_code == 202
-    # It was said before the session was closed.
+    # The message was delivered before the session was closed.
     assert await deliver(at) == "once"
     with pytest.raises(ApplicationError, match="unknown") as failed:
         await deliver(at, once.model_copy(update={"agent": "unknown"}))
@@ -360,7 +360,7 @@ async def test_a_try_that_is_repeated_says_nothing_twice(
 
 
 async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: Path) -> None:
-    """Those that are in place, and those of agents that it does not know."""
+    """The schedules in place, and those of unknown agents."""
     await listed(temporal, "default/perdure/reporter/weekly", "default/perdure/teams/daily-1")
     (tmp_path / "reporter.yaml").write_text((dev.data_dir / "agents" / "reporter.yaml").read_text())
     (tmp_path / "new.yaml").write_text(agent("new", schedule("n")))
@@ -378,7 +378,7 @@ async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: P
     assert result.exit_code == 1
 
 
-# ---- what is read
+# Reading definitions.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tools' schemas for each provider: strict where that can be said, and never what the provider refuses."""
+"""Tool schemas for each provider: strict wherever possible, and never one that the provider rejects."""
 
 from datetime import date
 from decimal import Decimal
@@ -84,7 +84,7 @@ def one(input: dict[str, Any], dialect: str) -> tuple[dict[str, Any], bool]:  # 
 
 
 def complaints(tools: list[ToolSpec], dialect: str) -> list[str]:
-    """What the provider would say to a request with these tools."""
+    """The provider's complaints about a request with these tools."""
     fitted = list(zip(tools, fit_all(tools, DIALECTS[dialect]), strict=True))
     if dialect == "anthropic":
         return list(
@@ -194,7 +194,7 @@ def test_nulls_for_what_was_left_out_are_taken_out(kind: type[BaseModel], sent: 
     ("schema_", "place", "words"),
     [
         ({"type": "string"}, (), "type: object"),
-        ({**OBJECT, "oneOf": [OBJECT, OBJECT]}, ("oneOf",), "no alternatives"),
+        ({**OBJECT, "oneOf": [OBJECT, OBJECT]}, ("oneOf",), "do not accept this keyword"),
         ({**OBJECT, "properties": {"ein Wort": {}}}, ("properties", "ein Wort"), "up to 64 letters"),
         (
             {**OBJECT, "properties": {"a": {"$ref": "http://x/y"}}},

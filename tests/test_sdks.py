@@ -1,4 +1,4 @@
-"""SDKs are loaded when they are needed: by the process that calls a provider, and by no other."""
+"""SDKs are loaded on demand: by the process that calls a provider, and by no other."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Which variables and programs a definition may name: it lists them itself, and an operator may bound all definitions."""
+"""Which variables and programs a definition may name: those it lists itself, within the operator's limits."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_what_is_named_and_not_listed_is_refused_with_its_place(tmp_path: Path) 
 
 
 def test_a_shared_model_that_the_definition_chooses(tmp_path: Path) -> None:
-    """One that it does not choose may name what it likes: a session that chooses it later is refused."""
+    """A shared model that it does not use may name anything: a session that chooses it later is refused."""
     file = tmp_path / "shop.yaml"
     file.write_text(HEAD)
     shared = {
@@ -90,12 +90,12 @@ def test_the_settings(
     monkeypatch.setenv("PERDURE_ALLOWED_COMMANDS", given)
     settings = Settings.load()
     assert (settings.allowed_secrets, settings.allowed_commands) == (expected, expected)
-    # Where nothing else is said, a definition is read by them.
+    # By default, a definition is checked against these settings.
     assert bool(problems(tmp_path, HEAD + MODEL + TOOLS + SECRETS)) == (expected is not None)
 
 
 def test_a_definition_without_secrets_keeps_its_digest() -> None:
-    """Or every session would change its definition with the version."""
+    """Otherwise every session would change its definition with the new version."""
     definition = AgentDefinition(name="a", models={"m": ModelDefinition(use="demo/x")}, model="m", instructions="")
     assert "secrets" not in definition.model_dump(mode="json")
     assert "api_key" not in definition.models["m"].model_dump(mode="json")

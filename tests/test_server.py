@@ -1,4 +1,4 @@
-"""The embedded server: it keeps its data, ends its leftovers, refuses company, and says what stands in its way."""
+"""The embedded server: it keeps its data, ends its leftovers, runs only once per directory, and reports obstacles."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ async def test_what_was_started_is_there_after_the_main_process_was_killed(tmp_p
 
 @pytest.mark.server
 async def test_a_running_server_is_as_we_need_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Somebody's access to another cluster is not meant for this one.
+    # Settings for another cluster must not apply to this server.
     monkeypatch.setenv("TEMPORAL_ADDRESS", "cluster.invalid:7233")
     monkeypatch.setenv("TEMPORAL_API_KEY", "secret")
     async with DevServer(tmp_path, port=0, ui_port=0, retention_days=7) as server:
@@ -136,7 +136,8 @@ async def test_the_http_api_is_closed(tmp_path: Path) -> None:
 
 
 async def http_api(client: httpx2.AsyncClient, server: DevServer) -> str:
-    """The address of Temporal's HTTP API, found as an attacker finds it: each port that the server listens on is asked."""
+    """The address of Temporal's HTTP API, found as an attacker would: every port that the server listens on is
+    tried."""
     listening = [one.laddr for one in psutil.Process(server.pid).net_connections("tcp4") if one.status == "LISTEN"]
     for ip, port in listening:
         with suppress(httpx2.TransportError):
@@ -214,7 +215,8 @@ async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_p
                 killed.add(server.pid)
                 os.kill(server.pid, signal.SIGKILL)
             await asyncio.sleep(0)
-        # A start of its own may fail once, as where another program takes a port that the server had chosen: that counts.
+        # One start may fail by itself, for example if another program takes the port that the server had chosen: that
+        # counts.
         assert DEATHS - 1 <= len(killed) <= DEATHS
         with pytest.raises(ServerDied, match=r"5 times within 60 s, the last time with code -9.*temporal\.log"):
             await reviving

@@ -1,6 +1,6 @@
-"""The session workflow, with the test kit: real definitions, tools, blobs and live plane, and a clock that skips.
+"""The session workflow, with the test kit: real definitions, tools, blobs and live plane, and a skippable clock.
 
-Each test that passes has been replayed as well, which the kit does.
+The test kit also replays each test that passes.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ async def failed_tasks(session: Session) -> int:
 
 
 async def said_and_new(session: Session, text: str, digest: str | None = None) -> list[Event]:
-    """Says something, under a definition that the gateway has just seen; returns all events since."""
+    """Sends a message, under a definition that the gateway has just seen; returns all events since."""
     before = len(await session.events())
     name = f"m{before}"
     await session.handle.signal(SessionWorkflow.send_message, message(text, name, digest=digest or session.new.digest))

@@ -1,4 +1,4 @@
-"""Ids that only sub-agents' sessions have: nobody takes one beforehand, and erasing a session takes no stranger's along."""
+"""Session ids reserved for sub-agents: nobody can take one in advance, and erasing a session erases no other's."""
 
 from collections.abc import AsyncIterator
 
@@ -85,5 +85,5 @@ async def test_a_stranger_at_the_id_of_a_child_is_neither_adopted_nor_erased(lab
     assert not answered.is_error
     runs = await runs_of(lab.client, talk.handle.id)
     assert await children_of(lab.client, talk.handle.id, runs) == [talk.child("t1.s1.c2").handle.id]
-    # Nobody told it to close, nor to do anything.
+    # It was neither closed nor sent any other command.
     assert (await Talk(lab, talk.child("t1.s1.c1").handle).page()).closed is False

@@ -1,4 +1,4 @@
-"""How a session starts where two things come at once, or where its definition is gone: on the real dev server."""
+"""How a session starts if two commands coincide, or if its definition is gone: on the real dev server."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 
 async def test_a_session_begins_with_its_start_whatever_came_at_once(lab: Lab) -> None:
-    """A signal can be there before the workflow's first line runs."""
+    """A signal can arrive before the workflow's first line runs."""
     talk = await lab.start(first="first", signal=message("second", "m2"))
     events = await talk.until(lambda found: ends(found, 2))
     assert kinds(events)[:3] == ["session.started", "message.queued", "turn.started"]

@@ -47,14 +47,14 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 async def perdure(
     dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None
 ) -> Result:
-    """`perdure sessions …`; `said` is what is typed, `environment` goes on top of where `dev` is."""
+    """Runs `perdure sessions …`; `said` is the typed input, `environment` is added to that of `dev`."""
     environment = {"PERDURE_DATA_DIR": str(dev.data_dir), "COLUMNS": "200", **(environment or {})}
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["sessions", *arguments], input=said, env=environment)
 
 
 def temporal_of(dev: Dev) -> dict[str, str]:
-    """The environment that names the Temporal server of `dev`, whatever its data directory is."""
+    """The environment that names the Temporal server of `dev`, whatever its data directory."""
     return {"TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}"}
 
 
@@ -65,7 +65,7 @@ async def ok(dev: Dev, *arguments: str) -> str:
 
 
 async def refused(dev: Dev, *arguments: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
-    """The words of a refusal."""
+    """The text of a refusal."""
     result = await perdure(dev, *arguments, said=said, environment=environment)
     assert isinstance(result.exception, Refused), (result.output, result.exception)
     return str(result.exception)
@@ -174,7 +174,7 @@ async def test_what_is_exported_replays_without_the_blob_store(
 ) -> None:
     session = await sessions.create(message="word " * 20_000, metadata={"a": "x" * 30_000})
     for number in range(8):
-        # Below the size at which parts are folded: so the state that is carried over is what grows.
+        # Below the size at which parts are folded, so that the carried state itself grows.
         await sessions.ask(session, f"{number} " + "long " * 6_000)
     runs = await runs_of(temporal, f"default/{session}")
     raw = [await temporal.get_workflow_handle(f"default/{session}", run_id=run).fetch_history() for run in runs]

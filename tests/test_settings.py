@@ -1,4 +1,4 @@
-"""Settings come from the environment, wrong ones are named, and a provider is ready when its key is set."""
+"""Settings come from the environment, invalid ones are named, and a provider is ready when its key is set."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""A real model, though a very small one, runs a turn with a tool over both wires. What it says is its own affair."""
+"""A real, very small model runs a turn with a tool over both wire formats. The content of its answers is not
+checked."""
 
 import asyncio
 import importlib.util
@@ -93,7 +94,7 @@ async def test_a_turn_with_a_tool(http: httpx2.AsyncClient, agent: str) -> None:
     assert len(streamed) > 1
     first, second = [frame.data for frame in frames if frame.type == "step.finished"]
     assert first["stop"] == "tool_calls"
-    # It is no model of few words; what the limit cut is told as cut.
+    # The model is verbose; an answer that the limit truncates is reported as truncated.
     turn = done["turn"]
     ended = (second["stop"], turn["reason"], turn["error"]["type"] if "error" in turn else None)
     assert ended in [("end", "done", None), ("max_tokens", "failed", "answer_cut")], done

@@ -1,4 +1,4 @@
-"""What was said, as the conventions for GenAI spans have it."""
+"""Messages in the form of the conventions for GenAI spans."""
 
 import json
 

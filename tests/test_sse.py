@@ -26,7 +26,7 @@ from tests.support.virtual_time import run
 
 
 def parsed(stream: bytes) -> list[dict[str, str]]:
-    """The events of a stream as the standard's own algorithm gives them."""
+    """The events of a stream according to the standard's own algorithm."""
     events: list[dict[str, str]] = []
     fields: dict[str, str] = {}
     text = stream.decode().removeprefix("\ufeff")
@@ -78,7 +78,7 @@ def test_hostile_text_stays_inside_its_frame(text: str) -> None:
 )
 def test_any_value_is_one_frame_of_three_lines(value: Any) -> None:
     frame = encode("x", {"value": value}, 3)
-    # Readers that split lines like Python does must not find more of them either.
+    # Readers that split lines as Python does must not find more of them either.
     assert len(frame.decode().splitlines()) == 4
     assert json.loads(parsed(frame)[0]["data"]) == {"value": value}
 
@@ -131,7 +131,7 @@ def test_live_frames_are_what_the_contract_says_and_have_no_id() -> None:
 
 
 class Client:
-    """What a server sees of a client: what it was sent, and when it goes."""
+    """A server's view of a client: what it was sent, and when it disconnects."""
 
     def __init__(self) -> None:
         self.sent: list[Asgi] = []
@@ -159,7 +159,7 @@ class Client:
 def served(
     frames: Callable[[], AsyncIterator[bytes]], during: Callable[[Client], Coroutine[Any, Any, None]] | None = None
 ) -> Client:
-    """The client of a response that was served to its end, while `during` went on."""
+    """The client of a response that was served to its end, while `during` ran."""
 
     async def serve() -> Client:
         client = Client()
@@ -242,7 +242,7 @@ def test_a_client_that_goes_stops_the_source_at_once() -> None:
                 yield b"x\n\n"
                 await asyncio.sleep(1)
         finally:
-            # Whatever the source has to give back may take a moment.
+            # The source may take a moment to release its resources.
             await asyncio.sleep(0)
             ended.append(asyncio.get_running_loop().time())
 

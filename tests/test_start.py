@@ -1,4 +1,4 @@
-"""What people are told as a process starts."""
+"""Messages to people as a process starts."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ async def gateway(folder: Path, *arguments: str) -> tuple[int, str]:
 
 
 async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path) -> None:
-    # An address of no machine (RFC 5737), so that nothing listens for others while this runs.
+    # An address of no machine (RFC 5737), so that no port is opened to others while this runs.
     code, told = await gateway(tmp_path, "--host", "192.0.2.1", "--insecure")
     assert code == 1
     (logged,) = [json.loads(line) for line in told.splitlines() if line.startswith("{")]

@@ -1,4 +1,4 @@
-"""What a command loads before it does anything: a person waits for it."""
+"""What a command imports before it does anything, because a person waits for it."""
 
 import importlib.metadata
 import json
@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 from perdure.temporal.app.cli import app
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 
-#: What takes longest to import: of what Perdure stands on, and its own rooms.
+#: The slowest imports: dependencies of Perdure, and its own packages.
 HEAVY = (
     *("temporalio", "fastapi", "starlette", "uvicorn", "anthropic", "openai", "mcp", "jsonschema", "genai_prices"),
     *("structlog", "uvloop", "jinja2", "yaml", "pydantic_settings", "psutil"),
     *("perdure.workflows", "perdure.activities", "perdure.gateway", "perdure.temporal.settings"),
 )
 
-#: Asks every command for its help in one process, and tells how many there are and what is loaded then.
+#: Requests the help of every command in one process, and prints their number and the modules loaded by then.
 HELP = """
 import json, sys
 from typer.main import get_command
@@ -52,7 +52,7 @@ SESSION: dict[str, Any] = {
 
 
 class Answering(ThreadingHTTPServer):
-    """A gateway on loopback with one answer; entering it serves."""
+    """A gateway on loopback with a single answer; entering it serves."""
 
     def __init__(self, answer: object) -> None:
         self.asked: list[str] = []
@@ -84,7 +84,7 @@ class Answering(ThreadingHTTPServer):
 
 
 def heavy(loaded: set[str]) -> set[str]:
-    """What of `loaded` takes long."""
+    """The slow modules in `loaded`."""
     return {name for name in loaded if f"{name}.".startswith(tuple(f"{package}." for package in HEAVY))}
 
 

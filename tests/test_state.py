@@ -28,7 +28,7 @@ USAGE = Usage(input_tokens=10, output_tokens=5)
 
 
 def rich() -> SessionState:
-    """A session with something in every field."""
+    """A session with a value in every field."""
     story = Story.new(inputs={"name": "Ann", "n": 1.5}, user="u1", metadata={"a": [1, None]}).loaded()
     story.whole_turn()
     story.note(Configured(model="other", metadata={"b": True}, digest="d2", limits=Limits(turn=TurnLimits(steps=3))))

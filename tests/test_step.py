@@ -34,7 +34,7 @@ def activity_error(cause: BaseException) -> ActivityError:
 
 
 def partial(*, lost: int = 0, streaming: bool = True, parts: tuple[Part, ...] = (), attempt: int = 2) -> Any:
-    """As it comes out of Temporal: plain JSON."""
+    """The heartbeat details as Temporal returns them: plain JSON."""
     return Partial(attempt=attempt, lost=lost, streaming=streaming, parts=parts).model_dump(mode="json")
 
 
@@ -180,7 +180,7 @@ def test_so_are_those_of_a_step_that_failed(stopping: bool) -> None:
         CancelledError("gone", told),
     ):
         event = finished_step(record(), activity_error(cause), stopping, AT).event
-        # The one that is only counted was an older worker's.
+        # The attempt that is only counted came from an older worker.
         assert (event["usage"], event["cost_usd"]) == (Usage(input_tokens=200, output_tokens=4), 0.75)
 
 
@@ -197,7 +197,7 @@ def test_an_attempt_that_died_without_a_word_is_charged_its_input(cause: BaseExc
     opened = record().model_copy(update={"sent": SENT})
     event = finished_step(opened, activity_error(cause), True, AT).event
     assert (event["usage"], event["cost_usd"]) == ((SENT.usage, SENT.cost_usd) if silent else (Usage(), 0.0))
-    # Of a step that opened before this was known, what was reserved.
+    # For a step opened before this was recorded, the reserved amount counts.
     assert finished_step(record(), activity_error(cause), True, AT).event["cost_usd"] == (0.5 if silent else 0.0)
 
 

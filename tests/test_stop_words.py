@@ -1,4 +1,4 @@
-"""What wires make of providers' words for an answer's end, and of arguments in odd places, over the fake provider."""
+"""How wires read providers' stop reasons, and arguments in unusual places, over the fake provider."""
 
 import json
 from collections.abc import AsyncIterator
@@ -150,7 +150,7 @@ async def test_a_whole_call_over_anthropic(fake: FakeProvider, claude: RealWire,
         ("completed", "tool_calls"),
         ("max_output_tokens", "max_tokens"),
         ("content_filter", "content_filter"),
-        # It said that it is incomplete, whatever that means.
+        # It said that it is incomplete, for an unknown reason.
         ("something_new", "other"),
         ("stop", "other"),
     ],
@@ -226,7 +226,7 @@ async def test_a_response_that_is_told_by_its_last_event_alone(fake: FakeProvide
 
 
 async def test_arguments_of_which_nothing_came(fake: FakeProvider, wire: RealWire) -> None:
-    """An error, but for a tool that takes none; and that only where the answer ended well."""
+    """An error, except for a tool without required arguments, and only if the answer ended normally."""
     both: tuple[tuple[str, dict[str, Any]], ...] = (("purge", {}), ("ping", {}))
     told = await answer(wire, fake, Reply(tools=both, arguments="nowhere"))
     assert (told.stop, calls(told)) == ("tool_calls", [({}, ""), ({}, None)])
@@ -247,7 +247,7 @@ async def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
 async def test_a_word_that_stands_in_every_chunk_gives_way_to_the_last(word: str) -> None:
     arriving = ChatAnswer("t1.s1", "m", ())
     for each in (word, word, "stop"):
-        # As the SDK makes them: unchecked.
+        # As the SDK creates them: unchecked.
         arriving.take(ChatCompletionChunk.construct(**CHUNK, choices=[choice(each)]))
     assert arriving.whole(done=True).stop == "end"
 
@@ -265,13 +265,13 @@ def test_arguments_as_an_object_or_its_json_in_either_place(given: Any, place: s
     events.append({"type": "message_stop"})
     arriving = ClaudeAnswer("t1.s1", "m", (PURGE,))
     for event in events:
-        # As the SDK makes them: unchecked.
+        # As the SDK creates them: unchecked.
         arriving.take(cast(RawMessageStreamEvent, construct_type(type_=RawMessageStreamEvent, value=event)))
     assert calls(arriving.whole()) == [(WHOLE, None)]
 
 
 async def test_anthropics_own_call_without_arguments(fake: FakeProvider, claude: RealWire) -> None:
-    """An empty object in the block's start and an empty fragment are what it sends for a call without arguments."""
+    """For a call without arguments it sends an empty object in the block's start and an empty fragment."""
     told = await answer(claude, fake, call(""))
     assert (told.stop, calls(told)) == ("tool_calls", [({}, None)])
     told = await answer(claude, fake, call("", stop="something_new"))

@@ -1,6 +1,6 @@
-"""Activities run for sessions, and on what is published: what starts them otherwise, or says more, gets nothing run.
+"""Activities run only for sessions, and only with what is published: any other start, or contradicting input, fails.
 
-Each of these attempts names a program that leaves a file behind where it was started.
+Each of these attempts names a program that would leave a file behind if it were started.
 """
 
 import sys
@@ -56,7 +56,7 @@ def leaves(file: Path) -> McpAddress:
 
 
 def old_call(file: Path) -> dict[str, Any]:
-    """A call as older versions made it, which says itself what to run."""
+    """A call in the format of older versions, which itself says what to run."""
     return {"server": leaves(file).model_dump(), "label": "shop", "name": "shop_add", "tool": "add", "args": {}}
 
 
@@ -112,7 +112,7 @@ async def test_another_workflow_under_the_id_of_a_session(lab: Lab, tmp_path: Pa
 
 
 async def test_a_session_whose_state_was_made_up(lab: Lab, tmp_path: Path) -> None:
-    """It has the honest definition's digest, and beside it a definition that says another program."""
+    """It has the honest definition's digest, next to a definition that names another program."""
     known = lab.parts.definitions.current("shop")
     assert known is not None
     evil = McpServer(name="shop", allow=("add",), command=leaves(tmp_path / "ran").command)
@@ -135,7 +135,7 @@ async def test_a_session_whose_state_was_made_up(lab: Lab, tmp_path: Path) -> No
     talk = Talk(lab, lab.client.get_workflow_handle_for(SessionWorkflow.run, f"lab/{new.session_id}"))
     events = await talk.turn("go")
     (finished,) = [event for event in events if isinstance(event, ToolFinished)]
-    # The program that was published has answered, and not the one of the state.
+    # The published program answered, not the one in the state.
     assert finished.result.output == {"result": 3}
     assert not (tmp_path / "ran").exists()
 
@@ -150,14 +150,14 @@ async def test_a_call_that_is_published_runs(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"digest": ""}, "the call does not say which definition it is of"),
+        ({"digest": ""}, "the call does not name its definition"),
         ({"index": 0}, "has no MCP server"),
         ({"index": 7}, "has no MCP server"),
         ({"index": -1}, "has no MCP server"),
-        ({"label": "other"}, "has no MCP server 'other' at that position"),
+        ({"label": "other"}, "has no MCP server 'other' at that index"),
         ({"tool": "die"}, "does not allow the tool 'die'"),
-        ({"name": "shop_sum"}, "knows 'add' by another name"),
-        ({"once": True}, "disagrees on whether it may be repeated"),
+        ({"name": "shop_sum"}, "has another name for 'add'"),
+        ({"once": True}, "declares other `side_effects` for it"),
     ],
 )
 async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
@@ -175,7 +175,7 @@ async def test_a_call_that_says_what_its_definition_does_not(tmp_path: Path, cha
 async def test_a_call_of_an_older_version_is_refused_clearly(tmp_path: Path) -> None:
     request = CallMcpToolInput.model_validate(old_call(tmp_path / "ran"))
     servers = McpServers({}, LocalBlobs(tmp_path / "blobs"), SHELF.by_digest)
-    with pytest.raises(ApplicationError, match="it can be made again") as refused:
+    with pytest.raises(ApplicationError, match="make the call again") as refused:
         await ActivityEnvironment().run(servers.call_mcp_tool, request)
     assert refused.value.type == "not_published"
     assert not (tmp_path / "ran").exists()

@@ -1,4 +1,4 @@
-"""Bodies are read strictly; whatever comes is a value or a problem, never another failure."""
+"""Bodies are read strictly: every input gives a value or a problem, never another failure."""
 
 import json
 

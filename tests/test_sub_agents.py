@@ -1,4 +1,4 @@
-"""Sub-agents on a real server: each call has one result, and no session below outlives its bounds."""
+"""Sub-agents on a real server: each call has one result, and no session below outlives its limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def test_two_run_at_the_same_time_with_a_share_each(lab: Lab) -> None:
         page = await snapshot(child)
         assert page.parent is not None
         caps.append(page.parent.cap_usd)
-    # Whichever is opened first has half of the whole.
+    # Whichever is opened first gets half of the whole.
     assert sorted(cap or 0 for cap in caps) == [pytest.approx(0.25, abs=1e-3), pytest.approx(0.5, abs=1e-3)]
     gate.set()
     events = await talk.until(ends)
@@ -127,7 +127,7 @@ async def test_a_failure_and_an_empty_purse_are_data(lab: Lab) -> None:
     assert errors(events) == ["agent_failed"]
     assert "model_auth" in str(outputs(events)[0])
 
-    # Enough for a step of its own, and its half is not enough for one of the helper's.
+    # Enough for a step of its own, but half of it is not enough for one of the helper's.
     spent = (await snapshot(talk)).cost_usd or 0
     await talk.configure(limits=Limits(session=SessionLimits(cost_usd=spent + 0.009), turn=TurnLimits()))
     lab.stage.plays = [ASK, Play("Poor.")]
@@ -242,7 +242,7 @@ async def test_closing_closes_what_runs_below(lab: Lab) -> None:
 
 
 async def test_what_waits_in_it_is_done_first(lab: Lab) -> None:
-    """A message that somebody sends it, and a timer that it sets."""
+    """A message from a person, and a timer that it sets."""
     talk = await lab.start("boss")
     lab.stage.plays = [
         ASK,

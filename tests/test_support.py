@@ -1,4 +1,5 @@
-"""The shipped `support` agent, whole but for its model: it looks orders up, gives money back, and asks before large sums."""
+"""The shipped `support` agent, complete except for its model: it looks up orders, refunds, and asks before large
+sums."""
 
 import pytest
 
@@ -12,7 +13,7 @@ LARGE = ("issue_refund", {"order_id": "A-1004", "amount": 120.0, "reason": "brok
 
 
 async def asks_for_a_large_sum(perdure: Perdure) -> Session:
-    """A session that waits for a colleague's word."""
+    """A session that waits for a colleague's decision."""
     perdure.model.says("", calls=[("find_order", {"order_id": "A-1004"})])
     perdure.model.says("", calls=[LARGE])
     perdure.model.says("That is settled.")
@@ -23,7 +24,7 @@ async def asks_for_a_large_sum(perdure: Perdure) -> Session:
 
 
 async def refund(session: Session) -> ToolResult:
-    """What became of the one refund that was wanted."""
+    """The result of the only refund that was requested."""
     (found,) = [e for e in await session.events() if isinstance(e, ToolFinished) and e.name == "issue_refund"]
     return found.result
 

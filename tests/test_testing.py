@@ -1,4 +1,4 @@
-"""The test kit as its users have it: pytest of their own, in a folder outside of the repository."""
+"""The test kit as its users have it: a pytest run of their own, in a folder outside of the repository."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Kills in the test kit while several calls are at work: all of them are made again, and the clock goes on."""
+"""Kills in the test kit while several calls are running: all of them are retried, and the clock advances."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What sessions ask, in the test kit as its users have it: pytest of their own, in a folder outside of the repository."""
+"""Sessions' questions, in the test kit as its users have it: a pytest run of their own, outside of the repository."""
 
 import subprocess
 import sys

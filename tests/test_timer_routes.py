@@ -1,4 +1,4 @@
-"""Timers over HTTP: set by the agent, listed, cancelled, and kept through kills, full turns and continue-as-new."""
+"""Timers over HTTP: set by the agent, listed, cancelled, and kept through kills, long turns and continue-as-new."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ async def test_one_that_comes_due_while_a_question_is_open_fires_afterwards(
     async with sessions.view(session) as viewer:
         frames = await viewer.until("input.requested")
         question = next(frame for frame in frames if frame.type == "input.requested").data["question_id"]
-        # Long past, and the session waits.
+        # Long overdue, while the session waits.
         assert [timer["note"] for timer in await timers(http, session)] == ["now"]
         answer = await http.post(
             f"/v1/sessions/{session}/answers", json={"question_id": question, "result": 1}, timeout=PATIENCE_S

@@ -1,4 +1,4 @@
-"""Timers that an agent sets for itself: days pass on the virtual clock, and it does what it said."""
+"""Timers that an agent sets for itself: days pass on the virtual clock, and it does what it announced."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,7 +105,7 @@ async def test_a_cancelled_timer_does_not_fire(perdure: Perdure) -> None:
 
 
 async def test_it_wakes_up_as_its_agent_is_by_then(perdure: Perdure) -> None:
-    """The session last heard of another definition than its agent has: as when the file has changed meanwhile."""
+    """The session knows an older definition of its agent than the current one, as after an edit of the file."""
     perdure.model.says("", calls=[wake("3d", "look")])
     perdure.model.says("I will look.")
     perdure.model.says("Looked.")

@@ -1,4 +1,4 @@
-"""Tool calls on a real Temporal server: every call has exactly one result, and the model is told what it means."""
+"""Tool calls on a real Temporal server: every call has exactly one result, which the model gets in plain words."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ def ledger(tmp_path: Path) -> str:
 
 
 def told(talk: Talk) -> str:
-    """What the model was told last."""
+    """The text most recently sent to the model."""
     return str(talk.stage.requests[-1][-1])
 
 
@@ -127,11 +127,11 @@ async def test_a_step_asks_for_so_many_calls_and_is_told_of_the_others(talk: Tal
 
 
 async def test_no_more_calls_run_at_once_than_the_limits_let(talk: Talk, ledger: str) -> None:
-    """Three of this tool, whatever the session lets."""
+    """Three of this tool, whatever the session allows."""
     all_of_them = [("gather", {"ledger": ledger, "until": "go"})] * 7
     turning = asyncio.create_task(turn(talk, *all_of_them, ("add", {"a": 1, "b": 2})))
     await written(Path(ledger), "in", 3)
-    # Another tool's call is not held up by those that wait.
+    # Waiting calls do not block another tool's call.
     await talk.until(lambda events: "tool.finished" in kinds(events))
     (Path(ledger) / "go").touch()
     await turning
@@ -165,7 +165,7 @@ async def test_ten_calls_take_about_as_long_as_one(talk: Talk) -> None:
 
 
 async def test_a_call_costs_three_events_of_history(talk: Talk) -> None:
-    """Beside the workflow tasks, which calls of one step share, and what the steps cost themselves."""
+    """In addition to the workflow tasks, which calls of one step share, and the cost of the steps themselves."""
 
     async def cost(count: int) -> int:
         before = len((await talk.handle.fetch_history()).events)
@@ -183,7 +183,7 @@ async def test_a_call_costs_three_events_of_history(talk: Talk) -> None:
     assert ten - one == 27
 
 
-# What is never done twice.
+# Effects that are never repeated.
 
 
 async def test_once_and_out_of_time_is_told_as_unknown(talk: Talk, ledger: str) -> None:
@@ -275,7 +275,7 @@ async def test_one_that_does_not_hear_is_given_up_and_heard_of_no_more(talk: Tal
     assert 4 < time.monotonic() - started < 15
     assert (error(first).type, error(second).type) == ("stopped", "outcome_unknown")
 
-    # What comes of them later harms no other turn.
+    # Their late outcome affects no other turn.
     talk.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("three")]
     later = asyncio.create_task(talk.turn("and now"))
     (Path(ledger) / "go").touch()

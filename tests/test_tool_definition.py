@@ -47,7 +47,7 @@ def read(value: Any) -> Any:
 def test_what_is_written_is_read_and_read_again(written: Any, expected: Any) -> None:
     found = read(written)
     assert found == expected
-    # As it lies in the blob store, and goes to a session.
+    # In the form that is stored in the blob store, and sent to a session.
     assert read(found.model_dump(mode="json")) == expected
 
 

@@ -40,14 +40,14 @@ LOST = ApplicationError("the worker was shut down while this ran", type="worker_
         (ApplicationError("no type"), "tool_failed", "tool_failed", True),
         (ApplicationError("x", type="declared_final"), "declared_final", "declared_final", False),
         (ApplicationError("cut", type="mcp_lost"), "mcp_lost", "outcome_unknown", True),
-        # It ran.
+        # The tool ran.
         (ApplicationError("too big", type="PayloadsTooLarge"), "result_too_large", "result_too_large", False),
         (ServerError("Complete result exceeds size limit."), "result_too_large", "result_too_large", False),
         (LOST, "tool_failed", "outcome_unknown", True),
         (timed_out(TimeoutType.START_TO_CLOSE), "timeout", "outcome_unknown", True),
         (timed_out(TimeoutType.HEARTBEAT), "timeout", "outcome_unknown", True),
         (timed_out(TimeoutType.SCHEDULE_TO_CLOSE), "timeout", "outcome_unknown", True),
-        # It never ran.
+        # The tool never ran.
         (timed_out(TimeoutType.SCHEDULE_TO_START), "no_worker", "no_worker", True),
         (CancelledError("cancelled"), "stopped", "outcome_unknown", False),
         (RuntimeError("odd"), "tool_failed", "tool_failed", False),
@@ -84,7 +84,7 @@ def test_a_long_message_is_told_in_short() -> None:
         ("invalid_arguments", True, True),
         ("stopped", True, True),
         ("outcome_unknown", True, True),
-        # It took effect, so another tool must not do it again.
+        # The tool took effect, so a fallback must not repeat the effect.
         ("invalid_result", False, True),
         ("result_too_large", False, True),
     ],

@@ -1,4 +1,4 @@
-"""Processes killed at every point of a call: no effect of a `once` tool twice, and exactly one result for each call."""
+"""Processes killed at every point of a call: no `once` effect happens twice, and each call has exactly one result."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def test_killed_at_each_point_of_many_calls(dev: Dev, tmp_path: Path) -> N
 
 
 async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
-    """The model has asked for it, and nothing has begun: it may have run by then, or runs after the restart."""
+    """The model has requested it, but it has not begun: it runs by then, or after the restart."""
     session = await call(sessions, ("charge", {"ledger": str(tmp_path)}))
     async with sessions.view(session) as viewer:
         await viewer.until("step.started")

@@ -1,4 +1,5 @@
-"""What a worker does around its tools, on a real Temporal server: it heartbeats for them, and hurries after a stop."""
+"""What a worker does around its tools, on a real Temporal server: it heartbeats for them, and cancels quickly on a
+stop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -34,7 +35,7 @@ AGENTS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    """Whatever its tools say themselves reaches the server once, and then never."""
+    """A lab in which the tools' own heartbeats reach the server once, and then never."""
     async with lab_on(
         temporal_server,
         tmp_path_factory.mktemp("lab"),
@@ -61,17 +62,17 @@ def ledger(tmp_path: Path) -> str:
 
 @pytest.fixture
 def mute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No heartbeat comes that nobody asked for, so no cancellation does."""
+    """No heartbeat is sent unasked, so no cancellation arrives."""
     monkeypatch.setattr(tool_runner, "HEARTBEAT_S", 3600.0)
 
 
 async def signal_stop(talk: Talk, turn_id: str | None = None) -> None:
-    """A stop that the live plane does not tell."""
+    """A stop that the live plane does not publish."""
     await talk.handle.signal(SessionWorkflow.stop, Stop(id="stop", turn_id=turn_id))
 
 
 async def endings(talk: Talk) -> list[str]:
-    """How the session's activities ended, but for those that ended well."""
+    """The failures of the session's activities."""
     ends = (
         EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
         EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
@@ -97,7 +98,7 @@ async def test_a_stop_reaches_a_tool_without_a_heartbeat(talk: Talk, ledger: str
 
 @pytest.mark.usefixtures("mute")
 async def test_what_it_is_taken_for_is_the_same_as_ever(talk: Talk, ledger: str) -> None:
-    """A tool that lets itself be cancelled, and one that fails: neither is tried again."""
+    """A tool that accepts its cancellation, and one that fails: neither is retried."""
     await begin(talk, ("gather", {"ledger": ledger, "until": "never"}), ("sulk", {"ledger": ledger}))
     await written(Path(ledger), "in")
     await written(Path(ledger), "begun")
@@ -131,7 +132,7 @@ async def test_a_stop_of_another_turn_ends_nothing(talk: Talk, ledger: str) -> N
     await written(Path(ledger), "in")
     await signal_stop(talk, "t7")
     talk.lab.live.stop(talk.handle.id)
-    # The session has come by it, and each heartbeat has been answered that a cancellation would have come with.
+    # The session has processed it, and every heartbeat that could have brought a cancellation has been answered.
     await talk.configure(metadata={"seen": True})
     await talk.until(lambda events: True)
     (Path(ledger) / "go").touch()
@@ -156,7 +157,7 @@ async def test_the_next_attempt_finds_what_was_told_last(talk: Talk) -> None:
 
 
 class Talker(ActivityInboundInterceptor):
-    """A tool that tells of each page, and fails."""
+    """A tool that reports progress on each page, and fails."""
 
     def __init__(self) -> None:
         pass
@@ -171,7 +172,7 @@ class Talker(ActivityInboundInterceptor):
 
 
 class Wire(ActivityOutboundInterceptor):
-    """What goes to the server."""
+    """Records what is sent to the server."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Any, ...]] = []

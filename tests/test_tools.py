@@ -269,7 +269,7 @@ def file(data: bytes, media_type: str = "application/octet-stream") -> dict[str,
         (object, [Chart("Sales", [b"\xff"])], [{"title": "Sales", "pictures": [file(b"\xff")]}]),
         (Page, Page(body=b"\xff", at=date(2026, 3, 1)), {"body": file(b"\xff"), "at": "2026-03-01"}),
         (dict[str, bytes], {"k": b"\xff"}, {"k": file(b"\xff")}),
-        # Its author says how they are written.
+        # The author of the type chose its encoding.
         (Base64, Base64(body=b"\xff"), {"body": "_w=="}),
     ],
 )

@@ -14,6 +14,8 @@ from perdure.temporal.app.console.refused import Refused
 ROOT = Path(__file__).parent.parent
 
 TOOLS = '''
+import json
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -32,6 +34,23 @@ async def reserve(item: str, count: int = 1) -> dict[str, int]:
     if item == "tea":
         raise ApplicationError("There is no tea.", type="sold_out", non_retryable=True)
     return {item: count}
+
+
+@activity.defn
+async def weigh(item: str) -> float:
+    """Weighs an item."""
+    return _weight(item)
+
+
+@activity.defn
+def measure(item: str) -> float:
+    """Measures an item."""
+    return json.loads(item)["cm"]
+
+
+def _weight(item: str) -> float:
+    weights: dict[str, float] = {}
+    return weights[item]
 
 
 @activity.defn
@@ -86,7 +105,7 @@ def test_list_tells_of_every_kind_of_tool_and_where_it_comes_from(here: Path) ->
     told = {name: (about, source) for name, about, source in rows}
     assert told["calculator"][1] == "built-in"
     assert told["wake_me"][1] == "built-in, in the session"
-    assert told["reserve"] == ("Reserves an item.", f"{here / 'tools.py'}:6")
+    assert told["reserve"] == ("Reserves an item.", f"{here / 'tools.py'}:8")
     assert told["find_stock"] == ("Finds stock.", "task queue stock, agent desk")
     assert told["pick_date"] == ("Picks a date.", "the app, agent desk")
     assert told["shop_add"] == ("Adds two numbers.", "MCP server shop, agent desk")
@@ -150,6 +169,24 @@ def test_a_failure_has_its_type(arguments: list[str], told: str) -> None:
     result = run("call", *arguments)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines(keepends=True)[1:] == [told]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "code"),
+    [
+        # The innermost line of one's own, also below one's own and above a library's.
+        (["weigh", "item=tea"], "KeyError: 'tea'", "return weights[item]"),
+        (["measure", "item={"], "JSONDecodeError: Expecting property name", 'return json.loads(item)["cm"]'),
+    ],
+)
+def test_a_bug_has_its_line(here: Path, arguments: list[str], told: str, code: str) -> None:
+    result = run("call", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    line = next(number for number, text in enumerate(TOOLS.splitlines(), 1) if text.strip() == code)
+    name = "_weight" if arguments[0] == "weigh" else "measure"
+    _, said, place, shown = result.stderr.splitlines()
+    assert said.startswith(told)
+    assert (place, shown) == (f"  {here / 'tools.py'}:{line}, in {name}", f"    {code}")
 
 
 @pytest.mark.parametrize(

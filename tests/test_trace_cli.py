@@ -29,14 +29,14 @@ def sessions(http: httpx2.AsyncClient) -> Sessions:
 
 
 async def trace(dev: Dev, *arguments: str) -> Result:
-    # Where the provider is decides what it is sent: only its own address takes strict tools.
+    # The provider's address decides what is sent: only its own address gets strict tools.
     environment = {
         **dev.environment,
         "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
         "PERDURE_DATA_DIR": str(dev.data_dir),
         "COLUMNS": "240",
     }
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     return await asyncio.to_thread(CliRunner().invoke, app, ["trace", *arguments], env=environment)
 
 

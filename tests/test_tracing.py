@@ -1,4 +1,4 @@
-"""Spans as a collector gets them over OTLP: the tree of a turn, also after a crash; and nothing at all by default."""
+"""Spans as a collector receives them over OTLP: the tree of a turn, also after a crash; and no spans by default."""
 
 import asyncio
 import json

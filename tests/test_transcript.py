@@ -1,4 +1,4 @@
-"""A conversation moves freely between all providers: the real SDKs against a server that refuses what they refuse."""
+"""A conversation moves freely between all providers: the real SDKs against a server that rejects what they reject."""
 
 import json
 from collections.abc import AsyncIterator
@@ -75,10 +75,10 @@ async def test_a_conversation_moves_between_providers(fake: FakeProvider, order:
         assert written.count('"signature"') == (own if call.api == "anthropic" else 0)
         assert written.count("encrypted_content") == (own if call.api == "responses" else 0)
         assert written.count("I think.") == (0 if call.api == "chat" else own)
-        # Of two calls in a step one id is the provider's own, the first time that it is seen.
+        # Of a step's two calls, one has the provider's own id, when it is first seen.
         assert ("call_1" in written) == (order[number] in order[:number])
         assert "{broken" not in written
-    # Nothing was refused and sent anew.
+    # No request was rejected and sent again.
     assert len(fake.calls) == len(order)
 
 
@@ -114,7 +114,7 @@ spoken = st.just(Text(text="words", native=Native(api="openai.responses", block=
 
 
 def distinct(history: list[Message]) -> list[Message]:
-    """Call ids and reasoning items are unique for ever; those that the strategies draw are not."""
+    """Call ids and reasoning items are globally unique; those drawn by the strategies are not."""
     seen: set[str] = set()
     made: list[Message] = []
     for each in history:

@@ -52,7 +52,7 @@ def ready() -> Story:
 
 
 def stepped(stop: StopReason = "end", *, cost: float | None = 0.25, **fields: Any) -> Story:
-    """After a turn's first step."""
+    """The state after a turn's first step."""
     story = Story.new().loaded(agent(**fields)).turn()
     story.open()
     return story.answered(Text(text="x"), stop=stop, cost=cost)
@@ -64,7 +64,7 @@ def tools(*, parallel_calls: int = 32, **fields: Any) -> Story:
 
 
 def planned(story: Story, count: int = 2, *, ask: int = 0) -> Story:
-    """With a plan for the first `count` calls, of which the first `ask` have to ask."""
+    """A plan for the first `count` calls, of which the first `ask` need approval."""
     plan = Plan(do="ask", asks="approval")
     plans = {c.call_id: plan if n < ask else Plan(do="run") for n, c in enumerate(CALLS[:count])}
     return story.note(CallsPlanned(plans=plans))
@@ -85,7 +85,7 @@ def running(story: Story, number: int) -> Story:
 
 
 def allowed(**args: int) -> Story:
-    """The first call may run, and the second runs."""
+    """The first call is approved, and the second runs."""
     story = running(asking(), 2)
     question_id = "t1.s1.c1.approval"
     story.note(QuestionSettled(question_id=question_id, answer_id="a1", args=dict(args) or None))
@@ -229,7 +229,7 @@ def test_a_turn_ends_at_its_last_step() -> None:
     ],
 )
 def test_a_budget_is_kept_before_the_call(fields: dict[str, float], end: tuple[str, str] | None) -> None:
-    """The step before cost 0.25; the next may cost about 0.0013."""
+    """The preceding step cost 0.25; the next one may cost about 0.0013."""
     story = stepped("pause", limits=limits(**fields))
     assert ended(story) == end
 
@@ -274,7 +274,7 @@ def test_configured_limits_go_above_those_of_the_definition() -> None:
 
 
 def test_what_is_reserved_covers_all_that_is_sent() -> None:
-    """A token has at least three bytes, whatever the language; what is folded counts in full."""
+    """A token has at least three bytes, in any language; folded parts count in full."""
     price = Price(input=3_000_000, output=1_000_000)
     small = Story.new().loaded(agent(price=price)).turn("hi")
     wide = (

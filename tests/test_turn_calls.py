@@ -1,4 +1,4 @@
-"""What a turn asks of Temporal: counted, for each question costs both sides more than the answer is worth."""
+"""A turn's calls to Temporal are counted, because each call costs both sides more than its answer is worth."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.server
 
 
 class Calls(Interceptor):
-    """Counts a client's queries and signals by their names, and its looks."""
+    """Counts a client's queries and signals by name, and its describe calls."""
 
     def __init__(self) -> None:
         self.made: Counter[str] = Counter()
@@ -86,7 +86,7 @@ async def gateway(server: DevServer, folder: Path, *, whole: bool) -> AsyncItera
 async def test_a_watched_session_that_rests_is_not_asked_for_a_receipt(
     temporal_server: DevServer, tmp_path: Path, whole: bool
 ) -> None:
-    """Only where its worker is in this process; elsewhere nothing is signalled that no worker has just answered for."""
+    """Only if its worker is in this process; otherwise no signal is sent unless a worker has just answered."""
     async with gateway(temporal_server, tmp_path, whole=whole) as (sessions, made):
         session = await sessions.create("plain")
         async with sessions.view(session) as viewer:
@@ -95,7 +95,7 @@ async def test_a_watched_session_that_rests_is_not_asked_for_a_receipt(
                 await sessions.send(session, f"message {number}")
                 await viewer.until("turn.finished", number)
             assert made["send_message"] == 3
-            # The first message may come before the watch has heard from the session for the first time.
+            # The first message may come before the watch has received anything from the session.
             assert made["receipt"] in ((0, 1) if whole else (3,))
             await sessions.send(session, "with an id", message_id="mine")
             await sessions.send(session, "with an id", message_id="mine")
@@ -109,7 +109,7 @@ async def test_a_watched_session_that_rests_is_not_asked_for_a_receipt(
 
 
 async def test_many_at_once_are_still_counted(temporal_server: DevServer, tmp_path: Path) -> None:
-    """What a watch knows is given to one message: the others of the same moment ask, so that the bound of the queue holds."""
+    """A watch's knowledge serves one message: concurrent ones query, so that the queue's limit holds."""
     async with gateway(temporal_server, tmp_path, whole=True) as (sessions, made):
         session = await sessions.create("plain")
         async with sessions.view(session) as viewer:

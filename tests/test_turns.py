@@ -1,4 +1,4 @@
-"""Of a session's events, those of one message and its turn are chosen, and nothing else."""
+"""From a session's events, exactly those of one message and its turn are selected."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The queue before Temporal, as far as it needs no Temporal: whose turn it is, and what finds it full."""
+"""The queue for calls to Temporal, tested without Temporal: whose turn it is, and who finds it full."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from perdure.temporal.sessions.turnstile import Turnstile
 
 
 class Visitors:
-    """Calls at a turnstile, which end when they are told to; `served` are those that got a place, in order."""
+    """Calls at a turnstile, which end on request; `served` lists those that got a place, in order."""
 
     def __init__(self, turnstile: Turnstile) -> None:
         self._turnstile = turnstile
@@ -105,7 +105,7 @@ async def test_a_place_that_comes_free_as_the_next_one_gives_up_goes_to_the_one_
     visitors = Visitors(Turnstile(places=1, length=10, wait_s=60))
     await visitors.come("a/holder", "a/hasty", "a/patient")
     holder, hasty, patient = visitors.tasks
-    # The holder leaves before the other's task has run on from its being cancelled.
+    # The holder leaves before the other's task has processed its cancellation.
     visitors.end(0)
     hasty.cancel()
     await visitors.settled()

@@ -1,4 +1,4 @@
-"""Answers that are small on the wire and vast unpacked, or never end: what clients of MCP servers and of models take."""
+"""Responses that are small on the wire but huge when decompressed, or endless, to clients of MCP servers and models."""
 
 import asyncio
 import gzip
@@ -31,7 +31,7 @@ from tests.support.mcp_running import SHELF, program
 
 MB = 1024 * 1024
 BOMB_MB = 300
-#: Half of a bomb, and several times the largest answer that is read.
+#: Half of a bomb, and several times the largest response that is read.
 MOST_MEMORY = 150 * MB
 GOOD = b'{"jsonrpc":"2.0","id":{id},"result":{"content":[{"type":"text","text":"fine"}]}}'
 
@@ -46,7 +46,7 @@ def bomb(wbits: int, head: bytes, piece: bytes) -> bytes:
 
 @contextmanager
 def measured() -> Iterator[None]:
-    """Fails where the memory of the block grows by as much as a bomb."""
+    """Fails if the memory of the block grows by as much as a bomb."""
     tracemalloc.start()
     try:
         yield
@@ -124,7 +124,7 @@ async def test_a_program_whose_line_does_not_end(caller: Caller) -> None:
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, partial(zlib.compress, wbits=-15)])
 async def test_what_is_packed_and_small_is_read(caller: Caller, raw: RawServer, pack: Callable[[bytes], bytes]) -> None:
     encoding = "gzip" if pack is gzip.compress else "deflate"
-    # The id of a call is the number of the requests on its connection: a hello, its older form, and the call.
+    # A call's id is the number of the request on its connection: a handshake, its older form, and the call.
     good = GOOD.replace(b"{id}", b"3").replace(b"fine", b"fine" * 200_000)
     raw.answer = Answer(pack(good), headers=(f"content-encoding: {encoding}",))
     assert (await caller.call(raw.address)).blob is not None
@@ -135,7 +135,7 @@ async def test_other_packings_are_refused(caller: Caller, raw: RawServer, encodi
     raw.answer = Answer(GOOD, headers=(f"content-encoding: {encoding}",))
     kind, message, _ = await caller.failure(raw.address)
     assert kind == "mcp_lost"
-    assert "the answer is packed in a way that was not asked for" in message
+    assert "the response has a content encoding that was not requested" in message
 
 
 WIRES: dict[str, tuple[str, Callable[[], Wire]]] = {
@@ -152,7 +152,7 @@ async def test_a_bomb_of_a_model_server(raw: RawServer, packed: dict[str, Answer
     model = ModelDefinition(use=use, base_url=f"http://127.0.0.1:{raw.port}/v1")
     prompt = Prompt(model=model, system="")
     answer = packed[kind]
-    # An error's body is read whole, and a stream line by line.
+    # An error's body is read at once, a stream line by line.
     status = "400 Bad Request" if kind == "a body" else "200 OK"
     raw.other = {"post": Answer(answer.body, status, answer.content_type, answer.headers)}
     wire = make()

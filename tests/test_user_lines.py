@@ -1,4 +1,4 @@
-"""Which line is shown of a thread that holds others up: the user's, not that of what the user calls."""
+"""Which line is shown for a thread that blocks others: the user's, not that of code that the user calls."""
 
 import inspect
 import json

@@ -146,7 +146,7 @@ _EVERYTHING = arguments(everything)
 
 
 def _ordered(args: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """A set has no order."""
+    """Sorts sets, which have no order."""
     unique: Any = args["unique"]
     return {**args, "unique": sorted(unique)}
 
@@ -177,7 +177,7 @@ def coerced(dry_run: bool, amount: float, urgent: bool = False) -> None:
         ),
         ({"dry_run": "true", "amount": " 150 ", "urgent": "off"}, {"dry_run": True, "amount": 150.0, "urgent": False}),
         ({"dry_run": "1", "amount": "Infinity"}, {"dry_run": True, "amount": "Infinity", "urgent": False}),
-        # It is not equal to itself, so nobody can say that it stays the same.
+        # NaN is not equal to itself, so it is unknown whether it stays the same.
         ({"dry_run": True, "amount": "NaN"}, None),
         ({"dry_run": "maybe", "amount": 1}, "dry_run: should be a valid boolean, unable to interpret input"),
     ],
@@ -266,7 +266,7 @@ def test_what_is_as_it_was_written_is_not_kept_twice() -> None:
     assert validated((fine,), (TOOL,), lambda spec: arguments(coerced)) == (
         fine.model_copy(update={"checked": "tool"}),
     )
-    # For Python, 1 and True are equal.
+    # In Python, 1 equals True.
     one = CALL.model_copy(update={"args": {"dry_run": 1, "amount": 2.5, "urgent": False}})
     (call,) = validated((one,), (TOOL,), lambda spec: arguments(coerced))
     assert isinstance(call, ToolCall)
@@ -325,7 +325,7 @@ STOCK = {
         ({"dry_run": False, "where": {}}, {"dry_run": False, "where": {"city": "Bonn"}}),
         ({"rows": [{}, {"n": 5}]}, {"rows": [{"n": 1}, {"n": 5}], "dry_run": True}),
         ({"dry_run": None}, {"dry_run": True}),
-        # Other servers look by themselves and may be kinder; nobody here knows.
+        # Other servers validate themselves and may accept it; that is unknown here.
         ({"dry_run": "no"}, None),
         ({"wrong": float("nan")}, None),
     ],

@@ -1,4 +1,4 @@
-"""Keys and addresses: real SDKs against a server that keeps what it is sent. A vendor's key reaches the vendor only."""
+"""Keys and addresses: real SDKs against a server that records requests. A vendor's key reaches only the vendor."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "ANTHROPIC_CUSTOM_HEADERS": "X-Custom: custom-9\nx-api-key: custom-10",
     "OTHER_KEY": OTHER,
 }
-#: None of these is for a server that the vendor does not run.
+#: None of these may reach a server that the vendor does not run.
 VENDORS_OWN = [value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name and name != "OTHER_KEY"] + [
     "custom-"
 ]
@@ -54,7 +54,7 @@ HELLO = (Message(id="m", role="user", parts=(Text(text="hi"),), at="2026-01-01T0
 
 @dataclass
 class Catcher:
-    """Keeps the head of each request, and answers it with an error, or by sending it elsewhere."""
+    """Records the head of each request, and answers with an error, or with a redirect."""
 
     heads: list[str] = field(default_factory=list)
     to: str | None = None
@@ -91,7 +91,7 @@ async def catchers() -> AsyncIterator[tuple[Catcher, Catcher]]:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDKs look there by themselves."""
+    """The SDKs read the environment themselves."""
     for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
@@ -138,13 +138,13 @@ async def test_another_server_gets_the_key_that_its_definition_names(
 async def test_the_vendor_s_key_goes_where_the_vendor_s_variable_says(
     catchers: tuple[Catcher, Catcher], monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
-    """Also where a definition names that server itself; on another port it is another server."""
+    """Also if a definition names that server itself; another port is another server."""
     vendor = CLAUDE if provider == "anthropic" else OPENAI
     assert vendor.address is not None
     named, other = catchers
     key = ENVIRONMENT[vendor.keys[0]]
     monkeypatch.setenv(vendor.address, named.url + PATH[provider])
-    # Set by the operator for all calls of the SDK, and so they would replace the key here.
+    # These variables apply to all calls of the SDK, and so would replace the key here.
     environment = {name: value for name, value in ENVIRONMENT.items() if "CUSTOM" not in name}
     for name in ENVIRONMENT.keys() - environment.keys():
         monkeypatch.delenv(name)
@@ -256,7 +256,7 @@ def test_an_address_that_the_operator_named() -> None:
     ):
         assert not is_given_key(OPENAI, other, environment)
     assert not is_given_key(CLAUDE, "http://proxy.internal:4000/v1", environment)
-    # No address at all is the same as none that can be read.
+    # A missing address counts the same as an unreadable one.
     assert not is_given_key(OPENAI, "nonsense", {"OPENAI_BASE_URL": "rubbish"})
 
 

@@ -45,7 +45,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider
 
 
 def reply(place: Place, call: Call) -> Reply:
-    """`tool` uses one that is at work until the gate is opened, `slow` answers at length, others get an echo."""
+    """`tool` calls one that runs until the gate is opened, `slow` answers at length, others get an echo."""
     match said(call):
         case "tool":
             return Reply(text="Let me see.", tools=(("wait_for", {"path": str(place.gate)}),))
@@ -71,7 +71,8 @@ def seen(viewer: Viewer) -> list[str]:
 
 
 async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, provider: FakeProvider) -> None:
-    """The other build cannot replay what this one did, and has not to. Then back, there again, and the old one ends."""
+    """The other build cannot replay this one's histories, and need not. Then back, there again, and the old one
+    ends."""
     sessions = place.sessions
     old, _ = await asyncio.gather(place.worker("ours", "b1"), place.worker("unguarded", "b2"))
     await place.make_current("b1")
@@ -98,7 +99,7 @@ async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, 
         await asyncio.gather(sessions.ask(idle, "again"), place.wake(woken, "b2"))
         assert (await place.builds(idle), await place.pinned_to(idle)) == ([B1, B2], "b2")
         assert (await place.builds(woken), await place.pinned_to(woken)) == ([B1, B2], "b2")
-        # In mid-turn: what was open is finished where it began, the rest of the turn is on the new build.
+        # Mid-turn: what was open is finished on the old build, the rest of the turn runs on the new build.
         assert await place.builds(tool) == [B1]
         place.gate.touch()
         await at_tool.until("turn.finished")
@@ -130,7 +131,8 @@ async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, 
     assert texts((await sessions.snapshot(idle))["messages"]) == lines
     assert texts((await sessions.snapshot(slow))["messages"])[:2] == [("user", "slow"), ("assistant", SLOW)]
 
-    # Nobody is left who could carry on one that did not rest meanwhile: told in time, and not taken.
+    # No worker is left for a session that did not rest meanwhile: the sender gets a timely error, and nothing is
+    # accepted.
     began = time.monotonic()
     asked, sent = await asyncio.gather(
         sessions.http.get(f"/v1/sessions/{left}"),
@@ -139,7 +141,7 @@ async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, 
     assert [told(asked), told(sent)] == [(503, "no_worker")] * 2
     assert time.monotonic() - began < PATIENCE_S / 2
 
-    # The move is what history says; a run that is told of another version from its beginning on does not try again.
+    # The history shows the move; a run that sees another version from its beginning does not try again.
     first, second = await place.histories(woken)
     await replay(SessionWorkflow, first)
     await replay(Unguarded, second)
@@ -149,7 +151,7 @@ async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, 
 
 
 def as_if(history: WorkflowHistory, *, changed: bool) -> WorkflowHistory:
-    """The same, but that each of its workflow tasks says whether another version is to carry on."""
+    """A copy in which each workflow task says whether another version is to continue."""
     for event in history.events:
         if event.HasField("workflow_task_started_event_attributes"):
             event.workflow_task_started_event_attributes.target_worker_deployment_version_changed = changed
@@ -195,7 +197,7 @@ async def unversioned(temporal_server: DevServer, tmp_path: Path) -> "Unversione
 async def test_without_versions_a_change_stalls_sessions_and_loses_nothing(
     unversioned: "Unversioned",
 ) -> None:
-    """Nor is the way back without harm: a session that began on the new code is stalled by it."""
+    """A rollback is not harmless either: it stalls a session that began on the new code."""
     async with unversioned.worker(SessionWorkflow) as lab:
         talk = await lab.start(first="hello")
         await talk.until(ends)
@@ -220,7 +222,8 @@ async def test_without_versions_a_change_stalls_sessions_and_loses_nothing(
 async def test_behind_a_patch_old_and_new_sessions_go_on_and_only_old_ones_find_back(
     unversioned: "Unversioned",
 ) -> None:
-    """A run that began before the change keeps to the old way to its end; one that took the new way needs new code."""
+    """A run that began before the change keeps the old behaviour to its end; one with the new behaviour needs new
+    code."""
     async with unversioned.worker(SessionWorkflow) as lab:
         old = await lab.start(first="hello")
         await old.until(ends)
@@ -242,7 +245,7 @@ async def test_behind_a_patch_old_and_new_sessions_go_on_and_only_old_ones_find_
 
 
 class Unversioned:
-    """Workers without versions, one after the other, and a gateway's way to sessions."""
+    """Workers without versions, one after the other, and a gateway's access to sessions."""
 
     def __init__(self, client: Client, folder: Path, settings: Settings) -> None:
         self._client = client
@@ -252,7 +255,7 @@ class Unversioned:
 
     @asynccontextmanager
     async def worker(self, version: type[SessionWorkflow], *talks: Talk) -> AsyncIterator[Lab]:
-        """`talks` are those that go on with it."""
+        """Starts a worker; `talks` are the sessions that continue with it."""
         with deployed(version):
             async with open_lab(self._client, self._folder, self._settings) as lab:
                 for talk in talks:
@@ -260,7 +263,7 @@ class Unversioned:
                 yield lab
 
     async def asked(self, talk: Talk) -> str:
-        """What becomes of a question to the session; a gateway sends a message only where it is answered."""
+        """The outcome of a query to the session; a gateway sends a message only after an answer."""
         try:
             await self._backend.events(talk.handle.id, 0)
         except SessionError as error:

@@ -44,7 +44,7 @@ def test_a_finished_turn_holds_what_it_cost_and_why_it_ended(node: Node) -> None
         "cost_usd": 0.75,
         "usage": USAGE,
     }
-    # The turn's own sum holds a lost attempt that no step shows.
+    # The turn's own total includes a lost attempt that no step shows.
     assert (view["status"], view["cost_usd"]) == ("idle", 0.75)
 
 
@@ -253,7 +253,7 @@ def tool_of(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def states(node: Node, story: Story) -> list[Any]:
-    """Of session, call and its questions, from the first question on."""
+    """The states of session, call and its questions, from the first question on."""
     views = node(REDUCE, story.events)[5:]
     return [
         (v["status"], tool_of(v)["state"], [one["state"] for one in tool_of(v).get("questions", [])]) for v in views

@@ -1,4 +1,4 @@
-"""What viewers see of messages and events: the contract's fields, and nothing of ours beside them."""
+"""Messages and events as viewers see them: the contract's fields, and no internal ones."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ async def test_a_message_is_neutral_and_without_what_is_absent(blobs: LocalBlobs
             {"type": "reasoning", "text": "hm"},
             {"type": "text", "text": "hello"},
             {"type": "tool_call", "call_id": "t1.s1.c1", "name": "add", "args": {}},
-            # Names of ours inside a value belong to whoever wrote the value.
+            # Internal field names inside a value belong to the value's author.
             {
                 "type": "tool_result",
                 "call_id": "t1.s1.c1",
@@ -102,7 +102,7 @@ async def test_a_folded_part_is_shown_whole(blobs: LocalBlobs, tmp_path: Path, p
     kept = message(*await fold(blobs, SESSION, (Text(text="short"), part)))
     assert kept.parts[1].blob is not None
 
-    # Another process, that has not just written the blob.
+    # Another process, which has not just written the blob.
     shown = message_json(await whole_message(kept, LocalBlobs(tmp_path)))
     assert shown["parts"] == [
         {"type": "text", "text": "short"},
@@ -137,7 +137,7 @@ async def test_folded_arguments_are_shown_whole(blobs: LocalBlobs, kind: str) ->
     asked = {"question_id": "q1"} if kind != "tool.started" else {}
     shown = event_json(await whole_event(event(kind, **about, **asked), blobs))
     assert shown["args"] == {"text": LONG, "prompt": "When?"}
-    # Only what asks for an answer has a prompt.
+    # Only questions have a prompt.
     assert (shown.get("prompt"), "blob" in shown) == ("When?" if kind == "input.requested" else None, False)
 
 

@@ -1,4 +1,4 @@
-"""Sessions are found by any text, and no text changes what is asked."""
+"""Sessions can be found by any text, and no text changes the query."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a message's sender is told where a session waits for a person, or for its turn; and how many may wait."""
+"""What a message's sender receives while a session waits for a person, or for its turn; and how many may wait."""
 
 import asyncio
 from collections import Counter
@@ -84,7 +84,7 @@ async def test_a_message_behind_an_open_question_is_told_so(http: httpx2.AsyncCl
     await http.post(
         f"/v1/sessions/{session}/answers", json={"question_id": questions[0]["question_id"], "approved": False}
     )
-    # The turn that asked is over, and the question of it holds nobody up.
+    # The turn that asked is over, so its question blocks nothing.
     first = await send(http, session, "?wait=60", message_id="m3", text="and that")
     assert (first.status_code, first.json()["turn"]["reason"]) == (200, "done")
 

@@ -1,4 +1,4 @@
-"""What callers hear who wait for a session that waits for a person."""
+"""What callers receive that wait for a session that waits for a person."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What viewers of one session are sent, whatever gets lost, late or cut. Time is virtual, so waiting costs none."""
+"""What viewers of one session receive, whatever is lost, late or cut. Time is virtual, so waiting is free."""
 
 import asyncio
 from pathlib import Path
@@ -139,7 +139,7 @@ def test_who_comes_again_before_the_new_attempt_speaks_forgets_the_old_one(tmp_p
         await first.go()
         session.begin()
         await asyncio.sleep(SOON)
-        again = Viewer(session, gateway, first.told.cursor)
+        again = Viewer(session, gateway, first.view.cursor)
         await asyncio.sleep(SOON)
         session.say("new")
         await asyncio.sleep(SOON)
@@ -176,11 +176,11 @@ def test_who_knows_more_than_the_watch_is_sent_nothing_of_a_step_that_is_over(tm
         await asyncio.sleep(SOON)
         session.live.loses_pokes = True
         session.answered()
-        # It asks the session itself, for the watch began after what it wants.
+        # The viewer queries the session itself, because the watch began after its cursor.
         viewer = Viewer(session, gateway)
         await asyncio.sleep(0.015)
         assert viewer.short == ["session.started", *TURN, "step.started", "step.finished"]
-        # And the watch is told that there is something to ask for.
+        # And the watch is notified that there is something to query.
         await asyncio.sleep(SOON)
         assert first.seqs == viewer.seqs
         session.open()
@@ -206,7 +206,7 @@ def test_one_query_at_a_time_however_often_it_is_poked(tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
         assert session.most_asking == 1
         await asyncio.sleep(SOON)
-        assert viewer.told.text == "x" * 100
+        assert viewer.view.text == "x" * 100
 
     play(tmp_path, scene)
 
@@ -230,7 +230,7 @@ def test_more_than_is_kept_went_by_unseen(tmp_path: Path, monkeypatch: pytest.Mo
         session.poke()
         await asyncio.sleep(SOON)
         assert (viewer.ends, viewer.seqs) == (["cut"], [1, 2, 3])
-        # Somebody who has not noticed yet keeps nobody else on what is broken.
+        # A viewer that has not noticed yet does not keep others on the broken watch.
         assert gateway.viewers == 1
         await asyncio.sleep(1)
         session.turn()
@@ -270,7 +270,7 @@ def test_a_worker_that_is_away_costs_time_and_no_viewer(tmp_path: Path) -> None:
         session.turn()
         await asyncio.sleep(7)
         assert viewer.seqs == [1, 2, 3]
-        # The trouble is forgotten: the next news come at once.
+        # The failure is forgotten: later events arrive at once.
         session.open()
         await asyncio.sleep(SOON)
         assert viewer.seqs == [1, 2, 3, 4]

@@ -1,6 +1,6 @@
-"""Whatever happens in whatever order: events, attempts, losses, viewers. Every viewer is told all, once, in order.
+"""Any order of events, attempts, losses and viewers: every viewer receives everything, once, in order.
 
-What the contract promises of a stream is checked by `tests.support.watching.Told`, frame by frame.
+`tests.support.watching.ClientView` checks the contract of a stream, frame by frame.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class Act:
     then: float
 
 
-#: Often what goes on in the session, so that there is something to be told.
+#: Mostly progress of the session, so that there is something to publish.
 WHATS = [
     *("on", "on", "on", "on", "begin", "say", "say", "say", "late", "poke", "lose", "keep", "drop", "heard"),
     *("come", "come", "slow", "leave", "away", "back", "delay"),
@@ -58,7 +58,7 @@ def test_whatever_happens_every_viewer_is_told_all_in_order(acts: list[Act], clo
         await asyncio.sleep(200)
         for viewer in here:
             viewer.check()
-            assert viewer.told.cursor == session.seq
+            assert viewer.view.cursor == session.seq
             assert viewer.task.done() == closes
         await asyncio.gather(*(viewer.go() for viewer in here))
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,4 +1,4 @@
-"""Viewers of one session come late, come again, lag and go. Time is virtual, so waiting costs none."""
+"""Viewers of one session connect late, reconnect, lag and leave. Time is virtual, so waiting is free."""
 
 import asyncio
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_two_viewers_share_one_query(tmp_path: Path) -> None:
         assert [viewer.seqs[-2:] for viewer in viewers] == [[2, 3]] * 4
         assert gateway.viewers == 4
         assert len(session.asked) - asked == 1
-        # Who comes back is served from what the watch keeps.
+        # A returning viewer is served from the watch's buffer.
         again = Viewer(session, gateway, 1)
         await asyncio.sleep(SOON)
         assert again.seqs == [2, 3]
@@ -260,7 +260,7 @@ def test_a_watch_keeps_a_bounded_tail(tmp_path: Path, monkeypatch: pytest.Monkey
         near, far = Viewer(session, gateway, session.seq - 3), Viewer(session, gateway, 1)
         await asyncio.sleep(SOON)
         assert (len(near.seqs), len(far.seqs), first.seqs[-1]) == (3, session.seq - 1, session.seq)
-        # Only the one from far back had to ask the session.
+        # Only the viewer with the oldest cursor had to query the session.
         assert set(session.asked[asked:]) == {1}
 
     play(tmp_path, scene)

@@ -1,4 +1,4 @@
-"""The proxy before the Web UI: who gets through, and that what gets through is passed on as it is."""
+"""The proxy in front of the Web UI: which requests pass, and that they pass unchanged."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ FIRST, SECOND = b"first", b"second"
 
 
 class Upstream:
-    """Tells what it was asked; `/slow` sends its second half once `go` is set."""
+    """Echoes the request; `/slow` sends its second half once `go` is set."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -83,7 +83,7 @@ async def test_requests_and_answers_pass_as_they_are() -> None:
             }
             assert answer.headers.get_list("set-cookie") == ["_csrf=a", "other=b"]
         client.cookies.clear()
-        # What one person was given is not another's.
+        # One person's cookie is not given to another.
         assert (await client.get("/")).json()["cookie"] == ""
         assert (await client.head("/")).status_code == 201
 

@@ -1,4 +1,5 @@
-"""`perdure replay --what-if`: recorded turns of `perdure dev` again, over the real wires to the fake provider."""
+"""`perdure replay --what-if`: recorded turns of `perdure dev` again, over the real wire formats to the fake
+provider."""
 
 import asyncio
 import json
@@ -33,7 +34,7 @@ Told = tuple[int, str, dict[str, Any]]
 
 
 async def what_if(dev: Dev, provider: FakeProvider | None, *arguments: str) -> Told:
-    """The command: its exit code, what it said, and its `--json`."""
+    """Runs the command: its exit code, its output, and its `--json`."""
     report = dev.data_dir / "what_if.out"
     environment = {
         "TEMPORAL_ADDRESS": f"127.0.0.1:{dev.temporal_port}",
@@ -42,7 +43,7 @@ async def what_if(dev: Dev, provider: FakeProvider | None, *arguments: str) -> T
         "ANTHROPIC_API_KEY": "sk-test-not-a-key" if provider else "",
     }
     given = ["replay", "--what-if", "--json", str(report), *arguments]
-    # The command runs a loop of its own.
+    # The command runs an event loop of its own.
     result = await asyncio.to_thread(CliRunner().invoke, app, given, env=environment)
     assert isinstance(result.exception, SystemExit | None), result.exception
     found: dict[str, Any] = json.loads(report.read_text()) if report.is_file() else {}
@@ -62,7 +63,7 @@ async def computed(sessions: Sessions, provider: FakeProvider, **body: Any) -> s
 
 
 def tool_results(provider: FakeProvider) -> list[Any]:
-    """What tools said, in the last request."""
+    """The tool results in the last request."""
     blocks = [block for message in provider.calls[-1].body["messages"] for block in message["content"]]
     return [block for block in blocks if block["type"] == "tool_result"]
 
@@ -139,7 +140,7 @@ async def test_a_call_that_was_cut_takes_no_recorded_result(
     (call,) = turn["what_if"]["tool_calls"]
     assert (call["is_error"], call["output"]["type"]) == (True, "answer_cut")
     assert "not run: the answer was cut" in str(tool_results(provider)[0])
-    # The lost attempt is in the books: its provider told 10 tokens of input.
+    # The lost attempt is counted: its provider reported 10 tokens of input.
     assert turn["what_if"]["usage"]["input_tokens"] == 30
 
 

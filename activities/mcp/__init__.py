@@ -1,1 +1,1 @@
-"""MCP servers: connections, listings, calls, and what they ask people."""
+"""MCP servers: connections, tool listings, calls, and elicitations."""

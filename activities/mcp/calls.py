@@ -1,11 +1,11 @@
 """The activity `call_mcp_tool`: one call of an MCP server's tool.
 
-Rule 1: Temporal owns retries and time-outs. Every failure is a typed `ApplicationError`.
-Rule 2: `mcp_unavailable` means that the tool did not run. Once a call was sent, a missing or unreadable response is
-`mcp_lost`: the tool may have run or not.
-Rule 3: an error that the server itself wrote is final, whatever its code. The server received the call, so the model, which
-is shown the error, decides whether to call again.
-Rule 4: servers are not trusted: arguments are validated against the tool's input schema, results against its output schema.
+Rule 1: Temporal owns retries and time-outs. Failures leave as typed `ApplicationError`s.
+Rule 2: `mcp_unavailable` means that the tool did not run. After a call was sent, a missing or unreadable answer is
+`mcp_lost`: it is unknown whether the tool ran.
+Rule 3: an error from the server itself is final, whatever its code: the server received the call, so calling again is
+the decision of the model, which gets the message.
+Rule 4: a call is validated: its arguments against the server's input schema, its result against its output schema.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from perdure.activities.mcp.published import Published, server_of
 from perdure.activities.mcp.questions import Declined, Dialogue, NotAskable
 from perdure.activities.mcp.results import read_failure, read_result
 from perdure.activities.tools.outputs import keep_files, output_of, sized_result
-from perdure.activities.tools.results import BadResult, told
+from perdure.activities.tools.results import BadResult, explained
 from perdure.activities.tools.tool import tool_changed, whole_arguments
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.schemas.faults import faults
@@ -53,18 +53,18 @@ from perdure.workflows.vocabulary.errors import (
 )
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult, preview
 
-#: How the SDK's messages begin where the protocol has no error code.
+#: The SDK's messages for errors that have no code in the protocol.
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
 
 
 class McpServers:
-    """The MCP servers of a worker: their tools, and calls of them."""
+    """The MCP servers that a worker knows: lists of their tools, and calls."""
 
     def __init__(
         self, environment: Mapping[str, str], blobs: BlobStore, published: Published, allowed: Allowed | None = None
     ) -> None:
-        """`environment` fills in `${NAME}` of addresses. Large results and files go to `blobs`. `published` gives the
-        definitions that addresses and commands are taken from. `allowed` is what the settings allow by default."""
+        """`environment` fills in `${NAME}` in addresses; large results and files go to `blobs`. `published` finds the
+        definitions that addresses and commands are taken from; `allowed` None: what the settings allow."""
         self._published = published
         self._allowed = allowed or Allowed.load()
         self._connections = Connections(environment)
@@ -77,7 +77,7 @@ class McpServers:
 
     @activity.defn(name="call_mcp_tool")
     async def call_mcp_tool(self, request: CallMcpToolInput) -> ToolOutput | ServerAsks:
-        """The tool's result, or what a person has to be asked before there is one.
+        """The tool's output, or the questions that a person has to answer first.
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
         `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`,
@@ -105,7 +105,7 @@ class McpServers:
         workflow_id = info.workflow_id or "default/none"
         files = Files(lambda sha256: f"{workflow_id}/{sha256}")
         try:
-            # A result of many megabytes takes seconds, and other work must go on meanwhile.
+            # In a thread: parsing a result of many megabytes takes seconds, and other tasks must run meanwhile.
             part, big = await asyncio.to_thread(
                 _part, call_of_activity(info.activity_id), request.name, tool, result, files
             )
@@ -115,7 +115,7 @@ class McpServers:
         return output_of(await fold_part(self.blobs, workflow_id, part) if big else part, info.attempt)
 
     async def _whole_answers(self, request: CallMcpToolInput) -> CallMcpToolInput:
-        """`request` with the answers that were offloaded."""
+        """The request with its offloaded answers hydrated."""
         so_far = request.so_far
         if so_far is None or all(answer.blob is None for answer in so_far.answers):
             return request
@@ -138,7 +138,7 @@ class McpServers:
         except NotAskable as wanted:
             raise _not_askable(request, str(wanted)) from None
         except Declined:
-            _fail(f"{request.label} needs something done first, and a person declined it.", DENIED)
+            _fail(f"{request.label} requires a step first that the person declined.", DENIED)
         except ApplicationError:
             raise
         except McpLost as lost:
@@ -146,16 +146,14 @@ class McpServers:
                 raise _not_askable(request, dialogue.refused) from None
             raise _lost(request, str(lost)) from None
         except McpTooMuch:
-            message = (
-                f"{request.name} ran, but its result is too big: the server's answer has more bytes than are read."
-            )
+            message = f"{request.name} ran, but its result is too large: the server's answer exceeds the limit."
             _fail(message, RESULT_TOO_LARGE)
         except MCPError as error:
             if dialogue.refused is not None:
                 raise _not_askable(request, dialogue.refused) from None
             raise _typed(request, error) from None
         except ValidationError:
-            _fail(f"{request.name} ran, but what it returned is not an MCP tool result.", INVALID_RESULT)
+            _fail(f"{request.name} ran, but what it returned is not a valid MCP result.", INVALID_RESULT)
         except Exception as error:
             raise _lost(request, type(error).__name__) from None
         finally:
@@ -183,18 +181,18 @@ def _check_structure(name: str, tool: Tool, result: CallToolResult) -> None:
     try:
         wrong = next(faults(result.structured_content, tool.output_schema, foreign=True), None)
     except (Unresolvable, RecursionError):
-        # The server knows what it meant.
+        # The output schema itself is broken, so the result cannot be checked.
         return
     if wrong is not None:
-        _fail(f"{misfit}: {told(wrong)}", INVALID_RESULT)
+        _fail(f"{misfit}: {explained(wrong)}", INVALID_RESULT)
 
 
 def check_arguments(name: str, args: dict[str, Any], tool: Tool) -> None:
     """Raises ApplicationError `invalid_arguments`, which names the fields."""
     try:
-        wrong = [told(error) for error in faults(args, tool.input_schema, foreign=True)]
+        wrong = [explained(error) for error in faults(args, tool.input_schema, foreign=True)]
     except (Unresolvable, RecursionError):
-        # The server knows what it meant, and checks by itself.
+        # The input schema itself is broken; the server validates the arguments itself.
         return
     if wrong:
         shown = "; ".join(wrong[:10])
@@ -214,7 +212,7 @@ def _typed(request: CallMcpToolInput, error: MCPError) -> ApplicationError:
 
 
 def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
-    message = f"{request.label} wants to know something while {request.name} runs, and gets no answer: {why}"
+    message = f"{request.label} asked for input while {request.name} ran and got no answer: {why}"
     return ApplicationError(preview(message), type=INPUT_NOT_SUPPORTED, non_retryable=True)
 
 

@@ -25,18 +25,18 @@ ALIVE_S: Final = 2.0
 MAX_ANSWER: Final = 2 * MAX_RESULT
 _INFO: Final = Implementation(name="perdure", version="0")
 
-#: Answers what a server asks on the open connection.
+#: Answers a server's elicitations on the open connection.
 Asker = Callable[[ElicitRequestParams], Awaitable[ElicitResult | ErrorData]]
 
 
-class Askers:
-    """The calls under way on a connection, which can answer the server's questions."""
+class OpenCalls:
+    """The calls under way on a connection, which answer its elicitations."""
 
     def __init__(self) -> None:
         self._calls: list[Asker] = []
 
     @contextmanager
-    def asked_of(self, asker: Asker | None) -> Iterator[None]:
+    def answered_by(self, asker: Asker | None) -> Iterator[None]:
         if asker is None:
             yield
             return
@@ -50,10 +50,10 @@ class Askers:
         if len(self._calls) == 1:
             return await self._calls[0](params)
         why = "several calls are under way, and it does not say for which" if self._calls else "no call is under way"
-        return ErrorData(code=INVALID_REQUEST, message=f"Nobody can be asked: {why}")
+        return ErrorData(code=INVALID_REQUEST, message=f"No person can be asked: {why}")
 
 
-def open_client(transport: Any, mode: str, known: DiscoverResult | None, askers: Askers) -> Client:
+def open_client(transport: Any, mode: str, known: DiscoverResult | None, open_calls: OpenCalls) -> Client:
     # The capability is declared on connecting, before it is known whether a call can answer, so it always is.
     return Client(
         transport,
@@ -61,5 +61,5 @@ def open_client(transport: Any, mode: str, known: DiscoverResult | None, askers:
         prior_discover=known,
         client_info=_INFO,
         cache=None,
-        elicitation_callback=askers,
+        elicitation_callback=open_calls,
     )

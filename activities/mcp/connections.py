@@ -21,7 +21,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION, DiscoverResult
 
 from perdure.activities.encoding.unpacking import UNPACKED, Bounds, bounded
-from perdure.activities.mcp.client import CONNECT_S, MAX_ANSWER, Asker, Askers, open_client
+from perdure.activities.mcp.client import CONNECT_S, MAX_ANSWER, Asker, OpenCalls, open_client
 from perdure.activities.mcp.errors import McpUnavailable, leaf_of, missing_variable, no_answer, of_program, refusal
 from perdure.activities.mcp.http import Seen, watched
 from perdure.activities.mcp.kept_program import Program
@@ -38,7 +38,7 @@ _OTHER_SERVER: Final = (METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION)
 
 
 class Connections:
-    """`environment` fills in `${NAME}` of addresses."""
+    """`environment` fills in `${NAME}` in addresses."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -61,7 +61,7 @@ class Connections:
         if address.url is None:
             program = await self._program(address)
             try:
-                with program.askers.asked_of(asker):
+                with program.open_calls.answered_by(asker):
                     yield program.client
             except MCPError as error:
                 raise of_program(error) from None
@@ -70,9 +70,9 @@ class Connections:
                 program.suspect = True
                 raise
             return
-        askers = Askers()
-        with askers.asked_of(asker):
-            async with self._over_http(address, askers) as client:
+        open_calls = OpenCalls()
+        with open_calls.answered_by(asker):
+            async with self._over_http(address, open_calls) as client:
                 yield client
 
     def forget(self, address: McpAddress) -> None:
@@ -86,7 +86,7 @@ class Connections:
             await asyncio.wait(self._ending, timeout=_ENDED_S)
 
     @asynccontextmanager
-    async def _over_http(self, address: McpAddress, askers: "Askers") -> AsyncGenerator[Client]:
+    async def _over_http(self, address: McpAddress, open_calls: "OpenCalls") -> AsyncGenerator[Client]:
         try:
             url = resolve(address.url or "", self._environment)
             headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
@@ -110,7 +110,7 @@ class Connections:
                 transport = streamable_http_client(url, http_client=http, max_sse_event_size=MAX_ANSWER)
                 async with (
                     asyncio.timeout(CONNECT_S) as deadline,
-                    open_client(transport, mode, known, askers) as client,
+                    open_client(transport, mode, known, open_calls) as client,
                 ):
                     deadline.reschedule(None)
                     found = client.session.discover_result
@@ -132,7 +132,7 @@ class Connections:
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
                 # Nothing ran. A connection that discovers the server anew shows whether the call is possible.
                 self.forget(address)
-                raise McpUnavailable("it no longer speaks as it did") from None
+                raise McpUnavailable("it no longer speaks the same protocol version") from None
             if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):
                 raise no_answer(leaf, seen) from None
             raise leaf from None
@@ -143,7 +143,7 @@ class Connections:
         if program is not None and (program.ended.is_set() or (program.suspect and not await program.answers())):
             if self._programs.get(key) is program:
                 self._end(key)
-            # Another call may have made one meanwhile.
+            # Another call may have started one in the meantime.
             program = self._programs.get(key)
         if program is None:
             try:

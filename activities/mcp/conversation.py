@@ -1,6 +1,6 @@
-"""One call of a tool, repeated until the server has its answers, or until a person has to be asked for one.
+"""One call of a tool, repeated until the server has its answers or a person has to be asked.
 
-Rule: no connection is open while a call waits for a person (`questions.py` says why).
+Rule: nothing is open while a call waits for a person (`activities/mcp/questions.py` says why).
 """
 
 import asyncio
@@ -36,14 +36,14 @@ from perdure.workflows.vocabulary.elicitation import MOST_ROUNDS, ServerAsks
 from perdure.workflows.vocabulary.errors import EXPIRED, TOO_MANY_QUESTIONS
 
 _GIVEN: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(CallToolResult | InputRequiredResult)
-#: Seconds until a call is repeated for a server that asks for nothing but that.
+#: Seconds before a call is repeated that the server wants repeated without an answer.
 _PAUSE_S: Final = 0.25
 
 
 async def converse(
     client: Client, request: CallMcpToolInput, args: dict[str, JsonValue], dialogue: Dialogue
 ) -> CallToolResult | ServerAsks:
-    """The tool's result, or what a person has to be asked first.
+    """The tool's result, or the questions that a person has to answer first.
 
     Raises MCPError, `NotAskable`, `Declined`; ApplicationError `expired`, `too_many_questions`.
     """
@@ -58,7 +58,9 @@ async def converse(
             if error.code != INVALID_PARAMS or not resumed:
                 raise
             if request.once:
-                message = f"{request.label} no longer takes the answer to what it asked: {request.name} did not go on."
+                message = (
+                    f"{request.label} no longer accepts the answer to its question: {request.name} did not continue."
+                )
                 raise ApplicationError(message, type=EXPIRED, non_retryable=True) from None
             dialogue.begin_anew()
             responses, state, resumed = None, None, False
@@ -77,14 +79,14 @@ async def converse(
         if isinstance(taken, ServerAsks):
             return taken
         responses = taken
-    message = f"{request.label} asked again and again, so that {request.name} was given up."
+    message = f"{request.label} asked too many times, so {request.name} was given up."
     raise ApplicationError(message, type=TOO_MANY_QUESTIONS, non_retryable=True)
 
 
 async def _unless_asked(
     call: Coroutine[Any, Any, CallToolResult | InputRequiredResult], dialogue: Dialogue
 ) -> CallToolResult | InputRequiredResult | None:
-    """The result of the call. None: the server asked on the open connection, and the call was cancelled for that."""
+    """The call's result; None if the server asked on the open connection, and the call was cancelled for that."""
     calling = asyncio.ensure_future(call)
     asked = asyncio.ensure_future(dialogue.asked.wait())
     try:
@@ -97,7 +99,7 @@ async def _unless_asked(
 
 
 async def _heard(client: Client) -> None:
-    """Returns once the server knows that the call is cancelled. A connection that closed before would lose the message."""
+    """Returns once the server has received the cancellation, which closing the connection earlier could lose."""
     with suppress(MCPError, TimeoutError):
         async with asyncio.timeout(ALIVE_S):
             await client.session.send_request(PingRequest(), EmptyResult)
@@ -115,7 +117,7 @@ async def _ask(
     params = CallToolRequestParams(name=tool, arguments=args, input_responses=responses, request_state=state)
 
     async def call() -> CallToolResult | InputRequiredResult:
-        # Not `call_tool`, which lists the tools again after each call, and may fail although the call did not.
+        # Not `call_tool`: it lists the tools again after each call, and that may fail when the call did not.
         return await client.session.send_request(CallToolRequest(params=params), _GIVEN, progress_callback=progress)
 
     try:
@@ -123,13 +125,13 @@ async def _ask(
     except MCPError as error:
         if error.code != HEADER_MISMATCH:
             raise
-    # The server wants some arguments in headers, too. Its list of tools says which.
+    # The server requires some arguments in headers as well; its list of tools says which.
     await client.list_tools()
     return await call()
 
 
 def _progress() -> ProgressFnT:
-    # A kept connection reads in a task of its own, which has no activity context.
+    # A kept connection reads in a task of its own, which is outside of the activity's context.
     here = copy_context()
 
     async def tell(progress: float, total: float | None, message: str | None) -> None:

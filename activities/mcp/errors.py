@@ -72,7 +72,7 @@ def refusal(error: BaseException, status: int | None) -> tuple[str]:
         case FileNotFoundError() | PermissionError():
             return ("its program cannot be started",)
         case MCPError():
-            return (f"it does not take the connection: {error.message[:200]}",)
+            return (f"it does not accept the connection: {error.message[:200]}",)
         case _:
             return (f"the connection failed ({type(error).__name__})",)
 

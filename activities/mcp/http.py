@@ -1,11 +1,12 @@
-"""One connection to an MCP server over HTTP, observed: whether the server responded to the call, and if not, why.
+"""Watches one HTTP connection to an MCP server: did the server respond to the call, and if not, why?
 
-The SDK turns what it cannot read into errors that look like the server's. Here the bytes themselves are examined.
+The SDK replaces responses that it cannot read with errors of its own, which look like a server's. So this looks at the
+bytes themselves.
 
-Rule 1: only a complete JSON-RPC response with the id of the request counts as the server's. Anything else does not: one
-that is cut, not JSON, of another id or shape, or of another content type.
-Rule 2: a status of 4xx means that nothing ran, except for 408 and 409, which leave it open, as 5xx does.
-Rule 3: what the SDK needs to find out which protocol a server speaks passes unchanged.
+Rule 1: a complete JSON-RPC response with the request's id comes from the server. Everything else counts as no response:
+truncated, not JSON, with another id, shape or content type.
+Rule 2: a 4xx status means that nothing ran, except for 408 and 409, which leave it open, as 5xx does.
+Rule 3: the handshake in which the SDK finds out the server's protocol version passes unchanged.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,28 +17,28 @@ import httpx2
 import pydantic_core
 
 from perdure.activities.encoding.unpacking import TooMuch, is_event_stream
-from perdure.activities.mcp.messages import HELLOS, Id, mended, read, same_id, with_id
+from perdure.activities.mcp.messages import HANDSHAKES, Id, read, repaired, same_id, with_id
 
-#: Statuses that do not say whether the request took effect.
+#: Client error statuses that do not say whether the request took effect.
 _OPEN_STATUS: Final = (408, 409)
 
 
 class NoAnswer(httpx2.TransportError):
-    """What came is not a response. The message says why, without quoting the server."""
+    """The response is not a valid answer. The message says why, without any text from the server."""
 
 
 @dataclass
 class Seen:
-    """What was seen of the requests on one connection. Each new request, except for a hello, resets it."""
+    """What was seen of the requests of one connection. Each new request except a handshake resets it."""
 
-    #: The server's own response has come, a result or an error.
+    #: The server itself responded, with a result or an error.
     answered: bool = False
-    #: Why what came is not a response.
+    #: Why the response is not a valid answer.
     broken: str = ""
     too_much: bool = False
-    #: The status of the last request that the server refused.
+    #: Status of the last request that the server refused.
     status: int | None = None
-    #: The status of the last request other than a hello.
+    #: Id of the last request except handshakes.
     request_id: Id | None = None
 
     @property
@@ -50,14 +51,14 @@ class Seen:
 
 
 def watched(seen: Seen) -> dict[str, list[Callable[..., Awaitable[None]]]]:
-    """Hooks for the HTTP client of one connection. The size of responses is limited already."""
+    """Hooks for the client of one connection, whose responses are already bounded."""
 
     async def asks(request: httpx2.Request) -> None:
         if _asked(request) is not None:
             seen.status = None
 
     async def answers(response: httpx2.Response) -> None:
-        """Raises `NoAnswer` if what the server sent is not a response."""
+        """Raises `NoAnswer` if the response is not a valid answer."""
         asked = _asked(response.request)
         if asked is None:
             if _takes_up(response.request) and is_event_stream(response) and seen.request_id is not None:
@@ -66,7 +67,7 @@ def watched(seen: Seen) -> dict[str, list[Callable[..., Awaitable[None]]]]:
         method, request_id = asked
         if response.status_code >= 300:
             seen.status = response.status_code
-        if method in HELLOS:
+        if method in HANDSHAKES:
             return
         seen.answered, seen.broken, seen.too_much = False, "", False
         seen.request_id = request_id
@@ -82,28 +83,28 @@ async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes
     source = response.stream
     assert isinstance(source, httpx2.AsyncByteStream)
     try:
-        data = mended(b"".join([chunk async for chunk in source]))
+        data = repaired(b"".join([chunk async for chunk in source]))
     except TooMuch:
         seen.too_much = True
         raise
     finally:
-        # The response is not closed: the SDK has yet to read what was read here.
+        # Close the source, not the response, whose content the SDK has yet to read.
         await source.aclose()
-    told = read(data) if _is_json(response) else None
-    if told is not None and told.kind == "error" and told.id is None:
-        data, told = with_id(data, request_id), told.model_copy(update={"id": request_id})
-    # From a response with such a status the SDK only takes an error.
+    message = read(data) if _is_json(response) else None
+    if message is not None and message.kind == "error" and message.id is None:
+        data, message = with_id(data, request_id), message.model_copy(update={"id": request_id})
+    # With such a status, the SDK accepts only an error.
     expected = ("result", "error") if response.status_code < 300 else ("error",)
-    if told is not None and told.kind in expected and same_id(told.id, request_id):
+    if message is not None and message.kind in expected and same_id(message.id, request_id):
         seen.answered = True
     elif response.status_code < 300:
-        seen.broken = _why(response, told is not None)
+        seen.broken = _why(response, message is not None)
         raise NoAnswer(seen.broken)
     return data
 
 
 class _Events(httpx2.AsyncByteStream):
-    """A stream of events, line by line. It ends after an invalid response, as if the connection had broken."""
+    """An event stream, read line by line. It ends after an invalid answer, as if the connection had been lost."""
 
     def __init__(self, source: object, request_id: Id, seen: Seen) -> None:
         assert isinstance(source, httpx2.AsyncByteStream)
@@ -116,10 +117,10 @@ class _Events(httpx2.AsyncByteStream):
         begun: list[bytes] = []
         try:
             async for chunk in self._source:
-                # A lone CR ends a line, too, but no MCP server is known to write that.
+                # A lone CR ends a line, too; no MCP server is known to send one.
                 block, newline, rest = chunk.rpartition(b"\n")
                 if newline:
-                    whole = mended(b"".join((*begun, block, newline)))
+                    whole = repaired(b"".join((*begun, block, newline)))
                     begun.clear()
                     if self._data or b"data:" in whole:
                         for line in whole.split(b"\n")[:-1]:
@@ -142,20 +143,22 @@ class _Events(httpx2.AsyncByteStream):
         data = b"\n".join(self._data)
         self._data.clear()
         if not data:
-            # It only says from where a stream may be resumed.
+            # An event without data only marks a point from which a stream can be resumed.
             return
-        told = read(data)
-        if told is not None and told.kind == "call":
+        message = read(data)
+        if message is not None and message.kind == "call":
             return
-        if told is not None and (same_id(told.id, self._request_id) or (told.kind == "error" and told.id is None)):
+        if message is not None and (
+            same_id(message.id, self._request_id) or (message.kind == "error" and message.id is None)
+        ):
             self._seen.answered = True
             return
-        self._seen.broken = "its answer is that of another request" if told else "its answer cannot be read"
+        self._seen.broken = "its answer belongs to another request" if message else "its answer cannot be read"
         raise NoAnswer(self._seen.broken)
 
 
 def _asked(request: httpx2.Request) -> tuple[str, Id] | None:
-    """Method and id of the JSON-RPC request that is sent. None: it is something else."""
+    """Method and id of the JSON-RPC request being sent; None for anything else."""
     if request.method != "POST":
         return None
     message = pydantic_core.from_json(request.content)
@@ -165,7 +168,7 @@ def _asked(request: httpx2.Request) -> tuple[str, Id] | None:
 
 
 def _takes_up(request: httpx2.Request) -> bool:
-    """Whether the request asks for the rest of a stream that broke."""
+    """Whether the request resumes a broken stream."""
     return request.method == "GET" and "last-event-id" in request.headers
 
 
@@ -175,7 +178,7 @@ def _is_json(response: httpx2.Response) -> bool:
 
 def _why(response: httpx2.Response, is_message: bool) -> str:
     if response.status_code != 200:
-        return f"it answered with HTTP {response.status_code} and nothing else"
+        return f"it sent only the status HTTP {response.status_code}"
     if is_message:
-        return "its answer is that of another request"
+        return "its answer belongs to another request"
     return "its answer cannot be read" if _is_json(response) else "its answer is not JSON"

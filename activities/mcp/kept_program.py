@@ -15,7 +15,7 @@ import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from perdure.activities.mcp.client import ALIVE_S, CONNECT_S, MAX_ANSWER, Askers, open_client
+from perdure.activities.mcp.client import ALIVE_S, CONNECT_S, MAX_ANSWER, OpenCalls, open_client
 from perdure.activities.mcp.errors import McpUnavailable, leaf_of, refusal
 from perdure.activities.mcp.program import run_program
 
@@ -27,7 +27,7 @@ class Program:
         self.ended = asyncio.Event()
         #: One of its calls was given up.
         self.suspect = False
-        self.askers = Askers()
+        self.open_calls = OpenCalls()
         self._over = asyncio.Event()
         self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         # The task outlives the call that first needs it, so it must not inherit that call's context.
@@ -60,7 +60,7 @@ class Program:
                 # What the program logs is for the operator of the worker.
                 started = run_program(command, env, sys.__stderr__ or nowhere, MAX_ANSWER)
                 transport = _watched(started, self.ended)
-                connected = open_client(transport, "auto", None, self.askers)
+                connected = open_client(transport, "auto", None, self.open_calls)
                 async with asyncio.timeout(CONNECT_S) as deadline, connected as client:
                     deadline.reschedule(None)
                     self._open.set_result(client)

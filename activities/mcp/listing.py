@@ -1,9 +1,10 @@
-"""The tools of MCP servers: listed anew for each turn, and remembered for when a server is slow or unavailable.
+"""Lists the tools of MCP servers: anew for each turn, and cached for when a server is slow or unavailable.
 
-Rule 1: nobody waits long for a server. Its last list is used instead. A server that has never listed its tools is absent,
-and is asked again in the background for the next turn.
-Rule 2: a list is limited: the number of tools, and the length of names and descriptions. What was cut off is logged.
-Rule 3: a tool with invalid schemas is left out and logged, so that a server's mistake costs one tool and not the agent.
+Rule 1: a turn never waits long for a server. The server's last list stands in; a server that has never given a list is
+absent, and is asked again in the background for the next turn.
+Rule 2: a list is bounded: the number of tools, the lengths of names and descriptions. What is cut off is logged or
+marked.
+Rule 3: a tool with an invalid schema is left out and logged, so a server's mistake costs one tool, not the agent.
 """
 
 import asyncio
@@ -27,30 +28,30 @@ from perdure.temporal.schemas.check import field_of, input_fault, schema_fault
 from perdure.workflows.definition.tools import McpAddress, McpServer
 from perdure.workflows.vocabulary.parts import ToolSpec
 
-#: Seconds that a turn waits for a new list if the last one is known.
+#: Seconds that a turn waits for a new list if the server's last list is known.
 PATIENCE_S: Final = 1.5
-#: Seconds after a failure during which nobody waits for the server.
+#: Seconds after a failure during which no turn waits for the server.
 _AWAY_S: Final = 15.0
 _MOST_PAGES: Final = 100
 _MOST_TOOLS: Final = 500
 _LONGEST_NAME: Final = 64
-#: Characters of a tool's name at the server, and of its description. No tool needs more to be understood.
+#: Characters of a tool's name on its server, and of its description. No tool needs more to be understood.
 _LONGEST_OWN_NAME: Final = 256
 _LONGEST_DESCRIPTION: Final = 4096
 _LONGEST_SCHEMA: Final = 100_000
-#: Characters of all descriptions and schemas of one server, as JSON: they are sent with each request to the model.
+#: Bytes of JSON of all descriptions and schemas of one server, which go into each request to the model.
 _MOST_SPECS: Final = 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
 
 class McpStarting(Exception):
-    """The server has not responded yet, but it still may."""
+    """The server has not answered yet, but still may."""
 
 
 @dataclass
 class _Listing:
-    #: By the server's names. None: it has never listed its tools.
+    #: By the server's names; None: the server has never listed its tools.
     tools: dict[str, Tool] | None = None
     away: McpUnavailable = field(default_factory=lambda: McpUnavailable(""))
     failed_at: float | None = None
@@ -63,7 +64,7 @@ class Listings:
     _known: dict[str, _Listing] = field(default_factory=dict)
 
     async def tools(self, address: McpAddress, patience: float) -> tuple[Tool, ...]:
-        """The server's tools, as listed now or last. `patience` is how many seconds to wait if none are known yet.
+        """The server's current or last known tools. `patience`: seconds to wait if no tools are known yet.
 
         Raises `McpUnavailable`, `McpStarting`.
         """
@@ -79,7 +80,7 @@ class Listings:
         raise listing.away from None
 
     async def tool(self, address: McpAddress, name: str) -> Tool | None:
-        """One tool, by the server's name for it. None: there is no such tool. Raises `McpUnavailable`."""
+        """One tool, by its name on the server; None if the server does not have it. Raises `McpUnavailable`."""
         listing = self._listing(address)
         if listing.tools is None or name not in listing.tools:
             await asyncio.wait({self._ask(address, listing)})
@@ -88,10 +89,10 @@ class Listings:
         return listing.tools.get(name)
 
     async def tool_now(self, address: McpAddress, name: str) -> Tool | None:
-        """One tool, as the server lists it from now on. Raises `McpUnavailable`."""
+        """One tool from a list requested after this call, not from an earlier one. Raises `McpUnavailable`."""
         listing = self._listing(address)
         if listing.task is not None and not listing.task.done():
-            # A listing under way may have begun before the tool changed.
+            # A listing already under way may have begun before the tool changed.
             await asyncio.wait({listing.task})
         await asyncio.wait({self._ask(address, listing)})
         if listing.tools is None or listing.failed_at is not None:
@@ -109,7 +110,7 @@ class Listings:
 
     def _ask(self, address: McpAddress, listing: _Listing) -> asyncio.Task[None]:
         if listing.task is None or listing.task.done():
-            # Those who wait for it may give up, but the result is for everyone.
+            # A caller may stop waiting, but the list is for all of them.
             listing.task = asyncio.create_task(self._list(address, listing), context=Context())
         return listing.task
 
@@ -130,7 +131,7 @@ class Listings:
         except MCPError as error:
             listing.away = McpUnavailable(f"it does not list its tools: {error.message[:200]}")
         except ValidationError:
-            listing.away = McpUnavailable("its list of tools is not what MCP says")
+            listing.away = McpUnavailable("its list of tools is not valid MCP")
         except Exception as error:
             listing.away = McpUnavailable(f"the connection failed ({type(error).__name__})")
         listing.failed_at = time.monotonic()
@@ -152,7 +153,7 @@ class Listings:
 
 
 def describe(server: McpServer, tools: Iterable[Tool]) -> dict[str, ToolSpec]:
-    """Specs of the tools that the definition allows, by the server's names."""
+    """The tool specs for the model, of the tools that the definition allows, by their names on the server."""
     specs: dict[str, ToolSpec] = {}
     room = _MOST_SPECS
     for tool in tools:
@@ -182,13 +183,13 @@ def _cut(description: str) -> str:
 
 
 def spec_of(name: str, tool: Tool) -> ToolSpec:
-    """The spec of a server's tool under the name `name`."""
+    """The tool spec for the model, under the name `name`."""
     about = _cut((tool.description or tool.title or "").strip())
     return ToolSpec(name=name, description=about, input=tool.input_schema, output=tool.output_schema, foreign=True)
 
 
 def fit_name(prefix: str | None, name: str) -> str:
-    """A name that every provider accepts: a letter, then letters, digits, _ and -, 64 in all."""
+    """Turns a name into one that every provider accepts: a letter, then letters, digits, _ and -, 64 in all."""
     whole = f"{prefix}_{name}" if prefix else name
     fit = re.sub(r"[^A-Za-z0-9_-]", "_", whole)
     if not fit[:1].isalpha():

@@ -1,8 +1,7 @@
-"""What an MCP server writes, read before the SDK reads it: whether it is a response, to what, and whether it is complete.
-Pure.
+"""Parses what an MCP server writes before its SDK does: is it a response, to which request, and is it complete? Pure.
 
-Rule 1: a message is complete if it is JSON of the shape that JSON-RPC prescribes; a result has an id.
-Rule 2: lone surrogates and bytes that are not UTF-8 cost a character (U+FFFD), not the message.
+Rule 1: a message is complete if it is JSON of JSON-RPC's shape and, for a response, has an id.
+Rule 2: half of a surrogate pair, or bytes that are not UTF-8, cost one character (U+FFFD), not the message.
 """
 
 import re
@@ -11,26 +10,26 @@ from typing import Any, Final, Literal
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-#: Escapes in JSON: a surrogate pair, a lone surrogate, any other.
+#: JSON escapes: a complete surrogate pair, half of one, any other escape.
 _ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-#: The members of a response. One that was cut shows at least the first of them, or the beginning of its name.
+#: The members of a response; a truncated response begins with one of them, or with a prefix of one.
 _MEMBERS: Final = ("jsonrpc", "id", "result", "error")
 _FIRST: Final = re.compile(r'\{\s*(?:"(\w*)("?)|$)')
 _ID: Final = re.compile(r'"id"\s*:\s*(\d{1,15}|"[^"\\]{0,100}")\s*[,}]')
-#: Characters at the beginning of a broken line in which its id is looked for.
+#: How many characters at the start of a broken line are searched for its id.
 _HEAD: Final = 200
 
-#: Requests to which any response is informative: a server that does not know the one is asked the other.
-HELLOS: Final = ("initialize", "server/discover")
+#: Requests to which even an error is informative: a server that does not know one of them gets the other.
+HANDSHAKES: Final = ("initialize", "server/discover")
 
 Id = int | str
 
 
 class _Object(BaseModel):
-    """Any object. Its contents are not examined."""
+    """Any object; its content is not checked."""
 
 
 class _Error(BaseModel):
@@ -48,19 +47,19 @@ class _Message(BaseModel):
     error: _Error | None = None
 
 
-class Told(BaseModel):
+class Received(BaseModel):
     """One complete message."""
 
     model_config = ConfigDict(frozen=True)
 
-    #: `call` is a request or a notification by the server.
+    #: `call` is a request or a notification from the server.
     kind: Literal["call", "result", "error"]
-    #: The id of the request that a response belongs to. None: an error about a request that the server could not read.
+    #: The id of the request that a response answers. None: the error of a request that the server could not parse.
     id: int | str | None = None
 
 
-def mended(data: bytes) -> bytes:
-    """`data` with U+FFFD in place of what JSON must not hold. Nothing else is changed."""
+def repaired(data: bytes) -> bytes:
+    """`data` with U+FFFD for everything that JSON may not contain. Nothing else is changed."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -70,36 +69,37 @@ def mended(data: bytes) -> bytes:
     return _ESCAPE.sub(lambda match: b"\\ufffd" if match[1] else match[0], data)
 
 
-def read(data: bytes) -> Told | None:
-    """The message in mended `data`. None: it is not a message, or not complete."""
+def read(data: bytes) -> Received | None:
+    """Parses repaired `data`; None if it is not a complete message."""
     try:
         message = _Message.model_validate_json(data)
     except (ValidationError, RecursionError):
         return None
     if message.method is not None:
-        return Told(kind="call")
+        return Received(kind="call")
     if (message.result is None) == (message.error is None) or "id" not in message.model_fields_set:
         return None
     if message.error is not None:
-        return Told(kind="error", id=message.id)
-    return Told(kind="result", id=message.id) if message.id is not None else None
+        return Received(kind="error", id=message.id)
+    return Received(kind="result", id=message.id) if message.id is not None else None
 
 
 def with_id(data: bytes, request_id: Id) -> bytes:
-    """The error in mended `data`, with the id of this request."""
+    """The error in repaired `data`, with the id of this request."""
     message: dict[str, Any] = pydantic_core.from_json(data)
     return pydantic_core.to_json(message | {"id": request_id})
 
 
-def same_id(told: Id | None, asked: Id) -> bool:
-    """Whether a response belongs to a request. Some servers turn a number into a text."""
-    return told is not None and str(told) == str(asked)
+def same_id(response: Id | None, request: Id) -> bool:
+    """Whether a response belongs to a request; some servers turn a numeric id into a string."""
+    return response is not None and str(response) == str(request)
 
 
-def might_answer(line: str) -> bool:
+def looks_like_response(line: str) -> bool:
     """Whether a line that is not a complete message was meant as a response.
 
-    It was if it begins like one, or is JSON with the members of one. A banner or a log line (JSON or not) was not.
+    True if it begins like a response, or is JSON with the members of one. False for a banner or a log line, JSON or
+    not.
     """
     text = line.lstrip("\ufeff \t")
     match = _FIRST.match(text)
@@ -114,7 +114,7 @@ def might_answer(line: str) -> bool:
 
 
 def id_in(line: str) -> Id | None:
-    """The id at the beginning of a line that is not a complete message. None: it cannot be read."""
+    """The id at the start of a line that is not a complete message; None if no id can be read there."""
     head, _, _ = line[:_HEAD].partition('"result"')
     head, _, _ = head.partition('"error"')
     match = _ID.search(head)

@@ -1,13 +1,13 @@
-"""An MCP server that is a program: its process, and the lines exchanged with it. A transport for the SDK's client.
+"""An MCP server that is a program: its process and its stdio lines, as a transport for the SDK's client.
 
-Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as a response but is not valid (it was cut,
-or has a wrong shape or an unknown id) ends the call that it belongs to: the one with its id if that can be read, else the
-one open call. If several are open it belongs to one of them, and once the others have their responses, to the one that is
-left.
-Rule 2: an error without an id belongs to the open call, or to one of several as above.
-Rule 3: any other line (a banner, a log line, JSON or not) is skipped: programs print things, and go on.
-Rule 4: a line has a limit. Of a longer one only the beginning is kept, and it ends its call as above.
-Rule 5: an error that the program itself wrote is marked with `Word`, to distinguish it from the SDK's own.
+Rule 1: a line that is a JSON-RPC message is passed on. A line that was meant as a response but is invalid (truncated,
+of the wrong shape, with an unknown id) fails the call that it answers: the one with its id if that can be read, else
+the only open call. If several calls are open it is one of them: once the others are answered, it is the one that
+remains.
+Rule 2: an error without an id is the error of the open call, or of one of several, as above.
+Rule 3: any other line (a banner, a log line, JSON or not) is skipped, because programs print such lines and continue.
+Rule 4: lines have a maximum length. Of a longer line only the beginning is kept, which fails its call as above.
+Rule 5: an error that the program itself sent is marked with `Word`, to distinguish it from the SDK's errors.
 """
 
 from collections.abc import AsyncGenerator
@@ -33,13 +33,13 @@ from mcp_types import (
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from perdure.activities.mcp.messages import HELLOS, id_in, mended, might_answer, read
+from perdure.activities.mcp.messages import HANDSHAKES, id_in, looks_like_response, read, repaired
 
-#: Seconds that a program has to exit by itself, and after a signal.
+#: Grace periods in seconds, for a program to end by itself and after a signal.
 _GRACE_S: Final = 2.0
 _POLL_S: Final = 0.01
 _FLUSH_S: Final = 0.5
-#: Bytes that are kept of a line that is too long.
+#: Bytes kept of a line that is too long.
 _HEAD: Final = 1024
 #: The whitespace that JSON allows around a value, and the byte order mark that some editors put before it.
 _BLANK: Final = " \t\r\n\ufeff"
@@ -50,7 +50,7 @@ Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObj
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The `data` of an error that the program itself wrote."""
+    """The `data` of an error that the program itself sent."""
 
     data: Any
 
@@ -65,22 +65,22 @@ class Unreadable:
 
 
 class Overlong(Unreadable):
-    """The same for a response that exceeds the limit."""
+    """The `data` of an error that stands for a response over the maximum length."""
 
 
 @dataclass
 class Lines:
-    """Assigns the lines of one program to the requests that it was sent and has not answered."""
+    """Matches the lines of one program to its open requests."""
 
-    #: By id, as text.
+    #: Unanswered requests, by id as text.
     _open: dict[str, JSONRPCRequest] = field(default_factory=dict)
-    #: All requests ever sent: the response to a call that was given up comes late, and belongs to no open call.
+    #: Ids of all requests ever sent: a late response to a call that was given up is ignored.
     _sent: set[str] = field(default_factory=set)
-    #: For each response whose call is unknown: the calls that it may belong to.
+    #: For each response whose call is unknown: the calls to which it may belong.
     _unclear: list[tuple[set[str], ErrorData]] = field(default_factory=list)
 
     def sent(self, message: object) -> list[SessionMessage]:
-        """Notes a message to the program. Returns what the session gets for it: the end of another call, if this message
+        """Records a message to the program. Returns messages for the session: the end of another call, if this message
         gives one up."""
         match message:
             case JSONRPCRequest():
@@ -91,11 +91,11 @@ class Lines:
         return []
 
     def received(self, data: bytes) -> list[SessionMessage]:
-        """What the session gets for this line."""
-        line = mended(data).decode().strip(_BLANK)
-        told = read(line.encode())
-        if told is None:
-            return self._broken(line, Unreadable()) if might_answer(line) else []
+        """Returns the messages for the session that result from this line."""
+        line = repaired(data).decode().strip(_BLANK)
+        parsed = read(line.encode())
+        if parsed is None:
+            return self._broken(line, Unreadable()) if looks_like_response(line) else []
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:
@@ -112,9 +112,9 @@ class Lines:
         return [SessionMessage(message), *self._close(key)]
 
     def overlong(self, head: bytes) -> list[SessionMessage]:
-        """What the session gets for a line that begins like this and is too long."""
-        line = mended(head).decode().strip(_BLANK)
-        return self._broken(line, Overlong()) if might_answer(line) else []
+        """Returns the messages for the session that result from a line that is too long and begins with `head`."""
+        line = repaired(head).decode().strip(_BLANK)
+        return self._broken(line, Overlong()) if looks_like_response(line) else []
 
     def _broken(self, line: str, why: Unreadable) -> list[SessionMessage]:
         error = ErrorData(code=CONNECTION_CLOSED, message="no answer", data=why)
@@ -129,7 +129,7 @@ class Lines:
 
     def _failed(self, key: str, error: ErrorData) -> list[SessionMessage]:
         request = self._open[key]
-        if request.method not in HELLOS and not isinstance(error.data, Unreadable):
+        if request.method not in HANDSHAKES and not isinstance(error.data, Unreadable):
             error = error.model_copy(update={"data": Word(error.data)})
         answer = JSONRPCError(jsonrpc="2.0", id=request.id, error=error)
         return [SessionMessage(answer), *self._close(key)]
@@ -153,7 +153,7 @@ class Lines:
 async def run_program(
     command: tuple[str, ...], env: dict[str, str], errors: Any, longest: int
 ) -> AsyncGenerator[Streams]:
-    """Starts a program, and ends it with the block. `longest` limits one line, in bytes; `errors` is its standard error.
+    """Starts a program and ends it with the block. `longest`: bytes of one line; `errors`: where its stderr goes.
 
     Raises OSError and ValueError if it cannot be started.
     """
@@ -198,7 +198,7 @@ async def _listen(process: Process, incoming: Incoming, lines: Lines, longest: i
                     for message in lines.overlong(bytes(begun[:_HEAD])):
                         await incoming.send(message)
                     begun, skips = bytearray(), True
-    # What it still writes is discarded, so that it can exit.
+    # Read and discard further output, so that a full pipe does not keep the program from ending.
     with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, ConnectionError):
         while True:
             await process.stdout.receive()
@@ -216,12 +216,12 @@ async def _speak(
         async with outgoing:
             async for item in outgoing:
                 message = item.message
-                for told in lines.sent(message):
-                    await incoming.send(told)
+                for reply in lines.sent(message):
+                    await incoming.send(reply)
                 line = message.model_dump_json(by_alias=True, exclude_unset=True) + "\n"
                 await process.stdin.send(line.encode(errors="replace"))
     except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-        # The program may still live. Closing tells the session that the connection has ended.
+        # The program may still run; closing the stream tells the session that the connection has ended.
         await incoming.aclose()
     finally:
         written.set()
@@ -239,14 +239,14 @@ async def _end(process: Process) -> None:
         await process.stdout.aclose()
     transport = getattr(getattr(process, "_process", None), "_transport", None)
     if transport is not None:
-        # A child that outlived it may hold the pipes open.
+        # A grandchild may have outlived the program and hold the pipes open.
         with suppress(PermissionError):
             transport.close()
 
 
 async def _has_ended(process: Process) -> bool:
     with anyio.move_on_after(_GRACE_S):
-        # Not `wait()`, which also waits for the pipes to close, and a child may hold them.
+        # Not `wait()`, which also waits for the end of the pipes, which a grandchild may hold open.
         while process.returncode is None:  # noqa: ASYNC110
             await anyio.sleep(_POLL_S)
     return process.returncode is not None

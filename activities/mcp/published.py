@@ -1,8 +1,9 @@
-"""What a call may rely on: the published definition of a digest, and nothing in a session's state or a call's input.
+"""Verifies MCP calls and model addresses against the published definition of a digest; a session's state and a call's
+input are not trusted.
 
-A definition is published if this worker has read it from its own folders, or if the store holds it under that digest,
-where only processes with such folders write. So write access to the namespace allows naming a definition, but not making
-one.
+Published are the definitions that this worker has read from its own folders, and those in the definition store, to
+which only processes with these folders write. So a person who may write to the namespace can reference a definition,
+but not create one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,37 +18,37 @@ from perdure.workflows.definition.tools import McpServer
 from perdure.workflows.protocol.activities import CallMcpToolInput
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, NOT_PUBLISHED
 
-#: Returns the definition of a digest. None: it is not published.
+#: The definition of a digest; None if it was never published.
 Published = Callable[[str], Awaitable[AgentDefinition | None]]
 
 _SHOWN: Final = 12
 
 
 async def server_of(request: CallMcpToolInput, published: Published, allowed: Allowed) -> McpServer:
-    """The server that a call names by its definition and its position there.
+    """The MCP server that a call references by definition and index.
 
-    Raises ApplicationError `agent_unavailable`: the definition is not here (another worker may have it); `not_published`:
-    the definition and the call disagree.
+    Raises ApplicationError `agent_unavailable`: this worker does not have the definition (another may);
+    `not_published`: the call contradicts the definition.
     """
     if not request.digest:
-        # A session of an older version made the call, which named the address itself.
-        raise _refused(request.name, "the call does not say which definition it is of; it can be made again")
+        # From a session that made the call under an older version, which put the address into the call itself.
+        raise _refused(request.name, "the call does not name its definition; make the call again")
     definition = await published(request.digest)
     if definition is None:
-        message = f"The definition {request.digest[:_SHOWN]}, which calls {request.name}, is not known to this worker."
+        message = f"The definition {request.digest[:_SHOWN]} of {request.name} is not known to this worker."
         raise ApplicationError(message, type=AGENT_UNAVAILABLE)
     tools = definition.tools
     server = tools[request.index] if 0 <= request.index < len(tools) else None
     if not isinstance(server, McpServer) or server.label != request.label:
         raise _refused(
-            request.name, f"agent {definition.name!r} has no MCP server {request.label[:100]!r} at that position"
+            request.name, f"agent {definition.name!r} has no MCP server {request.label[:100]!r} at that index"
         )
     if server.allow is not None and request.tool not in server.allow:
         raise _refused(request.name, f"agent {definition.name!r} does not allow the tool {request.tool[:100]!r}")
     if request.name != fit_name(server.name, request.tool):
-        raise _refused(request.name, f"agent {definition.name!r} knows {request.tool[:100]!r} by another name")
+        raise _refused(request.name, f"agent {definition.name!r} has another name for {request.tool[:100]!r}")
     if (server.side_effects == "once") != request.once:
-        raise _refused(request.name, f"agent {definition.name!r} disagrees on whether it may be repeated")
+        raise _refused(request.name, f"agent {definition.name!r} declares other `side_effects` for it")
     why = allowed.objection(server, definition.secrets)
     if why is not None:
         raise _refused(request.name, why)
@@ -55,9 +56,9 @@ async def server_of(request: CallMcpToolInput, published: Published, allowed: Al
 
 
 async def model_of(model: ModelDefinition, digest: str, published: Published, allowed: Allowed) -> ModelDefinition:
-    """`model`, which a session claims to be in its definition, if the published definition has it.
+    """Returns `model`, taken from a session's state, if the published definition contains the same model.
 
-    A model at its provider's own address names nothing that could be misused, and is returned unchecked. Raises
+    A model at its vendor's own address contains nothing that could be misused and is not checked. Raises
     ApplicationError `agent_unavailable`, `not_published`.
     """
     if model.base_url is None and model.api_key is None:

@@ -1,10 +1,11 @@
-"""What an MCP tool returned, as the output of a tool call. Pure.
+"""Converts an MCP tool's result to the output of a tool call. Pure.
 
-Rule 1: nothing that a tool returned is dropped, except for a text that only repeats the structured content as JSON.
-(Servers send both for clients without structured content, and wrap a plain value in an object as its `result`.)
-Rule 2: a single item is the output as it is: structured content, or a text. Several texts are joined. Anything else is a
-list of all items under `content`, beside `structured` if there is structured content.
-Rule 3: bytes become files beside the output, which gives their media type, size and URI.
+Rule 1: nothing that a tool returned is dropped, except a text that only repeats the structured content as JSON.
+(Servers send both for clients without support for structured content, and they wrap a plain value in an object as its
+`result`.)
+Rule 2: a single item is the output as it is: structured content, or a text; several texts alone are joined to one.
+Anything else is a list of the items under `content`, next to `structured` if there is structured content.
+Rule 3: bytes become files stored beside the output, and the output states their type, size and URI.
 """
 
 import base64
@@ -34,27 +35,27 @@ _SILENT = "The tool failed and did not say why."
 
 
 def read_result(result: CallToolResult, files: Files) -> JsonValue:
-    """The output of a successful call. Its files are added to `files`. Raises `BadResult`."""
+    """The output of a successful call; its files are added to `files`. Raises `BadResult`."""
     blocks = [_block(block, files) for block in result.content]
     texts = [block for block in blocks if isinstance(block, str)]
     structured: dict[str, JsonValue] | None = result.structured_content
     if structured is None:
         if len(texts) == len(blocks):
             return "\n\n".join(texts)
-        return [_told(block) for block in blocks]
+        return [_as_object(block) for block in blocks]
     if _repeats(texts, structured):
         blocks = [block for block in blocks if not isinstance(block, str)]
     if not blocks:
         return structured
-    return {"structured": structured, "content": [_told(block) for block in blocks]}
+    return {"structured": structured, "content": [_as_object(block) for block in blocks]}
 
 
 def read_failure(result: CallToolResult, files: Files) -> tuple[str, list[JsonValue] | None]:
-    """The message of a failed call, and what it returned beside it. Raises `BadResult`."""
+    """The error message of a failed call, and any further content. Raises `BadResult`."""
     blocks = [_block(block, files) for block in result.content]
     texts = [block for block in blocks if isinstance(block, str)]
     words = redacted("\n\n".join(texts).strip())
-    content: list[JsonValue] = [_told(block) for block in blocks if not isinstance(block, str)]
+    content: list[JsonValue] = [_as_object(block) for block in blocks if not isinstance(block, str)]
     if result.structured_content:
         content.insert(0, {"type": "data", "value": result.structured_content})
     if preview(words) != words:
@@ -87,7 +88,7 @@ def _is(text: str, value: JsonValue) -> bool:
         return False
 
 
-def _told(block: JsonValue) -> JsonValue:
+def _as_object(block: JsonValue) -> JsonValue:
     return {"type": "text", "text": block} if isinstance(block, str) else block
 
 
@@ -98,7 +99,7 @@ def _block(block: ContentBlock, files: Files) -> JsonValue:
         case ImageContent() | AudioContent():
             return {"type": block.type, **_file(block.data, block.mime_type, files)}
         case ResourceLink():
-            told = {
+            fields = {
                 "uri": block.uri,
                 "name": block.name,
                 "title": block.title,
@@ -106,7 +107,7 @@ def _block(block: ContentBlock, files: Files) -> JsonValue:
                 "bytes": block.size,
                 "about": block.description,
             }
-            return {"type": "resource_link", **{name: value for name, value in told.items() if value}}
+            return {"type": "resource_link", **{name: value for name, value in fields.items() if value}}
         case EmbeddedResource(resource=TextResourceContents() as text):
             kind = {"media_type": text.mime_type} if text.mime_type else {}
             return {"type": "resource", "of": text.uri, **kind, "text": text.text}

@@ -88,8 +88,8 @@ class ModelCalls:
             self._asked(conversation.prompt, conversation.messages)
             wire = self._providers.wire(conversation.prompt.model)
             attempt = Attempt(request.step_id, conversation, wire, progress, self._metrics, self._own_tool)
-            async with self._live.stops(workflow_id) as told:
-                stopped = await self._run(attempt, told, workflow_id, run_id)
+            async with self._live.stops(workflow_id) as stop_reported:
+                stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
         except ModelFailed as failed:
             if conversation is not None:
@@ -104,10 +104,10 @@ class ModelCalls:
             beats.cancel()
             writer.close()
 
-    async def _run(self, attempt: Attempt, told: asyncio.Event, workflow_id: str, run_id: str) -> bool:
+    async def _run(self, attempt: Attempt, stop_reported: asyncio.Event, workflow_id: str, run_id: str) -> bool:
         """Streams to the end, or until the turn is stopped. Returns whether it was."""
         stream = asyncio.create_task(attempt.stream())
-        watch = asyncio.create_task(self._until_stopping(attempt.step_id, told, workflow_id, run_id))
+        watch = asyncio.create_task(self._until_stopping(attempt.step_id, stop_reported, workflow_id, run_id))
         try:
             await asyncio.wait((stream, watch), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -124,19 +124,19 @@ class ModelCalls:
         watch.result()
         return attempt.answer is None
 
-    async def _until_stopping(self, step_id: str, told: asyncio.Event, workflow_id: str, run_id: str) -> None:
+    async def _until_stopping(self, step_id: str, stop_reported: asyncio.Event, workflow_id: str, run_id: str) -> None:
         """Returns once the session says that this step is being stopped. The live plane only says when to ask it."""
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
         while True:
-            await told.wait()
-            told.clear()
+            await stop_reported.wait()
+            stop_reported.clear()
             try:
                 if await handle.query(SessionWorkflow.step_state, step_id) != "running":
                     return
             except RPCError:
                 # The cancellation comes by heartbeat in any case. A query that failed must not end the answer.
                 await asyncio.sleep(STOP_RETRY_S)
-                told.set()
+                stop_reported.set()
 
     async def _output(self, attempt: Attempt, stopped: bool, workflow_id: str) -> StepOutput:
         model = attempt.conversation.prompt.model

@@ -102,8 +102,8 @@ def _seconds(value: str) -> float:
 def _reported(error: ProviderError, source: Source) -> ModelFailure:
     """Rows of the table that depend on what the provider said."""
     codes, text = error.codes, str(error)
-    told = _status(error)
-    status, words = told or 500, text.lower()
+    reported = _status(error)
+    status, words = reported or 500, text.lower()
     again = error.headers.get("x-should-retry")
     retry: bool | None = None
     if codes & QUOTA or status == 402:
@@ -124,7 +124,7 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
         kind,
         source,
         text=text,
-        status=told,
+        status=reported,
         code=min(sorted(codes), default=None, key=lambda code: code in STATUS_OF_CODE),
         retry=retry,
         delay=retry_after(error.headers),

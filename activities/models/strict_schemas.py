@@ -146,8 +146,8 @@ class StrictForm:
         kinds = {_KINDS.get(type(value)) for value in values}
         if None in kinds or not values or len(values) > self.rules.enum_values:
             raise NotStrict
-        told = sorted(kind for kind in kinds if kind is not None)
-        made: dict[str, Any] = {"type": told[0] if len(told) == 1 else told}
+        types = sorted(kind for kind in kinds if kind is not None)
+        made: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
         made |= {"const": schema["const"]} if "const" in schema else {"enum": values}
         return self._described(made, schema, {*_TELLABLE} & set(schema))
 
@@ -161,10 +161,10 @@ class StrictForm:
 
     def _described(self, made: dict[str, Any], schema: dict[str, Any], lost: set[str]) -> dict[str, Any]:
         """`made` with the description of `schema`, which then says in words what `made` leaves out."""
-        told = {key: schema[key] for key in schema if key in lost}
+        in_words = {key: schema[key] for key in schema if key in lost}
         if schema.get("default") is not None:
-            told["default"] = schema["default"]
-        words = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in told.items())
+            in_words["default"] = schema["default"]
+        words = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in in_words.items())
         description = " ".join(filter(None, (schema.get("description"), f"({words})" if words else "")))
         return {**made, "description": description} if description else made
 

@@ -192,10 +192,10 @@ class _Listed:
         """Empty if the definition has no servers."""
         if not self.specs and not self.absent and not self.refused:
             return ""
-        told = [
+        listed = [
             [index, name, spec.model_dump(mode="json")] for index, of in self.specs.items() for name, spec in of.items()
         ]
-        return hashlib.sha256(json.dumps([told, self.absent, *self.refused], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([listed, self.absent, *self.refused], sort_keys=True).encode()).hexdigest()
 
 
 def _attempt() -> int:

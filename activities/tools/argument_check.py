@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jsonschema.exceptions import ValidationError
 
-from perdure.activities.tools.results import told
+from perdure.activities.tools.results import explained
 from perdure.temporal.schemas.faults import faults
 from perdure.temporal.schemas.yaml_source import field_name
 from perdure.workflows.vocabulary.parts import ToolSpec
@@ -48,4 +48,4 @@ def _lines(error: ValidationError) -> Iterable[str]:
             extra = [name[:_LONGEST_NAME] for name in given if name not in properties]
             return [f"{field_name((*place, name))}: is {what}" for name in extra]
         case _:
-            return [told(error)]
+            return [explained(error)]

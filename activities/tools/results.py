@@ -91,18 +91,18 @@ def read_results(fn: Callable[..., Any]) -> Results:
 
 class _ResultSchema(SchemaGenerator):
     def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
-        told = super().bytes_schema(schema)
+        described = super().bytes_schema(schema)
         # A pydantic model may declare that it encodes bytes as base64.
-        return dict(FILE_SCHEMA) if told.get("format") == "binary" else told
+        return dict(FILE_SCHEMA) if described.get("format") == "binary" else described
 
 
 def check_result(value: object, schema: dict[str, JsonValue]) -> None:
     """Raises `BadResult` for the first place where `value` does not fit."""
     for error in faults(value, schema):
-        raise BadResult(told(error))
+        raise BadResult(explained(error))
 
 
-def told(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """Where a value does not fit its schema, and why."""
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"

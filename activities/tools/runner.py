@@ -96,13 +96,13 @@ class _Inbound(ActivityInboundInterceptor):
     async def _beat(self, session: str) -> None:
         """Heartbeats every `HEARTBEAT_S`, and faster after a stop, until the tool is cancelled."""
         hurry: Iterator[float] = iter(())
-        async with self._live.stops(session) as told:
+        async with self._live.stops(session) as stop_reported:
             while True:
                 pause = next(hurry, None)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT_S - self._outbound.silent_s if pause is None else pause):
-                        await told.wait()
-                        told.clear()
+                        await stop_reported.wait()
+                        stop_reported.clear()
                         hurry, pause = _ever_slower(), 0.0
                 if activity.is_cancelled():
                     hurry = iter(())

@@ -73,10 +73,10 @@ class Pulse:
 
 
 class Watchdog:
-    """`told(name, seconds)` is called each time that a tool has blocked others, once it is over, on any thread."""
+    """`on_blocked(name, seconds)` is called each time that a tool has blocked others, once it is over, on any thread."""
 
-    def __init__(self, told: Callable[[str, float], None] = lambda name, seconds: None) -> None:
-        self._told = told
+    def __init__(self, on_blocked: Callable[[str, float], None] = lambda name, seconds: None) -> None:
+        self._on_blocked = on_blocked
         self._lock = threading.Condition()
         self._running: set[Running] = set()
         self._pulses: dict[asyncio.AbstractEventLoop, Pulse] = {}
@@ -178,7 +178,7 @@ class Watchdog:
             return
         if call is not None:
             call.held_up(seconds, line)
-        log.warning("tool.blocks", **_told(call), line=line or None, seconds=round(seconds, 1), held="its loop")
+        log.warning("tool.blocks", **_log_fields(call), line=line or None, seconds=round(seconds, 1), held="its loop")
 
     def _answered(self, pulse: Pulse, asked_at: float) -> None:
         """Called on the loop itself, which turns again."""
@@ -192,8 +192,8 @@ class Watchdog:
         call, line = spell
         if call is not None:
             call.held_up(seconds, line)
-        log.info("tool.goes_on", **_told(call), line=line or None, seconds=round(seconds, 1))
-        self._told(_name(call), seconds)
+        log.info("tool.goes_on", **_log_fields(call), line=line or None, seconds=round(seconds, 1))
+        self._on_blocked(_name(call), seconds)
 
     def _was_late(self, seconds: float, waited: float) -> None:
         """This thread was late: either one thread held the interpreter, or the process did not run."""
@@ -208,14 +208,16 @@ class Watchdog:
             log.warning("loop.blocks", seconds=round(seconds, 1), held="the interpreter")
             return
         line = None
-        told = {"tool": f"one of {', '.join(sorted(one.name for one in others))}"}
+        fields = {"tool": f"one of {', '.join(sorted(one.name for one in others))}"}
         if holder is not None:
             frame = frames.get(holder.thread) if holder.thread is not None else None
             line = user_line(frame, holder.source, was=True)
             holder.held_up(seconds, line)
-            told = _told(holder)
-        log.warning("tool.blocks", **told, line=line, seconds=round(seconds, 1), held="the interpreter", advice=_ADVICE)
-        self._told(_name(holder), seconds)
+            fields = _log_fields(holder)
+        log.warning(
+            "tool.blocks", **fields, line=line, seconds=round(seconds, 1), held="the interpreter", advice=_ADVICE
+        )
+        self._on_blocked(_name(holder), seconds)
 
     def _holder(self, seconds: float) -> tuple[Running | None, list[Running]]:
         """The call whose thread worked meanwhile. If none did, those that may have held the interpreter while they waited."""
@@ -251,7 +253,7 @@ def _name(call: Running | None) -> str:
     return call.name if call is not None else "(unknown)"
 
 
-def _told(call: Running | None) -> dict[str, str]:
+def _log_fields(call: Running | None) -> dict[str, str]:
     """Fields of a log line about a call, which the watchdog's own thread does not have in its context."""
     if call is None:
         return {"tool": _name(call)}

@@ -181,8 +181,24 @@ class AgentEntry(Frozen):
     digest: str
 
 
+class DefinitionProblemEntry(Frozen):
+    """What is wrong in a file of an agent, which is refused until that is mended."""
+
+    file: str
+    #: From 1, as `column`.
+    line: int
+    column: int
+    #: As in `tools[1].timeout`; empty where the whole file is meant.
+    field: str
+    message: str
+    #: The agent that answers as this file had it before; null where none does.
+    serving: str | None
+
+
 class AgentList(Frozen):
     agents: tuple[AgentEntry, ...]
+    #: Why other agents are missing.
+    problems: tuple[DefinitionProblemEntry, ...]
     #: Where Temporal's Web UI is.
     temporal_ui: str | None
 

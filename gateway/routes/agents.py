@@ -1,6 +1,7 @@
 """Routes of agents: the definitions that serve now."""
 
 import asyncio
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Path
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
 from perdure.gateway.routes.context import App, Caller, Gateway
-from perdure.temporal.definitions.store import Known
+from perdure.temporal.definitions.store import DefinitionProblem, Known
 from perdure.temporal.server.schedules import deliveries
 from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.definition.tools import name_of
@@ -21,10 +22,13 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
 async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
-    """All agents, and where Temporal's Web UI is."""
+    """All agents that serve, what is wrong in the files of others, and where Temporal's Web UI is."""
     known = [app.definitions.current(name) for name in app.definitions.names()]
-    agents = [_agent_json(app, agent) for agent in known if agent is not None]
-    return {"agents": agents, "temporal_ui": app.temporal_ui}
+    serving = [agent for agent in known if agent is not None]
+    agents = [_agent_json(app, agent) for agent in serving]
+    by_file = {agent.file: agent.definition.name for agent in serving}
+    problems = [_problem_json(problem, by_file.get(problem.file)) for problem in app.definitions.problems]
+    return {"agents": agents, "problems": problems, "temporal_ui": app.temporal_ui}
 
 
 @router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})
@@ -60,6 +64,20 @@ def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
         "schedules": _schedules_json(agent),
         "demo": agent.demo,
         "digest": agent.digest,
+    }
+
+
+def _problem_json(problem: DefinitionProblem, serving: str | None) -> dict[str, Any]:
+    """`serving` is the agent that answers as the file had it before."""
+    here = FilePath.cwd()
+    file = problem.file.relative_to(here) if problem.file.is_relative_to(here) else problem.file
+    return {
+        "file": str(file),
+        "line": problem.line,
+        "column": problem.column,
+        "field": problem.field,
+        "message": problem.message,
+        "serving": serving,
     }
 
 

@@ -1,1 +1,1 @@
-"""YAML with places, JSON Schema, and patterns that cannot hold a process up."""
+"""YAML with source positions, JSON Schema, and patterns that match in linear time."""

@@ -1,6 +1,6 @@
-"""What is wrong with the schema of a tool's arguments: no JSON Schema at all, or one that no provider takes.
+"""Checks the schema of a tool's arguments: it must be a valid JSON Schema that every provider accepts.
 
-Rule: what every provider refuses is refused before any model is asked, with the place in the schema.
+Rule: a schema that every provider rejects is rejected before any model is called, with the place in the schema.
 """
 
 import re
@@ -27,11 +27,11 @@ def field_of(place: Place) -> str:
 
 
 def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
-    """Why this is no JSON Schema, and where; None where it is one."""
+    """Why `schema` is not a JSON Schema, with the place; None if it is one."""
     if too_deep(schema):
         return (), f"nested more than {DEEPEST} levels deep"
     try:
-        # Without formats: among them is that of regular expressions, which are not Python's
+        # Without format checks: one of them checks regular expressions with Python's engine, and ours is another
         # (`perdure.temporal.schemas.patterns`).
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
@@ -42,12 +42,12 @@ def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
 
 
 def input_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
-    """Why no provider takes this schema of arguments, and where in it; None where they do."""
+    """Why providers reject this schema of arguments, with the place; None if they accept it."""
     if schema.get("type") != "object":
         return (), "is a JSON Schema of type: object"
     for key in _COMBINED:
         if key in schema:
-            return (key,), "models take no alternatives for the arguments as a whole; put them below a property"
+            return (key,), "models do not accept this keyword at the arguments' top level; put it below a property"
     if len(str(schema)) > _MOST:
         return (), f"is longer than {_MOST} characters"
     return schema_fault(schema) or next(_faults(schema, schema, (), 0), None)

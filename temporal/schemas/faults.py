@@ -1,10 +1,10 @@
-"""What in a JSON value does not fit a schema: one way for all who check arguments, results and answers.
+"""Validation errors of a JSON value against a schema: the one validator for arguments, results and answers.
 
-Rule 1: nothing is fetched. jsonschema by itself would follow unknown references over HTTP.
-Rule 2: no schema can hold a process up. Patterns are matched in linear time (`perdure.temporal.schemas.patterns`);
-one that this engine does not take is not applied: a definition with such a one is refused when it loads, and a
-stranger checks by itself.
-Rule 3: formats are not checked. JSON Schema leaves them open, and what checks them uses Python's expressions.
+Rule 1: nothing is fetched. By default, jsonschema would fetch unknown references over HTTP.
+Rule 2: no schema can block a process. Patterns are matched in linear time (`perdure.temporal.schemas.patterns`). A
+pattern that this engine does not support is not applied: our definitions with such a pattern are refused at load, and
+an MCP server validates its arguments itself.
+Rule 3: formats are not checked. JSON Schema leaves them optional, and the format checkers use Python's expressions.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from perdure.temporal.schemas.patterns import PatternInvalid, applies_foreign, m
 
 
 def _found(pattern: str, text: str) -> bool | None:
-    """None: the pattern cannot be applied."""
+    """Whether `pattern` matches; None if the engine does not support the pattern."""
     try:
         return matches(pattern, text)
     except PatternInvalid:
@@ -44,7 +44,7 @@ def _additional(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterat
         return
     patterns = schema.get("patternProperties", {})
     known = schema.get("properties", {})
-    # A name that a pattern might stand for, and cannot be compared with, is none too many.
+    # A name is not additional if an unsupported pattern might match it.
     extra = [name for name in value if name not in known and all(_found(one, name) is False for one in patterns)]
     if validator.is_type(allowed, "object"):
         for name in extra:
@@ -60,7 +60,7 @@ def _additional(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterat
 
 
 def _additional_unless_patterns(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
-    # Which properties are additional depends on patterns, if there are any.
+    # If there are patterns, they determine which properties are additional, and they are not applied here.
     if "patternProperties" not in schema:
         yield from _additional(validator, allowed, value, schema)
 
@@ -73,7 +73,7 @@ _LINEAR: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional},
 )
-#: jsonschema looks for what was evaluated by patterns in its own way.
+#: jsonschema matches patterns with Python's engine to find which properties were evaluated.
 _NOT_UNEVALUATED: Final[Any] = validators.extend(_LINEAR, {"unevaluatedProperties": _nothing})  # type: ignore[no-untyped-call]
 _NO_PATTERNS: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     _NOT_UNEVALUATED,
@@ -82,9 +82,9 @@ _NO_PATTERNS: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
 
 
 def faults(value: object, schema: dict[str, Any], *, foreign: bool = False) -> Iterator[ValidationError]:
-    """Each place in `value` that does not fit `schema`. `foreign`: the schema is an MCP server's.
+    """Each validation error of `value` against `schema`. `foreign`: the schema comes from an MCP server.
 
-    Raises what jsonschema does where the schema itself is broken: `Unresolvable`, `RecursionError`.
+    Raises jsonschema's errors for a broken schema: `Unresolvable`, `RecursionError`.
     """
     kind = _LINEAR
     if "patternProperties" in str(schema):

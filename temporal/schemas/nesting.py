@@ -1,7 +1,8 @@
-"""How deep JSON may be nested that a session keeps.
+"""The limit on how deeply JSON in a session may be nested.
 
-Rule: what a session cannot read back it must never be given. JSON nested some 190 deep can be written and not be read, and
-a session that cannot read what an activity returned tries for ever; so tools, models and servers are held to less.
+Rule: a session must never get a value that it cannot read back. JSON nested about 190 levels deep can be written but
+not read, and a session that cannot read an activity's result retries forever. So tools, models and servers are held to
+a lower limit.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ DEEPEST: Final = 100
 
 
 def too_deep(value: object) -> bool:
-    """Whether lists and objects of `value`, plain JSON, are nested more than `DEEPEST` levels deep."""
+    """Whether the lists and objects in `value`, plain JSON, are nested more than `DEEPEST` levels deep."""
     level = [value] if isinstance(value, dict | list | tuple) else []
     for _ in range(DEEPEST):
         level = [

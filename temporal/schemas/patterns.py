@@ -1,9 +1,9 @@
-"""The regular expressions of JSON Schemas (`pattern`, `patternProperties`), matched in time linear in the text.
+"""Matches the regular expressions of JSON Schemas (`pattern`, `patternProperties`) in time linear in the text.
 
-The engine is that of pydantic-core (Rust's `regex`), and never Python's, on which 24 characters can keep a short pattern busy
-for ever. As JSON Schema has it, a pattern is searched for: `^` and `$` have to be written. It differs from ECMA's: no
-look-around and no references back; `\\d`, `\\w` and `\\s` take all of Unicode; `{`, `[` and, within a class, `&&`, `--`
-and `~~` have to be escaped where they stand for themselves; there is no `\\cX` and no `[^]`.
+The engine is pydantic-core's (Rust's `regex`), never Python's, in which 24 characters can keep a short pattern busy
+forever. As JSON Schema says, a pattern is a search, not a full match: `^` and `$` must be written out. Differences from
+ECMA-262: no look-around and no back-references; `\\d`, `\\w` and `\\s` match all of Unicode; literal `{`, `[` and,
+within a class, `&&`, `--` and `~~` must be escaped; `\\cX` and `[^]` do not exist.
 """
 
 import re
@@ -15,7 +15,7 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 
 Place = tuple[str | int, ...]
 
-#: Of a stranger's schema: above these its patterns are not applied, for making them ready would take long.
+#: Limits for an MCP server's schema: beyond them its patterns are not applied, because compiling them takes too long.
 _MOST_FOREIGN: Final = 50
 _LONGEST_FOREIGN: Final = 1000
 _MOST_REPEATS_FOREIGN: Final = 100
@@ -26,11 +26,11 @@ _REPEATS: Final = re.compile(r"\{(\d*),?(\d*)\}")
 
 
 class PatternInvalid(Exception):
-    """The engine does not take the pattern; the message says why."""
+    """The engine does not support the pattern; the message says why."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` is found in `text`. Raises `PatternInvalid`."""
+    """Whether `text` contains a match of `pattern`. Raises `PatternInvalid`."""
     made = _made(pattern)
     if isinstance(made, str):
         raise PatternInvalid(made)
@@ -42,7 +42,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def pattern_fault(schema: Any) -> tuple[Place, str] | None:
-    """The first pattern in a JSON Schema that cannot be applied, its place and why; None where all can."""
+    """The place of the first pattern that the engine does not support, and why; None if it supports all."""
     for place, pattern in _patterns(schema, ()):
         made = _made(pattern)
         if isinstance(made, str):
@@ -51,7 +51,7 @@ def pattern_fault(schema: Any) -> tuple[Place, str] | None:
 
 
 def applies_foreign(schema: Any) -> bool:
-    """Whether the patterns of a stranger's schema are few and small enough to be applied."""
+    """Whether the patterns of an MCP server's schema are few and small enough to be applied."""
     for number, (_, pattern) in enumerate(_patterns(schema, ()), 1):
         repeats = 1
         for least, most in _REPEATS.findall(pattern):
@@ -81,11 +81,11 @@ def _patterns(schema: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 @lru_cache(maxsize=1000)
 def _made(pattern: str) -> SchemaValidator | str:
-    """What matches it, or why nothing does."""
+    """The compiled pattern, or the reason why it cannot be compiled."""
     try:
         return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex", strict=True))
     except SchemaError as error:
         return str(error).strip().rpartition("\n")[2].strip().removeprefix("SchemaError: ").removeprefix("error: ")
     except ValueError as error:
-        # Half of a surrogate pair, which is no text.
+        # Half of a surrogate pair, which is not text.
         return str(error)

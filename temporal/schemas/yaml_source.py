@@ -1,9 +1,9 @@
-"""Reads a YAML file that people write, and remembers on which line everything stands.
+"""Reads a YAML file written by people, and keeps the line of every value.
 
-Rule 1: a fault is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file holds.
-Rule 2: the scalars are YAML 1.2's: only `true` and `false` are booleans (`thinking: off` is a word), and a date is a
+Rule 1: an error is a `DefinitionProblem` with file and line, never a traceback, whatever bytes the file contains.
+Rule 2: scalars follow YAML 1.2: only `true` and `false` are booleans (`thinking: off` is a string), and a date is a
 string.
-Rule 3: what aliases unfold to is bounded before anything is built from it.
+Rule 3: the expanded size of aliases is checked before anything is built from them.
 """
 
 import re
@@ -53,7 +53,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's values, and the nodes that know their places."""
+    """A file's values, and the YAML nodes with their positions."""
 
     file: Path
     text: str
@@ -84,7 +84,7 @@ def field_name(loc: Loc) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The file's text. Raises Refused."""
+    """The file's text. Raises `Refused`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -99,7 +99,7 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Source:
-    """The one mapping that the file holds. Raises Refused."""
+    """The single mapping in the file. Raises `Refused`."""
     text = read_text(path)
     try:
         loader = _Loader(text)
@@ -144,7 +144,7 @@ def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
         if depth > MAX_DEPTH:
             _refuse(path, _line(node), f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, yaml.ScalarNode) and any("\ud800" <= char <= "\udfff" for char in node.value):
-            _refuse(path, _line(node), "holds half of a surrogate pair, which is no character")
+            _refuse(path, _line(node), "holds half of a surrogate pair, which is not a character")
         if isinstance(node, yaml.SequenceNode):
             stack.extend((item, depth + 1) for item in node.value)
         if isinstance(node, yaml.MappingNode):

@@ -1,7 +1,7 @@
-"""The way to a Temporal server: one `connect` for worker, gateway and command line, and the attributes it must know.
+"""Connects worker, gateway and command line to a Temporal server, and sets up the search attributes it needs.
 
-The standard `TEMPORAL_…` variables and configuration file say where the server is. The address of an embedded server stands
-alone: somebody's cloud key in the environment must not turn TLS on for it.
+The standard `TEMPORAL_…` variables and configuration file say where the server is. For the address of an embedded server
+they are ignored: a cloud API key in the environment must not turn TLS on for it.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from perdure.workflows.vocabulary.search_attributes import ALL
 DEFAULT_ADDRESS = "localhost:7233"
 _CONNECT_TIMEOUT_S = 10
 _RPC_TIMEOUT = timedelta(seconds=10)
-#: The SDK's pauses between two tries grow to 5 s, and a server that is back would wait for them.
+#: By default the SDK's backoff grows to 5 s, which would delay calls after the server is back.
 _RETRIES = RetryConfig(max_interval_millis=400, max_retries=30)
 
 
 class TemporalUnavailable(UserError):
-    """The server does not answer, or does not let us do what we need; the message names its address and says why."""
+    """The server does not answer or denies a request; the message names its address and the reason."""
 
 
 async def connect(
@@ -46,19 +46,18 @@ async def connect(
     runtime: Runtime | None = None,
     interceptors: Sequence[Interceptor] = (),
 ) -> Client:
-    """A client that speaks our payloads.
+    """A client with our data converter.
 
-    `address` is `host:port`; None leaves it to the environment, and where that names none, to the `perdure dev` that runs
-    on the data directory. `blobs_root` is `settings.blobs_root` unless given.
-    `identity` is what the server shows of this process; `runtime` is one that all of a process's clients share unless
-    given. Raises `TemporalUnavailable`.
+    `address` is `host:port`; None: from the environment, or else from the `perdure dev` that runs on the data directory.
+    `blobs_root` defaults to `settings.blobs_root`. `identity` is the name that the server shows for this process.
+    `runtime` defaults to one that all clients of this process share. Raises `TemporalUnavailable`.
     """
     config = _profile(address or _dev_address(settings.data_dir)).to_client_connect_config()
     named = config.get("target_host")
     target = named or DEFAULT_ADDRESS
     nobody = "" if named else f"; TEMPORAL_ADDRESS is not set, and no perdure dev runs on {settings.data_dir}"
     try:
-        # The SDK's own patience with an address that swallows packets is longer than a person's.
+        # The SDK waits longer than a person would for an address that drops packets.
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             return await Client.connect(
                 target,
@@ -77,7 +76,7 @@ async def connect(
             f"no answer from Temporal at {target} within {_CONNECT_TIMEOUT_S} s{nobody}"
         ) from None
     except RuntimeError as error:
-        # The SDK gives the whole chain of a Rust error; the last word of it is the one for people.
+        # The SDK renders the whole chain of a Rust error; its last message is the one for people.
         reasons = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]
         raise TemporalUnavailable(f"cannot reach Temporal at {target}: {reasons[-1]}{nobody}") from error
 
@@ -102,10 +101,10 @@ def _profile(address: str | None) -> ClientConfigProfile:
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Adds those of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks. Can be repeated, also
-    at the same time.
+    """Adds the attributes of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks. Idempotent, and
+    safe to run concurrently.
 
-    Raises `TemporalUnavailable` where they are missing and may not be added, or exist with another type.
+    Raises `TemporalUnavailable` if attributes are missing and may not be added, or exist with another type.
     """
     where = f"namespace {client.namespace} of {client.service_client.config.target_host}"
     try:
@@ -121,13 +120,13 @@ async def ensure_search_attributes(client: Client) -> None:
 
 
 def attribute_type(kind: IndexedValueType.ValueType) -> str:
-    """As Temporal's command line names it: `Keyword`, `Double`."""
+    """The type's name in Temporal's command line: `Keyword`, `Double`."""
     return IndexedValueType.Name(kind)[19:].title()
 
 
 async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
-    """Those of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks or has with another type.
-    Raises `RPCError`."""
+    """The attributes of `perdure.workflows.vocabulary.search_attributes` that the namespace lacks or has with another
+    type. Raises `RPCError`."""
     wanted = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL}
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), retry=True, timeout=_RPC_TIMEOUT
@@ -141,6 +140,6 @@ async def _add(client: Client, missing: dict[str, IndexedValueType.ValueType]) -
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=_RPC_TIMEOUT
         )
     except RPCError as error:
-        # Another process of ours was faster, or one of them has another type: the second look tells.
+        # Another process added them first, or one has another type: the caller's second look finds out.
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise

@@ -1,9 +1,9 @@
 """The addresses that `perdure dev` leaves in its data directory, so that other commands find it.
 
 Rule 1: the file counts only while its writer lives. The writer holds a kernel lock on it, which ends with the process
-however that ends, so nobody believes the file of a `dev` that was killed.
-Rule 2: the environment comes first. Whoever set a variable that says where Temporal is means that one.
-Rule 3: nothing heavy is imported: every command that reaches a session begins here.
+in any case, so the file of a killed `dev` is never used.
+Rule 2: the environment takes precedence: variables that name a Temporal server override the file.
+Rule 3: nothing heavy is imported, because every command that reaches a session begins here.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from typing import Final
 
 from perdure.temporal.stores.private import FILE
 
-#: Variables of Temporal's own that say which server and namespace are meant.
+#: Temporal's own variables that select a server and a namespace.
 _TEMPORAL: Final = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 _FILE: Final = "addresses.json"
 _LONGEST: Final = 4096
@@ -34,11 +34,11 @@ class DevAddresses:
 
 @contextmanager
 def published(data_dir: Path, addresses: DevAddresses) -> Iterator[None]:
-    """Leaves `addresses` in `data_dir` as long as this is open. Only the holder of the directory's lock may call it."""
+    """Publishes `addresses` in `data_dir` while the block runs. Only the holder of the directory's lock may call it."""
     path = data_dir / _FILE
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
     try:
-        # A reader holds the lock for an instant only.
+        # Readers hold the lock only for an instant.
         fcntl.flock(file, fcntl.LOCK_EX)
         os.ftruncate(file, 0)
         os.write(file, json.dumps(asdict(addresses)).encode())
@@ -49,7 +49,7 @@ def published(data_dir: Path, addresses: DevAddresses) -> Iterator[None]:
 
 
 def find_dev(data_dir: Path) -> DevAddresses | None:
-    """Where the `dev` that runs on `data_dir` is; None where none does."""
+    """The addresses of the `dev` that runs on `data_dir`; None if none is running."""
     try:
         file = os.open(data_dir / _FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -65,7 +65,7 @@ def find_dev(data_dir: Path) -> DevAddresses | None:
 
 
 def temporal_is_named(environment: Mapping[str, str]) -> bool:
-    """Whether the environment says which Temporal server is meant."""
+    """Whether the environment selects a Temporal server."""
     return any(environment.get(name) for name in _TEMPORAL)
 
 
@@ -73,5 +73,5 @@ def _read(data: bytes) -> DevAddresses | None:
     try:
         return DevAddresses(**json.loads(data))
     except (ValueError, TypeError):
-        # It is being written, or was by another version.
+        # The file is being written, or was written by another version.
         return None

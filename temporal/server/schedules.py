@@ -1,12 +1,13 @@
-"""Temporal Schedules, kept as the definitions' `schedules:` say.
+"""Keeps Temporal Schedules in line with the `schedules:` of the definitions.
 
-A namespace may hold schedules of others: of people, of other programs, of other deployments of ours with other agents.
-Rule 1: only schedules that bear our mark are touched, and of these only those of agents that this process serves, or
-that are gone from a folder of its own.
-Rule 2: gone is what was recorded in the data directory as served from a folder that this process still reads, and is in
-it no more. So a worker that merely has fewer folders takes nothing away. While a definition is refused nothing counts
-as gone: it may be the one. What is left over where no data directory outlived it, `perdure doctor` names.
-Rule 3: a pass can be repeated, also by several processes at once; the last one that saw a definition change is right.
+A namespace may hold other schedules: those of people, of other programs, and of other deployments with other agents.
+Rule 1: only schedules with our mark are touched, and of these only those of agents that this process serves, or whose
+agent is gone from one of its folders.
+Rule 2: an agent is gone if the data directory records that it was served from a folder that this process still reads,
+and the folder no longer contains it. So a worker that merely has fewer folders removes nothing. While any definition is
+refused, no agent counts as gone, because the refused file may define it. If the data directory is lost, its schedules
+stay, and `perdure doctor` lists them.
+Rule 3: a pass is idempotent, also across concurrent processes; the last process to see a changed definition wins.
 """
 
 import asyncio
@@ -43,9 +44,9 @@ from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.vocabulary.parts import Frozen
 from perdure.workflows.vocabulary.search_attributes import AGENT, TENANT
 
-#: Definitions are not of one tenant; whom their schedules speak to is the one that needs no credentials.
+#: Definitions belong to no tenant. Their schedules write to the tenant that needs no credentials.
 SCHEDULED_TENANT: Final = "default"
-#: The memo that marks a schedule as ours: its agent.
+#: The memo that marks a schedule as ours; its value is the agent's name.
 _MARK: Final = "perdure_agent"
 _RPC: Final = timedelta(seconds=10)
 _PAUSE_AT_MOST_S: Final = 60.0
@@ -54,14 +55,14 @@ log = structlog.get_logger(__name__)
 
 
 class Served(Frozen):
-    """Whose a recorded schedule is, and from where its agent was served."""
+    """The agent of a recorded schedule, and the file that defined the agent."""
 
     agent: str
     file: Path
 
 
 def deliveries(definition: AgentDefinition) -> tuple[Delivery, ...]:
-    """One a schedule. A second one for the same session has a number behind its id."""
+    """One delivery per schedule. Further schedules for the same session get a number appended to their id."""
     sessions = [schedule.session for schedule in definition.schedules]
     found = []
     for index, schedule in enumerate(definition.schedules):
@@ -75,10 +76,10 @@ def deliveries(definition: AgentDefinition) -> tuple[Delivery, ...]:
 
 
 def temporal_schedule(delivery: Delivery) -> Schedule:
-    """What Temporal is told of it.
+    """The Temporal Schedule for `delivery`.
 
-    Times at which no server ran are made up for within an hour, and not all of them: while a message is being delivered
-    or waits for a worker, the next one is skipped, so that an outage ends with one message and not with a heap of them.
+    Times missed while no server ran are caught up within an hour, but not all of them: while a message is being
+    delivered or waits for a worker, the next one is skipped, so an outage ends with one message instead of a backlog.
     """
     schedule = delivery.schedule
     spec = ScheduleSpec(
@@ -110,9 +111,9 @@ def temporal_schedule(delivery: Delivery) -> Schedule:
 
 
 async def placed(client: Client, schedule_id: str) -> tuple[Delivery | None, ScheduleDescription] | None:
-    """What lies under this id: what it delivers, None where that is none of ours, and all that Temporal says of it.
+    """The schedule with this id: its delivery, None if it is not one of ours, and Temporal's description.
 
-    None where there is nothing. Raises RPCError.
+    None if there is no such schedule. Raises RPCError.
     """
     try:
         found = await client.get_schedule_handle(schedule_id).describe(rpc_timeout=_RPC)
@@ -124,7 +125,7 @@ async def placed(client: Client, schedule_id: str) -> tuple[Delivery | None, Sch
 
 
 async def next_times(client: Client, schedule_id: str) -> tuple[datetime, ...]:
-    """The next times of a schedule; none where it is not in place, or paused. Raises RPCError."""
+    """The next times of a schedule; empty if it does not exist or is paused. Raises RPCError."""
     found = await placed(client, schedule_id)
     if found is None or found[1].schedule.state.paused:
         return ()
@@ -132,7 +133,7 @@ async def next_times(client: Client, schedule_id: str) -> tuple[datetime, ...]:
 
 
 async def ours(client: Client) -> AsyncIterator[tuple[str, str]]:
-    """(id, agent) of each schedule that bears our mark. A new one may take a second to be listed. Raises RPCError."""
+    """(id, agent) of each schedule with our mark. Listing a new schedule may take a second. Raises RPCError."""
     async for entry in await client.list_schedules():
         agent = (await entry.memo()).get(_MARK)
         if isinstance(agent, str):
@@ -140,7 +141,7 @@ async def ours(client: Client) -> AsyncIterator[tuple[str, str]]:
 
 
 class ScheduleKeeper:
-    """Keeps the schedules of one process's definitions. `record` is a file of its own in the data directory."""
+    """Keeps the schedules of one process's definitions. `record` is this keeper's own file in the data directory."""
 
     def __init__(self, client: Client, definitions: Definitions, record: Path) -> None:
         self._client = client
@@ -148,8 +149,8 @@ class ScheduleKeeper:
         self._record = record
 
     async def keep(self, interval_s: float) -> None:
-        """Looks at the definitions every `interval_s` seconds until it is cancelled, and makes Temporal's schedules what
-        they say. What fails is tried again."""
+        """Every `interval_s` seconds, until cancelled, compares the definitions with Temporal's schedules and updates
+        the schedules. Failures are retried with backoff."""
         done: object = None
         pause = interval_s
         while True:
@@ -164,7 +165,7 @@ class ScheduleKeeper:
             await asyncio.sleep(pause)
 
     async def place(self) -> None:
-        """One pass. Raises RPCError."""
+        """Runs one pass. Raises RPCError."""
         wanted, served, whole = self._says()
         recorded = self._recorded()
         created = [one.schedule_id for one in wanted.values() if await self._create(one)]
@@ -187,20 +188,20 @@ class ScheduleKeeper:
             try:
                 await asyncio.to_thread(self._write, kept | now)
             except OSError as error:
-                # What serves now is in place all the same.
+                # The schedules are in place even if the record is not written.
                 log.warning("schedules.unrecorded", file=str(self._record), error=str(error))
         if created or updated or removed:
             log.info("schedules.placed", created=created, updated=updated, removed=removed)
 
     def _says(self) -> tuple[dict[str, Delivery], dict[str, Path], bool]:
-        """Deliveries by schedule id, the file of each agent that serves, and whether no definition is refused."""
+        """Deliveries by schedule id, the file of each serving agent, and whether all definitions are valid."""
         known = [one for name in self._definitions.names() if (one := self._definitions.current(name)) is not None]
         wanted = {one.schedule_id: one for agent in known for one in deliveries(agent.definition)}
         served = {agent.definition.name: agent.file for agent in known}
         return wanted, served, not self._definitions.problems
 
     async def _create(self, delivery: Delivery) -> bool:
-        """False where something lies under its id already."""
+        """Returns False if a schedule with this id already exists."""
         try:
             await self._client.create_schedule(
                 delivery.schedule_id,
@@ -214,7 +215,7 @@ class ScheduleKeeper:
         return True
 
     async def _update(self, delivery: Delivery) -> bool:
-        """False where it is as it should be, or somebody else's."""
+        """Returns False if the schedule is up to date or not ours."""
         changed = False
 
         async def change(given: ScheduleUpdateInput) -> ScheduleUpdate | None:
@@ -225,7 +226,7 @@ class ScheduleKeeper:
             if await _delivery(self._client, given.description) == delivery:
                 return None
             schedule = temporal_schedule(delivery)
-            # Whoever paused it will want it paused.
+            # A person may have paused the schedule; it stays paused.
             schedule.state = given.description.schedule.state
             changed = True
             return ScheduleUpdate(schedule)
@@ -241,7 +242,8 @@ class ScheduleKeeper:
                 raise
 
     def _is_gone(self, one: Served) -> bool:
-        """Its folder is read here, and has it no more. That no agent of its name serves, the caller has seen."""
+        """Whether its folder is read here and no longer contains it. The caller has checked that no serving agent has
+        its name."""
         folders = self._definitions.folders
         return one.file in folders or (one.file.parent in folders and one.file.parent.is_dir())
 
@@ -250,7 +252,7 @@ class ScheduleKeeper:
             read = json.loads(self._record.read_text())
             return {name: Served.model_validate(one) for name, one in read.items()}
         except (OSError, ValueError, AttributeError):
-            # Without it nothing counts as gone, and `perdure doctor` tells what is left over.
+            # Without the record no agent counts as gone, and `perdure doctor` lists the leftover schedules.
             return {}
 
     def _write(self, record: dict[str, Served]) -> None:
@@ -261,7 +263,7 @@ class ScheduleKeeper:
 
 
 async def _delivery(client: Client, found: ScheduleDescription) -> Delivery | None:
-    """What a schedule delivers; None where it is another kind of schedule, or one of another version of ours."""
+    """The delivery of a schedule; None if it is another kind of schedule, or from another version of ours."""
     action = found.schedule.action
     if not isinstance(action, ScheduleActionStartWorkflow):
         return None
@@ -279,7 +281,7 @@ def _attributes(delivery: Delivery) -> TypedSearchAttributes:
 
 
 def _ranges(values: Iterable[int]) -> list[ScheduleRange]:
-    """Runs of values that follow each other; a schedule is shown to people in the Temporal Web UI."""
+    """Merges consecutive values into ranges, because people read schedules in the Temporal Web UI."""
     ranges: list[list[int]] = []
     for value in values:
         if ranges and ranges[-1][1] == value - 1:

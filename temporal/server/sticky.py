@@ -1,8 +1,8 @@
-"""Sessions that a worker had in memory and that others must be given: the worker is dead, and Temporal has not noticed.
+"""Releases sessions from a dead worker's memory before Temporal notices that the worker is gone.
 
-Temporal keeps a session's tasks and queries for the worker that has it in memory, until they have waited for the sticky
-time-out. For the sake of busy workers that is long; so whoever notices that the worker is gone, and whoever has good
-reason to think so, says it. Where that was wrong the session is replayed once, which costs time and nothing else.
+Temporal reserves a session's tasks and queries for the worker that has it in memory until the sticky time-out, which is
+long for the sake of busy workers. So a process that sees, or has good reason to assume, that the worker is gone
+releases the session. If the assumption was wrong, the session is replayed once, which costs only time.
 """
 
 from datetime import timedelta
@@ -17,7 +17,8 @@ _RPC_TIMEOUT: Final = timedelta(seconds=2)
 
 
 async def forget_worker(client: Client, workflow_id: str, run_id: str = "") -> None:
-    """Lets any worker take what comes next for the session. Raises RPCError, but not where there is no such session."""
+    """Lets any worker take the session's next task. A session that does not exist is ignored. Raises other
+    RPCErrors."""
     execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     try:
         await client.workflow_service.reset_sticky_task_queue(

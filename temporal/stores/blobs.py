@@ -1,9 +1,10 @@
-"""Where big parts lie: a store of bytes by key, and the folding of parts into it.
+"""The blob store: bytes by key, and the offloading ("folding") of large message parts to it.
 
-Rule 1: a key is `{tenant}/{session}/{name}`, so that erasing a session is deleting one prefix. Every segment is an id;
+Rule 1: a key is `{tenant}/{session}/{name}`, so erasing a session means deleting one prefix. Every segment is an id;
 nothing else reaches the file system.
-Rule 2: a name that is a sha256 is the sha256 of the bytes. Such a blob never changes, and is checked when it is read.
-Rule 3: a blob is whole or absent, also after a kill in the middle of a write.
+Rule 2: a name that has the form of a sha256 is the sha256 of the bytes. Such a blob never changes, and its bytes are
+verified on every read.
+Rule 3: a blob is complete or absent, even after a kill during a write.
 """
 
 import asyncio
@@ -26,10 +27,10 @@ from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Part, Tool
 
 log = structlog.get_logger(__name__)
 
-#: Bytes of JSON above which a message folds its largest parts, even if each is below `INLINE_LIMIT`.
+#: Bytes of JSON above which a message's largest parts are folded, even if each is below `INLINE_LIMIT`.
 MESSAGE_LIMIT = 64 * 1024
 
-#: First segments of keys that are no tenant's: definitions, and what belongs to no session.
+#: First segments of keys that do not belong to a tenant: definitions, and data outside of any session.
 RESERVED_TENANTS = frozenset({"definitions", "perdure", "~"})
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
@@ -38,27 +39,27 @@ _PARTS: TypeAdapter[Part] = TypeAdapter(Part)
 
 
 class BlobError(Exception):
-    """The blob store cannot do what it was asked; the message names the key."""
+    """A blob store operation failed; the message names the key."""
 
 
 class BlobMissing(BlobError):
-    """There is no blob under this key."""
+    """No blob exists under this key."""
 
 
 class BlobDamaged(BlobError):
-    """The bytes under this key are not those that were stored."""
+    """The bytes under this key are not the bytes that were stored."""
 
 
 class BlobKeyInvalid(BlobError):
-    """The key is not made of ids."""
+    """A segment of the key is not an id."""
 
 
 class StoreUnavailable(BlobError):
-    """The store itself cannot be read or written; the message says which and why."""
+    """The store itself cannot be read or written; the message names the store and the reason."""
 
 
 class StoreFull(StoreUnavailable):
-    """The store has no room for more."""
+    """The store has no space left."""
 
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -66,23 +67,25 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class BlobStore(Protocol):
     async def put(self, key: str, data: bytes) -> None:
-        """Stores `data` under `key`; the same again does nothing. Raises `StoreUnavailable`."""
+        """Stores `data` under `key`. Idempotent. Raises `StoreUnavailable`."""
         ...
 
     async def get(self, key: str) -> bytes:
-        """The bytes under `key`. Raises `BlobMissing`, `BlobDamaged` where they are not what was stored,
-        or `StoreUnavailable`."""
+        """The bytes under `key`.
+
+        Raises `BlobMissing`, `BlobDamaged` if they are not the bytes that were stored, or `StoreUnavailable`.
+        """
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Deletes every blob below `prefix` (whole segments, `tenant/session`), and returns how many there were."""
+        """Deletes every blob below `prefix` (whole segments, `tenant/session`), and returns the number deleted."""
         ...
 
 
 class LocalBlobs:
     """A directory on this machine. Several processes may share it.
 
-    `cache_bytes` bounds the memory kept for blobs that were read or written lately.
+    `cache_bytes` limits the memory for recently read or written blobs.
     """
 
     def __init__(self, root: Path, cache_bytes: int = 32 * 1024 * 1024) -> None:
@@ -127,7 +130,7 @@ class LocalBlobs:
         return kind(f"the blob store {self._root} cannot be {what}: {error.strerror or error}")
 
     def _remember(self, key: str, data: bytes) -> None:
-        # Only bytes that the key's own hash vouches for never change, so only these may be served from memory.
+        # Only bytes whose hash is their key can never change, so only these may be served from memory.
         if key in self._cache or len(data) > self._cache_bytes or _sha256_in(key) is None:
             return
         self._cache[key] = data
@@ -138,15 +141,15 @@ class LocalBlobs:
 
 
 def check_key(key: str) -> None:
-    """Raises `BlobKeyInvalid` unless every segment of `key` is an id: no empty one, no `.`, no `..`."""
+    """Raises `BlobKeyInvalid` unless every segment of `key` is an id: not empty, not `.`, not `..`."""
     for segment in key.split("/"):
         if _SEGMENT.fullmatch(segment) is None or segment in (".", ".."):
             raise BlobKeyInvalid(f"not a key of the blob store: {key!r}")
 
 
 async def probe(blobs: BlobStore) -> bool:
-    """Writes, reads and deletes a blob; False where other bytes come back. Raises `StoreUnavailable`."""
-    # "~" is where payloads of no session lie, so no tenant is in the way.
+    """Writes, reads and deletes a blob. Returns False if the bytes read differ. Raises `StoreUnavailable`."""
+    # "~" holds payloads outside of any session, so this cannot clash with a tenant.
     folder, data = f"~/probe-{uuid.uuid4().hex}", b"probe"
     await blobs.put(f"{folder}/probe", data)
     whole = await blobs.get(f"{folder}/probe") == data
@@ -155,7 +158,7 @@ async def probe(blobs: BlobStore) -> bool:
 
 
 async def fold_part(blobs: BlobStore, workflow_id: str, part: Part) -> Part:
-    """`part` as it may travel: itself up to `INLINE_LIMIT` bytes of JSON, else its short form, the whole stored."""
+    """`part` itself if its JSON has at most `INLINE_LIMIT` bytes; else its short form, with the full part stored."""
     data = _dump(part)
     if part.blob is not None or len(data) <= INLINE_LIMIT:
         return part
@@ -163,8 +166,8 @@ async def fold_part(blobs: BlobStore, workflow_id: str, part: Part) -> Part:
 
 
 async def fold(blobs: BlobStore, workflow_id: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """A message's parts as they may travel: each below `INLINE_LIMIT` and, as far as folding helps, all of them
-    together below `MESSAGE_LIMIT` bytes of JSON."""
+    """Folds a message's parts: each ends up below `INLINE_LIMIT` and, as far as folding helps, all of them together
+    below `MESSAGE_LIMIT` bytes of JSON."""
     short = [await fold_part(blobs, workflow_id, part) for part in parts]
     sizes = [len(_dump(part)) for part in short]
     for index in sorted(range(len(short)), key=lambda index: -sizes[index]):
@@ -182,9 +185,9 @@ async def fold(blobs: BlobStore, workflow_id: str, parts: tuple[Part, ...]) -> t
 
 
 async def unfold(blobs: BlobStore, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The same parts, each folded one as it was before, or still short where its blob is lost.
+    """Hydrates folded parts. A part whose blob is missing or damaged keeps its short form.
 
-    A lost blob costs a session one part's middle; raising would cost it every step and every viewer from then on.
+    A lost blob costs a session the middle of one part. Raising would make every later step and viewer fail.
     """
 
     async def whole(part: Part) -> Part:
@@ -196,7 +199,7 @@ async def unfold(blobs: BlobStore, parts: tuple[Part, ...]) -> tuple[Part, ...]:
             log.warning("blob.lost", problem=str(error))
             return part
         if isinstance(part, ToolResult) and isinstance(stored, ToolResult):
-            # It was stored by the tool's worker, which does not know whose arguments it was given.
+            # The tool's worker stored the result; it cannot know whether a person changed the arguments.
             return stored.model_copy(update={"changed_args": part.changed_args})
         return stored
 
@@ -229,18 +232,18 @@ def _verify(key: str, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    # A file of this size under a hash is this blob; another size is what a power failure left.
+    # A file of this size under a hash is this blob; another size is left over from a power failure.
     if _sha256_in(path.name) is not None and path.exists() and path.stat().st_size == len(data):
         return
     make_folder(path.parent)
-    # "+" stands in no id, so a temporary file can never be asked for.
+    # No id contains "+", so no key can address a temporary file.
     temporary = path.with_name(f"{path.name}+{uuid.uuid4().hex}")
     try:
         with open(temporary, "wb", opener=opener) as file:
             file.write(data)
             file.flush()
-            # The event that names the blob is about to be committed elsewhere; the blob must not be the one that is
-            # lost.
+            # The event that references the blob is about to be committed elsewhere; the blob must survive a power
+            # failure as well.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError:

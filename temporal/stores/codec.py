@@ -1,8 +1,8 @@
-"""How values become Temporal payloads: pydantic's JSON and, for what is too big for a history, the blob store.
+"""How values become Temporal payloads: pydantic's JSON, and the blob store for payloads too large for a history.
 
-Worker, gateway and replayer must use the same converter. Parts are folded long before
-(`perdure.temporal.stores.blobs`); this is the net below, for what nobody folded and for the state that a session
-carries over when it continues as new.
+Worker, gateway and replayer must use the same converter. Large parts are folded much earlier
+(`perdure.temporal.stores.blobs`). This is the safety net for values that were not folded, and for the state that a
+session carries over when it continues as new.
 """
 
 import dataclasses
@@ -25,15 +25,15 @@ from temporalio.converter import (
 from perdure.temporal.stores.blobs import BlobKeyInvalid, BlobStore, LocalBlobs, check_key
 from perdure.temporal.telemetry.redaction import discreet
 
-#: Bytes from which a payload goes to the blob store. Pages of queries stay below it.
+#: Payloads of at least this many bytes go to the blob store. Pages of queries stay below it.
 EXTERNAL_FROM = 256 * 1024
 
-#: Where payloads of no session lie: those of other workflows, under other ids.
+#: The folder for payloads that belong to no session: those of other workflows, whose ids have another form.
 _UNOWNED = "~"
 
 
 def data_converter(blobs_root: Path | None) -> DataConverter:
-    """The converter of every client, worker and replayer. Without `blobs_root`, everything stays inline."""
+    """The converter of every client, worker and replayer. Without `blobs_root`, all payloads stay inline."""
     if blobs_root is None:
         return discreet(pydantic_data_converter)
     storage = ExternalStorage(
@@ -44,13 +44,13 @@ def data_converter(blobs_root: Path | None) -> DataConverter:
 
 
 class BlobDriver(StorageDriver):
-    """Stores payloads as `{tenant}/{session}/x-{sha256}`, so that erasing a session erases them."""
+    """Stores payloads as `{tenant}/{session}/x-{sha256}`, so that erasing a session erases its payloads."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
     def name(self) -> str:
-        # Written into histories: another name makes what was stored unreadable.
+        # Histories contain this name: under another name, stored payloads are unreadable.
         return "perdure.blobs"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
@@ -70,7 +70,7 @@ class BlobDriver(StorageDriver):
 
 
 def _folder(context: StorageDriverStoreContext) -> str:
-    # The target of an activity's input and result is the workflow that runs it; only a standalone activity is its own.
+    # The target of an activity's input and result is its workflow; only a standalone activity is its own target.
     target = context.target
     workflow_id = target.id if isinstance(target, StorageDriverWorkflowInfo) else None
     if workflow_id is None or workflow_id.count("/") != 1:

@@ -1,8 +1,9 @@
-"""Files that a tool gave beside its result: bytes in the blob store, and beside them what they are.
+"""Files that a tool returned with its result: their bytes in the blob store, each with a description.
 
-Rule 1: only what was put here as a file is one. Nothing else of a session's blobs can be got by this way.
-Rule 2: a result names a file by its `uri`, `{tenant}/{session}/{sha256}`. A session's own past names its own files, so
-that they are there for as long as it is; whoever takes a past over takes the files with it and names them anew.
+Rule 1: only blobs stored through `put_file` are files. No other blob of a session can be read through this module.
+Rule 2: a result references a file by its `uri`, `{tenant}/{session}/{sha256}`. A session's history references only the
+session's own files, so they exist for as long as the session does. A session that takes over another's history copies
+the files and rewrites their URIs.
 """
 
 import re
@@ -22,14 +23,14 @@ class _Described(BaseModel):
 
 
 async def put_file(blobs: BlobStore, workflow_id: str, sha256: str, data: bytes, media_type: str) -> None:
-    """Keeps `data`, which has this `sha256`, in the name of a session."""
+    """Stores `data`, whose hash is `sha256`, as a file of a session."""
     await blobs.put(f"{workflow_id}/{sha256}", data)
     described = _Described(media_type=media_type[:_MAX_TYPE])
     await blobs.put(f"{workflow_id}/file.{sha256}", described.model_dump_json().encode())
 
 
 async def get_file(blobs: BlobStore, workflow_id: str, sha256: str) -> tuple[bytes, str] | None:
-    """The bytes and the media type that the tool told; None where the session has no such file."""
+    """The bytes and the media type that the tool gave; None if the session has no such file."""
     if _SHA256.fullmatch(sha256) is None:
         return None
     try:
@@ -40,17 +41,17 @@ async def get_file(blobs: BlobStore, workflow_id: str, sha256: str) -> tuple[byt
 
 
 async def copy_file(blobs: BlobStore, source: str, target: str, sha256: str) -> None:
-    """Keeps a file of the session `source` (a workflow id) in the name of `target` as well; does nothing where there is
-    no such file."""
+    """Copies a file of the session `source` (a workflow id) to the session `target`. Does nothing if the file does not
+    exist."""
     found = await get_file(blobs, source, sha256)
     if found is not None:
         await put_file(blobs, target, sha256, *found)
 
 
 def with_files_of(output: JsonValue, source: str, target: str) -> tuple[JsonValue, Set[str]]:
-    """A tool's output whose `uri`s of files of `source` name those of `target`, and the sha256 of each. Pure.
+    """Rewrites each `uri` in a tool's output that references a file of `source` to reference `target`. Pure.
 
-    What names no file of `source` keeps its object."""
+    Returns the output and the sha256 of each rewritten file. Values without such a reference keep their identity."""
     files: set[str] = set()
 
     def renamed(value: JsonValue) -> JsonValue:

@@ -1,9 +1,9 @@
-"""From a session to its own model call, where both run in this process: what the step sees, without a query.
+"""Passes a session's view of a step to the model call in the same process, which saves a query.
 
-It saves the call a round trip through Temporal, and is only ever a short cut: what is not here is asked for.
+This is only a shortcut: a model call that finds nothing here queries the session.
 
-Rule 1: sessions run on threads of the worker, calls on its loop, so everything here is thread-safe.
-Rule 2: what was offered may belong to a workflow task that never counted; whoever takes it compares the view.
+Rule 1: sessions run on threads of the worker, calls on its event loop, so every method is thread-safe.
+Rule 2: an offer may come from a workflow task that was never completed, so the receiver compares the view's digest.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from perdure.workflows.core.state import SessionState
 
-#: Offers that nobody took, because another process has the call, are pushed out by newer ones.
+#: Offers that are never taken, because the call runs in another process, are evicted by newer ones.
 CAPACITY = 1000
 
 
@@ -21,7 +21,7 @@ class Handover:
         self._offers: OrderedDict[tuple[str, str], SessionState] = OrderedDict()
 
     def offer(self, run_id: str, step_id: str, state: SessionState) -> None:
-        """`state`, which is immutable, is that of the session right after the step was opened."""
+        """`state`, which is immutable, is the session's state right after the step was opened."""
         with self._lock:
             self._offers[run_id, step_id] = state
             while len(self._offers) > CAPACITY:

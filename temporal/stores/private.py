@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the process's umask is."""
+"""Files and folders that only their owner can read, whatever the process's umask."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ FILE: Final = 0o600
 
 
 def make_folder(path: Path) -> None:
-    """Makes `path` and what is missing above it. Raises OSError."""
+    """Creates `path` and its missing parents. Raises OSError."""
     if path.is_dir():
         return
     make_folder(path.parent)
@@ -17,7 +17,7 @@ def make_folder(path: Path) -> None:
 
 
 def opener(path: str, flags: int) -> int:
-    """For `open(…, opener=opener)`."""
+    """An opener for `open(…, opener=opener)`."""
     return os.open(path, flags, FILE)
 
 
@@ -29,7 +29,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def tighten(path: Path) -> None:
-    """Takes away what others may do with `path` and all that is below it; what is not there, or is a link, is left."""
+    """Revokes others' access to `path` and everything below it. Skips links and paths that do not exist."""
     if path.is_symlink() or not path.exists():
         return
     if not path.is_dir():

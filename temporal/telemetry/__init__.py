@@ -1,1 +1,1 @@
-"""Logs, metrics, traces, and what is cut out of all three."""
+"""Logs, metrics and traces, and the redaction of secrets in all three."""

@@ -9,6 +9,7 @@ once for a call, however often that is tried.
 """
 
 import logging
+import traceback
 from collections import OrderedDict
 from types import TracebackType
 from typing import Final
@@ -41,9 +42,9 @@ class FailureLines(logging.Filter):
             return True
         info = activity.info()
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
-        bug = _bug(error)
-        frames = user_frames(bug or error)
-        place = f" at {_place(frames)}" if frames else ""
+        bug = bug_behind(error)
+        frames, line = user_frames(bug or error), user_line(bug or error)
+        place = f" at {line.filename}:{line.lineno}" if line else ""
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
         record.args = ()
         record.exc_info = record.exc_text = None
@@ -75,11 +76,12 @@ def summarize_failures() -> None:
     logger.addFilter(FailureLines())
 
 
-def _bug(error: BaseException) -> BaseException | None:
+def bug_behind(error: BaseException) -> BaseException | None:
     """The exception that nobody meant to raise; None where the failure has a type of its own."""
     if not isinstance(error, ApplicationError):
         return error
-    cause = error.__cause__
+    # One that cannot be carried as it is was raised from nothing.
+    cause = error.__cause__ or error.__context__
     # A tool's exception is carried as an ApplicationError that is named after its class.
     return cause if cause is not None and error.type == type(cause).__name__ else None
 
@@ -97,14 +99,10 @@ def user_frames(error: BaseException) -> TracebackType | None:
     return frames
 
 
-def _place(frames: TracebackType) -> str:
-    """`file:line` of the innermost frame of a user's code."""
-    place, following = frames, frames.tb_next
-    while following is not None:
-        if is_users(following.tb_frame.f_code.co_filename):
-            place = following
-        following = following.tb_next
-    return f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
+def user_line(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost line of a user's code through which `error` came; None where it came through none."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    return own[-1] if own else None
 
 
 def _words(error: BaseException) -> str:

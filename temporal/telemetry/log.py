@@ -1,9 +1,10 @@
-"""One way of logging for the whole process: structlog's and the standard library's records take the same path.
+"""Logging for the whole process: records of structlog and of the standard library take the same path.
 
-Rule 1: tenant, session and turn stand on every line that is written inside a workflow or an activity.
-Rule 2: nothing is written while a workflow replays: it was written when it happened.
-Rule 3: no secrets. What is named or looks like one, or is the value of one (`perdure.temporal.telemetry.redaction`),
-is cut out last, after exceptions have become text.
+Rule 1: every line written inside a workflow or an activity carries tenant and session, and in a turn's activities also
+the turn.
+Rule 2: nothing is logged during a replay, because it was logged when it first happened.
+Rule 3: no secrets. Values under secret-looking names, secret-looking values, and the values of known secrets
+(`perdure.temporal.telemetry.redaction`) are removed last, after exceptions have been rendered as text.
 """
 
 import logging
@@ -31,10 +32,10 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
 
-#: How often a worker tells the server that it lives; gateways ask for it (`perdure.temporal.sessions.workers`).
+#: The interval of a worker's heartbeats to the server; gateways query them (`perdure.temporal.sessions.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
 
-#: Not `tokens`: how many tokens a step used is no secret.
+#: `tokens` does not match: the number of tokens that a step used is not a secret.
 _SECRET_NAME = re.compile(
     r"api[-_]?key|auth[-_]?token|token$|authorization|passw(or)?d|secret|credential|cookie|(^|[-_])key$", re.IGNORECASE
 )
@@ -52,16 +53,16 @@ _TURN = re.compile(r"t\d+(?=$|\.)")
 #: and what is said.
 _CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
 _SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
-#: What the SDK and uvicorn hang on a record for their own formatters; `_context` says the same in our words.
+#: Fields that the SDK and uvicorn add to a record for their own formatters; `_context` adds ours instead.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, told from others' by its type, so that configuring twice replaces it."""
+    """A type of our own, so that `configure` finds and replaces the handler of an earlier call."""
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
-    """Sends all logs of this process to `stream` (standard error) as `settings.log_format` says."""
+    """Sends all logs of this process to `stream` (default: standard error) in the format of `settings.log_format`."""
     shared: list[structlog.types.Processor] = [
         _silent_while_replaying,
         structlog.contextvars.merge_contextvars,
@@ -106,9 +107,9 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
-    """A runtime for Temporal clients and workers whose Rust core logs on the same path. One for each process.
+    """A runtime for Temporal clients and workers; its Rust core logs on the same path. Create one per process.
 
-    Raises ValueError where `metrics` cannot be served as it says.
+    Raises ValueError if `metrics` cannot be served at the given address.
     """
     forwarding = LogForwardingConfig(
         logger=logging.getLogger("temporalio.core"), append_target_to_name=False, prepend_target_on_message=False
@@ -121,7 +122,7 @@ def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
 
 
 def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Hides values under names of secrets, and what looks like a secret inside any other text."""
+    """Hides values under secret-looking names, and secrets inside any other text."""
     for name, value in event.items():
         if not name.startswith("_"):
             event[name] = _clean(name, value)
@@ -143,7 +144,7 @@ def _clean(name: str, value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case _:
-            # Anything else is written as its text sooner or later, and that may hold what is hidden here.
+            # Any other value is rendered as text later, and that text may contain a secret.
             return _SECRET_VALUE.sub(HIDDEN, redacted(str(value)))
 
 
@@ -188,12 +189,13 @@ def _silent_while_replaying(_logger: Any, _method: str, event: EventDict) -> Eve
 
 
 def _not_replaying(_record: logging.LogRecord) -> bool:
-    # A processor cannot drop a record that is formatted already, so foreign ones are stopped here.
+    # A processor cannot drop a record that is already formatted, so records of other libraries are stopped here.
     return not _replaying()
 
 
 def _tame(level: str) -> None:
-    # The SDK would append the same as a dict to each message; and a formatter needs modules that the sandbox refuses.
+    # The SDK would append the same fields as a dict to each message; a formatter needs modules that the sandbox
+    # refuses.
     workflow.logger.workflow_info_on_message = False
     workflow.logger.unsafe_disable_sandbox()
     activity.logger.activity_info_on_message = False

@@ -1,16 +1,16 @@
-"""What Perdure counts of itself, and the exporter that Prometheus reads it from together with the SDK's own metrics.
+"""Perdure's own metrics, and the exporter that serves them to Prometheus together with the SDK's.
 
-There is one exporter, the SDK's: its core keeps every number, ours through its meter, and serves all of them as text
-over HTTP. The other way, `MetricBuffer` and a Python registry, was not taken: the buffer has to be emptied by Python and
-drops what does not fit, and recording into the core costs 2 µs and no lock of ours. Two things follow. The core listens
-on a port of its own, so a gateway fetches the text there and serves it as `/metrics`. And its counters are whole
-numbers, so dollars are a histogram, whose `perdure_cost_usd_sum` is the total.
+There is one exporter, the SDK's: its core holds all numbers, ours recorded through its meter, and serves them as text
+over HTTP. The alternative is `MetricBuffer` and a Python registry: Python has to drain the buffer, and the buffer drops
+what does not fit. Recording into the core costs 2 µs and needs no lock of ours. This has two consequences. The core
+listens on a port of its own, so a gateway fetches the text there and serves it as `/metrics`. And the core's counters
+are whole numbers, so dollars are a histogram, whose `perdure_cost_usd_sum` is the total.
 
-Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome. Never a session, a user or a tenant,
-and no word that a model made up.
-Rule 2: what an event tells is counted when the event is appended, which `Metrics.event` is told of and which a replay is
-not. A workflow task that is lost after that is counted again with the next try.
-Rule 3: recording never waits, and every method may be called from any thread.
+Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome. Never a session, a user or a
+tenant, and no word that a model made up.
+Rule 2: an event is counted when it is appended: `Metrics.event` is called then, and not during a replay. If the
+workflow task is lost after that, its retry counts the event again.
+Rule 3: recording never blocks, and every method may be called from any thread.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from perdure.workflows.core.state import SessionState
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
 
-#: Seconds that reading the exporter may take.
+#: Seconds allowed for reading the exporter.
 _READ_S = 5.0
-#: A port that is free now may be taken a moment later.
+#: Another process may take a free port before the exporter does.
 _TRIES = 5
 
 _SHORT: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -47,14 +47,15 @@ _BUCKETS: Final[Mapping[str, Sequence[float]]] = {
     "perdure_cost_usd": (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
 }
 
-#: Outcomes of a tool call that are ours to name. A tool's own error types are its users', and there may be any number.
+#: Outcomes of a tool call that we define. Error types that tools define themselves are not labels, because there may be
+#: any number of them.
 _OUTCOMES: Final = frozenset(
     {errors.INVALID_ARGUMENTS, errors.UNKNOWN_TOOL, errors.TOOL_TIMEOUT, errors.TOOL_STOPPED, errors.TOOL_FAILED}
 )
 
 
 class ExporterFailed(UserError):
-    """The exporter of metrics cannot listen; the message names the address and says why."""
+    """The exporter cannot listen; the message names the address and the reason."""
 
 
 class Metrics:
@@ -75,29 +76,30 @@ class Metrics:
         self._tools = count("perdure_tool_calls_total", "Tool calls that ended, by tool and outcome")
         self._blocked = spread(
             "perdure_tool_blocked_seconds",
-            "For how long tools held up others on their worker, each time of over a second",
+            "Seconds for which a tool blocked others on its worker, for blocks of over a second",
         )
         self._first_token = spread(
             "perdure_first_token_seconds", "From the request to a provider to the first token of its answer"
         )
         self._overhead = spread(
             "perdure_first_token_overhead_seconds",
-            "What comes before: from an attempt being scheduled to its request going out",
+            "From an attempt's scheduling to the sending of its request",
         )
         self._stop_delay = spread("perdure_stop_delay_seconds", "From a stop being handled to the end of its turn")
-        self._viewers = meter.create_gauge("perdure_viewers", "Readers of event streams, now")
-        self._cut = count("perdure_viewers_cut_total", "Viewers that were cut because they did not keep up")
+        self._viewers = meter.create_gauge("perdure_viewers", "Current viewers of event streams")
+        self._cut = count("perdure_viewers_cut_total", "Viewers that were disconnected because they fell behind")
         self._lag = spread(
-            "perdure_live_lag_seconds", "From a delta being written to its being handed to viewers; each 16th delta"
+            "perdure_live_lag_seconds", "From a delta being written to its delivery to viewers; every 16th delta"
         )
         self._lost_frames = count(
-            "perdure_lost_frames_total", "Deltas that did not arrive, so that viewers got the step in whole"
+            "perdure_lost_frames_total", "Deltas that were lost, so that viewers got a snapshot of the step instead"
         )
 
-    # What sessions tell.
+    # Reported by sessions.
 
     def event(self, session: str, before: SessionState, event: Event, stop_at: datetime | None) -> None:
-        """`event` follows the state `before`; `stop_at` is when the turn was last told to stop, if it was."""
+        """Counts `event`, which follows the state `before`. `stop_at`: when the turn was last asked to stop, if it
+        was."""
         match event:
             case TurnFinished():
                 self._turns.add(1, {"agent": before.agent, "reason": event.reason})
@@ -124,30 +126,31 @@ class Metrics:
         if event.cost_usd is not None:
             self._cost.record(event.cost_usd, {"model": model})
 
-    # What tools tell.
+    # Reported by tools.
 
     def tool_blocked(self, name: str, seconds: float) -> None:
-        """A tool of this worker held up others."""
+        """A tool blocked other tools on this worker for `seconds`."""
         self._blocked.record(_not_negative(seconds), {"name": name})
 
-    # What model calls tell.
+    # Reported by model calls.
 
     def attempt(self, model: str, number: int) -> None:
-        """The attempt with this number begins."""
+        """The attempt `number` begins."""
         self._attempts.add(1, {"model": model})
         self._lost_attempts.add(1 if number > 1 else 0, {"model": model})
 
     def request_sent(self, model: str, after: float) -> None:
-        """`after` seconds from when the attempt was scheduled, by two machines' clocks perhaps."""
+        """The request went out `after` seconds after the attempt was scheduled; the two clocks may be of two
+        machines."""
         self._overhead.record(_not_negative(after), {"model": model})
 
     def first_token(self, model: str, after: float) -> None:
         self._first_token.record(after, {"model": model})
 
-    # What watches tell.
+    # Reported by watches.
 
     def serving(self) -> None:
-        """This process has a gateway: what nothing has happened to yet is shown as nought."""
+        """This process has a gateway: metrics without a recorded event are shown as 0."""
         self._viewers.set(0)
         self._cut.add(0)
         self._lost_frames.add(0)
@@ -165,15 +168,15 @@ class Metrics:
         self._lost_frames.add(count)
 
 
-#: For parts that nobody measures.
+#: For components whose metrics nobody reads.
 UNMEASURED: Final = Metrics(MetricMeter.noop)
 
 
 class Exporter:
-    """Where the metrics of `runtime`, and of all that is made on it, are read."""
+    """Serves the metrics of `runtime` and of everything created on it."""
 
     def __init__(self, address: str | None) -> None:
-        """Listens on `address` (`IP:port`), or where only programs of this machine reach it.
+        """Listens on `address` (`IP:port`); None: on an address that only programs of this machine can reach.
 
         Raises `ExporterFailed`.
         """
@@ -202,7 +205,7 @@ class Exporter:
             connection.request("GET", "/metrics")
             return connection.getresponse().read()
         except http.client.HTTPException as error:
-            raise OSError(f"the exporter at {self.address} answered strangely: {error}") from error
+            raise OSError(f"the exporter at {self.address} sent an invalid response: {error}") from error
         finally:
             connection.close()
 
@@ -226,7 +229,7 @@ def _free_address() -> str:
 
 
 def _not_negative(seconds: float) -> float:
-    # Two clocks may disagree, and the core refuses what is below nought.
+    # Two clocks may disagree, and the core rejects negative values.
     return max(seconds, 0.0)
 
 

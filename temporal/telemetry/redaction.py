@@ -1,8 +1,8 @@
-"""Values of secrets, cut out of what leaves this process as a failure, a progress text or a log line.
+"""Removes the values of secrets from failures, progress texts and log lines before they leave this process.
 
-A secret is the value, of six characters or more, of a variable that a definition lists in `secrets`, that holds a provider's
-key, or whose name says so: `…_KEY`, and any with TOKEN, SECRET or PASSWORD in it. It is found as it is, and as JSON, URLs,
-base64 and hex write it. What a tool returns is its user's own and is left as it is.
+A secret is the value, of at least six characters, of a variable that a definition lists in `secrets`, that holds a
+provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched verbatim
+and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
 """
 
 import base64
@@ -21,38 +21,38 @@ from perdure.temporal.settings import environment
 from perdure.workflows.definition.providers.table import PROVIDERS
 
 HIDDEN: Final = "[hidden]"
-#: A shorter value would be found in innocent words.
+#: Shorter values would match in ordinary words.
 SHORTEST: Final = 6
-#: A value of several lines, as a certificate's key is, is also looked for line by line.
+#: A value of several lines, such as a certificate's key, is also matched line by line.
 _SHORTEST_LINE: Final = 16
 _SHORTEST_BASE64: Final = 8
 
 _TELLING: Final = re.compile(r"_KEY$|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
-#: Variables that definitions of this process list.
+#: Variables listed by the definitions of this process.
 _listed: set[str] = set()
 
 T = TypeVar("T")
 
 
 def name_secrets(names: Iterable[str]) -> None:
-    """From now on the values of these variables are secrets."""
+    """Adds variables whose values are secrets from now on."""
     _listed.update(names)
 
 
 def redacted(text: str) -> str:
-    """`text` without the values of secrets."""
+    """`text` with the values of secrets hidden."""
     found = _pattern(_values())
     return text if found is None else found.sub(HIDDEN, text)
 
 
 def redacted_json(value: T) -> T:
-    """The same for each text in a JSON value; anything else in it stays as it is."""
+    """`value`, plain JSON, with secrets hidden in each of its strings; all other values stay unchanged."""
     found = _pattern(_values())
     return value if found is None else _within(value, found)
 
 
 def discreet(converter: DataConverter) -> DataConverter:
-    """`converter`, with the values of secrets cut out of each failure that it writes: messages, traces, details, causes."""
+    """`converter`, with secrets hidden in each failure that it writes: messages, stack traces, details and causes."""
     return dataclasses.replace(converter, failure_converter_class=DiscreetFailures)
 
 
@@ -85,7 +85,7 @@ def _clean_bytes(data: bytes, found: re.Pattern[str]) -> bytes:
         value = json.loads(text)
     except ValueError:
         return found.sub(HIDDEN, text).encode()
-    # By its texts, so that it stays JSON: a number may look like a secret.
+    # String by string, so that the result stays JSON: a number may look like a secret.
     return json.dumps(_within(value, found), separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -104,7 +104,7 @@ def _within(value: Any, found: re.Pattern[str]) -> Any:
 
 
 def _values() -> frozenset[str]:
-    """Read anew each time: a variable may be set while the process runs, and a definition list another."""
+    """Read on every call: variables may be set while the process runs, and more definitions may list some."""
     given = environment()
     known = _listed | {name for one in PROVIDERS.values() if one.endpoint is not None for name in one.endpoint.keys}
     return frozenset(
@@ -119,7 +119,7 @@ def _pattern(values: frozenset[str]) -> re.Pattern[str] | None:
     forms = {form for value in values for form in _forms(value.strip()) if len(form) >= SHORTEST}
     if not forms:
         return None
-    # The longest first, so that no part of one is left.
+    # The longest first, so that no part of a value is left over.
     return re.compile("|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))))
 
 
@@ -137,7 +137,8 @@ def _forms(value: str) -> Iterable[str]:
     yield data.hex()
     yield data.hex().upper()
     for before in range(3):
-        # In the middle of other bytes, as in `user:password`, the first and last characters belong to both.
+        # Inside other bytes, as in `user:password`, the first and last base64 characters also encode neighbouring
+        # bytes.
         written = base64.b64encode(bytes(before) + data).decode().rstrip("=")
         whole = written[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
         if len(whole) >= _SHORTEST_BASE64:

@@ -1,4 +1,4 @@
-"""What was said, in the form that OpenTelemetry's GenAI conventions give it: JSON in a span's attribute. Pure."""
+"""Messages in the form of OpenTelemetry's GenAI conventions: JSON in a span attribute. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from perdure.workflows.vocabulary.parts import (
     ToolResult,
 )
 
-#: The conventions' words for why an answer ended. What they have no word for keeps ours.
+#: The conventions' finish reasons. Stop reasons without a counterpart keep our name.
 FINISH: Final[dict[StopReason, str]] = {
     "end": "stop",
     "stop_sequence": "stop",
@@ -35,22 +35,22 @@ def finish_reason(stop: StopReason) -> str:
 
 
 def input_messages(messages: Sequence[Message]) -> str:
-    """For `gen_ai.input.messages`."""
+    """The value of `gen_ai.input.messages`."""
     return as_json([{"role": message.role, "parts": _parts(message.parts)} for message in messages])
 
 
 def output_messages(parts: Sequence[Part], stop: StopReason) -> str:
-    """For `gen_ai.output.messages`; a part that is folded is its head and tail."""
+    """The value of `gen_ai.output.messages`; a folded part is represented by its head and tail."""
     return as_json([{"role": "assistant", "parts": _parts(parts), "finish_reason": finish_reason(stop)}])
 
 
 def instructions(system: str) -> str:
-    """For `gen_ai.system_instructions`."""
+    """The value of `gen_ai.system_instructions`."""
     return as_json([{"type": "text", "content": system}])
 
 
 def as_json(value: JsonValue) -> str:
-    # A model may write half a character, which no exporter could encode.
+    # A model may write half of a surrogate pair, which no exporter can encode.
     return json.dumps(value, ensure_ascii=False).encode(errors="replace").decode()
 
 

@@ -1,17 +1,17 @@
-"""OpenTelemetry spans, after the conventions for GenAI: one trace a turn. Loaded only where spans are switched on.
+"""OpenTelemetry spans, following the GenAI conventions: one trace per turn. Imported only if spans are switched on.
 
-`invoke_agent {agent}` is the turn, and below it lie `chat {model}` for each attempt at a step and `execute_tool {name}`
+`invoke_agent {agent}` is the turn. Its children are `chat {model}` for each attempt at a step and `execute_tool {name}`
 for each attempt at a Python tool, in which the tool's own code can open further spans.
 
-Rule 1: the ids of a turn's span are derived from session and turn. So every process knows the parent without being told,
-nothing is kept, and a turn that outlives its worker is still one trace.
-Rule 2: the turn's span is sent when `turn.finished` is appended, which a replay is not: once, with its true times. A span
-whose process is killed is lost with it, so a lost attempt shows as a number that is missing.
-Rule 3: nobody's words, unless switched on; no texts of exceptions either, for they quote.
+Rule 1: the ids of a turn's span are derived from session and turn. So every process can compute the parent's ids,
+nothing is stored, and a turn that outlives its worker is still one trace.
+Rule 2: the turn's span is sent when `turn.finished` is appended, which does not happen in a replay: once, with its true
+times. A span is lost if its process is killed, so a lost attempt shows up as a missing number.
+Rule 3: no content unless it is switched on, and never the texts of exceptions, because they quote content.
 
-The SDK's own `temporalio.contrib.opentelemetry` was not taken: it passes contexts through headers, which are written
-into the history with every signal and activity, it knows workflows and activities but neither turns nor steps, and a
-span of a session, which lives for months, tells nobody anything.
+Why not the SDK's own `temporalio.contrib.opentelemetry`: it passes contexts through headers, which are written into the
+history with every signal and activity; it knows workflows and activities but neither turns nor steps; and a span for a
+session, which lives for months, is of no use.
 """
 
 import asyncio
@@ -45,21 +45,21 @@ from perdure.workflows.running.toolbox import ALLOWED_SPEC
 from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
 
-#: Seconds that a process which ends waits for a collector that does not answer.
+#: Seconds that an ending process waits for a collector that does not respond.
 FLUSH_S: Final = 5.0
 
 Attributes = dict[str, AttributeValue]
 
 
 class _Ids(RandomIdGenerator):
-    """Random ids, but for a span whose ids are given."""
+    """Generates random ids, except for a span whose ids are given."""
 
     def __init__(self) -> None:
         self._given = threading.local()
 
     @contextmanager
     def given(self, ids: SpanContext) -> Iterator[None]:
-        """The span that is started within, on this thread and without a parent, gets `ids`."""
+        """The span started inside, on this thread and without a parent, gets `ids`."""
         self._given.ids = ids
         try:
             yield
@@ -76,11 +76,12 @@ class _Ids(RandomIdGenerator):
 
 
 class Tracing(Interceptor):
-    """Makes the spans of this process and sends them to where the `OTEL_…` variables say. Give it to a worker as one of
-    its interceptors, `event` to the sessions, and `asked` to the model calls."""
+    """Creates the spans of this process and sends them to the exporter that the `OTEL_…` variables configure.
+
+    Pass it to a worker as an interceptor, `event` to the sessions, and `asked` to the model calls."""
 
     def __init__(self, *, content: bool) -> None:
-        """`content`: what was said goes into the spans, too."""
+        """`content`: spans also contain messages, arguments and results."""
         self._content = content
         self._ids = _Ids()
         self._provider = TracerProvider(resource=_resource(), id_generator=self._ids, shutdown_on_exit=False)
@@ -88,17 +89,16 @@ class Tracing(Interceptor):
         self._tracer = self._provider.get_tracer("perdure")
 
     def make_global(self) -> None:
-        """Makes it the provider of this process: tools know no other way to the one that their spans belong to."""
+        """Makes this the process's tracer provider, which is how spans opened by tools find their parent's provider."""
         trace.set_tracer_provider(self._provider)
 
     async def close(self) -> None:
-        """Sends what is left, as far as the collector takes it in time."""
-        # A daemon, for the exporter goes on trying, and a thread of the loop's pool would keep the process from ending.
+        """Sends the remaining spans, unless the collector takes longer than `FLUSH_S`."""
+        # A daemon thread: the exporter keeps retrying, and a thread of the loop's pool would keep the process from
+        # exiting.
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         await asyncio.to_thread(closing.join, FLUSH_S)
-
-    # The turn.
 
     def event(self, session: str, before: SessionState, event: Event, stop_at: datetime | None) -> None:
         if not isinstance(event, TurnFinished) or event.turn_id is None:
@@ -122,26 +122,24 @@ class Tracing(Interceptor):
             span.set_status(StatusCode.ERROR)
         span.end(_nanoseconds(event.at))
 
-    # Steps and tools.
-
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _Inbound(next, self)
 
     def asked(self, prompt: Prompt, messages: tuple[Message, ...]) -> None:
-        """Called within a step's span, with what the model is about to be asked."""
+        """Call inside a step's span, with the request that is about to go to the model."""
         if self._content:
             span = trace.get_current_span()
             span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
             span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
 
     def blocked(self, blocked: Blocked) -> None:
-        """Called within a tool's span: it has held up others."""
-        told: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
-        trace.get_current_span().add_event("tool.blocks", told)
+        """Call inside a tool's span, after the tool blocked others."""
+        attributes: Attributes = {"perdure.seconds": blocked.seconds, "perdure.line": blocked.line}
+        trace.get_current_span().add_event("tool.blocks", attributes)
 
     @contextmanager
     def chat(self, request: CallModelInput) -> Iterator[Span]:
-        """The span of the attempt at a step that runs here."""
+        """The span of this attempt at a step."""
         attributes = _model(request.model) | {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.stream": True,
@@ -152,7 +150,7 @@ class Tracing(Interceptor):
 
     @contextmanager
     def tool(self, args: object) -> Iterator[Span]:
-        """The span of the attempt at a tool call that runs here."""
+        """The span of this attempt at a tool call."""
         info = activity.info()
         attributes: Attributes = {
             "gen_ai.operation.name": "execute_tool",
@@ -167,7 +165,7 @@ class Tracing(Interceptor):
             yield span
 
     def finished(self, span: Span, result: object) -> None:
-        """The activity of `span` returned `result`."""
+        """Records on `span` that its activity returned `result`."""
         match result:
             case StepOutput():
                 span.set_attributes(_usage(result.usage))
@@ -202,7 +200,7 @@ class Tracing(Interceptor):
                 raise
 
     def _parent(self, ids: SpanContext) -> SpanContext:
-        """The turn's span as children see it: sampled, if it will be."""
+        """The turn's span context for children: sampled if the turn's span will be sampled."""
         result = self._provider.sampler.should_sample(None, ids.trace_id, "invoke_agent")
         sampled = result.decision is Decision.RECORD_AND_SAMPLE
         flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
@@ -227,7 +225,7 @@ class _Inbound(ActivityInboundInterceptor):
 
 
 def _turn_ids(session: str, turn_id: str) -> SpanContext:
-    """Ids that anybody can derive: the first 16 bytes of a sha256 are the trace's, the next 8 the span's."""
+    """Ids that every process can derive: of a sha256, the first 16 bytes are the trace id, the next 8 the span id."""
     digest = hashlib.sha256(f"{session}\n{turn_id}".encode()).digest()
     return SpanContext(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]), is_remote=True)
 
@@ -238,7 +236,7 @@ def _of_session(session: str, turn_id: str) -> Attributes:
 
 
 def _model(use: str) -> Attributes:
-    """Of `provider/model`, which may be of a provider that this version does not know."""
+    """Attributes of `provider/model`; this version may not know the provider."""
     name, _, model = use.partition("/")
     provider = PROVIDERS.get(name)
     return {

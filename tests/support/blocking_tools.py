@@ -1,4 +1,4 @@
-"""Tools that hold others up, each until a file of the ledger is there, and tools that end their process."""
+"""Tools that block other tools, each until a file appears in the ledger, and tools that end their process."""
 
 import asyncio
 import ctypes
@@ -13,17 +13,17 @@ from temporalio.exceptions import ApplicationError
 
 from tests.support.tool_shop import LOOK_S, note, there
 
-#: Loops that tools have run on, as a module's client is bound to one.
+#: Event loops that tools have run on; a module's client is bound to one loop.
 _LOOPS: list[asyncio.AbstractEventLoop] = []
 _CALLS: list[str] = []
 
 
 @activity.defn
 async def block(ledger: str, until: str) -> str:
-    """Blocks its loop, as `time.sleep` does where `asyncio.sleep` was meant, and then takes effect."""
+    """Blocks its loop, as `time.sleep` does in the place of `asyncio.sleep`, and then takes effect."""
     note(ledger, "begun")
     while not (Path(ledger) / until).exists():
-        time.sleep(LOOK_S)  # noqa: ASYNC251 - the very fault
+        time.sleep(LOOK_S)  # noqa: ASYNC251 - the fault under test
     note(ledger, "effect")
     return "done"
 
@@ -50,19 +50,19 @@ async def block_inside(ledger: str, until: str) -> str:
 
 @activity.defn
 async def block_briefly(ledger: str, until: str) -> str:
-    """Blocks its loop, for longer than it may."""
+    """Blocks its loop for longer than it may."""
     return await block(ledger, until)
 
 
 @activity.defn
 async def block_once_briefly(ledger: str, until: str) -> str:
-    """Blocks its loop, for longer than it may; it happens once."""
+    """Blocks its loop for longer than it may; it must not be repeated."""
     return await block(ledger, until)
 
 
 @activity.defn
 def hold(ledger: str, until: str) -> str:
-    """Holds the interpreter, as a C extension may, until somebody writes to the pipe `until`."""
+    """Holds the GIL, as a C extension may, until something is written to the pipe `until`."""
     note(ledger, "begun")
     libc = ctypes.PyDLL(None)
     libc.open(str(Path(ledger) / until).encode(), os.O_RDONLY)
@@ -72,13 +72,13 @@ def hold(ledger: str, until: str) -> str:
 
 @activity.defn
 async def hold_async(ledger: str, until: str) -> str:
-    """Holds the interpreter in an `async def` tool."""
+    """Holds the GIL in an `async def` tool."""
     return hold(ledger, until)
 
 
 @activity.defn
 async def same_loop() -> int:
-    """How many loops this tool has seen."""
+    """The number of loops that this tool has seen."""
     loop = asyncio.get_running_loop()
     if loop not in _LOOPS:
         _LOOPS.append(loop)
@@ -87,7 +87,7 @@ async def same_loop() -> int:
 
 @activity.defn
 async def wait_to_stop(ledger: str) -> str:
-    """Waits for its cancellation in the SDK's way, and tells what that says."""
+    """Waits for its cancellation in the SDK's way, and reports the cancellation's details."""
     note(ledger, "begun")
     try:
         await activity.wait_for_cancelled()
@@ -100,7 +100,7 @@ async def wait_to_stop(ledger: str) -> str:
 
 @activity.defn
 async def ask_server() -> str:
-    """Asks Temporal through the activity's client."""
+    """Queries Temporal through the activity's client."""
     info = activity.info()
     assert info.workflow_id is not None
     described = await activity.client().get_workflow_handle(info.workflow_id).describe()
@@ -109,7 +109,7 @@ async def ask_server() -> str:
 
 @activity.defn
 async def leave(code: int) -> str:
-    """Calls `sys.exit`, as scripts do that became tools."""
+    """Calls `sys.exit`, as scripts turned into tools do."""
     sys.exit(code)
 
 
@@ -121,7 +121,7 @@ def leave_thread(code: int) -> str:
 
 @activity.defn
 async def crash(ledger: str, how: str, attempts: int = 100) -> str:
-    """Ends its process, in the first `attempts` attempts."""
+    """Ends its process in the first `attempts` attempts."""
     note(ledger, "begun")
     if activity.info().attempt > attempts:
         return "survived"
@@ -133,14 +133,14 @@ async def crash(ledger: str, how: str, attempts: int = 100) -> str:
 
 @activity.defn
 async def count_calls(word: str) -> list[str]:
-    """What its module has seen, in the process that it runs in."""
+    """Records calls in its module's state, in the process that it runs in."""
     _CALLS.append(word)
     return [str(os.getpid()), *_CALLS]
 
 
 @activity.defn
 async def tell_from_there(ledger: str, until: str) -> list[str]:
-    """Tells how far it is from a process of its own, and who it thinks it is."""
+    """Reports progress and its activity's identity from a process of its own."""
     activity.heartbeat("half way", 0.5)
     info = activity.info()
     await there(ledger, until)
@@ -149,7 +149,7 @@ async def tell_from_there(ledger: str, until: str) -> list[str]:
 
 @activity.defn
 def fail_there(kind: str) -> str:
-    """Fails in its own way."""
+    """Fails with its own error type."""
     if kind == "value":
         raise ValueError("no such value")
     raise ApplicationError("not this", {"left": 3}, type=kind, non_retryable=True)
@@ -163,5 +163,5 @@ def big_there(size: int) -> str:
 
 @activity.defn
 def lie_there() -> int:
-    """Promises a number."""
+    """Returns text although it is annotated to return a number."""
     return "seven"  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""How tests drive the pages: one quiet Chromium, and how a person says something."""
+"""Drives the pages in tests: one quiet Chromium, and a person's message."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ WAIT_MS: Final = 30_000
 
 @asynccontextmanager
 async def open_browser(chromium: str, *arguments: str) -> AsyncIterator[BrowserContext]:
-    """`chromium` is the path of its program, `arguments` go to its command line."""
+    """`chromium` is the program's path, `arguments` go to its command line."""
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *arguments])
         context = await running.new_context()

@@ -1,4 +1,4 @@
-"""The core of a session without Temporal: what pure tests build states from. A test names only what matters."""
+"""Builds session states for pure tests, without Temporal. A test names only what matters to it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ from perdure.workflows.vocabulary.parts import (
 )
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-#: One dollar a million tokens, in and out.
+#: One dollar per million tokens, input and output.
 PRICE = Price(input=1, output=1)
 
 
@@ -58,7 +58,7 @@ def user(text: str, id: str = "m1") -> Message:  # noqa: A002
 
 
 def call(call_id: str, **args: JsonValue) -> ToolCall:
-    """One that the worker has validated."""
+    """A call whose arguments the worker has validated."""
     return ToolCall(call_id=call_id, name="add", args=args, checked="tool")
 
 
@@ -68,7 +68,7 @@ def failed(kind: str = "broken", message: str = "It broke.") -> ToolError:
 
 @dataclass
 class Story:
-    """A session as it unfolds. Each method is one change, and times go on by a second with each event."""
+    """A session as it unfolds. Each method is one change, and each event advances the clock by a second."""
 
     state: SessionState
 
@@ -98,7 +98,7 @@ class Story:
         return self.note(Accepted(message=user(text, id), content_sha256=text, cursor=self.state.seq, digest=digest))
 
     def turn(self, text: str = "hi", id: str = "") -> "Story":  # noqa: A002
-        """Takes a message in and starts its turn."""
+        """Accepts a message and starts its turn."""
         turn_id = f"t{self.state.turns + 1}"
         message_id = id or f"m{self.state.turns + 1}"
         self.accepted(text, message_id)

@@ -1,4 +1,4 @@
-"""`perdure dev` and other commands as users run them, for tests."""
+"""Runs `perdure dev` and other commands as users run them."""
 
 import asyncio
 import os
@@ -13,12 +13,12 @@ from perdure.temporal.app.bench.rig.child import free_port
 
 
 class Command:
-    """`perdure` as users run it: a process of its own, that can be killed and started again."""
+    """`perdure` as users run it: a process of its own that can be killed and restarted."""
 
     def __init__(
         self, folder: Path, environment: dict[str, str], arguments: Sequence[str], program: Sequence[Path | str] = ()
     ) -> None:
-        """`folder` is where it runs; `environment` goes on top of ours; `program` is `perdure` unless given."""
+        """`folder`: the working directory. `environment` is added to ours; `program` is `perdure` by default."""
         self._folder = folder
         self._program = program or [Path(sys.executable).parent / "perdure"]
         self.environment = environment
@@ -29,7 +29,7 @@ class Command:
         self._news = asyncio.Event()
 
     async def start(self) -> None:
-        """Returns when it has said that it is ready."""
+        """Returns once it has reported that it is ready."""
         self._process = await asyncio.create_subprocess_exec(
             *self._program,
             *self._arguments,
@@ -70,12 +70,12 @@ class Command:
         return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
-        """To the main process alone."""
+        """Sends a signal to the main process only."""
         assert self._process is not None
         self._process.send_signal(number)
 
     async def kill(self, *, group: bool = False) -> None:
-        """SIGKILL to the main process alone, or to its process group and the Temporal server as well."""
+        """Sends SIGKILL to the main process only, or to its process group and the Temporal server as well."""
         assert self._process is not None
         if group:
             for child in psutil.Process(self._process.pid).children(recursive=True):
@@ -85,7 +85,7 @@ class Command:
         await self._reading
 
     async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
+        """Sends SIGTERM; returns the exit code."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.terminate()
@@ -97,7 +97,7 @@ class Command:
 
 
 class Dev(Command):
-    """`perdure dev`; started again, it is on the same data."""
+    """`perdure dev`; a restart uses the same data."""
 
     def __init__(self, data_dir: Path, environment: dict[str, str], arguments: Sequence[str] = ()) -> None:
         self.data_dir = data_dir
@@ -109,7 +109,7 @@ class Dev(Command):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, and that no outgoing connection gets while what is on them starts again."""
+    """Free ports outside the range for outgoing connections, which could take them during a restart."""
     found: set[int] = set()
     while len(found) < count:
         found.add(free_port())

@@ -1,4 +1,4 @@
-"""What a web page of another site tries, by every way in which a browser lets a page make requests."""
+"""Requests of a foreign web page, made in every way in which a browser lets a page make requests."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.support.serving import serve
 
-#: A request that a page makes: method, address, body.
+#: A request that a page tries: method, address, body.
 Try = tuple[str, str, Any]
 
 _ATTACK: Final = """
@@ -79,14 +79,14 @@ async (tries) => {
 
 
 async def attack(page: Page, tries: list[Try]) -> list[dict[str, Any]]:
-    """Makes `page` try them all, one after the other. Returns the answers that it could read."""
+    """Makes `page` try all requests, one after the other. Returns the responses that it could read."""
     answers: list[dict[str, Any]] = await page.evaluate(_ATTACK, [list(one) for one in tries])
     return answers
 
 
 @dataclass
 class Site:
-    """A server of somebody else's: its pages are empty, and it keeps what it is asked."""
+    """A foreign server: its pages are empty, and it records requests."""
 
     port: int = 0
     asked: list[tuple[str, str, str | None, bytes]] = field(default_factory=list)
@@ -108,7 +108,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 def on_gateway(url: str, session: str, question: str) -> list[Try]:
-    """`url` has no slash at its end."""
+    """Requests to the gateway at `url`, without a trailing slash."""
     one = f"{url}/v1/sessions/{session}"
     return [
         *[("GET", f"{url}{path}", None) for path in ("/v1/sessions", "/metrics")],
@@ -123,7 +123,8 @@ def on_gateway(url: str, session: str, question: str) -> list[Try]:
 
 
 def on_temporal(url: str, workflow: str, question: str, program: list[str]) -> list[Try]:
-    """On Temporal's HTTP API, which the Web UI has as well. `program` is what an activity shall run."""
+    """Requests to Temporal's HTTP API, which the Web UI exposes as well. `program`: the command for an activity to
+    run."""
     api = f"{url}/api/v1/namespaces/default"
     answer = {"id": "evil", "question_id": question, "approved": True}
     call = {"server": {"command": program}, "label": "x", "name": "x", "tool": "x", "args": {}}

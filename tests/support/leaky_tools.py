@@ -1,4 +1,4 @@
-"""Tools that tell what they should not: a variable's value, in the words of their failures and in their progress."""
+"""Tools that leak a secret variable's value in their errors and in their progress."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ async def leak() -> str:
 
 @activity.defn
 async def leak_typed() -> str:
-    """Fails with a type of its own, details and a cause, all of which hold the key."""
+    """Fails with its own error type, details and a cause, all of which contain the key."""
     basic = base64.b64encode(f"user:{_key()}".encode()).decode()
     try:
         raise ValueError(f"Authorization: Basic {basic}")
@@ -35,11 +35,11 @@ async def leak_typed() -> str:
 
 @activity.defn
 def leak_listed() -> str:
-    """Fails, in a thread, with a variable that only a definition's `secrets` calls one."""
+    """Fails, in a thread, with a variable that is a secret only because a definition lists it in `secrets`."""
     raise LookupError(f"no such place as {os.environ['PLACE_OF_STOCK']}")
 
 
 @activity.defn
 async def give() -> str:
-    """Returns its key: its result is its user's."""
+    """Returns its key: a result belongs to its user."""
     return _key()

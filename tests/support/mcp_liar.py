@@ -1,6 +1,6 @@
-"""An MCP server that lies about its schemas, on stdin and stdout: `python -m tests.support.mcp_liar`.
+"""An MCP server with invalid schemas, on stdin and stdout: `python -m tests.support.mcp_liar`.
 
-With the argument `wholly`, its list is none.
+With the argument `wholly`, its list of tools is itself invalid.
 """
 
 import json

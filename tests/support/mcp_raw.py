@@ -1,9 +1,9 @@
-"""An MCP server that answers a call with the very bytes that it is told to: `python -m tests.support.mcp_raw` on
+"""An MCP server that answers a call with exactly the bytes that it is given: `python -m tests.support.mcp_raw` on
 stdin and stdout.
 
-Its one tool, `say`, takes `lines`, which it writes for the call, one after the other, with `{id}` for the call's id and
-`{e9}` for a byte that is no UTF-8. With `after` it waits for that many calls before it answers any. `endless` is how many
-megabytes it writes in place of that, in one line.
+Its only tool, `say`, takes `lines`, which it writes for the call, one after the other, with `{id}` for the call's id
+and `{e9}` for a byte that is not UTF-8. With `after` it waits for that many calls before it answers any. With `endless`
+it writes that many megabytes instead, in one line.
 """
 
 import json

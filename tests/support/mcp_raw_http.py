@@ -1,4 +1,4 @@
-"""An MCP server over HTTP that answers a call of its one tool, `say`, with the very bytes that a test gives it."""
+"""An MCP server over HTTP that answers a call of its only tool, `say`, with exactly the bytes that a test gives it."""
 
 import asyncio
 import json
@@ -26,16 +26,16 @@ class Answer:
 @dataclass
 class RawServer:
     port: int = 0
-    #: To a call; None: the connection is closed without an answer.
+    #: The response to a call; None: the connection is closed without a response.
     answer: Answer | None = None
-    #: To whatever is asked, by its method.
+    #: Responses to other requests, by their method.
     other: dict[str, Answer] = field(default_factory=dict)
     tools: list[dict[str, Any]] = field(default_factory=lambda: [TOOL])
     calls: int = 0
 
     @property
     def address(self) -> McpAddress:
-        # A port may be given again, and what is known of a server is known by its address.
+        # Ports are reused, and what is known of a server is cached by its address.
         return McpAddress(url=f"http://127.0.0.1:{self.port}/mcp/{id(self)}?key=hush")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The MCP servers of `tests/`, running: as programs that a worker starts, and over HTTP as processes of the test."""
+"""Runs the MCP servers in `tests/`: as programs that a worker starts, and over HTTP as processes of the test."""
 
 import asyncio
 import sys
@@ -27,7 +27,7 @@ def program(module: str = "tests.support.mcp_server", *arguments: str, **env: st
 
 
 class HttpServer:
-    """A server over HTTP that can be killed, and started again on its port."""
+    """A server over HTTP that can be killed, and restarted on its port."""
 
     def __init__(self, *arguments: str) -> None:
         (self.port,) = free_ports(1)
@@ -70,7 +70,7 @@ async def http_server(*arguments: str) -> AsyncIterator[HttpServer]:
 
 
 class Shelf:
-    """Definitions as they are published, each with one MCP server, and calls of their tools."""
+    """Published definitions, each with one MCP server, and calls of their tools."""
 
     def __init__(self) -> None:
         self._by_digest: dict[str, AgentDefinition] = {}
@@ -79,7 +79,7 @@ class Shelf:
         return self._by_digest.get(digest)
 
     def publish(self, server: McpServer, *secrets: str) -> str:
-        """The digest of a definition with this server as its second tool."""
+        """The digest of a definition whose second tool is this server."""
         models = {"main": ModelDefinition(use="demo/stage")}
         made = AgentDefinition(
             name="shop",

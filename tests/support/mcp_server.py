@@ -1,6 +1,7 @@
-"""An MCP server for tests, a process of its own: `python -m tests.support.mcp_server` on stdin, or with a port over HTTP.
+"""An MCP server for tests, in a process of its own: `python -m tests.support.mcp_server` on stdin, or with a port over
+HTTP.
 
-With the argument `old`, first, it speaks only the protocol before 2026-07-28.
+With `old` as the first argument, it speaks only the protocol before 2026-07-28.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from pydantic import BaseModel
 
 security = RequestStateSecurity.ephemeral()
 server = MCPServer("tests", log_level="ERROR", request_state_security=security)
-#: How often a tool ran, by its name.
+#: Number of runs, by tool name.
 runs: dict[str, int] = {}
 
 
@@ -238,7 +239,7 @@ async def speak_only_old(ctx: Any, call_next: Any) -> Any:
 
 
 async def run_old() -> None:
-    """On stdin. The SDK's own loop takes who asks for the new protocol for one who speaks no other."""
+    """Serves on stdin. The SDK's own loop assumes that a client which asks for the new protocol speaks no other."""
     async with stdio_server() as (read, write):
         await serve_loop(server._lowlevel_server, read, write, lifespan_state={})
 

@@ -1,4 +1,4 @@
-"""What a test needs and a machine may lack."""
+"""Requirements of tests that a machine may lack."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def missing(what: str) -> None:
-    """Skips a test for lack of `what`; in CI, where it is installed, that is a failure."""
+    """Skips a test for lack of `what`; fails it in CI, where `what` is installed."""
     message = f"{what} is not installed"
     if os.environ.get("PERDURE_CI"):
         pytest.fail(message)

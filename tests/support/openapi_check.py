@@ -1,4 +1,4 @@
-"""Holds what a gateway answers against its own OpenAPI document."""
+"""Checks a gateway's responses against its own OpenAPI document."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from tests.support.session_client import Frame
 
 @dataclass
 class Checked:
-    """`answers` and `items` say what has been seen: operations with their status, and types of stream items."""
+    """`answers` and `items` record what has been seen: operations with their status, and types of stream items."""
 
     document: dict[str, Any]
     answers: set[tuple[str, int]] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
 
     async def response(self, response: httpx2.Response) -> None:
-        """A hook of an HTTP client: every answer it gets is checked."""
+        """A hook of an HTTP client that checks every response."""
         method, path = response.request.method.lower(), response.request.url.path
         template = next((one for one in self.document["paths"] if _template(one).fullmatch(path)), None)
         assert template is not None, path
@@ -39,7 +39,7 @@ class Checked:
             self.fits(content[media_type]["schema"], json.loads(await response.aread()))
 
     def frame(self, frame: Frame) -> None:
-        """Checks an item of a stream, and what it may hold of a sub-agent's stream."""
+        """Checks an item of a stream, and an item of a sub-agent's stream within it."""
         self.items.add(frame.type)
         shape = next(
             one

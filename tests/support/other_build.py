@@ -1,7 +1,7 @@
-"""A later version of the session: it starts a timer at the beginning of each turn, which no history of ours has.
+"""A later version of the session: it starts a timer at the beginning of each turn, which no recorded history contains.
 
-`python other_build.py unguarded|patched COMMAND…` is `perdure COMMAND…` with it. `patched` puts the change behind
-`workflow.patched`; `unguarded` is what must never be deployed under running sessions without versioning.
+`python other_build.py unguarded|patched COMMAND…` is `perdure COMMAND…` with that version. `patched` puts the change
+behind `workflow.patched`; `unguarded` must never be deployed under running sessions without versioning.
 """
 
 import sys
@@ -40,8 +40,9 @@ class Unguarded(SessionWorkflow):
 class Patched(Unguarded):
     @workflow.init
     def __init__(self, start: SessionInput) -> None:
-        # First of all: asked for the first time after a local activity, `patched` may say no on a replay of what it said
-        # yes to, because the activity's result is there a workflow task earlier than the patch's marker.
+        # Must come first: if its first call follows a local activity, `patched` may return False on a replay although
+        # it returned True before, because the activity's result is there a workflow task earlier than the patch's
+        # marker.
         self._pauses = workflow.patched(PATCH)
         super().__init__(start)
 
@@ -56,7 +57,7 @@ class Patched(Unguarded):
 
 @contextmanager
 def deployed(version: type[SessionWorkflow]) -> Iterator[None]:
-    """Workers that are made in here run this version."""
+    """Workers created inside run this version."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "SessionWorkflow", version)
         yield

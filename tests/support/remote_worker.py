@@ -1,4 +1,4 @@
-"""A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs the Temporal SDK and nothing else."""
+"""A worker that is not Perdure's: `python remote_worker.py ADDRESS QUEUE`. It needs only the Temporal SDK."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def all_stock(args: Args) -> list[int]:
 
 @activity.defn
 async def whole_stock(args: Args) -> str:
-    """More than a worker can send."""
+    """Returns more than a worker can send."""
     with (Path(args["ledger"]) / "counted.txt").open("a") as counted:
         counted.write(f"{activity.info().attempt}\n")
     return "x" * 3_000_000
@@ -63,7 +63,7 @@ async def move_stock(args: Args) -> str:
 
 @activity.defn
 async def count_stock(args: Args) -> str:
-    """Tells how far it is, as the file `shelf` has it, with something that only its own worker can read."""
+    """Reports progress from the file `shelf`, with a type that only its own worker can decode."""
     folder = Path(args["ledger"])
     while not (folder / "go").exists():
         private = RawValue(Payload(metadata={"encoding": b"binary/private"}, data=b"\x00\xff"))

@@ -1,4 +1,4 @@
-"""How tests serve an ASGI app over real HTTP, in their own process."""
+"""Serves an ASGI app over real HTTP in the test's own process."""
 
 import asyncio
 from collections.abc import AsyncIterator

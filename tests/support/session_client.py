@@ -1,4 +1,4 @@
-"""How tests speak to a gateway over real HTTP: sessions, messages, and the frames of event streams."""
+"""A client for tests of a gateway over real HTTP: sessions, messages, and the frames of event streams."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-#: Seconds after which a test that waits for an event gives up.
+#: Seconds after which a test stops waiting for an event.
 PATIENCE_S = 60
 
 
@@ -24,7 +24,7 @@ class Frame:
 
 
 async def frames_of(response: httpx2.Response) -> AsyncIterator[Frame]:
-    """The frames of a stream, to the end of its body or to where it is cut."""
+    """The frames of a stream, up to the end of its body or the break of the connection."""
     fields: dict[str, str] = {}
     try:
         async for line in response.aiter_lines():
@@ -41,7 +41,7 @@ async def frames_of(response: httpx2.Response) -> AsyncIterator[Frame]:
 
 
 class Viewer:
-    """Reads a session's stream in the background; `frames` grows."""
+    """Reads a session's stream in the background into `frames`."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.frames: list[Frame] = []
@@ -60,8 +60,8 @@ class Viewer:
         return self.frames
 
     async def until_streaming(self, words: str = "") -> None:
-        """Returns once something of a model's answer has come, and `words` are in it: one who comes late gets what had
-        come as a snapshot."""
+        """Returns once a part of a model's answer that contains `words` has arrived, live or, for a late viewer, as a
+        snapshot."""
 
         def seen() -> bool:
             live = [frame.data for frame in self.frames if frame.type in ("step.delta", "step.snapshot")]
@@ -101,7 +101,7 @@ class Viewer:
 
 
 class Sessions:
-    """A gateway's sessions. Whatever is not answered as it should be fails the test."""
+    """A gateway's sessions. Every unexpected response fails the test."""
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self.http = http
@@ -117,7 +117,7 @@ class Sessions:
         return _json(answer)
 
     async def ask(self, session: str, text: str) -> dict[str, Any]:
-        """Sends and waits: the finished turn as `?wait=` gives it."""
+        """Sends and waits; returns the finished turn as `?wait=` does."""
         answer = await self.http.post(
             f"/v1/sessions/{session}/messages?wait={PATIENCE_S}", json={"text": text}, timeout=PATIENCE_S + 10
         )
@@ -139,7 +139,7 @@ class Sessions:
 
     @asynccontextmanager
     async def view(self, session: str, after: int = 0) -> AsyncIterator[Viewer]:
-        """A viewer that has been let in when this is entered."""
+        """A viewer that is connected when the block begins."""
         url = f"/v1/sessions/{session}/events?after={after}"
         async with self.http.stream("GET", url, timeout=PATIENCE_S) as response:
             assert response.status_code == 200, await response.aread()
@@ -158,7 +158,7 @@ def texts(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def told(answer: httpx2.Response) -> tuple[int, str]:
-    """Status and code of a refusal; whatever is wrong with the problem that tells it fails the test."""
+    """Status and code of an error response; an invalid problem document fails the test."""
     assert answer.headers["content-type"] == "application/problem+json", (answer.status_code, answer.text)
     problem = answer.json()
     assert problem["status"] == answer.status_code

@@ -1,7 +1,7 @@
-"""Sessions on the real dev server, for what the test kit's server does not have: visibility, versions, true histories.
+"""Sessions on the real dev server, for features that the test kit's server lacks: visibility, versions, real histories.
 
-Nothing of ours is replaced. Definitions, tools, blobs, the live plane and the demo model are the product's own;
-`Stage` is one more implementation of `Wire`, for the moments that no model gives on request.
+None of our code is replaced. Definitions, tools, blobs, the live plane and the demo model are the product's own.
+`Stage` is one more implementation of `Wire`, for moments that no model produces on request.
 """
 
 import asyncio
@@ -48,13 +48,13 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, ToolCall, Usage
 
-#: Seconds after which a test that waits gives up.
+#: Seconds after which a test stops waiting.
 PATIENCE_S = 30
 
-#: Where the agents and tools of all tests are that run sessions: `agents`, `tools.py`.
+#: The folder of the agents and tools of all tests that run sessions: `agents`, `tools.py`.
 _HERE: Final = Path(__file__).parent
 
-#: Agents that call each other, as lines by name.
+#: Agents that call each other: their extra YAML lines, by name.
 _TREE: Final = {
     "boss": "limits: {turn: {cost_usd: 1.0}}\nmodels: {main: {use: demo/stage, price: {input: 1, output: 1}}}\n"
     "tools: [add, agent: {name: helper}, agent: {name: one}, agent: {name: slow, timeout: 1s}, "
@@ -79,20 +79,20 @@ class Play:
 
     text: str = ""
     calls: Sequence[tuple[str, dict[str, JsonValue]]] = ()
-    #: After `text` was streamed, the answer waits for this.
+    #: After streaming `text`, the answer waits for this event.
     gate: asyncio.Event | None = None
     stop: StopReason | None = None
     error: ModelFailure | None = None
 
 
 class Stage:
-    """Plays `plays` in order, then says `ok`."""
+    """Plays `plays` in order, then answers `ok`."""
 
     api = "stage"
 
     def __init__(self) -> None:
         self.plays: list[Play] = []
-        #: What each call was asked, oldest first.
+        #: The messages of each request, oldest first.
         self.requests: list[tuple[Message, ...]] = []
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
@@ -125,7 +125,7 @@ class Stage:
 
 
 class Wires(Providers):
-    """The demo model without its pace, and a stage under the name `demo/stage`."""
+    """The demo model without delays, and a stage under the name `demo/stage`."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__({}, {"demo": Demo(pace=0)})
@@ -151,7 +151,7 @@ class Lab:
         signal: SendMessage | None = None,
         **new: Any,
     ) -> "Talk":
-        """A new session; `first` is the text of a message that comes with it, `signal` one that is there at once."""
+        """Starts a session. `first`: the text of a message in its input; `signal`: a message sent with the start."""
         known = self.parts.definitions.current(agent)
         assert known is not None, agent
         session_id = uuid.uuid4().hex
@@ -165,7 +165,7 @@ class Lab:
         )
         start = Start(SessionInput(new=session), session.digest, title="a test", signal=signal)
         assert await start_session(self.client, start, self.parts.settings.workflow_task_timeout)
-        # Without a run id: a session outlives its runs.
+        # Without a run id, because a session outlives its runs.
         return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id))
 
 
@@ -178,7 +178,7 @@ def message(text: str, message_id: str, *, digest: str | None = None, cursor: in
 
 @dataclass
 class Talk:
-    """One session, as its viewers and callers have it."""
+    """One session, as its viewers and callers see it."""
 
     lab: Lab
     handle: WorkflowHandle[SessionWorkflow, str]
@@ -200,12 +200,12 @@ class Talk:
         return message_id
 
     async def stop(self, turn_id: str | None = None) -> None:
-        """Stops as the gateway does."""
+        """Stops the turn as the gateway does."""
         await self.handle.signal(SessionWorkflow.stop, Stop(id=uuid.uuid4().hex, turn_id=turn_id))
         self.lab.live.stop(self.handle.id)
 
     async def answer(self, question_id: str, *, answer_id: str = "", **fields: Any) -> None:
-        """Answers as the gateway does."""
+        """Answers a question as the gateway does."""
         answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
         await self.handle.signal(SessionWorkflow.answer, answer)
 
@@ -217,8 +217,8 @@ class Talk:
         await self.handle.signal(SessionWorkflow.configure, Configure(id=uuid.uuid4().hex, **changes))
 
     async def ask(self, query: Any, argument: Any) -> Any:
-        """The answer to a query. The test server at times forgets one that comes together with a signal, and the SDK one
-        that meets the end of a run; like a gateway's watch, this asks again."""
+        """The answer to a query. The test server occasionally loses a query that comes together with a signal, and the
+        SDK one that coincides with the end of a run; like a gateway's watch, this retries."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
@@ -242,7 +242,7 @@ class Talk:
         return found
 
     async def until(self, done: Callable[[list[Event]], bool], after: int = 0) -> list[Event]:
-        """Events after a cursor, as soon as `done` says that they are enough."""
+        """The events after a cursor, once `done` returns true for them."""
         async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
             while True:
                 found = await self.events(after)
@@ -251,12 +251,12 @@ class Talk:
                 await frames.get()
 
     async def streamed(self, text: str) -> None:
-        """Returns once the step that runs has streamed `text`."""
+        """Returns once the running step has streamed `text`."""
         async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
             await until_streamed(frames, lambda progress: any(part.text == text for part in progress.parts))
 
     async def turn(self, text: str, **options: Any) -> list[Event]:
-        """Says something; returns the events up to the end of that turn."""
+        """Sends a message; returns the events up to the end of its turn."""
         after = (await self.page(2**31)).seq
         await self.send(text, **options)
         return await self.until(lambda events: any(event.type == "turn.finished" for event in events), after)
@@ -296,7 +296,7 @@ def ends(events: list[Event], count: int = 1) -> bool:
 
 
 def check(events: list[Event]) -> None:
-    """What holds for every session, whatever happened to it."""
+    """The invariants of every session's events."""
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     for one, other, key in (
         ("turn.started", "turn.finished", "turn_id"),
@@ -334,8 +334,8 @@ async def open_lab(
     more_agents: Mapping[str, str] = {},
     more_tools: Sequence[Path] = (),
 ) -> AsyncIterator[Lab]:
-    """A worker with all parts on `client`'s server; `folder` is made if it is missing, and is the caller's.
-    `more_agents` are lines by name."""
+    """A worker with all parts on `client`'s server. `folder` is created if missing, and belongs to the caller.
+    `more_agents`: extra YAML lines by name."""
     parts = _parts(folder, settings, more_agents, more_tools)
     await parts.definitions.publish()
     stage = stage or Stage()
@@ -359,7 +359,7 @@ async def lab_on(
     more_tools: Sequence[Path] = (),
     **settings: Any,
 ) -> AsyncIterator[Lab]:
-    """Such a lab on this server, with settings of its own."""
+    """Such a lab on this server, with its own settings."""
     chosen = Settings.load(data_dir=folder, graceful_shutdown_s=0, **settings)
     client = await connect(chosen, address=server.address)
     async with open_lab(client, folder, chosen, more_agents=more_agents, more_tools=more_tools) as lab:

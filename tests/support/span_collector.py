@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry spans that are exported by OTLP over HTTP."""
+"""A collector of OpenTelemetry spans, exported by OTLP over HTTP."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 @dataclass(frozen=True)
 class Seen:
-    """A span, as it arrived."""
+    """A span, as it was received."""
 
     name: str
     trace: str
@@ -31,16 +31,16 @@ class Seen:
     end: int
     failed: bool
     service: str
-    #: Attributes of its events, by their names.
+    #: Attributes of the span's events, by event name.
     events: dict[str, dict[str, Any]]
 
 
 class Collector:
-    """Takes in what is exported by OTLP over HTTP."""
+    """Receives exports by OTLP over HTTP."""
 
     def __init__(self) -> None:
         self.spans: list[Seen] = []
-        #: All that came, for what must not be in it.
+        #: All bytes received, to check for content that must not be exported.
         self.raw = b""
         self._changed = asyncio.Condition()
 
@@ -56,7 +56,7 @@ class Collector:
         return Response(b"", media_type="application/x-protobuf")
 
     async def turn(self, session: str, turn_id: str) -> list[Seen]:
-        """The spans of a turn, once its own is there: it is exported after those below it have ended."""
+        """The spans of a turn, once its own span has arrived, which is exported after its children have ended."""
         digest = hashlib.sha256(f"default/{session}\n{turn_id}".encode()).hexdigest()
 
         def found() -> list[Seen]:

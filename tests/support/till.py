@@ -1,4 +1,4 @@
-"""Tools whose arguments become something else when they are validated; each returns what it was given."""
+"""Tools whose arguments change when they are validated; each returns the arguments it received."""
 
 from decimal import Decimal
 from enum import Enum
@@ -64,5 +64,5 @@ def _even(number: int) -> int:
 
 @activity.defn
 async def halve(number: Annotated[int, AfterValidator(_even)], times: int = 1) -> float:
-    """Halves an even number, which no schema can tell."""
+    """Halves an even number; no schema expresses that rule."""
     return float(number / 2**times)

@@ -1,4 +1,4 @@
-"""Agents whose tools are those of `tool_shop`, for the session lab, and what tests of tools ask of a session's events."""
+"""Agents for the session lab with the tools of `tool_shop`, and queries on a session's events for tests of tools."""
 
 import shutil
 import sys
@@ -59,7 +59,7 @@ tools:
   - stubborn
   - obstinate: {side_effects: once, on_unknown: stop}
 """
-#: Two calls run at the same time, whichever tools they are of.
+#: Two calls run at the same time, whichever tools they belong to.
 NARROW = """
 limits: {session: {parallel_calls: 2}}
 tools: [gather, tell]
@@ -91,7 +91,7 @@ Call = tuple[str, Any]
 
 
 def results(events: list[Event]) -> dict[str, ToolResult]:
-    """By call id. Each call has exactly one."""
+    """Results by call id. Fails if a call has more than one."""
     found = [event for event in events if isinstance(event, ToolFinished)]
     assert len({event.call_id for event in found}) == len(found)
     return {event.call_id: event.result for event in found}
@@ -103,7 +103,7 @@ def error(result: ToolResult) -> ToolError:
 
 
 async def turn(talk: Talk, *calls: Call) -> list[Event]:
-    """A turn whose first step asks for these calls; its events."""
+    """The events of a turn whose first step requests these calls."""
     talk.stage.plays = [Play("", calls), Play("done")]
     return await talk.turn("do it")
 
@@ -116,7 +116,7 @@ async def outcome(talk: Talk, *call: Any) -> ToolResult:
 
 
 async def begin(talk: Talk, *calls: Call, done: str = "tool.started", count: int = 0) -> list[Event]:
-    """Starts such a turn; its events, as soon as there are `count` of type `done`, or as many as calls."""
+    """Starts such a turn; returns its events once there are `count` of type `done` (by default, one per call)."""
     talk.stage.plays = [Play("", calls), Play("done")]
     after = (await talk.page(2**31)).seq
     await talk.send("do it")
@@ -129,7 +129,7 @@ async def end(talk: Talk, count: int = 1) -> list[Event]:
 
 
 async def whole(talk: Talk) -> None:
-    """Closes a session, and checks what holds for each: every call has its result, every approval its answer."""
+    """Closes a session, and checks its invariants: every call has its result, every approval its answer."""
     if not (await talk.page(2**31)).closed:
         await talk.close()
     await talk.handle.result()
@@ -148,7 +148,7 @@ async def shop_lab(server: DevServer, folder: Path) -> AsyncIterator[Lab]:
 
 @asynccontextmanager
 async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta], Awaitable[None]], Lab]]:
-    """Such a lab on a server whose clock skips, and what moves it on; it stands still while a tool runs."""
+    """Such a lab on a server with a skippable clock, and the function that advances it; it stops while a tool runs."""
     program = shutil.which("temporal-test-server", path=Path(sys.executable).parent)
     assert program is not None
     async with await WorkflowEnvironment.start_time_skipping(
@@ -166,7 +166,7 @@ async def skipping_lab(folder: Path) -> AsyncIterator[tuple[Callable[[timedelta]
                 try:
                     await environment.sleep(span)
                 except RPCError as error:
-                    # This server at times breaks a connection when the machine is busy.
+                    # This server occasionally drops a connection when the machine is busy.
                     if "http2" not in error.message:
                         raise
                     await environment.sleep(span)

@@ -1,7 +1,7 @@
-"""Tools for tests of tools. What they do they write into a ledger, a folder that is an argument of the call.
+"""Tools for tests of tools. They record what they do in a ledger, a folder that is an argument of the call.
 
-It needs nothing but the SDK, so it also runs on workers that are not Perdure's. Wherever a tool waits, it waits for a
-file, which a test makes when it likes.
+The module needs only the SDK, so it also runs on workers that are not Perdure's. Every tool that waits, waits for a
+file, which the test creates when it chooses.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def there(ledger: str, name: str) -> None:
 
 
 async def written(ledger: Path, word: str, count: int = 1, session: str = "") -> None:
-    """Returns once the tools have written `word` so often."""
+    """Returns once the tools have written `word` `count` times."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             if words(ledger, session)[word] >= count:
@@ -155,7 +155,7 @@ async def nap(seconds: float) -> str:
 
 @activity.defn
 async def tell(ledger: str, until: str) -> str:
-    """Says how far it is."""
+    """Reports progress."""
     activity.heartbeat("reading")
     activity.heartbeat({"message": "writing", "fraction": 0.5})
     activity.heartbeat(0.75)
@@ -175,7 +175,7 @@ async def report(ledger: str) -> str:
 
 @activity.defn
 def tell_thread(ledger: str, until: str) -> str:
-    """Says how far it is, from a thread."""
+    """Reports progress from a thread."""
     activity.heartbeat("reading")
     activity.heartbeat({"message": "writing", "fraction": 0.5})
     activity.heartbeat(0.75)
@@ -187,7 +187,7 @@ def tell_thread(ledger: str, until: str) -> str:
 
 @activity.defn
 async def say_oddly() -> str:
-    """Says in its heartbeats what JSON cannot hold, and lists a file whose name is no text."""
+    """Reports progress that JSON cannot hold, and lists a file whose name is not valid text."""
     for odd in ("caf\udce9", b"\xff", {"message": "\ud800", "raw": [b"\xff"]}, object()):
         activity.heartbeat(odd)
     return "caf\udce9"
@@ -195,7 +195,7 @@ async def say_oddly() -> str:
 
 @activity.defn
 async def resume() -> str:
-    """Fails when it has told how far it is, and then goes on from there."""
+    """Fails after a heartbeat, and then resumes from its details."""
     (page,) = activity.info().heartbeat_details or (0,)
     if page:
         return f"from page {page}"
@@ -213,7 +213,7 @@ def silent(seconds: float) -> str:
 
 @activity.defn
 async def last_word(ledger: str) -> str:
-    """Runs until it is stopped, and then says how far it came."""
+    """Runs until it is stopped, and then reports how far it came."""
     note(ledger, "begun")
     try:
         await asyncio.Event().wait()
@@ -224,7 +224,7 @@ async def last_word(ledger: str) -> str:
 
 @activity.defn
 def last_word_thread(ledger: str) -> str:
-    """Runs in a thread until it is stopped, and then says how far it came."""
+    """Runs in a thread until it is stopped, and then reports how far it came."""
     try:
         note(ledger, "begun")
         while True:
@@ -235,7 +235,7 @@ def last_word_thread(ledger: str) -> str:
 
 @activity.defn
 async def sulk(ledger: str) -> str:
-    """Fails in its own way when it is stopped."""
+    """Fails with its own error when it is stopped."""
     note(ledger, "begun")
     try:
         await asyncio.Event().wait()
@@ -246,7 +246,7 @@ async def sulk(ledger: str) -> str:
 
 @activity.defn
 async def stubborn(ledger: str, until: str) -> str:
-    """Does not hear that it is to stop."""
+    """Ignores its cancellation."""
     note(ledger, "begun")
     while not (Path(ledger) / until).exists():
         try:
@@ -259,5 +259,5 @@ async def stubborn(ledger: str, until: str) -> str:
 
 @activity.defn
 async def obstinate(ledger: str, until: str) -> str:
-    """Does not hear that it is to stop, happens once, and the turn ends where nobody knows what became of it."""
+    """Ignores its cancellation; must not be repeated, and the turn ends if its outcome is unknown."""
     return await stubborn(ledger, until)

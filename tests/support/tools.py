@@ -1,4 +1,4 @@
-"""The tools of the agents in `tests/agents`."""
+"""The tools of the agents in `tests/support/agents`."""
 
 import asyncio
 

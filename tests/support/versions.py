@@ -1,4 +1,4 @@
-"""A Temporal server, a gateway, and workers of several builds, as processes of their own."""
+"""A Temporal server, a gateway, and workers of several builds, in processes of their own."""
 
 import asyncio
 import sys
@@ -24,13 +24,13 @@ from tests.support.dev import Command, free_ports
 from tests.support.session_client import PATIENCE_S, Sessions
 
 DEPLOYMENT = "perdure"
-#: As the current build: workers without one carry on what begins.
+#: As the current build: unversioned workers run what begins.
 UNVERSIONED = ""
-#: It takes about a second.
+#: Normally it takes about a second.
 _PROPAGATION_S = 10
 Code = Literal["ours", "unguarded", "patched"]
 
-#: A tool that is at work until the file that it is given exists.
+#: A tool that runs until a given file exists.
 TOOLS = '''
 import asyncio
 from pathlib import Path
@@ -55,7 +55,7 @@ tools: [wait_for]
 class Place:
     def __init__(self, folder: Path, provider: FakeProvider) -> None:
         self.folder = folder
-        #: What the tool waits for.
+        #: The file that the tool waits for.
         self.gate = folder / "gate"
         (folder / "agents").mkdir()
         (folder / "agents" / "waiting.yaml").write_text(AGENT)
@@ -87,7 +87,7 @@ class Place:
         await self._stack.aclose()
 
     async def worker(self, code: Code, build: str | None = None) -> Command:
-        """A worker that is ready, and of `build` if one is given. Stops with the place at the latest."""
+        """A worker that is ready, of `build` if one is given. It stops with this `Place` at the latest."""
         versioning = {"PERDURE_DEPLOYMENT_NAME": DEPLOYMENT, "PERDURE_BUILD_ID": build} if build else {}
         program = () if code == "ours" else (sys.executable, Path(__file__).with_name("other_build.py"), code)
         worker = Command(self.folder, {**self.environment, **versioning}, ["worker"], program)
@@ -106,7 +106,7 @@ class Place:
         await _propagated(self.client, DEPLOYMENT)
 
     async def histories(self, session: str) -> list[WorkflowHistory]:
-        """Of all runs, the first one first."""
+        """The histories of all runs, oldest first."""
         run: str | None = (await self.client.get_workflow_handle(f"default/{session}").describe()).run_id
         found: list[WorkflowHistory] = []
         while run:
@@ -116,11 +116,11 @@ class Place:
         return found
 
     async def builds(self, session: str) -> list[set[str]]:
-        """Of each run."""
+        """The builds of each run."""
         return [builds_of(history) for history in await self.histories(session)]
 
     async def pinned_to(self, session: str) -> str | None:
-        """The build that the session is pinned to, as Temporal tells it."""
+        """The build to which Temporal has pinned the session."""
         described = await self.client.get_workflow_handle(f"default/{session}").describe()
         told = described.raw_description.workflow_execution_info.versioning_info
         if told.behavior != VersioningBehavior.VERSIONING_BEHAVIOR_PINNED:
@@ -128,7 +128,7 @@ class Place:
         return told.deployment_version.build_id
 
     async def wake(self, session: str, build: str) -> None:
-        """Sends a command that changes nothing; returns when the session is on `build`."""
+        """Sends a command that changes nothing; returns once the session is on `build`."""
         await self.client.get_workflow_handle(f"default/{session}").signal("configure", {"id": f"move-{build}"})
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -138,7 +138,7 @@ class Place:
 
 
 def builds_of(history: WorkflowHistory) -> set[str]:
-    """The builds that carried out a run, as its completed workflow tasks say."""
+    """The builds that executed a run, according to its completed workflow tasks."""
     return {
         event.workflow_task_completed_event_attributes.deployment_version.build_id
         for event in history.events
@@ -147,18 +147,18 @@ def builds_of(history: WorkflowHistory) -> set[str]:
 
 
 async def make_current(client: Client, deployment: str, build: str) -> None:
-    """As `temporal worker deployment set-current-version` does; waits until the server knows the build, and then until
-    all of the server knows what is current."""
+    """Does what `temporal worker deployment set-current-version` does: waits until the server knows the build, sets it,
+    and waits until the change has reached all of the server."""
     request = SetWorkerDeploymentCurrentVersionRequest(namespace=NAMESPACE, deployment_name=deployment, build_id=build)
     await _when_known(lambda: client.workflow_service.set_worker_deployment_current_version(request))
     await _propagated(client, deployment)
 
 
 async def _propagated(client: Client, deployment: str) -> None:
-    """Returns once all of the server knows what is current.
+    """Returns once the change of the current version has reached all of the server.
 
-    At times the server never says so although it does (temporalio/temporal, issue 11842), so this waits only so long; a
-    test waits for what it needs in any case.
+    At times the server never reports that, although it happened (temporalio/temporal, issue 11842), so the wait is
+    bounded; tests wait for what they need in any case.
     """
     request = DescribeWorkerDeploymentRequest(namespace=NAMESPACE, deployment_name=deployment)
     with suppress(TimeoutError):

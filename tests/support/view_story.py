@@ -1,4 +1,4 @@
-"""What tests of the pages' view have in common: a Node that runs the pages' modules, and stories: events in order."""
+"""For tests of the pages' view: a Node that runs the pages' modules, and stories, which are events in order."""
 
 import json
 import os
@@ -32,8 +32,8 @@ output(views);
 
 
 def open_node(site: Path) -> Node:
-    """Runs a script with what `client.js` and `below.js` export, `input` and `output(value)` in scope; returns what it
-    gave to `output`. The pages are laid out in `site` as the gateway serves them."""
+    """Runs a script with the exports of `client.js` and `sub_views.js`, `input` and `output(value)` in scope; returns
+    the value given to `output`. The pages are laid out in `site` as the gateway serves them."""
     binary = shutil.which("node")
     if binary is None and os.environ.get("PERDURE_CI") == "1":
         pytest.fail("node is missing, and with PERDURE_CI=1 nothing is skipped")
@@ -58,7 +58,7 @@ def open_node(site: Path) -> Node:
 
 
 class Story:
-    """Events in order; names only what matters to a test, and numbers the durable ones."""
+    """Events in order; a test names only what matters to it, and durable events are numbered."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -1,6 +1,6 @@
-"""An event loop whose time passes only when nothing else is left to do, and then at once.
+"""An event loop with virtual time: the clock advances only when nothing else is left to do, and then at once.
 
-So tests of time-outs and intervals take no time, and always happen in the same order. Not for threads or sockets.
+So tests of time-outs and intervals take no time and are deterministic. Not for threads or sockets.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Clock(selectors.DefaultSelector):
-    """The loop sleeps in here."""
+    """The loop sleeps here."""
 
     now = 1000.0
 
@@ -20,7 +20,7 @@ class _Clock(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise AssertionError("everything waits, and nothing will ever happen")
+                raise AssertionError("deadlock: every task waits, and no timer is set")
             self.now += max(timeout, 0)
         return ready
 
@@ -35,7 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs `main` to its end in virtual time. Fails where a task failed and nobody looked."""
+    """Runs `main` to its end in virtual time. Fails if a task failed without being awaited."""
     loop = VirtualLoop()
     troubles: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: troubles.append(context))

@@ -1,4 +1,4 @@
-"""A session, its viewers and what they make of what they are sent, for tests of watches."""
+"""A session, its viewers and their checks of the stream, for tests of watches."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -26,14 +26,14 @@ from tests.support.items import written
 from tests.support.virtual_time import run
 
 SESSION = "acme/s1"
-#: Seconds in which all that was told is heard, and after which nothing more happens by itself for a while.
+#: Seconds within which everything that was published is received; after that, nothing happens by itself for a while.
 SOON = 0.2
 TURN = ["turn.started", "message.added"]
 DONE = ["step.finished", "turn.finished"]
 
 
 class LossyLive(MemoryLive):
-    """Loses what it is told to lose, and repeats what it is told to repeat, as a live plane may."""
+    """Loses and repeats frames on request, as a live plane may."""
 
     loses_pokes = False
     loses_frames = False
@@ -48,7 +48,7 @@ class LossyLive(MemoryLive):
 
 
 class Session:
-    """A real session without Temporal: its state, its queries, and a worker that can be away."""
+    """A real session without Temporal: its state, its queries, and a worker that can be unavailable."""
 
     def __init__(self, story: Story | None = None) -> None:
         self.story = story or Story.new().loaded()
@@ -56,13 +56,13 @@ class Session:
         self.trouble: type[SessionError] | None = None
         #: Seconds that a query takes.
         self.delay = 0.01
-        #: The cursors that were asked for.
+        #: The cursors of the queries so far.
         self.asked: list[int] = []
         self.asking = 0
         self.most_asking = 0
         self.snapshots = 0
         self.looks = 0
-        #: The calls that Perdure's workers have, and those that others have, with what these told last.
+        #: Calls on Perdure's workers, and calls on other workers with their latest progress.
         self.own: set[str] = set()
         self.remote: dict[str, ToolProgress | None] = {}
         self.attempt = 0
@@ -73,14 +73,14 @@ class Session:
     def seq(self) -> int:
         return self.story.state.seq
 
-    # What the gateway asks.
+    # The gateway's queries.
 
     async def ask(self, session: str, after: int) -> EventsPage:
         self.asked.append(after)
         self.asking += 1
         self.most_asking = max(self.most_asking, self.asking)
         try:
-            # Time passes before the session looks, and before its answer is here.
+            # Time passes before the session reads its state, and before its answer arrives.
             await asyncio.sleep(self.delay / 2)
             self._check(session)
             page = answers.events(self.story.state, after)
@@ -108,7 +108,7 @@ class Session:
         if self.trouble is not None:
             raise self.trouble
 
-    # What the session does.
+    # Actions of the session.
 
     def poke(self) -> None:
         self.live.poke(SESSION, self.seq)
@@ -138,7 +138,7 @@ class Session:
             self.live.delta(SESSION, delta)
 
     def say_late(self, number: int) -> None:
-        """One of the attempts so far is heard of, or ends, once more: a repeat, or what one said that was given up."""
+        """Repeats a frame of an earlier attempt: a fragment, or its end, possibly of an attempt that was given up."""
         step, attempt = list(self.said)[number % len(self.said)]
         said = self.said[step, attempt]
         n = number % (len(said) + 1)
@@ -150,7 +150,7 @@ class Session:
             self.live.end(SESSION, step, attempt)
 
     def answered(self) -> None:
-        """The open step finishes with what its last attempt said."""
+        """Finishes the open step with the fragments of its last attempt."""
         said = "".join(self.said.get((self.step, self.attempt), []))
         self.live.end(SESSION, self.step, self.attempt)
         self.story.answered(Text(text=said))
@@ -172,7 +172,7 @@ class Session:
         return turn.step.step_id
 
     def open_at(self, cursor: int) -> str | None:
-        """The step that is open for who knows the events up to `cursor`."""
+        """The step that is open as of the events up to `cursor`."""
         step: str | None = None
         for event in self.story.state.events:
             if event.seq > cursor:
@@ -197,7 +197,7 @@ def watches(session: Session, folder: Path, *, viewer_queue: int = 1000, patienc
 
 
 def play(folder: Path, scene: Callable[[Session, Watches], Coroutine[Any, Any, None]], **options: Any) -> None:
-    """Plays a scene, in virtual time, with a new session and a gateway made with `options`."""
+    """Plays a scene, in virtual time, with a new session and a gateway created with `options`."""
 
     async def whole() -> None:
         session = Session()
@@ -207,8 +207,8 @@ def play(folder: Path, scene: Callable[[Session, Watches], Coroutine[Any, Any, N
 
 
 @dataclass
-class Told:
-    """What a client makes of a stream, and across streams. Fails on whatever the contract does not allow."""
+class ClientView:
+    """A client's view of one or more streams. Fails on everything that the API's contract does not allow."""
 
     session: Session
     cursor: int = 0
@@ -216,7 +216,7 @@ class Told:
     attempt: int = 0
     n: int = 0
     text: str = ""
-    #: Short: types of events, `+text` of deltas, `=text` of step snapshots.
+    #: A short form: types of events, `+text` for deltas, `=text` for step snapshots.
     short: list[str] = field(default_factory=list)
 
     def connect(self) -> None:
@@ -259,18 +259,18 @@ class Told:
             self.step, self.attempt, self.n = None, 0, 0
 
     def _check(self, data: dict[str, Any]) -> None:
-        """A live frame is of the open step, and never of an attempt below the highest seen."""
+        """A live frame belongs to the open step, and never to an attempt below the highest seen."""
         assert data["step_id"] == self.step
         assert data["attempt"] >= self.attempt
 
     def _compare(self) -> None:
-        """What is shown is what the attempt said, up to some fragment."""
+        """The text shown is what the attempt streamed, up to some fragment."""
         assert self.step is not None
         assert self.text == "".join(self.session.said[self.step, self.attempt][: self.n])
 
 
 class Viewer:
-    """A client that reads until it is told to go. `comes_again` makes one that resumes by its cursor."""
+    """A client that reads until it disconnects. `comes_again`: it reconnects with its cursor."""
 
     def __init__(
         self,
@@ -282,7 +282,7 @@ class Viewer:
         pause: float = 0,
         comes_again: bool = False,
     ) -> None:
-        self.told = Told(session, after or 0)
+        self.view = ClientView(session, after or 0)
         self.items: list[Item] = []
         #: How each connection ended: `end`, `cut`, or a problem's code.
         self.ends: list[str] = []
@@ -295,7 +295,7 @@ class Viewer:
 
     @property
     def short(self) -> list[str]:
-        return self.told.short
+        return self.view.short
 
     @property
     def seqs(self) -> list[int]:
@@ -306,14 +306,14 @@ class Viewer:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def check(self) -> None:
-        """Fails where what went wrong ended the reading."""
+        """Fails if an unexpected error ended the reading."""
         if self.task.done():
             self.task.result()
 
     async def _read(self) -> None:
         after = self._after
         while True:
-            self.told.connect()
+            self.view.connect()
             try:
                 await self._follow(self._gateway.follow(self._name, after))
                 self.ends.append("end")
@@ -323,13 +323,13 @@ class Viewer:
                 self.ends.append(error.code)
             if not self._comes_again or self.ends[-1] == "end":
                 return
-            after = self.told.cursor
+            after = self.view.cursor
             await asyncio.sleep(0.5)
 
     async def _follow(self, items: AsyncGenerator[Item]) -> None:
         async with aclosing(items):
             async for item in items:
                 self.items.append(item)
-                self.told.take(item)
+                self.view.take(item)
                 if self.pause:
                     await asyncio.sleep(self.pause)

@@ -1,7 +1,7 @@
 """How the demo model fills in a tool's arguments: from the tool's JSON Schema and what the user wrote. Pure.
 
-Each thing found in the text (a quoted string, an id, a number) is used once, in the order in which it stands there.
-A required argument always gets some value; an optional one only where the text speaks of it.
+Each item found in the text (a quoted string, an id, a number) is used once, in the order of the text. A required argument
+always gets some value, an optional one only if the text mentions it.
 """
 
 import re
@@ -24,7 +24,7 @@ PLACE: Final = re.compile(r"\b(?:in|for|at|to|from) ((?:[A-Z][\w'-]+ ?)+)")
 ARITHMETIC: Final = re.compile(
     r"(?<![\w.])[-(]*\d+(?:\.\d+)?\)*(?:\s*(?:\*\*|[-+*/×÷^%])\s*[-(]*\d+(?:\.\d+)?\)*)+(?!\w)"
 )
-#: Where a schema that contains itself is given up.
+#: Levels after which a recursive schema is given up.
 _DEEPEST: Final = 5
 _SPOKEN: Final = {
     r"(?<=[\d)])\s+plus\s+(?=[\d(-])": " + ",
@@ -40,7 +40,7 @@ def words(name: str) -> list[str]:
 
 
 def expression(text: str) -> str | None:
-    """The first sum in `text`, with operators that programs know; dates are none."""
+    """The first arithmetic expression in `text`, with operators that programs know. Dates do not count."""
     for spoken, operator in _SPOKEN.items():
         text = re.sub(spoken, operator, text)
     found = next((match[0] for match in ARITHMETIC.finditer(DATE.sub("", text))), None)
@@ -48,13 +48,13 @@ def expression(text: str) -> str | None:
 
 
 def arguments(schema: Schema, text: str, tool: str) -> dict[str, JsonValue]:
-    """Arguments for `tool`, whose input is `schema`, as far as `text` gives them."""
+    """Arguments for `tool`, whose input schema is `schema`, as far as `text` gives them."""
     return _Found(text, tool, schema).object(schema)
 
 
 @dataclass(slots=True)
 class _Found:
-    """What is still unused of the text."""
+    """What has not been used of the text yet."""
 
     text: str
     tool: str
@@ -166,7 +166,7 @@ class _Found:
         return self._rest() or str(schema.get("default") or "demo")
 
     def _rest(self) -> str:
-        """The text without the words of the tool's own name and what leads up to them."""
+        """The text without the tool's name and what leads up to it."""
         last = max(
             (match.end() for word in words(self.tool) for match in re.finditer(word, self.text.lower())), default=0
         )

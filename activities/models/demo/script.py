@@ -1,7 +1,7 @@
 """What the demo model says, and which tools it calls: a pure function of its request. It never claims to know anything.
 
-Order of what counts: the results of tools, a failure that was asked for, tools that the text names, long texts, what
-the conversation holds, time, sums and addresses, and else a friendly word on what this is.
+It reacts to the first of these: results of tools, a requested failure, tools that the text names, requests for long texts
+or for what was said before, times, sums and addresses. Otherwise it explains in a friendly way what it is.
 """
 
 import re
@@ -29,7 +29,7 @@ class CallTools:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """`/fail KIND`, or `/fail KIND once` for the first attempt alone."""
+    """`/fail KIND`, or `/fail KIND once` for the first attempt only."""
 
     kind: str
     once: bool
@@ -38,7 +38,7 @@ class Fail:
 
 Script = Say | CallTools | Fail
 
-#: Characters of a message that count.
+#: Characters of a message that are read.
 _READ: Final = 2000
 _FAIL: Final = re.compile(r"/fail\b[ \t]*(\w*)(?:[ \t]+(once)\b)?", re.IGNORECASE)
 _TIME: Final = re.compile(
@@ -55,12 +55,12 @@ _ASK_ME: Final = re.compile(
     r"\bask me (?:a question|about|for|how|if|my|what|when|where|whether|which|who)\b", re.IGNORECASE
 )
 
-#: What most tools' names begin with, and people leave out.
+#: Words with which most tools' names begin, and which people leave out.
 _VERBS: Final = frozenset(["add", "create", "fetch", "find", "get", "issue", "list", "look", "make", "read", "show"])
 
 
 def script(request: dict[str, Any]) -> Script:
-    """The next step of the demo model's part in the conversation of `request` (see `Demo.request`)."""
+    """The demo model's next step in the conversation of `request` (see `Demo.request`)."""
     messages: list[dict[str, Any]] = request["messages"]
     results = _newest_results(messages)
     if results:
@@ -99,7 +99,7 @@ def _talk(text: str, before: list[str], count: int, tools: list[dict[str, Any]])
 
 
 def _named(name: str, text: str) -> bool:
-    """The tool's name stands in the text, or all the words of its name do."""
+    """The tool whose name, or all words of whose name, are in the text."""
     lower = text.lower()
     if re.search(rf"(?<!\w){re.escape(name.lower())}(?!\w)", lower):
         return True
@@ -122,7 +122,7 @@ def _implied(name: str, text: str) -> bool:
 
 
 def _about(tools: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """The tool whose subject the text names first, as in `refund A-1001`, if the text gives it something to work on."""
+    """The tool whose subject the text names first, as in `refund A-1001`, if the text gives it an argument."""
     if not (IDENTIFIER.search(text) or QUOTED.search(text)):
         return []
     found: list[tuple[int, dict[str, Any]]] = []
@@ -135,7 +135,7 @@ def _about(tools: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
 
 
 def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results of the last step, if nothing was said since."""
+    """Results of the last step, if nothing has been said since."""
     results: list[dict[str, Any]] = []
     for message in reversed(messages):
         if message["role"] != "tool":
@@ -145,7 +145,7 @@ def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """What the user wrote, as far as it is read: a hostile text must not keep the worker busy."""
+    """What the user wrote, cut to what is read: a hostile text must not keep the worker busy."""
     return "\n".join(part["text"] for part in message["parts"] if part["type"] == "text")[:_READ].strip()
 
 

@@ -4,12 +4,12 @@ import json
 import re
 from typing import Any, Final
 
-#: Asks for a long answer. "How long" does not.
+#: Words that ask for a long answer. "How long" does not.
 LONG: Final = re.compile(
     r"\b(?:(?<!how )(?<!as )long|stor(?:y|ies)|essay|poem|slow(?:ly)?|count (?:up )?to \d+)\b", re.IGNORECASE
 )
 _COUNT: Final = re.compile(r"\bcount (?:up )?to (\d+)\b", re.IGNORECASE)
-#: Counting further would take minutes and help nobody.
+#: Counting further would take minutes, to no use.
 _HIGHEST: Final = 5000
 _TOPIC: Final = re.compile(r"\babout ([^.?!\n]{2,60})", re.IGNORECASE)
 _NAME: Final = re.compile(r"\b(?:my name is|call me|i am called|i'm called)\s+([^\W\d_][\w'-]*)", re.IGNORECASE)
@@ -50,7 +50,7 @@ _STORY: Final = (
 
 
 def default_answer(text: str, before: list[str], count: int, tools: list[str]) -> str:
-    """`before` is what the user said until now, `count` the messages of the conversation, this one included."""
+    """`before` is what the user has said so far, `count` the number of messages so far, including this one."""
     if found := _NAME.search(text):
         opening = f"Nice to meet you, {found[1]}."
     elif _GREETING.search(text):
@@ -70,7 +70,7 @@ def default_answer(text: str, before: list[str], count: int, tools: list[str]) -
 
 
 def recollection(text: str, before: list[str], count: int) -> str:
-    """What the user said before, the parts first that have to do with `text`."""
+    """What the user said before, beginning with what is related to `text`."""
     if found := _NAME.search(text):
         return f"Nice to meet you, {found[1]}. I will remember it: this session keeps every word, also when I am restarted."
     if not before:
@@ -91,9 +91,9 @@ def recollection(text: str, before: list[str], count: int) -> str:
 
 
 def long_text(text: str) -> str:
-    """Numbers where counting is asked for, else at least 400 words."""
+    """Numbers if the text asks for counting, else at least 400 words."""
     if found := _COUNT.search(text):
-        # Hostile digits: int() refuses thousands of them.
+        # int() raises on thousands of digits.
         last = int(found[1]) if len(found[1]) < 6 else _HIGHEST
         counted = ", ".join(str(number) for number in range(1, min(last, _HIGHEST) + 1))
         return f"{counted}." if last < _HIGHEST else f"{counted}. That is as far as I go."
@@ -108,7 +108,7 @@ def long_text(text: str) -> str:
 
 
 def tool_report(results: list[dict[str, Any]]) -> str:
-    """What the tools gave, failures plainly."""
+    """The results of the tools, and their failures in plain words."""
     lines: list[str] = []
     for result in results:
         output = result["output"]
@@ -124,7 +124,7 @@ def tool_report(results: list[dict[str, Any]]) -> str:
 
 
 def _plain(output: Any) -> str:
-    """JSON as people read it: `status: shipped, items: 2`."""
+    """JSON in readable form: `status: shipped, items: 2`."""
     match output:
         case None:
             return "nothing"

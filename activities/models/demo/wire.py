@@ -1,8 +1,8 @@
 """The demo model: ships with the product, needs no key, and really streams, reasons, calls tools and fails on request.
 
-Rule 1: the same request gives the same answer; only `/fail … once` looks at the attempt.
-Rule 2: it says that it is a demo. What it says and calls is decided in `demo_script`; this file streams it.
-Rule 3: tokens are estimated as a quarter of the characters, of the request's JSON and of what is written.
+Rule 1: the same request gives the same answer. Only `/fail … once` depends on the attempt.
+Rule 2: it says that it is a demo. `script` decides what it says and calls; this file streams it.
+Rule 3: tokens are estimated as a quarter of the characters, both of the request's JSON and of the answer.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
-#: Seconds from word to word: about the pace of a real model.
+#: Seconds per word, about the pace of a real model.
 PACE: Final = 0.025
 
 _FAILURES: Final[dict[str, Callable[[], Exception]]] = {
@@ -42,12 +42,12 @@ _FAILURES: Final[dict[str, Callable[[], Exception]]] = {
     "connection": ConnectionResetError,
 }
 _FAILURES["401"] = _FAILURES["auth"]
-#: These come when half of the answer is out.
+#: Failures that come in the middle of the answer.
 _MIDWAY: Final[dict[str, Callable[[], Exception]]] = {
     "cut": StreamTruncated,
     "event": _FAILURES["529"],
 }
-#: What neither the script nor a reader of the trace needs.
+#: Fields that neither the script nor a reader of the trace needs.
 _LEFT_OUT: Final[dict[str, Any]] = {
     "id": True,
     "turn_id": True,
@@ -77,7 +77,7 @@ class Demo:
         self._provider = provider
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        """The conversation in neutral form, without examples: the demo model would take them for the user's words."""
+        """The conversation in neutral form, without examples, which the demo model would take for the user's words."""
         return {
             "model": prompt.model.model_name,
             "system": prompt.system,

@@ -122,7 +122,7 @@ class ArrivingAnswer:
         return block.part
 
     def _count(self, usage: anthropic.types.Usage | anthropic.types.MessageDeltaUsage | None) -> None:
-        """Counts are totals so far; one that is left out stays as it was."""
+        """Counts are totals so far. One that is missing is unchanged."""
         if usage is not None:
             details = usage.output_tokens_details
             counts = {
@@ -145,7 +145,7 @@ class ArrivingAnswer:
 
 
 def _given(block: _Block) -> str:
-    """The arguments that some compatible servers give in whole with the block's start, as JSON; "" where there are none."""
+    """The arguments, as JSON, if a compatible server sent them complete with the block's start, else an empty text."""
     given = block.start.get("input")
     return given if isinstance(given, str) else compact(given) if given else ""
 
@@ -155,14 +155,14 @@ def _part(block: _Block, call_id: str, *, good: bool) -> Part:
     text = "".join(block.text)
     match block.start["type"]:
         case "thinking":
-            # Without a signature (compatible servers send none) it may never be sent back.
+            # Without a signature, which compatible servers do not send, it may never be sent back.
             signed: dict[str, JsonValue] = {"type": "thinking", "thinking": text, "signature": block.signature}
             return Reasoning(text=text, native=Native(api=API, block=signed) if block.signature else None)
         case "redacted_thinking":
             return Reasoning(native=Native(api=API, block=block.start))
         case "tool_use":
-            # The API itself begins with an empty object, always: that is what a call without arguments comes to in the end,
-            # but not one that was cut before its first byte.
+            # The API always begins with an empty object. It stands for a call without arguments if the answer ended well, but
+            # not if the answer was cut before the first byte of them.
             nothing = "{}" if good and block.start.get("input") == {} else ""
             args, raw = parse_arguments(text if text.strip() else _given(block) or nothing)
             native = Native(api=API, block=block.start | {"input": args})

@@ -63,13 +63,13 @@ class ArrivingAnswer:
         for choice in chunk.choices or ():
             deltas += self._take(choice.delta)
             if self.finish is None or not is_bad(self.finish):
-                # What was said to be cut is not made whole by a later word. Words that say nothing (`null`, `in_progress`)
-                # stand in every chunk of some servers.
+                # An answer that was reported as cut stays cut, whatever word follows. Some servers send words without meaning
+                # (`null`, `in_progress`) in every chunk.
                 self.finish = choice.finish_reason or self.finish
         return deltas
 
     def whole(self, *, done: bool) -> Answer:
-        """`done`: the server said so, with a finish reason or without."""
+        """`done`: `[DONE]` came, with a finish reason or without."""
         if self.finish is None and not done:
             raise StreamTruncated
         parts: list[Part] = []
@@ -77,7 +77,7 @@ class ArrivingAnswer:
         for written in self.parts:
             calls += written.kind == "tool_input"
             parts.append(_part(written, f"{self.step_id}.c{calls}"))
-        # Without a reason, what was said is whole, and calls are if they look so.
+        # Without a reason, the text counts as complete, and so do calls whose arguments are.
         word = "refusal" if self.refused else self.finish or ("" if calls else "stop")
         end = ending(word, parts, self.tools)
         return Answer(end.parts, self.model, self.usage, end.stop, end.word)
@@ -101,12 +101,12 @@ class ArrivingAnswer:
         function = call.function
         name = (function.name if function else None) or ""
         arguments: Any = (function.arguments if function else None) or ""
-        # Some servers send an object in place of its JSON: not a fragment, but all that there is.
+        # Some servers send an object instead of its JSON: not a fragment, but the complete arguments.
         whole = not isinstance(arguments, str)
         text = compact(arguments) if whole else arguments
         index = call.index or 0
         written = self.calls.get(index)
-        # Some servers give every call the index 0 and only another id.
+        # Some servers give every call the index 0, and only the ids differ.
         if written is None or (name and call.id and call.id != written.id):
             written = self.calls[index] = self._begin("tool_input")
             written.name, written.id = name, call.id or ""

@@ -68,7 +68,7 @@ class OpenAIResponses:
                     "name": tool.name,
                     "description": tool.description,
                     "parameters": fit.schema,
-                    # Else the API takes it as true.
+                    # The default of the API is true.
                     "strict": fit.strict,
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
@@ -140,7 +140,7 @@ def _item(part: Text | Reasoning | Call, following: tuple[Text | Reasoning | Cal
             said: JsonValue = [{"type": "output_text", "text": part.text, "annotations": []}]
             return _own(part) or {"type": "message", "role": "assistant", "content": said}
         case Reasoning():
-            # Without the item that it led to, reasoning is refused; an answer that was cut short may have none.
+            # Reasoning is refused without the item that it led to, which an answer that was cut may not have.
             led_to = next((other for other in following if not isinstance(other, Reasoning)), None)
             return _own(part) if led_to and _own(led_to) else {}
         case Call():

@@ -31,9 +31,9 @@ class _Arriving:
     part: int | None = None
     text: list[str] = field(default_factory=list)
     name: str = ""
-    #: Which of an item's summaries or texts came last.
+    #: The summary or text of the item that came last.
     section: tuple[str, int] | None = None
-    #: The item as it is in the end.
+    #: The complete item.
     done: dict[str, Any] = field(default_factory=dict)
 
 
@@ -141,7 +141,7 @@ class ArrivingAnswer:
         return rest
 
     def _rest(self, arriving: _Arriving, whole: str) -> list[Delta]:
-        """What viewers have not seen yet of a text that is whole now."""
+        """What viewers have not seen yet of a text that is complete now."""
         streamed = "".join(arriving.text)
         unseen = whole[len(streamed) :] if whole.startswith(streamed) else ""
         unknown = arriving.kind == "tool_input" and arriving.part is None
@@ -160,7 +160,7 @@ class ArrivingAnswer:
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    """`item` as it came, without nulls, which the API gives but does not take, and fit to be written as JSON."""
+    """`item` as it came, but without nulls, which the API sends but does not accept, and without lone surrogates."""
     written = encodable(json.dumps(item, ensure_ascii=False))
     plain: dict[str, Any] = json.loads(written, object_hook=_without_nulls)
     return plain
@@ -182,22 +182,22 @@ def _text(item: dict[str, Any]) -> str:
 
 
 def _written(arguments: Any) -> str:
-    """Arguments as the JSON text that they should be; some servers send the object itself."""
+    """Arguments as JSON text. Some servers send the object itself."""
     return arguments if isinstance(arguments, str) else "" if arguments is None else compact(arguments)
 
 
 def _part(arriving: _Arriving, call_id: str) -> Part:
-    """From the item that is done; of one that never was, what had come of it."""
+    """The part of a complete item, or of what has come of an incomplete one."""
     item = arriving.done
     streamed = "".join(arriving.text)
-    # Some servers leave the arguments out of the item once they have sent them.
+    # Some servers omit the arguments from the item once they have streamed them.
     text = (_text(item) or (streamed if arriving.kind == "tool_input" else "")) if item else streamed
     native = Native(api=API, block=item) if item else None
     match arriving.kind:
         case "text":
             return Text(text=text, native=native)
         case "reasoning":
-            # The status of a reasoning item is for reading only.
+            # The status of a reasoning item must not be sent back.
             block = {name: value for name, value in item.items() if name != "status"}
             kept = Native(api=API, block=block) if item.get("encrypted_content") else None
             return Reasoning(text=text, native=kept)

@@ -8,7 +8,9 @@ import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler, setText } from '../shared/dom.js';
 import { textOf } from '../shared/format.js';
+import { followAgents } from './agents.js';
 import { Outbox } from './outbox.js';
+import { drawRefused } from './refused.js';
 import { Sidebar } from './sidebar.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
@@ -17,6 +19,7 @@ import { drawWelcome, readInputs } from './welcome.js';
 const FIRST_AGENT = 'assistant';
 const REMEMBERED = 'perdure.session';
 const DRAFT = 'perdure.draft';
+const NONE = [];
 
 const client = new PerdureClient();
 const page = {
@@ -25,6 +28,8 @@ const page = {
   view: emptyView(),
   agents: null,
   agent: null,
+  /** Of the files of agents. */
+  problems: [],
   temporalUi: null,
   /** Enter was pressed before the agents were known; the message goes out with them. */
   hurried: false,
@@ -45,20 +50,14 @@ async function start() {
   box.value = localStorage.getItem(DRAFT) ?? '';
   fitBox();
   setInterval(() => tick(transcript), 1000);
-  await loadAgents();
+  await followAgents(client, () => page.sessionId === null && !document.hidden, takeAgents);
 }
 
-async function loadAgents() {
-  for (let pause = 500; !page.agents; pause = Math.min(pause * 2, 4000)) {
-    try {
-      const { agents, temporal_ui: temporalUi } = await client.agents();
-      Object.assign(page, { agents, temporalUi });
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, pause));
-    }
-  }
-  page.agent = page.agents.find(({ name }) => name === FIRST_AGENT) ?? page.agents[0] ?? null;
-  drawNewChat();
+function takeAgents({ agents, temporal_ui: temporalUi, problems }) {
+  const before = offered();
+  Object.assign(page, { agents, temporalUi, problems });
+  page.agent = agentNamed(page.agent?.name ?? FIRST_AGENT) ?? agents[0] ?? null;
+  if (offered() !== before) drawNewChat();
   if (page.hurried) submit();
   draw();
 }
@@ -77,6 +76,7 @@ function open(sessionId) {
   } else {
     localStorage.removeItem(REMEMBERED);
     if (location.hash) history.replaceState(null, '', location.pathname);
+    welcome.replaceChildren();
     drawNewChat();
   }
   page.follow = true;
@@ -162,6 +162,7 @@ function drawPage() {
     : (agent?.name ?? '');
   const working = runningTurn() !== undefined || view.status === 'working';
   welcome.hidden = sessionId !== null;
+  drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   drawTranscript(transcript, view, waiting, actions);
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
@@ -170,8 +171,9 @@ function drawPage() {
   byId('stop').hidden = !working;
   byId('stop').disabled = page.stopping !== null;
   drawComposer();
-  if (page.follow) scroll.scrollTop = scroll.scrollHeight;
-  byId('to-latest').hidden = page.follow;
+  // A new chat is read from its top.
+  if (page.follow && sessionId !== null) scroll.scrollTop = scroll.scrollHeight;
+  byId('to-latest').hidden = page.follow || sessionId === null;
   // The list is drawn anew only for what it shows, not for each fragment of an answer.
   const entry = JSON.stringify(currentEntry());
   if (entry !== page.listEntry) sidebar.draw();
@@ -232,6 +234,7 @@ const actions = {
 };
 
 const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
+const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
 const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
 
@@ -278,7 +281,7 @@ function listen() {
   box.addEventListener('input', () => (localStorage.setItem(DRAFT, box.value), fitBox()));
   scroll.addEventListener('scroll', () => {
     page.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-    byId('to-latest').hidden = page.follow;
+    byId('to-latest').hidden = page.follow || page.sessionId === null;
   });
   // A picture that is loaded makes the conversation longer.
   scroll.addEventListener('load', draw, true);

@@ -25,7 +25,18 @@ export function drawWelcome(container, agents, agent, onPick) {
   const who = agents.length > 1 ? picker(agents, agent, onPick) : h('h3', {}, agent.name);
   const about = h('div', { class: 'about' }, who, agent.description ? h('p', {}, agent.description) : null, tools);
   const nodes = [title, promise, about, inputsForm(agent)];
+  const typed = container.dataset.agent === agent.name ? [...container.querySelectorAll('[data-type]')] : [];
+  container.dataset.agent = agent.name;
   container.replaceChildren(...nodes.filter(Boolean));
+  typed.forEach((field) => keep(field, container));
+}
+
+/** What was typed outlives a change of the agents' files. */
+function keep(field, container) {
+  const now = container.querySelector(`[name="${CSS.escape(field.name)}"]`);
+  if (now?.dataset.type !== field.dataset.type) return;
+  now.value = field.value;
+  now.checked = field.checked;
 }
 
 /** The values of the form in `container`, {} where there is none, or null where something required is missing. */

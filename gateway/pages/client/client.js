@@ -6,17 +6,17 @@
  *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
  *   await client.send(session_id, { text: 'Hello', messageId: newId() });
  *
- * What a session asks is in the view (`openQuestions(view)`) and is answered by `answer`; what its sub-agents ask
- * (`openBelow(view)`) is answered at the question's own `session_id`. Client tools can answer by themselves:
+  * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
+  * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
  *
  *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
  *
- * Rule 1: whoever sends makes the id, so everything that is sent can be sent again until the server has answered.
- * Rule 2: nothing but `session.closed` ends a stream; whatever else breaks it, it comes back and goes on where it was.
- * The view that `watch` keeps is described in `view.js`.
+  * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
+  * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
+  * `view.js` describes the view that `watch` keeps.
  */
 
-// This file is served as /client.js, the others are below /pages/.
+// This file is served as /client.js, the others below /pages/.
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
@@ -26,11 +26,11 @@ export { emptyView, openBelow, openQuestions, reduce, withFacts };
 
 const RETRIED = new Set([408, 429, 502, 503, 504]);
 
-/** An answer of the server that is not a success. `status` is HTTP's, `code` is stable, `message` is for people. */
+/** An error response of the server. `status` is HTTP's, `code` is stable, `message` is for people. */
 export class PerdureError extends Error {
   constructor(status, problem = {}, retryAfter = null) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
-    // `errors`: of a 422, [{field, message}].
+    // `errors`: for a 422, [{field, message}].
     const { code = null, errors = [] } = problem;
     Object.assign(this, { name: 'PerdureError', status, code, errors, retryAfter });
   }
@@ -40,40 +40,40 @@ export class PerdureError extends Error {
   }
 }
 
-/** A new id, also on pages that were not served securely, where `randomUUID` is missing. */
+/** A new id, also on pages in an insecure context, where `randomUUID` is missing. */
 export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export class PerdureClient {
-  /** `baseUrl` without a slash at its end; '' means the page's own server. `headers` go with every request. */
+  /** `baseUrl` has no trailing slash; '' means the page's own server. `headers` are sent with every request. */
   constructor({ baseUrl = '', headers = {}, fetch = (...args) => globalThis.fetch(...args) } = {}) {
     Object.assign(this, { baseUrl, headers, fetch });
   }
 
-  /** Idempotent on `sessionId`, tried again until the server answers. `message`: the first one, {message_id, text}. */
+  /** Idempotent on `sessionId`; retried until the server answers. `message`: the first one, {message_id, text}. */
   createSession({ agent, sessionId = newId(), inputs, message, user, metadata, signal, onRetry }) {
     const body = { agent, session_id: sessionId, inputs, message, user, metadata };
     return retrying(() => this.call('POST', '/v1/sessions', { body, signal }), { signal, onRetry });
   }
 
-  /** Sends one message once, however often the network fails meanwhile. → {session_id, message_id, seq, status, position?, waiting_for?} */
+  /** Sends a message exactly once, despite retries. → {session_id, message_id, seq, status, position?, waiting_for?} */
   send(sessionId, { messageId = newId(), text, parts, signal, onRetry }) {
     const body = parts ? { message_id: messageId, parts } : { message_id: messageId, text };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });
   }
 
-  /** Stops the turn, keeps the session. With `turnId`, only if that turn still runs. */
+  /** Stops the turn and keeps the session. With `turnId`, only if that turn is still running. */
   stop(sessionId, turnId) {
     const body = turnId ? { turn_id: turnId } : {};
     return retrying(() => this.call('POST', `${path(sessionId)}/stop`, { body }), { tries: 5 });
   }
 
   /**
-   * Answers an open question. `answer`: {approved, reason?, args?, remember?} for an approval, {result} for what a client tool
-   * asks, or {approved: false, reason?} where no result will come. Throws with code `already_answered` (409) for whoever
-   * comes second, and names the field that does not fit in `errors` (422).
+   * Answers an open question. `answer`: {approved, reason?, args?, remember?} for an approval, {result} for a client tool's
+   * question, or {approved: false, reason?} if there will be no result. Throws with code `already_answered` (409) if someone
+   * else answered first; a 422 names the invalid field in `errors`.
    */
   answer(sessionId, questionId, answer, { signal, onRetry } = {}) {
     const body = { question_id: questionId, ...answer };
@@ -83,16 +83,16 @@ export class PerdureClient {
   agents = () => this.call('GET', '/v1/agents');
   session = (sessionId) => this.call('GET', path(sessionId));
   close = (sessionId) => this.call('DELETE', path(sessionId));
-  /** A new session with the past of this one up to `turnId`; `choices`: {agent, model, text}. Each call makes another. */
+  /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
   fork = (sessionId, turnId, choices = {}) =>
     this.call('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
   configure = (sessionId, changes) => this.call('PATCH', path(sessionId), { body: changes });
   setLimits = (sessionId, limits) => this.call('PATCH', `${path(sessionId)}/limits`, { body: limits });
-  /** `query` of lists: {agent, status, user, cursor}; of a trace: {after, limit} for a page, {step} for one step. */
+  /** `query` for lists: {agent, status, user, cursor}; for a trace: {after, limit} for a page, {step} for one step. */
   listSessions = (query = {}) => this.call('GET', `/v1/sessions${queryString(query)}`);
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
-  /** The session's events greater than `after` (null: from the start), for ever, until it is closed. */
+  /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
   stream(sessionId, { after = null, onEvent, onState } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
     return new SessionStream({ url, after, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
@@ -100,7 +100,7 @@ export class PerdureClient {
 
   /**
    * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
-   * `tools`: functions by the names of client tools; see `client_tools.js` for what holds of them.
+   * `tools`: functions by client tool name; `client_tools.js` has their rules.
    */
   watch(sessionId, { onView: draw, onState, tools = {} }) {
     const live = { view: emptyView() };
@@ -115,9 +115,9 @@ export class PerdureClient {
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
     live.stream = this.stream(sessionId, { onState, onEvent });
-    /** Takes all that a sub-agent which is over did into the view; `way`: see `sub_views.js`. */
+    /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
-    /** Takes what only the snapshot says (model, demo, queued texts) into the view. */
+    /** Loads what only the snapshot contains (model, demo, queued texts) into the view. */
     live.refresh = async () => {
       const snapshot = await this.session(sessionId);
       onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
@@ -138,9 +138,9 @@ export class PerdureClient {
 }
 
 /**
- * One session's event stream over fetch: unlike EventSource it sees status codes and the server's heartbeat comments,
- * so it comes back after a 503 and notices a connection that died silently.
- * `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is for good.
+ * One session's event stream over fetch. Unlike EventSource it sees status codes and the server's heartbeat comments, so it
+ * reconnects after a 503 and notices a silently lost connection.
+ * `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
  */
 export class SessionStream {
   constructor({
@@ -166,19 +166,19 @@ export class SessionStream {
     this.wakeUp?.();
   }
 
-  /** Ends a pause before the next attempt; call it when the network came back. */
+  /** Skips the backoff before the next attempt; call it when the network is back. */
   wake() {
     this.wakeUp?.();
   }
 
-  /** Starts again behind `cursor`, which is answered by whatever is missing. */
+  /** Reconnects after `cursor`, so that the server sends whatever is missing. */
   resync(cursor) {
     this.cursor = cursor;
     this.abort?.abort();
   }
 
   async #run() {
-    // The one who starts it first gets it back; nothing is reported before.
+    // The caller gets this object back before anything is reported to it.
     await null;
     while (!this.done) {
       let error = null;
@@ -243,13 +243,13 @@ export class SessionStream {
   }
 }
 
-/** A function that takes pieces of a text/event-stream and calls `emit(type, data)` for each whole event. */
+/** Returns a function that accepts chunks of a text/event-stream and calls `emit(type, data)` for each complete event. */
 export function sseParser(emit) {
   let rest = '';
   let type = '';
   let data = [];
   return (chunk) => {
-    // A CR at the end may be half of a CRLF: it waits for what follows.
+    // A CR at the end may be half of a CRLF, so it waits for the next chunk.
     const lines = (rest + chunk).split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop();
     for (const line of lines) {
@@ -279,7 +279,7 @@ async function retrying(attempt, { signal, onRetry = () => {}, tries = Infinity 
   }
 }
 
-/** Milliseconds before try number `failures` + 2: 250 ms doubling to 4 s, a part of it by chance. */
+/** Milliseconds before attempt `failures` + 2: 250 ms, doubling up to 4 s, with jitter. */
 function backoff(failures, retryAfter = null) {
   if (retryAfter) return retryAfter * 1000;
   return Math.min(4000, 250 * 2 ** failures) * (0.75 + Math.random() / 4);

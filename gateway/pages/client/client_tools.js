@@ -1,11 +1,11 @@
 /**
- * Client tools that an app runs by itself: their questions are answered with what the app's functions return.
+ * Runs an app's client tools: answers their questions with the return values of the app's functions.
  *
- * Rule 1: a function runs only for a question that is open now, here or of a sub-agent, and once a page:
+ * Rule 1: a function runs only for an open question of this session or a sub-agent, and once per page:
  * `tool(args, {callId, questionId, sessionId, signal})`.
- * Rule 2: pages that were loaded anew, and other pages of the same session, run it again; the first answer counts. So it should
- * do no harm the second time. `signal` aborts it when the question is settled elsewhere.
- * Rule 3: what it throws, and a result that does not fit the tool's output schema, declines the call with that reason.
+ * Rule 2: a reloaded page, and other pages of the same session, run it again; the first answer counts. So a repeat must do no
+ * harm. `signal` aborts when the question is settled elsewhere.
+ * Rule 3: an exception, or a result that does not fit the tool's output schema, declines the call with that reason.
  */
 import { openBelow, questionKey } from '../view/sub_views.js';
 import { openQuestions } from '../view/view.js';
@@ -20,7 +20,7 @@ export class ClientTools {
     Object.assign(this, { client, sessionId, tools });
   }
 
-  /** Starts what `view` newly asks, and ends what it no longer asks. */
+  /** Starts functions for questions that are new in `view`, and aborts those whose questions are gone. */
   look(view) {
     this.view = view;
     const open = [...openQuestions(view), ...openBelow(view)].filter((question) => this.#isOurs(question));
@@ -34,7 +34,7 @@ export class ClientTools {
     for (const abort of this.#running.values()) abort.abort();
   }
 
-  /** What became of a call that was lost is nothing that the app's function could tell. */
+  /** Whether the app can answer; it cannot know the outcome of a lost call. */
   #isOurs({ kind, name, question_id: id }) {
     return kind === 'input' && Object.hasOwn(this.tools, name) && !id.endsWith('.outcome');
   }
@@ -45,7 +45,7 @@ export class ClientTools {
     const { signal } = abort;
     this.#running.set(questionKey(question), abort);
     try {
-      // Events that are read again tell of questions that were answered long ago.
+      // Events that are read again may contain questions that were answered long ago.
       const { questions } = await this.client.session(sessionId);
       if (!questions.some((one) => one.question_id === id) || signal.aborted) return;
       const result = await this.#result(name, args, { callId, questionId: id, sessionId, signal });
@@ -55,7 +55,7 @@ export class ClientTools {
     }
   }
 
-  /** The server did not answer, and the question may still be open. */
+  /** The server did not respond, and the question may still be open. */
   #again(question) {
     this.#running.delete(questionKey(question));
     this.look(this.view);

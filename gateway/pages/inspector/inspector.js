@@ -1,7 +1,7 @@
 /**
- * The inspector of one session: who it is, what it cost, a timeline of its turns, and each step in whole.
+ * The inspector of one session: its identity, its cost, a timeline of its turns, and each step in full.
  *
- * Rule: the timeline comes from the session's events, live; prompts, which are big, are asked for one step at a time.
+ * Rule: the timeline comes from the session's live events; prompts, which are large, are requested one step at a time.
  */
 import { PerdureClient, emptyView } from '/client.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
@@ -40,7 +40,7 @@ function start() {
   document.addEventListener('visibilitychange', () => document.hidden || page.live.stream.wake());
   page.live = client.watch(sessionId, { onView, onState });
   if (page.selected) load(page.selected);
-  // Bars of what still runs grow with the clock.
+  // Bars of what is still running grow with the clock.
   setInterval(() => runningTurn() && draw(), 200);
   loadTemporal();
 }
@@ -68,7 +68,7 @@ async function readSubAgents() {
   const next = () => unknownBelow(page.view).find((way) => !page.read.has(way.at(-1).session_id));
   for (let way = next(); way && page.read.size < MOST_READ; way = next()) {
     page.read.add(way.at(-1).session_id);
-    // One that is not here any more has nothing to tell.
+    // A session that no longer exists has nothing to show.
     await page.live.readBelow(way).catch(() => {});
   }
   page.reading = false;
@@ -90,7 +90,7 @@ async function loadTemporal() {
   }
 }
 
-/** A long session's stream begins with a snapshot, without the times of its steps: the trace has them. */
+/** A long session's stream begins with a snapshot, which lacks the times of its steps: the trace has them. */
 async function loadTrace() {
   try {
     for (let after = 0; after !== null;) {
@@ -104,7 +104,7 @@ async function loadTrace() {
   }
 }
 
-/** Asks for one step; while it is on its way the detail shows what the events tell. */
+/** Requests one step; until it arrives, the detail shows what the events contain. */
 async function load(stepId) {
   page.error = null;
   try {
@@ -210,7 +210,7 @@ function drawFacts() {
   byId('facts').replaceChildren(...rows.map(fact));
 }
 
-/** The value of a fact; a session that this one comes from is a link. */
+/** The value of a fact; a session from which this one was forked is a link. */
 function shown(name, value) {
   const { parent, forked_from: forked } = page.view.session;
   const other = { 'Called by': parent, 'Forked from': forked }[name];

@@ -1,16 +1,16 @@
 /**
- * A turn as rows of bars on one axis: what waited, what each model call and each tool did, and when. Pure.
+ * A turn as rows of bars on one axis: each wait, model call and tool call, and when it happened. Pure.
  *
- * Rule: all times come from the events; only what still runs is drawn up to `now`.
+ * Rule: all times come from the events; only what is still running is drawn up to `now`.
  */
 import { questionKey, questionsBelow } from '../view/sub_views.js';
 import { becameOf, duration, total } from '../shared/format.js';
 
-/** Pauses shorter than this, in milliseconds, are the engine's own pace and not worth a bar. */
+/** Shorter pauses, in milliseconds, are normal overhead and get no bar. */
 const SHORTEST_WAIT = 60;
 
 /**
- * `traced`: steps of the trace by message id, for turns whose events are no longer kept.
+ * `traced`: steps of the trace by message id, for turns whose events are no longer stored.
  * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, cost, session, segments},
  * `session`: of the sub-agent that answers a call, and segments {from, to, kind, title}, all times in milliseconds since 1970.
  */
@@ -44,7 +44,7 @@ function modelRow(step, turn, now) {
   const to = step.finished_at ? Date.parse(step.finished_at) : turn.status === 'running' ? now : from;
   const segments = [];
   if (step.timing) {
-    // Times of the trace are the workflow's; `timing` is the provider's stream alone, and ends with the step.
+    // Times of the trace are the workflow's; `timing` covers the provider's stream alone, and ends with the step.
     const asked = Math.max(from, to - step.timing.total_ms);
     const first = Math.min(to, asked + (step.timing.first_token_ms ?? step.timing.total_ms));
     segments.push(
@@ -69,9 +69,8 @@ function modelRow(step, turn, now) {
 }
 
 /**
- * A call's own bar, and one for each time that it waited for somebody; a client tool does nothing else (a question of a tool's
- * server, which has a schema of its own, is asked while that tool runs). What a sub-agent waits
- * for is below its call, as far as it is known.
+ * A call's own bar, and one for each time that it waited for a person. A client tool only waits; a question from a tool's server,
+ * which has a schema of its own, is asked while the tool runs. A sub-agent's waits are below its call, as far as they are known.
  */
 function callRows(callId, tool, step, traced, now) {
   const questions = tool.questions ?? [];
@@ -129,12 +128,12 @@ function gaps(start, began, ended, spans) {
   return waits;
 }
 
-/** `claude-sonnet-5-5` of `anthropic/claude-sonnet-5-5`. */
+/** `claude-sonnet-5-5` for `anthropic/claude-sonnet-5-5`. */
 export function shortModel(model) {
   return model ? model.slice(model.indexOf('/') + 1) : 'model';
 }
 
-/** Times for an axis of `length` milliseconds: at most five round ones. */
+/** Tick times for an axis of `length` milliseconds: at most five round values. */
 export function ticks(length) {
   const power = 10 ** Math.floor(Math.log10(Math.max(length, 1) / 5));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => length / size <= 5);

@@ -1,11 +1,11 @@
-/** One step in whole: what the model was told, what was sent, what came back, how long it took and what it cost. */
+/** One step in full: the model's prompt, the request, the response, its duration and its cost. */
 import { h, icon } from '../shared/dom.js';
 import { cost, duration, fullTime, pretty } from '../shared/format.js';
 import { endOf } from '../view/tool_calls.js';
 import { drawParts } from '../shared/parts.js';
 import { link } from '../shared/markdown.js';
 
-/** A message list longer than this is drawn only when it is unfolded. */
+/** A longer message list is drawn only when it is expanded. */
 const LONG = 30;
 
 const SAME = {
@@ -15,8 +15,8 @@ const SAME = {
 };
 
 /**
- * Draws the step into `container`. `step`: the trace's record, null until it has come; `message`, `tools`: the answer as
- * the session's events tell it, newer than the record while the step runs. `readBelow`: reads a sub-agent (`sub_agents.js`).
+ * Draws the step into `container`. `step`: the trace's record, null until it has arrived; `message`, `tools`: the answer from
+ * the session's events, newer than the record while the step runs. `readBelow`: reads a sub-agent (`sub_agents.js`).
  */
 export function drawDetail(container, { stepId, step, message, tools, error, readBelow }, close) {
   const known = container.drawnStep === stepId && container.firstChild;
@@ -120,7 +120,7 @@ function drawPrompt(container, { prompt, request }) {
   container.replaceChildren(...nodes.filter(Boolean));
 }
 
-/** A section that draws its inside when it is first unfolded. */
+/** A section that draws its content when it is first expanded. */
 function fold(title, note, draw, open, empty = false) {
   if (empty) return h('p', { class: 'fold-empty' }, h('strong', {}, title), ' ', h('span', { class: 'faint' }, note));
   const body = h('div', { class: 'fold-body' });
@@ -172,7 +172,7 @@ function copyButton(text) {
     label.textContent = 'Copied';
     setTimeout(() => (label.textContent = 'Copy'), 1500);
   };
-  // Browsers give the clipboard to secure pages only.
+  // Browsers allow the clipboard only in secure contexts.
   return navigator.clipboard
     ? h('button', { type: 'button', class: 'link-button copy', onclick: copy }, icon('copy'), label)
     : '';

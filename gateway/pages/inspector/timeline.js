@@ -1,11 +1,11 @@
-/** The timeline of the inspector: `spans.js` → nodes. A row of a step is a button that shows the step in whole. */
+/** The inspector's timeline: `spans.js` → nodes. The row of a step is a button that shows the step in full. */
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { cost, duration, outcome, textOf, tokens, total } from '../shared/format.js';
 import { rowsOf, ticks } from './spans.js';
 
 /**
- * Draws all turns. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session shall begin with the past up to a turn;
- * `shared`: one scale for all, else each turn has its own.
+ * Draws all turns. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session is to be forked at a turn;
+ * `shared`: one scale for all turns, else each turn has its own.
  */
 export function drawTimeline(container, turns, { traced, now, selected, shared, pick, fork }) {
   const items = turns.map((turn) => ({ turn, ...rowsOf(turn, traced, now) }));
@@ -37,7 +37,7 @@ function makeTurn({ turn, fork }) {
 }
 
 function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
-  // While one turn runs, all others stay as they are.
+  // While one turn runs, all others stay unchanged.
   const drawn = [turn, length, selected, traced.size];
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
@@ -49,7 +49,7 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
   const [saidNode, sums, button] = head.children;
   button.hidden = turn.id === null || turn.status === 'running';
   setText(saidNode, said || `Started by a ${turn.cause ?? 'message'}`);
-  // Where the turn's own events are gone, its rows still know what it cost.
+  // If the turn's own events are gone, its rows still have their tokens.
   const counted = total(turn.usage) || rows.reduce((sum, row) => sum + (row.tokens ?? 0), 0);
   const paid = total(turn.usage)
     ? turn.cost_usd
@@ -88,7 +88,7 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
   keyed(
     list,
     rows.map((row) => ({ ...row, start, length, selected: row.stepId !== null && row.stepId === selected, pick })),
-    // A row that learns of its session is made anew, with a link.
+    // A row whose session becomes known is recreated, with a link.
     { key: ({ key, session }) => `${key} ${session ?? ''}`, make: makeRow, update: drawRow },
   );
 }

@@ -4,7 +4,7 @@
  * Rule: text reaches the page as text nodes only; nothing in these pages parses a string as HTML.
  */
 
-/** An element. `props`: `class`, `data` (an object), `on…` handlers; any other is an attribute, left out if null or false. */
+/** An element. `props`: `class`, `data` (an object), `on…` handlers; any other is an attribute, omitted if null or false. */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -18,7 +18,7 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** Sets text only when it changed, so that selections and screen readers are left in peace. */
+/** Sets text only if it changed, so that selections and screen readers are not disturbed. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -28,8 +28,8 @@ export function byId(id) {
 }
 
 /**
- * Makes the children of `parent` those of `items`, keeping the nodes of items that stay.
- * `make(item)` → node, once a key; `update(node, item)` each time that the item is another object than before.
+ * Makes the children of `parent` match `items`, keeping the nodes of items that stay.
+ * `make(item)` → node, once per key; `update(node, item)` whenever the item is a different object than before.
  */
 export function keyed(parent, items, { key, make, update = () => {} }) {
   const known = (parent.keyedNodes ??= new Map());
@@ -63,7 +63,7 @@ const ICONS = {
   file: 'M7 3h7l4 4v14H7zM14 3v4h4',
 };
 
-/** A line drawing from the table above, hidden from screen readers. */
+/** An icon from the table above, hidden from screen readers. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const line = document.createElementNS('http://www.w3.org/2000/svg', 'path');
@@ -75,7 +75,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Calls `draw` at most once a frame, and also in a hidden tab, where frames do not come. */
+/** Calls `draw` at most once per frame, and also in a hidden tab, which gets no frames. */
 export function scheduler(draw) {
   let asked = false;
   const run = () => {

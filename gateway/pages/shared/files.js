@@ -1,18 +1,18 @@
 /**
- * Files that a tool gave beside its result: pictures and sounds in place, everything else as a download.
+ * Files that a tool returned with its result: images and audio inline, everything else as a download.
  *
- * Rule: nothing is loaded but from this server's route of files; any other address is text.
+ * Rule: files are loaded only from this server's file route; any other address is shown as text.
  */
 import { h, keyed } from './dom.js';
 
-/** `{tenant}/{session}/{sha256}`, as a result names a file. */
+/** `{tenant}/{session}/{sha256}`, as a result references a file. */
 const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;
 const TYPES = ['image', 'audio', 'resource', 'file'];
-/** How deep in a result files are looked for, and how many are shown. */
+/** How deep in a result files are searched, and how many are shown. */
 const DEEPEST = 8;
 const MOST = 50;
 
-/** The files that a tool's result names, {path, kind: 'image'|'audio'|'other', media_type, bytes, of}. Pure. */
+/** The files that a tool's result references, {path, kind: 'image'|'audio'|'other', media_type, bytes, of}. Pure. */
 export function filesOf(result) {
   const output = result?.is_error ? result.output?.content : result?.output;
   return found(output, DEEPEST).slice(0, MOST);
@@ -24,7 +24,7 @@ function found(value, depth) {
   return file ? [file] : Object.values(value).flatMap((inner) => found(inner, depth - 1));
 }
 
-/** Shows the files of the call of the tool `name`; those that stay keep their nodes, so a sound goes on. */
+/** Shows the files of a call of the tool `name`; unchanged files keep their nodes, so audio keeps playing. */
 export function drawFiles(container, result, name) {
   const files = filesOf(result).map((file, index) => ({ file, index }));
   keyed(container, files, {
@@ -43,7 +43,7 @@ function fileOf(entry) {
 }
 
 function make(file, which) {
-  // What the server does not vouch for as a picture or a sound, it gives as a download only.
+  // A file that the server does not confirm as image or audio is served as a download only.
   const instead = (event) => event.target.closest('li').replaceChildren(download(file));
   if (file.kind === 'image') {
     const picture = h('img', { src: file.path, alt: `Image ${which}`, loading: 'lazy', decoding: 'async', onerror: instead });

@@ -1,12 +1,12 @@
 /**
- * Values of JSON as people read and write them: a table of names and values, and forms that give them back.
+ * JSON values as people read and write them: a table of names and values, and forms that return values.
  *
- * Rule: a form gives values of the types that it was made for, or says at the field what is wrong and gives null.
+ * Rule: a form returns values of the types that it was made for, or shows an error at the field and returns null.
  */
 import { h } from './dom.js';
 import { pretty } from './format.js';
 
-/** Longer texts are folded. */
+/** Longer texts are collapsed. */
 const LONG = 280;
 const CHOICES_IN_SIGHT = 4;
 
@@ -20,10 +20,10 @@ export function table(values) {
   return rows.length ? h('dl', { class: 'values' }, rows) : h('p', { class: 'faint' }, 'No arguments');
 }
 
-/** A form over an object's own values. → {node, read()}; `read` gives the object, or null where something is wrong. */
+/** A form over an object's own values. → {node, read()}; `read` returns the object, or null if a value is invalid. */
 export function valuesForm(values) {
   const entries = Object.entries(values);
-  // Nothing to go by: then the whole of it.
+  // There are no fields to derive a form from: edit the whole as JSON.
   if (!entries.length) {
     const area = jsonArea('{}');
     return { node: row('arguments', area), read: () => (usable([area]) ? JSON.parse(area.value || '{}') : null) };
@@ -36,7 +36,7 @@ export function valuesForm(values) {
   return { node: h('div', { class: 'fields' }, fields.map(([name, field]) => row(name, field))), read };
 }
 
-/** The form of `ask_user`: `fields` as the model gave them, [{name, label, type, options, required}]; none: one text. */
+/** The form of `ask_user`: `fields` from the model, [{name, label, type, options, required}]; none: a single text. */
 export function askForm(fields, prompt) {
   const known = (Array.isArray(fields) ? fields : []).filter((field) => typeof field?.name === 'string');
   if (!known.length) {
@@ -53,7 +53,7 @@ export function askForm(fields, prompt) {
   return { node: h('div', { class: 'fields' }, asked.map(({ node }) => node)), read };
 }
 
-/** The form of a flat JSON Schema, as MCP servers ask by it; null where it is not flat. */
+/** The form for a flat JSON Schema, as MCP servers send it; null if the schema is not flat. */
 export function schemaForm({ properties = {}, required = [] }, prompt) {
   const fields = Object.entries(properties).map(([name, of]) => ({
     ...{ name, label: of.title, type: typeOf(of), required: required.includes(name) },
@@ -63,7 +63,7 @@ export function schemaForm({ properties = {}, required = [] }, prompt) {
   return fields.length ? askForm(fields, prompt) : { node: h('div', {}), read: () => ({}) };
 }
 
-/** Says at the field, where `path` (`args.amount`) names one, what is wrong; → whether there is such a field. */
+/** Shows an error at the field that `path` (`args.amount`) names; → whether there is such a field. */
 export function complain(form, path, message) {
   const name = path.split(/[.[]/)[1];
   const field = [...form.querySelectorAll('[name]')].find((one) => one.name === name || one.dataset.name === name);
@@ -74,7 +74,7 @@ export function complain(form, path, message) {
   return true;
 }
 
-/** What a field holds, by its `data-type`. */
+/** A field's value, converted by its `data-type`. */
 export function valueOf(field) {
   const { type } = field.dataset;
   if (type === 'boolean') return field.checked;
@@ -147,7 +147,7 @@ function jsonArea(text) {
   return beginning(area, text);
 }
 
-/** A long text is read from its beginning. */
+/** Shows a long text from its beginning. */
 function beginning(area, text) {
   area.value = text;
   area.setSelectionRange(0, 0);

@@ -1,6 +1,6 @@
 /** Numbers, times and outcomes in words. Pure. */
 
-/** Dollars, with as many digits as a small sum needs; null is a price that is not known. */
+/** Dollars, with as many digits as a small sum needs; null is an unknown price. */
 export function cost(usd) {
   if (usd === null || usd === undefined) return 'cost unknown';
   const sum = Math.max(0, usd);
@@ -11,7 +11,7 @@ export function tokens(count) {
   return `${count.toLocaleString('en')} ${count === 1 ? 'token' : 'tokens'}`;
 }
 
-/** Input and output together. */
+/** Input and output tokens together. */
 export function total(usage) {
   return (usage?.input_tokens ?? 0) + (usage?.output_tokens ?? 0);
 }
@@ -27,7 +27,7 @@ export function duration(ms) {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
-/** How long a question still waits, in words. */
+/** Time left until a question expires, in words. */
 export function expiresIn(iso, now = Date.now()) {
   const minutes = Math.floor((Date.parse(iso) - now) / 60_000);
   if (minutes < 1) return minutes < 0 ? 'expires now' : 'expires in less than a minute';
@@ -61,7 +61,7 @@ export function fullTime(iso) {
   return iso ? new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' }) : '';
 }
 
-/** Why a turn ended, in words, or null where the answer says it all. */
+/** Why a turn ended, in words, or null if the answer needs no comment. */
 export function outcome(turn) {
   const why = turn.error?.message;
   switch (turn.reason) {
@@ -82,7 +82,7 @@ export function outcome(turn) {
   }
 }
 
-/** What became of a question, in words. */
+/** A question's outcome, in words. */
 export function becameOf({ state, kind, reason, by }, edited = false) {
   const who = by ? ` by ${by.subject ?? by}` : '';
   switch (state) {
@@ -113,7 +113,7 @@ const STOPS = {
   other: 'The answer ended for an unknown reason and may not be whole.',
 };
 
-/** Why an answer is not whole, or null. */
+/** Why an answer is incomplete, or null. */
 export function stopNote(message) {
   return STOPS[message.stop] ?? null;
 }
@@ -125,7 +125,7 @@ export function temporalLink(temporalUi, workflowId) {
   return `${temporalUi.replace(/\/$/, '')}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
 }
 
-/** JSON for people; a plain string stays as it is. */
+/** JSON for people; a plain string stays unchanged. */
 export function pretty(value) {
   return typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? '');
 }

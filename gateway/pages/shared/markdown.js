@@ -1,9 +1,9 @@
 /**
- * A small markdown for answers: paragraphs, headings, lists, quotes, tables, code, bold, italics, links.
+ * A small Markdown renderer for answers: paragraphs, headings, lists, quotes, tables, code, bold, italics, links.
  *
  * Rule 1: it builds nodes, never HTML; markup in a text stays text. Links go to http and https only.
- * Rule 2: no text can make it slow or deep: what a pattern spans is bounded, and so is nesting.
- * Rule 3: an answer that grows is not drawn anew: blocks whose source is the same keep their nodes.
+ * Rule 2: no text can make it slow or deeply nested: the span of each pattern is bounded, and so is nesting.
+ * Rule 3: a growing answer is not redrawn as a whole: blocks with unchanged source keep their nodes.
  */
 import { h } from './dom.js';
 
@@ -25,7 +25,7 @@ export function renderMarkdown(container, text) {
   container.blockSources = sources;
 }
 
-/** The sources of a text's blocks; a fence that is still open is a block to the end. */
+/** The sources of a text's blocks; an unclosed fence is a block up to the end. */
 export function splitBlocks(text) {
   const blocks = [];
   let lines = [];
@@ -47,7 +47,7 @@ export function splitBlocks(text) {
       fence = mark;
       lines.push(line);
     } else if (line.trim() === '') {
-      // A list goes on over an empty line; the next line decides.
+      // A list continues after an empty line; the next line decides.
       if (lines.length && ITEM.test(lines[0])) lines.push(line);
       else flush();
     } else {
@@ -61,7 +61,7 @@ export function splitBlocks(text) {
   return blocks.map((block) => block.replace(/\n+$/, ''));
 }
 
-/** Whether `line` is no part of the block that `lines` began, though no empty line (or, in a list, only one) is between. */
+/** Whether `line` starts a new block after `lines`, without an empty line between (or, in a list, with only one). */
 function beginsAnew(lines, line) {
   const first = ITEM.exec(lines[0]);
   const item = ITEM.exec(line);
@@ -161,12 +161,12 @@ export function inline(text) {
 
 const ADDRESS = /(https?:\/\/[^\s<>"]*[^\s<>"'`)\].,;:!?])/i;
 
-/** The nodes of a plain text, whose addresses are links; nothing else of it is markup. */
+/** The nodes of a plain text with its addresses as links; no other markup is interpreted. */
 export function linked(text) {
   return (text ?? '').split(ADDRESS).map((one, index) => (index % 2 && link(one, [one])) || one);
 }
 
-/** A link that opens elsewhere, or null where the address is not http(s). */
+/** A link that opens in a new tab, or null if the address is not http(s). */
 export function link(target, children) {
   if (!/^https?:\/\//i.test(target)) return null;
   return h('a', { href: target, target: '_blank', rel: 'noopener noreferrer' }, children);

@@ -1,7 +1,7 @@
 /**
  * The parts of a message as both pages show them: text, reasoning, tool calls with their results, files, data.
  *
- * Rule: a part keeps its node while it grows, so what a reader unfolded stays unfolded.
+ * Rule: a part keeps its node while it grows, so what a reader expanded stays expanded.
  */
 import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
@@ -13,7 +13,7 @@ import { drawSubAgent, spentBelow } from './sub_agents.js';
 
 /**
  * Shows a message's parts in `container`; `tools` holds the turn's tool calls by `call_id`. `answer`: see `questions.js`;
- * `told`: what a snapshot says that sub-agents ask; `below`: see `sub_agents.js`.
+ * `told`: the sub-agents' open questions according to a snapshot; `below`: see `sub_agents.js`.
  */
 export function drawParts(container, message, tools = {}, { unfold = false, answer = null, told = null, below = null } = {}) {
   const last = message.parts.length - 1;
@@ -77,7 +77,7 @@ function update(node, item) {
     node.classList.toggle('busy', growing);
     renderMarkdown(node.lastChild, part.text);
   } else if (part.type === 'tool_call') {
-    // Further down they are shown at the call of this session that they hold up, where they can be answered.
+    // Questions from further down are shown at the call of this session that they block, where they can be answered.
     const asked = item.answer ? questionsBelow(tool, item.told ?? []) : [];
     drawTool(node.firstChild, item, asked.some((one) => one.state === 'open'));
     drawFiles(node.children[1], tool?.result, part.name || tool?.name || 'the tool');
@@ -97,7 +97,7 @@ const STATES = {
   unrun: { word: 'Did not run', mark: 'cross' },
 };
 
-/** A call that somebody did not allow has failed without having run. */
+/** A call that was not allowed has failed without running. */
 function unrun(tool) {
   const refused = tool?.questions?.some((one) => one.kind === 'approval' && one.state !== 'open' && one.state !== 'approved');
   return tool?.state === 'failed' && refused ? 'unrun' : null;
@@ -133,7 +133,7 @@ function drawTool(node, item, isAsked) {
   node.lastChild.replaceChildren(...section('Input', input ?? {}), ...changed, ...output(tool));
 }
 
-/** A question is open of it, or of one further down. */
+/** Whether the agent, or one further down, has an open question. */
 function asksWithin(agent) {
   return agent?.turns.some((turn) => Object.values(turn.tools).some((tool) => tool.state === 'asking' || asksWithin(tool.agent)));
 }

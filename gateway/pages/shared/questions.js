@@ -1,7 +1,7 @@
 /**
- * The questions of a tool call, at the call: a card to answer an open one, a line that tells what became of another.
+ * The questions of a tool call, at the call: a card to answer an open one, a line with the outcome of a settled one.
  *
- * Rule 1: what became of a question is told by the session's events alone; a card only sends.
+ * Rule 1: a question's outcome comes from the session's events alone; a card only sends.
  * Rule 2: a card keeps its nodes as long as its question is open, so nothing typed into it is lost.
  */
 import { questionKey } from '../view/sub_views.js';
@@ -13,11 +13,11 @@ import { linked } from './markdown.js';
 const TAKEN = 'Somebody else has answered already.';
 
 /**
- * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page only shows. `below`: what
- * sub-agents ask meanwhile (`sub_views.js`).
+ * `answer(question, body, {signal, onRetry})` sends and throws as `client.answer` does; null: this page is read-only. `below`: the
+ * sub-agents' open questions (`sub_views.js`).
  */
 export function drawQuestions(container, tool, answer = null, below = []) {
-  // What was settled before anybody looked is told inside, where that agent asked it.
+  // Questions that were settled before they were shown here appear inside, at the agent that asked.
   const held = below.filter((one) => one.state === 'open' || container.keyedNodes?.has(questionKey(one)));
   const items = [...(tool?.questions ?? []), ...held].map((question) => ({
     question,
@@ -27,7 +27,7 @@ export function drawQuestions(container, tool, answer = null, below = []) {
   keyed(container, items, { key: ({ question }) => questionKey(question), make: makeSlot, update });
 }
 
-/** Lets the times until questions expire go on. */
+/** Updates the times until questions expire. */
 export function tickExpiry(container) {
   for (const node of container.querySelectorAll('.expiry')) node.textContent = expiresIn(node.dataset.at);
 }
@@ -79,7 +79,7 @@ function makeCard(slot, question, answer) {
     say('Sending');
     let lost = false;
     const onRetry = () => ((lost = true), say('The server does not answer, trying again'));
-    // An answer that was lost on the way may be the very one that has counted; another is waited for, to tell who was second.
+    // An answer whose response was lost may be the one that counted. Any other request is awaited, to learn who was second.
     slot.settle = () => lost && abort.abort();
     try {
       await answer(question, body, { signal: abort.signal, onRetry });
@@ -102,7 +102,7 @@ function makeCard(slot, question, answer) {
   return form;
 }
 
-/** May it run? With its arguments as they are, or changed. */
+/** An approval: with the arguments as they are, or changed. */
 function approval({ args, agents, remember: most, again }) {
   const holder = h('div', { class: 'arguments' }, table(args));
   const yes = h('button', { type: 'submit', class: 'button primary' }, 'Approve');
@@ -136,13 +136,13 @@ function approval({ args, agents, remember: most, again }) {
   };
 }
 
-/** What a client tool or the server of a tool asks: a form where it is `ask_user` or has a schema, else any JSON. */
+/** A question from a client tool or a tool's server: a form for `ask_user` or with a schema, else any JSON. */
 function input({ name, args, prompt, output }) {
   const form = output ? schemaForm(output, prompt) : name === 'ask_user' ? askForm(args.fields, prompt) : null;
   const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
   if (!form) return anything(title, [table(args)], 'Decline', output ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');
-  // Without a field there is nothing to send but that it is done, somewhere else.
+  // Without fields, the person only confirms what was done elsewhere.
   const yes = h('button', { type: 'submit', class: 'button primary' }, form.node.hasChildNodes() ? 'Send' : 'Done');
   return {
     title: linked(prompt || 'A question for you'),
@@ -156,7 +156,7 @@ function input({ name, args, prompt, output }) {
   };
 }
 
-/** What became of a call that was lost. */
+/** Asks for the outcome of a lost call. */
 function lost(args) {
   const why = h('p', {}, 'The connection was lost while it ran, so nobody knows whether it took effect. Find out, and give its result.');
   return anything(['What became of this call?'], [why, table(args)], 'Leave it unknown', null);
@@ -179,7 +179,7 @@ function anything(title, nodes, decline, hint) {
 const reasonField = (hint) =>
   h('input', { type: 'text', class: 'reason', 'aria-label': hint, placeholder: hint, maxlength: 2000, autocomplete: 'off', onkeydown: noSubmit });
 
-/** Enter in the reason of a no must not say yes. */
+/** Pressing Enter in the reason for a refusal must not approve. */
 function noSubmit(event) {
   if (event.key === 'Enter') event.preventDefault();
 }

@@ -1,25 +1,25 @@
 /**
- * A call that another agent answers, with that agent at work inside: its task, its words as they come, its own calls.
+ * A call that another agent answers, with that agent's work inside: its task, its words as they arrive, its own calls.
  *
- * Rule 1: it is unfolded while it works and folded once it has ended, until somebody folds or unfolds it by hand.
- * Rule 2: what is not known of one that is over is read when it is unfolded, never before.
+ * Rule 1: it is expanded while the agent works and collapsed once it has ended, until a person expands or collapses it.
+ * Rule 2: what is unknown of a finished agent is read when the call is expanded, never before.
  */
 import { table } from './form_fields.js';
 import { cost, textOf, total } from './format.js';
 import { h, keyed, setText } from './dom.js';
 
-/** Sessions below the one that the page shows whose work is drawn; those further down are links. */
+/** Levels of sub-agents whose work is shown; deeper ones are links. */
 const DEEPEST = 3;
 
-/** What the line of a call says of its sub-agent's spending. */
+/** The summary of a sub-agent's spending for the line of its call. */
 export function spentBelow({ usage, cost_usd: usd, agent }) {
   if (usage) return cost(usd);
   return total(agent?.usage) ? cost(agent.cost_usd) : '';
 }
 
 /**
- * Draws the body of a call. `node`: the call's `details`; `input`: what the agent was given. `below`: {way, read}: the way down
- * to the session that calls (`sub_views.js`), and what reads a sub-agent that is over; `drawParts` as in `parts.js`.
+ * Draws the body of a call. `node`: the call's `details`; `input`: the agent's input. `below`: {way, read}: the way down to the
+ * calling session (`sub_views.js`), and a function that reads a finished sub-agent; `drawParts` as in `parts.js`.
  */
 export function drawSubAgent(node, tool, input, { below, drawParts, unfold }) {
   const way = [...(below?.way ?? []), { call_id: tool.call_id, session_id: tool.session_id }];
@@ -38,7 +38,7 @@ export function drawSubAgent(node, tool, input, { below, drawParts, unfold }) {
       message.role === 'assistant' ? drawParts(one, message, tools, { below: { ...below, way } }) : setText(one, textOf(message)),
   });
   parts.work.hidden = !parts.work.firstChild;
-  // Screen readers wait until it is through instead of reading fragments.
+  // Screen readers wait until it is finished instead of reading fragments.
   parts.work.setAttribute('aria-busy', String(!tool.result));
   drawResult(parts.result, tool, !parts.work.firstChild);
   setText(parts.note, noteOf(parts, shallow));
@@ -59,7 +59,7 @@ function makeBody(node) {
   return parts;
 }
 
-/** Reads what is missing of a sub-agent that is over; what comes is drawn as it comes. */
+/** Reads what is missing of a finished sub-agent, and draws it as it arrives. */
 async function complete(parts) {
   if (!parts.tool.result || parts.tool.agent?.closed || !parts.read || parts.state !== 'unread') return;
   parts.state = 'reading';
@@ -80,7 +80,7 @@ function noteOf({ tool, work, state, error }, shallow) {
   return tool.result ? '' : 'It has said nothing yet.';
 }
 
-/** The messages of one of its turns, without the one that is its task; how its last one ended is told by the call's result. */
+/** The messages of one of its turns, without its task; the call's result says how the last turn ended. */
 function shownOf(turn, index) {
   const messages = turn.messages.filter((message, at) => message.role === 'assistant' || index > 0 || at > 0);
   return messages.map((message) => ({ key: `${turn.id} ${message.key}`, message, tools: turn.tools }));
@@ -96,7 +96,7 @@ function drawTask(node, input) {
   node.replaceChildren(...[said, rest].filter(Boolean));
 }
 
-/** The result, where the agent's own words do not show it already. */
+/** The result, unless the agent's own words already show it. */
 function drawResult(node, { result }, alone) {
   node.replaceChildren();
   if (!result) return;

@@ -1,13 +1,13 @@
 /**
- * What goes on below a session: the events of its sub-agents, and what they ask. Pure.
+ * What happens below a session: the events of its sub-agents, and their questions. Pure.
  *
- * A way down is a list of {call_id, session_id}: the call, and the session that answers it; then a call of that one, and so on.
+ * A way down is a list of {call_id, session_id}: a call, and the session that answers it; then a call of that session, and so on.
  *
- * Rule: a question of a sub-agent is answered at its own session, and ids of questions are told apart by session only.
+ * Rule: a sub-agent's question is answered at its own session; question ids are unique only within a session.
  */
 import { questionOf } from './tool_calls.js';
 
-/** The way down that a viewer's `agent.event` came up, and the event at its end. */
+/** The way down from which a viewer's `agent.event` came, and the inner event. */
 export function unwrapped(event) {
   const way = [];
   while (event.type === 'agent.event') {
@@ -17,19 +17,19 @@ export function unwrapped(event) {
   return { way, event };
 }
 
-/** The `agent.event` that tells viewers of the session above of `event`. */
+/** The `agent.event` that carries `event` to viewers of the session above. */
 export function wrapped(way, event) {
   return way.reduceRight((inner, step) => ({ type: 'agent.event', ...step, event: inner }), event);
 }
 
-/** The view of the session at the end of `way`; null where nothing of it is known. */
+/** The view of the session at the end of `way`; null if nothing of it is known. */
 export function viewBelow(view, way) {
   return way.reduce((above, { call_id: id }) => callOf(above, id)?.agent ?? null, view);
 }
 
 /**
- * What the sub-agent that answers `tool` asks, and those below it: questions with `session_id`, where each is answered, and
- * `agents`, the names from here down to the one that asks. `told`: what a snapshot says that is open below.
+ * The questions of the sub-agent that answers `tool`, and of those below it: questions with `session_id`, where each is answered,
+ * and `agents`, the names from here down to the agent that asks. `told`: the open questions below according to a snapshot.
  */
 export function questionsBelow(tool, told = []) {
   if (!tool?.session_id) return [];
@@ -37,7 +37,7 @@ export function questionsBelow(tool, told = []) {
   const { agent, session_id: id } = tool;
   const known = askedThrough(tool, names);
   if (tool.result) return known;
-  // A view that misses nothing knows better than a snapshot of another moment.
+  // A view without a gap is more current than a snapshot of another moment.
   const current = agent && agent.seq > 0 && agent.gap === null;
   const asked = new Set(known.map(questionKey));
   const rest = told
@@ -47,13 +47,13 @@ export function questionsBelow(tool, told = []) {
   return [...known, ...rest];
 }
 
-/** The questions of all sub-agents of a session that wait for an answer. */
+/** The open questions of all sub-agents of a session. */
 export function openBelow(view) {
   const tools = view.turns.filter((turn) => turn.status === 'running').flatMap((turn) => Object.values(turn.tools));
   return tools.flatMap((tool) => questionsBelow(tool, view.session.sub_questions)).filter((one) => one.state === 'open');
 }
 
-/** The ways down to sub-agents that are over and of which something is not known, the newest first. */
+/** The ways down to finished sub-agents of which something is unknown, the newest first. */
 export function unknownBelow(view, above = []) {
   const calls = view.turns.flatMap((turn) => Object.entries(turn.tools)).filter(([, tool]) => tool.session_id);
   return calls.reverse().flatMap(([call_id, { session_id, result, agent }]) => {
@@ -62,10 +62,10 @@ export function unknownBelow(view, above = []) {
   });
 }
 
-/** Of a question among those of a session and of all below it. */
+/** A key for a question, unique among those of a session and of all sessions below it. */
 export const questionKey = ({ session_id: session, question_id: id }) => `${session ?? ''} ${id}`;
 
-/** Open questions of a snapshot after an event from below. */
+/** A snapshot's open questions after an event from below. */
 export function stillOpen(told, event) {
   const { way, event: inner } = unwrapped(event);
   if (!told?.length || !['approval.resolved', 'input.received'].includes(inner.type)) return told;
@@ -80,7 +80,7 @@ function askedThrough({ agent, session_id: session, result }, agents) {
       ...(tool.agent ? askedThrough(tool, [...agents, nameOf(tool)]) : []),
     ]),
   );
-  // Nobody can answer any more for a call that is over.
+  // Questions of a finished call can no longer be answered.
   return result ? found.map((one) => (one.state === 'open' ? { ...one, state: 'stopped' } : one)) : found;
 }
 

@@ -1,24 +1,24 @@
 /**
- * What becomes of one tool call, and of what it asks: pure functions of a call as `view.js` describes it and of one event.
+ * The state of one tool call and its questions: pure functions of a call (see `view.js`) and one event.
  *
- * Rule: a question is settled once; what comes later does not change what became of it.
+ * Rule: a question is settled once; later events do not change its outcome.
  */
 
-/** The call while its tool runs. A sub-agent answers it in the session `session_id`. */
+/** The call while its tool runs. If a sub-agent answers it, `session_id` is the sub-agent's session. */
 export function startedTool({ name, args, at, session_id }, tool) {
   const model = tool.questions?.[0]?.args;
   const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
   return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }) };
 }
 
-/** The call with its result; with `usage` and `cost_usd` where another agent answered it. */
+/** The call with its result; with `usage` and `cost_usd` if another agent answered it. */
 export function finishedTool({ name, result, duration_ms, attempts, at, usage, cost_usd }, tool = {}) {
   const session = result.output?.session_id;
   return {
     ...{ name, result, state: endOf(result), progress: null },
     ...(at && { duration_ms, attempts, finished_at: at }),
     ...(usage && { usage, cost_usd }),
-    // A snapshot tells of no start; that of a sub-agent is told by its result, if its session's id is made of the call's.
+    // A snapshot contains no start event. For a sub-agent the result has its session's id, which derives from the call's id.
     ...(!at && typeof session === 'string' && session.endsWith(`~${result.call_id}`) && { session_id: session }),
     ...(tool.questions && {
       questions: settled(tool, (question) => ({ ...question, state: ended(result), settled_at: at ?? null })),
@@ -42,13 +42,13 @@ export function answeredTool(event, tool) {
   return { state: isInput ? goesOn(tool, questions) : state === 'approved' ? 'allowed' : tool.state, questions };
 }
 
-/** How a call ended that has this result: 'done', 'failed' or 'stopped'. */
+/** The state in which a call with this result ended: 'done', 'failed' or 'stopped'. */
 export function endOf({ is_error: failed, output }) {
   if (!failed) return 'done';
   return output?.type === 'stopped' ? 'stopped' : 'failed';
 }
 
-/** The turn's tools with the questions that a snapshot holds; one that it no longer holds was answered unseen. */
+/** The turn's tools with a snapshot's questions; a question missing there was answered in the meantime. */
 export function askedTools(turn, questions = []) {
   const open = new Set(questions.map((question) => question.question_id));
   const tools = Object.entries(turn.tools).map(([callId, tool]) => {
@@ -66,7 +66,7 @@ export function askedTools(turn, questions = []) {
   return next;
 }
 
-/** A question as views hold it, of the event that asked it. */
+/** A question as stored in views, from the event that asked it. */
 export function questionOf(event) {
   const { type, question_id, call_id, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
   const kind = type.startsWith('approval') ? 'approval' : 'input';
@@ -84,13 +84,13 @@ function asking(tool, question) {
   return { name, args: tool.args ?? args, state: 'asking', progress: null, questions: [...before, question] };
 }
 
-/** The server of a tool is told of a refusal as well, and of silence: without a value, as no form has none. */
+/** A tool's server is also notified of a refusal or an expiry: without a value, which every form has. */
 function repliedTo(question, { at, value }) {
   if (!question?.output || value != null) return 'answered';
   return question.expires_at && Date.parse(at) >= Date.parse(question.expires_at) ? 'expired' : 'declined';
 }
 
-/** The state of a call that was told an answer: what asks while it runs, as the server of a tool does, runs on. */
+/** The call's state after an answer: a tool that asks while it runs, as an MCP server's does, continues running. */
 function goesOn(tool, questions) {
   return tool.state === 'asking' && !questions.some((one) => one.state === 'open') ? 'running' : tool.state;
 }
@@ -100,7 +100,7 @@ function resolved({ approved, reason }) {
   return reason === 'expired' || reason === 'stopped' ? reason : 'denied';
 }
 
-/** What an open question has become, told by its call's result alone. */
+/** The outcome of an open question, inferred from its call's result alone. */
 function ended({ output, is_error: failed }) {
   if (!failed) return 'answered';
   return { stopped: 'stopped', expired: 'expired' }[output?.type] ?? 'declined';

@@ -1,7 +1,7 @@
 /**
- * What a session looks like to a viewer: a pure fold of its events and of the fragments that stream in between.
+ * A session as a viewer sees it: a pure fold of its events and of the fragments that stream in between.
  *
- * Rule 1: `reduce(view, event)` changes nothing that it is given; what did not change keeps its object.
+ * Rule 1: `reduce(view, event)` changes none of its arguments; unchanged parts keep their objects.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
 import { stillOpen } from './sub_views.js';
@@ -10,23 +10,23 @@ import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from 
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
 /**
- * What `reduce` starts from. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:
+ * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:
  * turns: {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at, messages, tools}
- * messages: the contract's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
+ * messages: the API's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
- *   model's; `session_id`: of the sub-agent that answers it, `agent`: that one's own view, as far as it is known, then what it spent
+ *   model's; `session_id`: of the sub-agent that answers it; `agent`: the sub-agent's own view, as far as known, and its spending
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, remember, again, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
- * queued: [{id, message}] in order; `message` is null until `withFacts` knows it
- * gap: not null when something is missing, until a snapshot or the missing event comes; `watch` then reconnects.
+ * queued: [{id, message}] in order; `message` is null until `withFacts` supplies it
+ * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */
 export function emptyView() {
   const lists = { turns: [], queued: [], rejected: [] };
   return { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, ...lists, gap: null };
 }
 
-/** The questions that wait for an answer, oldest first. */
+/** The open questions, oldest first. */
 export function openQuestions(view) {
   const tools = view.turns.filter((turn) => turn.status === 'running').flatMap((turn) => Object.values(turn.tools));
   return tools.flatMap((tool) => (tool.questions ?? []).filter((question) => question.state === 'open'));
@@ -39,15 +39,15 @@ export function reduce(view, event) {
   if (event.type === 'tool.progress') return reduceProgress(view, event);
   if (event.type === 'agent.event') return reduceAgent(view, event);
   if (!Number.isInteger(event.seq) || event.seq <= view.seq) return view;
-  // The same gap twice means that the server has nothing in between: then go on without it.
+  // The same gap twice means that the server has nothing in between: continue without it.
   if (event.seq > view.seq + 1 && view.gap !== event.seq) return { ...view, gap: view.gap ?? event.seq };
   return { ...reduceFact(view, event), seq: event.seq, gap: null };
 }
 
-/** Takes what only `GET /v1/sessions/{id}` says; its transcript stays aside, for events alone make the turns. */
+/** Takes what only `GET /v1/sessions/{id}` contains; its transcript is ignored, because events alone make the turns. */
 export function withFacts(view, { messages, queued = [], questions, seq, status, usage, cost_usd, ...session }) {
   const known = new Map(queued.map((message) => [message.id, message]));
-  // What nobody asks any more is left out of a snapshot.
+  // A snapshot omits questions that are no longer open.
   const facts = { ...view, session: { ...view.session, sub_questions: [], ...session } };
   facts.queued = view.queued.map((entry) =>
     entry.message ? entry : { ...entry, message: known.get(entry.id) ?? null },
@@ -83,7 +83,7 @@ function reduceFact(view, event) {
       };
     }
     case 'turn.started': {
-      // A message that came without a turn, just before, is the one that this turn answers.
+      // A message that arrived just before, without a turn, is the one that this turn answers.
       const adopted = view.turns.map((turn) => (turn.id === null ? { ...turn, id: turnId } : turn));
       const started = { status: 'running', whole: true, cause: event.cause, started_at: event.at };
       return patchTurn({ ...view, turns: adopted, status: 'working' }, turnId, (turn) => ({ ...turn, ...started }));
@@ -113,13 +113,13 @@ function reduceFact(view, event) {
   }
 }
 
-/** `input.received` does not name the call, but the question's id does. */
+/** `input.received` does not name the call, but the question's id contains it. */
 function answered(view, event) {
   const { question_id: id } = event;
   return patchTool(view, { ...event, call_id: event.call_id ?? id.slice(0, id.lastIndexOf('.')) }, answeredTool);
 }
 
-/** What a sub-agent spent counts here, too. */
+/** A sub-agent's spending counts here as well. */
 function finishCall(view, event) {
   const next = patchTool(view, event, finishedTool);
   if (!event.usage) return next;
@@ -127,7 +127,7 @@ function finishCall(view, event) {
   return { ...patchTurn(next, event.turn_id ?? turnOf(event.call_id), (turn) => ({ ...turn, ...sums(turn) })), ...sums(next) };
 }
 
-/** One event of a sub-agent, into its own view at the call that it answers; what it asks is no question of this session. */
+/** Folds a sub-agent's event into its own view at the call that it answers; its questions are not this session's. */
 function reduceAgent(view, { call_id, session_id, event }) {
   const turn = view.turns.find(({ id }) => id === turnOf(call_id));
   const tool = turn?.tools[call_id];
@@ -148,7 +148,7 @@ function rested(view) {
 
 function reduceProgress(view, { call_id, message = null, fraction = null }) {
   const turn = view.turns.find(({ id }) => id === turnOf(call_id));
-  // After a snapshot it is progress that tells of a call that it runs.
+  // After a snapshot, progress is the only sign that a call is running.
   const state = turn?.tools[call_id]?.state ?? 'running';
   if (turn?.status !== 'running' || state !== 'running') return view;
   return patchTool(view, { call_id }, () => ({ state, progress: { message, fraction } }));
@@ -159,7 +159,7 @@ function finishTurn(view, turnId, { reason, error = null, usage, cost_usd, at })
   const messages = turn.messages.map((message) => (message.live ? { ...message, live: false } : message));
   const finished = { status: 'finished', reason, error, usage, cost_usd, finished_at: at, messages };
   const status = view.queued.length ? 'working' : 'idle';
-  // The turn's own sum is the truth (it holds lost attempts too); it replaces what its steps added up to.
+  // The turn's own total is authoritative (it includes lost attempts); it replaces the sum of its steps.
   const settled = turn.whole ? plus(view.cost_usd, plus(cost_usd, turn.cost_usd, -1)) : view.cost_usd;
   return patchTurn({ ...view, status, cost_usd: settled }, turnId, (old) => ({ ...old, ...finished }));
 }
@@ -189,7 +189,7 @@ function reduceStep(view, event) {
   return patch(() => ({ ...step, parts: withDelta(step.parts, event), next: event.n + 1 }), view.gap);
 }
 
-/** A part that still grows, as messages have it; the input of a tool call is text (`args_text`) until it is whole. */
+/** A growing part in the form of messages; a tool call's input is text (`args_text`) until it is complete. */
 function livePart({ type, text, name }) {
   return type === 'tool_input' ? { type: 'tool_call', name: name ?? '', args_text: text } : { type, text };
 }
@@ -197,7 +197,7 @@ function livePart({ type, text, name }) {
 function withDelta(parts, { part, kind, delta, name }) {
   const old = parts[part];
   const text = (old?.text ?? old?.args_text ?? '') + delta;
-  // Parts that were skipped hold nothing yet.
+  // Skipped parts are still empty.
   return Array.from({ length: Math.max(parts.length, part + 1) }, (_, index) =>
     index === part
       ? livePart({ type: kind, text, name: name ?? old?.name })

@@ -1,6 +1,7 @@
-"""`perdure bench`: starts everything by itself in a folder that it removes, measures, and tells what it found.
+"""`perdure bench`: starts everything in a temporary folder, measures, and reports the results.
 
-With a result as its argument it measures nothing, and shows that one: as a table, as a page, or beside another.
+With a result as its argument it measures nothing, but shows that result: as a table, as a page, or compared with
+another.
 """
 
 import asyncio
@@ -41,8 +42,8 @@ from perdure.temporal.app.console.refused import Refused
 
 _Steps = tuple[int, int]
 _Step = Callable[[], None]
-#: What measures a group, and in how many steps: in a full run, and in a quick one. The first are of the shipped
-#: `perdure dev`, the others of workers on a server without a gateway.
+#: The measure function of each group, and its number of steps in a full and in a quick run. The first groups measure
+#: the shipped `perdure dev`, the others workers on a server without a gateway.
 _OF_RIG: dict[Rows, tuple[Callable[[Rig, bool, _Step], Awaitable[list[Row]]], _Steps]] = {
     Rows.tokens: (tokens.measure, (6, 5)),
     Rows.first: (turns.measure_first, (30 + turns.WARM_UP, 10 + turns.WARM_UP)),
@@ -64,10 +65,10 @@ _BURST: _Steps = (4, 4)
 def bench(
     new: Path | None, out: Path | None, html: Path | None, compare: Path | None, quick: bool, only: list[Rows] | None
 ) -> None:
-    """Measures, or shows the result in the file `new`; `compare` is an earlier one to set beside it."""
+    """Measures, or shows the result in the file `new`; `compare`: an earlier result to compare it with."""
     log_to_stderr()
     console = Console()
-    # What cannot be read or written is told before the run, not after.
+    # Unreadable and unwritable files are reported before the run, not after it.
     old = _load(compare) if compare else None
     for path in filter(None, (out, html)):
         if path.is_dir() or not path.absolute().parent.is_dir():
@@ -89,7 +90,7 @@ def bench(
         found = changes(old, report)
         console.print(comparison(old, report, found))
         if missed := newly_missed(found):
-            console.print(f"[bold red]{len(missed)} targets that were met are missed now[/]")
+            console.print(f"[bold red]{len(missed)} targets that were met before are now missed[/]")
             raise typer.Exit(1)
 
 
@@ -101,11 +102,11 @@ def _load(path: Path) -> Report:
 
 
 async def run(rows: frozenset[Rows], quick: bool, console: Console) -> Report:
-    """Measures what `rows` names, one after the other. Raises `BenchFailed`; progress goes to `console`."""
+    """Measures the groups in `rows`, one after the other. Raises `BenchFailed`; progress goes to `console`."""
     started, before, began = datetime.now(UTC), os.getloadavg(), time.monotonic()
     columns = (TextColumn("{task.description:>8}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with contextlib.ExitStack() as stack:
-        # Killed servers may still be at their files when the folder goes.
+        # Killed servers may still write files when the folder is removed.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="perdure-bench-", ignore_cleanup_errors=True))
         progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console, refresh_per_second=2))
         async with fake_provider() as provider:

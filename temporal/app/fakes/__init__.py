@@ -1,1 +1,1 @@
-"""A fake of the providers that keeps to their wires."""
+"""A fake model provider that speaks the real wire formats."""

@@ -1,9 +1,9 @@
-"""A model provider that is none: Anthropic Messages, Chat Completions and OpenAI Responses on loopback, scripted, with
-real faults.
+"""A fake model provider: Anthropic Messages, Chat Completions and OpenAI Responses on loopback, scripted, with real
+faults.
 
-It serves tests and `perdure bench`; only the standard library is used, so that nothing but Perdure is measured.
-Each request takes the next scripted reply, else the default. Every request is recorded with the time of each token,
-and with the moment in which the client closed the connection in mid-stream.
+It serves tests and `perdure bench`. It uses only the standard library, so that benchmarks measure Perdure alone. Each
+request takes the next scripted reply, or else the default. Every request is recorded with the time of each token, and
+with the moment at which the client closed the connection mid-stream.
 
 In another process: `python -m perdure.temporal.app.fakes.provider [--port N]` prints its URL; then `POST /_script`
 with a list of replies (the fields of `Reply`), `POST /_default` with one, `GET /_calls`, `DELETE /_calls`.
@@ -32,7 +32,7 @@ _STREAMS: Final = {"anthropic": anthropic_stream, "chat": chat_stream, "response
 
 @dataclass(slots=True)
 class Call:
-    """One request, and what became of it. Times are `time.time()`."""
+    """One request and its outcome. Times are `time.time()`."""
 
     api: Api
     path: str
@@ -41,21 +41,21 @@ class Call:
     at: float
     #: Each token with the time at which it was written.
     tokens: list[tuple[str, float]] = field(default_factory=list)
-    #: The client went away in mid-stream.
+    #: When the client disconnected mid-stream.
     closed_at: float | None = None
-    #: The answer was written to its end.
+    #: The answer was written completely.
     whole: bool = False
 
 
 class FakeProvider:
     def __init__(self, port: int = 0) -> None:
-        """Listens on 127.0.0.1; port 0 is any that is free."""
+        """Listens on 127.0.0.1; port 0 picks a free port."""
         self.calls: list[Call] = []
         self._port = port
         self._script: deque[Reply] = deque()
         self._default: Callable[[Call], Reply] = lambda call: Reply()
         self._changed = asyncio.Condition()
-        #: How many connections were ever opened.
+        #: Number of connections opened so far.
         self.connections = 0
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -77,25 +77,25 @@ class FakeProvider:
 
     @property
     def chat_url(self) -> str:
-        """Base URL for an OpenAI client, of both its APIs."""
+        """Base URL for an OpenAI client, for both of OpenAI's APIs."""
         return f"{self.url}/v1"
 
     def script(self, *replies: Reply) -> None:
-        """The next requests are answered so, in this order."""
+        """Queues `replies` for the next requests, in this order."""
         self._script.extend(replies)
 
     def default(self, reply: Reply | Callable[[Call], Reply]) -> None:
-        """How requests are answered for which nothing is scripted."""
+        """Sets the reply to requests without a scripted one."""
         self._default = reply if callable(reply) else lambda call: reply
 
     def reset(self) -> None:
-        """Forgets what is scripted and what was asked."""
+        """Clears scripted replies and recorded calls."""
         self.calls.clear()
         self._script.clear()
         self._default = lambda call: Reply()
 
     async def until(self, condition: Callable[[list[Call]], bool]) -> None:
-        """Waits until `condition` holds of the calls; it is looked at whenever one of them changes."""
+        """Waits until `condition` is true of the calls; it is checked whenever one of them changes."""
         async with self._changed:
             await self._changed.wait_for(lambda: condition(self.calls))
 
@@ -112,14 +112,15 @@ class FakeProvider:
             while await self._request(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # The client left between requests, or the server ends. A cancelled handler would be logged as an error.
+            # The client disconnected between requests, or the server stops. A cancelled handler would be logged as an
+            # error.
             pass
         finally:
             self._connections.discard(task)
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Serves one request; False when the connection cannot serve another."""
+        """Serves one request; returns False if the connection cannot serve another."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ", 2)
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
@@ -140,7 +141,7 @@ class FakeProvider:
         if reply.status != 200:
             failure = error_body(api, reply.status, reply.error, reply.message)
             return await _respond(writer, reply.status, failure, reply.headers)
-        # Nothing but the client's end can come while its answer is being written.
+        # While its answer is written, the client sends nothing, so a read can only end with a disconnect.
         gone = asyncio.ensure_future(reader.read(1))
         try:
             return await self._answer(call, reply, writer, gone)
@@ -220,7 +221,7 @@ class FakeProvider:
 
 
 def _reply(fields: dict[str, Any]) -> Reply:
-    """From JSON, where tuples are lists."""
+    """A reply from JSON, in which tuples are lists."""
     pairs: dict[str, Any] = {key: tuple(map(tuple, fields[key])) for key in ("tools", "headers") if key in fields}
     return Reply(**{**fields, **pairs})
 
@@ -242,7 +243,7 @@ async def _respond(
 
 async def _main(port: int) -> None:
     async with FakeProvider(port) as fake:
-        print(fake.url, flush=True)  # noqa: T201 - whoever started this process waits for the line
+        print(fake.url, flush=True)  # noqa: T201 - the parent process waits for this line
         await asyncio.Event().wait()
 
 

@@ -1,8 +1,8 @@
-"""What the fake provider writes on the wire, in the very frames of Anthropic Messages and Chat Completions. Pure.
-OpenAI Responses is in `fake_responses`.
+"""What the fake provider writes on the wire, in the exact frames of Anthropic Messages and Chat Completions. Pure.
+OpenAI Responses is in `responses`.
 
-A stream is an iterator of pauses (seconds) and frames. It is lazy on purpose: a frame is made when it is about to be
-sent, so that a stamped token holds the time of its own sending.
+A stream is an iterator of pauses (seconds) and frames. It is lazy on purpose: a frame is built just before it is sent,
+so that a stamped token contains its own sending time.
 """
 
 import hashlib
@@ -14,57 +14,57 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Api = Literal["anthropic", "chat", "responses"]
-#: An error event in mid-stream; a proper end without the terminal event; the connection ended or reset in the body;
-#: silence; a line that is no JSON; the event with which OpenAI Responses fails (elsewhere an error event).
+#: An error event mid-stream; a normal end without the terminal event; the connection closed or reset within the body;
+#: silence; a line that is not JSON; the failure event of OpenAI Responses (for other APIs an error event).
 Fault = Literal["error_event", "clean_end", "fin", "rst", "stall", "malformed", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """How one request is answered."""
+    """The reply to one request."""
 
-    #: Split into words, spaces kept.
+    #: Sent word by word, spaces kept.
     text: str = "Hello from the fake provider."
     reasoning: str = ""
-    #: Name and arguments; a string is sent as it is, be it JSON or not.
+    #: Names and arguments; a string is sent unchanged, whether or not it is JSON.
     tools: tuple[tuple[str, dict[str, Any] | str], ...] = ()
-    #: Where arguments are: in fragments; all at once (Anthropic: in the block's start, Chat: as an object, Responses: in the
-    #: item that is done); only in the event that ends the answer (Responses); nowhere.
+    #: How arguments are sent: in fragments; all at once (Anthropic: in the block's start, Chat: as an object,
+    #: Responses: in the completed item); only in the event that ends the answer (Responses); not at all.
     arguments: Literal["fragments", "whole", "last", "nowhere"] = "fragments"
     #: Seconds before the first token, and between tokens.
     first_token: float = 0
     gap: float = 0
-    #: Each token is the time of its sending instead: `time.time()` with six decimals and a space.
+    #: Replaces each token by its sending time: `time.time()` with six decimals and a space.
     stamped: bool = False
-    #: The API's own word; None: what fits the content; "": none at all (Chat). Of Responses, why the answer is incomplete, or
-    #: its status.
+    #: The API's stop reason; None: the one that fits the content; "": none (Chat). For Responses, why the answer is
+    #: incomplete, or its status.
     stop: str | None = None
     refusal: str = ""
     input_tokens: int = 10
     cached_tokens: int = 0
     output_tokens: int = 5
     reasoning_tokens: int = 0
-    #: Compatible servers: no usage at all, or usage without details; another name for reasoning ("reasoning_text" is
-    #: that of OpenAI Responses where nothing is encrypted); "" sends no ids.
+    #: Like compatible servers: no usage, or usage without details; another name for reasoning ("reasoning_text" is that
+    #: of OpenAI Responses without encryption); "" sends no ids.
     usage: Literal["full", "bare", "none"] = "full"
     reasoning_key: str = "reasoning_content"
     call_id: str = "call_{n}"
-    #: Not 200: an error before any stream, with the error's type and text.
+    #: If not 200: an error response instead of a stream, with the error's type and text.
     status: int = 200
     error: str = ""
     message: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
-    #: Tokens before the fault.
+    #: Number of tokens before the fault.
     fault_after: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     data: bytes
-    #: The fragment of the answer in it, if any.
+    #: The fragment of the answer in this frame, if any.
     token: str | None = None
-    #: The first of those that end the answer.
+    #: The first of the frames that end the answer.
     terminal: bool = False
 
 
@@ -83,7 +83,7 @@ _ERROR_TYPES: Final = {
 
 
 def signature(thinking: str) -> str:
-    """What the fake Anthropic signs its thinking with, and wants to see again."""
+    """The signature that the fake Anthropic attaches to its thinking, and requires in later requests."""
     return f"signed-{hashlib.sha256(thinking.encode()).hexdigest()[:16]}"
 
 

@@ -1,7 +1,7 @@
-"""What the fake provider writes on the wire in the frames of OpenAI Responses. Pure, and lazy like `fake_replies`.
+"""What the fake provider writes on the wire in the frames of OpenAI Responses. Pure, and lazy like `replies`.
 
-An item's id tells the request that it answers and its place in the answer, and `r` at its end that reasoning led to
-it; so the rules can tell whether what comes back is whole.
+An item's id encodes the request that it answers and its index in the answer, with a final `r` if reasoning preceded it,
+so the rules can check whether a later request returns the items completely.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _STATUS: Final = {"completed", "failed", "cancelled"}
 
 
 def encrypted(item_id: str, summary: str) -> str:
-    """What the fake OpenAI encrypts a reasoning item to, and wants to see again."""
+    """The encrypted content that the fake OpenAI attaches to a reasoning item, and requires in later requests."""
     return f"gAAAA-{hashlib.sha256(f'{item_id} {summary}'.encode()).hexdigest()[:16]}"
 
 
@@ -42,7 +42,7 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     pause = reply.first_token
     output: list[dict[str, Any]] = []
     for index, (empty, item, pieces) in enumerate(_items(reply, body)):
-        # Compatible servers give no indexes.
+        # Compatible servers send no indexes.
         place = {"output_index": index} if reply.usage == "full" else {}
         if reply.arguments == "last" and item["type"] == "function_call":
             output.append(item)
@@ -68,7 +68,7 @@ _Pieces = list[tuple[str, str, int, str]]
 
 
 def _items(reply: Reply, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any], _Pieces]]:
-    """Each item as it is announced, as it is in the end, and its fragments between."""
+    """Each item as announced, as completed, and its fragments in between."""
     request = len(body["input"])
     led = "r" if reply.reasoning else ""
     if reply.reasoning:
@@ -104,13 +104,17 @@ def _reasoning(reply: Reply, body: dict[str, Any], item_id: str) -> tuple[dict[s
             for piece in words(section)
         ]
         return item, item | {"content": content}, pieces
-    # Without being asked for it, the API tells nobody what the model thought.
-    told = sections if (body.get("reasoning") or {}).get("summary") else []
-    done = item | {"content": None, "summary": [{"type": "summary_text", "text": section} for section in told]}
+    # The API returns summaries of the reasoning only on request.
+    shown = sections if (body.get("reasoning") or {}).get("summary") else []
+    done = item | {"content": None, "summary": [{"type": "summary_text", "text": section} for section in shown]}
     if "reasoning.encrypted_content" in (body.get("include") or ()):
         item = item | {"encrypted_content": "gAAAA-unfinished"}
-        done["encrypted_content"] = encrypted(item_id, "\n\n".join(told))
-    return item, done, [(_SUMMARY, "summary_index", at, piece) for at, text in enumerate(told) for piece in words(text)]
+        done["encrypted_content"] = encrypted(item_id, "\n\n".join(shown))
+    return (
+        item,
+        done,
+        [(_SUMMARY, "summary_index", at, piece) for at, text in enumerate(shown) for piece in words(text)],
+    )
 
 
 def _response(model: str, status: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What the real providers refuse with a 400, so that the fake one refuses it too. Pure.
+"""What the real providers reject with a 400, so that the fake one rejects it too. Pure.
 
-Each function gives the provider's complaint about a request body, or None.
+Each function returns the provider's error message for a request body, or None.
 """
 
 import re

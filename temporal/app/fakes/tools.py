@@ -1,6 +1,6 @@
-"""What the real providers refuse of a request's tools, so that the fake one refuses it too. Pure.
+"""What the real providers reject in a request's tools, so that the fake one rejects it too. Pure.
 
-Written by what the providers say of strict tools, and not by what our own normaliser makes of a schema.
+Written from the providers' documentation of strict tools, not from what our own normaliser produces.
 """
 
 import re
@@ -81,7 +81,7 @@ def _common(where: str, name: str, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _parts(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every schema within a schema, itself included."""
+    """Every schema within a schema, including itself."""
     if not isinstance(schema, dict):
         return
     yield schema

@@ -1,1 +1,1 @@
-"""Replaying recorded histories."""
+"""Replays recorded histories."""

@@ -1,7 +1,7 @@
-"""A session's histories as files that replay anywhere: `{session}.{n}.json`, 1 the oldest run.
+"""Exports a session's histories to files that replay anywhere: `{session}.{n}.json`, 1 the oldest run.
 
-What a replay needs is the history and the payloads in it, so those that lie in the blob store are put back in their
-place. Folded parts stay folded: to workflow code they are what they are, and it never looks behind them.
+A replay needs the history and its payloads, so payloads in the blob store are put back inline. Folded parts stay
+folded, because workflow code never reads what is behind them.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def write_histories(
 ) -> AsyncIterator[Path]:
     """Writes the histories of `runs`, oldest first, and yields each file. `session` is a workflow id.
 
-    Raises `BlobMissing` where a payload is not in `blobs`, and `RPCError`.
+    Raises `BlobMissing` if a payload is not in `blobs`, and `RPCError`.
     """
     await asyncio.to_thread(make_folder, folder)
     for number, run in enumerate(runs, 1):
@@ -40,7 +40,7 @@ async def write_histories(
 
 
 async def with_payloads(history: WorkflowHistory, blobs: BlobStore) -> WorkflowHistory:
-    """The same history, each payload that lies in the blob store put back in its place."""
+    """A copy of the history in which each payload from the blob store is inline again."""
     driver = BlobDriver(blobs)
     for event in history.events:
         for payload in _payloads(event):

@@ -1,9 +1,9 @@
-"""Replays histories over processes of their own, as many at a time as asked.
+"""Replays histories in a pool of separate processes.
 
-Rule 1: a history's verdict never depends on its neighbours. A process that dies over one, or does not come to an end
-with it, is replaced, and only that history is to blame.
-Rule 2: processes are `perdure.temporal.app.replay.process`, started afresh and not forked: the SDK's threads do not survive a
-fork. They get this process's module path, and so the same code.
+Rule 1: a history's verdict never depends on other histories. A process that crashes or hangs on a history is replaced,
+and only that history gets a bad verdict.
+Rule 2: processes run `perdure.temporal.app.replay.process`, spawned and not forked, because the SDK's threads do not
+survive a fork. They inherit this process's module path, and so run the same code.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.replay.verdicts import Outcome, Recorded, Setup
 from perdure.temporal.settings import environment
 
-#: Asked for ahead, so that a process reads the next history while it replays this one.
+#: Requests in flight per process, so that it reads the next history while it replays the current one.
 _AHEAD: Final = 2
 _START_S: Final = 60.0
 #: Replaying 50,000 events, the most that a history can have, takes a fraction of this.
@@ -33,9 +33,9 @@ async def replay_all(
     *,
     patience_s: float = _REPLAY_S,
 ) -> None:
-    """Replays `recorded`, about in this order, and calls `done` for each of them once.
+    """Replays `recorded`, in roughly this order, and calls `done` once for each.
 
-    `patience_s` bounds the time of one history. Raises `Refused` where a process cannot start.
+    `patience_s` limits the time for one history. Raises `Refused` if a process cannot start.
     """
     queue = deque(recorded)
     try:
@@ -58,7 +58,7 @@ async def _work_off(
             if asked:
                 done(asked.popleft(), Outcome(verdict="lost", reason=str(ended)))
         finally:
-            # What was only asked ahead is another process's work.
+            # Another process takes the requests that this one had not begun.
             queue.extendleft(reversed(asked))
             await _end(process)
 
@@ -82,7 +82,7 @@ async def _converse(
 async def _start(setup: Setup) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        # Else a folder in the working directory that is named as one of our packages would stand in for it.
+        # Otherwise a folder in the working directory with the name of one of our packages would shadow it.
         "-P",
         "-m",
         "perdure.temporal.app.replay.process",
@@ -90,7 +90,7 @@ async def _start(setup: Setup) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        # Ctrl-C is for this process, which then ends the others.
+        # Ctrl-C goes only to this process, which then ends the others.
         start_new_session=True,
     )
     try:
@@ -105,7 +105,7 @@ async def _start(setup: Setup) -> asyncio.subprocess.Process:
 
 
 class _Ended(Exception):
-    """A replay process answers no more; the message says how it ended."""
+    """A replay process no longer responds; the message says how it ended."""
 
 
 async def _line(process: asyncio.subprocess.Process, within_s: float) -> bytes:
@@ -121,7 +121,7 @@ async def _line(process: asyncio.subprocess.Process, within_s: float) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    # Nothing is lost by it: every answer has been read, and it writes nothing else.
+    # SIGKILL loses nothing: every answer has been read, and the process writes nothing else.
     with suppress(ProcessLookupError):
         process.kill()
     await process.wait()

@@ -1,8 +1,9 @@
-"""A process that replays: `python -m perdure.temporal.app.replay.process SETUP`, started by `replay_pool`.
+"""A process that replays: `python -m perdure.temporal.app.replay.process SETUP`, started by `replay.pool`.
 
-Rule 1: each line of standard input is a `Recorded`, and is answered in its turn by one line, an `Outcome`. An empty line
-comes first and says that the process is ready. Nothing else goes that way: whatever prints, prints to standard error.
-Rule 2: it loads the workflow and what that needs, no more, for its start is part of every replay's time.
+Rule 1: each line of standard input is a `Recorded`, and is answered in order by one line, an `Outcome`. An empty line
+comes first and means that the process is ready. Nothing else is written to standard output: all printing goes to
+standard error.
+Rule 2: it imports only the workflow and its dependencies, because its start-up is part of every replay's time.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from perdure.workflows.session import SessionWorkflow
 
 
 class Unreadable(Exception):
-    """There is no history to replay; the message says why, the verdict what that means."""
+    """There is no history to replay; the message says why, and the outcome has the verdict."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reason)
@@ -44,7 +45,7 @@ def read_file(path: Path) -> WorkflowHistory:
     except (OSError, ValueError, ParseError, TypeError, AttributeError, KeyError) as error:
         raise Unreadable(_broken_file(f"{error}")) from error
     first = history.events[0].workflow_execution_started_event_attributes if history.events else None
-    # Without them the SDK's replayer would not fail but hang.
+    # Without them the SDK's replayer hangs instead of failing.
     if first is None or not first.original_execution_run_id:
         raise Unreadable(_broken_file("it does not begin as a session's history does"))
     return WorkflowHistory(first.workflow_id or path.stem, history.events)
@@ -61,13 +62,13 @@ async def fetch(client: Client, recorded: Recorded) -> WorkflowHistory:
         return await handle.fetch_history()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise Unreadable(Outcome(verdict="gone", reason="the server has it no more")) from error
+            raise Unreadable(Outcome(verdict="gone", reason="the server no longer has it")) from error
         reason = line(f"cannot be read from Temporal: {error.message}")
         raise Unreadable(Outcome(verdict="unreadable", reason=reason)) from error
 
 
 class ReplayProcess:
-    """Reads from `asked`, answers to `answers`."""
+    """Reads requests from `asked`, writes outcomes to `answers`."""
 
     def __init__(self, replayer: Replayer, client: Client | None, asked: BinaryIO, answers: BinaryIO) -> None:
         self._replayer = replayer
@@ -77,7 +78,7 @@ class ReplayProcess:
         self._loaded: asyncio.Queue[WorkflowHistory | Outcome] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Ends only with the process."""
+        """Runs until the process ends."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._load())
             async with self._replayer.workflow_replay_iterator(self._replayable()) as results:
@@ -95,11 +96,11 @@ class ReplayProcess:
                     self._loaded.put_nowait(await fetch(self._client, recorded))
             except Unreadable as unreadable:
                 self._loaded.put_nowait(unreadable.outcome)
-        # Nobody is there to be told the rest, and a replay that hangs must not outlive its parent.
+        # The parent is gone, so no one reads further outcomes, and a hanging replay must not outlive its parent.
         leave(0)
 
     async def _replayable(self) -> AsyncIterator[WorkflowHistory]:
-        """Histories in the order asked for. Those that need no replay are answered when their turn comes."""
+        """Histories in the order requested. Those that need no replay are answered when their turn comes."""
         while True:
             loaded = await self._loaded.get()
             if isinstance(loaded, Outcome):
@@ -117,12 +118,12 @@ class ReplayProcess:
 
 
 def _decided(history: WorkflowHistory) -> bool:
-    # The SDK's replayer waits for ever for the first workflow task of a session that had none yet.
+    # The SDK's replayer waits forever for the first workflow task of a session that has none yet.
     return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED for event in history.events)
 
 
 async def _serve(setup: Setup, answers: BinaryIO) -> None:
-    # Every failure becomes a verdict; told twice, it would stand between the lines of the progress bar.
+    # Every failure becomes a verdict; logging it as well would break up the progress bar.
     logging.disable(logging.CRITICAL)
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
     client = None
@@ -144,7 +145,7 @@ async def _until_left(setup: Setup, answers: BinaryIO) -> None:
         await _serve(setup, answers)
     except Exception:
         traceback.print_exc()
-    # From inside the loop, whose end would wait for the thread that reads standard input.
+    # From inside the loop, because ending the loop would wait for the thread that reads standard input.
     leave(1)
 
 

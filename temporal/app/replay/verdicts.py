@@ -1,6 +1,6 @@
-"""What replay processes are asked and answer, and what the SDK's failures mean. Pure.
+"""The messages to and from replay processes, and the meaning of the SDK's failures. Pure.
 
-Rule: nothing here loads more than the vocabulary, for every replay process loads it.
+Rule: this module imports only the vocabulary, because every replay process loads it.
 """
 
 import re
@@ -11,8 +11,8 @@ from perdure.temporal.app.console.terminal import one_line
 from perdure.workflows.vocabulary.parts import Frozen
 
 _REASON_MOST: Final = 300
-#: The SDK hands failures on as the text of a Rust structure. In it, quotes inside a string are escaped, so these find
-#: the messages of the failure and its causes, and the names of their types.
+#: The SDK passes failures on as the debug text of a Rust structure, in which quotes inside strings are escaped. These
+#: patterns find the messages of the failure and its causes, and the names of their types.
 _MESSAGE: Final = re.compile(r'\bmessage: "((?:[^"\\]|\\.)*)"')
 _TYPE: Final = re.compile(r'\br#type: "(\w+)"')
 _NOISE: Final = re.compile(r"^(?:\[TMPRL\d+\] )?Nondeterminism error: |\s*For further information visit \S+")
@@ -21,9 +21,9 @@ Verdict = Literal["same", "broken", "blob_missing", "unreadable", "gone", "lost"
 
 
 class Setup(Frozen):
-    """What a replay process is told at its start."""
+    """What a replay process needs at its start."""
 
-    #: Where payloads lie that are too big for a history.
+    #: Where payloads are stored that are too large for a history.
     blobs: Path
     #: Whether histories come from the Temporal server.
     server: bool
@@ -39,27 +39,27 @@ class Recorded(Frozen):
 
 
 class Outcome(Frozen):
-    """What came of a replay.
+    """The result of a replay.
 
-    `same`: the code decides as it did then. `broken`: it does not. `blob_missing` and `unreadable`: there is nothing to
-    replay. `gone`: erased or past its retention meanwhile. `lost`: the replay process did not survive it.
+    `same`: the code makes the same decisions. `broken`: it does not. `blob_missing` and `unreadable`: there is nothing
+    to replay. `gone`: erased or past its retention in the meantime. `lost`: the replay process did not survive it.
     """
 
     verdict: Verdict
     #: One line; empty for `same`.
     reason: str = ""
-    #: As the history itself names them, where it does.
+    #: As given in the history itself, if it is.
     workflow_id: str = ""
     run_id: str = ""
 
 
 def verdict(failure: Exception | None) -> Outcome:
-    """What a replay that ended with `failure` shows."""
+    """The outcome of a replay that ended with `failure`."""
     if failure is None:
         return Outcome(verdict="same")
     text = str(failure)
     types = _TYPE.findall(text)
-    # The outermost type: the name of the exception's class, or empty for what the SDK itself found.
+    # The outermost type: the exception's class name, or empty for what the SDK itself found.
     kind = types[0] if types else ""
     messages = [_NOISE.sub("", _unescaped(message)) for message in _MESSAGE.findall(text)]
     reason = line(": ".join(filter(None, messages)) or text)
@@ -69,7 +69,7 @@ def verdict(failure: Exception | None) -> Outcome:
 
 
 def line(text: str) -> str:
-    """`text` as a reason."""
+    """`text` as a one-line reason."""
     return one_line(text, _REASON_MOST)
 
 

@@ -1,1 +1,1 @@
-"""The same without Perdure, to compare with."""
+"""The same workloads without Perdure, for comparison."""

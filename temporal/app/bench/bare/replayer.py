@@ -1,6 +1,6 @@
 """The SDK's bare `Replayer` over the files of a folder: `python -m perdure.temporal.app.bench.bare.replayer FOLDER`.
 
-It is what one would write without `perdure replay`: read a file, replay it, look at the result. At the end it prints how
+It is what one would write without `perdure replay`: read a file, replay it, check the result. At the end it prints how
 many passed.
 """
 

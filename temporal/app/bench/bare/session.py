@@ -1,7 +1,7 @@
-"""The same things done with Temporal alone, on the same server and with the same worker settings, to compare with.
+"""The same workloads on Temporal alone, on the same server and with the same worker settings, for comparison.
 
-`Signalled` runs one activity a signal and nothing else. `Streamed` sends a model's tokens through Temporal itself, by the
-SDK's `workflow_streams`.
+`Signalled` runs one activity per signal and nothing else. `Streamed` sends a model's tokens through Temporal itself,
+with the SDK's `workflow_streams`.
 """
 
 import asyncio
@@ -88,8 +88,8 @@ class Bare:
 
 
 async def sdk_tokens(provider: str) -> AsyncIterator[str]:
-    """The text of one answer of the provider at this URL, as Anthropic's SDK gives it."""
-    # Here, for the command line mounts this module and must not wait for an SDK.
+    """The text of one answer of the provider at this URL, through Anthropic's SDK."""
+    # Imported here, because the command line imports this module and must not wait for an SDK.
     from anthropic import AsyncAnthropic
 
     async with AsyncAnthropic(base_url=provider, api_key="none", max_retries=0) as client:

@@ -1,1 +1,1 @@
-"""What is measured, one file for each group."""
+"""The measurements, one file per group."""

@@ -1,7 +1,7 @@
-"""Many at once: a burst of messages in one instant, and one person beside sessions that talk without a pause.
+"""Load: a burst of simultaneous messages, and one person beside sessions that talk without a pause.
 
-The shipped `perdure dev`, as it is and with the settings that it had before, one after the other in the same run. What
-has no setting (the priority of a session that somebody looks on, fewer questions to it) is in both.
+Measured on the shipped `perdure dev`, with its current and with its former settings, one after the other in the same
+run. What is not a setting (priority for sessions with viewers, fewer queries to a session) applies to both.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from perdure.temporal.app.bench.rig.rig import Provider, Rig
 from perdure.temporal.app.bench.rig.wire import Tokens
 
 GROUP: Final[Group] = "burst"
-#: The settings that make the difference, as they were.
+#: The former values of the settings that make the difference.
 BEFORE: Final[Mapping[str, str]] = {
     "PERDURE_STICKY_SCHEDULE_TO_START_S": "1",
     "PERDURE_CALLS_AT_ONCE": "100000",
@@ -35,7 +35,7 @@ _PATIENCE_S: Final = 120.0
 class Found:
     #: Milliseconds to the first token.
     first: list[float] = field(default_factory=list)
-    #: Tokens that came one by one, and those that there were.
+    #: Tokens that arrived live, and all tokens.
     live: int = 0
     tokens: int = 0
     #: Requests that were answered with 503.
@@ -98,7 +98,7 @@ async def _turn(rig: Rig, session: str, tokens: Tokens, found: Found) -> None:
 
 
 async def _said(rig: Rig, session: str, found: Found, *, wait: bool) -> None:
-    """Sends a message, again where it is refused for now."""
+    """Sends a message, and retries while it is refused."""
     while True:
         try:
             await rig.post(session, "Go on.", wait=wait)
@@ -111,7 +111,7 @@ async def _said(rig: Rig, session: str, found: Found, *, wait: bool) -> None:
 
 
 async def _beside(rig: Rig, busy: int, seconds: float) -> Found:
-    """A person's turns while `busy` sessions, at which nobody looks, talk without a pause."""
+    """A person's turns while `busy` sessions without viewers talk without a pause."""
     others, person = Found(), Found()
     sessions = await asyncio.gather(*(rig.create() for _ in range(busy)))
     mine = await rig.create()

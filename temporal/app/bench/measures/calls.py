@@ -1,9 +1,10 @@
-"""What a call of a tool costs beside a bare activity: time, history events, and whether many at once take longer.
+"""The cost of a tool call compared with a bare activity: time, history events, and the time of many calls at once.
 
-Rule 1: all times are differences of the server's own, from the histories: from the event that schedules a call to the
-event that schedules what follows it, which is the next model call in a session and the next activity in a bare workflow.
-Rule 2: both run the same functions on workers with the same settings on one server, and take turns. No gateway and no
-viewer is there.
+Rule 1: all times are differences between the server's timestamps in the histories: from the event that schedules a call
+to the event that schedules what follows it, which is the next model call in a session and the next activity in a bare
+workflow.
+Rule 2: both run the same functions on workers with the same settings on one server, and take turns. There is no gateway
+and no viewer.
 """
 
 import uuid
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from perdure.temporal.app.bench.measures.throughput import Told
+from perdure.temporal.app.bench.measures.throughput import Reports
 from perdure.temporal.app.bench.report.figures import curve, percentile, spread
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.asked import TASK_QUEUE as BARE_QUEUE
@@ -43,28 +44,28 @@ _ONE: Final = [
 ]
 #: Events of an activity: scheduled, started, completed.
 _OWN: Final = 3
-#: What a call's time goes into.
+#: The stages of a call's time.
 _STAGES: Final = ("wait for a worker", "run and report", "wait for the workflow task", "carry out the workflow task")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The activities that one workflow task scheduled, up to where the next one did so."""
+    """The activities scheduled by one workflow task, up to the next workflow task that schedules some."""
 
     kind: str
     calls: int
     #: Milliseconds to the next batch.
     took: float
-    #: From the first one's scheduling on; workflow tasks, and everything else.
+    #: Events from the first one's scheduling: of workflow tasks, and all others.
     tasks: int
     others: int
-    #: The first activity begins, the last one ends, the workflow task that takes its result begins: milliseconds each
-    #: from the one before, and at last those to the next batch. Empty where there is more than one activity.
+    #: Milliseconds until the first activity begins, the last one ends, the workflow task that takes its result begins,
+    #: and the next batch is scheduled, each from the one before. Empty for more than one activity.
     stages: tuple[float, ...] = ()
 
 
 def batches(history: Sequence[HistoryEvent]) -> list[Batch]:
-    """Those that another one follows."""
+    """All batches but the last one."""
     starts: list[int] = []
     task = 0
     for at, event in enumerate(history):
@@ -79,7 +80,7 @@ def _batch(events: Sequence[HistoryEvent], following: HistoryEvent) -> Batch:
     tasks = sum(event.event_type in _TASKS for event in events)
     calls = sum(event.event_type == _SCHEDULED for event in events)
     moments = [event.event_time.ToNanoseconds() / 1e6 for event in (*events, following)]
-    # Of one activity: its scheduling, start and end; the scheduling, start and end of a workflow task; the next one.
+    # For one activity: its scheduling, start and end; a workflow task's scheduling, start and end; the next activity.
     at = (0, 1, 2, 4, 6) if [event.event_type for event in events] == _ONE else ()
     return Batch(
         kind=events[0].activity_task_scheduled_event_attributes.activity_type.name,
@@ -93,7 +94,8 @@ def _batch(events: Sequence[HistoryEvent], following: HistoryEvent) -> Batch:
 
 @dataclass
 class Found:
-    """The calls of sessions' tools and of bare workflows, and the sessions' model calls that ask for the tools."""
+    """The sessions' tool calls, the bare workflows' activities, and the sessions' model calls that request the
+    tools."""
 
     ours: list[Batch] = field(default_factory=list)
     bare: list[Batch] = field(default_factory=list)
@@ -101,39 +103,39 @@ class Found:
 
 
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
-    told = Told()
+    reports = Reports()
     single, many, alone = Found(), Found(), Found()
     rounds, parallel = (1, 1) if quick else (25, 10)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(plant.worker("perdure", told.take))
-        await stack.enter_async_context(plant.worker("bare", told.take))
-        # The first loads the definition and opens connections.
+        await stack.enter_async_context(plant.worker("perdure", reports.take))
+        await stack.enter_async_context(plant.worker("bare", reports.take))
+        # The first one is a warm-up: it loads the definition and opens connections.
         for found in (Found(), *[single] * rounds):
-            await _both(plant, told, found, Rounds(tool="nod", rounds=CALLING["nod"]))
+            await _both(plant, reports, found, Rounds(tool="nod", rounds=CALLING["nod"]))
             step()
         for _ in range(parallel):
             for found, at_once in ((alone, 1), (many, AT_ONCE)):
                 wanted = Rounds(tool="pause", seconds=PAUSE_S, rounds=CALLING["pause"], at_once=at_once)
-                await _both(plant, told, found, wanted)
+                await _both(plant, reports, found, wanted)
             step()
     return [*_times(single), *_events(single, many), *_parallel(alone, many)]
 
 
-async def _both(plant: Plant, told: Told, found: Found, wanted: Rounds) -> None:
-    for batch in await _session(plant, told, wanted):
+async def _both(plant: Plant, reports: Reports, found: Found, wanted: Rounds) -> None:
+    for batch in await _session(plant, reports, wanted):
         (found.models if batch.kind == MODEL else found.ours).append(batch)
     found.bare += await _bare(plant, wanted)
 
 
-async def _session(plant: Plant, told: Told, wanted: Rounds) -> list[Batch]:
-    """A turn that calls in each step, until it may have no more steps."""
+async def _session(plant: Plant, reports: Reports, wanted: Rounds) -> list[Batch]:
+    """A turn with a call in each step, until its limit of steps."""
     args = {"seconds": wanted.seconds} if wanted.tool == "pause" else {}
     await plant.provider.forget()
     await plant.provider.answer(tools=[[wanted.tool, args]] * wanted.at_once)
     handle = await plant.session(message=False, agent=wanted.tool)
     await handle.signal(SessionWorkflow.send_message, plant.message(wanted.tool))
     # session.started, turn.started, message.added, turn.finished; two of each step and two of each call.
-    await told.until(handle.id, 4 + wanted.rounds * (2 + 2 * wanted.at_once))
+    await reports.until(handle.id, 4 + wanted.rounds * (2 + 2 * wanted.at_once))
     return batches([event async for event in handle.fetch_history_events()])
 
 
@@ -175,9 +177,9 @@ def _times(single: Found) -> list[Row]:
 
 
 def _events(single: Found, many: Found) -> list[Row]:
-    """A workflow task has to follow a call, be it a tool's or not; calls that end at the same moment share one."""
+    """A workflow task has to follow every call, of a tool or not; calls that end at the same moment share one."""
     calls = sum(batch.calls for batch in (*single.ours, *many.ours))
-    # What a call costs may also stand before it, where its step's model call is.
+    # Part of a call's cost may precede it, in its step's model call.
     before = sum(batch.others - _OWN for batch in (*single.models, *many.models))
     own = sum(batch.others for batch in (*single.ours, *many.ours)) + before
     rows = [
@@ -224,7 +226,7 @@ def _parallel(alone: Found, many: Found) -> list[Row]:
 
 
 def _stages(found: Iterable[Batch]) -> dict[str, JsonValue]:
-    """What each stage usually takes."""
+    """The median time of each stage."""
     columns = zip(*(batch.stages for batch in found if batch.stages), strict=True)
     return {name: round(percentile(times, 50), 2) for name, times in zip(_STAGES, columns, strict=True)}
 

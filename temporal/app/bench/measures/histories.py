@@ -1,7 +1,7 @@
-"""What a long session costs: history events and bytes a turn, and how soon a new process can answer for it.
+"""The cost of a long session: history events and bytes per turn, and how soon a new process can answer for it.
 
-A turn begins with its message's signal and ends before the next one's, or where the run continues as new; what
-continuing as new costs is a row of its own, spread over all turns.
+A turn begins with its message's signal and ends before the next one's, or where the run continues as new. The cost of
+continuing as new is a row of its own, spread over all turns.
 """
 
 import time
@@ -23,10 +23,10 @@ from perdure.workflows.session import SessionWorkflow
 GROUP: Final[Group] = "history"
 #: One long word, so that the provider sends it in one piece.
 _ANSWER: Final = "x" * 1000
-#: A resume replays the current run, which is never longer than 1,500 events: it is measured close to that.
+#: A resume replays the current run, which never has more than 1,500 events: it is measured close to that.
 _LONG_RUN: Final = 1300
 _FORGET_EVERY: Final = 20
-#: Turns before and after one that are looked at with it: it may end its run, or meet a slow moment of the machine.
+#: Neighbours of a turn that are included with it, because a single turn may end its run, or hit a slow moment.
 AROUND: Final = 2
 _FIRST_QUERY: Final = "the first query"
 
@@ -96,7 +96,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
 async def _drive(rig: Rig, session: str, turns: int, step: Callable[[], None]) -> None:
     for turn in range(turns):
         if turn % _FORGET_EVERY == 0:
-            # The provider keeps every request, and these get long.
+            # The provider records every request, and these get long.
             await rig.provider.forget()
         await rig.post(session, "Go on.", wait=True)
         step()
@@ -148,7 +148,7 @@ async def _resume(rig: Rig, session: str, turns: int, quick: bool) -> list[Row]:
 def _rows_of_turn(number: int, costs: list[Cost]) -> list[Row]:
     events = [cost.events for cost in costs]
     limit = Target(bound="at most", value=12)
-    # The greatest number of events, for it is a limit, and the usual number of bytes.
+    # The highest number of events, because it is a limit, and the median number of bytes.
     return [
         Row(
             group=GROUP,

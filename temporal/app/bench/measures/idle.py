@@ -1,7 +1,7 @@
-"""Many sessions that rest while somebody looks at each: what that costs, and whether a message still gets through.
+"""Many idle sessions, each with a viewer: what they cost, and whether a message still gets through.
 
-Rule: viewers are real connections that read their stream. They live in this process, so what is measured is Perdure's
-side alone. Where the system allows fewer open files than viewers need, there are fewer, and the rows' names say so.
+Rule: viewers are real connections that read their stream. They live in this process, so only Perdure's side is
+measured. If the system allows fewer open files than needed, there are fewer viewers, and the rows' names say so.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from perdure.temporal.app.bench.rig.wire import reading
 
 GROUP: Final[Group] = "idle"
 _AT_ONCE: Final = 8
-#: Viewers that are answered 503 in all, before the run is given up.
+#: Viewers that may be answered with 503 in total before the run is given up.
 _REFUSED_MOST: Final = 200
-#: Open files that are no viewers.
+#: Open files besides viewers.
 _OTHER_FILES: Final = 300
 _FILES: Final = 8192
 
 
 def raise_file_limit() -> None:
-    """Lets this process, and those that it starts from now on, open as many files as the system allows it."""
+    """Raises the limit of open files to the system's maximum, for this process and those that it starts from now on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -72,7 +72,7 @@ async def _sessions(rig: Rig, count: int) -> list[str]:
 
 
 async def _look(rig: Rig, viewers: AsyncExitStack, sessions: list[str]) -> int:
-    """Gives each session a viewer; returns how many had to come again, for they were told that it is busy."""
+    """Gives each session a viewer; returns how many had to retry because the session was busy."""
     room = asyncio.Semaphore(_AT_ONCE)
     again = 0
 
@@ -93,7 +93,7 @@ async def _look(rig: Rig, viewers: AsyncExitStack, sessions: list[str]) -> int:
 
 
 async def _busy(rig: Rig, seconds: float) -> tuple[float, float]:
-    """Percent of a core over so many seconds: of gateway and worker, and of the Temporal server."""
+    """CPU use over `seconds`, in percent of a core: of gateway and worker, and of the Temporal server."""
     processes = rig.processes()
     before, began = [_cpu(process) for process in processes], time.perf_counter()
     await asyncio.sleep(seconds)
@@ -115,7 +115,7 @@ async def _delays(rig: Rig, session: str, messages: int) -> list[float]:
             sent = time.perf_counter()
             await rig.post(session, "Go on?")
             await events.until("turn.finished")
-            # The first opens connections.
+            # The first turn is a warm-up: it opens connections.
             if turn:
                 found.append((time.perf_counter() - sent) * 1000)
     return found

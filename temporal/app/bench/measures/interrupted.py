@@ -1,9 +1,9 @@
-"""Calls of tools that a SIGKILL interrupts, by the thousand: what happened twice, and what the sessions were told.
+"""Thousands of tool calls interrupted by SIGKILL: what happened twice, and what the sessions reported.
 
 Rule 1: every call that counts was under way when the kill came: its tool had begun, and it waited before or after its
-effect. Kills differ in that point, in what is killed, and in how many calls one session makes at the same time.
-Rule 2: what happened is read from what the tools wrote down, and what was told from the sessions' events, as users see
-them. Neither knows of the other.
+effect. Kills differ in that point, in what is killed, and in how many calls a session makes at the same time.
+Rule 2: effects are read from what the tools recorded, reports from the sessions' events, as users see them. The two
+sources are independent.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.errors import OUTCOME_UNKNOWN
 
 GROUP: Final[Group] = "interrupted"
-#: What the agent of an `interrupt` has among its tools.
+#: The tools that the agent of an `interrupt` must have.
 TOOL_LINES: Final = """\
   - pay: {side_effects: once}
   - mark: {side_effects: idempotent}
@@ -44,36 +44,36 @@ _LOOK_S: Final = 0.02
 
 @dataclass(frozen=True)
 class Victim:
-    """A `perdure dev` with the tools above, whose model calls what it is told to call (`as_told`)."""
+    """A `perdure dev` with the tools above, whose model makes the calls that its message requests (`as_told`)."""
 
     url: str
     agent: str
-    #: SIGKILL, of all processes or of the main one alone.
+    #: Sends SIGKILL, to all processes or to the main one only.
     kill: Callable[[bool], Awaitable[object]]
-    #: On the same data; returns when it is ready.
+    #: Starts it again on the same data; returns when it is ready.
     start: Callable[[], Awaitable[object]]
 
 
 @dataclass
 class Tally:
-    """What became of interrupted calls."""
+    """The outcomes of interrupted calls."""
 
     calls: int = 0
-    #: Of `once` calls: those that were told `outcome_unknown`, and those that took effect more than once.
+    #: Of `once` calls: those reported as `outcome_unknown`, and those that took effect more than once.
     unknown: int = 0
     effects_twice: int = 0
     #: Calls that ran under more than one id.
     two_ids: int = 0
     not_one_result: int = 0
-    #: Calls whose result is not what happened.
+    #: Calls whose result differs from what happened.
     untrue: int = 0
-    #: After each kill, from ready to the last result of the calls that it interrupted.
+    #: For each kill, from ready to the last result of the calls that it interrupted.
     seconds: list[float] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True)
 class _Interrupted:
-    """One call, and where it is when the kill comes."""
+    """One call, and the point at which the kill interrupts it."""
 
     name: str
     key: str
@@ -85,7 +85,7 @@ class _Interrupted:
 
 
 def as_told(call: Call) -> Reply:
-    """A model that calls the tools which the last message names: JSON, a list of names and arguments."""
+    """A model that makes the calls in the last message: JSON, a list of names and arguments."""
     content = call.body["messages"][-1]["content"]
     said = content if isinstance(content, str) else next((part.get("text", "") for part in content), "")
     if not said.startswith("["):
@@ -98,7 +98,7 @@ async def interrupt(
 ) -> Tally:
     """Kills `victim` `kills` times with `in_flight` calls under way, half of them of a `once` tool.
 
-    Ledgers go below `folder`; `step` is called after each kill. Raises `BenchFailed` where calls do not begin or end.
+    Ledgers go below `folder`; `step` is called after each kill. Raises `BenchFailed` if calls do not begin or end.
     """
     tally = Tally()
     ended: list[tuple[Path, list[list[_Interrupted]], list[list[dict[str, Any]]]]] = []
@@ -112,21 +112,21 @@ async def interrupt(
         (ledger / GO).touch()
         await victim.start()
         ready = time.monotonic()
-        told = await asyncio.gather(*(_told(victim, session) for session in sessions))
+        reports = await asyncio.gather(*(_first_turn(victim, session) for session in sessions))
         tally.seconds.append(time.monotonic() - ready)
-        ended.append((ledger, plan, told))
+        ended.append((ledger, plan, reports))
         step()
-    # At the very end, so that an effect counts that came long after its call's result.
-    for ledger, plan, told in ended:
+    # At the very end, so that late effects, after their call's result, count as well.
+    for ledger, plan, reports in ended:
         written = entries(ledger)
-        for calls, events in zip(plan, told, strict=True):
+        for calls, events in zip(plan, reports, strict=True):
             for call in calls:
                 _count(tally, call, [entry for entry in written if entry.key == call.key], events)
     return tally
 
 
 def _plan(number: int, in_flight: int) -> list[list[_Interrupted]]:
-    """The calls of each session, for the kill of this number."""
+    """The calls of each session, for kill number `number`."""
     calls = []
     for n in range(in_flight):
         # All before their effect, all after it, or half and half.
@@ -137,7 +137,7 @@ def _plan(number: int, in_flight: int) -> list[list[_Interrupted]]:
 
 
 async def _begin(victim: Victim, ledger: Path, calls: list[_Interrupted]) -> str:
-    """A session whose first turn makes these calls."""
+    """Starts a session whose first turn makes these calls."""
     asked = [(call.name, {"ledger": str(ledger), "key": call.key, "wait": call.wait}) for call in calls]
     body = {"agent": victim.agent, "message": json.dumps(asked)}
     return str((await request(f"{victim.url}/v1/sessions", "POST", body))["session_id"])
@@ -153,8 +153,8 @@ async def _under_way(ledger: Path, calls: list[_Interrupted]) -> None:
         raise BenchFailed(f"calls did not begin within {_PATIENCE_S:g} s") from None
 
 
-async def _told(victim: Victim, session: str) -> list[dict[str, Any]]:
-    """The events of the session's first turn, for a viewer who comes now."""
+async def _first_turn(victim: Victim, session: str) -> list[dict[str, Any]]:
+    """The events of the session's first turn, as a new viewer gets them."""
     found = await events_until(f"{victim.url}/v1/sessions/{session}/events", "turn.finished", _PATIENCE_S)
     return [event for event in found if event["type"] in ("tool.started", "tool.finished")]
 
@@ -170,7 +170,7 @@ def _count(tally: Tally, call: _Interrupted, written: list[Entry], events: list[
     if call.name == "pay":
         tally.unknown += any(unknown)
         tally.effects_twice += happened > 1
-    # That nobody knows is true only of a call that may not be tried again.
+    # An unknown outcome is correct only for a call that may not be retried.
     right = [one["output"] == "done" and happened > 0 for one in results]
     tally.untrue += not all(r or (u and call.name == "pay") for r, u in zip(right, unknown, strict=True))
 

@@ -1,4 +1,4 @@
-"""SIGKILL in mid-stream, then a start on the same data: how soon is the interrupted step at its provider again?"""
+"""SIGKILL mid-stream, then a restart on the same data: how soon does the interrupted step reach its provider again?"""
 
 from collections.abc import Callable
 from typing import Final
@@ -32,7 +32,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
 
 
 async def _once(rig: Rig, everything: bool) -> float:
-    """Seconds; less than none where the request came before `ready`."""
+    """Seconds; negative if the request came before `ready`."""
     await rig.provider.answer(text="x " * 3000, stamped=True, gap=0.02)
     await rig.provider.forget()
     session = await rig.create()
@@ -43,7 +43,7 @@ async def _once(rig: Rig, everything: bool) -> float:
     await rig.provider.answer(text=_ANSWER, stamped=True, gap=0.02)
     ready = await rig.start()
     again = await rig.provider.call(1)
-    # Whatever the time, the answer has to be finished.
+    # However long it takes, the answer has to be finished.
     async with reading(rig.at(session, "events"), "step.delta") as events:
         await events.until("turn.finished")
     return again - ready

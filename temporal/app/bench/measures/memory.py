@@ -1,9 +1,9 @@
-"""Memory of a cached session: what one more adds to a worker's process, beside one more bare workflow to a bare worker's.
+"""Memory of a cached session: what one more adds to a worker's process, compared with a bare workflow.
 
-Both are processes of their own, Perdure's the shipped `perdure worker`. Each session has finished one turn and rests in
-the worker's cache. At several sizes the process's own memory is read (USS: what would be free if it ended; RSS where
-the system does not tell it), the least of some readings, and a line is put through the points: its slope is the
-answer, and what every worker needs anyway falls out of it.
+Both workers are processes of their own, Perdure's the shipped `perdure worker`. Each session has finished one turn and
+rests in the worker's cache. At several sizes the process's own memory is read (USS: what would be free if it ended; RSS
+if the system does not report it), taking the minimum of several readings. The slope of a line fitted to these points is
+the result, which excludes what every worker needs anyway.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from perdure.temporal.app.bench.rig.plant import Plant
 from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "memory"
-#: Conversations that are started at once.
+#: Number of conversations started at once.
 _AT_ONCE: Final = 16
 _LOOK_S: Final = 0.02
 _PATIENCE_S: Final = 60.0
 _READINGS: Final = 5
 _READING_S: Final = 0.05
-#: What comes first fills caches and pools that no further session needs; it is no point of the line.
+#: The first sessions fill caches and pools that further ones do not need; they are not a point of the line.
 _WARM_UP: Final = 20
 
 
@@ -81,7 +81,7 @@ async def _open(begin: Callable[[], Awaitable[None]], count: int) -> None:
 async def _until(finished: Callable[[], Awaitable[bool]]) -> None:
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            while not await finished():  # noqa: ASYNC110 - what is asked is in another process
+            while not await finished():  # noqa: ASYNC110 - the state is in another process
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise BenchFailed(f"a conversation did not finish its turn within {_PATIENCE_S:g} s") from None
@@ -96,7 +96,7 @@ async def _megabytes(process: psutil.Process) -> float:
 
 
 def own_bytes(process: psutil.Process) -> int:
-    """USS, or RSS where the system does not tell it."""
+    """USS, or RSS if the system does not report it."""
     whole = process.memory_full_info()
     found: int = getattr(whole, "uss", 0) or whole.rss
     return found
@@ -121,7 +121,7 @@ def _rows(ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) ->
         Row(
             group=GROUP,
             name="memory a cached session ÷ bare workflow",
-            # Where noise leaves nothing to divide by, nothing was measured.
+            # If noise leaves nothing to divide by, there is no result.
             value=round(slope(ours) / base, 2) if base > 0 else None,
             unit="times",
             target=Target(bound="at most", value=3),

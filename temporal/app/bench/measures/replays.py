@@ -1,7 +1,7 @@
-"""Replay speed: `perdure replay`'s own path beside the SDK's bare `Replayer`, over histories that were made in this run.
+"""Replay speed: `perdure replay`'s own code compared with the SDK's bare `Replayer`, over histories from this run.
 
-Each is timed as a user waits for it: from the start of its processes to the last verdict, over the same files. The ways
-take turns. Near-linear with cores means that two processes halve the time where two cores are free.
+Each is timed as a user waits for it: from the start of its processes to the last verdict, over the same files. The two
+take turns. Near-linear with cores means that two processes halve the time if two cores are free.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from perdure.temporal.app.bench.measures.throughput import Told, session_talk
+from perdure.temporal.app.bench.measures.throughput import Reports, session_talk
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.child import clean_environment
 from perdure.temporal.app.bench.rig.failure import BenchFailed
@@ -28,7 +28,7 @@ GROUP: Final[Group] = "replay"
 
 
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
-    # Turns of each session, and how often its file is there: a replay keeps nothing from one file for the next.
+    # Turns per session, and copies of each file: a replay caches nothing between files.
     sessions, turns, copies, rounds = (4, 3, 1, 1) if quick else (16, 15, 3, 3)
     folder = plant.folder / "histories"
     events = await _record(plant, folder, sessions, turns)
@@ -53,12 +53,12 @@ async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[R
 
 
 async def _record(plant: Plant, folder: Path, sessions: int, turns: int) -> int:
-    """Writes the histories of new sessions, and returns how many events they have in all."""
+    """Writes the histories of new sessions, and returns their total number of events."""
     await plant.provider.answer(text="x " * 50)
     await plant.provider.forget()
-    told, blobs, events = Told(), LocalBlobs(plant.settings.blobs_root), 0
-    async with plant.worker("perdure", told.take):
-        talks = [await session_talk(plant, told)() for _ in range(sessions)]
+    reports, blobs, events = Reports(), LocalBlobs(plant.settings.blobs_root), 0
+    async with plant.worker("perdure", reports.take):
+        talks = [await session_talk(plant, reports)() for _ in range(sessions)]
         for _ in range(turns):
             await asyncio.gather(*(talk.say() for talk in talks))
         for talk in talks:
@@ -85,12 +85,12 @@ async def _bare(folder: Path, count: int) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        told, _ = await process.communicate()
+        printed, _ = await process.communicate()
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-    if told.strip() != str(count).encode():
-        raise BenchFailed(f"the SDK's Replayer passed {told.decode().strip() or 'none'} of {count} histories")
+    if printed.strip() != str(count).encode():
+        raise BenchFailed(f"the SDK's Replayer passed {printed.decode().strip() or 'none'} of {count} histories")
 
 
 def _rows(found: dict[str, list[float]], files: int, events: int) -> list[Row]:

@@ -1,7 +1,8 @@
-"""Turns a second: sessions that talk without a pause, beside bare workflows that run one activity a turn.
+"""Turns per second: sessions that talk without a pause, compared with bare workflows that run one activity per turn.
 
-All meet the same server and the same driver, in rounds that take turns. Each conversation is a closed loop: its next
-message is signalled when the workflow task that ends its turn says so, which both kinds of worker do alike.
+All use the same server and the same driver, in rounds that take turns. Each conversation is a closed loop: its next
+message is signalled when the workflow task that ends its turn reports it, which both kinds of worker do in the same
+way.
 """
 
 import asyncio
@@ -32,8 +33,8 @@ NOTHING: Final = "bare, activity does nothing"
 MODEL: Final = "bare, activity calls the model"
 
 
-class Told:
-    """What the workers' lines say, by workflow id."""
+class Reports:
+    """The latest number that the workers reported, by workflow id."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[int, asyncio.Future[None]]] = {}
@@ -47,7 +48,7 @@ class Told:
             arrival.set_result(None)
 
     async def until(self, name: str, number: int) -> None:
-        """Raises `BenchFailed` where it does not come."""
+        """Waits until `name` has reported `number`. Raises `BenchFailed` if that takes too long."""
         if self._reached.get(name, 0) >= number:
             return
         arrival = asyncio.get_running_loop().create_future()
@@ -78,17 +79,17 @@ class Contestant:
 
 @dataclass
 class Found:
-    """What the rounds of one contestant came to."""
+    """The results of one contestant's rounds."""
 
     rates: list[float] = field(default_factory=list)
     #: Milliseconds of each turn.
     turns: list[float] = field(default_factory=list)
-    #: Milliseconds of processor time a turn, by round.
+    #: Milliseconds of CPU time per turn, by round.
     worker: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
 
 
-def session_talk(plant: Plant, told: Told) -> Callable[[], Awaitable[Talk]]:
+def session_talk(plant: Plant, reports: Reports) -> Callable[[], Awaitable[Talk]]:
     async def begin() -> Talk:
         handle = await plant.session(message=False)
         seq = 1
@@ -97,14 +98,14 @@ def session_talk(plant: Plant, told: Told) -> Callable[[], Awaitable[Talk]]:
             nonlocal seq
             await handle.signal(SessionWorkflow.send_message, plant.message())
             seq += _EVENTS
-            await told.until(handle.id, seq)
+            await reports.until(handle.id, seq)
 
         return Talk(handle.id, say)
 
     return begin
 
 
-def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitable[Talk]]:
+def bare_talk(plant: Plant, reports: Reports, asking: Asking) -> Callable[[], Awaitable[Talk]]:
     async def begin() -> Talk:
         handle = await plant.asked(asking)
         turns = 0
@@ -113,7 +114,7 @@ def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitabl
             nonlocal turns
             await handle.signal(Asked.ask)
             turns += 1
-            await told.until(handle.id, turns)
+            await reports.until(handle.id, turns)
 
         return Talk(handle.id, say)
 
@@ -123,15 +124,15 @@ def bare_talk(plant: Plant, told: Told, asking: Asking) -> Callable[[], Awaitabl
 async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[Row]:
     await plant.provider.answer(text="Yes.")
     rounds, seconds = (1, 1.0) if quick else (5, 3.0)
-    told = Told()
+    reports = Reports()
     rows: list[Row] = []
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(plant.worker("perdure", told.take))
-        bare = await stack.enter_async_context(plant.worker("bare", told.take))
+        ours = await stack.enter_async_context(plant.worker("perdure", reports.take))
+        bare = await stack.enter_async_context(plant.worker("bare", reports.take))
         contestants = (
-            Contestant(PERDURE, session_talk(plant, told), ours),
-            Contestant(MODEL, bare_talk(plant, told, "model"), bare),
-            Contestant(NOTHING, bare_talk(plant, told, "nothing"), bare),
+            Contestant(PERDURE, session_talk(plant, reports), ours),
+            Contestant(MODEL, bare_talk(plant, reports, "model"), bare),
+            Contestant(NOTHING, bare_talk(plant, reports, "nothing"), bare),
         )
         for crowd in CROWDS[:1] if quick else CROWDS:
             found = {one.name: Found() for one in contestants}
@@ -146,7 +147,7 @@ async def measure(plant: Plant, quick: bool, step: Callable[[], None]) -> list[R
 async def _round(plant: Plant, one: Contestant, crowd: int, seconds: float, found: Found) -> None:
     await plant.provider.forget()
     talks = await asyncio.gather(*(one.begin() for _ in range(crowd)))
-    # The first turn loads the definition and opens connections.
+    # The first turn is a warm-up: it loads the definition and opens connections.
     await asyncio.gather(*(talk.say() for talk in talks))
     times: list[float] = []
     worker, server = _cpu(one.worker), _cpu(plant.server)
@@ -192,7 +193,7 @@ def _rows(crowd: int, found: dict[str, Found]) -> list[Row]:
     ours = found[PERDURE]
     for name in (MODEL, NOTHING):
         theirs = found[name]
-        # Round by round, for what else the machine does changes in between.
+        # Compared round by round, because the machine's other load changes over time.
         rates = [mine / other for mine, other in zip(ours.rates, theirs.rates, strict=True)]
         spent = (fmean(ours.worker) + fmean(ours.server)) / (fmean(theirs.worker) + fmean(theirs.server))
         rows += [

@@ -21,11 +21,11 @@ GROUP: Final[Group] = "tokens"
 _RATE: Final = 50
 _CROWD_RATE: Final = 20
 _CROWDS: Final = (20, 50)
-#: Seconds that a crowd has to connect before its first message, for each member.
+#: Seconds per member that a crowd has to connect before its first message.
 _CONNECT_S: Final = 0.06
 _MODEL: Final = "claude-haiku-5-5"
 
-#: All tokens of one answer of `count` tokens that is asked for at a time of the loop's clock.
+#: All tokens of one answer of `count` tokens, requested at a given time of the event loop's clock.
 Path = Callable[[Rig, int, float], Awaitable[list[Token]]]
 
 
@@ -71,7 +71,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
 
 
 async def _crowd(path: Path, rig: Rig, sessions: int, count: int) -> list[float]:
-    """Delays while all of them stream. They begin one after the other, so that their tokens do not come in bursts."""
+    """Delays while all of them stream. They start one after the other, so that their tokens do not come in bursts."""
     begin = asyncio.get_running_loop().time() + _CONNECT_S * sessions
     pause = (1 + 1 / sessions) / _CROWD_RATE
     answers = await asyncio.gather(*(path(rig, count, begin + at * pause) for at in range(sessions)))

@@ -1,4 +1,4 @@
-"""Two short ways: from a user's message to the provider's request, and from a user's stop to the end of its stream."""
+"""Two short paths: from a user's message to the provider's request, and from a user's stop to the end of its stream."""
 
 import time
 import uuid
@@ -15,12 +15,12 @@ from perdure.workflows.protocol.commands import SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 
-#: Turns before the ones that count, so that connections and caches are there.
+#: Warm-up turns, so that connections and caches are in place.
 WARM_UP: Final = 3
 
 
 async def measure_first(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
-    """The three take turns, so that all meet the same machine."""
+    """The three ways take turns, so that all see the same machine load."""
     posted: list[float] = []
     signalled: list[float] = []
     bare: list[float] = []

@@ -1,1 +1,1 @@
-"""Figures, tables, plots, the page."""
+"""Figures, tables, plots and the report page."""

@@ -1,8 +1,8 @@
-"""Two runs side by side: what changed, and whether by more than noise. Pure but for the console's types.
+"""Compares two runs: what changed, and whether by more than noise. Pure except for the console's types.
 
-Rule 1: ratios and counts weigh more than times: both of a ratio's parts met the same machine in the same minutes, so a
-smaller change of it says something.
-Rule 2: where the machines differ, or one run was quick, only ratios and counts are judged; the rest is only shown.
+Rule 1: ratios and counts weigh more than times: both parts of a ratio ran on the same machine in the same minutes, so a
+smaller change of a ratio is significant.
+Rule 2: if the machines differ, or one run was quick, only ratios and counts are judged; the rest is only shown.
 """
 
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from rich.table import Table
 from perdure.temporal.app.bench.report.report import TITLES, Group, Report, Row, Unit, number
 from perdure.workflows.vocabulary.parts import Frozen
 
-#: Percent that a figure may change between two runs of the same code.
+#: Percentage by which a figure may change between two runs of the same code.
 _NOISE: Final[dict[Unit, float]] = {
     "events": 0,
     "calls": 0,
@@ -25,7 +25,7 @@ _NOISE: Final[dict[Unit, float]] = {
     "ms": 30,
     "% of a core": 30,
 }
-#: Changes so small are none, whatever they are in percent.
+#: Absolute changes up to these count as none, whatever their percentage.
 _SMALL: Final[dict[Unit, float]] = {"ms": 0.5, "s": 0.1, "% of a core": 2}
 _STEADY: Final = frozenset[Unit]({"events", "calls", "bytes", "times"})
 
@@ -44,19 +44,20 @@ class Change(Frozen):
     unit: Unit
     old: float | None
     new: float | None
-    #: Of the old value; None where there is nothing to compare.
+    #: Relative to the old value; None if there is nothing to compare.
     percent: float | None
     verdict: Verdict
 
 
 def comparable(old: Report, new: Report) -> bool:
-    """Whether times and amounts of the two mean the same."""
+    """Whether times and amounts of the two can be compared."""
     kinds = [(report.quick, report.machine["cores"], report.machine["system"]) for report in (old, new)]
     return kinds[0] == kinds[1]
 
 
 def changes(old: Report, new: Report) -> tuple[Change, ...]:
-    """In the order of the new report; what only the old one has comes last. Groups that only one run has are left out."""
+    """Changes in the order of the new report, then rows that only the old one has. Groups in only one run are left
+    out."""
     both = {row.group for row in old.rows} & {row.group for row in new.rows}
     before = {_key(row): row for row in old.rows if row.group in both}
     after = {_key(row): row for row in new.rows if row.group in both}

@@ -1,4 +1,4 @@
-"""Arithmetic of what was measured. Pure."""
+"""Statistics of the measurements. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from statistics import fmean
 
 from pydantic import JsonValue
 
-#: Where a distribution is drawn: dense where it matters, at its slow end.
+#: Percentiles at which a distribution is drawn: densest at its slow end, where it matters.
 _DRAWN = (0, 1, 2, *range(5, 90, 5), 90, 92, 94, 95, 96, 97, 98, 99, 99.5, 100)
 
 
@@ -31,13 +31,13 @@ def curve(values: Sequence[float]) -> list[JsonValue]:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """What one more of x adds to y, by the line of least squares. There must be two different x."""
+    """The slope of the least-squares line. `points` must contain two different x."""
     x, y = fmean(point[0] for point in points), fmean(point[1] for point in points)
     above = sum((point[0] - x) * (point[1] - y) for point in points)
     return above / sum((point[0] - x) ** 2 for point in points)
 
 
 def thinned(values: Sequence[float], most: int = 250) -> list[JsonValue]:
-    """At most about `most` of `values`, evenly taken, each as a pair with its number from 1 on."""
+    """At most about `most` of `values`, evenly spaced, each as a pair with its number from 1 on."""
     every = max(math.ceil(len(values) / most), 1)
     return [[number, value] for number, value in enumerate(values, 1) if (number - 1) % every == 0]

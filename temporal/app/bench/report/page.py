@@ -1,7 +1,7 @@
-"""The report page: one HTML file that needs nothing else. Pure but for the style sheet beside this file.
+"""The report page: one self-contained HTML file. Pure except for the style sheet beside this file.
 
-Rule 1: what was missed stands at the top, in words, before any section.
-Rule 2: plots are drawn from rows and their details alone, so that a page can be made of any report's JSON.
+Rule 1: missed targets are listed at the top, in words, before any section.
+Rule 2: plots are drawn from rows and their details alone, so a page can be made from any report's JSON.
 """
 
 from html import escape
@@ -11,9 +11,9 @@ from typing import Final
 from perdure.temporal.app.bench.report.report import TITLES, Group, Report, Row, number
 from perdure.temporal.app.bench.report.sections import plots_of
 
-#: The row that stands for a group at the top: how its name begins and ends, and what it is to people.
+#: The row that represents a group at the top: how its name begins and ends, and what it means to people.
 _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
-    "tokens": ("added by Perdure, 1 at", "p50", "added to a token on its way to the reader, usually"),
+    "tokens": ("added by Perdure, 1 at", "p50", "added to a token on its way to the reader, in the median"),
     "first": ("signal to request ÷ bare", "p50", "the time to the provider's request, against bare Temporal"),
     "stop": ("POST stop to closed", "p95", "from a stop to the provider's stream closed, 19 times of 20"),
     "history": ("bytes, turn", "", "the history of a late turn, against that of the tenth"),
@@ -23,33 +23,34 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "memory": ("memory a cached session ÷", "", "the memory of a cached bare workflow"),
     "replay": ("perdure replay ÷", "", "the time of the SDK's own Replayer, for the same histories"),
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
-    "interrupted": ("`once`, took effect twice", "", "took effect twice that must not, of all that were interrupted"),
+    "interrupted": ("`once`, took effect twice", "", "interrupted calls that took effect twice and must not"),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
 }
 _HOW: Final[dict[Group, str]] = {
-    "tokens": "A provider on this machine writes into each token when it sent it. Three ways to read it: the provider's "
-    "own stream, Perdure's events stream, and Temporal's workflow_streams. Lower and flatter is better.",
-    "first": "From a user's message to the provider's request, through HTTP and by signal, beside a bare workflow that "
-    "starts an empty activity on a signal. The three take turns.",
+    "tokens": "A provider on this machine writes into each token when it sent it. Three ways to read it: the "
+    "provider's own stream, Perdure's events stream, and Temporal's workflow_streams. Lower and flatter is better.",
+    "first": "From a user's message to the provider's request, through HTTP and by signal, beside a bare workflow "
+    "that starts an empty activity on a signal. The three take turns.",
     "stop": "A stop by HTTP while an answer streams. What counts is when the provider sees its connection closed.",
-    "history": "One session, turn after turn. Temporal keeps every event of a run for ever and replays it, so a turn "
-    "must cost the same late as early.",
-    "idle": "Sessions at rest in one perdure dev, each with a real server-sent event stream open. Time of the processor "
-    "is that of the processes, in percent of one core.",
-    "kill": "Processes are killed in mid-stream and started again on the same data. Less than zero: the step was at its "
-    "provider before the gateway said that it is ready.",
-    "turns": "Sessions talk as fast as they are answered. Beside them, bare workflows run one activity a turn on a worker "
-    "with the same settings: one that does nothing, one that calls the same model. Rounds take turns.",
-    "memory": "Perdure's worker and a bare one, each a process of its own. Memory that belongs to the process alone, at "
-    "several numbers of cached sessions, each with a finished turn; what counts is the slope.",
-    "replay": "The same files through perdure replay and through the SDK's Replayer, from the start of the processes to "
-    "the last verdict.",
-    "tools": "A session calls a tool in each step, and a bare workflow runs the same function as an activity, on the same "
-    "server and by turns. Times are the server's own: from a call's scheduling to that of what follows it.",
-    "interrupted": "Processes are killed while tools run, before or after they took effect, and started again on the same "
-    "data. What the tools wrote down is held against what the sessions' events tell.",
-    "burst": "A message to each of many sessions in one instant, each with a viewer; then one person, with a viewer, beside "
-    "sessions without one that talk without a pause. Once as it is, once with the settings of before.",
+    "history": "One session, turn after turn. Temporal stores and replays every event of a run, so a late turn must "
+    "cost no more than an early one.",
+    "idle": "Sessions at rest in one perdure dev, each with a real server-sent event stream open. CPU time is that of "
+    "the processes, in percent of one core.",
+    "kill": "Processes are killed mid-stream and restarted on the same data. Negative: the step reached its provider "
+    "before the gateway reported that it was ready.",
+    "turns": "Sessions talk as fast as they are answered. Beside them, bare workflows run one activity per turn on a "
+    "worker with the same settings: one that does nothing, one that calls the same model. Rounds take turns.",
+    "memory": "Perdure's worker and a bare one, each a process of its own. The process's own memory, at several "
+    "numbers of cached sessions, each with a finished turn; what counts is the slope.",
+    "replay": "The same files through perdure replay and through the SDK's Replayer, from the start of the processes "
+    "to the last verdict.",
+    "tools": "A session calls a tool in each step, and a bare workflow runs the same function as an activity, on the "
+    "same server, taking turns. Times are the server's own: from a call's scheduling to that of what follows it.",
+    "interrupted": "Processes are killed while tools run, before or after they took effect, and restarted on the same "
+    "data. What the tools recorded is compared with the sessions' events.",
+    "burst": "A message to each of many sessions at the same instant, each with a viewer; then one person, with a "
+    "viewer, beside sessions without one that talk without a pause. Once with the current settings, once with the "
+    "former ones.",
 }
 
 
@@ -82,11 +83,11 @@ def _verdict(report: Report) -> str:
     if not aimed:
         return ""
     met = len(aimed) - len(report.missed)
-    told = f"<strong>{met} of {len(aimed)} targets met.</strong>"
+    summary = f"<strong>{met} of {len(aimed)} targets met.</strong>"
     if report.missed:
         missed = "".join(f"<li>{escape(row.name)}: {_value(row)}, target {_target(row)}</li>" for row in report.missed)
-        told += f" Missed:<ul>{missed}</ul>"
-    return f'<div class="verdict">{told}</div>'
+        summary += f" Missed:<ul>{missed}</ul>"
+    return f'<div class="verdict">{summary}</div>'
 
 
 def _card(report: Report, group: Group) -> str:
@@ -122,14 +123,14 @@ def _section(report: Report, group: Group) -> str:
 def _machine(report: Report) -> str:
     versions = report.machine["versions"]
     assert isinstance(versions, dict)
-    told = {
+    facts = {
         "machine": f"{report.machine['cores']} cores, {report.machine['system']}",
         "Python": str(report.machine["python"]),
         **{name: str(version or "not installed") for name, version in versions.items()},
         "load before": " ".join(f"{load:.2f}" for load in report.load_before),
         "load after": " ".join(f"{load:.2f}" for load in report.load_after),
     }
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in told.items())
+    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return (
         "<section><h2>Machine and versions</h2><p>Measured with <code>perdure bench</code>; the provider is a program on "
         f"the same machine, so no network and no model is in any figure.</p><dl>{lines}</dl></section>"

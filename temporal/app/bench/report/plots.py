@@ -1,7 +1,7 @@
 """Plots for the report page: bars as HTML, curves and lines as SVG. Pure; every text is escaped here.
 
 Rule: no plot has a colour, a font or a script of its own. Series are the classes `s0`, `s1`, …; the style sheet, which
-knows light from dark, does the rest. 0 is Perdure's.
+knows light and dark mode, does the rest. 0 is Perdure's.
 """
 
 import math
@@ -16,7 +16,7 @@ _LEFT: Final = 50
 _RIGHT: Final = 14
 _TOP: Final = 26
 _BOTTOM: Final = 42
-#: How many times the least the greatest is from which on a scale is one of powers of ten.
+#: Ratio of the greatest to the least value from which a scale is logarithmic.
 _WIDE: Final = 20
 
 Scale = Callable[[float], float]
@@ -27,7 +27,7 @@ Points = Sequence[tuple[float, float]]
 class Series:
     name: str
     points: Points
-    #: Its colour's number.
+    #: The number of its colour.
     colour: int
     dots: bool = False
 
@@ -41,7 +41,7 @@ class Bar:
 
 
 def bars(title: str, items: Sequence[Bar]) -> str:
-    """Horizontal bars from zero, all to one scale."""
+    """Horizontal bars from zero, all on one scale."""
     most = max((item.value for item in items), default=0) or 1
     rows = "".join(
         f'<div class="bar"><span class="label">{escape(item.name)}</span>'
@@ -53,7 +53,7 @@ def bars(title: str, items: Sequence[Bar]) -> str:
 
 
 def distributions(title: str, series: Sequence[Series], unit: str, of: str) -> str:
-    """Percentiles from left to right, their values upwards; on a scale of powers of ten where they differ widely."""
+    """Percentiles from left to right, their values upwards; logarithmic if they differ widely."""
     values = [value for one in series for _, value in one.points if value > 0]
     if not values:
         return ""
@@ -93,7 +93,7 @@ def lines(title: str, series: Sequence[Series], x_name: str, y_name: str, *, fro
 
 def _plot(title: str, marks: str, series: Sequence[Series], x: Scale, y: Scale, y_name: str, x_name: str) -> str:
     drawn = ""
-    # Perdure's last, so that it lies on top.
+    # Perdure's last, so that it is drawn on top.
     for one in sorted(series, key=lambda one: -one.colour):
         path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in one.points)
         drawn += f'<polyline class="line s{one.colour}" points="{path}"/>'
@@ -112,7 +112,7 @@ def _plot(title: str, marks: str, series: Sequence[Series], x: Scale, y: Scale, 
 
 def _figure(title: str, body: str, series: Sequence[Series]) -> str:
     keys = "".join(f'<span class="key"><i class="s{one.colour}"></i>{escape(one.name)}</span>' for one in series)
-    # Where there is but one, the title names it.
+    # A single series is named by the title.
     legend = f'<div class="legend">{keys}</div>' if len(series) > 1 else ""
     return f"<figure><figcaption>{escape(title)}</figcaption>{legend}{body}</figure>"
 
@@ -133,7 +133,7 @@ def _scale(low: float, high: float, at_low: float, at_high: float) -> Scale:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers that reach from `low` to `high` or beyond."""
+    """Four to seven round numbers that cover `low` to `high` or more."""
     span = (high - low) or abs(high) or 1
     power = 10.0 ** math.floor(math.log10(span / 4))
     every = next(power * step for step in (1, 2, 2.5, 5, 10) if span / (power * step) <= 6)

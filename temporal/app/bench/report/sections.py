@@ -1,4 +1,4 @@
-"""Which plots a group has, and how they come out of its rows. Pure.
+"""The plots of each group, made from its rows. Pure.
 
 Rule: a row without the details that a plot needs is left out of it; a plot without rows is left out of the page.
 """
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from perdure.temporal.app.bench.report.plots import Bar, Points, Series, bars, distributions, lines
 from perdure.temporal.app.bench.report.report import Group, Row, number
 
-#: Which colour a name has; 0 is Perdure's.
+#: The colour of each kind of name; 0 is Perdure's.
 _COLOURS = (("workflow_streams", 3), ("SDK", 2), ("directly", 1), ("calls the model", 1), ("bare", 4), ("Temporal", 4))
 
 
@@ -102,7 +102,7 @@ def _turns(rows: Sequence[Row]) -> list[str]:
 
 
 def _crowds(rows: Sequence[Row]) -> list[str]:
-    """`1 at 50/s` and its like, which end the names of what was measured so."""
+    """Endings such as `1 at 50/s` in the names of rows measured under that load."""
     names = [_who(row) for row in rows if "curve" in row.details]
     return list(dict.fromkeys(name.rpartition(", ")[2] for name in names))
 
@@ -114,15 +114,15 @@ def _curves(title: str, rows: Sequence[Row], ending: str, of: str) -> str:
         if "curve" in row.details and (name := _who(row)).endswith(ending)
     ]
     named = [Series(one.name.removesuffix(f", {ending}"), one.points, one.colour) for one in series]
-    # Where two would be drawn alike, the later ones take the colours that are left.
+    # If two series would get the same colour, the later ones take unused colours.
     free = [colour for colour in range(5) if colour not in {one.colour for one in named}]
     taken: set[int] = set()
-    told = []
+    drawn = []
     for one in named:
         colour = one.colour if one.colour not in taken or not free else free.pop(0)
         taken.add(colour)
-        told.append(Series(one.name, one.points, colour))
-    return distributions(title, told, "ms", of) if told else ""
+        drawn.append(Series(one.name, one.points, colour))
+    return distributions(title, drawn, "ms", of) if drawn else ""
 
 
 def _each(title: str, rows: Sequence[Row], unit: str) -> str:
@@ -157,8 +157,8 @@ def _stages(rows: Sequence[Row]) -> str:
     return bars("Where a call's time usually goes", shown) if shown else ""
 
 
-def _pairs(told: JsonValue) -> list[tuple[str, float]]:
-    pairs = told.items() if isinstance(told, dict) else ()
+def _pairs(value: JsonValue) -> list[tuple[str, float]]:
+    pairs = value.items() if isinstance(value, dict) else ()
     return [(name, value) for name, value in pairs if isinstance(value, float | int)]
 
 

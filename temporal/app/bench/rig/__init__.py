@@ -1,1 +1,1 @@
-"""The processes that are measured, and how the bench talks to them."""
+"""The processes under test, and the bench's connections to them."""

@@ -1,7 +1,7 @@
-"""A conversation with Temporal alone: a workflow that runs one activity for each signal. What turns are measured against.
+"""The baseline for turns, on plain Temporal: a workflow that runs one activity per signal.
 
-Rule: it is what the SDK's own examples would do, with the settings of Perdure's worker; where it calls a model, it does
-so by the same provider's SDK and one client for all calls, as Perdure does.
+Rule: it does what the SDK's own examples do, with the settings of Perdure's worker. If it calls a model, it uses the
+same provider SDK and one client for all calls, as Perdure does.
 """
 
 from datetime import timedelta
@@ -12,11 +12,11 @@ from temporalio import activity, workflow
 from perdure.workflows.vocabulary.parts import Frozen
 
 TASK_QUEUE: Final = "bench"
-#: The name of the function by which a workflow tells that it finished a turn: its id, and how many that makes.
-TOLD: Final = "bench_told"
+#: The function by which a workflow reports a finished turn: the workflow's id and the number of turns so far.
+REPORT: Final = "bench_report"
 _LONG: Final = timedelta(minutes=5)
 
-#: What an activity does: nothing at all, or a call of the model.
+#: What an activity does: nothing, or a model call.
 Asking = Literal["nothing", "model"]
 
 
@@ -40,7 +40,7 @@ class Asked:
             await workflow.execute_activity_method(method, start_to_close_timeout=_LONG)
             self._done += 1
             if not workflow.unsafe.is_replaying():
-                workflow.extern_functions()[TOLD](workflow.info().workflow_id, self._done)
+                workflow.extern_functions()[REPORT](workflow.info().workflow_id, self._done)
 
     @workflow.signal
     def ask(self) -> None:
@@ -52,10 +52,10 @@ class Asked:
 
 
 class Answers:
-    """The activities, with one client for all of them."""
+    """The activities, with one shared client."""
 
     def __init__(self) -> None:
-        # Here, for the command line mounts this module and must not wait for an SDK.
+        # Imported here, because the command line imports this module and must not wait for an SDK.
         from anthropic import AsyncAnthropic
 
         self._client = AsyncAnthropic(max_retries=0)

@@ -1,7 +1,7 @@
-"""A workflow of Temporal alone that runs activities round by round. What calls of tools are measured against.
+"""The baseline for tool calls, on plain Temporal: a workflow that runs rounds of activities.
 
-Rule: it runs the very functions that are the tools, on a worker with the settings of Perdure's, one round in each
-workflow task, as a session does.
+Rule: its activities are the tool functions themselves, on a worker with the settings of Perdure's, one round per
+workflow task, as in a session.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Rounds(Frozen):
     #: Seconds that each `pause` takes.
     seconds: float = 0
     rounds: int
-    #: Activities in each round.
+    #: Activities per round.
     at_once: int = 1
 
 

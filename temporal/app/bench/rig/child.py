@@ -1,7 +1,7 @@
-"""Processes that a run starts beside itself: said to be ready by a line, ended in any case.
+"""Child processes of a run: a line announces that one is ready, and all are ended in any case.
 
-Rule 1: nothing of the user's environment reaches them that would change a result: no settings, no addresses, no keys.
-Rule 2: what was started is ended, politely at first, also where the block that needed it fails.
+Rule 1: nothing from the user's environment that could change a result reaches them: no settings, addresses or keys.
+Rule 2: every process that was started is ended, gracefully at first, even if the block that needed it fails.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import psutil
 from perdure.temporal.app.bench.rig.failure import BenchFailed
 from perdure.temporal.settings import environment
 
-#: The command line of Perdure itself, as a user has it.
+#: Perdure's own command line, as users run it.
 PERDURE = ("-c", "from perdure.temporal.app.cli import main; main()")
 _FOREIGN = ("PERDURE_", "TEMPORAL_", "ANTHROPIC_", "OPENAI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _START_S = 60.0
@@ -28,11 +28,11 @@ async def child(
     command: Sequence[str],
     more: Mapping[str, str],
     folder: Path,
-    told: Callable[[bytes], None] = lambda line: None,
+    on_line: Callable[[bytes], None] = lambda line: None,
 ) -> AsyncIterator[psutil.Process]:
-    """Runs `command` in `folder`; yields once it printed a line that begins with `ready`. Later lines go to `told`.
+    """Runs `command` in `folder`; yields once it prints a line that begins with `ready`. Later lines go to `on_line`.
 
-    Raises `BenchFailed` with the end of what it wrote to standard error where it ends or is silent instead.
+    Raises `BenchFailed` with the end of its standard error if it ends or prints nothing in time.
     """
     log = folder / "child.log"
     with log.open("ab") as errors:
@@ -50,7 +50,7 @@ async def child(
     try:
         if not await _ready(process.stdout):
             raise BenchFailed(f"{command[-1]} did not start:\n{log.read_bytes()[-2000:].decode(errors='replace')}")
-        reading = asyncio.create_task(_read(process.stdout, told))
+        reading = asyncio.create_task(_read(process.stdout, on_line))
         yield psutil.Process(process.pid)
     finally:
         await _end(process)
@@ -67,9 +67,9 @@ async def _ready(output: asyncio.StreamReader) -> bool:
     return False
 
 
-async def _read(output: asyncio.StreamReader, told: Callable[[bytes], None]) -> None:
+async def _read(output: asyncio.StreamReader, on_line: Callable[[bytes], None]) -> None:
     while line := await output.readline():
-        told(line)
+        on_line(line)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -85,13 +85,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """This process's, without what would change a result, and with `more`."""
+    """This process's environment without anything that could change a result, plus `more`."""
     kept = {name: value for name, value in environment().items() if not name.upper().startswith(_FOREIGN)}
     return {**kept, **more}
 
 
 def free_port() -> int:
-    """Below the ports that systems give to outgoing connections, which could take it before our server does."""
+    """A free port below the range for outgoing connections, which could take it before our server does."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):

@@ -1,7 +1,7 @@
-"""The tools of a run, and the ledger in which two of them write what they did.
+"""The tools of a run, and the ledger in which two of them record their effects.
 
-Rule 1: it needs nothing but the SDK, and is loaded as users' tools are, with `--tools`; bare workers run the same functions.
-Rule 2: a line is written before whatever it tells of can be seen elsewhere, so that a killed process has told all it did.
+Rule 1: it needs only the SDK, and is loaded like users' tools, with `--tools`; bare workers run the same functions.
+Rule 2: a line is written before its effect can be seen elsewhere, so a killed process has recorded all that it did.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from temporalio import activity
 #: For `--tools`.
 TOOLS: Final = Path(__file__)
 _LOOK_S: Final = 0.02
-#: In a ledger's folder: once it is there, calls go on that wait.
+#: A file in the ledger's folder: once it exists, waiting calls continue.
 GO: Final = "go"
 
 
 class Entry(NamedTuple):
-    """A call began, or took effect."""
+    """A call that began or took effect."""
 
-    #: What the call was given to be told by.
+    #: The key that the call got as an argument.
     key: str
-    #: The activity's.
+    #: The activity's id.
     call_id: str
     word: str
 
@@ -35,20 +35,20 @@ async def nod() -> str:
 
 @activity.defn
 async def pause(seconds: float) -> str:
-    """Wait for somebody else's answer."""
+    """Wait, as for an answer from elsewhere."""
     await asyncio.sleep(seconds)
     return "done"
 
 
 @activity.defn
 async def pay(ledger: str, key: str, wait: str) -> str:
-    """Pay, which must not happen twice. It waits `before` or `after` it takes effect."""
+    """Pay, which must not happen twice. The call waits `before` or `after` its effect."""
     return await _effect(ledger, key, wait)
 
 
 @activity.defn
 async def mark(ledger: str, key: str, wait: str) -> str:
-    """Write something down, which may be done again. It waits `before` or `after` it takes effect."""
+    """Write something down, which may be repeated. The call waits `before` or `after` its effect."""
     return await _effect(ledger, key, wait)
 
 
@@ -74,7 +74,7 @@ async def _allowed(folder: Path) -> None:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """What the calls have written so far."""
+    """What the calls have recorded so far."""
     book = folder / "ledger.txt"
     lines = book.read_text(encoding="utf-8").splitlines() if book.exists() else []
     return [Entry(*line.split()) for line in lines]

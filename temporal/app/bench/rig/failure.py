@@ -1,7 +1,7 @@
-"""Why a bench run cannot go on."""
+"""The error that ends a bench run."""
 
 from perdure.temporal.user_error import UserError
 
 
 class BenchFailed(UserError):
-    """Something that is measured did not do what it should; the message is for people."""
+    """Something under test did not behave as required; the message is for people."""

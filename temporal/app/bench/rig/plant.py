@@ -1,7 +1,7 @@
-"""Where worker stands against worker: a Temporal server, and workers on it as processes of their own, without a gateway.
+"""A Temporal server with workers in processes of their own, without a gateway, to compare worker with worker.
 
-Rule: sessions and bare workflows are started and signalled alike, straight from here, so that nothing but the worker and
-what it makes the server do differs.
+Rule: sessions and bare workflows are started and signalled in the same way, directly from here, so that they differ
+only in the worker and in the load that it puts on the server.
 """
 
 import sys
@@ -32,7 +32,7 @@ from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 
 Kind = Literal["perdure", "bare"]
-#: Agents whose sessions call this tool in each step, and how many steps a turn of theirs has.
+#: Agents whose sessions call this tool in each step, and the number of steps in their turns.
 CALLING: Final = {"nod": 21, "pause": 2}
 _AGENTS: Final = {AGENT: DEFINITION} | {
     tool: f"{DEFINITION.replace(AGENT, tool)}tools: [{tool}]\nlimits: {{turn: {{steps: {steps}}}}}\n"
@@ -47,16 +47,16 @@ class Plant:
     server: psutil.Process
     client: Client
     settings: Settings
-    #: Of the definitions that sessions run, by agent.
+    #: Digests of the sessions' definitions, by agent.
     digests: Mapping[str, str]
 
-    def worker(self, kind: Kind, told: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
-        """A worker that tells each turn that it finished: see `perdure.temporal.app.bench.rig.worker`."""
+    def worker(self, kind: Kind, on_line: Callable[[bytes], None]) -> AbstractAsyncContextManager[psutil.Process]:
+        """A worker that reports each finished turn to `on_line`: see `perdure.temporal.app.bench.rig.worker`."""
         return child(
             (sys.executable, "-m", "perdure.temporal.app.bench.rig.worker", kind),
             self._environment(),
             self.folder,
-            told,
+            on_line,
         )
 
     def perdure_worker(self) -> AbstractAsyncContextManager[psutil.Process]:
@@ -66,7 +66,7 @@ class Plant:
         return child(command, self._environment(), self.folder)
 
     async def session(self, *, message: bool, agent: str = AGENT) -> WorkflowHandle[SessionWorkflow, str]:
-        """A new session, with a first message or without."""
+        """Starts a session, with or without a first message."""
         name = uuid.uuid4().hex
         new = NewSession(
             tenant="default",
@@ -91,7 +91,7 @@ class Plant:
         )
 
     async def asked(self, asking: Asking) -> WorkflowHandle[Asked, None]:
-        """A new bare workflow that answers signals."""
+        """Starts a bare workflow that answers signals."""
         return await self.client.start_workflow(
             Asked.run,
             asking,
@@ -111,8 +111,8 @@ class Plant:
 
 @asynccontextmanager
 async def plant(folder: Path, provider: Provider) -> AsyncIterator[Plant]:
-    """A server with its data below `folder`, and no worker yet."""
-    # Here, for the command line mounts this module and must not wait for what it puts together.
+    """A server with its data below `folder`, without workers yet."""
+    # Imported here, because the command line imports this module and must not wait for these imports.
     from perdure.temporal.app.processes.assembly import assemble
 
     (folder / "agents").mkdir(parents=True)

@@ -1,6 +1,6 @@
-"""What is measured, as processes of their own: the shipped `perdure dev`, and the provider that it calls.
+"""The system under test, in processes of its own: the shipped `perdure dev`, and the provider that it calls.
 
-Rule: what was started is ended, also after it was killed half-way; a Temporal server that was left over, too.
+Rule: every process that was started is ended, even after it was half killed; a leftover Temporal server, too.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from perdure.workflows.session import SessionWorkflow
 AGENT = "bench"
 _START_S = 60.0
 _STOP_S = 30.0
-#: No tools and no caps, so that a turn is one step whatever it costs.
+#: No tools and no caps, so that a turn is one step, whatever it costs.
 DEFINITION = """\
 name: bench
 models:
@@ -46,7 +46,7 @@ class Provider:
     url: str
 
     async def answer(self, **reply: Any) -> None:
-        """How requests are answered from now on: the fields of `fake_replies.Reply`."""
+        """Sets the reply to all further requests: the fields of `fakes.replies.Reply`."""
         await request(f"{self.url}/_default", "POST", reply)
 
     async def calls(self) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ class Provider:
         await request(f"{self.url}/_calls", "DELETE")
 
     async def call(self, which: int, field: str = "at") -> float:
-        """The time in `field` of a call, once it has one."""
+        """The time in `field` of a call, once it is set."""
         while True:
             calls = await self.calls()
             if len(calls) > which and calls[which][field] is not None:
@@ -76,8 +76,8 @@ class Rig:
         tools: Path | None = None,
         settings: Mapping[str, str] = {},
     ) -> None:
-        """`definition` is of the agent that sessions run; `tools`, a file of the tools that it names; `settings`, variables
-        that are set for it."""
+        """`definition`: of the agent that sessions run. `tools`: a file with the tools that it names. `settings`:
+        variables in its environment."""
         self.provider = provider
         self._definition = definition
         self._tools = tools
@@ -111,7 +111,7 @@ class Rig:
         await self._end()
 
     async def start(self) -> float:
-        """Returns the time at which it said that it is ready."""
+        """Returns the time at which it reported that it was ready."""
         gateway, temporal, ui = map(str, self._ports)
         options = ["--port", gateway, "--temporal-port", temporal, "--ui-port", ui]
         options += ["--data-dir", str(self._data), "--agents", str(self._folder / "agents")]
@@ -144,7 +144,7 @@ class Rig:
         raise BenchFailed(f"perdure dev {problem}:\n{end}")
 
     async def stop(self) -> None:
-        """As a person does it, with SIGTERM."""
+        """Stops it as a person would, with SIGTERM."""
         if self._process is None:
             return
         with suppress(ProcessLookupError):
@@ -156,7 +156,7 @@ class Rig:
             await self.kill(everything=True)
 
     async def kill(self, *, everything: bool) -> None:
-        """SIGKILL, of the main process alone or also of all that it started."""
+        """Sends SIGKILL to the main process only, or to everything that it started as well."""
         assert self._process is not None
         doomed = [psutil.Process(self._process.pid)]
         if everything:
@@ -179,16 +179,14 @@ class Rig:
         await end_leftovers((self._data / "temporal.db").resolve())
 
     def processes(self) -> tuple[psutil.Process, psutil.Process]:
-        """That of gateway and worker, and that of the Temporal server."""
+        """The process of gateway and worker, and the Temporal server's."""
         assert self._process is not None
         main = psutil.Process(self._process.pid)
         servers = [one for one in main.children(recursive=True) if "start-dev" in one.cmdline()]
         return main, servers[0]
 
-    # What a user does.
-
     async def create(self) -> str:
-        """A new session's id. It is loaded and at rest when this returns."""
+        """The id of a new session, which is loaded and at rest when this returns."""
         created = await request(f"{self.url}/v1/sessions", "POST", {"agent": AGENT, "session_id": uuid.uuid4().hex})
         session: str = created["session_id"]
         await self.session(session).query(SessionWorkflow.receipt, "")
@@ -200,7 +198,7 @@ class Rig:
 
     @asynccontextmanager
     async def watching(self, session: str) -> AsyncIterator[Tokens]:
-        """The session's events from its start on, and its tokens."""
+        """Reads the session's events and tokens from its start."""
         async with reading(self.at(session, "events"), "step.delta") as tokens:
             await tokens.until("session.started")
             yield tokens

@@ -1,6 +1,6 @@
-"""HTTP as light as it gets, so that what a reader costs does not hide what is measured.
+"""Minimal HTTP, so that the reader's own cost does not hide what is measured.
 
-Rule 1: a stream's tokens are timed where the loop hands over the bytes, before anything is parsed.
+Rule 1: a stream's tokens are timed when the event loop hands over the bytes, before anything is parsed.
 Rule 2: the same reader reads Perdure's stream and the provider's own; only the name of the event differs.
 Rule 3: a token is the `time.time()` at which the provider sent it, with six decimals and a space after it; on one
 machine all processes have the same clock.
@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 from perdure.temporal.app.bench.rig.failure import BenchFailed
 
 _STAMP = re.compile(rb"(\d{10}\.\d{6}) ")
-#: Before what was refused is asked for again.
+#: Seconds before a refused request is repeated.
 _AGAIN_S = 0.1
 _NAME = re.compile(rb"^event: (.+)$", re.MULTILINE)
 
 
 async def request(url: str, method: str = "GET", body: Any = None) -> Any:
-    """The JSON that is answered. Raises `BenchFailed` unless the status is 2xx."""
+    """The JSON of the response. Raises `BenchFailed` unless the status is 2xx."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
@@ -42,7 +42,7 @@ async def request(url: str, method: str = "GET", body: Any = None) -> Any:
 
 
 class Token(NamedTuple):
-    """`time.time()` of its sending and of its arrival."""
+    """A token's sending and arrival times, as `time.time()`."""
 
     sent: float
     arrived: float
@@ -50,14 +50,14 @@ class Token(NamedTuple):
 
 @dataclass(slots=True)
 class Tokens:
-    """A server-sent event stream as it comes: the tokens in events named `event`, and the names of all others."""
+    """A server-sent event stream as it arrives: the tokens in events named `event`, and the names of all others."""
 
     event: bytes
     came: list[Token] = field(default_factory=list)
-    #: Names of the events that hold no tokens, in order.
+    #: Names of the events without tokens, in order.
     others: list[str] = field(default_factory=list)
     ended: bool = False
-    #: Why there is no stream, if there is none.
+    #: Why there is no stream, if it was refused.
     refused: str = ""
     _decoder: "_Decoder" = field(default_factory=lambda: _Decoder())
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +66,7 @@ class Tokens:
         try:
             frames = self._decoder.frames(data)
         except BenchFailed as refused:
-            # The loop that hands over the bytes has nobody to tell; whoever waits for something here is told.
+            # The event loop cannot handle the error, so it is kept for the next caller that waits here.
             self.refused = str(refused)
             self.end()
             return
@@ -82,7 +82,7 @@ class Tokens:
         self._changed.set()
 
     async def until(self, name: str) -> None:
-        """Until an event of this name has come. Raises `BenchFailed` where the stream ends without it."""
+        """Waits for an event of this name. Raises `BenchFailed` if the stream ends without it."""
         while name not in self.others:
             await self._change(name)
         self.others.remove(name)
@@ -99,9 +99,9 @@ class Tokens:
 
 
 async def events_until(url: str, name: str, patience_s: float) -> list[dict[str, Any]]:
-    """The events of the stream at `url`, up to the first of type `name`, as their JSON tells them.
+    """The events of the stream at `url`, up to the first of type `name`, as parsed JSON.
 
-    Asks again where it is told that the session is busy. Raises `BenchFailed` where the event does not come.
+    Retries while the session is reported as busy. Raises `BenchFailed` if the event does not come.
     """
     try:
         async with asyncio.timeout(patience_s):
@@ -111,11 +111,11 @@ async def events_until(url: str, name: str, patience_s: float) -> list[dict[str,
                     return found
                 await asyncio.sleep(_AGAIN_S)
     except TimeoutError:
-        raise BenchFailed(f"{url} told of no {name} within {patience_s:g} s") from None
+        raise BenchFailed(f"{url} sent no {name} within {patience_s:g} s") from None
 
 
 async def _read_until(url: str, name: str) -> list[dict[str, Any]]:
-    """Nothing where it is refused with 503, or cut before the event came."""
+    """Empty if the stream is refused with 503, or ends before the event."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     decoder, found = _Decoder(), list[dict[str, Any]]()
@@ -123,8 +123,8 @@ async def _read_until(url: str, name: str) -> list[dict[str, Any]]:
         writer.write(_head(url, "GET", None, "text/event-stream", "keep-alive"))
         while data := await reader.read(65536):
             for kind, frame in decoder.frames(data):
-                told = frame.partition(b"\ndata: ")[2]
-                found.append(json.loads(told.partition(b"\n")[0]) | {"type": kind.decode()})
+                payload = frame.partition(b"\ndata: ")[2]
+                found.append(json.loads(payload.partition(b"\n")[0]) | {"type": kind.decode()})
                 if kind == name.encode():
                     return found
     except BenchFailed as refused:
@@ -137,7 +137,7 @@ async def _read_until(url: str, name: str) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def reading(url: str, event: str, method: str = "GET", body: Any = None) -> AsyncIterator[Tokens]:
-    """Opens the stream at `url` and reads it beside the block."""
+    """Opens the stream at `url` and reads it while the block runs."""
     parts = urlsplit(url)
     tokens = Tokens(event.encode())
     loop = asyncio.get_running_loop()
@@ -161,7 +161,7 @@ class _Reader(asyncio.Protocol):
 
 
 class _Decoder:
-    """From a response's bytes to frames: past the head, out of the chunks, cut at empty lines."""
+    """Turns a response's bytes into frames: skips the head, joins the chunks, splits at empty lines."""
 
     def __init__(self) -> None:
         self._raw = b""
@@ -169,7 +169,7 @@ class _Decoder:
         self._in_body = False
 
     def frames(self, data: bytes) -> list[tuple[bytes, bytes]]:
-        """The frames that `data` completes, as event name and everything in it."""
+        """The frames that `data` completes, each as event name and full content."""
         self._raw += data
         if not self._in_body:
             head, found, rest = self._raw.partition(b"\r\n\r\n")

@@ -1,9 +1,9 @@
-"""A worker that tells what it finished: `python -m perdure.temporal.app.bench.rig.worker perdure|bare`.
+"""A worker that reports finished turns: `python -m perdure.temporal.app.bench.rig.worker perdure|bare`.
 
 After `ready`, each line of standard output is a workflow's id and a number: for a session its latest `seq`, for a bare
-workflow its finished turns. It is written inside the workflow task that gets there, by both in the same way.
+workflow the number of its finished turns. Both write it in the same way, inside the workflow task that gets there.
 
-`perdure` is Perdure's own worker, put together as the product does it, but for the `Live` that writes these lines.
+`perdure` is Perdure's own worker, assembled as in the product except for the `Live`, which writes these lines.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from perdure.temporal.app.bench.rig.asked import TASK_QUEUE, TOLD, Answers, Asked
+from perdure.temporal.app.bench.rig.asked import REPORT, TASK_QUEUE, Answers, Asked
 from perdure.temporal.app.bench.rig.called import Called
 from perdure.temporal.app.bench.rig.effects import TOOLS, nod, pause
 from perdure.temporal.app.console.exit import leave
@@ -35,30 +35,30 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure, runtime
 
 
-class _TellingLive(MemoryLive):
+class _ReportingLive(MemoryLive):
     def poke(self, session: str, seq: int = 0) -> None:
-        _tell(session, seq)
+        _report(session, seq)
         super().poke(session, seq)
 
 
-class _Telling(Interceptor):
+class _Reporting(Interceptor):
     def workflow_interceptor_class(
         self,
         input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
     ) -> type[WorkflowInboundInterceptor] | None:
-        input.unsafe_extern_functions[TOLD] = _tell
+        input.unsafe_extern_functions[REPORT] = _report
         return None
 
 
-def _tell(workflow: str, number: int) -> None:
-    # Shorter than what a pipe takes in one piece, so lines of several threads do not mix.
+def _report(workflow: str, number: int) -> None:
+    # Shorter than a pipe's atomic write, so lines of several threads do not mix.
     os.write(1, f"{workflow} {number}\n".encode())
 
 
 async def _perdure(client: Client, settings: Settings) -> Worker:
     parts = assemble(settings, Sources(agents=(Path("agents"),), tools=(str(TOOLS),)), demo_without_keys=False)
     await parts.definitions.publish()
-    return make_worker(client, _TellingLive(asyncio.get_running_loop()), parts)
+    return make_worker(client, _ReportingLive(asyncio.get_running_loop()), parts)
 
 
 async def _bare(client: Client, settings: Settings) -> Worker:
@@ -70,7 +70,7 @@ async def _bare(client: Client, settings: Settings) -> Worker:
         workflows=[Asked, Called],
         activities=[answers.nothing, answers.model, nod, pause],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[_Telling()],
+        interceptors=[_Reporting()],
         max_concurrent_activities=settings.activity_slots,
         max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=settings.sticky_schedule_to_start_s),

@@ -31,6 +31,7 @@ from perdure.gateway.routes import (
     answers,
     files,
     forks,
+    guide,
     health,
     messages,
     metrics,
@@ -59,7 +60,21 @@ _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem; its `code` is stable",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
 }
-_ROUTES: Final = (sessions, forks, messages, answers, timers, files, streams, traces, agents, health, metrics, pages)
+_ROUTES: Final = (
+    sessions,
+    forks,
+    messages,
+    answers,
+    timers,
+    files,
+    streams,
+    traces,
+    agents,
+    health,
+    metrics,
+    pages,
+    guide,
+)
 
 
 class _App(FastAPI):

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from perdure.activities.tools.catalogue import Catalogue
+from perdure.activities.tools.catalogue import Catalogue, load_tools
+from perdure.activities.tools.places import ToolPlaces
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
@@ -55,12 +57,12 @@ async def quote_all(countries: list[str]) -> list[float]:
 @workflow.defn
 class Calls:
     @workflow.run
-    async def run(self, calls: list[tuple[str, dict[str, Any]]]) -> None:
+    async def run(self, calls: list[tuple[str, dict[str, Any]]], options: dict[str, Any]) -> None:
         for number, (name, args) in enumerate(calls, 1):
             try:
                 await workflow.execute_activity(
                     name,
-                    args,
+                    args=[args, options],
                     activity_id=f"t1.s1.c{number}",
                     start_to_close_timeout=timedelta(seconds=10),
                     retry_policy=RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=1)),
@@ -82,21 +84,30 @@ def output() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def logged(server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any]) -> list[dict[str, Any]]:
-    """What a worker logs that makes these calls of the tools above, one after the other."""
+async def logged(
+    server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any], apart: Path | None = None
+) -> list[dict[str, Any]]:
+    """What a worker logs that makes these calls, one after the other: of the tools above, or of the file `apart` in a process
+    of its own."""
     client = await connect(Settings(data_dir=folder), address=server.address)
-    tools = Catalogue([weigh, quote, quote_all]).activities(LocalBlobs(folder), asyncio.get_running_loop())
+    catalogue = Catalogue([weigh, quote, quote_all] if apart is None else load_tools(str(apart)))
+    places = None if apart is None else ToolPlaces([str(apart)], 1)
     queue = folder.name
-    with ThreadPoolExecutor(2) as threads:
-        async with Worker(
+    async with AsyncExitStack() as stack:
+        if places is not None:
+            stack.push_async_callback(places.aclose)
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        worker = Worker(
             client,
             task_queue=queue,
             workflows=[Calls],
-            activities=tools,
+            activities=catalogue.activities(LocalBlobs(folder), asyncio.get_running_loop(), places),
             activity_executor=threads,
             workflow_runner=UnsandboxedWorkflowRunner(),
-        ):
-            await client.execute_workflow(Calls.run, list(calls), id=f"default/{queue}", task_queue=queue)
+        )
+        await stack.enter_async_context(worker)
+        given = [list(calls), {"process": apart is not None}]
+        await client.execute_workflow(Calls.run, args=given, id=f"default/{queue}", task_queue=queue)
     lines = [json.loads(line) for line in output.getvalue().splitlines()]
     return [line for line in lines if line["logger"] == "temporalio.activity"]
 
@@ -135,6 +146,24 @@ async def test_a_bug_is_one_trace_that_begins_in_the_tool(
     assert frame.endswith(f"in {name}")
     assert raised == "KeyError: 'AQ'"
     assert "temporalio" not in first["exception"]
+    assert "exception" not in second
+
+
+@pytest.mark.server
+async def test_a_bug_in_a_process_of_its_own_has_its_trace_as_well(
+    temporal_server: DevServer, tmp_path: Path, output: io.StringIO
+) -> None:
+    file = tmp_path / "apart.py"
+    tool = "from temporalio import activity\n\n@activity.defn\ndef halve(price: int) -> float:\n    return price / 0\n"
+    file.write_text(tool)
+
+    first, second = await logged(temporal_server, tmp_path, output, ("halve", {"price": 1}), apart=file)
+
+    assert first["event"].startswith("halve failed: ZeroDivisionError: division by zero")
+    _, frame, *_, raised = first["exception"].splitlines()
+    assert frame == f'  File "{file}", line 5, in halve'
+    assert raised == "ZeroDivisionError: division by zero"
+    assert [line["level"] for line in (first, second)] == ["warning", "warning"]
     assert "exception" not in second
 
 

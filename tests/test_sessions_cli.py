@@ -18,7 +18,7 @@ from perdure.temporal.server.client import TemporalUnavailable
 from perdure.temporal.sessions.runs import runs_of
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
-from tests.support.dev import Dev, free_ports
+from tests.support.dev import Command, Dev, free_ports
 from tests.support.session_client import Sessions
 
 pytestmark = pytest.mark.server
@@ -98,6 +98,18 @@ async def test_a_server_that_is_named_comes_before_the_dev_on_the_data_directory
     result = await perdure(dev, "list", environment={"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"})
     assert isinstance(result.exception, TemporalUnavailable)
     assert f"cannot reach Temporal at 127.0.0.1:{port}" in str(result.exception)
+
+
+async def test_a_gateway_joins_the_dev_on_the_data_directory(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    gateway = Command(tmp_path, {}, ["gateway", "--port", str(port), "--data-dir", str(dev.data_dir)])
+    await gateway.start()
+    session = await sessions.create()
+    found = await http.get(f"http://127.0.0.1:{port}/v1/sessions/{session}")
+    await gateway.stop()
+    assert found.json()["session_id"] == session
 
 
 async def test_show_tells_the_facts_and_the_last_turns(dev: Dev, sessions: Sessions) -> None:

@@ -22,6 +22,7 @@ from temporalio.testing import ActivityEnvironment
 from perdure.activities.shipped import builtin_tools, order_desk
 from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
+from perdure.temporal.telemetry.failure_lines import bug_behind, trace_of
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 
 #: Seconds between two checks whether the worker is still there.
@@ -68,7 +69,9 @@ async def _call(
     try:
         returned = await run.run(tool.carry_out, args)
     except ApplicationError as error:
+        bug = bug_behind(error)
         return "failed", {
+            "trace": trace_of(bug) if bug is not None else None,
             "message": error.message,
             "type": error.type,
             "details": to_jsonable_python(error.details, fallback=str),
@@ -77,6 +80,7 @@ async def _call(
         }
     except BaseException as error:
         return "failed", {
+            "trace": trace_of(error),
             "message": f"{type(error).__name__}: {error}",
             "type": TOOL_FAILED,
             "details": [],

@@ -167,13 +167,17 @@ class _Process:
                 case "heartbeat":
                     activity.heartbeat(*said)
                 case "failed":
-                    return ApplicationError(
+                    failure = ApplicationError(
                         said["message"],
                         *said["details"],
                         type=said["type"],
                         non_retryable=said["non_retryable"],
                         next_retry_delay=said["next_retry_delay"],
                     )
+                    if said["trace"] is not None:
+                        # A note is for this worker's log; Temporal never gets it.
+                        failure.add_note(said["trace"])
+                    return failure
                 case _:
                     result, big, files = said
                     return Returned(ToolResult.model_validate_json(result), big, files)

@@ -101,6 +101,7 @@ class FinishedTurn(Frozen):
 class FieldProblem(Frozen):
     #: Its place in the request, as in `message.parts[0].text`.
     field: str
+    #: What is wrong with it.
     message: str
 
 
@@ -110,6 +111,7 @@ class ProblemBody(Frozen):
     #: The address of the code's description.
     type: str
     title: str
+    #: HTTP's.
     status: int
     code: str
     detail: str

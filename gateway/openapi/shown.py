@@ -31,6 +31,7 @@ def as_shown(record: type[BaseModel], schema: dict[str, Any]) -> None:
     if record is TimerSet:
         # Its `at` is when it will fire; every other event's is when it happened.
         properties["set_at"], properties["at"] = properties["at"], properties.pop("due")
+        properties["at"]["description"] = "When it fires."
     absent = {name for name in properties if _may_be_absent(record, name)}
     for name, field in properties.items():
         field.pop("default", None)

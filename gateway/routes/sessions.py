@@ -31,10 +31,10 @@ async def create_session(body: CreateSession, app: App, caller: Caller) -> JSONR
 async def get_sessions(
     app: App,
     caller: Caller,
-    agent: Annotated[Label | None, Query()] = None,
-    status: Annotated[Status | None, Query()] = None,
-    user: Annotated[Label | None, Query()] = None,
-    cursor: Annotated[str | None, Query(max_length=4096)] = None,
+    agent: Annotated[Label | None, Query(description="Only sessions of this agent")] = None,
+    status: Annotated[Status | None, Query(description="Only sessions in this status")] = None,
+    user: Annotated[Label | None, Query(description="Only sessions of this user")] = None,
+    cursor: Annotated[str | None, Query(max_length=4096, description="The `next_cursor` of a page")] = None,
 ) -> dict[str, Any]:
     """Open sessions, the newest first, then closed ones. A new one may take a second to be listed."""
     return await app.sessions.list(caller, agent=agent, status=status, user=user, cursor=cursor)

@@ -5,7 +5,7 @@ The SDK logs each failed attempt with the stack of the whole worker, in which a 
 Rule 1: a failure with a type of its own is an answer: arguments that do not fit, what a tool refuses, a model server that
 is away. It takes one line, at INFO.
 Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is shown
-once for a call, however often that is tried.
+once for a call, however often that is tried. Of a bug in another process, the trace is a note on the failure.
 """
 
 import logging
@@ -48,10 +48,16 @@ class FailureLines(logging.Filter):
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
         record.args = ()
         record.exc_info = record.exc_text = None
-        if bug is None:
+        trace = "\n".join(getattr(error, "__notes__", ()))
+        if bug is None and not trace:
             return not _is_model_s(error) and self._lower(record)
-        if self._is_new((info.workflow_id or "", info.activity_id, type(bug).__name__, place)):
+        if not self._is_new((info.workflow_id or "", info.activity_id, str(record.msg).replace(again, ""))):
+            return True
+        if bug is not None:
             record.exc_info = (type(bug), bug, frames or bug.__traceback__)
+        else:
+            # For the standard library's formatters, and for ours.
+            record.exc_text = record.__dict__["exception"] = trace
         return True
 
     def _is_new(self, key: tuple[str, ...]) -> bool:
@@ -81,9 +87,14 @@ def bug_behind(error: BaseException) -> BaseException | None:
     if not isinstance(error, ApplicationError):
         return error
     # One that cannot be carried as it is was raised from nothing.
-    cause = error.__cause__ or error.__context__
+    behind = error.__cause__ or error.__context__
     # A tool's exception is carried as an ApplicationError that is named after its class.
-    return cause if cause is not None and error.type == type(cause).__name__ else None
+    return behind if behind is not None and error.type == type(behind).__name__ else None
+
+
+def trace_of(bug: BaseException) -> str:
+    """The trace of `bug` from the first frame of a user's code on."""
+    return "".join(traceback.format_exception(type(bug), bug, user_frames(bug) or bug.__traceback__)).rstrip()
 
 
 def _is_model_s(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ DataDir = Annotated[
     typer.Option(
         envvar="PERDURE_DATA_DIR",
         show_envvar=True,
-        help="The data directory of `perdure dev`: it tells where that runs, and holds its blobs; .perdure by default.",
+        help="The data directory of `perdure dev`, which says where that runs and holds its blobs; .perdure by default.",
     ),
 ]
 Url = Annotated[

@@ -21,7 +21,6 @@ from rich.text import Text
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
-from perdure.temporal.app.console.direct import checked_id
 from perdure.temporal.app.console.gateway import gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
 
@@ -256,6 +255,9 @@ def _begin(http: httpx2.Client, console: Console, agent: str) -> Conversation:
 
 
 def _take_up(http: httpx2.Client, console: Console, session: str) -> Conversation:
+    # A new conversation need not wait until this is loaded.
+    from perdure.temporal.app.console.direct import checked_id
+
     answer = http.get(f"/v1/sessions/{checked_id(session, 'session')}")
     if answer.status_code != 200:
         raise Refused(problem_of(answer))

@@ -17,7 +17,7 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.protocol.commands import QuestionState
-from perdure.workflows.vocabulary.parts import By, Question
+from perdure.workflows.vocabulary.questions import By, Question
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 from tests.support.shop_dev import answer, call, ended, results, shop

@@ -295,8 +295,8 @@ async def test_an_unknown_price_costs_nothing_here_and_a_stop_is_measured_where_
         story.open()
         before = story.state
         story.answered(Text(text="x"), cost=None)
-        metrics.event("acme/s1", before, story.state.events[-1], None)
-        tell(metrics, story, "turn.finished", stop_after, reason=reason, usage=story.state.usage, cost_usd=None)
+        metrics.event("acme/s1", before, story.state.log.events[-1], None)
+        tell(metrics, story, "turn.finished", stop_after, reason=reason, usage=story.state.books.usage, cost_usd=None)
 
     found = await scraped(exporter)
     assert found.value("perdure_steps_total", model="demo/unpriced", stop="end") == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.activities.shipped.html_text import readable
+from perdure.activities.shipped.html_text import html_text
 
 
 def test_a_page_reads_well() -> None:
@@ -13,19 +13,19 @@ def test_a_page_reads_well() -> None:
     <ul><li>one</li><li>two</ul>
     <table><tr><td>1</td><td>2</td></tr></table>
     <pre>def f():\n    return 1</pre><svg><title>icon</title></svg><noscript>old</noscript>&copy; us"""
-    assert readable(page) == (
+    assert html_text(page) == (
         "Lamps & more\n\nLamps\n\nMade of brass.\nOr not.\n\n- one\n\n- two\n\n1 2\n\ndef f():\n    return 1\n© us"
     )
 
 
 def test_text_alone_and_nothing_are_fine() -> None:
-    assert readable("a < b & c") == "a < b & c"
-    assert readable("") == ""
+    assert html_text("a < b & c") == "a < b & c"
+    assert html_text("") == ""
 
 
 def test_what_is_cut_off_inside_a_tag_is_dropped() -> None:
-    assert readable("<p>whole</p><a href='http://exa") == "whole"
-    assert readable("whole<!-- cut") == "whole"
+    assert html_text("<p>whole</p><a href='http://exa") == "whole"
+    assert html_text("whole<!-- cut") == "whole"
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_what_is_cut_off_inside_a_tag_is_dropped() -> None:
 def test_repeated_openings_do_not_take_for_ever(piece: str) -> None:
     # A quadratic algorithm takes minutes at this size, and would hang here.
     for end in ("", ">", "<", "-->"):
-        readable(piece * (100_000 // len(piece)) + end)
+        html_text(piece * (100_000 // len(piece)) + end)
 
 
 @pytest.mark.parametrize("digits", ["1" * 5000, "0" * 5000 + "65", "x" + "f" * 5000, "X" + "1" * 5000])
 @pytest.mark.parametrize("end", [";", " ", ""])
 def test_a_character_of_thousands_of_digits_is_one_that_does_not_exist(digits: str, end: str) -> None:
-    assert readable(f"<p title='&#{digits}{end}'>a&#{digits}{end}z &#65;</p>") == f"a\ufffd{end.strip(';')}z A"
+    assert html_text(f"<p title='&#{digits}{end}'>a&#{digits}{end}z &#65;</p>") == f"a\ufffd{end.strip(';')}z A"
 
 
 def test_a_character_of_too_many_digits_across_two_texts() -> None:
-    assert readable("<title>&#" + "1" * 4301 + ";</title>x") == "\ufffd\nx"
+    assert html_text("<title>&#" + "1" * 4301 + ";</title>x") == "\ufffd\nx"

@@ -12,7 +12,7 @@ MANY = """\
 name: my agent
 inputs:
   customer_name: text
-  tier: {type: strng}
+  tier: {type: strng, minLength: -1}
 modls:
   capable: {use: anthropic/claude-sonnet-5-5, thinkin: low}
   local: {use: gemini/x, max_output_tokens: many}
@@ -48,6 +48,7 @@ def test_all_layers_of_faults_are_found_at_once_in_the_order_of_the_file(tmp_pat
         "1:1 name",
         "3:3 inputs.customer_name",
         "4:10 inputs.tier.type",
+        "4:23 inputs.tier.minLength",
         "5:1 modls",
         "6:47 modls.capable.thinkin",
         "7:11 modls.local.use",
@@ -124,6 +125,7 @@ def test_near_names_are_offered(tmp_path: Path) -> None:
     loaded = load_agent_file(file, {}, frozenset(["find_order", "calculator", "issue_refund"]))
     found = {problem.field: problem.message for problem in loaded.problems}
     for field, near in {
+        "inputs.tier.type": "did you mean 'string'?",
         "modls": "did you mean 'models'?",
         "modls.capable.thinkin": "did you mean 'thinking'?",
         "model": "did you mean 'capable'?",

@@ -12,8 +12,7 @@ from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.errors import SessionNotFound, TemporalSilent
-from perdure.workflows.core.plan import Plan
-from perdure.workflows.core.private_changes import CallsPlanned
+from perdure.workflows.core.calls.call import Asking, Ready
 from tests.support.watching import SESSION, SOON, Session, Viewer, play
 
 ONE, OTHER = "t1.s1.c1", "t1.s1.c2"
@@ -31,7 +30,7 @@ def alone(folder: Path, scene: Scene) -> None:
 def start(session: Session, *calls: str) -> None:
     """A turn with a step that makes these calls, which run."""
     story = session.story.turn().called(*({} for _ in calls))
-    story.note(CallsPlanned(plans={call: Plan(do="run") for call in calls}))
+    story.staged(**{call.rpartition(".")[2]: Ready() for call in calls})
     for call in calls:
         story.event("tool.started", call_id=call, name="add", args={})
     session.poke()
@@ -212,6 +211,7 @@ def test_while_a_person_is_asked_what_became_of_it_nobody_looks(tmp_path: Path, 
         start(session, ONE)
         await asyncio.sleep(5)
         session.remote.clear()
+        session.story.staged(c1=Asking("outcome"))
         session.story.event("input.requested", question_id="q", call_id=ONE, name="add", args={})
         session.poke()
         await asyncio.sleep(SOON)

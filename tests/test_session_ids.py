@@ -15,9 +15,9 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import NewSession
-from perdure.workflows.running.sub_agents import sub_session_id
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ToolFinished
+from perdure.workflows.vocabulary.ids import sub_session_id
 from tests.support.session_client import told
 from tests.support.session_lab import Lab, Play, Talk, lab_on
 

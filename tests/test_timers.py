@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.temporal.app.testing.kit import Perdure
-from perdure.workflows.running.timers import read_wake_up
+from perdure.workflows.core.session_tools import read_wake_up
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import AgentUpdated
 from perdure.workflows.vocabulary.parts import ToolError

@@ -16,13 +16,13 @@ from perdure.workflows.vocabulary.parts import (
     Message,
     Native,
     Part,
-    Question,
     Reasoning,
     Text,
     ToolCall,
     ToolError,
     ToolResult,
 )
+from perdure.workflows.vocabulary.questions import Question
 from tests.support.core import AT, Story
 
 SESSION = "acme/s1"
@@ -148,6 +148,7 @@ async def test_a_question_s_folded_arguments_are_shown_whole(blobs: LocalBlobs) 
     assert shown == {
         "question_id": "q1",
         "kind": "input",
+        "subject": "call",
         "call_id": "c1",
         "name": "add",
         "args": {"text": LONG, "prompt": "When?"},
@@ -178,7 +179,7 @@ async def test_every_event_of_a_session_is_flat_and_carries_its_message_neutrall
     story = Story.new(inputs={"name": "Ann"}).loaded().turn("what is it?")
     story.open()
     story.answered(Text(text="it is", native=NATIVE)).finished()
-    shown = [event_json(await whole_event(one, blobs)) for one in story.state.events]
+    shown = [event_json(await whole_event(one, blobs)) for one in story.state.log.events]
 
     assert [one["type"] for one in shown] == [
         "session.started",

@@ -1,1 +1,1 @@
-"""Bytes and text at the edges: bounded unpacking, compact JSON, bytes inside JSON values."""
+"""Encodings at the boundaries: bounded decompression, compact JSON, bytes inside JSON values."""

@@ -61,7 +61,7 @@ def holds_bytes(value: object) -> bool:
         if isinstance(one, str | int | float | None) or id(one) in seen:
             continue
         seen.add(id(one))
-        todo.extend(_inside(one))
+        todo.extend(_children(one))
     return False
 
 
@@ -101,7 +101,7 @@ def whole_texts(value: Any) -> Any:
             return value
 
 
-def _inside(value: object) -> Iterable[object]:
+def _children(value: object) -> Iterable[object]:
     match value:
         case dict():
             return value.values()

@@ -46,7 +46,7 @@ def bounded(bounds: Bounds) -> Callable[[httpx2.Response], Awaitable[None]]:
     `NotUnpackable`. It is a hook rather than a transport, so that the client's own choice of proxies and sockets stands."""
 
     async def bound(response: httpx2.Response) -> None:
-        response.stream = _Unpacked(response, bounds)
+        response.stream = _DecompressedStream(response, bounds)
         for name in ("content-encoding", "content-length"):
             if name in response.headers:
                 del response.headers[name]
@@ -54,11 +54,11 @@ def bounded(bounds: Bounds) -> Callable[[httpx2.Response], Awaitable[None]]:
     return bound
 
 
-class _Unpacked(httpx2.AsyncByteStream):
+class _DecompressedStream(httpx2.AsyncByteStream):
     def __init__(self, response: httpx2.Response, bounds: Bounds) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         self._source = response.stream
-        self._unpacker = _unpacker(response.headers.get("content-encoding", ""))
+        self._decompressor = _decompressor(response.headers.get("content-encoding", ""))
         self._by_lines = is_event_stream(response)
         self._most = bounds.stream if self._by_lines else bounds.body
         self._longest_line = bounds.line
@@ -67,16 +67,16 @@ class _Unpacked(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._source:
-            if self._unpacker is None:
+            if self._decompressor is None:
                 self._count(chunk)
                 yield chunk
                 continue
             rest, more = chunk, True
             while more:
                 try:
-                    piece, rest = self._unpacker.unpack(rest)
+                    piece, rest = self._decompressor.unpack(rest)
                 except zlib.error:
-                    raise NotUnpackable("the answer is damaged: it cannot be unpacked") from None
+                    raise NotUnpackable("the response is damaged: it cannot be decompressed") from None
                 # After a full piece there may be more output, even if all input was consumed.
                 more = bool(rest) or len(piece) == _PIECE
                 self._count(piece)
@@ -92,15 +92,15 @@ class _Unpacked(httpx2.AsyncByteStream):
     def _count(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._most:
-            raise TooMuch(f"the answer has more than {self._most} bytes")
+            raise TooMuch(f"the response has more than {self._most} bytes")
         if self._by_lines:
             end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
             self._line = self._line + len(piece) if end < 0 else len(piece) - end - 1
             if self._line > self._longest_line:
-                raise TooMuch(f"a line of the answer has more than {self._longest_line} bytes")
+                raise TooMuch(f"a line of the response has more than {self._longest_line} bytes")
 
 
-class _Unpacker:
+class _Decompressor:
     def __init__(self, encoding: str) -> None:
         self._raw = encoding == "deflate"
         self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS if self._raw else zlib.MAX_WBITS | 16)
@@ -119,13 +119,13 @@ class _Unpacker:
         return piece, self._zlib.unconsumed_tail
 
 
-def _unpacker(named: str) -> _Unpacker | None:
+def _decompressor(named: str) -> _Decompressor | None:
     encoding = named.strip().lower()
     if encoding in _IDENTITY:
         return None
     if encoding in _GZIP or encoding == "deflate":
-        return _Unpacker(encoding)
-    raise NotUnpackable("the answer is packed in a way that was not asked for")
+        return _Decompressor(encoding)
+    raise NotUnpackable("the response has a content encoding that was not requested")
 
 
 def is_event_stream(response: httpx2.Response) -> bool:

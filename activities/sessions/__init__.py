@@ -1,1 +1,1 @@
-"""What sessions ask of a worker beside models and tools, and the guards around every activity."""
+"""Activities of sessions besides models and tools, and the interceptors that guard every activity."""

@@ -27,10 +27,10 @@ class NoStrangers(Interceptor):
     """Fails activities that no session asks for with `not_a_session`, for good."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
-        return _Door(next)
+        return _Inbound(next)
 
 
-class _Door(ActivityInboundInterceptor):
+class _Inbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
         why = objection(info.activity_type, info.workflow_type, info.workflow_id)

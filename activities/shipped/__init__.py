@@ -1,1 +1,1 @@
-"""The tools that ship."""
+"""The tools that ship with Perdure."""

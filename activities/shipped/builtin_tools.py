@@ -1,6 +1,6 @@
-"""The tools that ship with every worker: the time, a calculator, a web page.
+"""The tools that every worker has: the time, a calculator, a web page reader.
 
-They are tools like anybody's: functions with hints and a docstring.
+They are ordinary tools: functions with type hints and a docstring.
 """
 
 from datetime import UTC, datetime, tzinfo
@@ -33,13 +33,13 @@ class Clock(Frozen):
 async def current_time(
     timezone: Annotated[str, Field(max_length=64, examples=["UTC", "Europe/Berlin"])] = "UTC",
 ) -> Clock:
-    """Tell the current date, time and day of the week.
+    """Get the current date, time and day of the week.
 
     Args:
         timezone: An IANA timezone, such as Europe/Berlin or America/New_York.
     """
     now = datetime.now(_zone(timezone))
-    # Not by strftime, whose names of days depend on the machine's language.
+    # Not `strftime`: its day names depend on the machine's locale.
     weekday = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")[now.weekday()]
     return Clock(time=now.isoformat(timespec="seconds"), weekday=weekday, timezone=timezone)
 
@@ -65,9 +65,9 @@ async def fetch_url(url: Annotated[str, Field(min_length=1, max_length=2048)]) -
         url: The address, beginning with http:// or https://.
     """
     try:
-        # The tool has no other way to what its worker was told.
-        told = environment()
-        hosts = Hosts.of(told.get("PERDURE_FETCH_ALLOW", ""), told.get("PERDURE_FETCH_DENY", ""))
+        # A tool has no settings, so it reads the worker's environment.
+        variables = environment()
+        hosts = Hosts.of(variables.get("PERDURE_FETCH_ALLOW", ""), variables.get("PERDURE_FETCH_DENY", ""))
         return await Fetcher(hosts=hosts).fetch(url)
     except FetchRefused as error:
         raise ApplicationError(f"not fetched: {error}", type=FETCH_REFUSED, non_retryable=True) from None
@@ -75,16 +75,16 @@ async def fetch_url(url: Annotated[str, Field(min_length=1, max_length=2048)]) -
         raise ApplicationError(f"not fetched: {error}", type=FETCH_FAILED) from None
 
 
-#: What a worker offers beside the user's tools.
+#: Tools that a worker offers in addition to the user's.
 BUILTIN_TOOLS = (current_time, calculator, fetch_url)
 
 
 def _zone(name: str) -> tzinfo:
     if name.upper() == "UTC":
-        # Known without the timezone database, which small systems lack.
+        # UTC works without the timezone database, which small systems lack.
         return UTC
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        message = f"timezone: {name[:64]!r} is not an IANA timezone; they look like Europe/Berlin"
+        message = f"timezone: {name[:64]!r} is not an IANA timezone; use e.g. Europe/Berlin"
         raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None

@@ -1,9 +1,9 @@
-"""Exact arithmetic on text, over Python's syntax tree and nothing of Python's evaluation.
+"""Exact arithmetic on text. Parses with Python's syntax tree; evaluates without Python's `eval`.
 
-Rule 1: numbers are fractions made from the digits as written, so 0.1 + 0.2 is 0.3. Only a square root, a broken power
-and the printing of an endless decimal are rounded, and the answer then says that it is not exact.
-Rule 2: no number has more than `MAX_DIGITS` digits above or below its fraction bar, and what could grow far beyond
-(powers, exponents) is refused before it is computed.
+Rule 1: numbers are fractions made from the digits as written, so 0.1 + 0.2 is 0.3. Only square roots, powers with a
+fractional exponent and decimals without end are rounded, and the result then says that it is not exact.
+Rule 2: neither numerator nor denominator has more than `MAX_DIGITS` digits. Operations that could go far beyond that
+(powers, exponents) are refused before they are computed.
 """
 
 import ast
@@ -16,37 +16,37 @@ from fractions import Fraction
 from perdure.workflows.vocabulary.parts import Frozen
 
 MAX_LENGTH = 1000
-#: As deep as a sum of `MAX_LENGTH` characters is nested, and well below Python's own limit.
+#: A sum of `MAX_LENGTH` characters has this nesting depth, which is well below Python's own limit.
 MAX_DEPTH = 500
 MAX_DIGITS = 2000
-#: Significant digits of what has to be rounded.
+#: Significant digits of a rounded result.
 PRECISION = 28
 
 _MAX_BITS = int(MAX_DIGITS * math.log2(10))
 _ROUNDING = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN, Emax=10 * MAX_DIGITS, Emin=-10 * MAX_DIGITS)
-_TOO_BIG = f"a number in it gets longer than {MAX_DIGITS} digits"
+_TOO_BIG = f"a number would have more than {MAX_DIGITS} digits"
 _FUNCTIONS = "sqrt, abs, round, min, max"
 
 
 class CalculationError(Exception):
-    """The expression has no answer here; the message says why."""
+    """The expression cannot be evaluated; the message says why."""
 
 
 class Calculation(Frozen):
-    #: A decimal number, as text, because JSON readers round long numbers.
+    #: A decimal number, as text because JSON readers round long numbers.
     result: str
-    #: False when the result is rounded.
+    #: False if the result is rounded.
     exact: bool
 
 
 def calculate(expression: str) -> Calculation:
-    """The value of an arithmetic expression. Raises `CalculationError`."""
+    """Evaluates an arithmetic expression. Raises `CalculationError`."""
     if len(expression) > MAX_LENGTH:
         raise CalculationError(f"the expression is longer than {MAX_LENGTH} characters")
     text = " ".join(expression.split())
     try:
         with warnings.catch_warnings():
-            # "1if" and the like are errors below; nobody should read about them on a worker's screen.
+            # Python warns about "1if" and the like on stderr; they are errors below.
             warnings.simplefilter("ignore")
             tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
@@ -80,19 +80,19 @@ class _Evaluation:
             case ast.Call(func=ast.Name(id=name), keywords=[]):
                 return _bounded(self._call(name, [self.value(item, depth + 1) for item in node.args]))
             case ast.Name(id=name):
-                raise CalculationError(f"{name[:40]!r} is not known; there are numbers, operators and {_FUNCTIONS}")
+                raise CalculationError(f"unknown name {name[:40]!r}; use numbers, operators and {_FUNCTIONS}")
             case ast.Tuple(elts=[_, *_]):
                 raise CalculationError("write numbers without separators for thousands: 1000, not 1,000")
             case _:
-                raise CalculationError(f"only numbers, + - * / // % **, parentheses and {_FUNCTIONS} are understood")
+                raise CalculationError(f"only numbers, + - * / // % **, parentheses and {_FUNCTIONS} are supported")
 
     def _literal(self, node: ast.Constant) -> Fraction:
         if type(node.value) is int:
             return Fraction(node.value)
         if type(node.value) is not float:
-            raise CalculationError(f"{str(node.value)[:40]!r} is not a number that is understood here")
+            raise CalculationError(f"{str(node.value)[:40]!r} is not a supported number")
         try:
-            # From the text, because the float has lost digits; as Decimal first, which keeps 1e999999999 short.
+            # From the source text, because the float has lost digits. Via Decimal, which keeps 1e999999999 short.
             number = Decimal((ast.get_source_segment(self._text, node) or "").replace("_", ""))
         except DecimalException:
             raise CalculationError(_TOO_BIG) from None
@@ -102,7 +102,7 @@ class _Evaluation:
 
     def _operation(self, operator: ast.operator, left: Fraction, right: Fraction) -> Fraction:
         if isinstance(operator, ast.Div | ast.FloorDiv | ast.Mod) and right == 0:
-            raise CalculationError("it divides by zero")
+            raise CalculationError("division by zero")
         match operator:
             case ast.Add():
                 return left + right
@@ -119,23 +119,23 @@ class _Evaluation:
             case ast.Pow():
                 return self._power(left, right)
             case ast.BitXor():
-                raise CalculationError("^ is not understood; write ** for a power")
+                raise CalculationError("^ is not supported; write ** for a power")
             case _:
-                raise CalculationError("only the operators + - * / // % ** are understood")
+                raise CalculationError("only the operators + - * / // % ** are supported")
 
     def _power(self, base: Fraction, exponent: Fraction) -> Fraction:
         if base == 0 and exponent < 0:
-            raise CalculationError("it divides by zero")
+            raise CalculationError("division by zero")
         if exponent.denominator == 1:
             times = exponent.numerator
             if base in (-1, 0, 1):
-                # Only whether the exponent is zero and whether it is odd matters, however long it is.
+                # For these bases only the sign, parity and zeroness of the exponent matter, however long it is.
                 times = min(abs(times), 2 + times % 2)
             elif _bits(base) * abs(times) > 2 * _MAX_BITS:
                 raise CalculationError(_TOO_BIG)
             return Fraction(base**times)
         if base < 0:
-            raise CalculationError("a negative number has no broken power among the real numbers")
+            raise CalculationError("a negative number has no real power with a fractional exponent")
         if exponent == Fraction(1, 2):
             return self._root(base)
         self.exact = False
@@ -143,7 +143,7 @@ class _Evaluation:
 
     def _root(self, value: Fraction) -> Fraction:
         if value < 0:
-            raise CalculationError("a negative number has no square root among the real numbers")
+            raise CalculationError("a negative number has no real square root")
         root = Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator))
         if root * root == value:
             return root
@@ -174,9 +174,9 @@ class _Evaluation:
             case "max", [_, *_]:
                 return max(given)
             case (("sqrt" | "abs" | "round" | "min" | "max"), _):
-                raise CalculationError(f"{name} does not take these arguments")
+                raise CalculationError(f"{name} does not accept these arguments")
             case _:
-                raise CalculationError(f"there is no function {name[:40]!r}; there are {_FUNCTIONS}")
+                raise CalculationError(f"unknown function {name[:40]!r}; the functions are {_FUNCTIONS}")
 
 
 def _bits(value: Fraction) -> int:
@@ -194,7 +194,7 @@ def _decimal(value: Fraction) -> Decimal:
 
 
 def _write(value: Fraction) -> tuple[str, bool]:
-    """The value as a decimal, and whether that is all of it."""
+    """The value as a decimal, and whether it is exact."""
     if value.denominator == 1:
         return str(value.numerator), True
     rest, twos, fives = value.denominator, 0, 0

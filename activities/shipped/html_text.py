@@ -1,7 +1,7 @@
-"""HTML as text that reads well: blocks on lines of their own, no scripts, no styles, no markup.
+"""Converts HTML to readable text: one line per block, without scripts, styles and markup.
 
-The parser is never told that the text has ended: what is cut off in the middle of a tag or comment is dropped, because
-the standard library looks through the rest again for each opening there, and a hostile page has many.
+The parser's `close` is never called, so text cut off inside a tag or comment is dropped. On `close` the standard
+library scans the rest again for each opening in it, and a hostile page contains many.
 """
 
 import re
@@ -15,15 +15,15 @@ _BLOCKS = frozenset(
         *("pre", "section", "table", "tbody", "tfoot", "thead", "title", "tr", "ul"),
     )
 )
-#: A character by a number of more digits than any has: Python reads no number of thousands of digits, and raises.
+#: A numeric character reference with too many digits: Python raises on integers of thousands of digits.
 _TOO_LONG = re.compile(r"&#(?:[0-9]{12,}|[xX][0-9a-fA-F]{12,});?")
 _CELLS = frozenset(("td", "th"))
-#: Stands for a space of preformatted text while the others are joined.
+#: A placeholder for spaces in preformatted text while all other whitespace is collapsed.
 _KEPT_SPACE = "\0"
 
 
-def readable(html: str) -> str:
-    """The text of a page, its title first."""
+def html_text(html: str) -> str:
+    """The text of an HTML page, its title first."""
     page = _Page()
     page.feed(_TOO_LONG.sub("\ufffd", html))
     lines = (" ".join(line.split()) for line in "".join(page.pieces).split("\n"))
@@ -34,7 +34,7 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
-        # The silent element that is open and how many of its kind: others inside it need not be balanced.
+        # The open silent element and how many of its kind are nested; other elements inside it may be unbalanced.
         self._silent = ""
         self._depth = 0
         self._preformatted = False

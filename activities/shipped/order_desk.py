@@ -1,4 +1,4 @@
-"""The order desk of the shipped `support` agent: a fixed table to try an agent on, with no system behind it."""
+"""The order desk of the shipped `support` agent: a fixed table of orders for trying out an agent."""
 
 import hashlib
 from datetime import date
@@ -33,7 +33,7 @@ class Order(Frozen):
     carrier: str | None = None
     tracking: str | None = None
     lines: tuple[OrderLine, ...]
-    #: With shipping.
+    #: Including shipping.
     total: str
     currency: Literal["EUR"] = "EUR"
     note: str | None = None
@@ -120,7 +120,7 @@ _ORDERS = (
 async def find_order(
     order_id: Annotated[str, Field(min_length=1, max_length=40, examples=["A-1002"])],
 ) -> Order:
-    """Look an order up by its number: its status, dates, carrier and tracking number, products and total.
+    """Look up an order by its number: its status, dates, carrier and tracking number, products and total.
 
     Args:
         order_id: The number on the order confirmation: A, a dash and four digits.
@@ -129,7 +129,7 @@ async def find_order(
 
 
 class Refund(Frozen):
-    #: The same for each try at the same call, so that a payment system could tell a repeat.
+    #: The same for every retry of a call, so that a payment system can recognise a repeat.
     refund_id: str
     order_id: str
     amount: float
@@ -142,19 +142,19 @@ async def issue_refund(
     amount: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)],
     reason: Annotated[str, Field(max_length=500)] = "",
 ) -> Refund:
-    """Give money back for an order, by the way in which it was paid.
+    """Refund an order by its original payment method.
 
     Args:
         order_id: The number on the order confirmation: A, a dash and four digits.
         amount: Euros; at most the order's total.
-        reason: Why, in a few words, for the books.
+            reason: The reason, in a few words, for the records.
     """
     order = _order(order_id)
     if order.status in ("processing", "cancelled"):
-        message = f"order {order.order_id} is {order.status}, so there is nothing to give back"
+        message = f"order {order.order_id} is {order.status}, so there is nothing to refund"
         raise ApplicationError(message, type=NOT_REFUNDABLE, non_retryable=True)
     if amount > float(order.total):
-        message = f"order {order.order_id} came to {order.total} {order.currency}; more cannot be given back"
+        message = f"order {order.order_id} came to {order.total} {order.currency}; a refund cannot be higher"
         raise ApplicationError(message, type=REFUND_TOO_HIGH, non_retryable=True)
     info = activity.info()
     key = hashlib.sha256(f"{info.workflow_id} {info.activity_id}".encode()).hexdigest()[:8].upper()

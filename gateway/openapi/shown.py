@@ -9,7 +9,8 @@ from perdure.gateway.openapi.stream import type_of
 from perdure.temporal.sessions.event_json import ABSENT, ABSENT_HERE, HIDDEN
 from perdure.workflows.protocol.commands import Parent
 from perdure.workflows.vocabulary.events import EventBase, TimerSet
-from perdure.workflows.vocabulary.parts import Message, Question
+from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.questions import Question
 
 #: What of the session's own records its snapshot does not show, beside what no viewer is shown.
 _HIDDEN_HERE: Final[dict[type[BaseModel], frozenset[str]]] = {

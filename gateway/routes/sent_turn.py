@@ -13,7 +13,7 @@ from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.snapshot import SubQuestion
 from perdure.workflows.vocabulary.events import MessageRejected
-from perdure.workflows.vocabulary.parts import Question
+from perdure.workflows.vocabulary.questions import Question
 
 
 @dataclass(frozen=True, slots=True)

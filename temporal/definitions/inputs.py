@@ -6,10 +6,10 @@ An input is required unless it has a default. Nothing here follows a `$ref`, so 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import ValidationError
 from pydantic import JsonValue
 
+from perdure.temporal.schemas.check import schema_faults
 from perdure.temporal.schemas.faults import faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.temporal.schemas.yaml_source import Loc, field_name
@@ -60,10 +60,8 @@ def input_faults(definition: AgentDefinition) -> Iterator[tuple[Loc, str]]:
         if (reference := _reference(schema)) is not None:
             yield (name,), f"{reference} cannot be used in an input"
             continue
-        try:
-            Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
-        except SchemaError as error:
-            yield (name, *error.absolute_path), f"not a JSON Schema: {_short(error)}"
+        if wrong := schema_faults(schema):
+            yield from (((name, *place), message) for place, message in wrong)
             continue
         if (broken := pattern_fault(schema)) is not None:
             yield (name, *broken[0]), broken[1]
@@ -83,6 +81,6 @@ def _reference(schema: Any) -> str | None:
     return None
 
 
-def _short(error: ValidationError | SchemaError) -> str:
+def _short(error: ValidationError) -> str:
     message = error.message
     return message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"

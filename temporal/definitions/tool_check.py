@@ -10,7 +10,7 @@ from typing import Any
 from perdure.temporal.definitions.condition_check import condition_findings
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.template_names import names_read
-from perdure.temporal.schemas.check import input_fault, schema_fault
+from perdure.temporal.schemas.check import input_fault, schema_faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool, ClientTool, McpServer, ToolUse, name_of
@@ -56,12 +56,20 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
                 yield Finding(loc, f"a tool of Perdure's own worker has the name {tool.name!r}, too")
             case _:
                 pass
-        for field, fault_of in (("input", input_fault), ("output", schema_fault)):
+        for field in ("input", "output"):
             schema = getattr(tool, field, None)
-            if schema is not None and (fault := fault_of(schema) or pattern_fault(schema)) is not None:
-                yield Finding((*loc, field, *fault[0]), f"{name_of(tool)}: {fault[1]}")
+            for place, message in _schema_faults(schema, field) if schema is not None else ():
+                yield Finding((*loc, field, *place), f"{name_of(tool)}: {message}")
         if isinstance(tool, ToolUse | AgentTool | McpServer) and tool.approval is not None and tool.approval.when:
             place = (*loc, "approval", "when")
             yield from condition_findings(place, tool.approval.when, definition.inputs, known.arguments(tool))
             if isinstance(tool, McpServer) and "args" in names_read(tool.approval.when):
                 yield Finding(place, "what args holds, which only the MCP server knows", kind="unchecked")
+
+
+def _schema_faults(schema: dict[str, Any], field: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """A schema of arguments has to be one that providers accept, too."""
+    if wrong := schema_faults(schema):
+        yield from wrong
+    elif (fault := (input_fault(schema) if field == "input" else None) or pattern_fault(schema)) is not None:
+        yield fault

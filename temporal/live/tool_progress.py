@@ -21,7 +21,7 @@ import math
 from typing import Any, Final
 
 from perdure.temporal.live.frames import ToolProgress
-from perdure.workflows.protocol.activities import call_of_activity
+from perdure.workflows.vocabulary.ids import call_of_activity
 
 #: Characters of a message.
 LONGEST: Final = 500

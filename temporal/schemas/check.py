@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import ValidationError
 
 from perdure.temporal.schemas.nesting import DEEPEST, too_deep
+from perdure.workflows.vocabulary.near_names import did_you_mean
 
 Place = tuple[str | int, ...]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_TYPES: Final = ("string", "number", "integer", "boolean", "array", "object", "null")
+# Without format checks: one of them checks regular expressions with Python's engine, and ours is another
+# (`perdure.temporal.schemas.patterns`).
+_META: Final[Any] = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(formats=()))
+#: Characters of a message of jsonschema's.
+_LONGEST: Final = 300
 _COMBINED: Final = ("anyOf", "oneOf", "allOf", "not", "enum", "const", "if", "$ref")
 #: Bytes of JSON, and levels of nesting.
 _MOST: Final = 100_000
@@ -28,17 +35,27 @@ def field_of(place: Place) -> str:
 
 def schema_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
     """Why `schema` is not a JSON Schema, with the place; None if it is one."""
+    return next(iter(schema_faults(schema)), None)
+
+
+def schema_faults(schema: dict[str, Any]) -> list[tuple[Place, str]]:
+    """Each place at which `schema` is not a JSON Schema, and why."""
     if too_deep(schema):
-        return (), f"nested more than {DEEPEST} levels deep"
+        return [((), f"nested more than {DEEPEST} levels deep")]
+    found: dict[Place, str] = {}
     try:
-        # Without format checks: one of them checks regular expressions with Python's engine, and ours is another
-        # (`perdure.temporal.schemas.patterns`).
-        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
-    except SchemaError as error:
-        return tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}"
+        for error in _META.iter_errors(schema):
+            found.setdefault(tuple(error.absolute_path), f"not a JSON Schema: {_why(error)}")
     except RecursionError:
-        return (), "nested too deep"
-    return None
+        return [((), "nested too deep")]
+    return list(found.items())
+
+
+def _why(error: ValidationError) -> str:
+    given = error.instance
+    if isinstance(given, str) and list(error.absolute_path)[-1:] == ["type"]:
+        return f"{given[:_LONGEST]!r} is not one of its types, {', '.join(_TYPES)}{did_you_mean(given, _TYPES)}"
+    return error.message[:_LONGEST]
 
 
 def input_fault(schema: dict[str, Any]) -> tuple[Place, str] | None:
@@ -60,7 +77,7 @@ def _faults(schema: Any, root: dict[str, Any], place: Place, depth: int) -> Iter
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")
-    if isinstance(reference, str) and not _leads_somewhere(reference, root):
+    if isinstance(reference, str) and not _resolves(reference, root):
         yield (*place, "$ref"), f"{reference!r} is not in this schema, and nothing is fetched from elsewhere"
     for key in ("properties", "$defs"):
         for name, part in (schema.get(key) or {}).items():
@@ -74,7 +91,7 @@ def _faults(schema: Any, root: dict[str, Any], place: Place, depth: int) -> Iter
             yield from _faults(part, root, (*place, key, index), depth + 1)
 
 
-def _leads_somewhere(reference: str, root: dict[str, Any]) -> bool:
+def _resolves(reference: str, root: dict[str, Any]) -> bool:
     if not reference.startswith("#"):
         return False
     found: Any = root

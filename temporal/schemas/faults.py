@@ -17,7 +17,7 @@ from referencing import Registry
 from perdure.temporal.schemas.patterns import PatternInvalid, applies_foreign, matches
 
 
-def _found(pattern: str, text: str) -> bool | None:
+def _matches(pattern: str, text: str) -> bool | None:
     """Whether `pattern` matches; None if the engine does not support the pattern."""
     try:
         return matches(pattern, text)
@@ -26,7 +26,7 @@ def _found(pattern: str, text: str) -> bool | None:
 
 
 def _pattern(validator: Any, pattern: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(value, "string") and isinstance(pattern, str) and _found(pattern, value) is False:
+    if validator.is_type(value, "string") and isinstance(pattern, str) and _matches(pattern, value) is False:
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
@@ -35,7 +35,7 @@ def _pattern_properties(validator: Any, patterns: Any, value: Any, schema: Any) 
         return
     for pattern, below in patterns.items():
         for name, item in value.items():
-            if _found(pattern, name):
+            if _matches(pattern, name):
                 yield from validator.descend(item, below, path=name, schema_path=pattern)
 
 
@@ -45,7 +45,7 @@ def _additional(validator: Any, allowed: Any, value: Any, schema: Any) -> Iterat
     patterns = schema.get("patternProperties", {})
     known = schema.get("properties", {})
     # A name is not additional if an unsupported pattern might match it.
-    extra = [name for name in value if name not in known and all(_found(one, name) is False for one in patterns)]
+    extra = [name for name in value if name not in known and all(_matches(one, name) is False for one in patterns)]
     if validator.is_type(allowed, "object"):
         for name in extra:
             yield from validator.descend(value[name], allowed, path=name)
@@ -65,7 +65,7 @@ def _additional_unless_patterns(validator: Any, allowed: Any, value: Any, schema
         yield from _additional(validator, allowed, value, schema)
 
 
-def _nothing(validator: Any, rule: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+def _no_check(validator: Any, rule: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     return iter(())
 
 
@@ -74,10 +74,10 @@ _LINEAR: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional},
 )
 #: jsonschema matches patterns with Python's engine to find which properties were evaluated.
-_NOT_UNEVALUATED: Final[Any] = validators.extend(_LINEAR, {"unevaluatedProperties": _nothing})  # type: ignore[no-untyped-call]
+_NOT_UNEVALUATED: Final[Any] = validators.extend(_LINEAR, {"unevaluatedProperties": _no_check})  # type: ignore[no-untyped-call]
 _NO_PATTERNS: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]
     _NOT_UNEVALUATED,
-    {"pattern": _nothing, "patternProperties": _nothing, "additionalProperties": _additional_unless_patterns},
+    {"pattern": _no_check, "patternProperties": _no_check, "additionalProperties": _additional_unless_patterns},
 )
 
 

@@ -31,7 +31,7 @@ class PatternInvalid(Exception):
 
 def matches(pattern: str, text: str) -> bool:
     """Whether `text` contains a match of `pattern`. Raises `PatternInvalid`."""
-    made = _made(pattern)
+    made = _compiled(pattern)
     if isinstance(made, str):
         raise PatternInvalid(made)
     try:
@@ -44,7 +44,7 @@ def matches(pattern: str, text: str) -> bool:
 def pattern_fault(schema: Any) -> tuple[Place, str] | None:
     """The place of the first pattern that the engine does not support, and why; None if it supports all."""
     for place, pattern in _patterns(schema, ()):
-        made = _made(pattern)
+        made = _compiled(pattern)
         if isinstance(made, str):
             return place, f"the pattern {pattern[:100]!r} cannot be applied: {made}"
     return None
@@ -80,7 +80,7 @@ def _patterns(schema: Any, place: Place) -> Iterator[tuple[Place, str]]:
 
 
 @lru_cache(maxsize=1000)
-def _made(pattern: str) -> SchemaValidator | str:
+def _compiled(pattern: str) -> SchemaValidator | str:
     """The compiled pattern, or the reason why it cannot be compiled."""
     try:
         return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex", strict=True))

@@ -154,7 +154,7 @@ class ScheduleKeeper:
         done: object = None
         pause = interval_s
         while True:
-            now = self._says()
+            now = self._desired()
             if now != done:
                 try:
                     await self.place()
@@ -166,7 +166,7 @@ class ScheduleKeeper:
 
     async def place(self) -> None:
         """Runs one pass. Raises RPCError."""
-        wanted, served, whole = self._says()
+        wanted, served, whole = self._desired()
         recorded = self._recorded()
         created = [one.schedule_id for one in wanted.values() if await self._create(one)]
         updated = [
@@ -193,7 +193,7 @@ class ScheduleKeeper:
         if created or updated or removed:
             log.info("schedules.placed", created=created, updated=updated, removed=removed)
 
-    def _says(self) -> tuple[dict[str, Delivery], dict[str, Path], bool]:
+    def _desired(self) -> tuple[dict[str, Delivery], dict[str, Path], bool]:
         """Deliveries by schedule id, the file of each serving agent, and whether all definitions are valid."""
         known = [one for name in self._definitions.names() if (one := self._definitions.current(name)) is not None]
         wanted = {one.schedule_id: one for agent in known for one in deliveries(agent.definition)}

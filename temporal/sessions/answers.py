@@ -20,7 +20,8 @@ from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.definition import ask_user
 from perdure.workflows.protocol.commands import Answer, QuestionState
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, By, Question, ToolCall, ToolResult
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolResult
+from perdure.workflows.vocabulary.questions import By, Question
 
 #: Arguments that a person gives a call of a tool, by its name and its `spec_sha256`, as the tool will take them; None where
 #: this process cannot say. Raises InputProblem.
@@ -61,9 +62,7 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     if "result" not in given:
         raise InvalidRequest("result", "is required, or approved: false")
     # What fits a form is told by the call that made it.
-    outcome = question.question_id.endswith(".outcome")
-    form = question.name == ask_user.NAME and not outcome and question.output is None
-    schema = ask_user.answer_schema(question.args or {}) if form else state.output
+    schema = ask_user.answer_schema(question.args or {}) if question.form == "fields" else state.output
     _fits("result", body.result, schema, foreign=state.foreign)
 
 

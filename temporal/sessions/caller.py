@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from perdure.temporal.stores.blobs import RESERVED_TENANTS
-from perdure.workflows.vocabulary.parts import By
+from perdure.workflows.vocabulary.questions import By
 
 #: The name of a caller whom nobody has authenticated.
 LOCAL: Final = "local"

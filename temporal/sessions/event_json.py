@@ -14,18 +14,8 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import (
-    Data,
-    File,
-    Frozen,
-    Message,
-    Part,
-    Question,
-    Reasoning,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from perdure.workflows.vocabulary.parts import Data, File, Frozen, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.questions import Question
 
 #: Fields of ours that say nothing to a viewer.
 PRIVATE: Final = {"native", "blob", "args_raw", "misfit", "checked", "written", "changed_args"}

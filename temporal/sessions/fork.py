@@ -8,7 +8,7 @@ Rule 2: a blob that is lost costs the fork what it costs the session: that part'
 import base64
 import uuid
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,7 +25,7 @@ from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState, read_state
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.protocol.commands import ForkedFrom, NewSession, PastRequest
 from perdure.workflows.session import SessionWorkflow
@@ -98,8 +98,10 @@ async def fork(
     carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), caller.workflow_id(source), session)
     message = None
     if wanted.text is not None:
-        message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.seq)
-    asked = [one.parts for one in carried.transcript if one.role == "user"] + ([message.parts] if message else [])
+        message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
+    asked = [one.parts for one in carried.transcript.messages if one.role == "user"] + (
+        [message.parts] if message else []
+    )
     start = Start(
         SessionInput(carried=carried, message=message),
         choice.digest,
@@ -108,7 +110,7 @@ async def fork(
     )
     if not await backend.start(start):
         raise IdConflict("The fork's id is taken; fork again.")
-    return Forked(session_id, session, carried.seq)
+    return Forked(session_id, session, carried.log.seq)
 
 
 async def read_past(backend: Backend, session: str, turn_id: str | None, *, keep_turn: bool) -> SessionState:
@@ -129,7 +131,7 @@ async def read_past(backend: Backend, session: str, turn_id: str | None, *, keep
                 raise TooMany("The session changes faster than its past can be read.")
         sha256, data = page.sha256, data[: page.start] + base64.b64decode(page.data)
         if not page.more:
-            return SessionState.model_validate_json(zlib.decompress(data))
+            return read_state(zlib.decompress(data))
 
 
 async def choose(
@@ -140,10 +142,11 @@ async def choose(
     The same agent: what a message to the session would make it run now. A role that was set stays, as far as there is
     one of that name."""
     if agent is None or agent == state.agent:
-        known = None if state.pinned else definitions.current(state.agent)
-        digest = known.digest if known is not None else state.digest
+        known = None if state.slot.pinned else definitions.current(state.agent)
+        digest = known.digest if known is not None else state.slot.digest
         definition = known.definition if known is not None else await _definition(definitions, state)
-        choice = Choice(state.agent, digest, definition, state.pinned, state.inputs_of(state.agent), role or state.role)
+        slot, inputs = state.slot, state.inputs_of(state.agent)
+        choice = Choice(state.agent, digest, definition, slot.pinned, inputs, role or slot.role)
     else:
         known = definitions.current(agent)
         if known is None:
@@ -167,23 +170,16 @@ def inputs_for(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dic
 
 def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) -> SessionState:
     """`state` as the past of the session `new`, which begins at `at`. Pure."""
-    events = state.events
+    events = state.log.events
     if events and isinstance(events[0], SessionStarted):
         started = events[0].model_copy(update={"agent": new.agent, "digest": new.digest, "inputs": new.inputs})
         events = (started, *events[1:])
-    changes = {
-        "new": new,
-        "created_at": at,
-        "events": events,
-        "digest": new.digest,
-        "pinned": choice.pinned,
-        "role": choice.role,
-    }
-    return state.model_copy(update=changes)
+    slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
+    return replace(state, new=new, created_at=at, log=replace(state.log, events=events), slot=slot)
 
 
 async def _definition(definitions: Definitions, state: SessionState) -> AgentDefinition | None:
-    loaded = state.loaded
-    if loaded is not None and loaded.digest == state.digest:
+    loaded = state.slot.loaded
+    if loaded is not None and loaded.digest == state.slot.digest:
         return loaded.definition
-    return await definitions.by_digest(state.digest)
+    return await definitions.by_digest(state.slot.digest)

@@ -10,7 +10,7 @@ import structlog
 from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
 from perdure.temporal.stores.files import copy_file, with_files_of
 from perdure.workflows.core.fork import retold
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import (
     ApprovalRequested,
     Event,
@@ -33,7 +33,7 @@ async def moved(blobs: BlobStore, state: SessionState, source: str, target: str)
     `target`, and named so. What is lost stays lost, and is logged."""
     move = _Move(blobs, source, target)
     await asyncio.gather(*(move.name_anew(one, key) for key, one in _folded_results(state).items()))
-    there = retold(state, tuple(map(move.message, state.transcript)), tuple(map(move.event, state.events)))
+    there = retold(state, tuple(map(move.message, state.transcript.messages)), tuple(map(move.event, state.log.events)))
     await move.copy()
     return there
 
@@ -122,7 +122,7 @@ class _Move:
 
 def _folded_results(state: SessionState) -> dict[str, ToolResult]:
     """The results of tools whose whole lies in the blob store, by its key."""
-    parts = [one for message in state.transcript for one in message.parts]
+    parts = [one for message in state.transcript.messages for one in message.parts]
     results = [one for one in parts if isinstance(one, ToolResult)]
-    results += [event.result for event in state.events if isinstance(event, ToolFinished)]
+    results += [event.result for event in state.log.events if isinstance(event, ToolFinished)]
     return {one.blob.key: one for one in results if one.blob is not None}

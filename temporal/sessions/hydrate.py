@@ -17,7 +17,8 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import Message, Question, ToolCall
+from perdure.workflows.vocabulary.parts import Message, ToolCall
+from perdure.workflows.vocabulary.questions import Question
 
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question
 

@@ -13,7 +13,8 @@ from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.sessions.starting import WATCHED
 from perdure.temporal.telemetry.redaction import redacted_json
-from perdure.workflows.protocol.activities import TASK_QUEUE, call_of_activity
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT
 
 

@@ -19,7 +19,8 @@ from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.commands import Receipt
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Part, Question, SessionStatus
+from perdure.workflows.vocabulary.parts import Part, SessionStatus
+from perdure.workflows.vocabulary.questions import Question
 
 #: What a session's receipt is for certain for a message that is new to it; None where only the session can tell. It is
 #: asked once a message: whoever takes the receipt is about to change the session.

@@ -30,7 +30,7 @@ from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_st
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.commands import (
     CancelTimer,
@@ -42,7 +42,8 @@ from perdure.workflows.protocol.commands import (
     TraceStep,
 )
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message, Part, Question
+from perdure.workflows.vocabulary.parts import Message, Part
+from perdure.workflows.vocabulary.questions import Question
 
 
 @dataclass(frozen=True, slots=True)

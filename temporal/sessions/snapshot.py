@@ -9,7 +9,8 @@ from perdure.temporal.sessions.hydrate import whole_message, whole_question
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.commands import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message, Question
+from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.questions import Question
 
 #: A page that begins after any message holds none.
 NO_MESSAGES: Final = 2**31

@@ -49,9 +49,9 @@ _SECRET_VALUE = re.compile(
 )
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
-#: Libraries that announce every request, or each step of their start, at INFO; at DEBUG some write addresses, keys in them,
-#: and what is said.
-_CHATTY = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
+#: Libraries that announce every request, or each step of their start, at INFO; at DEBUG some write addresses, keys in
+#: them, and what is said.
+_VERBOSE = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
 _SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: Fields that the SDK and uvicorn add to a record for their own formatters; `_context` adds ours instead.
 _FOREIGN = ("temporal_workflow", "temporal_activity", "temporal_log", "__temporal_error_identifier", "color_message")
@@ -103,7 +103,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
     root.setLevel(settings.log_level)
-    _tame(settings.log_level)
+    _configure_libraries(settings.log_level)
 
 
 def runtime(metrics: PrometheusConfig | None = None) -> Runtime:
@@ -193,7 +193,7 @@ def _not_replaying(_record: logging.LogRecord) -> bool:
     return not _replaying()
 
 
-def _tame(level: str) -> None:
+def _configure_libraries(level: str) -> None:
     # The SDK would append the same fields as a dict to each message; a formatter needs modules that the sandbox
     # refuses.
     workflow.logger.workflow_info_on_message = False
@@ -204,5 +204,5 @@ def _tame(level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
     summarize_failures()
-    for name in (*_CHATTY, *_SDKS):
+    for name in (*_VERBOSE, *_SDKS):
         logging.getLogger(name).setLevel(logging.WARNING if level != "ERROR" else logging.ERROR)

@@ -1,8 +1,8 @@
 """Removes the values of secrets from failures, progress texts and log lines before they leave this process.
 
 A secret is the value, of at least six characters, of a variable that a definition lists in `secrets`, that holds a
-provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched verbatim
-and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
+provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched
+verbatim and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
 """
 
 import base64
@@ -27,7 +27,7 @@ SHORTEST: Final = 6
 _SHORTEST_LINE: Final = 16
 _SHORTEST_BASE64: Final = 8
 
-_TELLING: Final = re.compile(r"_KEY$|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"_KEY$|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 #: Variables listed by the definitions of this process.
 _listed: set[str] = set()
 
@@ -48,7 +48,7 @@ def redacted(text: str) -> str:
 def redacted_json(value: T) -> T:
     """`value`, plain JSON, with secrets hidden in each of its strings; all other values stay unchanged."""
     found = _pattern(_values())
-    return value if found is None else _within(value, found)
+    return value if found is None else _redact_strings(value, found)
 
 
 def discreet(converter: DataConverter) -> DataConverter:
@@ -61,20 +61,20 @@ class DiscreetFailures(DefaultFailureConverter):
         super().to_failure(exception, payload_converter, failure)
         found = _pattern(_values())
         if found is not None:
-            _clean(failure, found)
+            _redact_failure(failure, found)
 
 
-def _clean(failure: Failure, found: re.Pattern[str]) -> None:
+def _redact_failure(failure: Failure, found: re.Pattern[str]) -> None:
     failure.message = found.sub(HIDDEN, failure.message)
     failure.stack_trace = found.sub(HIDDEN, failure.stack_trace)
     if failure.HasField("application_failure_info"):
         for payload in failure.application_failure_info.details.payloads:
-            payload.data = _clean_bytes(payload.data, found)
+            payload.data = _redact_bytes(payload.data, found)
     if failure.HasField("cause"):
-        _clean(failure.cause, found)
+        _redact_failure(failure.cause, found)
 
 
-def _clean_bytes(data: bytes, found: re.Pattern[str]) -> bytes:
+def _redact_bytes(data: bytes, found: re.Pattern[str]) -> bytes:
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -86,19 +86,19 @@ def _clean_bytes(data: bytes, found: re.Pattern[str]) -> bytes:
     except ValueError:
         return found.sub(HIDDEN, text).encode()
     # String by string, so that the result stays JSON: a number may look like a secret.
-    return json.dumps(_within(value, found), separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(_redact_strings(value, found), separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _within(value: Any, found: re.Pattern[str]) -> Any:
+def _redact_strings(value: Any, found: re.Pattern[str]) -> Any:
     match value:
         case str():
             return found.sub(HIDDEN, value)
         case dict():
-            return {_within(key, found): _within(item, found) for key, item in value.items()}
+            return {_redact_strings(key, found): _redact_strings(item, found) for key, item in value.items()}
         case list():
-            return [_within(item, found) for item in value]
+            return [_redact_strings(item, found) for item in value]
         case _ if type(value) is tuple:
-            return tuple(_within(item, found) for item in value)
+            return tuple(_redact_strings(item, found) for item in value)
         case _:
             return value
 
@@ -110,20 +110,20 @@ def _values() -> frozenset[str]:
     return frozenset(
         value
         for name, value in given.items()
-        if len(value.strip()) >= SHORTEST and (name in known or _TELLING.search(name) is not None)
+        if len(value.strip()) >= SHORTEST and (name in known or _SECRET_NAME.search(name) is not None)
     )
 
 
 @lru_cache(maxsize=16)
 def _pattern(values: frozenset[str]) -> re.Pattern[str] | None:
-    forms = {form for value in values for form in _forms(value.strip()) if len(form) >= SHORTEST}
+    forms = {form for value in values for form in _encodings(value.strip()) if len(form) >= SHORTEST}
     if not forms:
         return None
     # The longest first, so that no part of a value is left over.
     return re.compile("|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))))
 
 
-def _forms(value: str) -> Iterable[str]:
+def _encodings(value: str) -> Iterable[str]:
     data = value.encode(errors="surrogateescape")
     yield value
     yield json.dumps(value)[1:-1]

@@ -71,7 +71,7 @@ class Session:
 
     @property
     def seq(self) -> int:
-        return self.story.state.seq
+        return self.story.state.log.seq
 
     # The gateway's queries.
 
@@ -174,7 +174,7 @@ class Session:
     def open_at(self, cursor: int) -> str | None:
         """The step that is open as of the events up to `cursor`."""
         step: str | None = None
-        for event in self.story.state.events:
+        for event in self.story.state.log.events:
             if event.seq > cursor:
                 break
             if isinstance(event, StepStarted):

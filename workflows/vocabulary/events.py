@@ -10,14 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.parts import (
-    Again,
-    Answerer,
-    Binding,
     BlobRef,
     Blocked,
     Frozen,
     Message,
-    Remember,
     StopReason,
     Timing,
     ToolError,
@@ -25,6 +21,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 
@@ -165,6 +162,25 @@ class ApprovalRequested(EventBase):
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
 
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="approval",
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            expires_at=self.expires_at,
+            blob=self.blob,
+            reason=self.reason,
+            remember=self.remember,
+            bound=self.bound,
+        )
+
+    def without_args(self) -> "ApprovalRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
+
 
 class ApprovalResolved(EventBase):
     """The call may run, or may not."""
@@ -183,6 +199,8 @@ class InputRequested(EventBase):
 
     type: Literal["input.requested"] = "input.requested"
     question_id: str
+    subject: Subject = "call"
+    form: Form = "result"
     call_id: str | None = None
     name: str
     args: dict[str, JsonValue]
@@ -192,6 +210,26 @@ class InputRequested(EventBase):
     expires_at: datetime | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="input",
+            subject=self.subject,
+            form=self.form,
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            prompt=self.prompt,
+            output=self.output,
+            expires_at=self.expires_at,
+            blob=self.blob,
+        )
+
+    def without_args(self) -> "InputRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
 
 
 class InputReceived(EventBase):

@@ -36,10 +36,10 @@ from perdure.temporal.definitions.store import digest
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs, unfold
 from perdure.temporal.telemetry.failure_lines import bug_behind, user_line
+from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ClientTool, McpServer, ToolUse
 from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
-from perdure.workflows.running.timers import SPECS
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 from perdure.workflows.vocabulary.parts import ToolResult, ToolSpec

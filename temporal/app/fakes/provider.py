@@ -99,7 +99,7 @@ class FakeProvider:
         async with self._changed:
             await self._changed.wait_for(lambda: condition(self.calls))
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
@@ -133,7 +133,7 @@ class FakeProvider:
             return await _respond(writer, 404, error_body("chat", 404, "", f"no route {method} {path}"))
         call = Call(api, path, headers, body, time.time())
         self.calls.append(call)
-        await self._tell()
+        await self._notify()
         complaint = _COMPLAINTS[api](body)
         if complaint:
             return await _respond(writer, 400, error_body(api, 400, "", complaint))
@@ -152,7 +152,7 @@ class FakeProvider:
             gone.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await gone
-            await self._tell()
+            await self._notify()
 
     async def _answer(
         self, call: Call, reply: Reply, writer: asyncio.StreamWriter, gone: asyncio.Future[bytes]
@@ -170,7 +170,7 @@ class FakeProvider:
                     call.tokens.append((item.token, time.time()))
                 _chunk(writer, item.data)
                 await writer.drain()
-                await self._tell()
+                await self._notify()
             if isinstance(item, float | int) or gone.done():
                 await asyncio.wait({gone}, timeout=item if isinstance(item, float | int) else 0)
             if gone.done():

@@ -45,9 +45,9 @@ from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
+from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import Prompt
-from perdure.workflows.running.timers import SPECS
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message

@@ -41,12 +41,12 @@ async def replay_all(
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(processes, len(queue))):
-                group.create_task(_work_off(queue, setup, done, patience_s))
+                group.create_task(_run_process(queue, setup, done, patience_s))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
 
 
-async def _work_off(
+async def _run_process(
     queue: deque[Recorded], setup: Setup, done: Callable[[Recorded, Outcome], None], patience_s: float
 ) -> None:
     while queue:

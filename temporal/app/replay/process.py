@@ -105,7 +105,7 @@ class ReplayProcess:
             loaded = await self._loaded.get()
             if isinstance(loaded, Outcome):
                 self._answer(loaded)
-            elif not _decided(loaded):
+            elif not _has_workflow_task(loaded):
                 self._answer(Outcome(verdict="same"), loaded)
             else:
                 yield loaded
@@ -117,7 +117,7 @@ class ReplayProcess:
         self._answers.flush()
 
 
-def _decided(history: WorkflowHistory) -> bool:
+def _has_workflow_task(history: WorkflowHistory) -> bool:
     # The SDK's replayer waits forever for the first workflow task of a session that has none yet.
     return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED for event in history.events)
 

@@ -25,7 +25,7 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import Question
+from perdure.workflows.vocabulary.questions import Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 
@@ -40,19 +40,7 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
     for event in events:
         match event:
             case ApprovalRequested() | InputRequested():
-                question = Question(
-                    question_id=event.question_id,
-                    kind="approval" if isinstance(event, ApprovalRequested) else "input",
-                    call_id=event.call_id,
-                    name=event.name,
-                    args=event.args,
-                    prompt=event.prompt if isinstance(event, InputRequested) else None,
-                    expires_at=event.expires_at,
-                    blob=event.blob,
-                    reason=event.reason if isinstance(event, ApprovalRequested) else None,
-                    remember=event.remember if isinstance(event, ApprovalRequested) else None,
-                )
-                found[question.question_id] = question
+                found[event.question_id] = event.question
             case ApprovalResolved() | InputReceived():
                 found.pop(event.question_id, None)
             case ToolFinished():

@@ -32,7 +32,8 @@ from perdure.workflows.protocol.commands import (
 )
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Message, Question, Text, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30

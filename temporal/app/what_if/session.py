@@ -1,18 +1,22 @@
 """One session of `perdure replay --what-if`: its past is read, the definition chosen, its turn run again."""
 
+from dataclasses import replace
+
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.models.providers import Providers
 from perdure.activities.sessions.agents import Agents
+from perdure.activities.tools.arguments import Arguments
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.tool import ToolLoadError
 from perdure.temporal.app.console.direct import Direct
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.app.what_if.models import Models
 from perdure.temporal.app.what_if.report import WhatIf, answer_of
-from perdure.temporal.app.what_if.turn import Models, Recording, rerun
+from perdure.temporal.app.what_if.turn import Recording, rerun
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.store import SHIPPED, DefinitionProblem, Definitions
@@ -21,10 +25,10 @@ from perdure.temporal.sessions.fork import inputs_for
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.core.fork import last_finished, past
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
 from perdure.workflows.protocol.activities import LoadAgentInput
-from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult, ToolSpec
 
 
 class Definer:
@@ -49,6 +53,10 @@ class Definer:
                 tools_digest=self._catalogue.digest,
             )
 
+    def own_tool(self, spec: ToolSpec) -> Arguments | None:
+        """What a Python tool takes, where it is among those that were given."""
+        return self._catalogue.arguments(spec) if self._definitions is not None else None
+
     @property
     def problems(self) -> tuple[DefinitionProblem, ...]:
         """Definitions that were refused."""
@@ -56,11 +64,11 @@ class Definer:
 
     async def prepare(self, after: SessionState, turn_id: str) -> tuple[SessionState, LoadedAgent]:
         """The session as it rests before the turn, under the agent that shall run it. Raises SessionError."""
-        step = next((step for step in after.steps if step.turn_id == turn_id), None)
+        step = next((step for step in after.log.steps if step.turn_id == turn_id), None)
         before = past(after, turn_id, keep_turn=False)
-        role = step.role if step is not None else after.role
+        role = step.role if step is not None else after.slot.role
         if self._definitions is None:
-            loaded = after.agents.get(step.digest) if step is not None else after.loaded
+            loaded = after.slot.kept.get(step.digest) if step is not None else after.slot.loaded
             if loaded is None:
                 raise InvalidRequest(None, "The session no longer keeps the definition that the turn ran with.")
             loaded = await self._published(loaded)
@@ -69,9 +77,7 @@ class Definer:
             loaded = await self._load(self._definitions, name)
             if name != after.agent:
                 inputs = inputs_for(loaded.definition, after.new.inputs)
-                before = before.model_copy(
-                    update={"new": after.new.model_copy(update={"agent": name, "inputs": inputs})}
-                )
+                before = replace(before, new=after.new.model_copy(update={"agent": name, "inputs": inputs}))
                 role = None
         role, loaded = self._with_model(loaded, role)
         definition = loaded.definition
@@ -79,7 +85,7 @@ class Definer:
         why = Allowed.load().objection(model, definition.secrets)
         if why is not None:
             raise InvalidRequest(None, f"{model.use} is not asked: {why}.")
-        return before.model_copy(update={"role": role}), loaded
+        return replace(before, slot=replace(before.slot, role=role)), loaded
 
     async def _published(self, loaded: LoadedAgent) -> LoadedAgent:
         """With the definition as it was published. What a session says of itself gives no address and names no key."""
@@ -141,7 +147,7 @@ class Again:
     def __init__(self, to: Direct, definer: Definer, providers: Providers) -> None:
         self._to = to
         self._definer = definer
-        self._models = Models(providers, to.blobs)
+        self._models = Models(providers, to.blobs, definer.own_tool)
 
     async def run(self, session: str, turn: str | None, *, quietly: bool) -> WhatIf | None:
         """`turn` None is the last that has ended; `quietly`, a session without one is None. Raises SessionError."""
@@ -173,7 +179,7 @@ class Again:
 
     async def _whole(self, state: SessionState, turn_id: str) -> list[Message]:
         """The turn's messages, folded parts fetched."""
-        messages = [message for message in state.transcript if message.turn_id == turn_id]
+        messages = [message for message in state.transcript.messages if message.turn_id == turn_id]
         blobs = self._to.blobs
         return [one.model_copy(update={"parts": await unfold(blobs, one.parts)}) for one in messages]
 

@@ -1,4 +1,4 @@
-"""Why a tool call failed, as data: Temporal's failure of an activity to what the model and viewers are told. Pure.
+"""Why a tool call failed, as data: Temporal's failure of an activity to what the model and viewers are shown. Pure.
 
 Rule: a call of a `once` tool that had begun and did not tell its end has the type `outcome_unknown`, never another.
 """
@@ -8,16 +8,13 @@ from typing import Final
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.core.approvals import STOPPED, UNKNOWN
+from perdure.workflows.core.calls.results import STOPPED, UNKNOWN
 from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.vocabulary.errors import (
-    INVALID_ARGUMENTS,
-    INVALID_RESULT,
     MCP_LOST,
     NO_WORKER,
     PAYLOADS_TOO_LARGE,
     RESULT_TOO_LARGE,
-    TOOL_CHANGED,
     TOOL_CRASHED,
     TOOL_FAILED,
     TOOL_TIMEOUT,
@@ -25,18 +22,9 @@ from perdure.workflows.vocabulary.errors import (
 )
 from perdure.workflows.vocabulary.parts import ToolError, preview
 
-#: It did not fail, nobody knows, it was asked wrongly, or it is not what was allowed.
-_FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS, TOOL_CHANGED])
 #: A server's words where an SDK sent what is too big.
 _EXCEEDS: Final = "exceeds size limit"
 _TOO_LARGE: Final = "The tool ran, but its result is too big for its worker to send."
-#: It ran, and only its result is of no use.
-_RAN: Final = frozenset([INVALID_RESULT, RESULT_TOO_LARGE])
-
-
-def is_final(error: ToolError, use: ToolUse) -> bool:
-    """Whether the tool's fallback is not tried after this failure."""
-    return error.type in _FINAL or (use.side_effects == "once" and error.type in _RAN)
 
 
 def as_data(failure: ActivityError, use: ToolUse) -> ToolError:

@@ -1,26 +1,25 @@
-"""Timers that an agent sets for itself: "I will check on Friday", and it does.
+"""The tools that a session carries out itself: timers that an agent sets, "I will check on Friday", and it does. Pure.
 
 Rule: a timer is an absolute time in the state. It survives restarts and continue-as-new, and fires once, when the
 session rests.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
-from temporalio import workflow
 
-from perdure.workflows.core.private_changes import (
-    Note,
-    TimerCancelled,
-    TimerDue,
-)
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.calls.results import finish, start
+from perdure.workflows.core.changes import TimerCancelled, TimerDue
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError, ToolSpec
+from perdure.workflows.vocabulary.events import TimerSet
+from perdure.workflows.vocabulary.ids import timer_id
+from perdure.workflows.vocabulary.parts import ToolError, ToolSpec
 
 MAX_TIMERS: Final = 100
 MAX_NOTE: Final = 2_000
@@ -64,41 +63,41 @@ CANCEL_WAKE_UP: Final = ToolSpec(
 SPECS: Final = {spec.name: spec for spec in (WAKE_ME, CANCEL_WAKE_UP)}
 
 
-class Timers:
-    """`state` gives the session's state; `append` adds an event to it, `note` a note."""
+def carry_out(draft: Draft, call: Call) -> None:
+    """Carries out a call of one of these tools, from `tool.started` to `tool.finished`."""
+    start(draft, call.made)
+    call = replace(call, started=True)
+    outcome = _cancel(draft, call) if call.name == CANCEL_WAKE_UP.name else _wake(draft, call)
+    finish(draft, call, outcome)
 
-    def __init__(
-        self, state: Callable[[], SessionState], append: Callable[..., None], note: Callable[[Note], None]
-    ) -> None:
-        self._state = state
-        self._append = append
-        self._note = note
 
-    def carry_out(self, call: ToolCall) -> ToolOutput | ToolError:
-        """What a call of one of these tools does."""
-        if call.name == CANCEL_WAKE_UP.name:
-            return self._cancel(call.args.get("timer_id"))
-        args = read_wake_up(call.args, workflow.now())
-        if isinstance(args, ToolError):
-            return args
-        due, note = args
-        if len(self._state().timers) >= MAX_TIMERS:
-            return _wrong(f"This session has {MAX_TIMERS} timers already; cancel one first.")
-        timer_id = f"{call.call_id}.timer"
-        self._append("timer.set", timer_id=timer_id, due=due, note=note)
-        return ToolOutput(output={"timer_id": timer_id, "at": due.isoformat()}, attempt=None)
+def mark_due(draft: Draft) -> None:
+    """Marks the timers whose time has come."""
+    for timer in draft.state.timers.pending:
+        if timer.due <= draft.now and not timer.fires:
+            draft.add(TimerDue(timer_id=timer.timer_id))
 
-    def mark_due(self, now: datetime) -> None:
-        for timer in self._state().timers:
-            if timer.due <= now and not timer.fires:
-                self._note(TimerDue(timer_id=timer.timer_id))
 
-    def _cancel(self, timer_id: JsonValue) -> ToolOutput | ToolError:
-        if not any(timer.timer_id == timer_id for timer in self._state().timers):
-            known = ", ".join(timer.timer_id for timer in self._state().timers) or "none"
-            return ToolError(type=UNKNOWN_TIMER, message=f"timer_id: there is no such timer; there are: {known}")
-        self._note(TimerCancelled(timer_id=str(timer_id)))
-        return ToolOutput(output={"cancelled": timer_id}, attempt=None)
+def _wake(draft: Draft, call: Call) -> ToolOutput | ToolError:
+    args = read_wake_up(call.made.args, draft.now)
+    if isinstance(args, ToolError):
+        return args
+    due, note = args
+    if len(draft.state.timers.pending) >= MAX_TIMERS:
+        return _wrong(f"This session has {MAX_TIMERS} timers already; cancel one first.")
+    made = timer_id(call.call_id)
+    draft.add(TimerSet(**draft.stamp, timer_id=made, due=due, note=note))
+    return ToolOutput(output={"timer_id": made, "at": due.isoformat()}, attempt=None)
+
+
+def _cancel(draft: Draft, call: Call) -> ToolOutput | ToolError:
+    wanted = call.made.args.get("timer_id")
+    known = [timer.timer_id for timer in draft.state.timers.pending]
+    if wanted not in known:
+        there = ", ".join(known) or "none"
+        return ToolError(type=UNKNOWN_TIMER, message=f"timer_id: there is no such timer; there are: {there}")
+    draft.add(TimerCancelled(timer_id=str(wanted)))
+    return ToolOutput(output={"cancelled": wanted}, attempt=None)
 
 
 def read_wake_up(args: dict[str, JsonValue], now: datetime) -> tuple[datetime, str] | ToolError:

@@ -16,10 +16,6 @@ from starlette.types import ASGIApp, Lifespan
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.gateway.backend.admission import Admissions
-from perdure.gateway.backend.erase import Eraser, Scrub
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.backend.workers import Workers
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.auth import Authenticate, anonymous
 from perdure.gateway.http.body_limit import BodyLimit
@@ -27,7 +23,7 @@ from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.http.origin_guard import OriginGuard
-from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_validation
+from perdure.gateway.http.problems import MEDIA_TYPE, Problem, from_http, from_rpc, from_session, from_validation
 from perdure.gateway.live.watches import Watches
 from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
@@ -35,6 +31,7 @@ from perdure.gateway.routes import (
     answers,
     files,
     forks,
+    guide,
     health,
     messages,
     metrics,
@@ -44,10 +41,15 @@ from perdure.gateway.routes import (
     timers,
     traces,
 )
-from perdure.gateway.routes.context import DescribeTool, EditArguments, Gateway, ReadMetrics, RebuildRequest
-from perdure.gateway.routes.snapshots import snapshot_json
+from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.live.live import Live
+from perdure.temporal.live.protocols import Live
+from perdure.temporal.sessions.answers import EditArguments
+from perdure.temporal.sessions.erase import Scrub
+from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.service import Sessions
+from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
@@ -58,7 +60,21 @@ _PROBLEM: Final[dict[str, Any]] = {
     "description": "A problem; its `code` is stable",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
 }
-_ROUTES: Final = (sessions, forks, messages, answers, timers, files, streams, traces, agents, health, metrics, pages)
+_ROUTES: Final = (
+    sessions,
+    forks,
+    messages,
+    answers,
+    timers,
+    files,
+    streams,
+    traces,
+    agents,
+    health,
+    metrics,
+    pages,
+    guide,
+)
 
 
 class _App(FastAPI):
@@ -113,17 +129,23 @@ def create_app(
     Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
     """
     workers = Workers(client, here=live.whole)
-    backend = Backend(client, settings, workers)
-
-    async def snapshot(session: str) -> dict[str, Any]:
-        return await snapshot_json(backend, blobs, session)
-
+    service = Sessions(
+        client,
+        settings,
+        blobs,
+        definitions,
+        live,
+        workers=workers,
+        scrub=scrub,
+        edit_arguments=edit_arguments,
+        rebuild_request=rebuild_request,
+    )
     watches = Watches(
         live=live,
         blobs=blobs,
-        ask=backend.events,
-        look=backend.look,
-        snapshot=snapshot,
+        ask=lambda session, after: service.at(session).events(after),
+        look=lambda session: service.at(session).look(),
+        snapshot=lambda session: service.at(session).snapshot(),
         viewer_queue=settings.viewer_queue,
         metrics=measures,
     )
@@ -140,19 +162,14 @@ def create_app(
     app = create_routes(lifespan)
     app.state.watches = watches
     app.state.gateway = Gateway(
-        backend=backend,
-        eraser=Eraser(client, backend, blobs, scrub=scrub),
-        admissions=Admissions(backend),
+        sessions=service,
         streams=OpenStreams(settings.streams_per_principal),
         watches=watches,
-        live=live,
         blobs=blobs,
         definitions=definitions,
         settings=settings,
         authenticate=authenticate,
-        rebuild_request=rebuild_request,
         describe_tool=describe_tool,
-        edit_arguments=edit_arguments,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,
     )
@@ -168,10 +185,11 @@ def create_app(
 def _handle_failures(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
-        if error.status >= 500:
-            cause = error.__cause__
-            log.warning("gateway.unavailable", path=request.url.path, code=error.code, cause=str(cause or ""))
-        return error.response()
+        return _refusal(request, error, error.__cause__)
+
+    @app.exception_handler(SessionError)
+    async def session(request: Request, error: SessionError) -> Response:
+        return _refusal(request, from_session(error), error.__cause__)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -202,3 +220,9 @@ def _handle_failures(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("gateway.failed", method=request.method, path=request.url.path, exc_info=error)
         return Problem("internal").response()
+
+
+def _refusal(request: Request, problem: Problem, cause: BaseException | None) -> Response:
+    if problem.status >= 500:
+        log.warning("gateway.unavailable", path=request.url.path, code=problem.code, cause=str(cause or ""))
+    return problem.response()

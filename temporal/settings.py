@@ -86,25 +86,27 @@ class Settings(BaseSettings):
     #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
     blob_dir: Path | None = None
 
-    #: Variables that agent definitions may reference, and programs they may start as MCP servers: comma-separated names
-    #: or patterns with `*`. None: the variables that each definition lists in `secrets`, and any program.
+    #: Environment variables that agent definitions may name: names, or patterns with `*`. None: those that each
+    #: definition lists in its `secrets`.
     allowed_secrets: _Patterns = None
+    #: Programs that agent definitions may start as MCP servers: names, or patterns with `*`. None: any.
     allowed_commands: _Patterns = None
 
+    #: `console` is for people.
     log_format: Literal["json", "console"] = "json"
+    #: The least level that is logged.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    #: `IP:port` on which Prometheus scrapes this process directly; for workers, which have no gateway. None: not
-    #: served.
+    #: Where this process serves its metrics to Prometheus, as `IP:port`; for workers, which have no gateway. None: nowhere.
     metrics_address: Annotated[_Address | None, _NotEmpty] = None
-    #: Sends OpenTelemetry spans to the exporter that the standard `OTEL_…` variables configure.
+    #: Whether OpenTelemetry spans are sent to where the standard `OTEL_…` variables say.
     otel: _Switch = False
-    #: Spans also contain messages and tools' arguments and results.
+    #: Whether spans hold what was said, and the arguments and results of tools.
     otel_content: _Switch = False
 
-    #: How long a workflow task or a query waits for the worker that has the session in memory. If this is too short, a
-    #: busy worker loses its sessions and replays them, which makes it busier. Sessions of a dead worker are released
-    #: earlier: see `perdure.temporal.server.sticky`.
+    # Sessions of a dead worker do not wait it out: see `perdure.temporal.server.sticky`.
+    #: How long a workflow task, or a query, waits for the worker that has the session in memory. A busy worker loses its
+    #: sessions where this is short, and replays them, which makes it busier.
     sticky_schedule_to_start_s: float = Field(default=3, gt=0)
     #: A worker's long polls for workflow tasks. More pollers run more tasks at once, at the cost of token latency.
     workflow_pollers: int = Field(default=5, ge=2)
@@ -112,15 +114,18 @@ class Settings(BaseSettings):
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
+    #: How long a worker that is told to stop finishes what it runs, before it hands it on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
-    #: A streaming model call holds one slot from its first to its last token.
+    #: Activities that a worker runs at the same time. A streaming model call counts from its first to its last token.
     activity_slots: int = Field(default=1000, ge=1)
     #: Processes for tools with `process: true`; calls beyond this number wait.
     tool_processes: int = Field(default=4, ge=1, le=1000)
+    #: Sessions that a worker keeps in memory; others are replayed when something happens to them.
     cached_workflows: int = Field(default=4000, ge=0)
 
-    #: This worker's deployment and build for Temporal's worker versioning. Set both, or neither to run unversioned.
+    #: The worker's deployment, for Temporal's worker versioning; set it together with the build id, or neither.
     deployment_name: Annotated[_Name | None, _NotEmpty] = None
+    #: The worker's build; see the deployment name.
     build_id: Annotated[_Build | None, _NotEmpty] = None
     #: `pinned`: a session stays on its build until it rests. `auto_upgrade`: the next task of any session may run on
     #: another build, whose code must then replay what this build recorded.
@@ -131,27 +136,31 @@ class Settings(BaseSettings):
     #: How long the embedded server keeps closed runs.
     retention_days: int = Field(default=30, ge=1)
 
-    #: Longer than a workflow task's time-out, because a killed worker can leave one open.
+    #: How long a gateway waits for a session's answer before it says 503. Longer than a workflow task's time-out, which a
+    #: killed worker can leave behind.
     query_timeout_s: float = Field(default=8, gt=0)
-    #: A gateway's concurrent calls to Temporal; how many further calls may wait for a slot, and for how long.
+    #: Calls of a gateway to Temporal that are under way at a time.
     calls_at_once: int = Field(default=64, ge=1)
+    #: Further calls that wait for their turn; any beyond are refused (429).
     calls_waiting: int = Field(default=5000, ge=0)
+    #: How long a call waits for its turn.
     calls_wait_s: float = Field(default=20, gt=0)
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
-    #: Limit for bodies with messages, answers or files; every other body may have 1 MiB.
+    #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
-    #: Deadlines for a request's head and for its body; the body gets one second more for each 8 KiB.
+    #: A request's head has to come within this time.
     head_timeout_s: float = Field(default=20, gt=0)
+    #: A request's body has to come within this time, and one second more for each 8 KiB of it.
     body_timeout_s: float = Field(default=30, gt=0)
-    #: Connections of one gateway process; further ones get status 429.
+    #: Connections to one gateway process; any beyond are refused (429).
     max_connections: int = Field(default=8000, ge=1)
     #: Event streams that one principal may have open at one gateway process.
     streams_per_principal: int = Field(default=4000, ge=1)
     #: Frames queued for one viewer; a viewer that falls further behind is disconnected and resumes by itself.
     viewer_queue: int = Field(default=1000, ge=1)
-    #: Idle event streams get a comment at this interval.
+    #: An event stream on which nothing happens gets a comment this often.
     keepalive_s: float = Field(default=15, gt=0)
 
     @classmethod

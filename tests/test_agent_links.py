@@ -7,10 +7,13 @@ import pytest
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.stores.blobs import LocalBlobs
+from perdure.workflows.core.calls.agents import share_of
+from perdure.workflows.core.changes import SetAside
+from perdure.workflows.core.sub_answer import answer_of, as_error
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.definition.tools import AgentTool
 from perdure.workflows.protocol.commands import Parent
-from perdure.workflows.running.sub_agents import answer_of, as_error, share_of, sub_session_id
+from perdure.workflows.vocabulary.ids import sub_session_id
 from tests.support.core import Story, agent
 
 LINES = """name: {name}
@@ -118,22 +121,23 @@ def limited(turn: float | None, session: float | None, **new: Any) -> Story:
 )
 def test_a_share_is_of_what_the_caps_leave(turn: float | None, session: float | None, left: float | None) -> None:
     story = limited(turn, session).turn().called({"a": 1})
-    assert share_of(story.state, 1, 0) == left
+    assert share_of(story.state, 1) == left
     if left is not None:
-        assert share_of(story.state, 0.5, 0.125) == pytest.approx(max(left - 0.125, 0) / 2)
+        story.note(SetAside(call_id="t1.s1.c1", usd=0.125))
+        assert share_of(story.state, 0.5) == pytest.approx(max(left - 0.125, 0) / 2)
 
 
 def test_an_unknown_price_leaves_nothing_to_give() -> None:
     story = limited(1.0, None).turn()
     story.open()
     story.answered(cost=None)
-    assert share_of(story.state, 1, 0) == 0
+    assert share_of(story.state, 1) == 0
 
 
 def test_what_a_sub_agent_spent_counts_as_its_callers() -> None:
     story = Story.new().loaded().turn().called({"a": 1}, {"a": 2})
     assert story.state.turn is not None
-    before = story.state.turn.usage
+    before = story.state.turn.books.usage
     fields: dict[str, Any] = {"name": "add", "attempts": None, "duration_ms": 1}
     for number, cost in ((1, 0.5), (2, None)):
         call_id = f"t1.s1.c{number}"
@@ -141,10 +145,10 @@ def test_what_a_sub_agent_spent_counts_as_its_callers() -> None:
         usage = {"input_tokens": 7}
         story.event("tool.finished", call_id=call_id, result=result, usage=usage, cost_usd=cost, **fields)
         known = number == 1
-        assert story.state.turn.cost_usd == (0.75 if known else None)
-        assert story.state.cost_known is known
-    assert story.state.turn.usage.input_tokens == before.input_tokens + 14
-    assert story.state.cost_usd == 0.75
+        assert story.state.turn.books.cost_usd == (0.75 if known else None)
+        assert story.state.books.incomplete is not known
+    assert story.state.turn.books.usage.input_tokens == before.input_tokens + 14
+    assert story.state.books.known_usd == 0.75
 
 
 def test_its_cap_holds_whatever_its_limits_are() -> None:
@@ -158,7 +162,7 @@ def test_what_it_says_at_its_end() -> None:
     assert answer_of(story.state).reason == "closed"
     story.whole_turn(answer="hello")
     answer = answer_of(story.state)
-    assert (answer.reason, answer.usage, answer.cost_usd) == ("done", story.state.usage, 0.25)
+    assert (answer.reason, answer.usage, answer.cost_usd) == ("done", story.state.books.usage, 0.25)
     stopped = answer.model_copy(update={"reason": "stopped"})
     assert [as_error(stopped, "x").type, as_error(stopped, "x", late=True).type] == ["stopped", "timeout"]
     assert as_error(stopped, "x").message.endswith("It had said: hello")

@@ -11,13 +11,13 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from perdure.gateway.http.bodies import AnswerBody
-from perdure.gateway.http.problems import Problem
-from perdure.gateway.routes.answers import check_answer, make_answer
 from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.sessions.answers import check_answer, make_answer
+from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.protocol.commands import QuestionState
-from perdure.workflows.vocabulary.parts import By, Question
+from perdure.workflows.vocabulary.questions import By, Question
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 from tests.support.shop_dev import answer, call, ended, results, shop
@@ -180,7 +180,9 @@ def test_another_s_worker_takes_no_long_arguments() -> None:
     body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * 40_000})
     state = QuestionState(question=question, open=True, known=True, seq=1)
     check_answer(body, question, state)
-    with pytest.raises(Problem, match="args: make a call of 40122 bytes of JSON; its worker takes at most 32768"):
+    with pytest.raises(
+        InvalidRequest, match="args: make a call of 40122 bytes of JSON; its worker takes at most 32768"
+    ):
         check_answer(body, question, state.model_copy(update={"inline_only": True}))
 
 
@@ -190,7 +192,7 @@ async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, lengt
     body = AnswerBody(question_id=ASKED, approved=True, args={"text": "x" * length})
     command = await make_answer(LocalBlobs(tmp_path), "default/one", body, question, By(subject="local"))
     state = QuestionState(question=question, open=True, known=True, seq=1, inline_only=True)
-    with pytest.raises(Problem) if command.args_blob else nullcontext():
+    with pytest.raises(InvalidRequest) if command.args_blob else nullcontext():
         check_answer(body, question, state)
 
 
@@ -205,7 +207,7 @@ async def test_what_another_s_worker_takes_is_what_travels(tmp_path: Path, lengt
 def test_a_stranger_s_form_holds_nobody_up(form: dict[str, Any], result: dict[str, Any]) -> None:
     question = Question(question_id=WANTED, kind="input", call_id=FIRST, name="shop", output=form)
     state = QuestionState(question=question, open=True, known=True, output=form, foreign=True, seq=1)
-    with pytest.raises(Problem) if "properties" in form else nullcontext():
+    with pytest.raises(InvalidRequest) if "properties" in form else nullcontext():
         check_answer(AnswerBody(question_id=WANTED, result=result), question, state)
 
 

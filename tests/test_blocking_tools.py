@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from perdure.activities.tools import runner as tool_runner
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import ToolFinished
 from tests.support.session_lab import Lab, Talk, check, lab_on
 from tests.support.tool_lab import MODELS, begin, end, error, outcome, results, turn
@@ -201,7 +201,7 @@ async def test_a_process_is_kept_and_has_the_module_for_itself(apart: Talk) -> N
 
 async def test_what_a_tool_is_told_and_tells_there(apart: Talk, ledger: str) -> None:
     said: list[ToolProgress] = []
-    async with apart.lab.live.watch(apart.handle.id) as frames:
+    async with apart.lab.live.subscribe(apart.handle.id) as frames:
         await begin(apart, ("tell_from_there", {"ledger": ledger, "until": "go"}))
         async with asyncio.timeout(PATIENCE_S):
             while not said:

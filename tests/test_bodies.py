@@ -5,14 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perdure.gateway.http.bodies import (
-    MAX_OBJECT,
-    MAX_PARTS,
-    ConfigureSession,
-    CreateSession,
-    SendMessageBody,
-    content_sha256,
-)
+from perdure.gateway.http.bodies import SendMessageBody
+from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.requests import MAX_OBJECT, MAX_PARTS, ConfigureSession, CreateSession
 from perdure.workflows.vocabulary.parts import Data, File, Text
 
 

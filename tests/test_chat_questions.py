@@ -40,7 +40,8 @@ def definitions() -> dict[str, str]:
 
 def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[str, Any]:
     lines: Iterator[str] = iter(typed)
-    question = {"question_id": "t1.s1.c1.x", "kind": kind, "name": name, "args": args}
+    form = "fields" if name == "ask_user" else "result"
+    question = {"question_id": "t1.s1.c1.x", "kind": kind, "form": form, "name": name, "args": args}
     answer = answer_to(question, lambda prompt: next(lines), lambda words: None)
     assert list(lines) == []
     return answer

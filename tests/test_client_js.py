@@ -170,7 +170,7 @@ def test_a_refused_message_is_not_sent_again(node: Node) -> None:
 
 
 CLIENT_TOOLS = """
-const asked = { question_id: 't1.s1.c1.input', call_id: 't1.s1.c1', name: 'pick', args: { from: 'x' } };
+const asked = { question_id: 't1.s1.c1.input', call_id: 't1.s1.c1', name: 'pick', form: 'result', args: { from: 'x' } };
 const facts = [{ type: 'turn.started' }, { type: 'tool.started', ...asked }, { type: 'input.requested', ...asked }];
 const events = facts.map((fact, index) => ({ seq: index + 1, at: '2026-01-01T00:00:00Z', turn_id: 't1', ...fact }));
 const sent = [];

@@ -23,7 +23,7 @@ from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.activities.tools.tool import read_tool
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.workflows.core import private_changes as notes
+from perdure.workflows.core import changes as notes
 from perdure.workflows.protocol import activities as contract
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary import events
@@ -85,7 +85,7 @@ def test_every_note_is_in_the_union() -> None:
     records = {
         value for value in vars(notes).values() if isinstance(value, type) and value.__module__ == notes.__name__
     }
-    assert records - set(get_args(notes.Note)) == {notes.Handoff}
+    assert records - set(get_args(notes.Note)) == {notes.Stamp}
 
 
 @pytest.mark.parametrize("room", ["workflows", "activities", "gateway", "temporal"])

@@ -7,7 +7,8 @@ import pytest
 
 from perdure.activities.models.delta_writer import INTERVAL_S, DeltaWriter
 from perdure.activities.models.wire import Delta
-from perdure.temporal.live.live import Frame, MemoryLive, StepDelta, StepProgress
+from perdure.temporal.live.frames import Frame, LivePart, StepDelta, StepProgress
+from perdure.temporal.live.memory import MemoryLive
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
 from tests.support.virtual_time import run
 
@@ -34,7 +35,7 @@ def written(script: Callable[[DeltaWriter], Awaitable[None]]) -> list[tuple[floa
         live = MemoryLive(loop)
         seen: list[tuple[float, Frame]] = []
 
-        async with live.watch("a/1") as frames:
+        async with live.subscribe("a/1") as frames:
 
             async def read() -> None:
                 while True:
@@ -115,13 +116,15 @@ def test_a_tools_name_stays_when_its_first_fragment_is_joined() -> None:
 def test_close_sends_what_waits_and_ends_the_step() -> None:
     async def play() -> None:
         live = MemoryLive(asyncio.get_running_loop())
-        async with live.watch("a/1") as frames:
+        async with live.subscribe("a/1") as frames:
             writer = DeltaWriter(live, "a/1", "t1.s1", 2)
             writer.write(text("a"))
             writer.write(text("b"))
-            assert live.progress("a/1") is not None
+            async with live.subscribe("a/1") as late:
+                assert late.get_nowait() == StepProgress("t1.s1", 2, 1, [LivePart("text", "a")])
             writer.close()
-            assert live.progress("a/1") is None
+            async with live.subscribe("a/1") as late:
+                assert late.empty()
             assert [frames.get_nowait() for _ in range(3)] == [BEGIN, frame(0, "a"), frame(1, "b")]
             await asyncio.sleep(1)
             assert frames.empty()

@@ -12,15 +12,15 @@ from pydantic import JsonValue
 
 from perdure.activities.models.call_attempt import encode_request
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.core.approvals import plan_calls
+from perdure.workflows.core.actions import Action, CallModel, FinishTurn, PlanCalls
 from perdure.workflows.core.endings import GOOD, NUDGES
-from perdure.workflows.core.turn import Action, CallModel, FinishTurn, PlanCalls, next_action
+from perdure.workflows.core.next_action import next_action
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.commands import ModelInputPage, ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text
-from tests.support.core import Story, agent, call
+from tests.support.core import Story, agent, call, decided, refusal
 from tests.support.session_lab import Lab, Play, Talk, check, lab_on
 
 BAD: tuple[tuple[StopReason, str], ...] = (
@@ -62,8 +62,8 @@ def test_no_call_of_an_answer_that_did_not_end_well_is_planned_to_run(stop: Stop
     story = after(TEXT, call("t1.s1.c1", a=1), call("t1.s1.c2", a=2), stop=stop)
     action = next_action(story.state)
     assert isinstance(action, PlanCalls)
-    plans = plan_calls(story.state, action.calls)
-    errors = [plan.refused for plan in plans.values()]
+    plans = decided(story.state, *action.calls)
+    errors = [refusal(call) for call in plans.values()]
     assert [error and (error.type, error.retryable, error.message.startswith("not run: ")) for error in errors] == [
         (kind, False, True)
     ] * 2
@@ -71,7 +71,7 @@ def test_no_call_of_an_answer_that_did_not_end_well_is_planned_to_run(stop: Stop
 
 def test_the_output_limit_is_named() -> None:
     story = after(call("t1.s1.c1"), stop="max_tokens")
-    refused = plan_calls(story.state, (call("t1.s1.c1"),))["t1.s1.c1"].refused
+    refused = refusal(decided(story.state, call("t1.s1.c1"))["t1.s1.c1"])
     assert refused is not None
     assert refused.message.startswith("not run: the answer was cut by the output limit.")
 
@@ -79,7 +79,7 @@ def test_the_output_limit_is_named() -> None:
 @pytest.mark.parametrize("stop", ["tool_calls", "end", "stop_sequence"])
 def test_whole_calls_run_and_the_model_is_asked_again(stop: StopReason) -> None:
     story = after(call("t1.s1.c1", a=1), stop=stop)
-    assert plan_calls(story.state, (call("t1.s1.c1", a=1),))["t1.s1.c1"].refused is None
+    assert refusal(decided(story.state, call("t1.s1.c1", a=1))["t1.s1.c1"]) is None
     assert isinstance(next_action(story.result("t1.s1.c1").state), CallModel)
 
 
@@ -173,7 +173,7 @@ def test_whatever_a_model_says_its_turn_is_bounded_and_done_only_by_a_good_answe
         said = TEXT in parts
         story.answered(*(call(f"{step}.c1") if part == "call" else part for part in parts), stop=stop)
         if calls:
-            refused = plan_calls(story.state, (call(f"{step}.c1"),))[f"{step}.c1"].refused
+            refused = refusal(decided(story.state, call(f"{step}.c1"))[f"{step}.c1"])
             assert (refused is None) == (stop in GOOD)
             story.result(f"{step}.c1")
         good = stop in GOOD if calls else said and stop in (*GOOD, "pause")

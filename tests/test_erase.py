@@ -11,9 +11,9 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from perdure.gateway.backend.runs import run_exists, runs_of
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.sessions.runs import run_exists, runs_of
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 

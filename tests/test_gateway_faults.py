@@ -15,7 +15,7 @@ from perdure.gateway.app import create_app
 from perdure.gateway.routes.context import ReadMetrics
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.definitions.store import SHIPPED, Definitions
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs

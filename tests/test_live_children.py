@@ -5,17 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import orjson
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from perdure.gateway.backend.runs import run_exists, runs_of
-from perdure.gateway.http.sse import Outgoing, encode
-from perdure.gateway.live.sub_agents import KEPT, LiveChildren
+from perdure.gateway.live.items import AgentEvent, Item
+from perdure.gateway.live.items import Frame as Live
+from perdure.gateway.live.sub_agents import KEPT, KEPT_BYTES, LiveChildren
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
+from perdure.temporal.sessions.runs import run_exists, runs_of
+from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.workflows.core import answers
+from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.vocabulary.events import Event, Events
+from tests.support.core import AT, Story
 from tests.support.dev import Dev
+from tests.support.items import read
 from tests.support.session_client import Frame, Sessions
 
 pytestmark = pytest.mark.server
@@ -166,84 +173,119 @@ async def test_erasing_takes_them_along(dev: Dev, provider: FakeProvider, sessio
         assert blobs(dev, name) == []
 
 
-async def test_what_a_late_one_is_told_is_bounded() -> None:
-    many = [encode("message.queued", {"seq": n, "message_id": "m"}, n) for n in range(1, KEPT + 51)]
+SUB = "s~t1.s1.c1"
+
+
+def durable(kind: str, seq: int, **fields: Any) -> Event:
+    return Events.validate_python({"type": kind, "seq": seq, "at": AT, "turn_id": "t1", **fields})
+
+
+STARTED = durable("session.started", 1, agent="a", digest="d", inputs={})
+TOOL = durable("tool.started", 1, call_id="t1.s1.c1", name="f", args={}, session_id=f"{SUB}~t1.s1.c1")
+RESULT = {"type": "tool_result", "call_id": "t1.s1.c1", "name": "f", "output": 1}
+
+
+def below(value: Event | Live) -> AgentEvent:
+    """What the sub-agent sends of its own sub-agent."""
+    return AgentEvent("t1.s1.c1", f"{SUB}~t1.s1.c1", value)
+
+
+def types(sent: list[AgentEvent]) -> list[str]:
+    """Types of the innermost events, as they are written."""
+    found = []
+    for one in sent:
+        event = read(one)["event"]
+        while event["type"] == "agent.event":
+            event = event["event"]
+        found.append(event["type"])
+    return found
+
+
+@pytest.mark.parametrize("size", [1, KEPT_BYTES // 10])
+async def test_what_a_late_one_is_told_is_bounded(size: int) -> None:
+    many = [durable("message.queued", n, message_id="m" * size, position=1) for n in range(1, KEPT + 51)]
     over = asyncio.Event()
-    told: list[Outgoing] = []
+    told: list[Live] = []
 
     async def follow(session: str, after: int | None) -> Any:
-        for item in many:
-            yield item
+        for value in many:
+            yield Item(value)
         over.set()
         await asyncio.Event().wait()
 
-    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, told.append)
+    children = LiveChildren("acme/s", {"t1.s1.c1": SUB}, follow, told.append)
     await over.wait()
     assert len(told) == len(many)
-    assert len(children.so_far()) == KEPT
+    assert len(children.so_far()) == (KEPT if size == 1 else 9)
     children.stop()
 
 
 async def test_a_late_one_is_told_what_goes_on_further_down() -> None:
-    below = {"call_id": "t1.s1.c1", "session_id": "s~t1.s1.c1~t1.s1.c1"}
-    delta = {"step_id": "t1.s1", "attempt": 1, "part": 0, "kind": "text", "type": "step.delta"}
     inner = [
-        {"type": "session.started", "seq": 1},
-        {**delta, "n": 0, "delta": "Once "},
-        {**delta, "n": 1, "delta": "upon"},
-        # A repeated event, as after a break of the stream in between.
-        {"type": "session.started", "seq": 1},
+        STARTED,
+        StepDelta("t1.s1", 1, 0, 0, "text", "Once "),
+        StepDelta("t1.s1", 1, 1, 0, "text", "upon"),
+        # Told once more, as when the stream between broke.
+        STARTED,
     ]
-    items = [encode("tool.started", {"seq": 1}, 1), *(encode("agent.event", {**below, "event": one}) for one in inner)]
-    end = encode("tool.finished", {"seq": 2, "call_id": "t1.s1.c1"}, 2)
+    end = durable("tool.finished", 2, call_id="t1.s1.c1", name="f", result=RESULT, duration_ms=1)
     over, go_on = asyncio.Event(), asyncio.Event()
 
     async def follow(session: str, after: int | None) -> Any:
-        for item in items:
-            yield item
+        yield Item(TOOL)
+        for value in inner:
+            yield Item(below(value))
         over.set()
         await go_on.wait()
-        yield end
+        yield Item(end)
         over.set()
         await asyncio.Event().wait()
 
-    def so_far() -> list[Any]:
-        events = [orjson.loads(item.data)["event"] for item in children.so_far()]
-        return [event["event"] if event["type"] == "agent.event" else event for event in events]
-
-    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, lambda item: None)
+    children = LiveChildren("acme/s", {"t1.s1.c1": SUB}, follow, lambda frame: None)
     await over.wait()
-    parts = [{"type": "text", "text": "Once upon"}]
-    assert so_far() == [
-        {"type": "tool.started", "seq": 1},
-        {"type": "session.started", "seq": 1},
-        {"type": "step.snapshot", "step_id": "t1.s1", "attempt": 1, "n": 2, "parts": parts},
-    ]
+    progress = StepProgress("t1.s1", 1, 2, [LivePart("text", "Once upon")])
+    assert children.so_far() == [AgentEvent("t1.s1.c1", SUB, one) for one in (TOOL, below(STARTED), below(progress))]
+    assert read(children.so_far()[2]) == {
+        "call_id": "t1.s1.c1",
+        "session_id": SUB,
+        "event": {
+            "call_id": "t1.s1.c1",
+            "session_id": f"{SUB}~t1.s1.c1",
+            "event": {
+                "step_id": "t1.s1",
+                "attempt": 1,
+                "n": 2,
+                "parts": [{"type": "text", "text": "Once upon"}],
+                "type": "step.snapshot",
+            },
+            "type": "agent.event",
+        },
+    }
     over.clear()
     go_on.set()
     await over.wait()
-    assert [event["type"] for event in so_far()] == ["tool.started", "tool.finished"]
+    assert types(children.so_far()) == ["tool.started", "tool.finished"]
     children.stop()
 
 
 async def test_what_ended_unseen_is_not_told_to_a_late_one() -> None:
-    below = {"call_id": "t1.s1.c1", "session_id": "s~t1.s1.c1~t1.s1.c1"}
-    delta = {"step_id": "t1.s2", "attempt": 1, "n": 0, "part": 0, "kind": "text", "delta": "Once"}
-    items = [
-        encode("agent.event", {**below, "event": {"type": "session.started", "seq": 1}}),
-        encode("step.delta", delta),
-        # Its stream was interrupted for longer than it retains events.
-        encode("session.snapshot", {"seq": 5000, "messages": []}),
+    story = Story.new().loaded()
+    page = answers.snapshot(story.state, "acme/s", PageRequest())
+    values: list[Event | Live] = [
+        below(STARTED),
+        StepDelta("t1.s2", 1, 0, 0, "text", "Once"),
+        # Its stream was cut meanwhile, for longer than it keeps events.
+        Snapshot(page, ()),
     ]
     over = asyncio.Event()
 
     async def follow(session: str, after: int | None) -> Any:
-        for item in items:
-            yield item
+        for value in values:
+            yield Item(value)
         over.set()
         await asyncio.Event().wait()
 
-    children = LiveChildren("acme/s", {"t1.s1.c1": "s~t1.s1.c1"}, follow, lambda item: None)
+    children = LiveChildren("acme/s", {"t1.s1.c1": SUB}, follow, lambda frame: None)
     await over.wait()
-    assert [orjson.loads(item.data)["event"]["type"] for item in children.so_far()] == ["session.snapshot"]
+    assert types(children.so_far()) == ["session.snapshot"]
     children.stop()

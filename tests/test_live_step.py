@@ -1,10 +1,9 @@
-"""Which live frames of a step are sent to viewers, and when."""
+"""Which live frames of a step viewers are sent, and when."""
 
-import orjson
+from collections.abc import Callable
 
-from perdure.gateway.http.sse import Outgoing
-from perdure.gateway.live.step import LiveStep
-from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from perdure.gateway.live.step import LiveStep, StepFrame
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 
 
 def delta(n: int, text: str, *, step: str = "t1.s1", attempt: int = 1) -> StepDelta:
@@ -15,18 +14,26 @@ def progress(n: int = 0, text: str = "", *, step: str = "t1.s1", attempt: int = 
     return StepProgress(step, attempt, n, [LivePart("text", text)] if text else [])
 
 
-def told(items: list[Outgoing]) -> list[str]:
-    """A short form: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
+def told(frames: list[StepFrame]) -> list[str]:
+    """Short: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
     short: list[str] = []
-    for item in items:
-        data = orjson.loads(item.data)
-        text = f"+{data['delta']}" if "delta" in data else "=" + "".join(part["text"] for part in data["parts"])
-        short.append(f"{data['attempt']}:{data['n']} {text}")
+    for frame in frames:
+        text = f"+{frame.text}" if isinstance(frame, StepDelta) else "=" + "".join(part.text for part in frame.parts)
+        short.append(f"{frame.attempt}:{frame.n} {text}")
     return short
 
 
-def step(last: str | None = "t1.s1", is_open: bool = True, now: StepProgress | None = None) -> LiveStep:
-    return LiveStep(last, is_open, lambda: now)
+class Renewals:
+    """How often the subscription was renewed."""
+
+    count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def step(last: str | None = "t1.s1", is_open: bool = True, renew: Callable[[], None] = lambda: None) -> LiveStep:
+    return LiveStep(last, is_open, renew)
 
 
 def test_deltas_of_the_open_step_go_out() -> None:
@@ -92,22 +99,36 @@ def test_who_comes_before_the_first_delta_of_a_later_attempt_is_told_of_it() -> 
 
 
 def test_an_attempt_whose_beginning_was_lost_is_told_in_whole() -> None:
-    one = step(now=progress(2, "new!", attempt=2))
+    renewals = Renewals()
+    one = step(renew=renewals)
     one.take(progress())
     one.take(delta(0, "old"))
-    frames = [
-        *one.take(delta(0, "new", attempt=2)),
-        *one.take(delta(1, "!", attempt=2)),
-        *one.take(delta(2, "?", attempt=2)),
-    ]
+    frames = [*one.take(delta(0, "new", attempt=2)), *one.take(delta(1, "!", attempt=2))]
+    assert (told(frames), renewals.count) == ([], 1)
+    frames = [*one.take(progress(2, "new!", attempt=2)), *one.take(delta(2, "?", attempt=2))]
     assert told(frames) == ["2:2 =new!", "2:2 +?"]
 
 
 def test_a_gap_is_closed_by_the_whole() -> None:
-    one = step(now=progress(4, "abcd"))
+    renewals = Renewals()
+    one = step(renew=renewals)
     one.take(progress())
-    frames = [one.take(delta(n, letter)) for n, letter in enumerate("abcde") if n != 1]
-    assert [told(frame) for frame in frames] == [["1:0 +a"], ["1:4 =abcd"], [], ["1:4 +e"]]
+    frames = [one.take(delta(n, letter)) for n, letter in enumerate("abcd") if n != 1]
+    assert ([told(frame) for frame in frames], renewals.count) == ([["1:0 +a"], [], []], 1)
+    # What it has streamed by then holds what came after the gap, which may still be on its way.
+    frames = [one.take(progress(4, "abcd")), one.take(delta(3, "d")), one.take(delta(4, "e"))]
+    assert [told(frame) for frame in frames] == [["1:4 =abcd"], [], ["1:4 +e"]]
+
+
+def test_each_gap_is_closed_by_a_whole_of_its_own() -> None:
+    renewals = Renewals()
+    one = step(renew=renewals)
+    one.take(progress())
+    one.take(delta(1, "b"))
+    one.take(progress(2, "ab"))
+    assert told(one.take(delta(3, "d"))) == []
+    assert told(one.take(progress(4, "abcd"))) == ["1:4 =abcd"]
+    assert renewals.count == 2
 
 
 def test_a_repeat_is_dropped() -> None:
@@ -123,8 +144,15 @@ def test_a_gap_that_nothing_can_close_is_left_to_the_end_of_the_step() -> None:
     one.take(delta(0, "a"))
     assert one.take(delta(2, "c")) == []
     assert told(one.so_far()) == ["1:1 =a"]
+    one.finished()
+    one.started("t1.s2")
+    assert told(one.take(delta(0, "n", step="t1.s2"))) == []
+    assert told(one.take(progress(1, "n", step="t1.s2"))) == ["1:1 =n"]
 
 
 def test_the_whole_of_another_step_closes_no_gap() -> None:
-    one = step(now=progress(1, "x", step="t1.s2"))
-    assert one.take(delta(3, "d")) == []
+    renewals = Renewals()
+    one = step(renew=renewals)
+    assert [*one.take(delta(3, "d")), *one.take(progress(1, "x", step="t1.s2"))] == []
+    assert renewals.count == 1
+    assert told(one.take(progress(4, "abcd"))) == ["1:4 =abcd"]

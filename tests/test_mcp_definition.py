@@ -59,10 +59,12 @@ def test_its_tools_are_under_its_policy() -> None:
         {**AGENT, "tools": ["find", {"mcp": {"url": "http://x", "name": "find", "timeout": "5s"}}]}
     )
     agent = LoadedAgent(digest="d", definition=definition, mcp={"find_it": McpTool(server=1, tool="it")})
-    assert agent.use("find") == ToolUse(name="find")
-    assert agent.use("find_it") == ToolUse.model_validate({"find_it": {"timeout": "5s"}})
-    assert agent.use("find_that") is None
-    found = agent.mcp_tool("find_it")
+    own, found = agent.policy("find"), agent.policy("find_it")
+    assert own is not None
+    assert (own.runner, own.activity) == ("worker", ToolUse(name="find"))
     assert found is not None
-    assert (found[0].label, found[1]) == ("find", "it")
+    assert (found.runner, found.activity) == ("mcp", ToolUse.model_validate({"find_it": {"timeout": "5s"}}))
+    assert agent.policy("find_that") is None
+    assert found.server is not None
+    assert (found.server.label, found.index, found.tool) == ("find", 1, "it")
     assert [name_of(tool) for tool in definition.tools] == ["find", "mcp find"]

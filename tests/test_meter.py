@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.activities.models.meter import Meter
-from perdure.workflows.core.turn import BYTES_PER_TOKEN, sent
+from perdure.workflows.core.budget import BYTES_PER_TOKEN, sent
 from perdure.workflows.definition.agent import Price
 from perdure.workflows.definition.pricing import Spent, worst_case
 from perdure.workflows.vocabulary.parts import Usage

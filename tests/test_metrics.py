@@ -20,7 +20,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from perdure.temporal.live.live import StepDelta
+from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.settings import Settings, SettingsInvalid
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
@@ -295,8 +295,8 @@ async def test_an_unknown_price_costs_nothing_here_and_a_stop_is_measured_where_
         story.open()
         before = story.state
         story.answered(Text(text="x"), cost=None)
-        metrics.event("acme/s1", before, story.state.events[-1], None)
-        tell(metrics, story, "turn.finished", stop_after, reason=reason, usage=story.state.usage, cost_usd=None)
+        metrics.event("acme/s1", before, story.state.log.events[-1], None)
+        tell(metrics, story, "turn.finished", stop_after, reason=reason, usage=story.state.books.usage, cost_usd=None)
 
     found = await scraped(exporter)
     assert found.value("perdure_steps_total", model="demo/unpriced", stop="end") == 3

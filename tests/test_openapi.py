@@ -12,6 +12,7 @@ import pytest_asyncio
 from perdure.gateway.app import create_routes
 from perdure.gateway.openapi import examples
 from perdure.gateway.openapi.stream import EVENTS, FRAMES, type_of
+from perdure.gateway.openapi.words import FIELDS
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
@@ -88,6 +89,15 @@ def test_every_route_and_field_is_described() -> None:
         if status in ("200", "201", "202") and answer.get("content", {}).get("application/json", {}).get("schema") == {}
     ]
     assert untold == []
+    silent = [
+        (name, field)
+        for name, schema in document["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description")
+    ]
+    assert silent == []
+    used = {field for schema in document["components"]["schemas"].values() for field in schema.get("properties", {})}
+    assert set(FIELDS) - used == set()
 
 
 @pytest.mark.server

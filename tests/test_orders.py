@@ -1,56 +1,27 @@
-"""Any order of commands and outcomes, played on the pure core: what always holds of a session.
-
-`Tiny` carries out actions as `workflows/session.py` does, only that outcomes are drawn and nothing is awaited.
-"""
+"""Any order of commands and outcomes, played by the driver over the pure core: what always holds of a session."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from temporalio.exceptions import ActivityError, ApplicationError
 
-from perdure.workflows.core.approvals import UNKNOWN, plan_calls
-from perdure.workflows.core.plan import Plan
-from perdure.workflows.core.private_changes import (
-    AgentFailed,
-    AgentLoaded,
-    CallsPlanned,
-    CloseRequested,
-    Configured,
-    Note,
-    StepOpened,
-    StopRequested,
-    ToolsChanged,
-    TurnBroken,
-)
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.core.step import finished_step, opened_step
-from perdure.workflows.core.turn import (
-    AbandonTools,
-    Ask,
-    CallModel,
-    CloseSession,
-    Exit,
-    FinishTurn,
-    LoadAgent,
-    PlanCalls,
-    Rest,
-    RunTools,
-    StartTurn,
-    Wait,
-    next_action,
-)
+from perdure.workflows.core.actions import Exit, Rest, Wait
+from perdure.workflows.core.calls.results import UNKNOWN
+from perdure.workflows.core.changes import Change, CommandSeen
+from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity
+from perdure.workflows.core.next_action import next_action
+from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, TimePassed, ToolEnded
+from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
+from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
-from perdure.workflows.protocol.activities import StepOutput, ToolOutput
-from perdure.workflows.protocol.commands import Answer, StepRecord
-from perdure.workflows.running.questions import Questions
-from perdure.workflows.running.sub_agents import SubAgents
-from perdure.workflows.running.toolbox import Toolbox
-from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
+from perdure.workflows.protocol.commands import Answer, Close, Configure, NewSession, SendMessage, StepRecord, Stop
+from perdure.workflows.running.driver import Driver
+from perdure.workflows.vocabulary.events import Event, EventBase
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
-from tests.support.core import AT, Story, agent, failed
+from tests.support.core import AT, agent, failed
 
 DIGESTS = ("d1", "d2", "broken")
 COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]
@@ -94,212 +65,147 @@ LIMITS = Limits(turn=TurnLimits(calls_per_step=5), session=SessionLimits(paralle
 
 
 class Tiny:
+    """A session, driven as the session workflow drives it; outcomes of its effects are drawn."""
+
     def __init__(self) -> None:
-        self.story = Story.new()
-        self.events: list[Event] = list(self.story.state.events)
+        new = NewSession(tenant="acme", session_id="s1", agent="plain", digest="d1")
+        self.events: list[Event] = []
         self.sent: list[str] = []
-        self.record: StepRecord | None = None
-        #: Those that run.
-        self.calls: dict[str, ToolCall] = {}
-        self.load: str | None = None
-        self.now = AT
-        self.tools = Toolbox(
-            lambda: self.state,
-            self.event,
-            self._note,
-            SubAgents(lambda: self.state, self._note),
-        )
-        self.questions = Questions(lambda: self.state, self.event, self._note, self.tools, lambda: self.now)
         #: Every question that was asked.
         self.asked: list[str] = []
+        #: The effects that are open, by key.
+        self.open: dict[str, Effect] = {}
+        self.time = AT
+        self.driver = Driver(new_state(new, AT), self)
+        self.driver.open(None)
 
     @property
     def state(self) -> SessionState:
-        return self.story.state
+        return self.driver.state
 
-    def event(self, kind: str, /, **fields: Any) -> None:
-        self.events.append(self.story.event(kind, **fields))
+    # The world that it runs in.
+
+    def now(self) -> datetime:
+        return self.time
+
+    def start(self, effect: Effect, state: SessionState) -> None:
+        assert effect.key not in self.open
+        self.open[effect.key] = effect
+
+    def end(self, key: str) -> None:
+        assert key in self.open
+
+    def keep(self, keys: frozenset[str]) -> None:
+        self.open = {key: effect for key, effect in self.open.items() if key in keys}
+
+    def took(self, before: SessionState, change: Change, after: SessionState) -> None:
+        if isinstance(change, EventBase):
+            self.events.append(change)
+        self.asked += [one.question_id for one in after.questions.open if one not in before.questions.open]
+
+    # What happens to it.
 
     def command(self, name: str) -> None:
-        state = self.state
-        if state.closed:
+        if self.state.closed:
             return
+        number = f"x{len(self.state.inbox.command_ids)}.{len(self.events)}"
         match name:
             case "send" | "newer":
-                self.sent.append(f"m{len(self.sent) + 1}")
-                if state.closing is not None:
-                    self.event("message.rejected", message_id=self.sent[-1], reason="session_closed")
-                    return
-                busy = bool(state.turn or state.inbox)
                 digest = DIGESTS[len(self.sent) % 3] if name == "newer" else None
-                self.story.accepted(id=self.sent[-1], digest=digest)
-                if busy:
-                    self.event("message.queued", message_id=self.sent[-1], position=len(self.state.inbox))
+                self.sent.append(f"m{len(self.sent) + 1}")
+                self.driver.receive(said(self.sent[-1], digest=digest))
             case "conflict":
                 if self.sent:
-                    self.event("message.rejected", message_id=self.sent[-1], reason="conflict")
+                    self.driver.receive(said(self.sent[-1], sha256="other"))
             case "stop":
-                self.story.note(StopRequested())
+                self.driver.receive(Stop(id=number))
             case "close":
-                self.story.note(CloseRequested(reason="bye"))
+                self.driver.receive(Close(id=number, reason="bye"))
             case "configure":
-                self.story.note(Configured(model="other", limits=Limits(turn=TurnLimits(steps=2))))
+                self.driver.receive(Configure(id=number, model="other", limits=Limits(turn=TurnLimits(steps=2))))
             case "capped":
-                self.story.note(Configured(limits=Limits(turn=TurnLimits(cost_usd=0.0021))))
+                self.driver.receive(Configure(id=number, limits=Limits(turn=TurnLimits(cost_usd=0.0021))))
             case "pin":
-                self.story.note(Configured(digest="d2"))
+                self.driver.receive(Configure(id=number, digest="d2"))
             case "finish":
-                if self.calls:
-                    self._finish(next(iter(self.calls)), "text")
+                calls = [key for key, effect in self.open.items() if isinstance(effect, RunActivity)]
+                if calls:
+                    self._settle(calls[0], "text")
             case "time passes":
                 # The main loop may be busy elsewhere for as long.
-                self.now += AN_HOUR
+                self.time += AN_HOUR
             case _:
-                self._reply(name)
+                self._reply(name, number)
 
-    def _reply(self, name: str) -> None:
-        open_now = self.state.questions
+    def _reply(self, name: str, answer_id: str) -> None:
+        open_now = self.state.questions.open
         if name == "late":
-            settled = self.state.answered[:1]
-            command = Answer(id=f"a{self.state.seq}", question_id=settled[0].question_id if settled else "none")
+            settled = self.state.questions.settled[:1]
+            command = Answer(id=answer_id, question_id=settled[0].question_id if settled else "none")
         elif not open_now:
             return
         else:
             # Whatever kind it is: what does not fit is kept out by the gateway, and must do no harm here.
             command = Answer(
-                id=f"a{self.state.seq}",
+                id=answer_id,
                 question_id=open_now[len(self.events) % len(open_now)].question_id,
                 approved=name not in ("deny", "decline"),
                 args={"n": 9} if name == "edit" else None,
                 remember=name == "remember",
                 result="given" if name == "give" else None,
             )
-        before = self.state
-        self.questions.answer(command)
-        self.questions.answer(command.model_copy(update={"id": "again"}))
-        if name == "late":
-            assert self.state == before
+        changes = self.driver.receive(command)
+        assert (changes == (CommandSeen(id=command.id),)) is (name == "late")
+        assert self.driver.receive(command) == ()
+        again = command.model_copy(update={"id": f"{answer_id}.again"})
+        assert self.driver.receive(again) == (CommandSeen(id=again.id),)
 
     def go_on(self, outcome: str) -> bool:
-        """Finishes what is open, or else does what comes next; False when there is nothing to do."""
-        if self.record is not None:
-            self._answer(self.record, outcome)
-        elif self.load is not None:
-            known = self.load != "broken"
-            loaded = agent(self.load, tools=TOOLS, limits=LIMITS)
-            self.story.note(AgentLoaded(agent=loaded) if known else AgentFailed(error=failed()))
-            self.load = None
+        """Does what comes next, or else ends what is open; False when there is nothing to do."""
+        action = next_action(self.state)
+        if not isinstance(action, Wait | Rest | Exit):
+            self.driver.carry_out(action)
+            self._check_room()
+            return True
+        assert self.open.keys() == (action.running if isinstance(action, Wait) else frozenset())
+        if not isinstance(action, Exit) and action.until is not None and action.until <= self.time:
+            self.driver.settle(TimePassed())
+        elif self.open:
+            # The last that began is the first to end.
+            self._settle(list(self.open)[-1], outcome)
         else:
-            return self._act(outcome)
+            return False
         return True
 
-    def _act(self, outcome: str) -> bool:
-        state = self.state
-        match next_action(state):
-            case Rest() | Exit():
-                return False
-            case LoadAgent(digest=digest):
-                self.load = digest
-            case StartTurn(message=message):
-                turn_id = f"t{state.turns + 1}"
-                self.event("turn.started", turn_id=turn_id, cause="message")
-                self.event("message.added", message=message.model_copy(update={"turn_id": turn_id}))
-            case CallModel() as action:
-                self._open(action)
-            case PlanCalls(calls=calls):
-                self._note(CallsPlanned(plans=plan_calls(state, calls)))
-            case Ask(calls=calls):
-                self.questions.ask(calls)
-                self.asked += [question.question_id for question in self.state.questions]
-            case RunTools(calls=calls):
-                for call in calls:
-                    if not self._plan(call.call_id).started:
-                        self.event("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-                    self.calls[call.call_id] = call
-                assert len(self.calls) <= max(2, state.effective_limits.session.parallel_calls)
-                assert sum(call.name == "check" for call in self.calls.values()) <= 1
-            case Wait(running=running, cancel=True):
-                assert running == frozenset(self.calls)
-                for call_id in list(self.calls):
-                    self._finish(call_id, outcome)
-            case Wait(running=running, until=until):
-                assert running == frozenset(self.calls)
-                if until is not None and until <= self.now:
-                    self.questions.expire(self.now)
-                elif self.calls:
-                    # The last called is the first to answer.
-                    self._finish(list(self.calls)[-1], outcome)
-                else:
-                    return False
-            case AbandonTools(calls=calls):
-                self.questions.withdraw(calls)
-                self.tools.abandon(calls)
-            case FinishTurn(reason=reason, error=error):
-                assert state.turn is not None
-                turn = state.turn
-                self.event("turn.finished", reason=reason, error=error, usage=turn.usage, cost_usd=turn.cost_usd)
-            case CloseSession(reason=reason):
-                for message in state.inbox:
-                    self.event("message.rejected", message_id=message.id, reason="session_closed")
-                self.event("session.closed", reason=reason)
-        return True
+    def _check_room(self) -> None:
+        running = [effect.call.name for effect in self.open.values() if isinstance(effect, RunActivity)]
+        assert len(running) <= max(2, self.state.effective_limits.session.parallel_calls)
+        assert running.count("check") <= 1
 
-    def _open(self, action: CallModel) -> None:
-        state = self.state
-        self.record = opened_step(state, action)
-        self.story.note(StepOpened(record=self.record))
-        self.event("step.started", step_id=action.step_id, model=self.record.model)
-
-    def _answer(self, record: StepRecord, outcome: str) -> None:
-        self.record = None
-        turn = self.state.turn
-        assert turn is not None
-        step = finished_step(record, _outcome(record, outcome), turn.stopping, AT)
-        self.event("step.finished", **step.event)
-        if step.error is not None:
-            self.story.note(TurnBroken(error=step.error))
-        if step.stopped and not turn.stopping:
-            self.story.note(StopRequested())
-        if outcome == "other tools":
-            self.story.note(ToolsChanged())
-
-    def _finish(self, call_id: str, outcome: str) -> None:
-        """A call that runs ends as `workflows/running/toolbox.py` has it; what fails is lost."""
-        call = self.calls.pop(call_id)
-        turn = self.state.turn
-        assert turn is not None
-        goes_on = not turn.stopping and turn.error is None
-        if outcome not in ("fail", "once"):
-            self.tools.settle(call, ToolOutput(output=3))
-        elif goes_on and call.name == "send":
-            plan = turn.plans[call_id].model_copy(update={"do": "ask", "asks": "outcome"})
-            self._note(CallsPlanned(plans={call_id: plan}))
-        else:
-            if goes_on and call.name == "break":
-                self._note(TurnBroken(error=UNKNOWN))
-            self.tools.settle(call, UNKNOWN)
-
-    def _plan(self, call_id: str) -> Plan:
-        assert self.state.turn is not None
-        return self.state.turn.plans[call_id]
-
-    def _note(self, note: Note) -> None:
-        self.story.note(note)
+    def _settle(self, key: str, outcome: str) -> None:
+        effect = self.open[key]
+        match effect:
+            case AskModel(record=record):
+                self.driver.settle(ModelEnded(record.step_id, _outcome(record, outcome)))
+            case LoadDefinition(request=request):
+                loaded = agent(request.digest, tools=TOOLS, limits=LIMITS)
+                self.driver.settle(DefinitionLoaded(failed() if request.digest == "broken" else loaded))
+            case RunActivity(call=call, use=use):
+                lost = UNKNOWN if use.side_effects == "once" else failed()
+                ended = lost if outcome in ("fail", "once") else ToolOutput(output=3)
+                self.driver.settle(ToolEnded(call.call_id, ended))
+            case _:
+                raise AssertionError(f"nobody wants {effect}")
+        assert key not in self.open
 
 
-def _outcome(record: StepRecord, name: str) -> StepOutput | ActivityError:
+def said(message_id: str, *, sha256: str = "x", digest: str | None = None) -> SendMessage:
+    return SendMessage(message_id=message_id, parts=(Text(text="hi"),), content_sha256=sha256, cursor=0, digest=digest)
+
+
+def _outcome(record: StepRecord, name: str) -> StepOutput | StepFailure:
     if name == "fail":
-        error = ActivityError(
-            "failed",
-            scheduled_event_id=1,
-            started_event_id=2,
-            identity="w",
-            activity_type="call_model",
-            activity_id=record.step_id,
-            retry_state=None,
-        )
-        error.__cause__ = ApplicationError("down", type="model_overloaded")
-        return error
+        return StepFailure(failed("model_overloaded"), Partial(attempt=1, lost=0, streaming=False))
     calls = tuple(
         ToolCall(call_id=f"{record.step_id}.c{number}", name=tool, args={"n": number})
         for number, tool in enumerate(CALLED.get(name, ()), 1)
@@ -320,6 +226,7 @@ def _outcome(record: StepRecord, name: str) -> StepOutput | ActivityError:
             "cost_usd": 0.001,
             "timing": Timing(total_ms=1),
             "stop": "pause" if name == "other tools" else stop.get(name, "end"),
+            "tools_digest": "other" if name == "other tools" else "",
             "attempt": 1,
             "request_sha256": "x",
         }
@@ -327,7 +234,7 @@ def _outcome(record: StepRecord, name: str) -> StepOutput | ActivityError:
 
 
 def survives(state: SessionState) -> None:
-    again = SessionState.model_validate_json(state.model_dump_json())
+    again = read_state(dump_state(state))
     assert again == state
     assert next_action(again) == next_action(state)
 
@@ -356,7 +263,7 @@ def test_what_always_holds(moves: list[str | None], outcomes: list[str]) -> None
     for number in range(1000):
         if tiny.go_on("text"):
             continue
-        if not tiny.state.questions:
+        if not tiny.state.questions.open:
             break
         assert tiny.state.status == "waiting"
         tiny.command(ANSWERS[number % len(ANSWERS)])
@@ -382,7 +289,7 @@ def check(tiny: Tiny) -> None:
     assert once(count(events, "step.started", "step_id")) == once(count(events, "step.finished", "step_id"))
     started, finished = count(events, "tool.started", "call_id"), count(events, "tool.finished", "call_id")
     assert once(started) == once(finished)
-    messages = tiny.state.transcript
+    messages = tiny.state.transcript.messages
     parts = [part for message in messages for part in message.parts]
     called = once(Counter(part.call_id for part in parts if isinstance(part, ToolCall)))
     assert called == once(Counter(part.call_id for part in parts if isinstance(part, ToolResult))) == set(finished)
@@ -391,11 +298,11 @@ def check(tiny: Tiny) -> None:
     assert asked == once(count(events, "approval.resolved", "question_id"))
     wanted = once(count(events, "input.requested", "question_id"))
     assert once(count(events, "input.received", "question_id")) <= wanted
-    assert once(Counter(one.question_id for one in tiny.state.answered)) == asked | wanted
+    assert once(Counter(one.question_id for one in tiny.state.questions.settled)) == asked | wanted
     assert set(tiny.asked) == asked | wanted
     started_at = {event.call_id: event for event in events if event.type == "tool.started"}
     for event in events:
         if event.type == "approval.resolved" and not event.approved:
             # What was not allowed did not run: it is told as started and finished in one go.
             assert started_at[event.call_id].seq > event.seq
-    assert tiny.state.events == tuple(events[tiny.state.oldest - 1 :])
+    assert tiny.state.log.events == tuple(events[tiny.state.log.oldest - 1 :])

@@ -76,12 +76,14 @@ async def test_our_own_pages_and_who_is_no_browser_pass(method: str, headers: di
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("path", ["/", "/docs", "/sessions/s1", "/sessions/a~b"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/guide", "/guide/tools", "/sessions/s1", "/sessions/a~b"])
 async def test_a_link_from_another_site_opens_a_page(path: str, site: str) -> None:
     assert (await ask("GET", path, {**LINK, "Sec-Fetch-Site": site})).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/sessions/s1", "/metrics", "/sessions/s1/v1", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/v1/sessions", "/v1/sessions/s1", "/metrics", "/sessions/s1/v1", "/openapi.json", "/guide/a/b"]
+)
 async def test_a_link_from_another_site_opens_no_data(path: str) -> None:
     assert told(await ask("GET", path, {**LINK, "Sec-Fetch-Site": "cross-site"})) == (403, "foreign_origin")
 

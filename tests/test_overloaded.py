@@ -14,13 +14,13 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from perdure.activities.sessions.agents import Agents
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import assemble
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.server.client import connect
-from perdure.temporal.sessions.starting import Memo
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.starting import Start
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
 from perdure.workflows.core.runs import SessionInput
@@ -54,8 +54,8 @@ def held(pool: ThreadPoolExecutor) -> Iterator[None]:
 async def asked(backend: Backend, session: str) -> str:
     try:
         await backend.events(session, 0)
-    except Problem as problem:
-        return problem.code
+    except SessionError as error:
+        return error.code
     return "answered"
 
 
@@ -78,8 +78,8 @@ async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
         workflow_task_executor=pool,
     )
     async with worker:
-        await backend.start(session, SessionInput(new=new), Memo("", "", "", False), "", "")
-        # The session loads its agent first.
+        await backend.start(Start(SessionInput(new=new), known.digest))
+        # It looks for its agent first.
         async with asyncio.timeout(30):
             while await asked(backend, session) != "answered":
                 pass

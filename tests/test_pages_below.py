@@ -164,7 +164,13 @@ client.watch('s', { tools, onView: () => {} });
 
 
 def test_an_app_answers_for_its_tools_at_the_session_that_asks(node: Node) -> None:
-    question = {"question_id": "t1.s1.c1.input", "call_id": "t1.s1.c1", "name": "pick", "args": {"size": 3}}
+    question = {
+        "question_id": "t1.s1.c1.input",
+        "call_id": "t1.s1.c1",
+        "form": "result",
+        "name": "pick",
+        "args": {"size": 3},
+    }
     helper = Story().opening().answer(tool_call("t1.s1.c1", "pick"), stop="tool_calls")
     helper.fact("input.requested", **question)
     events = calling("helper", CHILD).events + told(helper.events)

@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,15 +12,18 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from perdure.workflows.core import answers
-from perdure.workflows.core import fold as state_module
-from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished, past, retold
-from perdure.workflows.core.private_changes import (
+from perdure.workflows.core.actions import LoadAgent, Rest
+from perdure.workflows.core.changes import (
     CloseRequested,
 )
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.core.turn import LoadAgent, Rest, next_action
+from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished, past, retold
+from perdure.workflows.core.next_action import next_action
+from perdure.workflows.core.state import log as log_module
+from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.session import SessionState, read_state
+from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.protocol.commands import PAGE_BYTES, PastPage, PastRequest
-from perdure.workflows.vocabulary.parts import BlobRef, Message, Text, Usage
+from perdure.workflows.vocabulary.parts import BlobRef, Message, Text
 from tests.support.core import Story, agent, user
 
 
@@ -31,7 +35,7 @@ def talk(turns: int = 3) -> Story:
 
 
 def told(state: SessionState) -> list[str]:
-    return [part.text for message in state.transcript for part in message.parts if isinstance(part, Text)]
+    return [part.text for message in state.transcript.messages for part in message.parts if isinstance(part, Text)]
 
 
 def whole(state: SessionState, request: PastRequest) -> SessionState:
@@ -44,7 +48,7 @@ def whole(state: SessionState, request: PastRequest) -> SessionState:
         assert page.start == len(data)
         sha256, data = page.sha256, data + base64.b64decode(page.data)
         if not page.more:
-            return SessionState.model_validate_json(zlib.decompress(data))
+            return read_state(zlib.decompress(data))
 
 
 def test_the_past_up_to_the_end_of_a_turn_is_what_it_was_then() -> None:
@@ -55,17 +59,16 @@ def test_the_past_up_to_the_end_of_a_turn_is_what_it_was_then() -> None:
 
     found = past(story.state, "t2", keep_turn=True)
 
-    books = {"usage": Usage(), "cost_usd": 0.0, "cost_known": True}
-    assert found == then.model_copy(update=books)
+    assert found == replace(then, books=Books())
 
 
 def test_the_past_before_a_turn_is_the_one_after_the_turn_before() -> None:
     state = talk().state
     assert past(state, "t3", keep_turn=False) == past(state, "t2", keep_turn=True)
     first = past(state, "t1", keep_turn=False)
-    assert (first.seq, [event.type for event in first.events]) == (1, ["session.started"])
-    assert (first.transcript, first.prefix, first.transcript_bytes, first.turns, first.steps) == ((), "", 0, 0, ())
-    assert first.last_model is None
+    assert (first.log.seq, [event.type for event in first.log.events]) == (1, ["session.started"])
+    assert (first.transcript, first.turns, first.log.steps) == (Transcript(), 0, ())
+    assert first.slot.last_model is None
 
 
 def test_what_came_between_two_turns_belongs_to_the_later() -> None:
@@ -75,27 +78,28 @@ def test_what_came_between_two_turns_belongs_to_the_later() -> None:
 
     before, after = past(story.state, "t2", keep_turn=False), past(story.state, "t1", keep_turn=True)
 
-    assert before.events[-1].type == "agent.updated"
-    assert after.events[-1].type == "turn.finished"
-    assert set(after.agents) == {"d1", "d2"}
+    assert before.log.events[-1].type == "agent.updated"
+    assert after.log.events[-1].type == "turn.finished"
+    assert set(after.slot.kept) == {"d1", "d2"}
 
 
 def test_a_definition_that_nothing_kept_ran_with_is_left_out() -> None:
     story = Story.new().loaded(agent("d1")).whole_turn().loaded(agent("d2")).whole_turn().loaded(agent("d3"))
-    assert set(past(story.state, "t2", keep_turn=True).agents) == {"d1", "d2", "d3"}
-    assert set(past(story.state, "t2", keep_turn=False).agents) == {"d1", "d3"}
+    assert set(past(story.state, "t2", keep_turn=True).slot.kept) == {"d1", "d2", "d3"}
+    assert set(past(story.state, "t2", keep_turn=False).slot.kept) == {"d1", "d3"}
 
 
 def test_a_closed_session_at_work_leaves_its_past_at_rest() -> None:
     story = talk(1).turn("question 2").accepted("waits", "m9").note(CloseRequested(reason="enough"))
     found = past(story.state, "t2", keep_turn=False)
     assert next_action(found) == Rest()
-    assert (found.turn, found.inbox, found.closing, found.closed, found.command_ids) == (None, (), None, False, ())
-    assert set(found.seen) == {"m1"}
+    assert (found.turn, found.closing, found.closed) == (None, None, False)
+    assert (found.inbox.messages, found.inbox.command_ids, set(found.inbox.seen)) == ((), (), {"m1"})
 
 
 def test_another_definition_is_loaded_first() -> None:
-    found = past(talk().state, "t2", keep_turn=True).model_copy(update={"digest": "d9"})
+    found = past(talk().state, "t2", keep_turn=True)
+    found = replace(found, slot=replace(found.slot, digest="d9"))
     assert next_action(found) == LoadAgent("d9")
 
 
@@ -115,9 +119,9 @@ def test_a_message_that_waited_then_has_its_disposition() -> None:
     second, third = (past(story.state, turn, keep_turn=True) for turn in ("t2", "t3"))
 
     for found, forked in ((second, ["m3", "m4"]), (third, ["m4"])):
-        rejected = [e.message_id for e in found.events if e.type == "message.rejected" and e.reason == "forked"]
+        rejected = [e.message_id for e in found.log.events if e.type == "message.rejected" and e.reason == "forked"]
         assert rejected == forked
-        assert [event.seq for event in found.events] == list(range(1, found.seq + 1))
+        assert [event.seq for event in found.log.events] == list(range(1, found.log.seq + 1))
     assert told(second)[-1] == "answer 2"
 
 
@@ -146,15 +150,15 @@ def test_there_is_a_last_turn_once_one_has_ended() -> None:
 
 
 def test_a_turn_whose_events_are_dropped_leaves_its_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_module, "KEPT_TURNS", 2)
+    monkeypatch.setattr(log_module, "KEPT_TURNS", 2)
     state = talk(5).state
     for turn, keep_turn in (("t2", True), ("t3", True), ("t4", False)):
         found = past(state, turn, keep_turn=keep_turn)
-        assert (found.events, found.turn_starts, found.steps) == ((), (), ())
-        assert (found.seq, found.oldest) == (state.oldest - 1, state.oldest)
+        assert (found.log.events, found.log.turn_starts, found.log.steps) == ((), (), ())
+        assert (found.log.seq, found.log.oldest) == (state.log.oldest - 1, state.log.oldest)
         assert told(found)[-1] == ("answer 2" if turn == "t2" else "answer 3")
     kept = past(state, "t4", keep_turn=True)
-    assert (kept.oldest, kept.events[-1].type) == (state.oldest, "turn.finished")
+    assert (kept.log.oldest, kept.log.events[-1].type) == (state.log.oldest, "turn.finished")
     Story(kept).whole_turn("question 6", "answer 6")
 
 
@@ -171,7 +175,7 @@ def test_going_on_from_the_last_turn_is_as_if_nothing_had_been(data: st.DataObje
                 story.result(call.call_id)
         story.open()
         story.answered(Text(text=data.draw(st.text(max_size=5)))).finished()
-    known = story.state.steps[-1].view
+    known = story.state.log.steps[-1].view
     fork = Story(whole(story.state, PastRequest(turn_id=None, keep_turn=True)))
 
     steps: list[Any] = []
@@ -182,9 +186,12 @@ def test_going_on_from_the_last_turn_is_as_if_nothing_had_been(data: st.DataObje
         steps.append(record)
 
     assert steps[0] == steps[1]
-    assert known in {step.view for step in fork.state.steps}
-    for name in ("transcript", "prefix", "transcript_bytes", "epoch", "events", "seq", "turn_starts", "turns", "steps"):
-        assert getattr(fork.state, name) == getattr(story.state, name), name
+    assert known in {step.view for step in fork.state.log.steps}
+    assert (fork.state.log, fork.state.transcript, fork.state.turns) == (
+        story.state.log,
+        story.state.transcript,
+        story.state.turns,
+    )
 
 
 def test_what_is_told_with_other_words_is_hashed_anew() -> None:
@@ -194,12 +201,12 @@ def test_what_is_told_with_other_words_is_hashed_anew() -> None:
     def other(message: Message) -> Message:
         return message.model_copy(update={"parts": (Text(text="short", blob=blob),)})
 
-    found = retold(state, tuple(map(other, state.transcript)), state.events)
+    found = retold(state, tuple(map(other, state.transcript.messages)), state.log.events)
 
-    assert found.transcript_bytes > 4_000
-    assert found.prefix != state.prefix
-    assert [step.view.count for step in found.steps] == [step.view.count for step in state.steps]
-    assert found.steps[1].view.prefix == retold(state, found.transcript[:3], ()).prefix
+    assert found.transcript.size > 4_000
+    assert found.transcript.prefix != state.transcript.prefix
+    assert [step.view.count for step in found.log.steps] == [step.view.count for step in state.log.steps]
+    assert found.log.steps[1].view.prefix == retold(state, found.transcript.messages[:3], ()).transcript.prefix
 
 
 def test_a_big_past_comes_in_pages_and_is_begun_anew_where_it_changes() -> None:

@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.gateway.http.bodies import CreateSession, SendMessageBody
+from perdure.gateway.http.bodies import SendMessageBody
 from perdure.gateway.http.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
+from perdure.temporal.sessions.requests import CreateSession
 
 
 def problem_of(model: type[BaseModel], value: object) -> Problem:

@@ -106,7 +106,7 @@ def test_the_same_step_has_the_same_prompt_later() -> None:
     story.answered(Text(text="x")).finished().loaded(agent("d2", instructions="other")).whole_turn()
     assert build_prompt(story.state, record) == before
     assert prompt_sha256(build_prompt(story.state, record)) == prompt_sha256(before)
-    assert prompt_sha256(build_prompt(story.state, story.state.steps[-1])) != prompt_sha256(before)
+    assert prompt_sha256(build_prompt(story.state, story.state.log.steps[-1])) != prompt_sha256(before)
 
 
 def test_a_definition_that_is_no_longer_kept() -> None:

@@ -2,15 +2,14 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.workflows.core import answers
-from perdure.workflows.core.plan import Plan
-from perdure.workflows.core.private_changes import (
-    CallsPlanned,
+from perdure.workflows.core.calls.call import Asking
+from perdure.workflows.core.changes import (
     CloseRequested,
     QuestionSettled,
     StopRequested,
 )
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.commands import (
     PAGE_BYTES,
     Answer,
@@ -110,7 +109,7 @@ def test_events_say_whether_a_step_is_open() -> None:
 def test_many_events_come_in_pages_of_bounded_size() -> None:
     state = talk(20, 30 * KIB).state
     found, pages = all_events(state)
-    assert found == list(state.events)
+    assert found == list(state.log.events)
     assert 7 <= pages <= 9
 
 
@@ -123,7 +122,7 @@ def test_an_event_above_the_bound_comes_alone() -> None:
 def test_a_snapshot_in_pages_is_that_of_its_first_page() -> None:
     story = talk(20, 30 * KIB)
     first = answers.snapshot(story.state, "acme/s1", PageRequest())
-    before = story.state.transcript
+    before = story.state.transcript.messages
     story.whole_turn()
     messages: list[Message] = list(first.messages)
     while len(messages) < first.count:
@@ -160,7 +159,7 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "parent": None,
         "sub_sessions": {},
     }
-    assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript)
+    assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript.messages)
 
 
 def test_an_unknown_cost_is_none() -> None:
@@ -183,12 +182,10 @@ def test_waiting_messages_are_shortened_and_bounded() -> None:
 def asking(count: int, **args: JsonValue) -> Story:
     """A session whose step has made `count` calls, each of which needs approval."""
     story = Story.new().loaded(agent(tools=[{"add": {"approval": "always"}}])).turn().called(*[dict(args)] * count)
-    assert story.state.turn is not None
-    calls = story.state.turn.calls
-    story.note(CallsPlanned(plans={one.call_id: Plan(do="ask", asks="approval") for one in calls}))
-    for one in calls:
+    story.staged(**{f"c{number}": Asking("approval") for number in range(1, count + 1)})
+    for one in story.calls:
         question_id = f"{one.call_id}.approval"
-        story.event("approval.requested", question_id=question_id, call_id=one.call_id, name="add", args=one.args)
+        story.event("approval.requested", question_id=question_id, call_id=one.call_id, name="add", args=one.made.args)
     return story
 
 
@@ -202,19 +199,22 @@ def test_many_questions_come_in_pages_and_messages_beside_them() -> None:
         assert size(page) <= PAGE_BYTES // 2
         assert page.messages == ()
         found += page.questions
-    assert tuple(found) == state.questions
+    assert tuple(found) == state.questions.open
     # Further pages of the transcript do not repeat them.
     assert answers.snapshot(state, "acme/s1", PageRequest(after=1, until=2)).questions == ()
 
 
 def test_a_form_of_its_own_counts_even_if_it_is_empty() -> None:
     story = asking(1, text="x")
-    assert story.state.loaded is not None
+    assert story.state.slot.loaded is not None
     spec = ToolSpec(name="add", description="Adds", input={"type": "object"}, output={"type": "integer"})
-    story.loaded(story.state.loaded.model_copy(update={"tools": (spec,)}))
+    story.loaded(story.state.slot.loaded.model_copy(update={"tools": (spec,)}))
     told = answers.question(story.state, "t1.s1.c1.approval")
     assert (told.output, told.foreign) == ({"type": "integer"}, False)
+    story.note(QuestionSettled(question_id="t1.s1.c1.approval"))
     story.event("approval.resolved", question_id="t1.s1.c1.approval", call_id="t1.s1.c1", approved=True)
+    story.event("tool.started", call_id="t1.s1.c1", name="add", args={})
+    story.staged(c1=Asking("server"))
     story.event("input.requested", question_id="t1.s1.c1.input", call_id="t1.s1.c1", name="add", args={}, output={})
     told = answers.question(story.state, "t1.s1.c1.input")
     assert (told.output, told.foreign) == ({}, True)
@@ -238,7 +238,7 @@ def test_a_trace_tells_what_was_asked_without_the_arguments() -> None:
         "tool.finished",
     ]
     assert size(step.events[2]) < KIB
-    assert size(story.state.events[5]) > 30_000
+    assert size(story.state.log.events[5]) > 30_000
 
 
 def test_timers_are_bounded() -> None:
@@ -249,11 +249,11 @@ def test_timers_are_bounded() -> None:
     assert (len(page.timers), size(page) <= PAGE_BYTES) == (100, True)
     short = Story.new().loaded()
     short.event("timer.set", timer_id="t1", due=AT, note="é" * 2000)
-    assert answers.timers(short.state).timers == short.state.timers
+    assert answers.timers(short.state).timers == short.state.timers.pending
 
 
 def prompt_of(state: SessionState) -> tuple[Prompt, str]:
-    prompt = build_prompt(state, state.steps[-1])
+    prompt = build_prompt(state, state.log.steps[-1])
     return prompt, prompt_sha256(prompt)
 
 
@@ -267,20 +267,26 @@ def test_a_model_that_knows_nothing_is_told_all() -> None:
     state, view = asked(talk(2))
     prompt, sha = prompt_of(state)
     assert answers.model_input(state, ModelInputRequest(step_id="t3.s1")) == ModelInputPage(
-        open=True, known=True, view=view, prompt=prompt, prompt_sha256=sha, start=0, messages=state.transcript
+        open=True, known=True, view=view, prompt=prompt, prompt_sha256=sha, start=0, messages=state.transcript.messages
     )
 
 
 def test_a_model_that_knows_the_beginning_is_told_the_rest() -> None:
     story = talk(2)
-    earlier = story.state.steps[-1].view
+    earlier = story.state.log.steps[-1].view
     state, view = asked(story)
     _, sha = prompt_of(state)
     request = ModelInputRequest(
         step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix, prompt_sha256=sha
     )
     assert answers.model_input(state, request) == ModelInputPage(
-        open=True, known=True, view=view, prompt=None, prompt_sha256=sha, start=3, messages=state.transcript[3:]
+        open=True,
+        known=True,
+        view=view,
+        prompt=None,
+        prompt_sha256=sha,
+        start=3,
+        messages=state.transcript.messages[3:],
     )
 
 
@@ -289,16 +295,16 @@ def test_a_model_that_knows_the_beginning_is_told_the_rest() -> None:
 )
 def test_what_does_not_match_is_told_whole(wrong: dict[str, object]) -> None:
     story = talk(2)
-    earlier = story.state.steps[-1].view
+    earlier = story.state.log.steps[-1].view
     state, _ = asked(story)
     known = {"step_id": "t3.s1", "epoch": earlier.epoch, "after": earlier.count, "prefix": earlier.prefix}
     page = answers.model_input(state, ModelInputRequest.model_validate(known | wrong))
-    assert (page.start, page.messages) == (0, state.transcript)
+    assert (page.start, page.messages) == (0, state.transcript.messages)
 
 
 def test_another_definition_is_another_epoch() -> None:
     story = talk(2)
-    earlier = story.state.steps[-1].view
+    earlier = story.state.log.steps[-1].view
     state, _ = asked(story.loaded(agent("d2")))
     request = ModelInputRequest(step_id="t3.s1", epoch=earlier.epoch, after=earlier.count, prefix=earlier.prefix)
     assert answers.model_input(state, request).start == 0
@@ -321,7 +327,7 @@ def test_a_long_conversation_is_told_in_pages() -> None:
         assert page.prompt is None
         assert size(page) <= PAGE_BYTES + KIB
         messages += page.messages
-    assert tuple(messages) == state.transcript
+    assert tuple(messages) == state.transcript.messages
 
 
 def test_a_step_sees_what_there_was_when_it_began() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.core.state import MAX_QUEUED
+from perdure.workflows.core.state.inbox import MAX_QUEUED
 from tests.support.session_lab import Play, lab_on
 
 pytestmark = pytest.mark.server

@@ -68,7 +68,7 @@ async def test_a_tool_that_fails_with_its_key(lab: Lab, log: io.StringIO) -> Non
     lab.stage.requests.clear()
     lab.stage.plays = [Play("", [("leak", {}), ("leak_typed", {}), ("leak_listed", {})]), Play("done")]
     talk = await lab.start("leaky")
-    async with lab.live.watch(talk.handle.id) as frames:
+    async with lab.live.subscribe(talk.handle.id) as frames:
         events = await talk.turn("go")
         lived = []
         while not frames.empty():

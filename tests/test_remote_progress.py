@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from perdure.gateway.backend.remote_progress import EVERY_S
+from perdure.gateway.live.remote_progress import EVERY_S
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import ToolProgress
-from perdure.workflows.core.plan import Plan
-from perdure.workflows.core.private_changes import CallsPlanned
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.sessions.errors import SessionNotFound, TemporalSilent
+from perdure.workflows.core.calls.call import Asking, Ready
 from tests.support.watching import SESSION, SOON, Session, Viewer, play
 
 ONE, OTHER = "t1.s1.c1", "t1.s1.c2"
@@ -30,7 +30,7 @@ def alone(folder: Path, scene: Scene) -> None:
 def start(session: Session, *calls: str) -> None:
     """A turn with a step that makes these calls, which run."""
     story = session.story.turn().called(*({} for _ in calls))
-    story.note(CallsPlanned(plans={call: Plan(do="run") for call in calls}))
+    story.staged(**{call.rpartition(".")[2]: Ready() for call in calls})
     for call in calls:
         story.event("tool.started", call_id=call, name="add", args={})
     session.poke()
@@ -170,10 +170,10 @@ def test_a_look_that_fails_is_taken_again_and_ends_nothing(tmp_path: Path) -> No
         session.remote[ONE] = ToolProgress(ONE, "page 1")
         start(session, ONE)
         await asyncio.sleep(SOON)
-        session.trouble = "temporal_unavailable"
+        session.trouble = TemporalSilent
         await asyncio.sleep(60)
         assert 8 < session.looks < 20
-        session.trouble = "session_not_found"
+        session.trouble = SessionNotFound
         await asyncio.sleep(10)
         assert (heard(viewer), viewer.ends) == ([], [])
         session.trouble = None
@@ -211,6 +211,7 @@ def test_while_a_person_is_asked_what_became_of_it_nobody_looks(tmp_path: Path, 
         start(session, ONE)
         await asyncio.sleep(5)
         session.remote.clear()
+        session.story.staged(c1=Asking("outcome"))
         session.story.event("input.requested", question_id="q", call_id=ONE, name="add", args={})
         session.poke()
         await asyncio.sleep(SOON)

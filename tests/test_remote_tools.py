@@ -13,15 +13,15 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 import pytest_asyncio
 
-from perdure.gateway.backend.sessions import Backend
 from perdure.gateway.live.watches import Watches
-from perdure.gateway.routes.snapshots import snapshot_json
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.snapshot import whole_snapshot
 from perdure.temporal.stores.blobs import unfold
+from tests.support.items import written
 from tests.support.needs import missing
 from tests.support.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
 from tests.support.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
@@ -173,7 +173,7 @@ def watches(lab: Lab) -> Watches:
         blobs=lab.parts.blobs,
         ask=backend.events,
         look=backend.look,
-        snapshot=lambda session: snapshot_json(backend, lab.parts.blobs, session),
+        snapshot=lambda session: whole_snapshot(backend, lab.parts.blobs, session),
         viewer_queue=1000,
     )
 
@@ -189,7 +189,8 @@ class Reader:
     async def _read(self, gateway: Watches, session: str, after: int | None) -> None:
         async with aclosing(gateway.follow(session, after)) as items:
             async for item in items:
-                self.told.append({"type": item.type, **orjson.loads(item.data)})
+                kind, data = written(item)
+                self.told.append({"type": kind, **data})
                 self._more.set()
 
     def progress(self, call_id: str) -> list[dict[str, Any]]:

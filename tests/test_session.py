@@ -13,13 +13,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
 from perdure.temporal.app.testing.kit import Perdure, Session, assistant, call, failure, result, user
-from perdure.temporal.app.testing.session import message_of
+from perdure.temporal.sessions.content import content_sha256
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.commands import Close, ModelInputRequest, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Text, Usage
-from tests.support.session_lab import ONE_STEP, check, kinds
+from tests.support.session_lab import ONE_STEP, check, kinds, message
 
 pytestmark = pytest.mark.server
 
@@ -41,7 +41,7 @@ async def said_and_new(session: Session, text: str, digest: str | None = None) -
     """Sends a message, under a definition that the gateway has just seen; returns all events since."""
     before = len(await session.events())
     name = f"m{before}"
-    await session.handle.signal(SessionWorkflow.send_message, message_of(text, name, digest or session.new.digest))
+    await session.handle.signal(SessionWorkflow.send_message, message(text, name, digest=digest or session.new.digest))
     await session.turn(name)
     return (await session.events())[before:]
 
@@ -73,7 +73,7 @@ async def test_a_first_message_comes_with_the_session(perdure: Perdure) -> None:
     await session.turn("first")
     assert kinds(await session.events()) == ["session.started", *ONE_STEP]
     receipt = await session.handle.query(SessionWorkflow.receipt, "first")
-    assert (receipt.content_sha256, receipt.cursor, receipt.seq) == ("hi", 0, 6)
+    assert (receipt.content_sha256, receipt.cursor, receipt.seq) == (content_sha256((Text(text="hi"),)), 0, 6)
 
 
 async def test_a_week_between_two_messages_takes_no_time(perdure: Perdure) -> None:

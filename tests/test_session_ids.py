@@ -7,17 +7,17 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue, ValidationError
 
-from perdure.gateway.backend.runs import children_of, runs_of
-from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.bodies import CreateSession
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.runs import children_of, runs_of
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import NewSession
-from perdure.workflows.running.sub_agents import sub_session_id
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ToolFinished
+from perdure.workflows.vocabulary.ids import sub_session_id
 from tests.support.session_client import told
 from tests.support.session_lab import Lab, Play, Talk, lab_on
 
@@ -52,7 +52,7 @@ def test_a_schedule_chooses_none_either() -> None:
 @pytest.mark.parametrize("tenant", ["definitions", "perdure", "~"])
 def test_no_tenant_lies_among_other_blobs(tenant: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
-        Principal(tenant)
+        Caller(tenant)
 
 
 @pytest.mark.server

@@ -10,12 +10,12 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from typer.testing import CliRunner, Result
 
-from perdure.gateway.backend.runs import runs_of
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.server.client import TemporalUnavailable
+from perdure.temporal.sessions.runs import runs_of
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
 from tests.support.dev import Command, Dev, free_ports

@@ -18,10 +18,10 @@ from perdure.gateway.http.sse import (
     EventStreamResponse,
     StreamCut,
     encode,
-    encode_delta,
-    encode_progress,
 )
-from perdure.temporal.live.live import LivePart, StepDelta, StepProgress
+from perdure.gateway.live.items import turn_of
+from perdure.gateway.projections.native import shown
+from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 from tests.support.virtual_time import run
 
 
@@ -43,10 +43,10 @@ def parsed(stream: bytes) -> list[dict[str, str]]:
 
 
 def test_a_frame_to_the_byte() -> None:
-    assert encode("turn.started", {"seq": 7, "a": "é"}, 7, "t1").frame == (
+    assert encode("turn.started", {"seq": 7, "a": "é"}, 7) == (
         b'id: 7\nevent: turn.started\ndata: {"seq":7,"a":"\xc3\xa9"}\n\n'
     )
-    assert encode("step.delta", {}).frame == b"event: step.delta\ndata: {}\n\n"
+    assert encode("step.delta", {}) == b"event: step.delta\ndata: {}\n\n"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_frame_to_the_byte() -> None:
     ],
 )
 def test_hostile_text_stays_inside_its_frame(text: str) -> None:
-    frames = b"".join([OPENING, encode("x", {"text": text, text: 1}, 3).frame, KEEPALIVE, encode("y", {}).frame])
+    frames = b"".join([OPENING, encode("x", {"text": text, text: 1}, 3), KEEPALIVE, encode("y", {})])
     first, second = parsed(frames)
     assert (first["id"], first["event"], json.loads(first["data"])) == ("3", "x", {"text": text, text: 1})
     assert second == {"event": "y", "data": "{}"}
@@ -77,34 +77,33 @@ def test_hostile_text_stays_inside_its_frame(text: str) -> None:
     )
 )
 def test_any_value_is_one_frame_of_three_lines(value: Any) -> None:
-    frame = encode("x", {"value": value}, 3).frame
-    # Readers that split lines as Python does must not find more of them either.
+    frame = encode("x", {"value": value}, 3)
+    # Readers that split lines like Python does must not find more of them either.
     assert len(frame.decode().splitlines()) == 4
     assert json.loads(parsed(frame)[0]["data"]) == {"value": value}
 
 
 @pytest.mark.parametrize("text", ["\ud83d", "a\udc00b", "\udc00\ud83d"])
 def test_a_lone_surrogate_is_replaced(text: str) -> None:
-    for item in (
+    for frame in (
         encode("x", {"text": text, "n": 1}, 3),
-        encode_delta(StepDelta("t1.s1", 1, 0, 0, "text", text)),
-        encode_progress(StepProgress("t1.s1", 1, 1, [LivePart("text", text)])),
+        encode(*shown(StepDelta("t1.s1", 1, 0, 0, "text", text))),
+        encode(*shown(StepProgress("t1.s1", 1, 1, [LivePart("text", text)]))),
     ):
-        (event,) = parsed(item.frame)
-        assert orjson.loads(event["data"]) == orjson.loads(item.data)
+        (event,) = parsed(frame)
+        assert text.encode(errors="replace").decode() in str(orjson.loads(event["data"]))
 
 
 def test_a_long_integer_is_kept_whole() -> None:
-    assert json.loads(encode("x", {"args": {"n": 2**70}, "text": "é\u2028"}).data) == {
-        "args": {"n": 2**70},
-        "text": "é\u2028",
-    }
+    (event,) = parsed(encode("x", {"args": {"n": 2**70}, "text": "é\u2028"}))
+    assert json.loads(event["data"]) == {"args": {"n": 2**70}, "text": "é\u2028"}
 
 
 def test_live_frames_are_what_the_contract_says_and_have_no_id() -> None:
-    delta = encode_delta(StepDelta("t2.s1", 2, 5, 1, "tool_input", '{"a', "add"))
-    assert (delta.seq, delta.turn_id, delta.type) == (None, "t2", "step.delta")
-    assert orjson.loads(delta.data) == {
+    delta = StepDelta("t2.s1", 2, 5, 1, "tool_input", '{"a', "add")
+    (event,) = parsed(encode(*shown(delta)))
+    assert ("id" in event, turn_of(delta), event["event"]) == (False, "t2", "step.delta")
+    assert orjson.loads(event["data"]) == {
         "step_id": "t2.s1",
         "attempt": 2,
         "n": 5,
@@ -113,12 +112,13 @@ def test_live_frames_are_what_the_contract_says_and_have_no_id() -> None:
         "delta": '{"a',
         "name": "add",
     }
-    assert "name" not in orjson.loads(encode_delta(StepDelta("t2.s1", 2, 5, 0, "text", "x")).data)
+    assert "name" not in shown(StepDelta("t2.s1", 2, 5, 0, "text", "x"))[1]
 
     parts = [LivePart("reasoning", "hm"), LivePart("text", "yes"), LivePart("tool_input", '{"a', "add")]
-    snapshot = encode_progress(StepProgress("t2.s1", 2, 6, parts))
-    assert (snapshot.seq, snapshot.turn_id, snapshot.type) == (None, "t2", "step.snapshot")
-    assert orjson.loads(snapshot.data) == {
+    progress = StepProgress("t2.s1", 2, 6, parts)
+    (event,) = parsed(encode(*shown(progress)))
+    assert ("id" in event, turn_of(progress), event["event"]) == (False, "t2", "step.snapshot")
+    assert orjson.loads(event["data"]) == {
         "step_id": "t2.s1",
         "attempt": 2,
         "n": 6,

@@ -4,13 +4,17 @@ import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.core.step import FinishedStep, finished_step
+from perdure.workflows.core.changes import Stamp
+from perdure.workflows.core.step import finished_step
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
 from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.running.failures import step_failure
+from perdure.workflows.vocabulary.events import StepFinished
 from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolError, Usage
 from tests.support.core import AT, Story
 
+STAMP = Stamp(seq=5, at=AT, turn_id="t1")
 HALF = (Text(text="Once upon"),)
 USAGE = Usage(input_tokens=10, output_tokens=5)
 
@@ -31,6 +35,11 @@ def activity_error(cause: BaseException) -> ActivityError:
     )
     error.__cause__ = cause
     return error
+
+
+def finished(opened: StepRecord, outcome: StepOutput | ActivityError, stopping: bool) -> StepFinished:
+    ended = step_failure(outcome) if isinstance(outcome, ActivityError) else outcome
+    return finished_step(opened, ended, stopping, STAMP)
 
 
 def partial(*, lost: int = 0, streaming: bool = True, parts: tuple[Part, ...] = (), attempt: int = 2) -> Any:
@@ -58,48 +67,44 @@ def output(**fields: Any) -> StepOutput:
 
 
 def test_a_whole_answer() -> None:
-    assert finished_step(record(), output(), False, AT) == FinishedStep(
-        {
-            "step_id": "t1.s1",
-            "message": message(*HALF),
-            "stop": "end",
-            "model": "demo/main",
-            "usage": USAGE,
-            "cost_usd": 0.25,
-            "timing": Timing(first_token_ms=1, total_ms=2),
-            "attempt": 1,
-            "request_sha256": "abc",
-        },
-        tools_digest="tools",
+    assert finished(record(), output(), False) == StepFinished(
+        **STAMP,
+        step_id="t1.s1",
+        message=message(*HALF),
+        stop="end",
+        model="demo/main",
+        usage=USAGE,
+        cost_usd=0.25,
+        timing=Timing(first_token_ms=1, total_ms=2),
+        attempt=1,
+        request_sha256="abc",
     )
 
 
 def test_a_stopped_answer_is_kept() -> None:
-    step = finished_step(record(), output(stop="stopped"), True, AT)
-    assert (step.event["message"], step.event["stop"]) == (message(*HALF, stopped=True), "stopped")
-    assert (step.stopped, step.error) == (True, None)
+    step = finished(record(), output(stop="stopped"), True)
+    assert (step.message, step.stop) == (message(*HALF, stopped=True), "stopped")
 
 
 def test_a_whole_answer_stays_whole_though_the_turn_is_stopped() -> None:
-    step = finished_step(record(), output(), True, AT)
-    assert (step.event["message"], step.event["stop"], step.stopped) == (message(*HALF), "end", False)
+    step = finished(record(), output(), True)
+    assert (step.message, step.stop) == (message(*HALF), "end")
 
 
 def test_a_failure_for_good() -> None:
     cause = ApplicationError("No such model.", partial(lost=1), type="model_not_found", non_retryable=True)
-    assert finished_step(record(), activity_error(cause), False, AT) == FinishedStep(
-        {
-            "step_id": "t1.s1",
-            "message": message(),
-            "stop": "error",
-            "model": "demo/main",
-            "usage": Usage(),
-            "cost_usd": 1.0,
-            "timing": Timing(total_ms=0),
-            "attempt": 2,
-            "request_sha256": None,
-        },
-        error=ToolError(type="model_not_found", message="No such model."),
+    assert step_failure(activity_error(cause)).error == ToolError(type="model_not_found", message="No such model.")
+    assert finished(record(), activity_error(cause), False) == StepFinished(
+        **STAMP,
+        step_id="t1.s1",
+        message=message(),
+        stop="error",
+        model="demo/main",
+        usage=Usage(),
+        cost_usd=1.0,
+        timing=Timing(total_ms=0),
+        attempt=2,
+        request_sha256=None,
     )
 
 
@@ -114,9 +119,9 @@ def test_a_failure_for_good() -> None:
     ],
 )
 def test_a_stop_keeps_what_the_last_heartbeat_held(cause: BaseException) -> None:
-    step = finished_step(record(), activity_error(cause), True, AT)
-    assert step.event["message"] == message(*HALF, stopped=True)
-    assert (step.event["stop"], step.event["attempt"], step.event["cost_usd"], step.error) == ("stopped", 3, 0.5, None)
+    step = finished(record(), activity_error(cause), True)
+    assert step.message == message(*HALF, stopped=True)
+    assert (step.stop, step.attempt, step.cost_usd) == ("stopped", 3, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +138,12 @@ def test_a_stop_keeps_what_the_last_heartbeat_held(cause: BaseException) -> None
 )
 def test_failures_have_a_type(cause: BaseException, error: tuple[str, str, bool]) -> None:
     kind, words, retryable = error
-    step = finished_step(record(), activity_error(cause), False, AT)
-    assert step.error == ToolError(type=kind, message=words, retryable=retryable)
+    found = step_failure(activity_error(cause)).error
+    assert found == ToolError(type=kind, message=words, retryable=retryable)
 
 
 def test_a_failure_of_a_whole_book_is_shortened() -> None:
-    step = finished_step(record(), activity_error(ApplicationError("x" * 1_000_000, type="odd")), False, AT)
-    assert step.error is not None
-    assert len(step.error.message) < 3000
+    assert len(step_failure(activity_error(ApplicationError("x" * 1_000_000, type="odd"))).error.message) < 3000
 
 
 @pytest.mark.parametrize(
@@ -157,8 +160,8 @@ def test_a_failure_of_a_whole_book_is_shortened() -> None:
 def test_lost_attempts_are_charged_what_was_reserved(
     cost: float | None, lost: int, reserved: float | None, charged: float | None
 ) -> None:
-    step = finished_step(record(reserved), output(cost_usd=cost, lost=lost), False, AT)
-    assert step.event["cost_usd"] == charged
+    step = finished(record(reserved), output(cost_usd=cost, lost=lost), False)
+    assert step.cost_usd == charged
 
 
 LOST = Spent(usage=Usage(input_tokens=100, output_tokens=2), cost_usd=0.125)
@@ -166,9 +169,9 @@ SENT = Spent(usage=Usage(input_tokens=7), cost_usd=0.0625)
 
 
 def test_attempts_that_told_what_they_cost_are_charged_that() -> None:
-    step = finished_step(record(), output(before=LOST + LOST), False, AT)
-    assert (step.event["usage"], step.event["cost_usd"]) == (Usage(input_tokens=210, output_tokens=9), 0.5)
-    assert finished_step(record(), output(before=Spent(cost_usd=None)), False, AT).event["cost_usd"] is None
+    step = finished(record(), output(before=LOST + LOST), False)
+    assert (step.usage, step.cost_usd) == (Usage(input_tokens=210, output_tokens=9), 0.5)
+    assert finished(record(), output(before=Spent(cost_usd=None)), False).cost_usd is None
 
 
 @pytest.mark.parametrize("stopping", [False, True])
@@ -179,9 +182,9 @@ def test_so_are_those_of_a_step_that_failed(stopping: bool) -> None:
         ApplicationError("x", told, type="odd"),
         CancelledError("gone", told),
     ):
-        event = finished_step(record(), activity_error(cause), stopping, AT).event
+        event = finished(record(), activity_error(cause), stopping)
         # The attempt that is only counted came from an older worker.
-        assert (event["usage"], event["cost_usd"]) == (Usage(input_tokens=200, output_tokens=4), 0.75)
+        assert (event.usage, event.cost_usd) == (Usage(input_tokens=200, output_tokens=4), 0.75)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +198,10 @@ def test_so_are_those_of_a_step_that_failed(stopping: bool) -> None:
 )
 def test_an_attempt_that_died_without_a_word_is_charged_its_input(cause: BaseException, silent: bool) -> None:
     opened = record().model_copy(update={"sent": SENT})
-    event = finished_step(opened, activity_error(cause), True, AT).event
-    assert (event["usage"], event["cost_usd"]) == ((SENT.usage, SENT.cost_usd) if silent else (Usage(), 0.0))
+    event = finished(opened, activity_error(cause), True)
+    assert (event.usage, event.cost_usd) == ((SENT.usage, SENT.cost_usd) if silent else (Usage(), 0.0))
     # For a step opened before this was recorded, the reserved amount counts.
-    assert finished_step(record(), activity_error(cause), True, AT).event["cost_usd"] == (0.5 if silent else 0.0)
+    assert finished(record(), activity_error(cause), True).cost_usd == (0.5 if silent else 0.0)
 
 
 def test_what_older_workers_wrote_is_read_and_what_is_unset_is_not_written() -> None:
@@ -209,11 +212,11 @@ def test_what_older_workers_wrote_is_read_and_what_is_unset_is_not_written() -> 
 
 
 def test_the_providers_own_word_is_told_where_there_is_one() -> None:
-    assert finished_step(record(), output(stop="other", stop_raw="odd"), False, AT).event["stop_raw"] == "odd"
-    assert "stop_raw" not in finished_step(record(), output(), False, AT).event
+    assert finished(record(), output(stop="other", stop_raw="odd"), False).stop_raw == "odd"
+    assert finished(record(), output(), False).stop_raw is None
 
 
 def test_details_that_are_not_ours_are_passed_over() -> None:
     cause = ApplicationError("x", "words", {"attempt": "many"}, partial(lost=1, streaming=False, attempt=2), type="odd")
-    step = finished_step(record(), activity_error(cause), False, AT)
-    assert (step.event["attempt"], step.event["cost_usd"]) == (2, 0.5)
+    step = finished(record(), activity_error(cause), False)
+    assert (step.attempt, step.cost_usd) == (2, 0.5)

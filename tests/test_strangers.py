@@ -6,6 +6,7 @@ Each of these attempts names a program that would leave a file behind if it were
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.store import Definitions, digest
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.state import begin
+from perdure.workflows.core.state.session import new_state
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.tools import McpAddress, McpServer, McpTool
 from perdure.workflows.protocol.activities import TASK_QUEUE, CallMcpToolInput
@@ -123,7 +124,8 @@ async def test_a_session_whose_state_was_made_up(lab: Lab, tmp_path: Path) -> No
         mcp={"shop_add": McpTool(server=0, tool="add")},
     )
     new = NewSession(tenant="lab", session_id=uuid.uuid4().hex, agent="shop", digest=known.digest)
-    state = begin(new, datetime.now(UTC)).model_copy(update={"loaded": made_up, "agents": {known.digest: made_up}})
+    begun = new_state(new, datetime.now(UTC))
+    state = replace(begun, slot=replace(begun.slot, loaded=made_up, kept={known.digest: made_up}))
     await lab.client.start_workflow(
         SessionWorkflow.run,
         SessionInput(carried=state),

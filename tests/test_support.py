@@ -5,7 +5,8 @@ import pytest
 
 from perdure.temporal.app.testing.kit import Perdure, Session
 from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
-from perdure.workflows.vocabulary.parts import By, ToolResult
+from perdure.workflows.vocabulary.parts import ToolResult
+from perdure.workflows.vocabulary.questions import By
 
 pytestmark = pytest.mark.server
 

@@ -1,6 +1,7 @@
 """Which timer fires when: a property of the pure core, and continue-as-new with a timer set on a real server."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import strategies as st
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.settings import Settings
-from perdure.workflows.core.private_changes import (
+from perdure.workflows.core.actions import RenewAgent, Rest, StartTurn, WakeUp
+from perdure.workflows.core.changes import (
     AgentLoaded,
+    AgentRenewed,
+    RenewalAsked,
     TimerDue,
 )
-from perdure.workflows.core.turn import Rest, StartTurn, WakeUp, next_action
+from perdure.workflows.core.next_action import next_action
+from perdure.workflows.core.state.inbox import Inbox
+from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.commands import Timer
 from tests.support.core import AT, Story, agent
 from tests.support.session_lab import Lab, Play, ends, kinds, open_lab
@@ -33,7 +39,7 @@ def test_those_that_are_due_fire_in_the_order_of_their_times_after_what_people_s
         Timer(timer_id=f"w{number}", due=AT + timedelta(minutes=minute), note="x")
         for number, minute in enumerate(minutes)
     )
-    story.state = story.state.model_copy(update={"timers": timers})
+    story.state = replace(story.state, timers=Timers(pending=timers))
     assert next_action(story.state) == Rest(min(timer.due for timer in timers))
     for timer in timers:
         if timer.due <= AT + timedelta(minutes=now):
@@ -41,9 +47,13 @@ def test_those_that_are_due_fire_in_the_order_of_their_times_after_what_people_s
     if message:
         story.accepted(id="m1")
         assert isinstance(next_action(story.state), StartTurn)
-        story.state = story.state.model_copy(update={"inbox": ()})
+        story.state = replace(story.state, inbox=Inbox())
     fired: list[Timer] = []
-    while isinstance(action := next_action(story.state), WakeUp):
+    while isinstance(action := next_action(story.state), WakeUp | RenewAgent):
+        if isinstance(action, RenewAgent):
+            story.note(RenewalAsked(timer_id=action.timer.timer_id), AgentRenewed(digest=None))
+            assert next_action(story.state) == WakeUp(action.timer)
+            continue
         fired.append(action.timer)
         story.event("timer.fired", timer_id=action.timer.timer_id)
     assert [timer.timer_id for timer in fired] == [

@@ -7,11 +7,11 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.temporal.app.testing.kit import Perdure
-from perdure.temporal.app.testing.session import message_of
-from perdure.workflows.running.timers import read_wake_up
+from perdure.workflows.core.session_tools import read_wake_up
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import AgentUpdated
 from perdure.workflows.vocabulary.parts import ToolError
+from tests.support.session_lab import message
 
 pytestmark = pytest.mark.server
 
@@ -111,7 +111,7 @@ async def test_it_wakes_up_as_its_agent_is_by_then(perdure: Perdure) -> None:
     perdure.model.says("Looked.")
     session = await perdure.session("support")
     other = (await perdure.session("assistant")).new.digest
-    await session.handle.signal(SessionWorkflow.send_message, message_of("Look later.", "m1", other))
+    await session.handle.signal(SessionWorkflow.send_message, message("Look later.", "m1", digest=other))
     await session.turn("m1")
     await perdure.later(days=4)
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import TurnFinished
 from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, check, ends, kinds
 from tests.support.tool_lab import begin, end, error, outcome, results, shop_lab, turn
@@ -295,7 +295,7 @@ async def test_what_a_tool_tells_goes_to_viewers_and_not_into_history(
     lab: Lab, talk: Talk, ledger: str, tool: str
 ) -> None:
     said: list[ToolProgress] = []
-    async with asyncio.timeout(PATIENCE_S), lab.live.watch(talk.handle.id) as frames:
+    async with asyncio.timeout(PATIENCE_S), lab.live.subscribe(talk.handle.id) as frames:
         await begin(talk, (tool, {"ledger": ledger, "until": "go"}))
         while len(said) < 3:
             frame = await frames.get()

@@ -1,11 +1,10 @@
-from typing import Any
-
 import pytest
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, ServerError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
-from perdure.workflows.core.tool_failures import as_data, is_final
+from perdure.workflows.core.calls.ended import is_final
 from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.running.tool_failures import as_data
 from perdure.workflows.vocabulary.parts import ToolError
 
 
@@ -76,7 +75,7 @@ def test_a_long_message_is_told_in_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "idempotent", "once"),
+    ("kind", "idempotent", "after_once"),
     [
         ("timeout", False, False),
         ("sold_out", False, False),
@@ -89,8 +88,8 @@ def test_a_long_message_is_told_in_short() -> None:
         ("result_too_large", False, True),
     ],
 )
-def test_after_some_failures_no_fallback_is_tried(kind: str, idempotent: bool, once: bool) -> None:
-    def final(**fields: Any) -> bool:
-        return is_final(ToolError(type=kind, message="x"), ToolUse.model_validate({"name": "pay", **fields}))
+def test_after_some_failures_no_fallback_is_tried(kind: str, idempotent: bool, after_once: bool) -> None:
+    def final(*, once: bool) -> bool:
+        return is_final(ToolError(type=kind, message="x"), once=once)
 
-    assert (final(), final(side_effects="once")) == (idempotent, once)
+    assert (final(once=False), final(once=True)) == (idempotent, after_once)

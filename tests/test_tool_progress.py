@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.live.tool_progress import read_progress
 
 

@@ -17,7 +17,7 @@ from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterc
 from perdure.activities.tools import runner as tool_runner
 from perdure.activities.tools.runner import ToolRunner
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
 from perdure.workflows.protocol.commands import Stop
 from perdure.workflows.session import SessionWorkflow
 from tests.support.session_lab import Lab, Play, Talk, check, lab_on

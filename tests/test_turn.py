@@ -3,23 +3,14 @@ from typing import Any
 
 import pytest
 
-from perdure.workflows.core.plan import Plan
-from perdure.workflows.core.private_changes import (
-    AgentFailed,
-    CallsPlanned,
-    CloseRequested,
-    Configured,
-    QuestionSettled,
-    StopRequested,
-    ToolsChanged,
-    TurnBroken,
-)
-from perdure.workflows.core.turn import (
+from perdure.workflows.core.actions import (
     AbandonTools,
     Action,
     Ask,
     CallModel,
     CloseSession,
+    EndCalls,
+    EndModelCall,
     Exit,
     FinishTurn,
     LoadAgent,
@@ -28,9 +19,21 @@ from perdure.workflows.core.turn import (
     RunTools,
     StartTurn,
     Wait,
-    next_action,
-    reserve,
 )
+from perdure.workflows.core.budget import reserve
+from perdure.workflows.core.calls.call import Asking, Begin, Ending, Given, Ready
+from perdure.workflows.core.changes import (
+    AgentFailed,
+    AgentLoading,
+    CloseRequested,
+    Configured,
+    QuestionSettled,
+    StepEnding,
+    StopRequested,
+    ToolsChanged,
+    TurnBroken,
+)
+from perdure.workflows.core.next_action import next_action
 from perdure.workflows.definition.agent import Limits, Price, SessionLimits, TurnLimits
 from perdure.workflows.protocol.commands import Nudge
 from perdure.workflows.vocabulary.parts import StopReason, Text, ToolError
@@ -65,9 +68,7 @@ def tools(*, parallel_calls: int = 32, **fields: Any) -> Story:
 
 def planned(story: Story, count: int = 2, *, ask: int = 0) -> Story:
     """A plan for the first `count` calls, of which the first `ask` need approval."""
-    plan = Plan(do="ask", asks="approval")
-    plans = {c.call_id: plan if n < ask else Plan(do="run") for n, c in enumerate(CALLS[:count])}
-    return story.note(CallsPlanned(plans=plans))
+    return story.staged(**{f"c{n}": Asking("approval") if n <= ask else Ready() for n in range(1, count + 1)})
 
 
 def asking(until: datetime | None = None) -> Story:
@@ -88,13 +89,24 @@ def allowed(**args: int) -> Story:
     """The first call is approved, and the second runs."""
     story = running(asking(), 2)
     question_id = "t1.s1.c1.approval"
-    story.note(QuestionSettled(question_id=question_id, answer_id="a1", args=dict(args) or None))
+    story.note(QuestionSettled(question_id=question_id, answer_id="a1", given=Given(dict(args)) if args else None))
     story.event("approval.resolved", question_id=question_id, call_id="t1.s1.c1", approved=True)
     return story
 
 
 def only_running() -> Story:
     return running(planned(tools()), 1).result("t1.s1.c2")
+
+
+def ending() -> Story:
+    call = only_running().note(STOP)
+    return call.staged(c1=Ending(Begin(), AT, AT))
+
+
+def open_step() -> Story:
+    story = ready().turn()
+    story.open()
+    return story
 
 
 def waits(call_id: str, *, until: datetime) -> Wait:
@@ -125,7 +137,7 @@ def actions() -> list[tuple[str, Story, Action]]:
         ("a newer definition is loaded before the turn", ready().accepted(digest="d2"), LoadAgent("d2")),
         ("so is one that was asked for", ready().note(Configured(digest="d2")), LoadAgent("d2")),
         ("other tools are loaded while it rests", ready().note(ToolsChanged()), LoadAgent("d1")),
-        ("the first message comes first", asked, StartTurn(asked.state.inbox[0])),
+        ("the first message comes first", asked, StartTurn(asked.state.inbox.messages[0])),
         ("a turn calls the model", first, model(first, "t1.s1")),
         ("by the role that is configured", first_as(), model(first_as(), "t1.s1", "other")),
         ("a whole answer ends the turn", stepped(), FinishTurn("done")),
@@ -144,10 +156,20 @@ def actions() -> list[tuple[str, Story, Action]]:
         ("the others wait", running(planned(tools(parallel_calls=1)), 1), Wait(frozenset(["t1.s1.c1"]))),
         ("as many as the tool lets", planned(tools(tools=[{"add": {"parallel": 1}}])), RunTools(CALLS[:1])),
         ("a stop ends what runs last", running(planned(tools()), 1).note(STOP), AbandonTools(CALLS[1:])),
-        ("and waits for it", only_running().note(STOP), Wait(frozenset(["t1.s1.c1"]), cancel=True)),
+        ("and ends it", only_running().note(STOP), EndCalls(CALLS[:1])),
+        ("and waits for it, but not for ever", ending(), Wait(frozenset(["t1.s1.c1"]), until=AT)),
+        ("a model call is waited for", open_step(), Wait(frozenset(["t1.s1"]))),
+        ("whatever comes meanwhile", open_step().accepted("ho", "m2"), Wait(frozenset(["t1.s1"]))),
+        ("a stop ends it", open_step().note(STOP), EndModelCall("t1.s1")),
+        ("once", open_step().note(STOP, StepEnding()), Wait(frozenset(["t1.s1"]))),
+        (
+            "a definition that is being loaded is waited for",
+            new().note(AgentLoading(), CLOSE),
+            Wait(frozenset(["agent"])),
+        ),
         ("a stop takes questions back", asking().note(STOP), AbandonTools(CALLS)),
         ("so does what breaks the turn", asking().note(BROKEN), AbandonTools(CALLS)),
-        ("while it breaks, what runs ends", only_running().note(BROKEN), Wait(frozenset(["t1.s1.c1"]), cancel=True)),
+        ("while it breaks, what runs ends", only_running().note(BROKEN), EndCalls(CALLS[:1])),
         ("their results are told to the model", answered_tools(), model(answered_tools(), "t1.s2")),
         ("other tools are loaded between steps", answered_tools().note(ToolsChanged()), LoadAgent("d1")),
         ("but not before tools that wait", planned(tools()).note(ToolsChanged()), RunTools(CALLS)),
@@ -180,7 +202,7 @@ def newer_in_turn() -> Story:
 def not_loaded_turn() -> Story:
     story = new().accepted().note(NOT_LOADED)
     story.event("turn.started", turn_id="t1", cause="message")
-    story.event("message.added", message=story.state.inbox[0])
+    story.event("message.added", message=story.state.inbox.messages[0])
     return story
 
 

@@ -5,8 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.gateway.backend.turnstile import Turnstile
-from perdure.gateway.http.problems import Problem
+from perdure.temporal.sessions.errors import Overloaded
+from perdure.temporal.sessions.turnstile import Turnstile
 
 
 class Visitors:
@@ -31,9 +31,9 @@ class Visitors:
             async with self._turnstile.turn(session):
                 self.served.append(session)
                 await self._ends[number].wait()
-        except Problem as problem:
+        except Overloaded as error:
             self.refused.append(session)
-            self.codes.add(problem.code)
+            self.codes.add(error.code)
 
     async def settled(self) -> None:
         for _ in range(5):

@@ -14,13 +14,13 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.session import SessionWorkflow
@@ -266,6 +266,6 @@ class Unversioned:
         """The outcome of a query to the session; a gateway sends a message only after an answer."""
         try:
             await self._backend.events(talk.handle.id, 0)
-        except Problem as problem:
-            return problem.code
+        except SessionError as error:
+            return error.code
         return "answered"

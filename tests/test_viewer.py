@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from perdure.gateway.projections.native import event_json, message_json, question_json
+from perdure.temporal.sessions.event_json import event_json, message_json, question_json
+from perdure.temporal.sessions.hydrate import whole_event, whole_message, whole_question
 from perdure.temporal.stores.blobs import LocalBlobs, fold, fold_part
 from perdure.workflows.vocabulary.events import Event, Events
 from perdure.workflows.vocabulary.parts import (
@@ -15,13 +16,13 @@ from perdure.workflows.vocabulary.parts import (
     Message,
     Native,
     Part,
-    Question,
     Reasoning,
     Text,
     ToolCall,
     ToolError,
     ToolResult,
 )
+from perdure.workflows.vocabulary.questions import Question
 from tests.support.core import AT, Story
 
 SESSION = "acme/s1"
@@ -43,16 +44,18 @@ def event(kind: str, **fields: Any) -> Event:
 
 
 async def test_a_message_is_neutral_and_without_what_is_absent(blobs: LocalBlobs) -> None:
-    shown = await message_json(
-        message(
-            Reasoning(text="hm", native=NATIVE),
-            Text(text="hello", native=NATIVE),
-            ToolCall(call_id="t1.s1.c1", name="add", args={}, args_raw="{a", native=NATIVE),
-            ToolResult(call_id="t1.s1.c1", name="add", output={"native": 1, "blob": None}),
-            File(uri="https://a/b.png", media_type="image/png", name="b.png"),
-            Data(name="row", value={"args_raw": [1]}),
-        ),
-        blobs,
+    shown = message_json(
+        await whole_message(
+            message(
+                Reasoning(text="hm", native=NATIVE),
+                Text(text="hello", native=NATIVE),
+                ToolCall(call_id="t1.s1.c1", name="add", args={}, args_raw="{a", native=NATIVE),
+                ToolResult(call_id="t1.s1.c1", name="add", output={"native": 1, "blob": None}),
+                File(uri="https://a/b.png", media_type="image/png", name="b.png"),
+                Data(name="row", value={"args_raw": [1]}),
+            ),
+            blobs,
+        )
     )
 
     assert shown == {
@@ -79,7 +82,7 @@ async def test_a_message_is_neutral_and_without_what_is_absent(blobs: LocalBlobs
 
 
 async def test_a_stopped_message_says_so(blobs: LocalBlobs) -> None:
-    assert (await message_json(message(stopped=True), blobs))["stopped"] is True
+    assert (message_json(await whole_message(message(stopped=True), blobs)))["stopped"] is True
 
 
 @pytest.mark.parametrize(
@@ -99,8 +102,8 @@ async def test_a_folded_part_is_shown_whole(blobs: LocalBlobs, tmp_path: Path, p
     kept = message(*await fold(blobs, SESSION, (Text(text="short"), part)))
     assert kept.parts[1].blob is not None
 
-    # Another process, which has not just written the blob.
-    shown = await message_json(kept, LocalBlobs(tmp_path))
+    # Another process, that has not just written the blob.
+    shown = message_json(await whole_message(kept, LocalBlobs(tmp_path)))
     assert shown["parts"] == [
         {"type": "text", "text": "short"},
         part.model_dump(mode="json", exclude={"native", "blob", "args_raw"}),
@@ -112,7 +115,8 @@ async def test_a_folded_tool_result_is_shown_whole_in_its_event(blobs: LocalBlob
     folded = await fold_part(blobs, SESSION, result)
     assert isinstance(folded.blob, BlobRef)
 
-    shown = await event_json(event("tool.finished", call_id="c1", name="add", result=folded, duration_ms=1.5), blobs)
+    finished = event("tool.finished", call_id="c1", name="add", result=folded, duration_ms=1.5)
+    shown = event_json(await whole_event(finished, blobs))
     assert shown == {
         "type": "tool.finished",
         "seq": 3,
@@ -131,7 +135,7 @@ async def test_folded_arguments_are_shown_whole(blobs: LocalBlobs, kind: str) ->
     assert folded.blob is not None
     about = {"call_id": "c1", "name": "add", "args": {}, "blob": folded.blob}
     asked = {"question_id": "q1"} if kind != "tool.started" else {}
-    shown = await event_json(event(kind, **about, **asked), blobs)
+    shown = event_json(await whole_event(event(kind, **about, **asked), blobs))
     assert shown["args"] == {"text": LONG, "prompt": "When?"}
     # Only questions have a prompt.
     assert (shown.get("prompt"), "blob" in shown) == ("When?" if kind == "input.requested" else None, False)
@@ -140,31 +144,34 @@ async def test_folded_arguments_are_shown_whole(blobs: LocalBlobs, kind: str) ->
 async def test_a_question_s_folded_arguments_are_shown_whole(blobs: LocalBlobs) -> None:
     folded = await fold_part(blobs, SESSION, ToolCall(call_id="c1", name="add", args={"text": LONG, "prompt": "When?"}))
     question = Question(question_id="q1", kind="input", call_id="c1", name="add", args={}, blob=folded.blob)
-    shown = await question_json(question, blobs)
+    shown = question_json(await whole_question(question, blobs))
     assert shown == {
         "question_id": "q1",
         "kind": "input",
+        "subject": "call",
         "call_id": "c1",
         "name": "add",
         "args": {"text": LONG, "prompt": "When?"},
         "prompt": "When?",
     }
-    approval = await question_json(question.model_copy(update={"kind": "approval"}), blobs)
+    approval = question_json(await whole_question(question.model_copy(update={"kind": "approval"}), blobs))
     assert "prompt" not in approval
 
 
 async def test_what_is_not_known_is_null_and_what_there_is_not_is_absent(blobs: LocalBlobs) -> None:
-    shown = await event_json(event("turn.finished", reason="done", usage={}, cost_usd=None), blobs)
+    shown = event_json(await whole_event(event("turn.finished", reason="done", usage={}, cost_usd=None), blobs))
     assert shown["cost_usd"] is None
     assert "error" not in shown
     error = {"type": "x", "message": "y", "retryable": False}
-    shown = await event_json(event("turn.finished", reason="failed", usage={}, cost_usd=0.5, error=error), blobs)
+    shown = event_json(
+        await whole_event(event("turn.finished", reason="failed", usage={}, cost_usd=0.5, error=error), blobs)
+    )
     assert shown["error"] == error
 
 
 async def test_the_words_of_the_contract(blobs: LocalBlobs) -> None:
     change = {"step_id": "t1.s1", "from": "demo/a", "to": "demo/b", "reason": "configured"}
-    shown = await event_json(event("model.switched", **change), blobs)
+    shown = event_json(await whole_event(event("model.switched", **change), blobs))
     assert {name: shown[name] for name in change} == change
 
 
@@ -172,7 +179,7 @@ async def test_every_event_of_a_session_is_flat_and_carries_its_message_neutrall
     story = Story.new(inputs={"name": "Ann"}).loaded().turn("what is it?")
     story.open()
     story.answered(Text(text="it is", native=NATIVE)).finished()
-    shown = [await event_json(one, blobs) for one in story.state.events]
+    shown = [event_json(await whole_event(one, blobs)) for one in story.state.log.events]
 
     assert [one["type"] for one in shown] == [
         "session.started",

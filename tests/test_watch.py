@@ -7,7 +7,8 @@ import pytest
 
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import StepDelta
+from perdure.temporal.live.frames import StepDelta
+from perdure.temporal.sessions.errors import NoWorker, SessionNotFound
 from perdure.workflows.core import fold as state_module
 from tests.support.core import Story
 from tests.support.watching import DONE, SESSION, SOON, TURN, Session, Viewer, play
@@ -261,7 +262,7 @@ def test_a_worker_that_is_away_costs_time_and_no_viewer(tmp_path: Path) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
         viewer = Viewer(session, gateway)
         await asyncio.sleep(SOON)
-        session.trouble = "no_worker"
+        session.trouble = NoWorker
         session.live.poke(SESSION)
         await asyncio.sleep(60)
         assert (viewer.ends, gateway.viewers) == ([], 1)
@@ -281,7 +282,7 @@ def test_a_session_that_is_erased_cuts_its_viewers(tmp_path: Path) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
         viewer = Viewer(session, gateway)
         await asyncio.sleep(SOON)
-        session.trouble = "session_not_found"
+        session.trouble = SessionNotFound
         session.live.poke(SESSION)
         await asyncio.sleep(SOON)
         assert viewer.ends == ["cut"]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perdure.gateway.live.watches import Watches
+from perdure.temporal.sessions.errors import NoWorker, TooMany
 from tests.support.virtual_time import run
 from tests.support.watching import SESSION, Session, Viewer, watches
 
@@ -106,7 +107,7 @@ def happen(session: Session, gateway: Watches, here: list[Viewer], act: Act) -> 
         case "leave" if here:
             here.pop(act.number % len(here)).task.cancel()
         case "away" | "back":
-            session.trouble = ("no_worker", "too_many")[act.number % 2] if act.what == "away" else None
+            session.trouble = (NoWorker, TooMany)[act.number % 2] if act.what == "away" else None
         case "delay":
             session.delay = (0.001, 0.01, 0.5)[act.number % 3]
         case _:

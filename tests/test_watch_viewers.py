@@ -5,10 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from perdure.gateway.http.sse import StreamCut, encode
+from perdure.gateway.http.sse import StreamCut
 from perdure.gateway.live import watch as module
+from perdure.gateway.live.items import Item
+from perdure.gateway.live.viewer import Viewer as StreamViewer
 from perdure.gateway.live.watches import Watches
+from perdure.gateway.projections.frames import frames_of
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.sessions.errors import NoWorker
 from perdure.workflows.core import fold as state_module
+from perdure.workflows.vocabulary.events import SessionClosed
+from tests.support.core import AT
 from tests.support.virtual_time import run
 from tests.support.watching import SESSION, SOON, TURN, Session, Viewer, play
 
@@ -52,6 +59,34 @@ def test_two_viewers_share_one_query(tmp_path: Path) -> None:
         await asyncio.sleep(SOON)
         assert again.seqs == [2, 3]
         assert len(session.asked) - asked == 1
+
+    play(tmp_path, scene)
+
+
+def test_an_item_is_encoded_once_for_all_viewers(tmp_path: Path) -> None:
+    async def scene(session: Session, gateway: Watches) -> None:
+        sent: list[list[bytes]] = [[], [], []]
+
+        async def read(frames: list[bytes]) -> None:
+            async for frame in frames_of(gateway.follow(SESSION, 1)):
+                frames.append(frame)
+
+        readers = [asyncio.create_task(read(frames)) for frames in sent]
+        await asyncio.sleep(SOON)
+        session.turn()
+        session.open()
+        await asyncio.sleep(SOON)
+        session.begin()
+        session.say("a", "b")
+        session.close()
+        await asyncio.sleep(SOON)
+        await asyncio.gather(*readers)
+        first = sent[0]
+        assert [frame.count(b"event: step.delta") for frame in first] == [0, 0, 0, 1, 1, 0]
+        for other in sent[1:]:
+            assert len(other) == len(first)
+            # Not merely equal.
+            assert all(one is same for one, same in zip(first, other, strict=True))
 
     play(tmp_path, scene)
 
@@ -171,7 +206,7 @@ def test_a_closed_session_ends_its_streams(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["acme/unknown", SESSION])
 def test_a_session_that_cannot_be_asked_is_a_problem_before_the_first_item(tmp_path: Path, name: str) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
-        session.trouble = "no_worker"
+        session.trouble = NoWorker
         viewer = Viewer(session, gateway, name=name)
         await asyncio.sleep(SOON)
         assert viewer.ends == ["no_worker" if name == SESSION else "session_not_found"]
@@ -233,11 +268,11 @@ def test_a_watch_keeps_a_bounded_tail(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_viewer_that_was_cut_keeps_nothing() -> None:
     async def scene() -> None:
-        viewer = module.Viewer(0, limit=2)
+        viewer = StreamViewer(0, limit=2)
         viewer.live = True
         for seq in range(1, 4):
-            viewer.offer(encode("x", {}, seq))
-        viewer.offer(encode("x", {}))
+            viewer.offer(Item(SessionClosed(seq=seq, at=AT, reason="x")))
+        viewer.offer(Item(ToolProgress("t1.s1.c1", "x")))
         viewer.offer(None)
         with pytest.raises(StreamCut):
             await viewer.read()

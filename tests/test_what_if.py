@@ -3,6 +3,7 @@ provider."""
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,27 @@ async def test_the_last_turn_with_another_definition_whose_limits_hold(
 
 
 @pytest.mark.server
+async def test_a_call_that_a_worker_would_refuse_takes_no_recorded_result(
+    dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
+) -> None:
+    session = await computed(sessions, provider)
+    (tmp_path / "same.yaml").write_text(
+        f"name: assistant\nmodels: {{one: {{use: {OTHER}}}}}\nmodel: one\ninstructions: Hi.\ntools: [calculator]\n"
+    )
+    wrong = Reply(text="", tools=(("calculator", {"expresion": "6*7"}),))
+    provider.script(wrong, SIX, Reply(text="Forty-two."))
+
+    code, said, report = await what_if(dev, provider, "--session", session, "--agents", str(tmp_path), "--turn", "t1")
+
+    assert code == 0, said
+    (turn,) = report["turns"]
+    refused, taken = turn["what_if"]["tool_calls"]
+    assert (refused["is_error"], refused["output"]["type"]) == (True, "invalid_arguments")
+    assert taken["output"] == turn["recorded"]["tool_calls"][0]["output"]
+    assert (turn["other_args"], turn["not_recorded"]) == ([], [])
+
+
+@pytest.mark.server
 async def test_what_passes_is_tried_again_and_what_does_not_is_told(
     dev: Dev, sessions: Sessions, provider: FakeProvider
 ) -> None:
@@ -281,9 +303,10 @@ def test_a_call_with_other_arguments_takes_no_result_from_one_that_fits() -> Non
 
 def test_of_a_turn_whose_events_are_dropped_only_the_messages_are_known() -> None:
     state = Story.new().loaded().whole_turn("hi", "hello").state
-    messages = state.transcript
+    messages = state.transcript.messages
+    dropped = replace(state, log=replace(state.log, events=()))
 
-    known, unknown = (answer_of(one, "t1", messages) for one in (state, state.model_copy(update={"events": ()})))
+    known, unknown = (answer_of(one, "t1", messages) for one in (state, dropped))
 
     assert (known.text, known.steps, known.reason, known.cost_usd, known.model_ms) == ("hello", 1, "done", 0.25, 1)
     assert (unknown.text, unknown.steps, unknown.reason, unknown.cost_usd, unknown.model_ms) == (

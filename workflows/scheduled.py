@@ -8,7 +8,8 @@ from typing import Final
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
-from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery, deliver_message, delivery_config
+from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery, deliver_message
+from perdure.workflows.running.activity_options import delivery_config
 
 #: Temporal's own; the time that the schedule says, however late the workflow starts.
 _SCHEDULED_FOR: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")

@@ -38,7 +38,7 @@ from perdure.temporal.stores.blobs import BlobStore, fold_part, unfold
 from perdure.temporal.telemetry.redaction import redacted
 from perdure.workflows.core.binding import spec_sha256
 from perdure.workflows.definition.tools import McpAddress
-from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput, call_of_activity
+from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
 from perdure.workflows.vocabulary.elicitation import ServerAnswer, ServerAsks
 from perdure.workflows.vocabulary.errors import (
     DENIED,
@@ -51,6 +51,7 @@ from perdure.workflows.vocabulary.errors import (
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
+from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult, preview
 
 #: The SDK's messages for errors that have no code in the protocol.

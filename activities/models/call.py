@@ -26,7 +26,7 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
-from perdure.temporal.live.live import Live
+from perdure.temporal.live.protocols import Live
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics

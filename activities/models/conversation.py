@@ -59,11 +59,11 @@ class Conversations:
     def _handed_over(self, run_id: str, request: CallModelInput) -> Conversation | None:
         """The conversation that the session left in this process for this very call, if it did."""
         state = self._handover.take(run_id, request.step_id)
-        record = state.step_record(request.step_id) if state is not None else None
+        record = state.log.step(request.step_id) if state is not None else None
         if state is None or record is None or call_of(record) != request:
             return None
         prompt = build_prompt(state, record)
-        return Conversation(record.view, prompt, prompt_sha256(prompt), state.transcript[: record.view.count])
+        return Conversation(record.view, prompt, prompt_sha256(prompt), state.transcript.messages[: record.view.count])
 
     async def _ask(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)

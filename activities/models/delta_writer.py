@@ -8,7 +8,8 @@ import asyncio
 import time
 
 from perdure.activities.models.wire import Delta
-from perdure.temporal.live.live import Live, StepDelta, StepProgress
+from perdure.temporal.live.frames import StepDelta, StepProgress
+from perdure.temporal.live.protocols import Live
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
 
 INTERVAL_S = 0.015

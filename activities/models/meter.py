@@ -8,7 +8,7 @@ Rule 2: a request that was sent costs its input, unless the provider refused it.
 
 from typing import Final
 
-from perdure.workflows.core.turn import BYTES_PER_TOKEN
+from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import Price
 from perdure.workflows.definition.pricing import Spent, spent
 from perdure.workflows.vocabulary.parts import Usage

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from perdure.activities.encoding.compact_json import compact
 from perdure.temporal.schemas.nesting import too_deep
-from perdure.workflows.core.turn import BYTES_PER_TOKEN
+from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS
 from perdure.workflows.vocabulary.errors import TOOL_STOPPED
 from perdure.workflows.vocabulary.parts import (

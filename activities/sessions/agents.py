@@ -23,10 +23,10 @@ from perdure.activities.tools.sub_agents import agent_spec
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.store import Definitions
+from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent
 from perdure.workflows.definition.tools import AgentTool, ClientTool, McpServer, McpTool, SessionTool, ToolUse
 from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
-from perdure.workflows.running.timers import SPECS
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE
 from perdure.workflows.vocabulary.parts import ToolSpec
 

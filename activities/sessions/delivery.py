@@ -7,33 +7,36 @@ what is over stays over, and the schedule goes on until it is removed from the d
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 
 from perdure.temporal.definitions.store import Definitions, InputProblem, Known, check_inputs
-from perdure.temporal.sessions.starting import BACKGROUND, Memo, session_attributes
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.errors import SessionNotFound
+from perdure.temporal.sessions.starting import BACKGROUND, Start, title_of
+from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import BlobStore, fold
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.activities import TASK_QUEUE, DeliverMessageInput, Delivery
-from perdure.workflows.protocol.commands import NewSession, Receipt, SendMessage
+from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
+from perdure.workflows.protocol.commands import NewSession, Receipt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
 
 #: Sessions of one name among which an open one is looked for.
 MOST_SESSIONS: Final = 50
-_TITLE: Final = 60
 
 
 class Deliveries:
     def __init__(self, client: Client, definitions: Definitions, blobs: BlobStore, settings: Settings) -> None:
-        self._client = client
+        # This process is a worker that answers for sessions.
+        self._backend = Backend(client, settings, Workers(client, here=True))
         self._definitions = definitions
         self._blobs = blobs
         self._settings = settings
@@ -71,15 +74,11 @@ class Deliveries:
 
     async def _receipt(self, delivery: Delivery, session_id: str, message_id: str) -> Receipt | None:
         """None: there is no such session. Raises ApplicationError if it belongs to another agent."""
-        handle: WorkflowHandle[SessionWorkflow, Any] = self._client.get_workflow_handle_for(
-            SessionWorkflow.run, f"{delivery.tenant}/{session_id}"
-        )
+        session = Caller(delivery.tenant).workflow_id(session_id)
         try:
-            receipt = await handle.query(SessionWorkflow.receipt, message_id)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+            receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
+        except SessionNotFound:
+            return None
         if receipt.started_as != delivery.agent:
             message = f"The session {session_id} is one of {receipt.started_as}, not of {delivery.agent}."
             raise ApplicationError(message, type=SESSION_TAKEN, non_retryable=True)
@@ -87,18 +86,12 @@ class Deliveries:
 
     async def _send(self, delivery: Delivery, agent: Known, session_id: str, message_id: str) -> bool:
         """Signals the session, or starts it with the signal. False: it was closed meanwhile."""
-        schedule, workflow_id = delivery.schedule, f"{delivery.tenant}/{session_id}"
+        schedule, workflow_id = delivery.schedule, Caller(delivery.tenant).workflow_id(session_id)
         try:
             inputs = check_inputs(agent.definition, dict(schedule.inputs))
         except InputProblem as problem:
             raise ApplicationError(f"inputs.{problem}", type=INPUTS_INVALID, non_retryable=True) from None
-        message = SendMessage(
-            message_id=message_id,
-            parts=await fold(self._blobs, workflow_id, (Text(text=schedule.message),)),
-            content_sha256=hashlib.sha256(schedule.message.encode()).hexdigest(),
-            cursor=0,
-            digest=agent.digest,
-        )
+        parts = (Text(text=schedule.message),)
         new = NewSession(
             tenant=delivery.tenant,
             session_id=session_id,
@@ -108,25 +101,16 @@ class Deliveries:
             user=schedule.user,
             continue_as_new_after=self._settings.continue_as_new_after,
         )
-        title = " ".join(schedule.message.split())[:_TITLE]
-        try:
-            await self._client.start_workflow(
-                SessionWorkflow.run,
-                SessionInput(new=new),
-                id=workflow_id,
-                task_queue=TASK_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                task_timeout=self._settings.workflow_task_timeout,
-                priority=BACKGROUND,
-                start_signal="send_message",
-                start_signal_args=[message],
-                memo=Memo("", datetime.now(UTC).isoformat(), title, agent.demo).values(),
-                search_attributes=session_attributes(new, works=True),
-                static_summary=f"{new.agent}: {title}",
-                static_details=f"Session of the agent **{new.agent}**, by the schedule `{delivery.schedule_id}`.",
-            )
-        except WorkflowAlreadyStartedError:
+        start = Start(
+            SessionInput(new=new),
+            agent.digest,
+            title_of(parts),
+            agent.demo,
+            schedule_id=delivery.schedule_id,
+            priority=BACKGROUND,
+            signal=await new_message(self._blobs, workflow_id, parts, agent.digest, message_id),
+        )
+        if not await self._backend.start(start):
             return False
         # A session that is about to close rejects the message.
         receipt = await self._receipt(delivery, session_id, message_id)

@@ -22,7 +22,7 @@ from temporalio.testing import ActivityEnvironment
 from perdure.activities.shipped import builtin_tools, order_desk
 from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
-from perdure.temporal.telemetry.failure_lines import bug_in, trace_of
+from perdure.temporal.telemetry.failure_lines import bug_behind, trace_of
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 
 #: Seconds between two checks whether the worker is still there.
@@ -69,7 +69,7 @@ async def _call(
     try:
         returned = await run.run(tool.carry_out, args)
     except ApplicationError as error:
-        bug = bug_in(error)
+        bug = bug_behind(error)
         return "failed", {
             "trace": trace_of(bug) if bug is not None else None,
             "message": error.message,

@@ -25,11 +25,11 @@ from temporalio.worker import (
 )
 
 from perdure.activities.tools.errors import tellable_detail
-from perdure.temporal.live.live import Live
+from perdure.temporal.live.protocols import Live
 from perdure.temporal.live.tool_progress import read_progress
 from perdure.temporal.telemetry.redaction import redacted_json
-from perdure.workflows.protocol.activities import call_of_activity
 from perdure.workflows.vocabulary.errors import WORKER_DIED
+from perdure.workflows.vocabulary.ids import call_of_activity
 
 HEARTBEAT_S: Final = 2.0
 #: How long the SDK of a worker with this runner may hold back a heartbeat: hardly at all, for the runner throttles them

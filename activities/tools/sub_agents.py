@@ -11,10 +11,10 @@ from temporalio.exceptions import ApplicationError
 from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.temporal.definitions.store import Definitions, InputProblem, check_inputs
 from perdure.temporal.stores.blobs import BlobStore, fold, fold_part, unfold
+from perdure.workflows.core.sub_answer import text_of
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool
 from perdure.workflows.protocol.activities import OpenAgentInput, OpenedAgent, TakeAnswerInput, ToolOutput
-from perdure.workflows.running.sub_agents import text_of
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INVALID_ARGUMENTS, TOOL_FAILED
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolSpec
 

@@ -33,14 +33,14 @@ from perdure.temporal.telemetry.redaction import redacted
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.binding import spec_sha256
 from perdure.workflows.definition.tools import Name
-from perdure.workflows.protocol.activities import CallOptions, ToolOutput, call_of_activity
-from perdure.workflows.running.toolbox import ALLOWED_SPEC, FOLDED_ARGS
+from perdure.workflows.protocol.activities import ALLOWED_SPEC, FOLDED_ARGS, CallOptions, ToolOutput
 from perdure.workflows.vocabulary.errors import (
     INVALID_ARGUMENTS,
     INVALID_RESULT,
     TOOL_CHANGED,
     TOOL_FAILED,
 )
+from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec, preview
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)

@@ -1,45 +1,17 @@
-"""Who asks. Every route takes a `Principal`, and every workflow id is made from one, so no caller reaches another tenant's
-sessions."""
+"""Who asks: each route takes a `Caller`, whom `Authenticate` makes of the request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 
-from perdure.temporal.stores.blobs import RESERVED_TENANTS
-from perdure.workflows.vocabulary.parts import By
+from perdure.temporal.sessions.caller import Caller
 
-#: Who answers where nobody is known by name.
-LOCAL: Final = "local"
+Authenticate = Callable[[Request], Caller]
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    tenant: str
-    #: None: the caller speaks for all users of the tenant.
-    user: str | None = None
-    scopes: tuple[str, ...] = ()
-
-    @property
-    def by(self) -> By:
-        """Who answers, as an event has it. Without authentication it is whoever is on this machine."""
-        return By(subject=self.user or LOCAL, scopes=self.scopes)
-
-    def __post_init__(self) -> None:
-        # Their blobs would lie among those of definitions, or of no session.
-        if self.tenant in RESERVED_TENANTS:
-            raise ValueError(f"{self.tenant!r} is reserved, and no tenant's name")
-
-    def workflow_id(self, session_id: str) -> str:
-        return f"{self.tenant}/{session_id}"
+_LOCAL: Final = Caller("default")
 
 
-Authenticate = Callable[[Request], Principal]
-
-_LOCAL = Principal("default")
-
-
-def anonymous(_request: Request) -> Principal:
+def anonymous(_request: Request) -> Caller:
     """For a gateway that only this machine reaches: everyone is the tenant `default`."""
     return _LOCAL

@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from perdure.gateway.http.body_limit import answer_and_drop
-from perdure.gateway.http.json_bytes import to_json
 from perdure.gateway.http.problems import MEDIA_TYPE, Problem
+from perdure.temporal.sessions.json_bytes import to_json
 
 #: Connections above the cap are told so; above this many times the cap they are dropped without a word.
 _TOLD: Final = 2

@@ -1,6 +1,6 @@
 """Server-sent events: a pure encoder, and a response that is cut, never ended cleanly, when the process stops.
 
-Rule 1: one encode a frame, however many viewers. Frames end in `\\n\\n` and `id:` is there for durable events only.
+Rule 1: frames end in `\\n\\n` and `id:` is there for durable events only.
 Rule 2: to a client, a clean end means that all was said. So only an exhausted source ends the body; a shutdown, a slow
 reader or an error leaves it open and drops the connection.
 Source of the format: WHATWG HTML, section 9.2 (server-sent events).
@@ -9,15 +9,13 @@ Source of the format: WHATWG HTML, section 9.2 (server-sent events).
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from perdure.gateway.http.json_bytes import to_json
-from perdure.temporal.live.live import StepDelta, StepProgress, ToolProgress
+from perdure.temporal.sessions.json_bytes import to_json
 
 log = structlog.get_logger(__name__)
 
@@ -37,64 +35,13 @@ class StreamCut(Exception):
     """The source cannot go on, and the client must not take that for the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One event or live frame, encoded once for all viewers."""
-
-    type: str
-    #: A JSON object.
-    data: bytes
-    seq: int | None
-    turn_id: str | None
-    #: The whole SSE frame.
-    frame: bytes
-
-
-def encode(kind: str, payload: dict[str, Any], seq: int | None = None, turn_id: str | None = None) -> Outgoing:
-    """`kind` and the keys of `payload` are ours; its values may hold anything."""
+def encode(kind: str, payload: dict[str, Any], seq: int | None = None) -> bytes:
+    """A whole frame. `kind` and the keys of `payload` are ours; its values may hold anything."""
     data = to_json(payload)
     for character, escaped in _LINE_ENDS:
         data = data.replace(character, escaped)
     identity = b"" if seq is None else b"id: %d\n" % seq
-    return Outgoing(kind, data, seq, turn_id, b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data))
-
-
-def encode_delta(delta: StepDelta) -> Outgoing:
-    payload = {
-        "step_id": delta.step_id,
-        "attempt": delta.attempt,
-        "n": delta.n,
-        "part": delta.part,
-        "kind": delta.kind,
-        "delta": delta.text,
-    }
-    if delta.name is not None:
-        payload["name"] = delta.name
-    return encode("step.delta", payload, turn_id=_turn_of(delta.step_id))
-
-
-def encode_progress(progress: StepProgress) -> Outgoing:
-    parts: list[dict[str, Any]] = []
-    for part in progress.parts:
-        shown: dict[str, Any] = {"type": part.kind, "text": part.text}
-        if part.kind == "tool_input":
-            shown["name"] = part.name
-        parts.append(shown)
-    payload = {"step_id": progress.step_id, "attempt": progress.attempt, "n": progress.n, "parts": parts}
-    return encode("step.snapshot", payload, turn_id=_turn_of(progress.step_id))
-
-
-def encode_tool_progress(progress: ToolProgress) -> Outgoing:
-    payload: dict[str, Any] = {"call_id": progress.call_id}
-    if progress.message is not None:
-        payload["message"] = progress.message
-    if progress.fraction is not None:
-        payload["fraction"] = progress.fraction
-    return encode("tool.progress", payload, turn_id=_turn_of(progress.call_id))
-
-
-def _turn_of(step_id: str) -> str:
-    return step_id.partition(".")[0]
+    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)
 
 
 class EventStreamResponse(Response):

@@ -6,18 +6,20 @@ Rule 3: bounded: so many sub-agents are followed at once, and so much of each is
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 
-from perdure.gateway.http.problems import Problem
-from perdure.gateway.http.sse import Outgoing, StreamCut, encode
-from perdure.temporal.live.live import LivePart, StepProgress
-from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
+from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.live.items import AgentEvent, Frame, Item, seq_of, weight
+from perdure.gateway.live.tail import Tail
+from perdure.temporal.live.frames import StepDelta, StepProgress
+from perdure.temporal.live.streamed import follow_step
+from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, ToolStarted
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +33,14 @@ _LESS_BELOW: Final = 8
 _RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 #: The stream of a session (a workflow id) after a cursor.
-Follow = Callable[[str, int | None], AsyncGenerator[Outgoing]]
+Follow = Callable[[str, int | None], AsyncGenerator[Item]]
 
 
 class LiveChildren:
     """`session` is a workflow id; `sub_sessions` are the sub-agents of which viewers know that they run, by call id."""
 
     def __init__(
-        self, session: str, sub_sessions: Mapping[str, str], follow: Follow, tell: Callable[[Outgoing], None]
+        self, session: str, sub_sessions: Mapping[str, str], follow: Follow, tell: Callable[[Frame], None]
     ) -> None:
         self._tenant = session.partition("/")[0]
         self._follow = follow
@@ -59,9 +61,9 @@ class LiveChildren:
             case _:
                 pass
 
-    def so_far(self) -> list[Outgoing]:
+    def so_far(self) -> list[AgentEvent]:
         """What somebody who comes now is told."""
-        return [item for child in self._children.values() for item in child.so_far()]
+        return [frame for child in self._children.values() for frame in child.so_far()]
 
     def stop(self) -> None:
         for child in self._children.values():
@@ -82,9 +84,9 @@ class LiveChildren:
                 async with aclosing(self._follow(f"{self._tenant}/{child.session_id}", child.cursor)) as items:
                     async for item in items:
                         failures = 0
-                        self._tell(child.take(item))
+                        self._tell(child.take(item.value))
                 return
-            except (Problem, StreamCut):
+            except (SessionError, StreamCut):
                 await asyncio.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
                 failures += 1
             except Exception:
@@ -107,76 +109,48 @@ class _Child:
         #: Sub-agents of its own that run, by call id: its frames tell of them, but its stream does not tell them again.
         self._below: dict[str, _Child] = {}
         self._room: int = above._room // _LESS_BELOW if above else KEPT_BYTES
-        self._kept: deque[Outgoing] = deque()
-        self._bytes = 0
+        self._kept: Tail[AgentEvent] = Tail(KEPT, self._room)
         #: What the step that is open has streamed.
         self._step: StepProgress | None = None
 
-    def take(self, item: Outgoing) -> Outgoing:
-        """The frame that tells viewers of `item`."""
-        told = orjson.loads(item.data)
-        self._note(item.type, told)
-        return self._wrap(item.type, told)
+    def take(self, value: Event | Frame) -> AgentEvent:
+        """The frame by which viewers of the caller are sent `value`."""
+        self._note(value)
+        return self._wrap(value)
 
-    def _note(self, kind: str, told: dict[str, Any]) -> None:
-        match kind:
-            case "step.snapshot":
-                parts = [LivePart(part["type"], part["text"], part.get("name")) for part in told["parts"]]
-                self._step = StepProgress(told["step_id"], told["attempt"], told["n"], parts)
-            case "step.delta":
-                self._add(told)
-            case "step.finished":
+    def so_far(self) -> list[AgentEvent]:
+        found = self._kept.since()
+        if self._step is not None:
+            found.append(self._wrap(self._step.copy()))
+        return [*found, *(event for child in self._below.values() for event in child.so_far())]
+
+    def _note(self, value: Event | Frame) -> None:
+        match value:
+            case StepProgress() | StepDelta():
+                self._step = follow_step(self._step, value)
+            case StepFinished():
                 self._step = None
-            case "tool.finished":
-                self._below.pop(told["call_id"], None)
-            case "session.snapshot":
-                # What ended unseen is never told to have; what goes on is told anew behind this.
+            case ToolFinished():
+                self._below.pop(value.call_id, None)
+            case Snapshot():
+                # What ended unseen is never reported as ended; what goes on is sent anew behind this.
                 self._step = None
                 self._below.clear()
-            case "agent.event":
-                child = self._below.get(told["call_id"])
+            case AgentEvent():
+                child = self._below.get(value.call_id)
                 if child is None and len(self._below) < MOST:
-                    child = self._below[told["call_id"]] = _Child(told["call_id"], told["session_id"], self)
+                    child = self._below[value.call_id] = _Child(value.call_id, value.session_id, self)
                 if child is not None:
-                    child._note(told["event"]["type"], told["event"])
+                    child._note(value.event)
             case _:
                 pass
-        # One further down is told again from its start, to this process as to any other, when the stream between breaks.
-        if kind == "session.snapshot" or told.get("seq", 0) > (self.cursor or 0):
-            self.cursor = told["seq"]
-            self._keep(self._wrap(kind, told))
+        # A session further down is sent again from its start when the stream between breaks.
+        seq = seq_of(value)
+        if seq is not None and (isinstance(value, Snapshot) or seq > (self.cursor or 0)):
+            self.cursor = seq
+            told = self._wrap(value)
+            self._kept.keep(told, weight(told))
 
-    def so_far(self) -> list[Outgoing]:
-        found = list(self._kept)
-        step = self._step
-        if step is not None:
-            parts: list[dict[str, Any]] = []
-            for part in step.parts:
-                named = {} if part.name is None else {"name": part.name}
-                parts.append({"type": part.kind, "text": part.text, **named})
-            told = {"step_id": step.step_id, "attempt": step.attempt, "n": step.n, "parts": parts}
-            found.append(self._wrap("step.snapshot", told))
-        return [*found, *(item for child in self._below.values() for item in child.so_far())]
-
-    def _add(self, told: dict[str, Any]) -> None:
-        step = self._step
-        if step is None or step.step_id != told["step_id"] or step.attempt != told["attempt"]:
-            step = self._step = StepProgress(told["step_id"], told["attempt"])
-        while len(step.parts) <= told["part"]:
-            step.parts.append(LivePart(told["kind"]))
-        part = step.parts[told["part"]]
-        part.text += told["delta"]
-        part.name = told.get("name") or part.name
-        step.n = told["n"] + 1
-
-    def _keep(self, item: Outgoing) -> None:
-        self._kept.append(item)
-        self._bytes += len(item.frame)
-        while len(self._kept) > KEPT or self._bytes > self._room:
-            self._bytes -= len(self._kept.popleft().frame)
-
-    def _wrap(self, kind: str, told: dict[str, Any]) -> Outgoing:
-        payload = {"call_id": self.call_id, "session_id": self.session_id, "event": {**told, "type": kind}}
-        if self._above is not None:
-            return self._above._wrap("agent.event", payload)
-        return encode("agent.event", payload, turn_id=self.call_id.partition(".")[0])
+    def _wrap(self, value: Event | Frame) -> AgentEvent:
+        own = AgentEvent(self.call_id, self.session_id, value)
+        return own if self._above is None else self._above._wrap(own)

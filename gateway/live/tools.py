@@ -5,8 +5,7 @@ Rule: nothing of a call is told before its `tool.started` is out, or after its `
 
 from collections.abc import Iterable
 
-from perdure.gateway.http.sse import Outgoing, encode_tool_progress
-from perdure.temporal.live.live import ToolProgress
+from perdure.temporal.live.frames import ToolProgress
 from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
 
 #: Calls whose progress came before their `tool.started`.
@@ -19,7 +18,7 @@ class LiveTools:
         self._running = set(running)
         self._last: dict[str, ToolProgress] = {}
 
-    def take(self, progress: ToolProgress) -> list[Outgoing]:
+    def take(self, progress: ToolProgress) -> list[ToolProgress]:
         """Progress from the live plane; returns what viewers are told: one frame or none."""
         # A tool that tells only a share has its last message still.
         before = self._last.pop(progress.call_id, None)
@@ -28,15 +27,15 @@ class LiveTools:
         self._last[progress.call_id] = progress
         while len(self._last) > _HELD:
             del self._last[next(iter(self._last))]
-        return [encode_tool_progress(progress)] if progress.call_id in self._running else []
+        return [progress] if progress.call_id in self._running else []
 
-    def follow(self, event: Event) -> list[Outgoing]:
+    def follow(self, event: Event) -> list[ToolProgress]:
         """An event is out; returns the progress that waited for it."""
         match event:
             case ToolStarted():
                 self._running.add(event.call_id)
                 progress = self._last.get(event.call_id)
-                return [encode_tool_progress(progress)] if progress is not None else []
+                return [progress] if progress is not None else []
             case ToolFinished():
                 self._running.discard(event.call_id)
                 self._last.pop(event.call_id, None)
@@ -44,6 +43,6 @@ class LiveTools:
                 pass
         return []
 
-    def so_far(self) -> list[Outgoing]:
+    def so_far(self) -> list[ToolProgress]:
         """What somebody who comes now is told."""
-        return [encode_tool_progress(self._last[call_id]) for call_id in sorted(self._running & self._last.keys())]
+        return [self._last[call_id] for call_id in sorted(self._running & self._last.keys())]

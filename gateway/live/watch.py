@@ -4,30 +4,32 @@ Rule 1: events come from the session by query and from nowhere else; the live pl
 in flight for a session at a time.
 Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
 more rarely where the live plane is whole, which loses none.
-Rule 3: a viewer that cannot keep up is cut; it resumes by its cursor.
-Rule 4: what a session that rests last told of itself holds until something happens to it. That is certain only where the
+Rule 3: what a session that rests last told of itself holds until something happens to it. That is certain only where the
 live plane is whole, for then everything that happens pokes, and its worker is in this process.
-Rule 5: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
+Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
 """
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 
-from perdure.gateway.backend.remote_progress import AskLook, RemoteProgress
-from perdure.gateway.http.problems import Problem
-from perdure.gateway.http.sse import Outgoing, StreamCut, encode
+from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.live.items import Frame, Item, weight
+from perdure.gateway.live.remote_progress import AskLook, RemoteProgress
 from perdure.gateway.live.step import LiveStep
 from perdure.gateway.live.sub_agents import Follow, LiveChildren
+from perdure.gateway.live.tail import Tail
 from perdure.gateway.live.tools import LiveTools
-from perdure.gateway.projections.native import event_json
-from perdure.temporal.live.live import Frame, Live, Poke, ToolProgress
+from perdure.gateway.live.viewer import Viewer
+from perdure.temporal.live.frames import Frame as LiveFrame
+from perdure.temporal.live.frames import Poke, ToolProgress
+from perdure.temporal.live.protocols import LiveSubscriber, Subscription
+from perdure.temporal.sessions.errors import SessionError, SessionNotFound
+from perdure.temporal.sessions.hydrate import whole_event
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import Metrics
 from perdure.workflows.protocol.commands import EventsPage, Receipt
@@ -35,7 +37,7 @@ from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)
 
-#: Encoded events that a watch keeps for viewers who join or come back, and their bytes.
+#: Events that a watch keeps for viewers who join or come back, and about how many bytes of them.
 TAIL = 2_000
 TAIL_BYTES = 8 * 1024 * 1024
 
@@ -53,51 +55,6 @@ class Patience:
     retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Viewer:
-    """One reader: a bounded queue that the watch fills. `None` in it says that the session is closed, all sent."""
-
-    def __init__(self, cursor: int, limit: int, too_slow: Callable[[], None] = lambda: None) -> None:
-        """`too_slow` is called when it is cut because `limit` frames wait for it."""
-        self.cursor = cursor
-        #: Whether it gets live frames.
-        self.live = False
-        self._limit = limit
-        self._too_slow = too_slow
-        self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
-        self._cut = False
-
-    def offer(self, item: Outgoing | None) -> None:
-        if self._cut:
-            return
-        if item is not None:
-            if item.seq is None and not self.live:
-                return
-            if item.seq is not None:
-                if item.seq <= self.cursor:
-                    return
-                self.cursor = item.seq
-        if self._queue.qsize() >= self._limit:
-            self.cut()
-            self._too_slow()
-        else:
-            self._queue.put_nowait(item)
-
-    def cut(self) -> None:
-        if self._cut:
-            return
-        self._cut = True
-        # A reader whose connection is stuck may come back for this late or never.
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
-
-    async def read(self) -> Outgoing | None:
-        item = await self._queue.get()
-        if self._cut:
-            raise StreamCut
-        return item
-
-
 class Watch:
     """Follows one session from `cursor` on and hands what it sees to its viewers, in order."""
 
@@ -105,7 +62,7 @@ class Watch:
         self,
         session: str,
         page: EventsPage,
-        live: Live,
+        live: LiveSubscriber,
         blobs: BlobStore,
         ask: AskEvents,
         look: AskLook,
@@ -123,8 +80,7 @@ class Watch:
         #: It goes on no more, and viewers who come need another.
         self.broken = False
         self._patience = patience
-        self._tail: deque[Outgoing] = deque()
-        self._tail_bytes = 0
+        self._tail: Tail[Item] = Tail(TAIL, TAIL_BYTES)
         self._live = live
         self._blobs = blobs
         self._ask = ask
@@ -134,10 +90,11 @@ class Watch:
         self._unsure = False
         self._working = page.working
         self._rests: Receipt | None = None
-        self._step = LiveStep(page.last_step, page.step_open, lambda: live.progress(session), metrics)
+        self._subscription: Subscription | None = None
+        self._step = LiveStep(page.last_step, page.step_open, self._renew, metrics)
         self._tools = LiveTools(page.running)
         self._remote = RemoteProgress(session, set(page.running) - page.sub_sessions.keys(), look, self._take)
-        self._children = LiveChildren(session, page.sub_sessions, follow, self._broadcast)
+        self._children = LiveChildren(session, page.sub_sessions, follow, self._send)
         self._tasks = [
             asyncio.create_task(self._guard(self._follow_live())),
             asyncio.create_task(self._guard(self._follow_session())),
@@ -149,9 +106,9 @@ class Watch:
         """The lowest cursor that can join without asking the session."""
         return self.cursor - len(self._tail)
 
-    def since(self, cursor: int) -> list[Outgoing]:
+    def since(self, cursor: int) -> list[Item]:
         """The events greater than `cursor`, which is at least `reaches_back_to`, as far as the watch knows them."""
-        return list(islice(self._tail, max(cursor - self.reaches_back_to, 0), None))
+        return self._tail.since(max(cursor - self.reaches_back_to, 0))
 
     def take_receipt(self) -> Receipt | None:
         """What `receipt` would tell now of a message that the session has not seen; None where only it can tell. Given
@@ -179,8 +136,8 @@ class Watch:
         if viewer.live or viewer.cursor > self.cursor:
             return
         viewer.live = True
-        for item in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
-            viewer.offer(item)
+        for frame in (*self._step.so_far(), *self._tools.so_far(), *self._children.so_far()):
+            viewer.offer(Item(frame))
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
         """A watch that breaks cuts its viewers, who come again, rather than leave them waiting."""
@@ -201,20 +158,24 @@ class Watch:
     # The live plane.
 
     async def _follow_live(self) -> None:
-        async with self._live.watch(self.session) as frames:
+        async with self._live.subscribe(self.session) as frames:
+            self._subscription = frames
             while True:
                 self._take(await frames.get())
 
-    def _take(self, frame: Frame) -> None:
+    def _renew(self) -> None:
+        if self._subscription is not None:
+            self._subscription.renew()
+
+    def _take(self, frame: LiveFrame) -> None:
         if isinstance(frame, Poke):
             self._poked = max(self._poked, frame.seq)
             self._unsure = self._unsure or frame.seq == 0
             if frame.seq == 0 or frame.seq > self.cursor:
                 self._wake.set()
             return
-        told = self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame)
-        for item in told:
-            self._broadcast(item)
+        for shown in self._tools.take(frame) if isinstance(frame, ToolProgress) else self._step.take(frame):
+            self._send(shown)
         if self._step.waits:
             self._wake.set()
 
@@ -234,13 +195,13 @@ class Watch:
                     self._wake.clear()
                     self._rests = page.rests if self._live.whole else None
                 seen = await self._until_news(seen)
-            except Problem as problem:
-                if problem.status == 404:
-                    raise
+            except SessionNotFound:
+                raise
+            except SessionError as error:
                 waits = self._patience.retry_s
                 await asyncio.sleep(waits[min(failures, len(waits) - 1)] * random.uniform(0.8, 1.2))
                 failures += 1
-                log.warning("watch_waits", session=self.session, code=problem.code, failures=failures)
+                log.warning("watch_waits", session=self.session, code=error.code, failures=failures)
 
     async def _until_news(self, seen: tuple[str, int] | None) -> tuple[str, int] | None:
         """Returns on a poke, or when the history is not as long as it was, or of another run; then with what it is now."""
@@ -280,18 +241,18 @@ class Watch:
         return page
 
     async def _publish(self, event: Event) -> None:
-        item = await encoded(event, self._blobs)
+        item = Item(await whole_event(event, self._blobs))
         self.cursor = event.seq
-        self._keep(item)
+        self._tail.keep(item, weight(event))
         self._broadcast(item)
         for progress in self._tools.follow(event):
-            self._broadcast(progress)
+            self._send(progress)
         self._remote.follow(event)
         self._children.follow(event)
         match event:
             case StepStarted():
                 for frame in self._step.started(event.step_id):
-                    self._broadcast(frame)
+                    self._send(frame)
             case StepFinished():
                 self._step.finished()
             case _:
@@ -299,16 +260,9 @@ class Watch:
         for viewer in self.viewers:
             self._let_in(viewer)
 
-    def _keep(self, item: Outgoing) -> None:
-        self._tail.append(item)
-        self._tail_bytes += len(item.frame)
-        while len(self._tail) > TAIL or self._tail_bytes > TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft().frame)
+    def _send(self, frame: Frame) -> None:
+        self._broadcast(Item(frame))
 
-    def _broadcast(self, item: Outgoing) -> None:
+    def _broadcast(self, item: Item) -> None:
         for viewer in self.viewers:
             viewer.offer(item)
-
-
-async def encoded(event: Event, blobs: BlobStore) -> Outgoing:
-    return encode(event.type, await event_json(event, blobs), event.seq, event.turn_id)

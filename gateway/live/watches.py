@@ -8,11 +8,15 @@ from itertools import chain, repeat
 
 import structlog
 
-from perdure.gateway.backend.remote_progress import AskLook
-from perdure.gateway.http.problems import Problem
-from perdure.gateway.http.sse import Outgoing, StreamCut, encode
-from perdure.gateway.live.watch import AskEvents, Patience, Viewer, Watch, encoded
-from perdure.temporal.live.live import Live
+from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.live.items import Item
+from perdure.gateway.live.remote_progress import AskLook
+from perdure.gateway.live.viewer import Viewer
+from perdure.gateway.live.watch import AskEvents, Patience, Watch
+from perdure.temporal.live.protocols import LiveSubscriber
+from perdure.temporal.sessions.errors import SessionError, SessionNotFound
+from perdure.temporal.sessions.hydrate import whole_event
+from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.protocol.commands import EventsPage, Receipt
@@ -21,15 +25,15 @@ log = structlog.get_logger(__name__)
 
 
 class Watches:
-    """All watches of this gateway. `snapshot` gives a session in whole, as `session.snapshot` shows it."""
+    """All watches of this gateway. `snapshot` gives a session in whole."""
 
     def __init__(
         self,
-        live: Live,
+        live: LiveSubscriber,
         blobs: BlobStore,
         ask: AskEvents,
         look: AskLook,
-        snapshot: Callable[[str], Awaitable[dict[str, object]]],
+        snapshot: Callable[[str], Awaitable[Snapshot]],
         viewer_queue: int,
         *,
         patience: Patience = Patience(),
@@ -47,10 +51,10 @@ class Watches:
         self._viewers = 0
         self._shut = asyncio.Event()
 
-    async def follow(self, session: str, after: int | None, *, patient: bool = False) -> AsyncGenerator[Outgoing]:
+    async def follow(self, session: str, after: int | None, *, patient: bool = False) -> AsyncGenerator[Item]:
         """Events greater than `after` (None: all), live frames between them; ends when the session is closed.
 
-        Raises Problem before the first item where the session cannot be asked, and StreamCut where the reader has to
+        Raises SessionError before the first item where the session cannot be asked, and StreamCut where the reader has to
         come again. One that is `patient` waits until the session can be asked; it must exist.
         """
         cursor = after or 0
@@ -69,12 +73,12 @@ class Watches:
             page = await (self._ask_until_told if patient else self._ask)(session, cursor)
             if cursor > page.seq or page.oldest > cursor + 1:
                 whole = await self._snapshot(session)
-                cursor, page = int(str(whole["seq"])), None
-                yield encode("session.snapshot", whole)
+                cursor, page = whole.page.seq, None
+                yield Item(whole)
                 continue
             for fact in page.events:
                 cursor = fact.seq
-                yield await encoded(fact, self._blobs)
+                yield Item(await whole_event(fact, self._blobs))
             if page.closed and not page.more:
                 return
         else:
@@ -99,14 +103,14 @@ class Watches:
         return None if watch is None else watch.take_receipt()
 
     async def _ask_until_told(self, session: str, cursor: int) -> EventsPage:
-        """Raises Problem where there is no such session, and StreamCut where this process stops."""
+        """Raises `SessionNotFound`, and StreamCut where this process stops."""
         for wait in chain(self._patience.retry_s, repeat(self._patience.retry_s[-1])):
             try:
                 return await self._ask(session, cursor)
-            except Problem as problem:
-                if problem.status == 404:
-                    raise
-                log.warning("stream_waits", session=session, code=problem.code)
+            except SessionNotFound:
+                raise
+            except SessionError as error:
+                log.warning("stream_waits", session=session, code=error.code)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):
                     await self._shut.wait()

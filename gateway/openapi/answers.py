@@ -12,15 +12,8 @@ from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.commands import SnapshotPage
 from perdure.workflows.vocabulary.events import TurnEnd
-from perdure.workflows.vocabulary.parts import (
-    Frozen,
-    Message,
-    Question,
-    SessionStatus,
-    ToolError,
-    Usage,
-    absent,
-)
+from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
+from perdure.workflows.vocabulary.questions import Question
 
 
 class SessionCreated(Frozen):
@@ -101,6 +94,7 @@ class FinishedTurn(Frozen):
 class FieldProblem(Frozen):
     #: Its place in the request, as in `message.parts[0].text`.
     field: str
+    #: What is wrong with it.
     message: str
 
 
@@ -110,6 +104,7 @@ class ProblemBody(Frozen):
     #: The address of the code's description.
     type: str
     title: str
+    #: HTTP's.
     status: int
     code: str
     detail: str

@@ -17,6 +17,7 @@ from perdure.gateway.openapi import examples
 from perdure.gateway.openapi.answers import ProblemBody
 from perdure.gateway.openapi.shown import as_shown
 from perdure.gateway.openapi.stream import EVENTS, FRAMES, item_schema, type_of
+from perdure.gateway.openapi.words import FIELDS
 from perdure.temporal.field_comments import field_comments
 
 _PLACE: Final = "#/components/schemas/"
@@ -106,6 +107,8 @@ def _describe(record: type[BaseModel], schema: dict[str, Any]) -> None:
             nothing = "null" if name in required else "absent"
             field.setdefault("description", _NONE.sub(nothing, comment))
     for name, field in schema.get("properties", {}).items():
+        if name in FIELDS:
+            field.setdefault("description", FIELDS[name])
         # Pydantic makes it from the name, so it says nothing.
         if field.get("title", "").replace(" ", "").lower() == name.replace("_", "").rstrip("_"):
             del field["title"]

@@ -6,10 +6,11 @@ from pydantic import BaseModel
 
 from perdure.gateway.openapi.answers import ScheduleEntry, Snapshot
 from perdure.gateway.openapi.stream import type_of
-from perdure.gateway.projections.native import ABSENT, ABSENT_HERE, HIDDEN
+from perdure.temporal.sessions.event_json import ABSENT, ABSENT_HERE, HIDDEN
 from perdure.workflows.protocol.commands import Parent
 from perdure.workflows.vocabulary.events import EventBase, TimerSet
-from perdure.workflows.vocabulary.parts import Message, Question
+from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.questions import Question
 
 #: What of the session's own records its snapshot does not show, beside what no viewer is shown.
 _HIDDEN_HERE: Final[dict[type[BaseModel], frozenset[str]]] = {
@@ -31,6 +32,7 @@ def as_shown(record: type[BaseModel], schema: dict[str, Any]) -> None:
     if record is TimerSet:
         # Its `at` is when it will fire; every other event's is when it happened.
         properties["set_at"], properties["at"] = properties["at"], properties.pop("due")
+        properties["at"]["description"] = "When it fires."
     absent = {name for name in properties if _may_be_absent(record, name)}
     for name, field in properties.items():
         field.pop("default", None)

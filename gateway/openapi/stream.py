@@ -47,6 +47,7 @@ class ToolProgress(Frozen):
     """How far a tool call is. Each one replaces the last."""
 
     call_id: str
+    #: What the tool says.
     message: str | None = Field(default=None, exclude_if=absent)
     #: From 0 to 1.
     fraction: float | None = Field(default=None, exclude_if=absent)

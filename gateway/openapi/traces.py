@@ -7,7 +7,6 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.vocabulary.parts import (
     Blocked,
-    By,
     Frozen,
     Message,
     StopReason,
@@ -17,6 +16,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import By
 
 
 class QuestionTrace(Frozen):

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 
-from perdure.gateway.http.json_bytes import rfc3339
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import AgentEntry, AgentList
-from perdure.gateway.routes.context import By, Gateway, Here
+from perdure.gateway.routes.context import App, Caller, Gateway
 from perdure.temporal.definitions.store import DefinitionProblem, Known
 from perdure.temporal.server.schedules import deliveries
+from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.definition.tools import name_of
 
 #: Of each schedule that are shown.
@@ -21,31 +21,31 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
-async def get_agents(gateway: Here, by: By) -> dict[str, Any]:
+async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
     """All agents that serve, what is wrong in the files of others, and where Temporal's Web UI is."""
-    known = [gateway.definitions.current(name) for name in gateway.definitions.names()]
+    known = [app.definitions.current(name) for name in app.definitions.names()]
     serving = [agent for agent in known if agent is not None]
-    agents = [_agent_json(gateway, agent) for agent in serving]
+    agents = [_agent_json(app, agent) for agent in serving]
     by_file = {agent.file: agent.definition.name for agent in serving}
-    problems = [_problem_json(problem, by_file.get(problem.file)) for problem in gateway.definitions.problems]
-    return {"agents": agents, "problems": problems, "temporal_ui": gateway.temporal_ui}
+    problems = [_problem_json(problem, by_file.get(problem.file)) for problem in app.definitions.problems]
+    return {"agents": agents, "problems": problems, "temporal_ui": app.temporal_ui}
 
 
 @router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})
-async def get_agent(name: Annotated[str, Path(max_length=64)], gateway: Here, by: By) -> dict[str, Any]:
+async def get_agent(name: Annotated[str, Path(max_length=64)], app: App, caller: Caller) -> dict[str, Any]:
     """One agent; of its schedules also the next times, none where a schedule is paused or not in place yet."""
-    agent = gateway.definitions.current(name)
+    agent = app.definitions.current(name)
     if agent is None:
         raise Problem("agent_not_found")
-    times = await asyncio.gather(*(gateway.backend.next_times(one.schedule_id) for one in deliveries(agent.definition)))
+    times = await asyncio.gather(*(app.sessions.next_times(one.schedule_id) for one in deliveries(agent.definition)))
     schedules = [
         {**schedule, "next": list(map(rfc3339, due[:NEXT_TIMES]))}
         for schedule, due in zip(_schedules_json(agent), times, strict=True)
     ]
-    return {**_agent_json(gateway, agent), "schedules": schedules}
+    return {**_agent_json(app, agent), "schedules": schedules}
 
 
-def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
+def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
     definition = agent.definition
     return {
         "name": definition.name,
@@ -56,7 +56,7 @@ def _agent_json(gateway: Gateway, agent: Known) -> dict[str, Any]:
         "tools": [
             {
                 "name": name_of(tool),
-                "description": getattr(tool, "description", None) or gateway.describe_tool(name_of(tool)) or "",
+                "description": getattr(tool, "description", None) or app.describe_tool(name_of(tool)) or "",
             }
             for tool in definition.tools
         ],

@@ -11,8 +11,7 @@ from fastapi.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem
-from perdure.gateway.routes.context import By, Here
-from perdure.temporal.stores.files import get_file
+from perdure.gateway.routes.context import App, Caller
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
 
@@ -47,10 +46,10 @@ _GUARD: Final = {
     responses={200: {"description": "Its bytes, under their media type", "content": {"*/*": {}}}},
 )
 async def read_file(
-    session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], gateway: Here, by: By
+    session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], app: App, caller: Caller
 ) -> Response:
     """A file that a tool of this session gave; the last part of its `uri` in the tool's result is its `sha256`."""
-    found = await get_file(gateway.blobs, by.workflow_id(session_id), sha256)
+    found = await app.sessions.open(caller, session_id).file(sha256)
     if found is None:
         raise Problem("not_found")
     data, told = found

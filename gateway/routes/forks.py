@@ -1,208 +1,23 @@
-"""Forking: a new session that shares the past of another up to one of its turns, under an agent and a model of choice.
-
-Rule 1: a fork stands by itself. What its past keeps in the blob store, files that tools gave included, is copied below
-its own name before it starts, and named so, so erasing the session that it came from takes nothing from it.
-Rule 2: a blob that is lost costs the fork what it costs the session: that part's middle.
-"""
-
-import base64
-import uuid
-import zlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+"""The route of forks: a new session that shares the past of another up to one of its turns."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import JsonValue
 
-from perdure.gateway.backend.fork_blobs import moved
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.backend.starting import first_message, launch, title_of
-from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.bodies import ForkSession, SessionPath
-from perdure.gateway.http.problems import Problem, invalid
+from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import SessionCreated
-from perdure.gateway.routes.context import By, Here
-from perdure.temporal.definitions.inputs import InputProblem, check_inputs
-from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.protocol.commands import ForkedFrom, NewSession, PastRequest
-from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import SessionStarted
-from perdure.workflows.vocabulary.parts import Text
-
-#: How often an answer is begun anew whose session moves on while it is read.
-_READS: Final = 5
+from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.requests import ForkSession
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["sessions"], route_class=StrictRoute)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a fork is to be: its definition, and what of the past it takes over."""
-
-    agent: str
-    digest: str
-    definition: AgentDefinition | None
-    pinned: bool
-    inputs: dict[str, JsonValue]
-    #: What `configure` would set; None: the definition's own.
-    role: str | None
-
-    @property
-    def demo(self) -> bool:
-        """The model that answers is the demo model."""
-        if self.definition is None:
-            return False
-        models = self.definition.models
-        return models[self.role if self.role in models else self.definition.model].provider == "demo"
-
-
 @router.post("/fork", status_code=201, response_model=SessionCreated)
-async def fork_session(session_id: SessionPath, body: ForkSession, gateway: Here, by: By) -> JSONResponse:
+async def fork_session(session_id: SessionPath, body: ForkSession, app: App, caller: Caller) -> JSONResponse:
     """Starts a new session with the past of this one up to the end of `turn_id`.
 
     With `text`, the past ends before that turn, and `text` is sent in the place of its message. Usage and cost of the
     new session begin at zero."""
-    made = await fork(
-        gateway.backend,
-        gateway.blobs,
-        gateway.definitions,
-        by,
-        session_id,
-        body,
-        continue_as_new_after=gateway.settings.continue_as_new_after,
-    )
+    forked = await app.sessions.open(caller, session_id).fork(body)
+    made = SessionCreated(session_id=forked.session_id, workflow_id=forked.workflow_id, seq=forked.seq)
     return JSONResponse(made.model_dump(), 201)
-
-
-async def fork(
-    backend: Backend,
-    blobs: BlobStore,
-    definitions: Definitions,
-    by: Principal,
-    source: str,
-    wanted: ForkSession,
-    *,
-    continue_as_new_after: int,
-) -> SessionCreated:
-    """Starts a fork of the session with the id `source`. Raises Problem: what `read_past`, `choose` and a start raise.
-
-    An agent of `definitions` must have been published."""
-    state = await read_past(backend, by.workflow_id(source), wanted.turn_id, keep_turn=wanted.text is None)
-    choice = await choose(definitions, state, wanted.agent, wanted.model)
-    session_id = uuid.uuid4().hex
-    session = by.workflow_id(session_id)
-    new = NewSession(
-        tenant=by.tenant,
-        session_id=session_id,
-        agent=choice.agent,
-        digest=choice.digest,
-        inputs=choice.inputs,
-        user=by.user or state.new.user,
-        metadata=state.metadata,
-        continue_as_new_after=continue_as_new_after,
-        forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
-    )
-    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), by.workflow_id(source), session)
-    message = None
-    if wanted.text is not None:
-        parts = (Text(text=wanted.text),)
-        message = await first_message(blobs, session, parts, choice.digest, cursor=carried.seq)
-    asked = [one.parts for one in carried.transcript if one.role == "user"] + ([message.parts] if message else [])
-    started = await launch(
-        backend,
-        session,
-        SessionInput(carried=carried, message=message),
-        digest=choice.digest,
-        title=title_of(asked[0]) if asked else "",
-        demo=choice.demo,
-        # No create has an empty one, so none is taken for a repeat of this.
-        body_sha256="",
-    )
-    if not started:
-        raise Problem("id_conflict", "The fork's id is taken; fork again.")
-    return SessionCreated(session_id=session_id, workflow_id=session, seq=carried.seq)
-
-
-async def read_past(backend: Backend, session: str, turn_id: str | None, *, keep_turn: bool) -> SessionState:
-    """The past of `session` (a workflow id) up to the end of a turn or its beginning; None: the last that has ended.
-
-    Raises Problem: `validation` naming `turn_id`, `turn_running`, and what `Backend.query` raises."""
-    data, sha256, reads = b"", None, 0
-    while True:
-        request = PastRequest(turn_id=turn_id, keep_turn=keep_turn, after=len(data), sha256=sha256)
-        page = await backend.query(session, SessionWorkflow.past, request)
-        if page.refused == "unknown_turn":
-            raise invalid("turn_id", "is no turn of this session" if turn_id else "no turn has ended yet")
-        if page.refused == "turn_running":
-            raise Problem("turn_running", f"{turn_id} has not ended yet, so it cannot be forked.")
-        if page.start == 0:
-            reads += 1
-            if reads > _READS:
-                raise Problem("too_many", "The session changes faster than its past can be read.")
-        sha256, data = page.sha256, data[: page.start] + base64.b64decode(page.data)
-        if not page.more:
-            return SessionState.model_validate_json(zlib.decompress(data))
-
-
-async def choose(
-    definitions: Definitions, state: SessionState, agent: str | None = None, role: str | None = None
-) -> Choice:
-    """What a fork of `state` runs. Raises Problem `validation`, naming `agent`, `model` or the input.
-
-    The same agent: what a message to the session would make it run now. A role that was set stays, as far as there is
-    one of that name."""
-    if agent is None or agent == state.agent:
-        known = None if state.pinned else definitions.current(state.agent)
-        digest = known.digest if known is not None else state.digest
-        definition = known.definition if known is not None else await _definition(definitions, state)
-        choice = Choice(state.agent, digest, definition, state.pinned, state.inputs_of(state.agent), role or state.role)
-    else:
-        known = definitions.current(agent)
-        if known is None:
-            names = ", ".join(definitions.names()) or "none"
-            raise invalid("agent", f"is not known; there are: {names}")
-        inputs = inputs_for(known.definition, state.inputs_of(state.agent))
-        choice = Choice(agent, known.digest, known.definition, False, inputs, role)
-    if role is not None and (choice.definition is None or role not in choice.definition.models):
-        there = ", ".join(choice.definition.models) if choice.definition else "unknown"
-        raise invalid("model", f"is not a model of {choice.agent}; its models are: {there}")
-    return choice
-
-
-def inputs_for(definition: AgentDefinition, inputs: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Those of `inputs` that another agent takes, too. Raises Problem where one that it needs is missing or wrong."""
-    try:
-        return check_inputs(definition, {name: value for name, value in inputs.items() if name in definition.inputs})
-    except InputProblem as problem:
-        raise invalid(f"inputs.{problem.field}", problem.message) from None
-
-
-def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) -> SessionState:
-    """`state` as the past of the session `new`, which begins at `at`. Pure."""
-    events = state.events
-    if events and isinstance(events[0], SessionStarted):
-        started = events[0].model_copy(update={"agent": new.agent, "digest": new.digest, "inputs": new.inputs})
-        events = (started, *events[1:])
-    changes = {
-        "new": new,
-        "created_at": at,
-        "events": events,
-        "digest": new.digest,
-        "pinned": choice.pinned,
-        "role": choice.role,
-    }
-    return state.model_copy(update=changes)
-
-
-async def _definition(definitions: Definitions, state: SessionState) -> AgentDefinition | None:
-    loaded = state.loaded
-    if loaded is not None and loaded.digest == state.digest:
-        return loaded.definition
-    return await definitions.by_digest(state.digest)

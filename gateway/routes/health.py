@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import Health
-from perdure.gateway.routes.context import Here
+from perdure.gateway.routes.context import App
 from perdure.temporal.stores.blobs import probe
 
 router = APIRouter(tags=["health"])
@@ -17,9 +17,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", response_model=None, responses={200: {"model": Health}})
-async def readyz(gateway: Here) -> dict[str, str]:
+async def readyz(app: App) -> dict[str, str]:
     """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
-    await gateway.backend.check_ready()
-    if not await probe(gateway.blobs):
+    await app.sessions.check_ready()
+    if not await probe(app.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
     return {"status": "ready"}

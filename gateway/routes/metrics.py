@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from perdure.gateway.http.problems import Problem
-from perdure.gateway.routes.context import By, Here
+from perdure.gateway.routes.context import App, Caller
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -18,12 +18,12 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(gateway: Here, _by: By) -> Response:
+async def metrics(app: App, _caller: Caller) -> Response:
     """Metrics in Prometheus' text format; 404 where this process keeps none."""
-    if gateway.read_metrics is None:
+    if app.read_metrics is None:
         raise Problem("not_found")
     try:
-        text = await gateway.read_metrics()
+        text = await app.read_metrics()
     except OSError as error:
         raise Problem("internal") from error
     return Response(text, headers={"Content-Type": MEDIA_TYPE})

@@ -6,19 +6,20 @@ waits for the worker while it is open. Only a closed session's worker is asked f
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.problems import Problem, invalid
-from perdure.gateway.http.sse import EventStreamResponse, Outgoing
+from perdure.gateway.http.problems import invalid
+from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.openapi.event_stream import EVENT_STREAM
-from perdure.gateway.routes.context import By, Gateway, Here
-from perdure.workflows.session import SessionWorkflow
+from perdure.gateway.projections.frames import frames_of
+from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.errors import SessionError, SessionNotFound
+from perdure.temporal.sessions.session import Session
 
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 #: Seconds that a closed session has to say whether it has more; a stream that finds nothing ends by itself.
@@ -35,8 +36,8 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
 )
 async def get_events(
     session_id: SessionPath,
-    gateway: Here,
-    by: By,
+    app: App,
+    caller: Caller,
     after: Annotated[str | None, Query(description="A `seq`; the events greater than it follow")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -44,41 +45,30 @@ async def get_events(
     # A browser that reconnects sends the header, and still the address that it began with.
     name, given = ("after", after) if last_event_id is None else ("Last-Event-ID", last_event_id)
     cursor = None if given is None else _cursor(name, given)
-    session = by.workflow_id(session_id)
-    gateway.streams.check(by)
-    look = await gateway.backend.look(session)
-    if look.ended and cursor and await _has_all(gateway, session, cursor):
+    session = app.sessions.open(caller, session_id)
+    app.streams.check(caller)
+    look = await session.look()
+    if look.ended and cursor and await _has_all(session, cursor):
         return Response(status_code=204)
     if not (look.ended or look.watched):
         # A session that is not preferred is only slower.
-        with suppress(Problem, TimeoutError):
+        with suppress(SessionError, TimeoutError):
             async with asyncio.timeout(_PREFERRED_S):
-                await gateway.backend.prefer(session)
-    frames = frames_of(gateway.watches.follow(session, cursor, patient=True))
-    return EventStreamResponse(
-        frames, keepalive_s=gateway.settings.keepalive_s, opened=lambda: gateway.streams.opened(by)
-    )
+                await session.prefer()
+    frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
+    return EventStreamResponse(frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller))
 
 
-async def _has_all(gateway: Gateway, session: str, cursor: int) -> bool:
+async def _has_all(session: Session, cursor: int) -> bool:
     """Whether a closed session's last event is the one at the cursor; False where no worker says so in time."""
     try:
         async with asyncio.timeout(_CLOSED_S):
-            receipt = await gateway.backend.query(session, SessionWorkflow.receipt, "")
-    except TimeoutError:
-        return False
-    except Problem as problem:
-        if problem.status == 404:
-            raise
+            receipt = await session.receipt()
+    except SessionNotFound:
+        raise
+    except (SessionError, TimeoutError):
         return False
     return receipt.status == "closed" and cursor == receipt.seq
-
-
-async def frames_of(items: AsyncGenerator[Outgoing]) -> AsyncIterator[bytes]:
-    # A reader that goes away must end the watch's reader too, now and not when it is collected.
-    async with aclosing(items):
-        async for item in items:
-            yield item.frame
 
 
 def _cursor(name: str, given: str) -> int:

@@ -1,25 +1,21 @@
 """Routes of timers: those that a session has set for itself, and the way to cancel one."""
 
-import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
 from perdure.gateway.http.bodies import SessionPath
-from perdure.gateway.http.problems import Problem
 from perdure.gateway.openapi.answers import SessionNamed, TimerList
-from perdure.gateway.routes.context import By, Here
-from perdure.workflows.protocol.commands import CancelTimer
-from perdure.workflows.session import SessionWorkflow
+from perdure.gateway.routes.context import App, Caller
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/timers", tags=["timers"])
 
 
 @router.get("", response_model=None, responses={200: {"model": TimerList}})
-async def list_timers(session_id: SessionPath, gateway: Here, by: By) -> dict[str, Any]:
+async def list_timers(session_id: SessionPath, app: App, caller: Caller) -> dict[str, Any]:
     """Timers that have not fired: `{timers: [{timer_id, at, note}]}`, in the order in which they were set."""
-    page = await gateway.backend.ask(by.workflow_id(session_id), SessionWorkflow.timers)
+    page = await app.sessions.open(caller, session_id).timers()
     return {
         "timers": [
             {"timer_id": timer.timer_id, "at": timer.due.isoformat(), "note": timer.note} for timer in page.timers
@@ -29,14 +25,8 @@ async def list_timers(session_id: SessionPath, gateway: Here, by: By) -> dict[st
 
 @router.delete("/{timer_id}", status_code=202, response_model=SessionNamed)
 async def cancel_timer(
-    session_id: SessionPath, timer_id: Annotated[str, Path(max_length=300)], gateway: Here, by: By
+    session_id: SessionPath, timer_id: Annotated[str, Path(max_length=300)], app: App, caller: Caller
 ) -> JSONResponse:
     """Cancels a timer: it will not fire."""
-    session = by.workflow_id(session_id)
-    page = await gateway.backend.ask(session, SessionWorkflow.timers)
-    if page.closed:
-        raise Problem("session_closed")
-    if not any(timer.timer_id == timer_id for timer in page.timers):
-        raise Problem("timer_not_found")
-    await gateway.backend.signal(session, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+    await app.sessions.open(caller, session_id).cancel_timer(timer_id)
     return JSONResponse({"session_id": session_id}, 202)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from perdure.temporal.definitions.template_names import misread_names
 from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Refused, field_name, read_yaml
+from perdure.workflows.core.calls.agents import MAX_DEPTH
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool
-from perdure.workflows.running.sub_agents import MAX_DEPTH
 from perdure.workflows.vocabulary.near_names import did_you_mean
 
 Serving = Mapping[str, tuple[AgentDefinition, Path]]

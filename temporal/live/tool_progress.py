@@ -20,8 +20,8 @@ import json
 import math
 from typing import Any, Final
 
-from perdure.temporal.live.live import ToolProgress
-from perdure.workflows.protocol.activities import call_of_activity
+from perdure.temporal.live.frames import ToolProgress
+from perdure.workflows.vocabulary.ids import call_of_activity
 
 #: Characters of a message.
 LONGEST: Final = 500

@@ -1,29 +1,48 @@
-"""What a session's workflow is started with beside its input, whoever starts it: its memo, its search attributes, and how
-urgent it is. Lists of sessions are made from the former two alone.
+"""Starting a session's workflow: the one place where that happens, for whoever starts it.
+
+Beside its input a session has a memo, search attributes and a priority. Lists of sessions are made from the former two
+alone. The session of a sub-agent is started by the workflow that calls it, with the same of each.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from perdure.workflows.protocol.commands import NewSession
+from perdure.temporal.sessions.json_bytes import rfc3339
+from perdure.workflows.core.answers import last_words
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import NewSession, SendMessage
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import Message, Part, Text
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 
-#: Before whom somebody sits, and what nobody waits for. Between them is where any other session begins. Tasks of the former
-#: are taken first wherever workers have more than they can do; sub-agents are as urgent as who calls them.
+#: Of sessions that somebody looks at, and of those that nobody waits for. Any other session begins between them. Tasks of
+#: the former are taken first wherever workers have more than they can do; sub-agents are as urgent as their caller.
 WATCHED: Final = Priority(priority_key=1)
 BACKGROUND: Final = Priority(priority_key=5)
 
 _UNSEARCHABLE: Final = re.compile(r"[%'\"\\]")
+_TITLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Memo:
     """What a session's memo holds, for lists and for telling the same create from another."""
 
-    #: Of the request that created it; empty where it was none.
+    #: Of the request that created it; empty where there was none.
     body_sha256: str
     created_at: str
     title: str
@@ -31,6 +50,77 @@ class Memo:
 
     def values(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A session that is to start."""
+
+    input: SessionInput
+    #: Of the definition that the first turn runs.
+    digest: str
+    title: str = ""
+    #: The model that answers is the demo model.
+    demo: bool = False
+    #: Tells the same create from another; no create has an empty one, so that none is taken for a repeat.
+    body_sha256: str = ""
+    #: A schedule that starts it.
+    schedule_id: str | None = None
+    priority: Priority = Priority.default
+    #: Is signalled with the start. A session with this id that is open already gets it, too, and counts as started.
+    signal: SendMessage | None = None
+
+    @property
+    def new(self) -> NewSession:
+        new = self.input.carried.new if self.input.carried is not None else self.input.new
+        assert new is not None
+        return new
+
+    @property
+    def workflow_id(self) -> str:
+        return f"{self.new.tenant}/{self.new.session_id}"
+
+    @property
+    def works(self) -> bool:
+        """It starts with a message."""
+        return any(message is not None for message in (self.new.message, self.input.message, self.signal))
+
+    @property
+    def details(self) -> str:
+        """For Temporal's Web UI."""
+        said = f"Session of the agent **{self.new.agent}**"
+        if self.schedule_id is not None:
+            return f"{said}, by the schedule `{self.schedule_id}`."
+        said += f" (definition {self.digest[:12]})."
+        source = self.new.forked_from
+        return said if source is None else f"{said} Forked from {source.session_id}, {source.turn_id}."
+
+
+async def start_session(client: Client, start: Start, task_timeout: timedelta) -> bool:
+    """Starts the session's workflow. False where one with this id exists or existed. Raises `RPCError`."""
+    new, title = start.new, start.title
+    memo = Memo(start.body_sha256, rfc3339(datetime.now(UTC)), title, start.demo)
+    joins = start.signal is not None
+    try:
+        await client.start_workflow(
+            SessionWorkflow.run,
+            start.input,
+            id=start.workflow_id,
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING if joins else WorkflowIDConflictPolicy.FAIL,
+            task_timeout=task_timeout,
+            memo=memo.values(),
+            search_attributes=session_attributes(new, works=start.works),
+            static_summary=f"{new.agent}: {title}" if title else new.agent,
+            static_details=start.details,
+            start_signal="send_message" if joins else None,
+            start_signal_args=[start.signal] if joins else [],
+            priority=start.priority,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
 
 
 def session_attributes(new: NewSession, *, works: bool) -> TypedSearchAttributes:
@@ -50,3 +140,10 @@ def searchable(value: str) -> str:
     """`value` as a search attribute holds it: without the characters that Temporal's SQL stores do not find again, or
     stumble over."""
     return _UNSEARCHABLE.sub(lambda match: f"%{ord(match[0]):02X}", value)
+
+
+def title_of(parts: Sequence[Part]) -> str:
+    """The beginning of a message's first text; short, for Temporal's summary has room for 400 bytes."""
+    if not any(isinstance(part, Text) for part in parts):
+        return ""
+    return last_words(Message(id="first", role="user", parts=tuple(parts), at=datetime.now(UTC)))[:_TITLE]

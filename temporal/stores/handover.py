@@ -9,7 +9,7 @@ Rule 2: an offer may come from a workflow task that was never completed, so the 
 import threading
 from collections import OrderedDict
 
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 
 #: Offers that are never taken, because the call runs in another process, are evicted by newer ones.
 CAPACITY = 1000

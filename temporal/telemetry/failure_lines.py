@@ -42,7 +42,7 @@ class FailureLines(logging.Filter):
             return True
         info = activity.info()
         again = f" (attempt {info.attempt})" if info.attempt > 1 else ""
-        bug = bug_in(error)
+        bug = bug_behind(error)
         frames, line = user_frames(bug or error), user_line(bug or error)
         place = f" at {line.filename}:{line.lineno}" if line else ""
         record.msg = f"{info.activity_type} failed{again}: {_words(bug or error)}{place}"
@@ -82,10 +82,11 @@ def summarize_failures() -> None:
     logger.addFilter(FailureLines())
 
 
-def bug_in(error: BaseException) -> BaseException | None:
+def bug_behind(error: BaseException) -> BaseException | None:
     """The exception that nobody meant to raise; None where the failure has a type of its own."""
     if not isinstance(error, ApplicationError):
         return error
+    # One that cannot be carried as it is was raised from nothing.
     behind = error.__cause__ or error.__context__
     # A tool's exception is carried as an ApplicationError that is named after its class.
     return behind if behind is not None and error.type == type(behind).__name__ else None

@@ -32,7 +32,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
 
-#: The interval of a worker's heartbeats to the server; gateways query them (`perdure.gateway.backend.workers`).
+#: How often a worker tells the server that it lives; gateways ask for it (`perdure.temporal.sessions.workers`).
 WORKER_HEARTBEAT = timedelta(seconds=1)
 
 #: `tokens` does not match: the number of tokens that a step used is not a secret.

@@ -27,7 +27,7 @@ from temporalio.runtime import PrometheusConfig, Runtime
 from perdure.temporal.telemetry.hidden_address import hidden_address
 from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.user_error import UserError
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
 
@@ -108,7 +108,7 @@ class Metrics:
             case StepFinished():
                 self._step(event)
             case ToolFinished():
-                known = before.loaded is not None and before.loaded.use(event.name) is not None
+                known = before.slot.loaded is not None and before.slot.loaded.policy(event.name) is not None
                 self._tools.add(1, {"name": event.name if known else "(unknown)", "outcome": _outcome(event)})
             case _:
                 pass

@@ -37,12 +37,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from perdure.temporal.telemetry import span_content
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.activities import CallModelInput, StepOutput, ToolOutput
+from perdure.workflows.protocol.activities import ALLOWED_SPEC, CallModelInput, StepOutput, ToolOutput
 from perdure.workflows.protocol.commands import Prompt
-from perdure.workflows.running.toolbox import ALLOWED_SPEC
 from perdure.workflows.vocabulary.events import Event, TurnFinished
+from perdure.workflows.vocabulary.ids import turn_of
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
 
 #: Seconds that an ending process waits for a collector that does not respond.
@@ -104,15 +104,15 @@ class Tracing(Interceptor):
         if not isinstance(event, TurnFinished) or event.turn_id is None:
             return
         name = f"invoke_agent {before.agent}"
-        started = before.events[before.turn_starts[-1] - before.oldest].at
+        started = before.log.events[before.log.turn_starts[-1] - before.log.oldest].at
         attributes = _of_session(session, event.turn_id) | _usage(event.usage)
         attributes |= {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": before.agent,
             "perdure.reason": event.reason,
         }
-        if before.last_model is not None:
-            attributes |= _model(before.last_model)
+        if before.slot.last_model is not None:
+            attributes |= _model(before.slot.last_model)
         if event.cost_usd is not None:
             attributes["perdure.cost_usd"] = event.cost_usd
         with self._ids.given(_turn_ids(session, event.turn_id)):
@@ -186,7 +186,7 @@ class Tracing(Interceptor):
     @contextmanager
     def _child(self, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
         info = activity.info()
-        session, turn_id = info.workflow_id or "", info.activity_id.partition(".")[0]
+        session, turn_id = info.workflow_id or "", turn_of(info.activity_id)
         attributes = attributes | _of_session(session, turn_id) | {"perdure.attempt": info.attempt}
         parent = trace.set_span_in_context(NonRecordingSpan(self._parent(_turn_ids(session, turn_id))), Context())
         with self._tracer.start_as_current_span(

@@ -16,14 +16,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from perdure.activities.models.failures import ModelFailure
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.bodies import ForkSession
-from perdure.gateway.routes.forks import fork as fork_session
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.app.dev_server.server import NAMESPACE, DevServer
 from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.fork import fork as fork_session
+from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
@@ -137,7 +137,7 @@ async def fork(lab: Lab) -> Talk:
         Backend(lab.client, lab.parts.settings),
         lab.parts.blobs,
         lab.parts.definitions,
-        Principal("lab"),
+        Caller("lab"),
         source.handle.id.partition("/")[2],
         ForkSession(turn_id="t2", model="other", text="and 2 + 3?"),
         continue_as_new_after=50,

@@ -1,19 +1,23 @@
 """Builds session states for pure tests, without Temporal. A test names only what matters to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
 
-from perdure.workflows.core.fold import apply
-from perdure.workflows.core.private_changes import (
+from perdure.workflows.core.calls.call import Call, Refused, Stage
+from perdure.workflows.core.calls.decide import decide
+from perdure.workflows.core.changes import (
     Accepted,
     AgentLoaded,
+    CallChanged,
+    Changes,
     Note,
     StepOpened,
 )
-from perdure.workflows.core.state import SessionState, begin
+from perdure.workflows.core.fold import apply
+from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.definition.agent import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price
 from perdure.workflows.protocol.commands import NewSession, StepRecord
 from perdure.workflows.vocabulary.events import Event, Events
@@ -75,14 +79,14 @@ class Story:
     @classmethod
     def new(cls, *, digest: str = "d1", **new: Any) -> "Story":
         fields = {"tenant": "acme", "session_id": "s1", "agent": "plain", "digest": digest} | new
-        story = cls(begin(NewSession.model_validate(fields), AT))
+        story = cls(new_state(NewSession.model_validate(fields), AT))
         story.event("session.started", agent="plain", digest=digest, inputs={})
         return story
 
     def event(self, kind: str, **fields: Any) -> Event:
         turn = self.state.turn
-        fields = {"turn_id": turn.turn_id if turn else None, "at": AT + timedelta(seconds=self.state.seq)} | fields
-        event = Events.validate_python({"type": kind, "seq": self.state.seq + 1, **fields})
+        fields = {"turn_id": turn.turn_id if turn else None, "at": AT + timedelta(seconds=self.state.log.seq)} | fields
+        event = Events.validate_python({"type": kind, "seq": self.state.log.seq + 1, **fields})
         self.state = apply(self.state, event)
         return event
 
@@ -91,11 +95,30 @@ class Story:
             self.state = apply(self.state, note)
         return self
 
+    def staged(self, **stages: Stage) -> "Story":
+        """Puts calls of the turn, by the ends of their ids, into these stages."""
+        for call in self.calls:
+            if call.call_id.rpartition(".")[2] in stages:
+                self.note(CallChanged(call=replace(call, stage=stages[call.call_id.rpartition(".")[2]])))
+        return self
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Those of the turn that have no result yet."""
+        return self.state.turn.calls if self.state.turn else ()
+
+    def take(self, changes: Changes) -> "Story":
+        for change in changes:
+            self.state = apply(self.state, change)
+        return self
+
     def loaded(self, loaded: LoadedAgent | None = None) -> "Story":
         return self.note(AgentLoaded(agent=loaded or agent()))
 
     def accepted(self, text: str = "hi", id: str = "m1", digest: str | None = None) -> "Story":  # noqa: A002
-        return self.note(Accepted(message=user(text, id), content_sha256=text, cursor=self.state.seq, digest=digest))
+        return self.note(
+            Accepted(message=user(text, id), content_sha256=text, cursor=self.state.log.seq, digest=digest)
+        )
 
     def turn(self, text: str = "hi", id: str = "") -> "Story":  # noqa: A002
         """Accepts a message and starts its turn."""
@@ -110,14 +133,14 @@ class Story:
         """Opens the turn's next step."""
         state = self.state
         assert state.turn is not None
-        assert state.loaded is not None
+        assert state.slot.loaded is not None
         record = StepRecord(
             step_id=f"{state.turn.turn_id}.s{state.turn.steps + 1}",
             turn_id=state.turn.turn_id,
-            digest=state.loaded.digest,
+            digest=state.slot.loaded.digest,
             role=role,
-            model=state.loaded.definition.models[role].use,
-            view=state.view,
+            model=state.slot.loaded.definition.models[role].use,
+            view=state.transcript.view,
             reserved_usd=0.5,
         )
         self.note(StepOpened(record=record))
@@ -159,9 +182,19 @@ class Story:
     def finished(self, reason: str = "done") -> "Story":
         assert self.state.turn is not None
         turn = self.state.turn
-        self.event("turn.finished", reason=reason, usage=turn.usage, cost_usd=turn.cost_usd)
+        self.event("turn.finished", reason=reason, usage=turn.books.usage, cost_usd=turn.books.cost_usd)
         return self
 
     def whole_turn(self, text: str = "hi", answer: str = "hello") -> "Story":
         self.turn(text).open()
         return self.answered(Text(text=answer)).finished()
+
+
+def decided(state: SessionState, *calls: ToolCall) -> dict[str, Call]:
+    """What becomes of each of these calls of a step, by id."""
+    return {call.call_id: call for call in decide(state, tuple(map(Call, calls)))}
+
+
+def refusal(call: Call) -> ToolError | None:
+    """Why the call does not run."""
+    return call.stage.error if isinstance(call.stage, Refused) else None

@@ -14,8 +14,8 @@ from temporalio import workflow
 
 from perdure.temporal.app import cli
 from perdure.temporal.app.processes import assembly
+from perdure.workflows.core.actions import Action, StartTurn
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.turn import Action, StartTurn
 from perdure.workflows.session import SessionWorkflow
 
 PATCH = "pause-before-turns"

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.activities.models.demo.wire import Demo
@@ -26,12 +25,14 @@ from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import Parts, assemble, make_worker
 from perdure.temporal.app.processes.sources import Sources
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
+from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import Answer as Answered
 from perdure.workflows.protocol.commands import (
     Close,
@@ -46,7 +47,6 @@ from perdure.workflows.protocol.commands import (
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, ToolCall, Usage
-from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT
 
 #: Seconds after which a test stops waiting.
 PATIENCE_S = 30
@@ -163,29 +163,16 @@ class Lab:
             message=message(first, "first") if first else None,
             **new,
         )
-        handle = await self.client.start_workflow(
-            SessionWorkflow.run,
-            SessionInput(new=session),
-            id=f"lab/{session_id}",
-            task_queue=TASK_QUEUE,
-            memo={"title": "a test"},
-            start_signal="send_message" if signal else None,
-            start_signal_args=[signal] if signal else [],
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(AGENT, agent),
-                    SearchAttributePair(STATUS, "working" if first else "idle"),
-                    SearchAttributePair(TENANT, "lab"),
-                ]
-            ),
-        )
-        # Without a run id, because a session outlives its runs.
-        return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, handle.id))
+        start = Start(SessionInput(new=session), session.digest, title="a test", signal=signal)
+        assert await start_session(self.client, start, self.parts.settings.workflow_task_timeout)
+        # Without a run id: a session outlives its runs.
+        return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id))
 
 
 def message(text: str, message_id: str, *, digest: str | None = None, cursor: int = 0) -> SendMessage:
+    parts = (Text(text=text),)
     return SendMessage(
-        message_id=message_id, parts=(Text(text=text),), content_sha256=text, cursor=cursor, digest=digest
+        message_id=message_id, parts=parts, content_sha256=content_sha256(parts), cursor=cursor, digest=digest
     )
 
 
@@ -255,8 +242,8 @@ class Talk:
         return found
 
     async def until(self, done: Callable[[list[Event]], bool], after: int = 0) -> list[Event]:
-        """The events after a cursor, once `done` returns true for them."""
-        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
+        """Events after a cursor, as soon as `done` says that they are enough."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
             while True:
                 found = await self.events(after)
                 if done(found):
@@ -264,13 +251,9 @@ class Talk:
                 await frames.get()
 
     async def streamed(self, text: str) -> None:
-        """Returns once the running step has streamed `text`."""
-        async with asyncio.timeout(PATIENCE_S), self.lab.live.watch(self.handle.id) as frames:
-            while True:
-                progress = self.lab.live.progress(self.handle.id)
-                if progress is not None and any(part.text == text for part in progress.parts):
-                    return
-                await frames.get()
+        """Returns once the step that runs has streamed `text`."""
+        async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
+            await until_streamed(frames, lambda progress: any(part.text == text for part in progress.parts))
 
     async def turn(self, text: str, **options: Any) -> list[Event]:
         """Sends a message; returns the events up to the end of its turn."""

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from perdure.gateway.backend.remote_progress import Look
-from perdure.gateway.http.problems import Code, Problem
-from perdure.gateway.http.sse import Outgoing, StreamCut
+from perdure.gateway.http.sse import StreamCut
+from perdure.gateway.live.items import Item
 from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
-from perdure.temporal.live.live import Frame, MemoryLive, Poke, StepDelta, ToolProgress
+from perdure.temporal.live.frames import Frame, Poke, StepDelta, ToolProgress
+from perdure.temporal.live.memory import MemoryLive
+from perdure.temporal.sessions.errors import SessionError, SessionNotFound
+from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import answers
-from perdure.workflows.protocol.commands import EventsPage
+from perdure.workflows.protocol.commands import EventsPage, PageRequest
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Text
 from tests.support.core import Story
+from tests.support.items import written
 from tests.support.virtual_time import run
 
 SESSION = "acme/s1"
@@ -51,7 +53,7 @@ class Session:
     def __init__(self, story: Story | None = None) -> None:
         self.story = story or Story.new().loaded()
         self.live = LossyLive(asyncio.get_running_loop())
-        self.trouble: Code | None = None
+        self.trouble: type[SessionError] | None = None
         #: Seconds that a query takes.
         self.delay = 0.01
         #: The cursors of the queries so far.
@@ -69,7 +71,7 @@ class Session:
 
     @property
     def seq(self) -> int:
-        return self.story.state.seq
+        return self.story.state.log.seq
 
     # The gateway's queries.
 
@@ -93,17 +95,18 @@ class Session:
         self._check(session)
         return Look("run", self.seq, frozenset(self.own), dict(self.remote))
 
-    async def snapshot(self, session: str) -> dict[str, object]:
+    async def snapshot(self, session: str) -> Snapshot:
         await asyncio.sleep(self.delay)
         self._check(session)
         self.snapshots += 1
-        return {"session_id": "s1", "seq": self.seq}
+        page = answers.snapshot(self.story.state, SESSION, PageRequest())
+        return Snapshot(page, page.messages)
 
     def _check(self, session: str) -> None:
         if session != SESSION:
-            raise Problem("session_not_found")
+            raise SessionNotFound
         if self.trouble is not None:
-            raise Problem(self.trouble)
+            raise self.trouble
 
     # Actions of the session.
 
@@ -171,7 +174,7 @@ class Session:
     def open_at(self, cursor: int) -> str | None:
         """The step that is open as of the events up to `cursor`."""
         step: str | None = None
-        for event in self.story.state.events:
+        for event in self.story.state.log.events:
             if event.seq > cursor:
                 break
             if isinstance(event, StepStarted):
@@ -219,10 +222,10 @@ class ClientView:
     def connect(self) -> None:
         self.step = self.session.open_at(self.cursor)
 
-    def take(self, item: Outgoing) -> None:
-        data = orjson.loads(item.data)
-        self.short.append({"step.delta": "+", "step.snapshot": "="}.get(item.type, item.type))
-        match item.type:
+    def take(self, item: Item) -> None:
+        kind, data = written(item)
+        self.short.append({"step.delta": "+", "step.snapshot": "="}.get(kind, kind))
+        match kind:
             case "session.snapshot":
                 self.cursor = data["seq"]
                 self.attempt, self.n, self.text = 0, 0, ""
@@ -280,7 +283,7 @@ class Viewer:
         comes_again: bool = False,
     ) -> None:
         self.view = ClientView(session, after or 0)
-        self.items: list[Outgoing] = []
+        self.items: list[Item] = []
         #: How each connection ended: `end`, `cut`, or a problem's code.
         self.ends: list[str] = []
         self.pause = pause
@@ -316,14 +319,14 @@ class Viewer:
                 self.ends.append("end")
             except StreamCut:
                 self.ends.append("cut")
-            except Problem as problem:
-                self.ends.append(problem.code)
+            except SessionError as error:
+                self.ends.append(error.code)
             if not self._comes_again or self.ends[-1] == "end":
                 return
             after = self.view.cursor
             await asyncio.sleep(0.5)
 
-    async def _follow(self, items: AsyncGenerator[Outgoing]) -> None:
+    async def _follow(self, items: AsyncGenerator[Item]) -> None:
         async with aclosing(items):
             async for item in items:
                 self.items.append(item)

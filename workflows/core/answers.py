@@ -8,10 +8,8 @@ from typing import TypeVar
 
 from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
 from perdure.workflows.core.fork import past as past_of
-from perdure.workflows.core.plan import running
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.definition.tools import ClientTool, ToolUse
+from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.protocol.commands import (
     PAGE_BYTES,
     EventsPage,
@@ -40,6 +38,7 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
+from perdure.workflows.vocabulary.ids import step_of
 from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
@@ -49,62 +48,66 @@ _PIECE = (PAGE_BYTES - 1024) // 4 * 3
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.seen.get(message_id)
-    asked = _page(state.questions, most=PAGE_BYTES // 4)
+    seen = state.inbox.seen.get(message_id)
+    asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
-        seq=state.seq,
+        seq=state.log.seq,
         closed=state.closed or state.closing is not None,
         status=state.status,
         agent=state.agent,
-        digest=state.digest,
-        pinned=state.pinned,
+        digest=state.slot.digest,
+        pinned=state.slot.pinned,
         turn_id=state.turn.turn_id if state.turn else None,
-        queued=len(state.inbox),
+        queued=len(state.inbox.messages),
         started_as=state.new.agent,
         content_sha256=seen.content_sha256 if seen else None,
         cursor=seen.cursor if seen else None,
-        position=next((n for n, message in enumerate(state.inbox, 1) if message.id == message_id), None),
+        position=state.inbox.position(message_id),
         waiting_for=asked,
-        more_questions=len(asked) < len(state.questions),
+        more_questions=len(asked) < len(state.questions.open),
         room=state.room,
     )
 
 
 def events(state: SessionState, after: int) -> EventsPage:
     """Those greater than `after`; the caller compares `oldest` with what it wanted."""
-    index = max(after + 1 - state.oldest, 0)
-    wanted = state.events[index:]
+    index = max(after + 1 - state.log.oldest, 0)
+    wanted = state.log.events[index:]
     page = _page(wanted)
     return EventsPage(
         events=page,
-        seq=state.seq,
-        oldest=state.oldest,
+        seq=state.log.seq,
+        oldest=state.log.oldest,
         closed=state.closed,
         working=state.status == "working",
-        last_step=state.steps[-1].step_id if state.steps else None,
+        last_step=state.log.steps[-1].step_id if state.log.steps else None,
         step_open=state.turn is not None and state.turn.step is not None,
-        running=tuple(sorted(running(state.turn.plans))) if state.turn else (),
+        running=tuple(sorted(state.turn.open_calls)) if state.turn else (),
         sub_sessions=state.sub_sessions,
         more=len(page) < len(wanted),
-        rests=receipt(state, "") if state.status == "idle" and state.closing is None and not state.inbox else None,
+        rests=receipt(state, "")
+        if state.status == "idle" and state.closing is None and not state.inbox.messages
+        else None,
     )
 
 
 def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
     after = max(request.after, 0)
-    until = len(state.transcript) if request.until is None else request.until
-    model = state.model
-    queued = _page((_shortened(message) for message in state.inbox), most=PAGE_BYTES // 2) if after == 0 else ()
-    open_questions = state.questions[max(request.questions, 0) :]
+    until = len(state.transcript.messages) if request.until is None else request.until
+    model = state.slot.model
+    queued = (
+        _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if after == 0 else ()
+    )
+    open_questions = state.questions.open[max(request.questions, 0) :]
     # Whoever reads on in the transcript has been told of them.
     asked = _page(open_questions, most=PAGE_BYTES // 4) if after == 0 or until <= after else ()
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
         agent=state.agent,
-        digest=state.digest,
-        pinned=state.pinned,
-        model=state.model_role,
+        digest=state.slot.digest,
+        pinned=state.slot.pinned,
+        model=state.slot.model_role,
         use=model.use if model else None,
         status=state.status,
         turn_id=state.turn.turn_id if state.turn else None,
@@ -112,14 +115,14 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         metadata=state.metadata,
         inputs=state.inputs_of(state.agent),
         limits=state.effective_limits,
-        usage=state.usage,
-        cost_usd=state.cost_usd if state.cost_known else None,
-        seq=state.seq,
+        usage=state.books.usage,
+        cost_usd=state.books.cost_usd,
+        seq=state.log.seq,
         created_at=state.created_at,
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript[after:until], used=sum(map(_size, (*queued, *asked)))),
+        messages=_page(state.transcript.messages[after:until], used=sum(map(_size, (*queued, *asked)))),
         count=until,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
@@ -130,19 +133,20 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
 
 def timers(state: SessionState) -> TimersPage:
     """All of them, with shorter notes where they would not fit as they are."""
-    kept = state.timers
+    kept = state.timers.pending
     if sum(map(_size, kept)) > PAGE_BYTES:
-        kept = tuple(timer.model_copy(update={"note": preview(timer.note, 100)}) for timer in kept)
-    return TimersPage(timers=kept, seq=state.seq, closed=state.closed or state.closing is not None)
+        kept = tuple(timer.saying(preview(timer.note, 100)) for timer in kept)
+    return TimersPage(timers=kept, seq=state.log.seq, closed=state.closed or state.closing is not None)
 
 
 def question(state: SessionState, question_id: str) -> QuestionState:
     """A question as it is now, open or settled."""
-    settled = next((one for one in reversed(state.answered) if one.question_id == question_id), None)
-    found = next((one for one in state.questions if one.question_id == question_id), None)
-    use = state.loaded.use(found.name) if found and found.name and state.loaded else None
-    spec = state.loaded.spec(found.name) if found and found.name and state.loaded else None
-    described = use if isinstance(use, ClientTool) else spec
+    settled = next((one for one in reversed(state.questions.settled) if one.question_id == question_id), None)
+    found = state.questions.find(question_id)
+    loaded, name = state.slot.loaded, found.name if found else None
+    policy = state.policy(name) if name else None
+    spec = loaded.spec(name) if loaded and name else None
+    described = policy if policy is not None and policy.input is not None else spec
     return QuestionState(
         question=found,
         open=found is not None,
@@ -152,14 +156,14 @@ def question(state: SessionState, question_id: str) -> QuestionState:
         # A server's own schema may be empty: then it takes anything, whatever the tool gives.
         output=found.output if found and found.output is not None else described.output if described else None,
         foreign=bool(found and found.output is not None) or (spec is not None and described is spec and spec.foreign),
-        inline_only=isinstance(use, ToolUse) and use.task_queue is not None,
-        seq=state.seq,
+        inline_only=policy is not None and policy.runner == "remote",
+        seq=state.log.seq,
     )
 
 
 def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
     """What the step's model call sees. What the caller knows already is left out if it is the same."""
-    record = state.step_record(request.step_id)
+    record = state.log.step(request.step_id)
     if record is None:
         return ModelInputPage(open=False, known=False)
     prompt = build_prompt(state, record)
@@ -174,7 +178,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         prompt=None if known_prompt else prompt,
         prompt_sha256=digest,
         start=start,
-        messages=_page(state.transcript[start : record.view.count], used=room),
+        messages=_page(state.transcript.messages[start : record.view.count], used=room),
     )
 
 
@@ -186,21 +190,21 @@ def step_state(state: SessionState, step_id: str) -> StepState:
 
 
 def trace(state: SessionState, after: int) -> TracePage:
-    wanted = state.steps[max(after, 0) :]
+    wanted = state.log.steps[max(after, 0) :]
     by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
     #: Of each question, the step whose call asks it.
     asking: dict[str, str] = {}
-    for event in state.events:
+    for event in state.log.events:
         match event:
             case StepStarted() | StepFinished():
                 step_id = event.step_id
             case ToolStarted() | ToolFinished() | ApprovalResolved():
-                step_id = event.call_id.rpartition(".")[0]
+                step_id = step_of(event.call_id)
             case ApprovalRequested() | InputRequested() if event.call_id is not None:
-                step_id = event.call_id.rpartition(".")[0]
+                step_id = step_of(event.call_id)
                 asking[event.question_id] = step_id
                 # What the model wrote is in the step's message.
-                event = event.model_copy(update={"args": {}, "blob": None})
+                event = event.without_args()
             case InputReceived():
                 step_id = asking.get(event.question_id, "")
             case _:
@@ -220,7 +224,7 @@ def past(state: SessionState, request: PastRequest) -> PastPage:
     except TurnRuns:
         return PastPage(refused="turn_running")
     # The fastest level: this runs on the thread that carries sessions.
-    data = zlib.compress(whole.model_dump_json().encode(), level=1)
+    data = zlib.compress(dump_state(whole), level=1)
     sha256 = hashlib.sha256(data).hexdigest()
     start = max(request.after, 0) if request.sha256 == sha256 else 0
     piece = data[start : start + _PIECE]
@@ -243,7 +247,7 @@ def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) 
         return request.prefix == record.view.prefix
     return any(
         step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
-        for step in reversed(state.steps)
+        for step in reversed(state.log.steps)
     )
 
 
@@ -264,10 +268,9 @@ def _size(item: Frozen) -> int:
 
 def _shortened(message: Message) -> Message:
     parts = tuple(
-        part.model_copy(update={"text": preview(part.text, 200)}) if isinstance(part, Text) else part
-        for part in message.parts[:4]
+        part.saying(preview(part.text, 200)) if isinstance(part, Text) else part for part in message.parts[:4]
     )
-    return message.model_copy(update={"parts": parts})
+    return message.with_parts(parts)
 
 
 def last_words(message: Message) -> str:

@@ -7,33 +7,25 @@ for it, a person is asked again.
 import hashlib
 import json
 import operator
-from typing import Any, Final
+from typing import Any
 
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.definition.tools import AgentTool, ToolUse
-from perdure.workflows.vocabulary.parts import Binding, Frozen, ToolCall, ToolSpec, absent
-
-#: Of a tool's options, those that decide whether somebody has to be asked, and what may come of a call.
-_POLICY: Final = {"kind", "approval", "side_effects", "on_unknown", "fallback", "task_queue", "handoff", "share"}
+from perdure.workflows.definition.tools.policy import Policy
+from perdure.workflows.vocabulary.parts import Frozen, ToolCall, ToolSpec, absent
+from perdure.workflows.vocabulary.questions import Binding
 
 
 class Allowed(Frozen):
     """Calls that a person allowed for the rest of the session."""
 
     name: str
-    #: None: allowed in a run of an earlier version.
-    bound: Binding | None = None
+    bound: Binding
     #: Of the arguments with which alone they are; None: with any.
     args_sha256: str | None = Field(default=None, exclude_if=absent)
     #: The tool is another one now, so they are no longer allowed, and whoever is asked is told why.
     lapsed: bool = Field(default=False, exclude_if=operator.not_)
-
-
-def read_allowed(value: Any) -> Any:
-    """Earlier versions wrote a tool's name alone."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 def spec_sha256(spec: ToolSpec) -> str:
@@ -45,15 +37,11 @@ def args_sha256(args: dict[str, JsonValue]) -> str:
     return _sha256(args)
 
 
-def binding(agent: LoadedAgent, name: str, use: ToolUse | AgentTool) -> Binding:
-    """What an approval of the agent's tool `name` is bound to."""
-    spec = agent.spec(name)
-    mcp = agent.mcp_tool(name)
-    policy = use.model_dump(mode="json", include=_POLICY)
-    address = None if mcp is None else [mcp[0].address.model_dump(mode="json"), mcp[1]]
+def binding(agent: LoadedAgent, policy: Policy) -> Binding:
+    """What an approval of this tool of the agent is bound to."""
+    spec = agent.spec(policy.name)
     # Whoever allowed a call of another agent allowed it to the one that this was then.
-    other = agent.agents.get(use.name) if isinstance(use, AgentTool) else None
-    of = [policy, address] if other is None else [policy, address, other]
+    of = [policy.binds, agent.agents.get(policy.name)]
     return Binding(spec="" if spec is None else spec_sha256(spec), policy=_sha256(of))
 
 
@@ -61,12 +49,13 @@ def still_allowed(allowed: tuple[Allowed, ...], agent: LoadedAgent) -> tuple[All
     """What remains of it under this definition, with these tools."""
     kept: list[Allowed] = []
     for one in allowed:
-        use = agent.use(one.name)
-        if one.bound is None or not isinstance(use, ToolUse | AgentTool):
+        policy = agent.policy(one.name)
+        if policy is None or policy.binds is None:
             continue
-        bound = binding(agent, one.name, use)
+        bound = binding(agent, policy)
         if bound.policy == one.bound.policy:
-            kept.append(one if bound == one.bound else one.model_copy(update={"lapsed": True}))
+            lapsed = one.lapsed or bound != one.bound
+            kept.append(Allowed(name=one.name, bound=one.bound, args_sha256=one.args_sha256, lapsed=lapsed))
     return tuple(kept)
 
 
@@ -81,7 +70,7 @@ def is_allowed(allowed: tuple[Allowed, ...], call: ToolCall, bound: Binding, *, 
 
 def has_changed(allowed: tuple[Allowed, ...], name: str, bound: Binding) -> bool:
     """Whether a tool that a person allowed is another one now."""
-    return any(one.name == name and one.bound is not None and one.bound.spec != bound.spec for one in allowed)
+    return any(one.name == name and one.bound.spec != bound.spec for one in allowed)
 
 
 def _sha256(value: Any) -> str:

@@ -9,8 +9,13 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
-from perdure.workflows.core.fold import say
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.agent_slot import AgentSlot
+from perdure.workflows.core.state.inbox import Inbox
+from perdure.workflows.core.state.log import Log
+from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.transcript import Transcript
+from perdure.workflows.protocol.commands import StepRecord
 from perdure.workflows.vocabulary.events import (
     Event,
     MessageAdded,
@@ -19,7 +24,9 @@ from perdure.workflows.vocabulary.events import (
     TurnFinished,
     TurnStarted,
 )
-from perdure.workflows.vocabulary.parts import Message, Usage
+from perdure.workflows.vocabulary.ids import turn_id as turn_id_of
+from perdure.workflows.vocabulary.ids import turn_number
+from perdure.workflows.vocabulary.parts import Message
 
 FORKED = "forked"
 
@@ -37,7 +44,7 @@ def last_finished(state: SessionState) -> str:
     number = state.turns if state.turn is None else state.turn.number - 1
     if number < 1:
         raise UnknownTurn("no turn has ended yet")
-    return f"t{number}"
+    return turn_id_of(number)
 
 
 def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
@@ -51,88 +58,83 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         raise TurnRuns(turn_id)
     turns = number if keep_turn else number - 1
     events = _events(state, turn_id, keep_turn)
-    seq = events[-1].seq if events else state.oldest - 1
+    seq = events[-1].seq if events else state.log.oldest - 1
     transcript = _transcript(state, turns)
-    steps = tuple(step for step in state.steps if _turn_number(step.turn_id) <= turns)
+    steps = tuple(step for step in state.log.steps if _turn_number(step.turn_id) <= turns)
+    starts = tuple(start for start in state.log.turn_starts if start <= seq)
     said = {message.id for message in transcript}
-    needed = {step.digest for step in steps} | ({state.loaded.digest} if state.loaded else set())
-    return retold(
-        state.model_copy(
-            update={
-                "seq": seq,
-                "turn_starts": tuple(start for start in state.turn_starts if start <= seq),
-                "inbox": (),
-                "seen": {message_id: seen for message_id, seen in state.seen.items() if message_id in said},
-                "command_ids": (),
-                "agents": {digest: agent for digest, agent in state.agents.items() if digest in needed},
-                "load_error": None,
-                "last_model": steps[-1].model if steps else None,
-                "turn": None,
-                "turns": turns,
-                "steps": steps,
-                "usage": Usage(),
-                "cost_usd": 0.0,
-                "cost_known": True,
-                "closing": None,
-                "closed": False,
-                # What was asked, allowed and planned in the session stays with it.
-                "answered": (),
-                "allowed": (),
-                "timers": (),
-                "taken_by": None,
-                "taken_inputs": {},
-                "taken_at": 0,
-            }
-        ),
-        transcript,
-        events,
+    seen = {message_id: seen for message_id, seen in state.inbox.seen.items() if message_id in said}
+    # What was asked, allowed and planned in the session stays with it.
+    kept = SessionState(
+        new=state.new,
+        created_at=state.created_at,
+        slot=_slot(state.slot, steps),
+        log=Log(seq=seq, turn_starts=starts, steps=steps),
+        transcript=state.transcript,
+        inbox=Inbox(seen=seen),
+        turns=turns,
+        metadata=state.metadata,
+        limits=state.limits,
     )
+    return retold(kept, transcript, events)
 
 
 def retold(state: SessionState, transcript: tuple[Message, ...], events: tuple[Event, ...]) -> SessionState:
     """`state` with these messages and events, which are as many as it has turns for; hashes and sizes are theirs.
 
-    The views of its steps are told anew as well: a model call compares its own with those.
+    The views of its steps are computed anew as well: a model call compares its own with those.
     """
-    told = state.model_copy(update={"transcript": (), "transcript_bytes": 0, "prefix": ""})
-    prefixes = [told.prefix]
+    whole = Transcript(epoch=state.transcript.epoch)
+    prefixes = [whole.prefix]
     for message in transcript:
-        told = say(told, message)
-        prefixes.append(told.prefix)
+        whole = whole.said(message)
+        prefixes.append(whole.prefix)
     steps = tuple(
-        step.model_copy(update={"view": step.view.model_copy(update={"prefix": prefixes[step.view.count]})})
-        if step.view.count < len(prefixes)
-        else step
-        for step in state.steps
+        step.seeing(prefixes[step.view.count]) if step.view.count < len(prefixes) else step for step in state.log.steps
     )
-    return told.model_copy(update={"steps": steps, "events": events, "seq": events[-1].seq if events else state.seq})
+    seq = events[-1].seq if events else state.log.seq
+    return replace(state, transcript=whole, log=replace(state.log, steps=steps, events=events, seq=seq))
+
+
+def _slot(slot: AgentSlot, steps: tuple[StepRecord, ...]) -> AgentSlot:
+    """The agent as it is now, with the definitions that these steps ran with."""
+    needed = {step.digest for step in steps} | ({slot.loaded.digest} if slot.loaded else set())
+    return AgentSlot(
+        digest=slot.digest,
+        pinned=slot.pinned,
+        loaded=slot.loaded,
+        kept={digest: agent for digest, agent in slot.kept.items() if digest in needed},
+        stale=slot.stale,
+        role=slot.role,
+        last_model=steps[-1].model if steps else None,
+    )
 
 
 def _number(state: SessionState, turn_id: str) -> int:
-    number = _turn_number(turn_id) if turn_id.startswith("t") and turn_id[1:].isdecimal() else 0
-    if not 1 <= number <= state.turns or turn_id != f"t{number}":
+    number = turn_number(turn_id)
+    if number is None or number > state.turns:
         raise UnknownTurn(turn_id)
     return number
 
 
 def _turn_number(turn_id: str) -> int:
-    return int(turn_id[1:])
+    return turn_number(turn_id) or 0
 
 
 def _transcript(state: SessionState, turns: int) -> tuple[Message, ...]:
-    for index, message in enumerate(state.transcript):
+    for index, message in enumerate(state.transcript.messages):
         if message.turn_id is not None and _turn_number(message.turn_id) > turns:
-            return state.transcript[:index]
-    return state.transcript
+            return state.transcript.messages[:index]
+    return state.transcript.messages
 
 
 def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, ...]:
     """The kept events up to the turn's last, or those before its first; none where these were dropped."""
-    for index, event in enumerate(state.events):
+    for index, event in enumerate(state.log.events):
         if keep_turn and isinstance(event, TurnFinished) and event.turn_id == turn_id:
-            return _disposed(state.events[: index + 1])
+            return _disposed(state.log.events[: index + 1])
         if not keep_turn and isinstance(event, TurnStarted) and event.turn_id == turn_id:
-            return _disposed(state.events[:index])
+            return _disposed(state.log.events[:index])
     return ()
 
 

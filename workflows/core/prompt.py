@@ -18,10 +18,11 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from perdure.workflows.core.endings import NUDGES
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.commands import Prompt, StepRecord
 from perdure.workflows.vocabulary.errors import INSTRUCTIONS_INVALID
+from perdure.workflows.vocabulary.ids import nudge_id, turn_number
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError
 
 MAX_SYSTEM_CHARACTERS: Final = 200_000
@@ -73,7 +74,7 @@ _ENVIRONMENT.finalize = on_one_line
 
 def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     """The prompt of a step, now or later the same. Raises PromptError."""
-    agent = state.agents.get(record.digest)
+    agent = state.slot.kept.get(record.digest)
     if agent is None:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
@@ -100,13 +101,14 @@ def _template(text: str) -> Template:
 def names_in(state: SessionState, turn_id: str, agent: LoadedAgent | None) -> dict[str, object]:
     """What every template of a session may name, in the definition of `agent`."""
     # What ran before another agent took over goes by the name that the session was started with.
-    taken = agent is not None and agent.definition.name in state.taken_inputs
+    inputs = state.slot.taken.inputs if state.slot.taken else {}
+    taken = agent is not None and agent.definition.name in inputs
     name = agent.definition.name if agent is not None and taken else state.new.agent
     return {
         **state.inputs_of(name),
         "session": {"id": state.new.session_id, "agent": name, "created_at": state.created_at.isoformat()},
         "user": {"id": state.new.user},
-        "turn": {"id": turn_id, "number": int(turn_id[1:])},
+        "turn": {"id": turn_id, "number": turn_number(turn_id)},
     }
 
 
@@ -139,7 +141,7 @@ def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
     if record.nudge is None:
         return ()
     text = Text(text=NUDGES[record.nudge])
-    return (Message(id=f"{record.step_id}.nudge", role="user", parts=(text,), at=state.created_at),)
+    return (Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),)
 
 
 def _absent(agent: LoadedAgent) -> str:

@@ -21,14 +21,13 @@ from perdure.workflows.definition.model import LongInput, ModelDefinition, Price
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
-    ClientTool,
     McpServer,
     McpTool,
     Name,
-    SessionTool,
     ToolEntry,
     ToolUse,
 )
+from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
 
@@ -176,15 +175,13 @@ class LoadedAgent(Frozen):
     def spec(self, name: str) -> ToolSpec | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def use(self, name: str) -> ToolUse | ClientTool | AgentTool | SessionTool | None:
+    def policy(self, name: str) -> Policy | None:
+        """How calls of the tool that the model knows by this name are carried out; None: there is no such tool."""
         for tool in self.definition.tools:
             if not isinstance(tool, McpServer) and tool.name == name:
-                return tool
-        listed = self.mcp_tool(name)
-        return None if listed is None else listed[0].policy(name)
-
-    def mcp_tool(self, name: str) -> tuple[McpServer, str] | None:
-        """The MCP server that carries this tool out, and what that server calls it."""
+                return tool.policy()
         listed = self.mcp.get(name)
-        server = None if listed is None else self.definition.tools[listed.server]
-        return (server, listed.tool) if listed is not None and isinstance(server, McpServer) else None
+        server = self.definition.tools[listed.server] if listed is not None else None
+        if listed is None or not isinstance(server, McpServer):
+            return None
+        return server.policy(name, listed.server, listed.tool)

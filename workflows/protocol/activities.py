@@ -1,23 +1,20 @@
-"""What the session asks of the world: activity stubs, with their time-outs and retry policies.
+"""What the session asks of the world: activity stubs; `running/activity_options.py` has their time-outs and retries.
 
 `activities/` implements them under the same names and types (a test compares the two); workflow code calls only these.
 """
 
 import operator
-import re
 from datetime import datetime, timedelta
 
 from pydantic import Field, JsonValue
-from temporalio import activity, workflow
-from temporalio.common import RetryPolicy
+from temporalio import activity
 
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
-from perdure.workflows.definition.tools import McpAddress, ToolUse
+from perdure.workflows.definition.tools import McpAddress
 from perdure.workflows.protocol.commands import StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
-from perdure.workflows.vocabulary.errors import PAYLOADS_TOO_LARGE
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Blocked,
@@ -34,10 +31,10 @@ from perdure.workflows.vocabulary.parts import (
 TASK_QUEUE = "perdure"
 #: A scheduled message that could not be delivered so long after its time is given up; the next one comes at its own.
 DELIVERED_WITHIN = timedelta(hours=1)
-#: A worker that is silent for longer is dead.
-HEARTBEAT_TIMEOUT = timedelta(seconds=6)
-#: What the activities of a call have behind its id, but for the first.
-_FURTHER = re.compile(r"\.(fallback|again\d+)$")
+#: Key of the one argument of a call whose arguments are folded: the blob that holds the whole part.
+FOLDED_ARGS = "$perdure_blob"
+#: Key beside the arguments of a call that a person may be asked about: `spec_sha256` of the tool that it is.
+ALLOWED_SPEC = "$perdure_spec"
 
 
 class LoadAgentInput(Frozen):
@@ -275,86 +272,3 @@ async def deliver_message(request: DeliverMessageInput) -> str:
     Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good.
     """
     raise NotImplementedError
-
-
-#: Local: a check, and at times a write to the blob store.
-TAKE_RESULT = workflow.LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
-)
-
-#: Local: a lookup in the worker's memory or the blob store.
-LOAD_AGENT = workflow.LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
-)
-
-
-#: Local: asks servers for their lists, and waits for none of them for long.
-TOOLS_CHANGED = workflow.LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=10), retry_policy=RetryPolicy(maximum_attempts=1)
-)
-
-
-def delivery_config(summary: str) -> workflow.ActivityConfig:
-    """Options of the delivery of a scheduled message: a worker that died over it is found out by the time-out."""
-    return workflow.ActivityConfig(
-        summary=summary,
-        start_to_close_timeout=timedelta(seconds=30),
-        schedule_to_close_timeout=DELIVERED_WITHIN,
-        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
-    )
-
-
-def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
-    """Options of one model call.
-
-    A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
-    schedule-to-close limit: a session whose workers are all away waits for one.
-    """
-    return workflow.ActivityConfig(
-        activity_id=step_id,
-        summary=summary,
-        start_to_close_timeout=timedelta(minutes=30),
-        heartbeat_timeout=HEARTBEAT_TIMEOUT,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=100),
-            backoff_coefficient=2,
-            maximum_interval=timedelta(seconds=30),
-            maximum_attempts=12,
-        ),
-    )
-
-
-def call_of_activity(activity_id: str) -> str:
-    """The id of the call that an activity carries out: of `t1.s1.c1.fallback` and `t1.s1.c1.again2`, `t1.s1.c1`."""
-    return _FURTHER.sub("", activity_id)
-
-
-def tool_config(activity_id: str, summary: str, use: ToolUse) -> workflow.ActivityConfig:
-    """Options of one tool call; its time-out holds for one attempt.
-
-    Perdure's workers heartbeat for their tools (`activities/tools/runner.py`), so a dead one is noticed in seconds. What
-    no worker of another task queue takes fails after a while; our own queue is that of the session itself, which waits.
-    """
-    remote = use.task_queue is not None
-    config = workflow.ActivityConfig(
-        activity_id=activity_id,
-        summary=summary,
-        start_to_close_timeout=use.timeout,
-        heartbeat_timeout=use.heartbeat if remote else HEARTBEAT_TIMEOUT,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        retry_policy=RetryPolicy(
-            initial_interval=use.retry.initial,
-            backoff_coefficient=use.retry.backoff,
-            maximum_interval=max(use.retry.maximum, use.retry.initial),
-            maximum_attempts=use.retry.attempts,
-            # The tool ran, and would return as much again.
-            non_retryable_error_types=[*use.retry.non_retryable, PAYLOADS_TOO_LARGE],
-        ),
-    )
-    if use.task_queue is not None:
-        config["task_queue"] = use.task_queue
-        config["schedule_to_start_timeout"] = use.queue_timeout
-    return config

@@ -14,18 +14,17 @@ from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, Limits, Model
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
-    Answerer,
     BlobRef,
     Frozen,
     Id,
     Message,
     Part,
-    Question,
     SessionStatus,
     ToolSpec,
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import Answerer, Question
 
 PAGE_BYTES = 192 * 1024
 
@@ -161,6 +160,12 @@ class Timer(Frozen):
     note: str
     #: Its time has come, and its turn is next.
     fires: bool = False
+
+    def saying(self, note: str) -> "Timer":
+        return self.model_copy(update={"note": note})
+
+    def firing(self) -> "Timer":
+        return self.model_copy(update={"fires": True})
 
 
 class TimersPage(Frozen):
@@ -338,6 +343,11 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+
+    def seeing(self, prefix: str) -> "StepRecord":
+        """The same step, whose view has this prefix."""
+        view = View(epoch=self.view.epoch, count=self.view.count, prefix=prefix)
+        return self.model_copy(update={"view": view})
 
 
 class TraceStep(Frozen):

@@ -11,46 +11,85 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 from perdure.workflows.core import answers
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.core.actions import (
+    Ask,
+    CallModel,
+    CloseSession,
+    FinishTurn,
+    Rest,
+    RunTools,
+    StartTurn,
+    TakeOver,
+    Wait,
+    WakeUp,
+    Work,
+)
+from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
 
 
-class Outside:
+class Reporting:
     def __init__(self) -> None:
         #: What visibility shows; a run inherits it from the one before.
         self._status = workflow.info().typed_search_attributes.get(STATUS)
+        #: When the turn was told to stop, for those who measure; nothing depends on it.
+        self._stop_at: datetime | None = None
 
     def describe(self, state: SessionState) -> None:
         """The session's details in the Temporal Web UI; costs no history."""
-        lines = [f"**{state.status}** · {state.turns} turns · ${state.cost_usd:.4f}"]
+        lines = [f"**{state.status}** · {state.turns} turns · ${state.books.known_usd:.4f}"]
         if state.turn is not None:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
-        if state.transcript:
-            text = answers.last_words(state.transcript[-1])
-            lines.append(f"> {state.transcript[-1].role}: {text}")
+        if state.transcript.messages:
+            text = answers.last_words(state.transcript.messages[-1])
+            lines.append(f"> {state.transcript.messages[-1].role}: {text}")
         workflow.set_current_details("\n\n".join(lines))
 
-    def publish_status(self, state: SessionState) -> None:
+    def _publish_status(self, state: SessionState) -> None:
         """Upserts search attributes, but not between two turns that follow each other at once."""
         status = state.status
         if status == self._status:
             return
         updates: list[SearchAttributeUpdate[Any]] = [STATUS.value_set(status)]
         if status != "working":
-            updates.append(COST.value_set(round(state.cost_usd, 6)))
+            updates.append(COST.value_set(round(state.books.known_usd, 6)))
         workflow.upsert_search_attributes(updates)
         self._status = status
 
-    def publish_agent(self, name: str) -> None:
-        """Upserts the agent that the session is of now."""
-        workflow.upsert_search_attributes([AGENT.value_set(name)])
+    def begins(self, action: Work, state: SessionState) -> None:
+        """Before `action` is carried out, which may take long."""
+        if isinstance(action, CallModel | RunTools):
+            self._publish_status(state)
 
-    def appended(self, before: SessionState, event: Event, stop_at: datetime | None) -> None:
-        """Tells `Live` that the session has moved on, and those who measure what it did. `before` is the state that the
-        event was applied to; `stop_at` is when the turn was told to stop."""
-        _tell("perdure_poke", workflow.info().workflow_id, event.seq)
-        _tell("perdure_tell", workflow.info().workflow_id, before, event, stop_at)
+    def did(self, action: Work, state: SessionState) -> None:
+        """After `action` was carried out."""
+        if isinstance(action, StartTurn | WakeUp | Ask | FinishTurn | CloseSession):
+            self._publish_status(state)
+        elif isinstance(action, TakeOver):
+            workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])
+
+    def waits(self, action: Wait | Rest, state: SessionState) -> None:
+        """The session waits for people."""
+        if isinstance(action, Wait) and not action.running:
+            self._publish_status(state)
+
+    def waits_for(self, action: Wait | Rest) -> str:
+        """What the time is that `action` waits for, in the Web UI."""
+        if isinstance(action, Rest):
+            return "the next timer"
+        return "a question expires" if action.questions else "a call's time is over"
+
+    def took(self, before: SessionState, change: Change, after: SessionState, now: datetime) -> None:
+        """Notifies `Live` that the session has moved on, and those who measure of what it did."""
+        if isinstance(change, StopRequested | CloseRequested):
+            if not (before.turn is not None and before.turn.stopping):
+                self._stop_at = now
+        elif isinstance(change, EventBase):
+            self.describe(after)
+            _tell("perdure_poke", workflow.info().workflow_id, change.seq)
+            _tell("perdure_tell", workflow.info().workflow_id, before, change, self._stop_at)
 
     def stopped(self, state: SessionState) -> None:
         """A sub-agent's model call hears of a stop at once; of any other session, from the gateway."""

@@ -1,4 +1,4 @@
-"""The durable facts of a session, as `CONTRACT` section 1 names them: one frozen record a type, one closed union.
+"""The durable facts of a session: one frozen record a type, one closed union. The guide's page on events shows them.
 
 An event is never taken back. `seq` starts at 1 and has no gaps, also across continue-as-new. An assistant message
 comes only in `step.finished`, a tool result only in `tool.finished`.
@@ -10,14 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.parts import (
-    Again,
-    Answerer,
-    Binding,
     BlobRef,
     Blocked,
     Frozen,
     Message,
-    Remember,
     StopReason,
     Timing,
     ToolError,
@@ -25,6 +21,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
 
 TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
 
@@ -36,6 +33,8 @@ class EventBase(Frozen):
 
 
 class SessionStarted(EventBase):
+    """The session exists, and runs this definition."""
+
     type: Literal["session.started"] = "session.started"
     agent: str
     digest: str
@@ -43,11 +42,15 @@ class SessionStarted(EventBase):
 
 
 class SessionClosed(EventBase):
+    """The last event of a session."""
+
     type: Literal["session.closed"] = "session.closed"
     reason: str
 
 
 class MessageAdded(EventBase):
+    """A user's message, or the session's own note for a timer, is in the transcript."""
+
     type: Literal["message.added"] = "message.added"
     message: Message
 
@@ -61,17 +64,23 @@ class MessageQueued(EventBase):
 
 
 class MessageRejected(EventBase):
+    """A message will have no turn."""
+
     type: Literal["message.rejected"] = "message.rejected"
     message_id: str
     reason: str
 
 
 class TurnStarted(EventBase):
+    """The agent begins to work."""
+
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
 
 
 class TurnFinished(EventBase):
+    """The agent rests."""
+
     type: Literal["turn.finished"] = "turn.finished"
     reason: TurnEnd
     error: ToolError | None = None
@@ -81,12 +90,16 @@ class TurnFinished(EventBase):
 
 
 class StepStarted(EventBase):
+    """The model is called."""
+
     type: Literal["step.started"] = "step.started"
     step_id: str
     model: str
 
 
 class StepFinished(EventBase):
+    """The model has answered; `message` is its whole answer, with its tool calls."""
+
     type: Literal["step.finished"] = "step.finished"
     step_id: str
     message: Message
@@ -103,6 +116,8 @@ class StepFinished(EventBase):
 
 
 class ToolStarted(EventBase):
+    """A tool call runs."""
+
     type: Literal["tool.started"] = "tool.started"
     call_id: str
     name: str
@@ -114,6 +129,8 @@ class ToolStarted(EventBase):
 
 
 class ToolFinished(EventBase):
+    """A tool call has its result."""
+
     type: Literal["tool.finished"] = "tool.finished"
     call_id: str
     name: str
@@ -145,8 +162,29 @@ class ApprovalRequested(EventBase):
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
 
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="approval",
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            expires_at=self.expires_at,
+            blob=self.blob,
+            reason=self.reason,
+            remember=self.remember,
+            bound=self.bound,
+        )
+
+    def without_args(self) -> "ApprovalRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
+
 
 class ApprovalResolved(EventBase):
+    """The call may run, or may not."""
+
     type: Literal["approval.resolved"] = "approval.resolved"
     question_id: str
     call_id: str
@@ -161,6 +199,8 @@ class InputRequested(EventBase):
 
     type: Literal["input.requested"] = "input.requested"
     question_id: str
+    subject: Subject = "call"
+    form: Form = "result"
     call_id: str | None = None
     name: str
     args: dict[str, JsonValue]
@@ -170,6 +210,26 @@ class InputRequested(EventBase):
     expires_at: datetime | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return Question(
+            question_id=self.question_id,
+            kind="input",
+            subject=self.subject,
+            form=self.form,
+            call_id=self.call_id,
+            name=self.name,
+            args=self.args,
+            prompt=self.prompt,
+            output=self.output,
+            expires_at=self.expires_at,
+            blob=self.blob,
+        )
+
+    def without_args(self) -> "InputRequested":
+        return self.model_copy(update={"args": {}, "blob": None})
 
 
 class InputReceived(EventBase):
@@ -183,7 +243,7 @@ class InputReceived(EventBase):
 
 
 class TimerSet(EventBase):
-    """The agent wakes up by itself at `due`, if the session rests then, and else when it comes to rest."""
+    """The agent wakes up by itself when the timer fires, or when it next comes to rest after that."""
 
     type: Literal["timer.set"] = "timer.set"
     timer_id: str
@@ -192,12 +252,14 @@ class TimerSet(EventBase):
 
 
 class TimerFired(EventBase):
+    """A timer's time has come; its turn is next."""
+
     type: Literal["timer.fired"] = "timer.fired"
     timer_id: str
 
 
 class AgentUpdated(EventBase):
-    """The definition's digest that the session runs from now on."""
+    """The session runs another definition from now on."""
 
     type: Literal["agent.updated"] = "agent.updated"
     old: str
@@ -207,6 +269,8 @@ class AgentUpdated(EventBase):
 
 
 class ModelSwitched(EventBase):
+    """Another model answers from this step on."""
+
     type: Literal["model.switched"] = "model.switched"
     step_id: str
     from_: str = Field(alias="from")

@@ -9,9 +9,9 @@ the whole part goes to the blob store, its `blob` names it, and its text keeps o
 import operator
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, assert_never
+from typing import Annotated, Final, Literal, assert_never
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import to_json
 
 #: Bytes of JSON above which a part is folded into the blob store.
@@ -64,6 +64,9 @@ class Text(Frozen):
     native: Native | None = None
     blob: BlobRef | None = None
 
+    def saying(self, text: str) -> "Text":
+        return self.model_copy(update={"text": text})
+
 
 class Reasoning(Frozen):
     type: Literal["reasoning"] = "reasoning"
@@ -91,6 +94,11 @@ class ToolCall(Frozen):
     #: What the model wrote, where `args` are something else.
     written: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
 
+    def with_args(self, args: dict[str, JsonValue], blob: BlobRef | None = None) -> "ToolCall":
+        """The call with other arguments than its model's; `blob` holds the call where they are too long to travel."""
+        changes = {"args": args, "args_raw": None, "blob": blob, "misfit": None, "written": None}
+        return self.model_copy(update=changes)
+
     def as_written(self) -> "ToolCall":
         """The call with the arguments that its model wrote, as it is shown its own words."""
         return self if self.written is None else self.model_copy(update={"args": self.written, "written": None})
@@ -105,6 +113,10 @@ class ToolError(Frozen):
     #: What a tool returned beside its words: data, pictures, files.
     content: list[JsonValue] | None = Field(default=None, exclude_if=absent)
 
+    def saying(self, message: str) -> "ToolError":
+        """The same failure in other words."""
+        return self.model_copy(update={"message": message})
+
 
 class ToolResult(Frozen):
     type: Literal["tool_result"] = "tool_result"
@@ -116,58 +128,6 @@ class ToolResult(Frozen):
     blob: BlobRef | None = None
     #: The arguments that a person put in place of the model's, as JSON; long ones in short.
     changed_args: str | None = Field(default=None, exclude_if=absent)
-
-
-class By(Frozen):
-    """Who answered, as the gateway knows it; what a caller says of itself is not asked."""
-
-    #: `local`: there is no authentication, and it came from this machine.
-    subject: str
-    scopes: tuple[str, ...] = ()
-
-
-def _read_by(value: Any) -> Any:
-    """Earlier versions wrote the user alone."""
-    return {"subject": value} if isinstance(value, str) else value
-
-
-Answerer = Annotated[By, BeforeValidator(_read_by)]
-
-
-class Binding(Frozen):
-    """What an approval counts for; see `workflows/core/binding.py`."""
-
-    #: sha256 of what the tool says of itself.
-    spec: str
-    #: sha256 of what the definition says of it.
-    policy: str
-
-
-#: What may be made of an approval for the rest of the session: nothing, or only for the same arguments.
-Remember = Literal["never", "same_args"]
-#: Why a call is asked about that would not be: the tool is another one than was allowed.
-Again = Literal["tool_changed"]
-
-
-class Question(Frozen):
-    """What a session waits for from outside. It is answered by `question_id`, once."""
-
-    question_id: str
-    kind: Literal["approval", "input", "budget"]
-    call_id: str | None = None
-    name: str | None = None
-    args: dict[str, JsonValue] | None = None
-    prompt: str | None = None
-    #: JSON Schema of the answer where the question has one of its own; None: that of the tool's result.
-    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
-    #: When it is answered by itself; None: never.
-    expires_at: datetime | None = None
-    #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
-    blob: BlobRef | None = Field(default=None, exclude_if=absent)
-    #: Of an approval: why it is asked again, what of it can be remembered, and what it is bound to.
-    reason: Again | None = Field(default=None, exclude_if=absent)
-    remember: Remember | None = Field(default=None, exclude_if=absent)
-    bound: Binding | None = Field(default=None, exclude_if=absent)
 
 
 class File(Frozen):
@@ -211,6 +171,12 @@ class Message(Frozen):
     stopped: bool | None = None
     #: The session itself wrote it, for a timer whose time has come.
     own: bool = Field(default=False, exclude_if=operator.not_)
+
+    def with_parts(self, parts: tuple["Part", ...]) -> "Message":
+        return self.model_copy(update={"parts": parts})
+
+    def of_turn(self, turn_id: str) -> "Message":
+        return self.model_copy(update={"turn_id": turn_id})
 
     def is_note(self, part: "Part") -> bool:
         """Whether a part of this message is a session's note to itself, which nobody else can write."""

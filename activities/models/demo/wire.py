@@ -23,6 +23,7 @@ from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started, Wi
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 #: Seconds per word, about the pace of a real model.
@@ -123,7 +124,7 @@ class Demo:
                     yield Delta(number, "tool_input", "", name)
                     async for delta in self._write(number, "tool_input", re.findall(r"(?s).{1,12}", text)):
                         yield delta
-                    parts.append(ToolCall(call_id=f"{step_id}.c{number}", name=name, args=args))
+                    parts.append(ToolCall(call_id=call_id(step_id, number), name=name, args=args))
                     written += _tokens(name + text)
                 stop = "tool_calls"
             case _:

@@ -17,6 +17,7 @@ from perdure.activities.models.failures import StreamTruncated
 from perdure.activities.models.provider_turns import encodable, parse_arguments
 from perdure.activities.models.stop_words import ending, is_good
 from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started
+from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 #: Tag of the blocks that go back verbatim.
@@ -90,7 +91,7 @@ class ArrivingAnswer:
         calls = 0
         for block in begun:
             calls += block.start["type"] == "tool_use"
-            parts.append(_part(block, f"{self.step_id}.c{calls}", good=is_good(self.stop)))
+            parts.append(_part(block, call_id(self.step_id, calls), good=is_good(self.stop)))
         end = ending(self.stop, parts, self.tools)
         return Answer(end.parts, self.model, self._usage(), end.stop, end.word)
 

@@ -18,6 +18,7 @@ from perdure.activities.models.failures import StreamTruncated
 from perdure.activities.models.provider_turns import encodable, parse_arguments
 from perdure.activities.models.stop_words import ending, is_bad
 from perdure.activities.models.wire import Answer, Delta
+from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 #: Tag of the calls that go back verbatim.
@@ -76,7 +77,7 @@ class ArrivingAnswer:
         calls = 0
         for written in self.parts:
             calls += written.kind == "tool_input"
-            parts.append(_part(written, f"{self.step_id}.c{calls}"))
+            parts.append(_part(written, call_id(self.step_id, calls)))
         # Without a reason, the text counts as complete, and so do calls whose arguments are.
         word = "refusal" if self.refused else self.finish or ("" if calls else "stop")
         end = ending(word, parts, self.tools)

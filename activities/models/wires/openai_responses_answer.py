@@ -16,6 +16,7 @@ from perdure.activities.models.failures import ProviderError, StreamTruncated
 from perdure.activities.models.provider_turns import encodable, parse_arguments
 from perdure.activities.models.stop_words import ending
 from perdure.activities.models.wire import Answer, Delta, DeltaKind
+from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
 
 #: Tag of the items that go back verbatim.
@@ -92,7 +93,7 @@ class ArrivingAnswer:
         calls = 0
         for arriving in self.begun:
             calls += arriving.kind == "tool_input"
-            parts.append(_part(arriving, f"{self.step_id}.c{calls}"))
+            parts.append(_part(arriving, call_id(self.step_id, calls)))
         status = str(self.response["status"])
         reason = str((self.response.get("incomplete_details") or {}).get("reason") or "")
         word = "refusal" if self.refused else reason or status

@@ -35,8 +35,8 @@ export class ClientTools {
   }
 
   /** Whether the app can answer; it cannot know the outcome of a lost call. */
-  #isOurs({ kind, name, question_id: id }) {
-    return kind === 'input' && Object.hasOwn(this.tools, name) && !id.endsWith('.outcome');
+  #isOurs({ kind, name, form }) {
+    return kind === 'input' && Object.hasOwn(this.tools, name) && ['result', 'fields'].includes(form);
   }
 
   async #run(question) {

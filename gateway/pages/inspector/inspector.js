@@ -4,6 +4,7 @@
  * Rule: the timeline comes from the session's live events; prompts, which are large, are requested one step at a time.
  */
 import { PerdureClient, emptyView } from '/client.js';
+import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { STATUS, cost, fullTime, temporalLink } from '../shared/format.js';
@@ -55,7 +56,7 @@ function onView(view, event) {
   page.view = view;
   if (event.type === 'session.snapshot') loadTrace();
   if (['turn.finished', 'agent.updated'].includes(event.type)) refresh();
-  const stepId = event.step_id ?? event.call_id?.split('.').slice(0, 2).join('.');
+  const stepId = event.step_id ?? (event.call_id && stepOf(event.call_id));
   if (page.selected && stepId === page.selected && /finished$|^step.started/.test(event.type)) load(page.selected);
   if (!/^(step\.(delta|snapshot)|tool\.progress)$/.test(unwrapped(event).event.type)) readSubAgents();
   draw();

@@ -3,6 +3,7 @@
  *
  * Rule: all times come from the events; only what is still running is drawn up to `now`.
  */
+import { stepNumber } from '../view/ids.js';
 import { questionKey, questionsBelow } from '../view/sub_views.js';
 import { becameOf, duration, total } from '../shared/format.js';
 
@@ -54,7 +55,7 @@ function modelRow(step, turn, now) {
     );
   } else segments.push({ from, to, kind: step.live ? 'stream running' : 'stream', title: duration(to - from) });
   const tries = step.attempt > 1 ? `attempt ${step.attempt}` : '';
-  const note = `step ${step.step_id.slice(step.step_id.lastIndexOf('s') + 1)}`;
+  const note = `step ${stepNumber(step.step_id)}`;
   const shared = { key: step.step_id, kind: 'model', stepId: step.step_id, segments, note, tries };
   const state = step.live || step.status === 'running' ? 'running' : step.stop === 'error' ? 'failed' : 'done';
   return {
@@ -76,7 +77,7 @@ function callRows(callId, tool, step, traced, now) {
   const questions = tool.questions ?? [];
   const below = questionsBelow(tool).filter((one) => one.asked_at);
   const asks = questions.filter((one) => one.asked_at).map((one) => askRow(one, tool, step, now));
-  const isClient = questions[0]?.kind === 'input' && !questions[0].output && !questions[0].question_id.endsWith('.outcome');
+  const isClient = questions[0]?.kind === 'input' && ['result', 'fields'].includes(questions[0].form);
   const own = (isClient && asks.length) || (!tool.started_at && tool.state === 'asking') ? null : toolRow(callId, tool, step, traced, now);
   return [...asks, own, ...below.map((one) => askRow(one, one, step, now))].filter(Boolean);
 }

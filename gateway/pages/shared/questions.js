@@ -59,9 +59,9 @@ function drawNote(slot) {
 }
 
 function makeCard(slot, question, answer) {
-  const { question_id: id, kind, name, args, prompt, expires_at: expires } = question;
+  const { question_id: id, kind, form: asks, name, args, prompt, expires_at: expires } = question;
   const heading = `question-${question.session_id ?? ''}-${id}`;
-  const parts = kind === 'approval' ? approval(question) : id.endsWith('.outcome') ? lost(args) : input(question);
+  const parts = kind === 'approval' ? approval(question) : asks === 'outcome' ? lost(args) : input(question);
   const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
   const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
@@ -137,8 +137,8 @@ function approval({ args, agents, remember: most, again }) {
 }
 
 /** A question from a client tool or a tool's server: a form for `ask_user` or with a schema, else any JSON. */
-function input({ name, args, prompt, output }) {
-  const form = output ? schemaForm(output, prompt) : name === 'ask_user' ? askForm(args.fields, prompt) : null;
+function input({ form: asks, name, args, prompt, output }) {
+  const form = output ? schemaForm(output, prompt) : asks === 'fields' ? askForm(args.fields, prompt) : null;
   const title = output ? linked(prompt) : [h('code', {}, name), ' needs an answer'];
   if (!form) return anything(title, [table(args)], 'Decline', output ? null : 'Reason, if you decline');
   const no = h('button', { type: 'button', class: 'button plain' }, 'Decline');

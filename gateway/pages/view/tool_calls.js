@@ -68,11 +68,12 @@ export function askedTools(turn, questions = []) {
 
 /** A question as stored in views, from the event that asked it. */
 export function questionOf(event) {
-  const { type, question_id, call_id, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
+  const { type, question_id, call_id, form, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
   const kind = type.startsWith('approval') ? 'approval' : 'input';
   const again = kind === 'approval' && event.reason;
   return {
     ...{ question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at },
+    ...(form && { form }),
     ...(remember && { remember }),
     ...(again && { again }),
   };

@@ -4,6 +4,7 @@
  * Rule 1: `reduce(view, event)` changes none of its arguments; unchanged parts keep their objects.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
+import { turnOf } from './ids.js';
 import { stillOpen } from './sub_views.js';
 import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './tool_calls.js';
 
@@ -16,7 +17,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasonin
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it; `agent`: the sub-agent's own view, as far as known, and its spending
- * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', state, name, args, prompt, expires_at, remember, again, asked_at,
+ * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
  * queued: [{id, message}] in order; `message` is null until `withFacts` supplies it
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
@@ -113,10 +114,16 @@ function reduceFact(view, event) {
   }
 }
 
-/** `input.received` does not name the call, but the question's id contains it. */
+/** `input.received` does not name the call: it is the one that asked. */
 function answered(view, event) {
-  const { question_id: id } = event;
-  return patchTool(view, { ...event, call_id: event.call_id ?? id.slice(0, id.lastIndexOf('.')) }, answeredTool);
+  const call = event.call_id ?? askerOf(view, event.question_id);
+  return call ? patchTool(view, { ...event, call_id: call }, answeredTool) : view;
+}
+
+/** The id of the call whose question this is. */
+function askerOf(view, id) {
+  const calls = view.turns.flatMap((turn) => Object.entries(turn.tools));
+  return calls.find(([, tool]) => tool.questions?.some((one) => one.question_id === id))?.[0];
 }
 
 /** A sub-agent's spending counts here as well. */
@@ -228,7 +235,6 @@ function fromSnapshot(view, snapshot) {
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
 }
 
-const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };
 const newStep = ({ step_id }) => ({ ...START, key: step_id, step_id });
 const newTurn = (id) => ({ id, status: 'running', usage: NO_USAGE, cost_usd: 0, messages: [], tools: {} });

@@ -31,7 +31,7 @@ def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], Non
             tell("    this tool is another one now than was allowed")
         return _approval(question.get("args") or {}, question.get("remember"), read, tell)
     try:
-        if question["name"] == ask_user.NAME and not question["question_id"].endswith(".outcome"):
+        if question.get("form") == "fields":
             return {"result": _form(question.get("args") or {}, read, tell)}
         return {"result": _value(_prompt(read, f"the result as JSON, or {_DECLINE} > "))}
     except Declined as declined:

@@ -10,10 +10,6 @@ from typing import Final
 import typer
 from pydantic import ValidationError
 
-from perdure.gateway.http.bodies import ForkSession
-from perdure.gateway.http.problems import from_validation
-from perdure.gateway.routes.forks import fork as fork_session
-from perdure.gateway.routes.snapshots import read_snapshot
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
@@ -21,8 +17,9 @@ from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.store import SHIPPED, Definitions
-from perdure.workflows.protocol.commands import PageRequest
-from perdure.workflows.session import SessionWorkflow
+from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.session import Session
+from perdure.temporal.sessions.validation import from_validation
 from perdure.workflows.vocabulary.parts import Text
 
 #: Fields of the request, and the options that give them.
@@ -48,8 +45,8 @@ def fork(
     try:
         wanted = ForkSession(turn_id=turn, agent=agent, model=model, text=text)
     except ValidationError as error:
-        problem = from_validation([{**one, "loc": ("option", *one["loc"])} for one in error.errors()])
-        raise Refused(by_option(problem.detail)) from None
+        wrong = from_validation([{**one, "loc": ("option", *one["loc"])} for one in error.errors()])
+        raise Refused(by_option(wrong.detail)) from None
     folders = agents, tools, models
     if agent is None and any(folders):
         raise Refused("--agents, --tools and --models say where --agent is defined; give --agent")
@@ -58,20 +55,9 @@ def fork(
         to = await reach(tenant, data_dir)
         # What is too big for a message to Temporal goes to the blob store, where the worker must find it.
         to.need_blobs()
-        source = to.workflow_id(session).removeprefix(f"{tenant}/")
-        definitions = Definitions((), blobs=to.blobs)
-        if agent is not None:
-            definitions = await _published(to, usual_sources(*folders), source)
-        made = await fork_session(
-            to.backend,
-            to.blobs,
-            definitions,
-            to.by,
-            source,
-            wanted,
-            continue_as_new_after=to.settings.continue_as_new_after,
-        )
-        return made.session_id
+        source = to.session(session)
+        definitions = None if agent is None else await _published(to, usual_sources(*folders), source)
+        return (await source.fork(wanted, definitions)).session_id
 
     try:
         typer.echo(run(work()))
@@ -89,7 +75,7 @@ def by_option(problem: str) -> str:
 async def _turns(session: str, tenant: str, data_dir: Path | None) -> str:
     """The last turns of a session by their messages, a line each."""
     to = await reach(tenant, data_dir)
-    _, messages = await read_snapshot(to.backend, to.workflow_id(session))
+    _, messages = await to.session(session).pages()
     said: dict[str, str] = {}
     for message in messages:
         words = " ".join(part.text for part in message.parts if isinstance(part, Text))
@@ -99,10 +85,9 @@ async def _turns(session: str, tenant: str, data_dir: Path | None) -> str:
     return "; its turns are:\n" + "\n".join(lines[-_TURNS:]) if lines else "; it has none yet"
 
 
-async def _published(to: Direct, sources: Sources, source: str) -> Definitions:
+async def _published(to: Direct, sources: Sources, source: Session) -> Definitions:
     """The definitions of these folders, where the worker finds them by digest."""
-    facts = PageRequest(after=2**31, until=0)
-    demo = (await to.backend.query(to.by.workflow_id(source), SessionWorkflow.snapshot, facts)).demo
+    demo = (await source.facts()).demo
     catalogue = load_catalogue(sources.tools)
     definitions = Definitions(
         [SHIPPED, *sources.agents],

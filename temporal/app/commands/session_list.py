@@ -18,7 +18,7 @@ from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
 from perdure.temporal.server.dev_addresses import find_dev, temporal_is_named
 
 if TYPE_CHECKING:
-    from perdure.gateway.backend.visibility import Status
+    from perdure.temporal.sessions.visibility import Status
 
 _TIMEOUT_S: Final = 30
 #: The only tenant of a `dev`.
@@ -70,7 +70,6 @@ def _from_gateway(wanted: Mapping[str, str | None], limit: int, data_dir: Path |
 def _from_temporal(
     wanted: Mapping[str, Any], limit: int, tenant: str, data_dir: Path | None
 ) -> tuple[list[Page], bool]:
-    from perdure.gateway.routes.session_list import list_sessions as read_page
     from perdure.temporal.app.console.direct import reach, run
 
     async def work() -> list[Page]:
@@ -78,8 +77,8 @@ def _from_temporal(
         found: list[Page] = []
         cursor: str | None = None
         while True:
-            page = await read_page(
-                to.backend, to.by, agent=wanted["agent"], status=wanted["status"], user=wanted["user"], cursor=cursor
+            page = await to.sessions.list(
+                to.caller, agent=wanted["agent"], status=wanted["status"], user=wanted["user"], cursor=cursor
             )
             found += page["sessions"]
             cursor = page["next_cursor"]

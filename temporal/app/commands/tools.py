@@ -35,11 +35,11 @@ from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.store import digest
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs, unfold
-from perdure.temporal.telemetry.failure_lines import bug_in, user_line
+from perdure.temporal.telemetry.failure_lines import bug_behind, user_line
+from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ClientTool, McpServer, ToolUse
 from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
-from perdure.workflows.running.timers import SPECS
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 from perdure.workflows.vocabulary.parts import ToolResult, ToolSpec
@@ -91,7 +91,7 @@ def call(
         result = _run(_call(sources, name, arguments or [], args))
     except ApplicationError as error:
         echo(f"{error.type}: {error.message}", err=True)
-        bug = bug_in(error)
+        bug = bug_behind(error)
         line = user_line(bug) if bug is not None else None
         if line is not None:
             echo(f"  {line.filename}:{line.lineno}, in {line.name}\n    {line.line}", err=True)

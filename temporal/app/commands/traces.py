@@ -8,11 +8,10 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.routes.traces import TraceReader, kept_steps
 from perdure.temporal.app.commands.trace_tree import trace_tree, turn_facts
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.sessions.session import Session as OpenSession
 from perdure.temporal.settings import environment
 from perdure.workflows.protocol.commands import Prompt, TraceStep
 from perdure.workflows.vocabulary.events import Event
@@ -33,35 +32,35 @@ def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: s
 
 
 async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) -> None:
-    workflow_id = to.workflow_id(session)
-    steps = [orjson.loads(step) async for step in _shown(to, workflow_id, last, prompt)]
+    traced = to.session(session)
+    steps = [orjson.loads(step) async for step in _shown(traced, last, prompt)]
     if not steps:
         raise Refused("the session has made no step that it still keeps")
-    turns = turn_facts([event async for event in _events(to.backend, workflow_id)])
-    Console(highlight=False).print(trace_tree(workflow_id, turns, steps))
+    turns = turn_facts([event async for event in _events(traced)])
+    Console(highlight=False).print(trace_tree(traced.workflow_id, turns, steps))
 
 
 async def _print_json(to: Direct, session: str, last: int | None) -> None:
     # A step at a time, for each of them holds its whole conversation.
     out, before = sys.stdout, '{"steps":['
-    async for step in _shown(to, to.workflow_id(session), last, prompt=True):
+    async for step in _shown(to.session(session), last, prompt=True):
         out.write(before + step.decode())
         before = ","
     out.write(f'{before if before != "," else ""}],"next_cursor":null}}\n')
 
 
-async def _shown(to: Direct, workflow_id: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
+async def _shown(traced: OpenSession, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
     # The providers' SDKs take seconds to import, which no other command should wait for.
     from perdure.activities.models.call_attempt import encode_request
     from perdure.activities.models.providers import Providers
 
-    steps = [step async for step in kept_steps(to.backend, workflow_id)]
+    steps = [step async for step in traced.steps()]
     providers = Providers(environment())
 
     def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
         return encode_request(providers.wire(prompt.model).request(prompt, messages))
 
-    reader = TraceReader(to.backend, to.blobs, rebuild_request, workflow_id)
+    reader = traced.trace(rebuild_request)
     async with aclosing(providers):
         for step in _of_last_turns(steps, last):
             yield await reader.step_json(step, with_prompt=prompt)
@@ -74,10 +73,10 @@ def _of_last_turns(steps: list[TraceStep], last: int | None) -> list[TraceStep]:
     return [step for step in steps if step.record.turn_id in turns]
 
 
-async def _events(backend: Backend, workflow_id: str) -> AsyncIterator[Event]:
+async def _events(traced: OpenSession) -> AsyncIterator[Event]:
     after = 0
     while True:
-        page = await backend.events(workflow_id, after)
+        page = await traced.events(after)
         for event in page.events:
             yield event
             after = event.seq

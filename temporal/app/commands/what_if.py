@@ -19,13 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text as Line
 from temporalio.service import RPCError
 
-from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.console.direct import reach
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line, plain
 from perdure.temporal.app.processes.sources import usual_sources
 from perdure.temporal.app.replay.recorded import found_by
 from perdure.temporal.app.what_if.report import Report, WhatIf, as_json, summary, tables
+from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.settings import environment
 from perdure.workflows.definition.agent import ModelDefinition
 
@@ -81,7 +81,7 @@ async def what_if(options: Options) -> Report:
 
     options.check()
     to = await reach(options.tenant, options.data_dir)
-    named = list(dict.fromkeys(to.workflow_id(session) for session in options.sessions))
+    named = list(dict.fromkeys(to.session(session).workflow_id for session in options.sessions))
     if options.query is not None:
         named = list(dict.fromkeys(run.workflow_id for run in await found_by(to.client, options.query)))
     sources = None
@@ -104,8 +104,8 @@ async def _all(named: list[str], again: "Again", options: Options) -> Report:
             async with room:
                 try:
                     found[session] = await again.run(session, options.turn, quietly=options.query is not None)
-                except Problem as problem:
-                    found[session] = problem.detail
+                except SessionError as error:
+                    found[session] = error.detail
                 except RPCError as error:
                     found[session] = f"Temporal refused: {error.message}"
             progress.update(bar, advance=1)

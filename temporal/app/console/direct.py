@@ -13,19 +13,24 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from perdure.gateway.backend.sessions import Backend
-from perdure.gateway.http.auth import Principal
-from perdure.gateway.http.bodies import SessionId
-from perdure.gateway.http.problems import Problem
 from perdure.temporal.app.console.logs import log_to_stderr
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import Nowhere
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.errors import SessionError
+from perdure.temporal.sessions.requests import SessionId
+from perdure.temporal.sessions.service import Sessions
+from perdure.temporal.sessions.session import Session
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobError, BlobStore, LocalBlobs
 
 T = TypeVar("T")
 
 _ID: TypeAdapter[str] = TypeAdapter(SessionId)
+#: Seconds. Somebody who waits at a terminal would rather wait than ask again.
+_ERASED_WITHIN_S = 60.0
 #: Blobs of this name are no session's.
 _RESERVED = "definitions"
 
@@ -33,15 +38,15 @@ _RESERVED = "definitions"
 @dataclass(frozen=True, slots=True)
 class Direct:
     client: Client
-    backend: Backend
+    sessions: Sessions
     blobs: BlobStore
     settings: Settings
-    by: Principal
+    caller: Caller
 
-    def workflow_id(self, session_id: str) -> str:
+    def session(self, session_id: str) -> Session:
         """Takes the id of the session, or of its workflow. Raises `Refused`."""
-        own = session_id.removeprefix(f"{self.by.tenant}/")
-        return self.by.workflow_id(checked_id(own, "session"))
+        own = session_id.removeprefix(f"{self.caller.tenant}/")
+        return self.sessions.open(self.caller, checked_id(own, "session"))
 
     def need_blobs(self) -> None:
         """Raises `Refused` where there is no blob store, so that nobody takes an empty one for the right one."""
@@ -56,7 +61,11 @@ async def reach(tenant: str, data_dir: Path | None) -> Direct:
         raise Refused(f"no tenant is named {_RESERVED}")
     settings = Settings.load(data_dir=data_dir)
     client = await connect(settings)
-    return Direct(client, Backend(client, settings), LocalBlobs(settings.blobs_root), settings, Principal(tenant))
+    blobs = LocalBlobs(settings.blobs_root)
+    # No folder of definitions is read: a session is asked which one it runs.
+    definitions = Definitions((), blobs=blobs)
+    sessions = Sessions(client, settings, blobs, definitions, Nowhere(), gone_within_s=_ERASED_WITHIN_S)
+    return Direct(client, sessions, blobs, settings, Caller(tenant))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -64,8 +73,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     log_to_stderr()
     try:
         return asyncio.run(work)
-    except Problem as problem:
-        raise Refused(problem.detail) from problem
+    except SessionError as error:
+        raise Refused(error.detail) from error
     except RPCError as error:
         raise Refused(f"Temporal refused: {error.message}") from error
     except BlobError as error:

@@ -34,20 +34,20 @@ from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import SDK_THROTTLE, ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.gateway.app import create_app
-from perdure.gateway.backend.erase import Scrub
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.live.live import Live
+from perdure.temporal.live.protocols import Live
+from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
+from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import Prompt
-from perdure.workflows.running.timers import SPECS
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message

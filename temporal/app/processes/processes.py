@@ -29,7 +29,7 @@ from perdure.temporal.app.processes.revival import revive
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import telemetry
 from perdure.temporal.app.processes.tool_files import ToolFiles
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect, ensure_search_attributes
 from perdure.temporal.server.dev_addresses import DevAddresses, published
 from perdure.temporal.server.schedules import ScheduleKeeper

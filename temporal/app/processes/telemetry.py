@@ -16,7 +16,7 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.telemetry.metrics import UNMEASURED, Exporter, Metrics
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.commands import Prompt
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Blocked, Message

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from perdure.temporal.app.processes.assembly import Parts, assemble, make_worker
 from perdure.temporal.app.processes.sources import Sources
@@ -31,7 +30,7 @@ from perdure.temporal.app.testing.model import Asked, ScriptedModel, ScriptedPro
 from perdure.temporal.app.testing.questions import AnswerRefused
 from perdure.temporal.app.testing.replay import replay
 from perdure.temporal.app.testing.server import TestServer, now, rests, skip
-from perdure.temporal.app.testing.session import Session, Turn, end, message_of
+from perdure.temporal.app.testing.session import Session, Turn, end
 from perdure.temporal.app.testing.tools import StandIn, StandIns
 from perdure.temporal.app.testing.transcript import (
     Call,
@@ -46,14 +45,18 @@ from perdure.temporal.app.testing.transcript import (
 )
 from perdure.temporal.app.testing.worker import POINTS, MortalWorker, Point, Points
 from perdure.temporal.definitions.inputs import check_inputs
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.service import Sessions
+from perdure.temporal.sessions.starting import Start, start_session
+from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import NewSession
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.search_attributes import AGENT, STATUS, TENANT
+from perdure.workflows.vocabulary.parts import Text
 
 __all__ = [
     "AnswerRefused",
@@ -94,6 +97,15 @@ class Perdure:
         self._live = live
         self._parts = parts
         self._points = points
+        self._service = Sessions(
+            client,
+            parts.settings,
+            parts.blobs,
+            parts.definitions,
+            live,
+            workers=Workers(client, here=True),
+            edit_arguments=parts.catalogue.edited,
+        )
         self._stand_ins = StandIns(parts.catalogue, parts.blobs)
         points.stand_in = self._stand_ins.of
         self._worker = MortalWorker(make_worker(client, live, parts), points, self._forget)
@@ -130,20 +142,25 @@ class Perdure:
         if known is None:
             refused = "".join(f"\n  refused: {problem}" for problem in definitions.problems)
             raise LookupError(f"there is no agent {agent!r}; there are: {', '.join(definitions.names())}{refused}")
+        parts = self._parts
+        session_id = uuid.uuid4().hex
+        first = None
+        if message is not None:
+            workflow_id = Caller(_TENANT).workflow_id(session_id)
+            first = await new_message(parts.blobs, workflow_id, (Text(text=message),), known.digest, "first")
         new = NewSession(
             tenant=_TENANT,
-            session_id=uuid.uuid4().hex,
+            session_id=session_id,
             agent=agent,
             digest=known.digest,
             inputs=check_inputs(known.definition, inputs or {}),
             user=user,
             metadata=metadata or {},
-            message=message_of(message, "first", known.digest) if message is not None else None,
+            message=first,
             continue_as_new_after=continue_as_new_after,
         )
-        parts = self._parts
         handle = await self._start(new)
-        session = Session(self._client, handle, new, self._live, parts.blobs, self.model, parts.catalogue.edited)
+        session = Session(self._client, handle, new, self._live, parts.blobs, self.model, self._service)
         self._sessions.append(session)
         return session
 
@@ -202,21 +219,10 @@ class Perdure:
         await replay(self._client, [run for session in self._sessions for run in await session.runs()])
 
     async def _start(self, new: NewSession) -> WorkflowHandle[SessionWorkflow, str]:
-        attributes = [
-            SearchAttributePair(AGENT, new.agent),
-            SearchAttributePair(STATUS, "idle" if new.message is None else "working"),
-            SearchAttributePair(TENANT, new.tenant),
-        ]
-        started = await self._client.start_workflow(
-            SessionWorkflow.run,
-            SessionInput(new=new),
-            id=f"{new.tenant}/{new.session_id}",
-            task_queue=TASK_QUEUE,
-            task_timeout=self._parts.settings.workflow_task_timeout,
-            search_attributes=TypedSearchAttributes(attributes),
-        )
+        start = Start(SessionInput(new=new), new.digest)
+        await start_session(self._client, start, self._parts.settings.workflow_task_timeout)
         # Without a run id: a session outlives its runs.
-        return self._client.get_workflow_handle_for(SessionWorkflow.run, started.id)
+        return self._client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id)
 
     async def _forget(self) -> None:
         """Has other sessions push all of ours out of the worker's memory, which is the SDK's only way."""

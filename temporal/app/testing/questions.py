@@ -1,26 +1,21 @@
-"""What a session asks in a test, and its answers: the same checks as the gateway's, the same signal.
+"""What a session asks in a test, and its answers, which go through the session service as any other.
 
 Rule 1: a question is open until the session says that it is settled, or until its time is over on the virtual clock.
 Rule 2: an answer that the gateway would refuse raises `AnswerRefused` and is not sent.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from temporalio.client import WorkflowHandle
 
-from perdure.gateway.http.auth import LOCAL
-from perdure.gateway.http.bodies import AnswerBody
-from perdure.gateway.http.problems import Problem, from_validation
-from perdure.gateway.projections.native import arguments_of
-from perdure.gateway.routes.answers import as_taken, check_answer, make_answer
-from perdure.gateway.routes.context import EditArguments
-from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.commands import Answer, QuestionState
-from perdure.workflows.session import SessionWorkflow
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.requests import AnswerBody
+from perdure.temporal.sessions.service import Sessions
+from perdure.temporal.sessions.validation import from_validation
+from perdure.workflows.protocol.commands import NewSession
 from perdure.workflows.vocabulary.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -30,7 +25,7 @@ from perdure.workflows.vocabulary.events import (
     ToolFinished,
     ToolStarted,
 )
-from perdure.workflows.vocabulary.parts import By, Question
+from perdure.workflows.vocabulary.questions import Question
 
 Until = Callable[[Callable[[list[Event]], bool], str], Awaitable[list[Event]]]
 
@@ -45,19 +40,7 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
     for event in events:
         match event:
             case ApprovalRequested() | InputRequested():
-                question = Question(
-                    question_id=event.question_id,
-                    kind="approval" if isinstance(event, ApprovalRequested) else "input",
-                    call_id=event.call_id,
-                    name=event.name,
-                    args=event.args,
-                    prompt=event.prompt if isinstance(event, InputRequested) else None,
-                    expires_at=event.expires_at,
-                    blob=event.blob,
-                    reason=event.reason if isinstance(event, ApprovalRequested) else None,
-                    remember=event.remember if isinstance(event, ApprovalRequested) else None,
-                )
-                found[question.question_id] = question
+                found[event.question_id] = event.question
             case ApprovalResolved() | InputReceived():
                 found.pop(event.question_id, None)
             case ToolFinished():
@@ -79,15 +62,12 @@ def waits(events: Iterable[Event], now: datetime) -> tuple[Question, ...]:
 
 
 class Answers:
-    """Answers one session's questions. `until` waits for its events."""
+    """Answers the questions of one session, which was started as `new`. `until` waits for its events."""
 
-    def __init__(
-        self, handle: WorkflowHandle[SessionWorkflow, str], blobs: BlobStore, until: Until, edit: EditArguments
-    ) -> None:
-        self._handle = handle
-        self._blobs = blobs
+    def __init__(self, service: Sessions, new: NewSession, until: Until) -> None:
+        self._service = service
+        self._new = new
         self._until = until
-        self._edit = edit
 
     async def give(self, asked: tuple[Question, ...], which: str | None, by: str | None, **answer: Any) -> None:
         """Answers that question of `asked` whose tool or id is `which`, or the only one; returns once it is settled.
@@ -95,18 +75,13 @@ class Answers:
         Raises `LookupError` where there is not exactly one, and `AnswerRefused`."""
         question = _pick(asked, which)
         given = {name: value for name, value in answer.items() if value is not None or name == "result"}
-        state: QuestionState = await self._handle.query(SessionWorkflow.question, question.question_id)
+        session = self._service.open(Caller(self._new.tenant, by), self._new.session_id)
         try:
-            body = AnswerBody.model_validate({"question_id": question.question_id, **given})
-            args = await arguments_of(question, self._blobs)
-            check_answer(body, question.model_copy(update={"args": args}), state)
-            body = await as_taken(body, state.question or question, self._edit)
+            await session.answer(AnswerBody.model_validate({"question_id": question.question_id, **given}))
         except ValidationError as error:
             raise AnswerRefused(from_validation(error.errors()).detail) from None
-        except Problem as problem:
-            raise AnswerRefused(problem.detail) from None
-        command: Answer = await make_answer(self._blobs, self._handle.id, body, question, By(subject=by or LOCAL))
-        await self._handle.signal(SessionWorkflow.answer, command.model_copy(update={"id": uuid.uuid4().hex}))
+        except InvalidRequest as error:
+            raise AnswerRefused(error.detail) from None
 
         def settled(events: list[Event]) -> bool:
             return all(one.question_id != question.question_id for one in open_questions(events))

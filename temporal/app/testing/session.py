@@ -10,26 +10,30 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.gateway.routes.context import EditArguments
 from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
 from perdure.temporal.app.testing.questions import Answers, open_questions, waits
 from perdure.temporal.app.testing.server import now
 from perdure.temporal.app.testing.transcript import Transcript
-from perdure.temporal.live.live import Frame, MemoryLive, Poke
+from perdure.temporal.live.frames import Poke
+from perdure.temporal.live.memory import MemoryLive
+from perdure.temporal.live.protocols import Subscription
+from perdure.temporal.live.streamed import until_streamed
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.commands import (
-    Close,
     Configure,
     NewSession,
     PageRequest,
-    SendMessage,
     SnapshotPage,
     Stop,
 )
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Message, Question, Text, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30
@@ -65,7 +69,7 @@ class Session:
         live: MemoryLive,
         blobs: BlobStore,
         model: ScriptedModel,
-        edit: EditArguments,
+        service: Sessions,
     ) -> None:
         #: The workflow, for what the kit has no word for: signals, queries, its history.
         self.handle = handle
@@ -76,7 +80,8 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._answers = Answers(handle, blobs, self._until, edit)
+        self._service = service
+        self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
         """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""
@@ -84,9 +89,9 @@ class Session:
 
     async def send(self, text: str, message_id: str | None = None) -> str:
         """Says something and does not wait; returns the message's id. The same id again is the same message."""
-        message_id = message_id or uuid.uuid4().hex
-        await self.handle.signal(SessionWorkflow.send_message, message_of(text, message_id, self.new.digest))
-        return message_id
+        message = await new_message(self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id)
+        await self.handle.signal(SessionWorkflow.send_message, message)
+        return message.message_id
 
     async def turn(self, message_id: str | None = None) -> Turn:
         """The turn of a message, by itself the last one, once it has ended or waits for an answer and nothing of it runs.
@@ -148,12 +153,8 @@ class Session:
     async def streamed(self, text: str) -> None:
         """Returns once the answer that streams holds `text`."""
         try:
-            async with asyncio.timeout(PATIENCE_S), self._live.watch(self.handle.id) as frames:
-                while True:
-                    progress = self._live.progress(self.handle.id)
-                    if progress is not None and any(text in part.text for part in progress.parts):
-                        return
-                    await frames.get()
+            async with asyncio.timeout(PATIENCE_S), self._live.subscribe(self.handle.id) as frames:
+                await until_streamed(frames, lambda progress: any(text in part.text for part in progress.parts))
         except TimeoutError:
             raise AssertionError(f"no answer streamed {text!r} within {PATIENCE_S} s") from None
 
@@ -184,8 +185,7 @@ class Session:
 
     async def close(self, reason: str = "closed") -> None:
         """Closes it for good; returns once it is."""
-        await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason=reason))
-        self._live.stop(self.handle.id)
+        await self._service.open(Caller(self.new.tenant), self.new.session_id).close(reason)
         await self.until("session.closed")
 
     async def events(self) -> list[Event]:
@@ -223,7 +223,7 @@ class Session:
     async def _until(self, done: Callable[[list[Event]], bool], what: str) -> list[Event]:
         events: list[Event] = []
         try:
-            async with asyncio.timeout(PATIENCE_S), self._live.watch(self.handle.id) as frames:
+            async with asyncio.timeout(PATIENCE_S), self._live.subscribe(self.handle.id) as frames:
                 while True:
                     events = await self.events()
                     if done(events):
@@ -234,12 +234,7 @@ class Session:
             raise AssertionError(f"{what} did not come within {PATIENCE_S} s; the last events:{last}") from None
 
 
-def message_of(text: str, message_id: str, digest: str) -> SendMessage:
-    """As the gateway sends it, which has seen the definition `digest`."""
-    return SendMessage(message_id=message_id, parts=(Text(text=text),), content_sha256=text, cursor=0, digest=digest)
-
-
-async def _news(frames: "asyncio.Queue[Frame]", known: int) -> None:
+async def _news(frames: Subscription, known: int) -> None:
     """Returns once there may be events after `known`."""
     while True:
         frame = await frames.get()

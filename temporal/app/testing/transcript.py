@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from perdure.workflows.vocabulary.ids import call_number, step_of
 from perdure.workflows.vocabulary.parts import Data, File, Message, Reasoning, Text, ToolCall, ToolError, ToolResult
 
 
@@ -171,7 +172,7 @@ def _result(part: Text | Reasoning | ToolCall | ToolResult | File | Data) -> Lin
 
 def _position(call_id: str) -> tuple[str, int]:
     """`t7.s2.c1` → (`t7.s2`, 1); what is no result comes before all."""
-    step, _, number = call_id.rpartition(".c")
+    step, number = step_of(call_id), call_number(call_id)
     return (step, int(number)) if step and number.isdigit() else ("", 0)
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, tokens
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import StepFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolError, ToolResult, Usage
 
@@ -75,7 +75,7 @@ class Report:
 
 def answer_of(state: SessionState, turn_id: str, messages: Sequence[Message]) -> Answer:
     """A turn of `state`, whose messages are given whole."""
-    events = [event for event in state.events if event.turn_id == turn_id]
+    events = [event for event in state.log.events if event.turn_id == turn_id]
     steps = [event for event in events if isinstance(event, StepFinished)]
     end = next((event for event in events if isinstance(event, TurnFinished)), None)
     said = [message for message in messages if message.role == "assistant"]

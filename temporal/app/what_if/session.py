@@ -1,30 +1,34 @@
 """One session of `perdure replay --what-if`: its past is read, the definition chosen, its turn run again."""
 
+from dataclasses import replace
+
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.models.providers import Providers
 from perdure.activities.sessions.agents import Agents
+from perdure.activities.tools.arguments import Arguments
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.tool import ToolLoadError
-from perdure.gateway.http.problems import Problem, invalid
-from perdure.gateway.routes.forks import inputs_for, read_past
 from perdure.temporal.app.console.direct import Direct
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.toolset import load_catalogue
+from perdure.temporal.app.what_if.models import Models
 from perdure.temporal.app.what_if.report import WhatIf, answer_of
-from perdure.temporal.app.what_if.turn import Models, Recording, rerun
+from perdure.temporal.app.what_if.turn import Recording, rerun
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.store import SHIPPED, DefinitionProblem, Definitions
+from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.fork import inputs_for
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.core.fork import last_finished, past
-from perdure.workflows.core.state import SessionState
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
 from perdure.workflows.protocol.activities import LoadAgentInput
-from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult, ToolSpec
 
 
 class Definer:
@@ -49,37 +53,39 @@ class Definer:
                 tools_digest=self._catalogue.digest,
             )
 
+    def own_tool(self, spec: ToolSpec) -> Arguments | None:
+        """What a Python tool takes, where it is among those that were given."""
+        return self._catalogue.arguments(spec) if self._definitions is not None else None
+
     @property
     def problems(self) -> tuple[DefinitionProblem, ...]:
         """Definitions that were refused."""
         return self._definitions.problems if self._definitions is not None else ()
 
     async def prepare(self, after: SessionState, turn_id: str) -> tuple[SessionState, LoadedAgent]:
-        """The session as it rests before the turn, under the agent that shall run it. Raises Problem."""
-        step = next((step for step in after.steps if step.turn_id == turn_id), None)
+        """The session as it rests before the turn, under the agent that shall run it. Raises SessionError."""
+        step = next((step for step in after.log.steps if step.turn_id == turn_id), None)
         before = past(after, turn_id, keep_turn=False)
-        role = step.role if step is not None else after.role
+        role = step.role if step is not None else after.slot.role
         if self._definitions is None:
-            loaded = after.agents.get(step.digest) if step is not None else after.loaded
+            loaded = after.slot.kept.get(step.digest) if step is not None else after.slot.loaded
             if loaded is None:
-                raise Problem("validation", "The session no longer keeps the definition that the turn ran with.")
+                raise InvalidRequest(None, "The session no longer keeps the definition that the turn ran with.")
             loaded = await self._published(loaded)
         else:
             name = self._agent or after.agent
             loaded = await self._load(self._definitions, name)
             if name != after.agent:
                 inputs = inputs_for(loaded.definition, after.new.inputs)
-                before = before.model_copy(
-                    update={"new": after.new.model_copy(update={"agent": name, "inputs": inputs})}
-                )
+                before = replace(before, new=after.new.model_copy(update={"agent": name, "inputs": inputs}))
                 role = None
         role, loaded = self._with_model(loaded, role)
         definition = loaded.definition
         model = definition.models[role if role in definition.models else definition.model]
         why = Allowed.load().objection(model, definition.secrets)
         if why is not None:
-            raise Problem("validation", f"{model.use} is not asked: {why}.")
-        return before.model_copy(update={"role": role}), loaded
+            raise InvalidRequest(None, f"{model.use} is not asked: {why}.")
+        return replace(before, slot=replace(before.slot, role=role)), loaded
 
     async def _published(self, loaded: LoadedAgent) -> LoadedAgent:
         """With the definition as it was published. What a session says of itself gives no address and names no key."""
@@ -90,19 +96,19 @@ class Definer:
             message = (
                 "The definition that the turn ran with names addresses, and is not in this blob store; give --agents."
             )
-            raise Problem("validation", message)
+            raise InvalidRequest(None, message)
         return loaded
 
     async def _load(self, definitions: Definitions, name: str) -> LoadedAgent:
         known = definitions.current(name)
         if known is None:
-            raise invalid("agent", f"{name} is not known; there are: {', '.join(definitions.names()) or 'none'}")
+            raise InvalidRequest("agent", f"{name} is not known; there are: {', '.join(definitions.names()) or 'none'}")
         servers = McpServers(environment(), self._blobs, definitions.by_digest)
         try:
             agents = Agents(definitions, self._catalogue, servers.listings)
             return await agents.load_agent(LoadAgentInput(name=name, digest=known.digest))
         except ApplicationError as error:
-            raise Problem("validation", error.message) from error
+            raise InvalidRequest(None, error.message) from error
         finally:
             await servers.aclose()
 
@@ -112,7 +118,7 @@ class Definer:
             return role, loaded
         if "/" not in self._model:
             if self._model not in models:
-                raise invalid(
+                raise InvalidRequest(
                     "model", f"is not a model of {loaded.definition.name}; its models are: {', '.join(models)}"
                 )
             return self._model, loaded
@@ -136,26 +142,26 @@ def _in_place_of(model: ModelDefinition, use: str) -> ModelDefinition:
 
 
 class Again:
-    """Runs turns of sessions again."""
+    """Runs turns of sessions again. They are named by their workflow ids, whoever's they are."""
 
     def __init__(self, to: Direct, definer: Definer, providers: Providers) -> None:
         self._to = to
         self._definer = definer
-        self._models = Models(providers, to.blobs)
+        self._models = Models(providers, to.blobs, definer.own_tool)
 
     async def run(self, session: str, turn: str | None, *, quietly: bool) -> WhatIf | None:
-        """`turn` None is the last that has ended; `quietly`, a session without one is None. Raises Problem."""
+        """`turn` None is the last that has ended; `quietly`, a session without one is None. Raises SessionError."""
         try:
-            after = await read_past(self._to.backend, session, turn, keep_turn=True)
-        except Problem as problem:
-            if quietly and turn is None and problem.code == "validation":
+            after = await self._to.sessions.at(session).past(turn)
+        except InvalidRequest:
+            if quietly and turn is None:
                 return None
             raise
         turn_id = last_finished(after)
         recorded = await self._whole(after, turn_id)
         asked = next((message for message in recorded if message.role == "user"), None)
         if asked is None:
-            raise Problem("validation", f"No message began {turn_id}.")
+            raise InvalidRequest(None, f"No message began {turn_id}.")
         before, agent = await self._definer.prepare(after, turn_id)
         recording = Recording(_calls(recorded))
         message = asked.model_copy(update={"turn_id": None})
@@ -173,7 +179,7 @@ class Again:
 
     async def _whole(self, state: SessionState, turn_id: str) -> list[Message]:
         """The turn's messages, folded parts fetched."""
-        messages = [message for message in state.transcript if message.turn_id == turn_id]
+        messages = [message for message in state.transcript.messages if message.turn_id == turn_id]
         blobs = self._to.blobs
         return [one.model_copy(update={"parts": await unfold(blobs, one.parts)}) for one in messages]
 

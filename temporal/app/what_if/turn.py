@@ -1,71 +1,32 @@
-"""A recorded turn once more, with another definition or model: outside Temporal, by the session's own pure rules.
+"""A recorded turn once more, with another definition or model: outside Temporal, by the session's own core and driver.
 
-Rule 1: a turn is data. `next_action` says what comes next and `apply` what came of it, as in the session itself, so its
-limits hold here too; only who carries it out is another.
+Rule 1: what comes next is decided as in the session itself, so its limits and its checks hold here too; only who carries
+effects out is another.
 Rule 2: no tool is ever called. A call gets the result that was recorded for it, and where there is none, an error that
 says so to the model. Each recorded result is given once.
-Rule 3: model calls are real, and cost what they cost. A failure that may pass is tried again a few times, as Temporal would.
+Rule 3: model calls are real; see `models.py`.
 """
 
-import asyncio
-import hashlib
-import time
 from collections.abc import Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Literal, assert_never
+from typing import Final, Literal
 
-from pydantic import JsonValue
-from temporalio.exceptions import ActivityError, ApplicationError
-
-from perdure.activities.models.call_attempt import encode_request
-from perdure.activities.models.failures import ModelFailed
-from perdure.activities.models.meter import Meter
-from perdure.activities.models.providers import Providers
-from perdure.activities.models.wire import Answer, Delta, Started, Wire
-from perdure.temporal.definitions.prices import price_of
-from perdure.temporal.stores.blobs import BlobStore, unfold
-from perdure.workflows.core.endings import not_run
+from perdure.temporal.app.what_if.models import Models
+from perdure.workflows.core.actions import Wait
+from perdure.workflows.core.calls.call import Ready, Running
+from perdure.workflows.core.changes import Accepted, AgentLoaded, Change
+from perdure.workflows.core.effects import AskModel, Effect, Rehearse
 from perdure.workflows.core.fold import apply
-from perdure.workflows.core.private_changes import (
-    Accepted,
-    AgentLoaded,
-    Note,
-    StepOpened,
-    TurnBroken,
-)
-from perdure.workflows.core.prompt import PromptError, build_prompt
-from perdure.workflows.core.state import SessionState
-from perdure.workflows.core.step import finished_step, opened_step
-from perdure.workflows.core.turn import (
-    AbandonTools,
-    Ask,
-    CallModel,
-    CloseSession,
-    Exit,
-    FinishTurn,
-    LoadAgent,
-    PlanCalls,
-    Rest,
-    RunHere,
-    RunTools,
-    StartTurn,
-    TakeOver,
-    Wait,
-    WakeUp,
-    next_action,
-)
+from perdure.workflows.core.outcomes import ModelEnded, ToolEnded
+from perdure.workflows.core.prompt import build_prompt
+from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.definition.pricing import Spent, cost
-from perdure.workflows.protocol.activities import Partial, StepOutput
-from perdure.workflows.protocol.commands import Prompt, StepRecord
-from perdure.workflows.vocabulary.events import Events
-from perdure.workflows.vocabulary.parts import Message, StopReason, Timing, ToolCall, ToolError, ToolResult
+from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.running.driver import Driver
+from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError, ToolResult
 
 NOT_RECORDED: Final = "not_recorded"
-_ATTEMPTS: Final = 4
-_LONGEST_WAIT_S: Final = 30.0
 
 #: Where a call's result came from: the same call, a call of the same tool with other arguments, or nowhere.
 Match = Literal["same", "other_args", "not_recorded"]
@@ -89,7 +50,8 @@ class Recording:
     def _take(self, call: ToolCall, match: Match) -> ToolResult | None:
         for pair in self.calls:
             recorded, result = pair
-            same = (recorded.as_written().args, recorded.args_raw) == (call.args, call.args_raw)
+            written = (recorded.as_written().args, recorded.args_raw) == (call.as_written().args, call.args_raw)
+            same = written or (recorded.args, recorded.args_raw) == (call.args, call.args_raw)
             if recorded.name == call.name and (same or match == "other_args"):
                 self.calls.remove(pair)
                 self.matches[call.call_id] = match
@@ -105,197 +67,57 @@ class Recording:
         return ToolResult(call_id=call.call_id, name=call.name, output=error, is_error=True)
 
 
-class Models:
-    """Model calls over the real wires."""
-
-    def __init__(self, providers: Providers, blobs: BlobStore) -> None:
-        self._providers = providers
-        self._blobs = blobs
-
-    async def call(self, prompt: Prompt, messages: Sequence[Message], step_id: str) -> StepOutput:
-        """The answer in whole. Raises ApplicationError with a `Partial`, for the books, as its last detail."""
-        whole = [one.model_copy(update={"parts": await unfold(self._blobs, one.parts)}) for one in messages]
-        wire = self._providers.wire(prompt.model)
-        body = wire.request(prompt, tuple(whole))
-        encoded = encode_request(body)
-        price = price_of(prompt.model)
-        before = Spent()
-        for attempt in range(1, _ATTEMPTS + 1):
-            meter = Meter(price, len(encoded), prompt.model.max_output_tokens)
-            try:
-                output = await self._attempt(wire, body, prompt, step_id, meter)
-                told = {"attempt": attempt, "request_sha256": hashlib.sha256(encoded).hexdigest()}
-                return output.model_copy(update={**told, "before": before if before != Spent() else None})
-            except ModelFailed as failed:
-                failure = failed.failure
-                if failure.request == "refused":
-                    meter.refused()
-                if failure.is_final(attempt) or attempt == _ATTEMPTS:
-                    books = Partial(attempt=attempt, lost=0, streaming=False, spent=meter.spent(), before=before)
-                    raise ApplicationError(
-                        failure.message, books, type=failure.kind, non_retryable=not failure.retryable
-                    ) from None
-                delay = failure.retry_after
-                wait = delay.total_seconds() if delay is not None else 0.1 * 4 ** (attempt - 1)
-            before += meter.spent()
-            await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _attempt(
-        self, wire: Wire, body: dict[str, JsonValue], prompt: Prompt, step_id: str, meter: Meter
-    ) -> StepOutput:
-        sent = time.monotonic()
-        meter.sent()
-        first: float | None = None
-        answer: Answer | None = None
-        async with aclosing(wire.stream(body, prompt, step_id)) as items:
-            async for item in items:
-                match item:
-                    case Started():
-                        meter.begun(item.usage)
-                    case Delta():
-                        meter.streamed((item.tool_name or "") + item.text)
-                        first = first or time.monotonic()
-                    case Answer():
-                        answer = item
-        assert answer is not None, "a stream that ends has given its answer"
-        price = price_of(prompt.model)
-        return StepOutput(
-            parts=answer.parts,
-            model=answer.model,
-            usage=answer.usage,
-            cost_usd=cost(price, answer.usage) if price else None,
-            timing=Timing(
-                first_token_ms=None if first is None else round((first - sent) * 1000, 3),
-                total_ms=round((time.monotonic() - sent) * 1000, 3),
-            ),
-            stop=answer.stop,
-            stop_raw=answer.stop_raw,
-            attempt=1,
-            request_sha256="",
-        )
-
-
 async def rerun(
     before: SessionState, message: Message, agent: LoadedAgent, recording: Recording, models: Models
 ) -> SessionState:
     """The session after the turn that begins with `message` in the state `before`, run by `agent`.
 
     What a model call failed with is the turn's error, as in a session."""
-    turn = _Turn(before.model_copy(update={"digest": agent.digest}), recording, models)
-    turn.note(AgentLoaded(agent=agent))
-    turn.note(Accepted(message=message, content_sha256="", cursor=before.seq, digest=None))
-    await turn.run()
-    return turn.state
+    state = replace(before, slot=replace(before.slot, digest=agent.digest), rehearsal=True)
+    state = apply(state, AgentLoaded(agent=agent))
+    accepted = Accepted(message=message, content_sha256="", cursor=before.log.seq, digest=None)
+    world = _World()
+    driver = Driver(apply(state, accepted), world)
+    results: dict[str, ToolResult] = {}
+    while isinstance(driver.advance(), Wait):
+        # All calls of the step at once, also those that wait for room.
+        turn = in_turn(driver.state)
+        calls = [call.as_run for call in turn.calls if isinstance(call.stage, Ready | Running)]
+        results |= {one.call_id: one for one in recording.answer([one for one in calls if one.call_id not in results])}
+        for effect in list(world.open.values()):
+            if isinstance(effect, AskModel):
+                prompt = build_prompt(driver.state, effect.record)
+                outcome = await models.call(prompt, driver.state.transcript.messages, effect.key)
+                driver.settle(ModelEnded(effect.key, outcome))
+            else:
+                driver.settle(ToolEnded(effect.key, _output(results[effect.key])))
+    return driver.state
 
 
-class _Turn:
-    def __init__(self, state: SessionState, recording: Recording, models: Models) -> None:
-        self.state = state
-        self._recording = recording
-        self._models = models
-
-    async def run(self) -> None:
-        while True:
-            action = next_action(self.state)
-            match action:
-                case StartTurn():
-                    turn_id = f"t{self.state.turns + 1}"
-                    self.append("turn.started", turn_id=turn_id, cause="message")
-                    self.append("message.added", message=action.message.model_copy(update={"turn_id": turn_id}))
-                case CallModel():
-                    await self._call_model(action)
-                case PlanCalls() if (error := not_run(self._stop)) is not None:
-                    self._refuse(action.calls, error)
-                case PlanCalls() | AbandonTools():
-                    # Whoever would have to be asked, and wherever they run: the recorded turn has their results.
-                    self._answer(action.calls)
-                case FinishTurn():
-                    turn = self.state.turn
-                    assert turn is not None
-                    self.append(
-                        "turn.finished",
-                        reason=action.reason,
-                        error=action.error,
-                        usage=turn.usage,
-                        cost_usd=turn.cost_usd,
-                    )
-                    return
-                case (
-                    LoadAgent()
-                    | CloseSession()
-                    | Rest()
-                    | Exit()
-                    | WakeUp()
-                    | Ask()
-                    | RunHere()
-                    | RunTools()
-                    | Wait()
-                    | TakeOver()
-                ):
-                    # Its definition is loaded, a message waits, and no call is left to be planned for.
-                    raise AssertionError(f"a session with a message to run wants {action}")
-                case _:
-                    assert_never(action)
-
-    async def _call_model(self, action: CallModel) -> None:
-        state = self.state
-        record = opened_step(state, action)
-        try:
-            prompt = build_prompt(state, record)
-        except PromptError as problem:
-            self.note(TurnBroken(error=problem.error))
-            return
-        self.note(StepOpened(record=record))
-        self.append("step.started", step_id=record.step_id, model=record.model)
-        outcome: StepOutput | ActivityError
-        try:
-            outcome = await self._models.call(prompt, state.transcript, record.step_id)
-        except ApplicationError as error:
-            outcome = _failed(record, error)
-        finished = finished_step(record, outcome, False, datetime.now(UTC))
-        self.append("step.finished", **finished.event)
-        if finished.error is not None:
-            self.note(TurnBroken(error=finished.error))
-
-    @property
-    def _stop(self) -> StopReason | None:
-        return self.state.turn.stop if self.state.turn else None
-
-    def _answer(self, calls: tuple[ToolCall, ...]) -> None:
-        self._run(calls, self._recording.answer(calls))
-
-    def _refuse(self, calls: tuple[ToolCall, ...], error: ToolError) -> None:
-        """Of an answer whose calls do not run, none takes a recorded result."""
-        output = error.model_dump()
-        self._run(calls, [ToolResult(call_id=c.call_id, name=c.name, output=output, is_error=True) for c in calls])
-
-    def _run(self, calls: tuple[ToolCall, ...], results: list[ToolResult]) -> None:
-        for call in calls:
-            self.append("tool.started", call_id=call.call_id, name=call.name, args=call.args)
-        for result in results:
-            self.append("tool.finished", call_id=result.call_id, name=result.name, result=result, duration_ms=0)
-
-    def note(self, note: Note) -> None:
-        self.state = apply(self.state, note)
-
-    def append(self, kind: str, /, **fields: object) -> None:
-        turn = self.state.turn
-        fields.setdefault("turn_id", turn.turn_id if turn else None)
-        event = Events.validate_python({"type": kind, "seq": self.state.seq + 1, "at": datetime.now(UTC), **fields})
-        self.state = apply(self.state, event)
+def _output(result: ToolResult) -> ToolOutput:
+    return ToolOutput(output=result.output, blob=result.blob, attempt=None, is_error=result.is_error)
 
 
-def _failed(record: StepRecord, error: ApplicationError) -> ActivityError:
-    """What a session is told of a model call that failed for good."""
-    failure = ActivityError(
-        error.message,
-        scheduled_event_id=0,
-        started_event_id=0,
-        identity="",
-        activity_type="call_model",
-        activity_id=record.step_id,
-        retry_state=None,
-    )
-    failure.__cause__ = error
-    return failure
+class _World:
+    """Where nothing runs but what `rerun` answers."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Effect] = {}
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def start(self, effect: Effect, state: SessionState) -> None:
+        if not isinstance(effect, AskModel | Rehearse):
+            # Its definition is loaded, and a rehearsal looks nothing up.
+            raise AssertionError(f"a session with a message to run wants {effect}")
+        self.open[effect.key] = effect
+
+    def end(self, key: str) -> None:
+        """Nobody stops the turn."""
+
+    def keep(self, keys: frozenset[str]) -> None:
+        self.open = {key: effect for key, effect in self.open.items() if key in keys}
+
+    def took(self, before: SessionState, change: Change, after: SessionState) -> None:
+        """Nobody watches."""

@@ -10,6 +10,7 @@ from perdure.temporal.app.bench.report.figures import curve, percentile, spread
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.rig import Rig
 from perdure.temporal.app.bench.rig.wire import request
+from perdure.temporal.sessions.content import content_sha256
 from perdure.workflows.protocol.commands import SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
@@ -31,8 +32,14 @@ async def measure_first(rig: Rig, quick: bool, step: Callable[[], None]) -> list
         await rig.post(session, "Go on?")
 
     async def signal() -> None:
-        message = {"message_id": uuid.uuid4().hex, "content_sha256": "0" * 64, "cursor": 0, "digest": digest}
-        command = SendMessage(parts=(Text(text="Go on?"),), **message)
+        parts = (Text(text="Go on?"),)
+        message = {
+            "message_id": uuid.uuid4().hex,
+            "content_sha256": content_sha256(parts),
+            "cursor": 0,
+            "digest": digest,
+        }
+        command = SendMessage(parts=parts, **message)
         await rig.session(session).signal(SessionWorkflow.send_message, command)
 
     async with bare_worker(rig.client, rig.settings) as worker, rig.watching(session) as events:

@@ -23,9 +23,10 @@ from perdure.temporal.app.bench.rig.rig import AGENT, DEFINITION, Provider
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.commands import NewSession, SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
@@ -75,19 +76,16 @@ class Plant:
             message=self.message(agent) if message else None,
             continue_as_new_after=self.settings.continue_as_new_after,
         )
-        return await self.client.start_workflow(
-            SessionWorkflow.run,
-            SessionInput(new=new),
-            id=f"default/{name}",
-            task_queue=TASK_QUEUE,
-            task_timeout=self.settings.workflow_task_timeout,
-        )
+        start = Start(SessionInput(new=new), new.digest)
+        await start_session(self.client, start, self.settings.workflow_task_timeout)
+        return self.client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id)
 
     def message(self, agent: str = AGENT) -> SendMessage:
+        parts = (Text(text="Go on?"),)
         return SendMessage(
             message_id=uuid.uuid4().hex,
-            parts=(Text(text="Go on?"),),
-            content_sha256="0" * 64,
+            parts=parts,
+            content_sha256=content_sha256(parts),
             cursor=0,
             digest=self.digests[agent],
         )

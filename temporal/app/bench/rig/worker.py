@@ -29,7 +29,7 @@ from perdure.temporal.app.bench.rig.effects import TOOLS, nod, pause
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.app.processes.assembly import assemble, make_worker
 from perdure.temporal.app.processes.sources import Sources
-from perdure.temporal.live.live import MemoryLive
+from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure, runtime

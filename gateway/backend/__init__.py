@@ -1,1 +1,0 @@
-"""Sessions as the gateway reaches them through Temporal."""

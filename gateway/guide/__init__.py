@@ -1,0 +1,1 @@
+"""The guide: its pages in Markdown, and how they become HTML."""

@@ -1,0 +1,13 @@
+/**
+ * What ids of a session say, as `workflows/vocabulary/ids.py` makes them: a turn `t7`, a step `t7.s2`, a tool call `t7.s2.c1`.
+ * Nothing else reads an id; what a question is about is in its `kind`, `subject` and `form`.
+ */
+
+/** The turn of a step or a call. */
+export const turnOf = (stepOrCall) => stepOrCall.split('.')[0];
+
+/** The step whose answer holds a call. */
+export const stepOf = (call) => call.slice(0, call.lastIndexOf('.c'));
+
+/** The number of a step in its turn. */
+export const stepNumber = (step) => step.slice(step.lastIndexOf('s') + 1);

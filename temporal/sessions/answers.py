@@ -1,0 +1,122 @@
+"""Answers to what a session asks: approvals, results of client tools, and other input.
+
+The question is looked at first, so that a bad answer is refused with the field's name; then the session is signalled;
+then it is asked whose answer counted, for two people may answer at once.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import JsonValue
+from referencing.exceptions import Unresolvable
+
+from perdure.temporal.definitions.inputs import InputProblem
+from perdure.temporal.schemas.faults import faults
+from perdure.temporal.schemas.yaml_source import field_name
+from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.requests import AnswerBody
+from perdure.temporal.stores.blobs import BlobStore, fold_part
+from perdure.workflows.definition import ask_user
+from perdure.workflows.protocol.commands import Answer, QuestionState
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolResult
+from perdure.workflows.vocabulary.questions import By, Question
+
+#: Arguments that a person gives a call of a tool, by its name and its `spec_sha256`, as the tool will take them; None where
+#: this process cannot say. Raises InputProblem.
+EditArguments = Callable[[str, str, dict[str, JsonValue]], dict[str, JsonValue] | None]
+
+_MAX_MESSAGE: Final = 300
+
+
+def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> None:
+    """Raises `InvalidRequest` where the answer does not fit the question."""
+    given = body.model_fields_set
+    if question.kind == "approval":
+        if body.approved is None:
+            raise InvalidRequest("approved", "is required: true or false")
+        if "result" in given:
+            raise InvalidRequest("result", "an approval takes none")
+        if body.args is not None:
+            if not body.approved:
+                raise InvalidRequest("args", "only count with approved: true")
+            # As they travel: in the part that `make_answer` puts away where it is longer.
+            size = len(_changed(body, question).model_dump_json().encode())
+            if state.inline_only and size > INLINE_LIMIT:
+                raise InvalidRequest(
+                    "args", f"make a call of {size} bytes of JSON; its worker takes at most {INLINE_LIMIT}"
+                )
+            _fits("args", body.args, state.input, foreign=state.foreign)
+        if body.remember and not body.approved:
+            raise InvalidRequest("remember", "only counts with approved: true")
+        if body.remember and question.remember == "never":
+            raise InvalidRequest("remember", f"each call of {question.name} has to be allowed by itself")
+        return
+    if "args" in given or "remember" in given:
+        raise InvalidRequest("args" if "args" in given else "remember", "only an approval takes this")
+    if body.approved is False:
+        if "result" in given:
+            raise InvalidRequest("result", "cannot be given with approved: false")
+        return
+    if "result" not in given:
+        raise InvalidRequest("result", "is required, or approved: false")
+    # What fits a form is told by the call that made it.
+    schema = ask_user.answer_schema(question.args or {}) if question.form == "fields" else state.output
+    _fits("result", body.result, schema, foreign=state.foreign)
+
+
+async def as_taken(body: AnswerBody, question: Question, edit: EditArguments) -> AnswerBody:
+    """The answer with changed arguments as the tool will take them. Where this process does not know the tool, they stay
+    as they are, and the tool checks them itself. Raises `InvalidRequest`, which names the field."""
+    if body.args is None or question.bound is None:
+        return body
+    try:
+        # In a thread, for validators of tools are the users' own code.
+        args = await asyncio.to_thread(edit, question.name or "", question.bound.spec, body.args)
+    except InputProblem as problem:
+        raise InvalidRequest(f"args.{problem.field}" if problem.field else "args", problem.message) from None
+    return body if args is None else body.model_copy(update={"args": args})
+
+
+def _fits(field: str, value: JsonValue, schema: dict[str, Any] | None, *, foreign: bool) -> None:
+    if schema is None:
+        return
+    try:
+        error = next(faults(value, schema, foreign=foreign), None)
+    except Unresolvable:
+        # Another server's schema, which knows by itself what it meant.
+        return
+    except RecursionError:
+        if foreign:
+            return
+        raise InvalidRequest(field, "is nested too deep to be checked") from None
+    if error is not None:
+        message = error.message if len(error.message) <= _MAX_MESSAGE else f"{error.message[:_MAX_MESSAGE]}…"
+        raise InvalidRequest(field_name((field, *error.absolute_path)), message)
+
+
+def _changed(body: AnswerBody, question: Question) -> ToolCall:
+    """The call with the arguments of an answer."""
+    return ToolCall(call_id=question.call_id or "", name=question.name or "", args=body.args or {})
+
+
+async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: By) -> Answer:
+    """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
+    result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
+    folded = await fold_part(blobs, session, result)
+    assert isinstance(folded, ToolResult)
+    short = await fold_part(blobs, session, _changed(body, question))
+    assert isinstance(short, ToolCall)
+    return Answer(
+        id=uuid.uuid4().hex,
+        question_id=body.question_id,
+        approved=body.approved is not False,
+        reason=body.reason,
+        args=None if body.args is None else short.args,
+        args_blob=short.blob,
+        remember=bool(body.remember),
+        result=folded.output,
+        blob=folded.blob,
+        by=by,
+    )

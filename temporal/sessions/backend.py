@@ -1,0 +1,249 @@
+"""Sessions as they are reached through Temporal: every call has a deadline, and every failure is a `SessionError`.
+
+Rule 1: nothing is signalled to a session that no worker answers for: whoever signals asks a query first.
+Rule 2: a query that stays without an answer means `no_worker` as soon as no worker lives that could answer, else
+`overloaded` at its deadline, if Temporal itself answers.
+Rule 3: calls take turns (`Turnstile`); deadlines begin when it is a call's turn.
+Rule 4: while a worker is suspected to be dead, a session that is asked in vain is taken from the worker that had it in
+memory: otherwise the question waits out the sticky time-out, which is long for the sake of busy workers.
+"""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import Priority
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from perdure.temporal.server.schedules import next_times
+from perdure.temporal.server.sticky import forget_worker
+from perdure.temporal.sessions.errors import (
+    NoWorker,
+    Overloaded,
+    SessionClosed,
+    SessionError,
+    StateLost,
+    TemporalSilent,
+    from_rpc,
+)
+from perdure.temporal.sessions.look import Look, read_look
+from perdure.temporal.sessions.starting import WATCHED, Start, start_session
+from perdure.temporal.sessions.turnstile import Turnstile
+from perdure.temporal.sessions.workers import Workers
+from perdure.temporal.settings import Settings
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.protocol.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
+from perdure.workflows.session import SessionWorkflow
+
+R = TypeVar("R")
+P = TypeVar("P")
+Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
+
+_PROBE_S: Final = 2.0
+#: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
+_DOUBT_S: Final = 1.0
+_DOUBT_AGAIN_S: Final = 0.5
+#: In what workers say who cannot read a session's state: the words of `BlobMissing` and `BlobDamaged`.
+_LOST: Final = re.compile(r"no blob \S+/|blob \S+ is damaged")
+_STATE_LOST: Final = (
+    "A blob that the session cannot go on without is lost or damaged. Put it back from a backup of the blob store, or "
+    "erase the session."
+)
+#: The SDK's code for code that does not fit a history; a query that has to replay it first fails with it.
+_REPLAY_FAILED: Final = "[TMPRL1100]"
+#: The same for workflow code that got no turn for seconds, as on a worker that has far too much to do.
+_STARVED: Final = "[TMPRL1101]"
+_SIGNALS: Final[dict[type[Signal], Any]] = {
+    SendMessage: SessionWorkflow.send_message,
+    Stop: SessionWorkflow.stop,
+    Answer: SessionWorkflow.answer,
+    CancelTimer: SessionWorkflow.cancel_timer,
+    Configure: SessionWorkflow.configure,
+    Close: SessionWorkflow.close,
+}
+
+
+class Backend:
+    """`session` is always a workflow id, `{tenant}/{session_id}`."""
+
+    def __init__(self, client: Client, settings: Settings, workers: Workers | None = None) -> None:
+        self._client = client
+        self._settings = settings
+        self._workers = workers or Workers(client)
+        self._turnstile = Turnstile(settings.calls_at_once, settings.calls_waiting, settings.calls_wait_s)
+
+    async def start(self, start: Start) -> bool:
+        """Starts a session, new or with a past. False where one with this id exists or existed."""
+        async with self._turn(start.workflow_id):
+            return await start_session(self._client, start, self._settings.workflow_task_timeout)
+
+    async def body_sha256(self, session: str) -> str | None:
+        """Of the body that the session was created with; None where there is no such session."""
+        async with self._turn(session):
+            try:
+                description = await self._handle(session).describe()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return None
+                raise
+            value = await description.memo_value("body_sha256", None, type_hint=str)
+        return value if isinstance(value, str) else None
+
+    async def query(self, session: str, method: Callable[[SessionWorkflow, P], R], arg: P) -> R:
+        """Asks a session. Raises `SessionNotFound`, `StateLost`, `NoWorker`, `Overloaded`, `TemporalSilent`, `TooMany`."""
+        return await self._asked(lambda handle: handle.query(method, arg), session)
+
+    async def ask(self, session: str, method: Callable[[SessionWorkflow], R]) -> R:
+        """The same with a query that takes nothing."""
+        return await self._asked(lambda handle: handle.query(method), session)
+
+    async def _asked(self, question: Question[R], session: str) -> R:
+        async with self._turnstile.turn(session):
+            return await self._asked_now(question, session)
+
+    async def _asked_now(self, question: Question[R], session: str) -> R:
+        try:
+            async with asyncio.timeout(self._settings.query_timeout_s):
+                return await self._answer(question, session)
+        except TimeoutError:
+            raise await self._silent(session) from None
+        except WorkflowQueryFailedError as error:
+            if _LOST.search(error.message):
+                raise StateLost(_STATE_LOST) from error
+            if _REPLAY_FAILED in error.message:
+                raise NoWorker("No worker's code can replay what the session did before.") from error
+            if _STARVED in error.message:
+                raise Overloaded from error
+            raise
+        except RPCError as error:
+            if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                raise await self._silent(session) from error
+            if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                # No worker has polled for long, or the session's workflow task fails on those that do.
+                raise NoWorker from error
+            raise from_rpc(error) from error
+
+    async def _answer(self, question: Question[R], session: str) -> R:
+        """Waits for the answer while a worker lives that could give it."""
+        asked = asyncio.create_task(question(self._handle(session)))
+        doubt, taken = _DOUBT_S, False
+        try:
+            while not (await asyncio.wait({asked}, timeout=doubt))[0]:
+                doubt = _DOUBT_AGAIN_S
+                try:
+                    if not await self._workers.any_for(session):
+                        raise NoWorker
+                    if not taken and await self._workers.any_dead():
+                        taken = True
+                        await forget_worker(self._client, session)
+                        asked.cancel()
+                        asked = asyncio.create_task(question(self._handle(session)))
+                except RPCError:
+                    # Whether it is Temporal that is away shows at the deadline.
+                    continue
+            return asked.result()
+        finally:
+            asked.cancel()
+
+    async def events(self, session: str, after: int) -> EventsPage:
+        return await self.query(session, SessionWorkflow.events, after)
+
+    async def signal(self, session: str, command: Signal) -> None:
+        """Raises what `query` raises, and `SessionClosed` where the session ended meanwhile."""
+        async with self._turn(session):
+            try:
+                await self._handle(session).signal(_SIGNALS[type(command)], command)
+            except RPCError as error:
+                # The caller has just asked the session, so it exists: what is not found is an open run of it.
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    raise SessionClosed from error
+                raise
+
+    async def close(self, session: str, reason: str = "closed") -> bool:
+        """Tells a session to close; False where it was told before. Raises what `query` and `signal` raise."""
+        if (await self.query(session, SessionWorkflow.receipt, "")).closed:
+            return False
+        try:
+            await self.signal(session, Close(id=uuid.uuid4().hex, reason=reason))
+        except SessionClosed:
+            return False
+        return True
+
+    async def look(self, session: str) -> Look:
+        """What Temporal itself knows of it, without a worker."""
+        async with self._turn(session):
+            return await read_look(await self._handle(session).describe(), self._client.data_converter)
+
+    async def prefer(self, session: str) -> None:
+        """Has the tasks of a session taken before others', for somebody looks on. Costs one event of its history."""
+        request = UpdateWorkflowExecutionOptionsRequest(
+            namespace=self._client.namespace,
+            workflow_execution=Execution(workflow_id=session),
+            workflow_execution_options=WorkflowExecutionOptions(
+                priority=Priority(priority_key=WATCHED.priority_key or 0)
+            ),
+            update_mask=FieldMask(paths=["priority"]),
+        )
+        async with self._turn(session):
+            await self._client.workflow_service.update_workflow_execution_options(request)
+
+    async def list(
+        self, query: str, page_size: int, token: bytes | None
+    ) -> tuple[list[WorkflowExecution], bytes | None]:
+        """One page of Temporal's visibility store, and the token of the next."""
+        async with self._deadline():
+            found = self._client.list_workflows(query, page_size=page_size, next_page_token=token)
+            await found.fetch_next_page()
+        return list(found.current_page or ()), found.next_page_token
+
+    async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
+        """When a schedule is due next; nothing where it is not in place, or paused."""
+        async with self._deadline():
+            return await next_times(self._client, schedule_id)
+
+    async def check_ready(self) -> None:
+        """Raises SessionError unless Temporal answers and a worker polls for sessions."""
+        async with self._deadline(_PROBE_S):
+            if not await self._workers.any_polls():
+                raise NoWorker(f"No worker polls the task queue {TASK_QUEUE!r}.")
+
+    def _handle(self, session: str) -> WorkflowHandle[SessionWorkflow, str]:
+        return self._client.get_workflow_handle_for(SessionWorkflow.run, session)
+
+    @asynccontextmanager
+    async def _turn(self, session: str) -> AsyncIterator[None]:
+        async with self._turnstile.turn(session), self._deadline():
+            yield
+
+    @asynccontextmanager
+    async def _deadline(self, seconds: float | None = None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds or self._settings.query_timeout_s):
+                yield
+        except TimeoutError:
+            raise TemporalSilent from None
+        except RPCError as error:
+            raise from_rpc(error) from error
+
+    async def _silent(self, session: str) -> SessionError:
+        """Who did not answer in time: Temporal, a worker that lives, or is there none?"""
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self._client.service_client.check_health()
+                if not await self._workers.any_for(session):
+                    return NoWorker()
+                if await self._workers.fails(session):
+                    return NoWorker("No worker's code can carry the session on.")
+        except (TimeoutError, RPCError):
+            return TemporalSilent()
+        return Overloaded()

@@ -1,0 +1,55 @@
+"""Changing how a session goes on: its model, its metadata, its definition, its limits. What is left out stays."""
+
+import uuid
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
+from perdure.temporal.sessions.requests import ConfigureSession
+from perdure.temporal.sessions.snapshot import read_facts
+from perdure.workflows.definition.agent import AgentDefinition, Limits
+from perdure.workflows.protocol.commands import Configure, SnapshotPage
+
+
+async def configured(
+    backend: Backend, definitions: Definitions, session: str, wanted: ConfigureSession
+) -> Configure | None:
+    """The command that makes the changes; None where nothing is to change. `session` is a workflow id.
+
+    Raises `InvalidRequest`, `SessionClosed`, and what `Backend.query` raises."""
+    page = await _open_session(backend, session)
+    definition = await _definition(definitions, page, wanted.digest)
+    if wanted.model is not None and (definition is None or wanted.model not in definition.models):
+        known = ", ".join(definition.models) if definition else "unknown"
+        raise InvalidRequest("model", f"is not a model of {page.agent}; its models are: {known}")
+    if not wanted.model_fields_set:
+        return None
+    return Configure(id=uuid.uuid4().hex, model=wanted.model, metadata=wanted.metadata, digest=wanted.digest)
+
+
+async def limited(backend: Backend, definitions: Definitions, session: str, wanted: Limits) -> Configure:
+    """The command that sets the limits in `wanted` and keeps the others; null lifts a cap. Raises as `configured`."""
+    page = await _open_session(backend, session)
+    limits = page.limits
+    if page.use is None and (definition := await _definition(definitions, page, None)) is not None:
+        # The session has not loaded its definition yet, so it does not know the limits that it will have.
+        limits = definition.limits
+    changes = wanted.model_dump(mode="json", exclude_unset=True)
+    merged = {part: {**whole, **changes.get(part, {})} for part, whole in limits.model_dump(mode="json").items()}
+    return Configure(id=uuid.uuid4().hex, limits=Limits.model_validate(merged))
+
+
+async def _open_session(backend: Backend, session: str) -> SnapshotPage:
+    page = await read_facts(backend, session)
+    if page.status == "closed":
+        raise SessionClosed
+    return page
+
+
+async def _definition(definitions: Definitions, page: SnapshotPage, digest: str | None) -> AgentDefinition | None:
+    """The definition that the session runs, or will run with `digest`. Raises `InvalidRequest` where that is none of its
+    agent's."""
+    definition = await definitions.by_digest(digest or page.digest)
+    if digest is not None and (definition is None or definition.name != page.agent):
+        raise InvalidRequest("digest", f"is of no definition of {page.agent}")
+    return definition

@@ -1,0 +1,45 @@
+"""The identity of a message's content: it tells a repeat from another message under the same id.
+
+A message has one identity whichever way it is written: `content_sha256` is of its parts, and a text is one text part.
+"""
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from perdure.temporal.stores.blobs import BlobStore, fold
+from perdure.workflows.protocol.commands import SendMessage
+from perdure.workflows.vocabulary.parts import Part
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for the same JSON, however it was written."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def content_sha256(parts: tuple[Part, ...]) -> str:
+    """Of a message's content, before anything of it is offloaded to the blob store."""
+    return hashlib.sha256(
+        canonical([part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts])
+    ).hexdigest()
+
+
+async def new_message(
+    blobs: BlobStore,
+    session: str,
+    parts: tuple[Part, ...],
+    digest: str | None,
+    message_id: str | None = None,
+    cursor: int = 0,
+) -> SendMessage:
+    """The command that brings a message to `session` (a workflow id), with big parts of it in `blobs`.
+
+    `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message."""
+    return SendMessage(
+        message_id=message_id or uuid.uuid4().hex,
+        parts=await fold(blobs, session, parts),
+        content_sha256=content_sha256(parts),
+        cursor=cursor,
+        digest=digest,
+    )

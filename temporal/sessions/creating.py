@@ -1,0 +1,89 @@
+"""Creating a session is a plain start of a workflow: Temporal itself refuses the second of two, also of two at the same
+moment, and the sha256 of the request in the memo tells a repeat from another create.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from perdure.temporal.definitions.inputs import InputProblem, check_inputs
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.errors import IdConflict, InvalidRequest
+from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.starting import Start, title_of
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.protocol.commands import NewSession
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A session that has started."""
+
+    session_id: str
+    workflow_id: str
+    #: False: it was there already, created by the same request.
+    is_new: bool
+
+
+class Creator:
+    def __init__(
+        self, backend: Backend, blobs: BlobStore, definitions: Definitions, continue_as_new_after: int
+    ) -> None:
+        """History events after which a session continues as new."""
+        self._backend = backend
+        self._blobs = blobs
+        self._definitions = definitions
+        self._continue_as_new_after = continue_as_new_after
+
+    async def create(self, caller: Caller, request: CreateSession) -> Created:
+        """Starts a session; the same request with the same `session_id` again finds the session that it made.
+
+        Raises `InvalidRequest`, `IdConflict` where the id was taken by another request, and what `Backend.start`
+        raises."""
+        session_id = request.session_id or uuid.uuid4().hex
+        workflow_id = caller.workflow_id(session_id)
+        try:
+            if await self._start(caller, request, session_id):
+                return Created(session_id, workflow_id, is_new=True)
+        except InvalidRequest:
+            # A session that could be created yesterday is found, even where its agent has changed since.
+            if await self._backend.body_sha256(workflow_id) == request.sha256():
+                return Created(session_id, workflow_id, is_new=False)
+            raise
+        if await self._backend.body_sha256(workflow_id) != request.sha256():
+            raise IdConflict(f"The session {session_id} exists and was created with another body.")
+        return Created(session_id, workflow_id, is_new=False)
+
+    async def _start(self, caller: Caller, request: CreateSession, session_id: str) -> bool:
+        """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs."""
+        agent = self._definitions.current(request.agent)
+        if agent is None:
+            names = ", ".join(self._definitions.names()) or "none"
+            raise InvalidRequest("agent", f"is not known; there are: {names}")
+        try:
+            inputs = check_inputs(agent.definition, request.inputs)
+        except InputProblem as problem:
+            raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
+        message, title = None, ""
+        if request.message is not None:
+            parts = request.message.neutral_parts()
+            title = title_of(parts)
+            session = caller.workflow_id(session_id)
+            message = await new_message(self._blobs, session, parts, agent.digest, request.message.message_id)
+        new = NewSession(
+            tenant=caller.tenant,
+            session_id=session_id,
+            agent=agent.definition.name,
+            digest=agent.digest,
+            inputs=inputs,
+            user=caller.user or request.user,
+            metadata=request.metadata,
+            message=message,
+            continue_as_new_after=self._continue_as_new_after,
+        )
+        return await self._backend.start(
+            Start(SessionInput(new=new), agent.digest, title, agent.demo, body_sha256=request.sha256())
+        )

@@ -1,0 +1,126 @@
+"""What can go wrong with a session, as exceptions. `code` is stable; a gateway and a command line each render them.
+
+Rule: `detail` is one or two sentences for people. It names fields of the request, cut short, and nothing internal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
+
+from temporalio.service import RPCError, RPCStatusCode
+
+Code = Literal[
+    "session_not_found",
+    "timer_not_found",
+    "validation",
+    "id_conflict",
+    "session_closed",
+    "turn_running",
+    "already_answered",
+    "too_many",
+    "no_worker",
+    "overloaded",
+    "state_lost",
+    "temporal_unavailable",
+]
+_MAX_TEXT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    field: str
+    message: str
+
+
+class SessionError(Exception):
+    """Base of all. Without a `detail`, the title stands in for it."""
+
+    code: ClassVar[Code]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or f"{self.title}."
+
+
+class SessionNotFound(SessionError):
+    code = "session_not_found"
+    title = "There is no such session"
+
+
+class TimerNotFound(SessionError):
+    code = "timer_not_found"
+    title = "There is no such timer"
+
+
+class InvalidRequest(SessionError):
+    """`message` goes on after the name of the field: `agent: is required`. Without a field, it is the whole detail, of
+    `errors` if there are several."""
+
+    code = "validation"
+    title = "The request is not valid"
+
+    def __init__(self, field: str | None, message: str, errors: Sequence[FieldError] = ()) -> None:
+        named = None if field is None else FieldError(cut(field), cut(message))
+        self.errors = tuple(errors) or (() if named is None else (named,))
+        super().__init__(message if named is None else f"{named.field}: {named.message}")
+
+
+class IdConflict(SessionError):
+    code = "id_conflict"
+    title = "The id is taken by something else"
+
+
+class SessionClosed(SessionError):
+    code = "session_closed"
+    title = "The session is closed"
+
+
+class TurnRunning(SessionError):
+    code = "turn_running"
+    title = "The turn has not ended yet"
+
+
+class AlreadyAnswered(SessionError):
+    code = "already_answered"
+    title = "The question is not open any more"
+
+
+class TooMany(SessionError):
+    code = "too_many"
+    title = "Too much at once"
+
+
+class NoWorker(SessionError):
+    code = "no_worker"
+    title = "No worker answers for the session"
+
+
+class Overloaded(SessionError):
+    code = "overloaded"
+    title = "More is asked for than can be done now"
+
+
+class StateLost(SessionError):
+    code = "state_lost"
+    title = "What the session carried is lost from the blob store"
+
+
+class TemporalSilent(SessionError):
+    code = "temporal_unavailable"
+    title = "Temporal does not answer"
+
+
+def from_rpc(error: RPCError) -> SessionError:
+    """Temporal's refusals that no call expects. Temporal's own words stay in the log: they may name internals."""
+    match error.status:
+        case RPCStatusCode.NOT_FOUND:
+            return SessionNotFound()
+        case RPCStatusCode.RESOURCE_EXHAUSTED:
+            return TooMany()
+        case _:
+            return TemporalSilent()
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"

@@ -1,0 +1,64 @@
+"""What Temporal itself knows of a session, without a worker: whether it goes on, and which calls are open where."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.converter import DataConverter
+
+from perdure.temporal.live.frames import ToolProgress
+from perdure.temporal.live.tool_progress import read_progress
+from perdure.temporal.sessions.starting import WATCHED
+from perdure.temporal.telemetry.redaction import redacted_json
+from perdure.workflows.protocol.activities import TASK_QUEUE
+from perdure.workflows.vocabulary.ids import call_of_activity
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A session as Temporal describes it."""
+
+    run_id: str
+    #: Of the run's history.
+    length: int
+    #: Calls with an open activity on a worker of Perdure's.
+    own: frozenset[str] = frozenset()
+    #: Calls with one on another worker, and that worker's last progress; None: nothing for people.
+    remote: Mapping[str, ToolProgress | None] = field(default_factory=dict)
+    #: Nothing more will happen in it.
+    ended: bool = False
+    #: Its tasks are taken first.
+    watched: bool = False
+
+
+async def read_look(described: WorkflowExecutionDescription, converter: DataConverter) -> Look:
+    own: set[str] = set()
+    remote: dict[str, ToolProgress | None] = {}
+    for pending in described.raw_description.pending_activities:
+        call_id = call_of_activity(pending.activity_id)
+        queue = pending.activity_options.task_queue.name
+        # An old server does not name the queue. Nothing is reported then, rather than a tool of ours twice.
+        if not queue or queue == TASK_QUEUE:
+            own.add(call_id)
+        else:
+            details = await _decoded(pending.heartbeat_details.payloads, converter)
+            remote[call_id] = read_progress(pending.activity_id, redacted_json(details))
+    ended = described.status is not WorkflowExecutionStatus.RUNNING
+    priority = described.raw_description.workflow_execution_info.priority.priority_key
+    watched = priority == WATCHED.priority_key
+    return Look(described.run_id, described.history_length, frozenset(own), remote, ended, watched)
+
+
+async def _decoded(payloads: Sequence[Payload], converter: DataConverter) -> tuple[Any, ...]:
+    """Each on its own: a tool may keep there what only its own worker can read."""
+    details: list[Any] = []
+    for payload in payloads:
+        # A longer one is there for the next attempt, not for people.
+        if payload.ByteSize() <= INLINE_LIMIT:
+            with suppress(Exception):
+                details += await converter.decode([payload])
+    return tuple(details)

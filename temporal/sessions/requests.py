@@ -1,0 +1,174 @@
+"""What callers ask of the session service, checked as far as a field alone can be. Unknown fields are refused: what this
+version does not carry out is never ignored. The gateway takes these as the bodies of its requests.
+"""
+
+import hashlib
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
+
+from perdure.temporal.sessions.content import canonical
+from perdure.workflows.vocabulary.ids import free_session_id
+from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Text, is_reserved_data
+
+MAX_TEXT: Final = 4_000_000
+MAX_PARTS: Final = 256
+MAX_OBJECT: Final = 32 * 1024
+#: Of a tool call. No model writes as many; a person's are put away as the model's are.
+MAX_ARGS: Final = 1024 * 1024
+
+
+def _no_dots(value: str) -> str:
+    # Both mean a folder to whatever resolves paths: browsers, proxies, blob stores.
+    if value in (".", ".."):
+        raise ValueError("cannot be '.' or '..'")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    # `min_length` would also complain of a list whose only part is wrong.
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
+def _not_reserved(value: str) -> str:
+    # What bears such a name is the session's own word to its model.
+    if is_reserved_data(value):
+        raise ValueError(f"{value!r} is a name that only the session itself gives; choose another")
+    return value
+
+
+def _small(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return _at_most(MAX_OBJECT, value)
+
+
+def _not_huge(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return _at_most(MAX_ARGS, value)
+
+
+def _at_most(most: int, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    size = len(canonical(value))
+    if size > most:
+        raise ValueError(f"has {size} bytes of JSON; at most {most} may be")
+    return value
+
+
+SessionId = Annotated[Id, AfterValidator(_no_dots)]
+SmallObject = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_not_blank)]
+Label = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
+class TextPart(Frozen):
+    type: Literal["text"]
+    text: LongText
+
+
+class FilePart(Frozen):
+    type: Literal["file"]
+    uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048)]
+    media_type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+_-]{1,100}/[A-Za-z0-9.+_-]{1,100}$")]
+    name: Label
+
+
+class DataPart(Frozen):
+    type: Literal["data"]
+    name: Annotated[Label, AfterValidator(_not_reserved)]
+    value: JsonValue
+
+
+UserPart = Annotated[TextPart | FilePart | DataPart, Field(discriminator="type")]
+
+
+class MessageBody(Frozen):
+    """A message: one of `text` and `parts`."""
+
+    #: Made by the caller, so that sending again after a lost answer is not a second message.
+    message_id: SessionId | None = None
+    text: LongText | None = None
+    parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.parts is None):
+            raise ValueError("give either text or parts")
+        return self
+
+    def neutral_parts(self) -> tuple[Part, ...]:
+        if self.parts is None:
+            return (Text(text=self.text or ""),)
+        return tuple(_neutral(part) for part in self.parts)
+
+
+class FirstMessage(MessageBody):
+    """A message, or simply its text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+
+class CreateSession(Frozen):
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    inputs: SmallObject = {}
+    #: Made by the caller, so that creating again after a lost answer is not a second session.
+    session_id: Annotated[SessionId, AfterValidator(free_session_id)] | None = None
+    message: FirstMessage | None = None
+    user: Label | None = None
+    metadata: SmallObject = {}
+
+    def sha256(self) -> str:
+        """What tells the same create from another. A field left out and its default are the same."""
+        return hashlib.sha256(canonical(self.model_dump(mode="json", exclude_defaults=True))).hexdigest()
+
+
+class ConfigureSession(Frozen):
+    """What is left out stays as it is."""
+
+    #: A role of the definition that the session runs.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    metadata: SmallObject | None = None
+    #: Pins the session to the definition with this digest.
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class ForkSession(Frozen):
+    turn_id: Id
+    #: Left out: the agent of the session that is forked.
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: A role of the definition that the fork runs.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: Takes the place of the turn's message, and is sent at once.
+    text: LongText | None = None
+
+
+class AnswerBody(Frozen):
+    question_id: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    #: Of an approval; false for any other question means that no result will come.
+    approved: bool | None = Field(default=None, strict=True)
+    #: What a client tool gives back: any JSON that fits its output schema.
+    result: JsonValue = None
+    #: Told to the model when something is not allowed.
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
+    #: In place of the arguments that the model gave.
+    args: Annotated[dict[str, JsonValue], AfterValidator(_not_huge)] | None = None
+    #: Allows all further calls of this tool in this session, or those with the same arguments, as the question says.
+    remember: bool | None = Field(default=None, strict=True)
+
+
+def _neutral(part: TextPart | FilePart | DataPart) -> Part:
+    match part:
+        case TextPart():
+            return Text(text=part.text)
+        case FilePart():
+            return File(uri=part.uri, media_type=part.media_type, name=part.name)
+        case DataPart():
+            return Data(name=part.name, value=part.value)

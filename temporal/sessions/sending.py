@@ -1,0 +1,116 @@
+"""Sending a message to a session, once however often it is sent.
+
+The session is asked first (`receipt`): is it closed, has it seen this message, and at which `seq` is it? Only then is it
+signalled, so whoever is told that a message was sent finds it in the session's history. A message whose id is made here
+cannot have been seen: it needs no question where the receipt is known for certain.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.admission import Admissions, full
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.content import content_sha256, new_message
+from perdure.temporal.sessions.errors import IdConflict, SessionClosed, SessionError
+from perdure.temporal.sessions.snapshot import open_questions
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.commands import Receipt
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import Part, SessionStatus
+from perdure.workflows.vocabulary.questions import Question
+
+#: What a session's receipt is for certain for a message that is new to it; None where only the session can tell. It is
+#: asked once a message: whoever takes the receipt is about to change the session.
+KnownReceipt = Callable[[], Receipt | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that is in its session's history."""
+
+    #: The workflow id of the session.
+    session: str
+    message_id: str
+    sha256: str
+    #: A cursor from before its first event.
+    cursor: int
+    #: The session's, with the message in it.
+    status: SessionStatus
+    #: Where the message waits for its turn; None where it does not.
+    position: int | None
+    #: What the session waits for.
+    questions: tuple[Question, ...]
+
+
+class Sender:
+    def __init__(
+        self,
+        backend: Backend,
+        admissions: Admissions,
+        blobs: BlobStore,
+        definitions: Definitions,
+        live: LivePublisher,
+    ) -> None:
+        self._backend = backend
+        self._admissions = admissions
+        self._blobs = blobs
+        self._definitions = definitions
+        self._live = live
+
+    async def send(
+        self, session: str, parts: tuple[Part, ...], message_id: str | None, known: KnownReceipt = lambda: None
+    ) -> Sent:
+        """`session` is a workflow id; without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany`
+        where no more messages may wait, `IdConflict` where the id is that of another message, and what
+        `Backend.query` raises."""
+        receipt = None if message_id else known()
+        message_id = message_id or uuid.uuid4().hex
+        sha256 = content_sha256(parts)
+        async with self._admissions.asking(session, message_id, receipt) as place:
+            receipt = place.receipt
+            if receipt.content_sha256 is not None and receipt.cursor is not None:
+                if receipt.content_sha256 != sha256:
+                    raise rejection("conflict")
+                return await self._sent(session, message_id, sha256, receipt, receipt.position)
+            if receipt.closed:
+                raise rejection("session_closed")
+            agent = None if receipt.pinned else self._definitions.current(receipt.agent)
+            digest = agent.digest if agent is not None else None
+            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq)
+            position = await place.take()
+            await self._backend.signal(session, command)
+        self._live.poke(session)
+        if place.scarce and (await self._backend.query(session, SessionWorkflow.receipt, message_id)).cursor is None:
+            # Another gateway has filled the last places.
+            raise rejection("queue_full")
+        return await self._sent(session, message_id, sha256, place.receipt, position, command.cursor)
+
+    async def _sent(
+        self,
+        session: str,
+        message_id: str,
+        sha256: str,
+        receipt: Receipt,
+        position: int | None,
+        cursor: int | None = None,
+    ) -> Sent:
+        """`cursor` is that of a message that is new to the session."""
+        status = receipt.status
+        if cursor is None:
+            cursor = receipt.cursor or 0
+        elif status == "idle":
+            status = "working"
+        questions = await open_questions(self._backend, self._blobs, session, receipt)
+        return Sent(session, message_id, sha256, cursor, status, position, questions)
+
+
+def rejection(reason: str) -> SessionError:
+    """Why a session did not take a message, by the `reason` of `message.rejected`."""
+    if reason == "session_closed":
+        return SessionClosed("The session is closed, so the message was not taken.")
+    if reason == "queue_full":
+        return full()
+    return IdConflict("This message_id was used for a message with other content.")

@@ -1,0 +1,89 @@
+"""The session service: sessions are started, found and opened here, whoever asks for it.
+
+Rule 1: callers reach sessions through `Sessions.open(caller, session_id)` and in no other way, so that the ownership
+check is in one place.
+Rule 2: nothing here knows HTTP. What goes wrong is a `SessionError`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from temporalio.client import Client
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.admission import Admissions
+from perdure.temporal.sessions.answers import EditArguments
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.creating import Created, Creator
+from perdure.temporal.sessions.erase import Eraser, Scrub
+from perdure.temporal.sessions.listing import list_sessions
+from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.sending import Sender
+from perdure.temporal.sessions.session import Collaborators, Session
+from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.visibility import Status
+from perdure.temporal.sessions.workers import Workers
+from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import BlobStore
+
+
+class Sessions:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        blobs: BlobStore,
+        definitions: Definitions,
+        live: LivePublisher,
+        *,
+        workers: Workers | None = None,
+        scrub: Scrub | None = None,
+        gone_within_s: float = 10,
+        continue_as_new_after: int | None = None,
+        edit_arguments: EditArguments = lambda name, spec, args: None,
+        rebuild_request: RebuildRequest = lambda prompt, messages: None,
+    ) -> None:
+        """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
+        self._backend = backend = Backend(client, settings, workers)
+        after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
+        self._creator = Creator(backend, blobs, definitions, after)
+        self._shared = Collaborators(
+            backend=backend,
+            sender=Sender(backend, Admissions(backend), blobs, definitions, live),
+            eraser=Eraser(client, backend, blobs, gone_within_s, scrub),
+            blobs=blobs,
+            definitions=definitions,
+            live=live,
+            settings=settings,
+            edit_arguments=edit_arguments,
+            rebuild_request=rebuild_request,
+        )
+
+    async def start(self, caller: Caller, request: CreateSession) -> Created:
+        """Starts a session. Raises as `Creator.create`."""
+        return await self._creator.create(caller, request)
+
+    def open(self, caller: Caller, session_id: str) -> Session:
+        """The caller's session with this id; whether there is one shows when it is asked."""
+        return Session(caller, session_id, self._shared)
+
+    def at(self, workflow_id: str) -> Session:
+        """The session with this workflow id, for code that was given it by a session of the caller's, or by Temporal."""
+        tenant, _, session_id = workflow_id.partition("/")
+        return self.open(Caller(tenant), session_id)
+
+    async def list(
+        self, caller: Caller, *, agent: str | None, status: Status | None, user: str | None, cursor: str | None
+    ) -> dict[str, Any]:
+        """A page of the caller's sessions: `{sessions, next_cursor}`. Raises `InvalidRequest` for a wrong cursor."""
+        return await list_sessions(self._backend, caller, agent=agent, status=status, user=user, cursor=cursor)
+
+    async def next_times(self, schedule_id: str) -> tuple[datetime, ...]:
+        """When a schedule is due next; nothing where it is not in place, or paused."""
+        return await self._backend.next_times(schedule_id)
+
+    async def check_ready(self) -> None:
+        """Raises `SessionError` unless Temporal answers and a worker polls for sessions."""
+        await self._backend.check_ready()

@@ -1,0 +1,222 @@
+"""One session as its caller has it. Made by `Sessions.open`, which puts it below the caller's tenant."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
+from perdure.temporal.sessions.backend import Backend, Signal
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.configuring import configured, limited
+from perdure.temporal.sessions.erase import Erased, Eraser
+from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
+from perdure.temporal.sessions.fork import Forked, fork, read_past
+from perdure.temporal.sessions.hydrate import arguments_of
+from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
+from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
+from perdure.temporal.sessions.snapshot import (
+    Snapshot,
+    SubQuestion,
+    open_questions,
+    read_facts,
+    read_snapshot,
+    sub_questions,
+    whole_snapshot,
+)
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_steps
+from perdure.temporal.settings import Settings
+from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.stores.files import get_file
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.agent import Limits
+from perdure.workflows.protocol.commands import (
+    CancelTimer,
+    EventsPage,
+    Receipt,
+    SnapshotPage,
+    Stop,
+    TimersPage,
+    TraceStep,
+)
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import Message, Part
+from perdure.workflows.vocabulary.questions import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What the sessions of one service share."""
+
+    backend: Backend
+    sender: Sender
+    eraser: Eraser
+    blobs: BlobStore
+    definitions: Definitions
+    live: LivePublisher
+    settings: Settings
+    edit_arguments: EditArguments
+    rebuild_request: RebuildRequest
+
+
+class Session:
+    """Whatever is asked of a session or told to it raises `SessionNotFound`, `NoWorker`, `Overloaded`, `StateLost`,
+    `TemporalSilent`, `TooMany` or `StoreUnavailable`; each method names only what it raises beside."""
+
+    def __init__(self, caller: Caller, session_id: str, shared: Collaborators) -> None:
+        self.session_id = session_id
+        self.workflow_id = caller.workflow_id(session_id)
+        self._caller = caller
+        self._shared = shared
+        self._backend = shared.backend
+
+    async def receipt(self, message_id: str = "") -> Receipt:
+        """The session's status, and what it knows of a message."""
+        return await self._backend.query(self.workflow_id, SessionWorkflow.receipt, message_id)
+
+    async def send(
+        self, parts: tuple[Part, ...], message_id: str | None = None, *, known: KnownReceipt = lambda: None
+    ) -> Sent:
+        """Sends a message; returns once it is in the session's history. Raises as `Sender.send`."""
+        return await self._shared.sender.send(self.workflow_id, parts, message_id, known)
+
+    async def stop(self, turn_id: str | None = None) -> None:
+        """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""
+        if (await self.receipt()).closed:
+            raise SessionClosed
+        await self._backend.signal(self.workflow_id, Stop(id=uuid.uuid4().hex, turn_id=turn_id))
+        self._interrupt()
+
+    async def answer(self, answer: AnswerBody) -> int:
+        """Answers an open question; the first answer counts. Returns a cursor from before the answer's first event.
+
+        Raises `InvalidRequest`, which names the field; `AlreadyAnswered`; `SessionClosed`."""
+        state = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
+        question = state.question
+        if question is None:
+            if state.known:
+                raise AlreadyAnswered
+            if (await self.receipt()).closed:
+                raise SessionClosed
+            raise InvalidRequest("question_id", "is no question of this session")
+        args = await arguments_of(question, self._shared.blobs)
+        check_answer(answer, question.model_copy(update={"args": args}), state)
+        answer = await as_taken(answer, question, self._shared.edit_arguments)
+        command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
+        await self._tell(command)
+        after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
+        if after.answer_id != command.id:
+            raise AlreadyAnswered
+        return state.seq
+
+    async def configure(self, changes: ConfigureSession) -> None:
+        """Changes what is given, from the next step (`model`) or turn (`digest`) on. Raises `InvalidRequest` and
+        `SessionClosed`."""
+        command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
+        if command is not None:
+            await self._tell(command)
+
+    async def limit(self, changes: Limits) -> None:
+        """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
+        command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
+        await self._tell(command)
+
+    async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
+        """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""
+        return await fork(
+            self._backend,
+            self._shared.blobs,
+            definitions or self._shared.definitions,
+            self._caller,
+            self.session_id,
+            wanted,
+            continue_as_new_after=self._shared.settings.continue_as_new_after,
+        )
+
+    async def close(self, reason: str = "closed") -> bool:
+        """Tells the session to close; False where it was told before."""
+        told = await self._backend.close(self.workflow_id, reason)
+        if told:
+            self._interrupt()
+        return told
+
+    async def erase(self, *, terminate: bool = False) -> Erased:
+        """Closes the session and deletes its histories and blobs; can be repeated. `terminate` ends it at once instead,
+        for a session that no worker can carry on."""
+        erased = await self._shared.eraser.erase(self.workflow_id, closing=self._interrupt, terminate=terminate)
+        # Viewers that are left learn of it now.
+        self._shared.live.poke(self.workflow_id)
+        return erased
+
+    async def events(self, after: int = 0) -> EventsPage:
+        """A page of the events greater than `after`."""
+        return await self._backend.events(self.workflow_id, after)
+
+    async def facts(self) -> SnapshotPage:
+        """What a snapshot tells without its messages."""
+        return await read_facts(self._backend, self.workflow_id)
+
+    async def pages(self) -> tuple[SnapshotPage, tuple[Message, ...]]:
+        """Its facts and its transcript, big parts still offloaded."""
+        return await read_snapshot(self._backend, self.workflow_id)
+
+    async def snapshot(self) -> Snapshot:
+        """The session in whole, everything in it hydrated."""
+        return await whole_snapshot(self._backend, self._shared.blobs, self.workflow_id)
+
+    async def questions(self) -> tuple[Question, ...]:
+        """The open ones, oldest first."""
+        return await open_questions(self._backend, self._shared.blobs, self.workflow_id, await self.receipt())
+
+    async def sub_questions(self) -> tuple[SubQuestion, ...]:
+        """The open ones of its sub-agents."""
+        return await sub_questions(self._backend, self._shared.blobs, self.workflow_id)
+
+    def steps(self, after: int = 0) -> AsyncIterator[TraceStep]:
+        """The steps that the session keeps, oldest first, without the first `after`."""
+        return kept_steps(self._backend, self.workflow_id, after)
+
+    def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
+        """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
+        for the service's own."""
+        rebuild = rebuild_request or self._shared.rebuild_request
+        return TraceReader(self._backend, self._shared.blobs, rebuild, self.workflow_id)
+
+    async def past(self, turn_id: str | None) -> SessionState:
+        """Its state at the end of a turn; None: of the last that has ended. Raises `InvalidRequest` and `TurnRunning`."""
+        return await read_past(self._backend, self.workflow_id, turn_id, keep_turn=True)
+
+    async def timers(self) -> TimersPage:
+        return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)
+
+    async def cancel_timer(self, timer_id: str) -> None:
+        """Raises `SessionClosed` and `TimerNotFound`."""
+        page = await self.timers()
+        if page.closed:
+            raise SessionClosed
+        if not any(timer.timer_id == timer_id for timer in page.timers):
+            raise TimerNotFound
+        await self._tell(CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+
+    async def file(self, sha256: str) -> tuple[bytes, str] | None:
+        """The bytes and the media type of a file that a tool gave; None where the session has no such file."""
+        return await get_file(self._shared.blobs, self.workflow_id, sha256)
+
+    async def look(self) -> Look:
+        """What Temporal knows of it, without a worker."""
+        return await self._backend.look(self.workflow_id)
+
+    async def prefer(self) -> None:
+        """Has its tasks taken before others', for somebody looks on. Costs one event of its history."""
+        await self._backend.prefer(self.workflow_id)
+
+    async def _tell(self, command: Signal) -> None:
+        await self._backend.signal(self.workflow_id, command)
+        self._shared.live.poke(self.workflow_id)
+
+    def _interrupt(self) -> None:
+        # The model call hears it at once, not at its next heartbeat.
+        self._shared.live.stop(self.workflow_id)
+        self._shared.live.poke(self.workflow_id)

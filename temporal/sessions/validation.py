@@ -1,0 +1,41 @@
+"""What pydantic refuses, in words for people: each field with what is wrong with it. Values are never echoed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from perdure.temporal.schemas.yaml_source import field_name
+from perdure.temporal.sessions.errors import FieldError, InvalidRequest, cut
+
+_MAX_ERRORS: Final = 20
+#: Words for pydantic's commonest error types; the others speak for themselves.
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field that this request takes",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "string_type": "must be text",
+    "string_too_short": "is empty",
+}
+
+
+def from_validation(errors: Sequence[Any]) -> InvalidRequest:
+    """`errors` as pydantic gives them. Each `loc` begins with where the value stood: `body`, `query`, `option`."""
+    named = [FieldError(_field(error["loc"]), _message(error)) for error in errors[:_MAX_ERRORS]]
+    detail = "; ".join(f"{error.field}: {error.message}" for error in named[:3])
+    more = len(errors) - 3
+    return InvalidRequest(None, f"{detail}; and {more} more" if more > 0 else detail, named)
+
+
+def _field(loc: Sequence[str | int]) -> str:
+    steps = list(loc[1:])
+    # pydantic names the member of a union between a part's number and its field.
+    path = [
+        s for i, s in enumerate(steps) if not (i >= 2 and steps[i - 2] == "parts" and isinstance(steps[i - 1], int))
+    ]
+    return cut(field_name(tuple(path)) or str(loc[0]))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    message = _WORDS.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    return cut(message)

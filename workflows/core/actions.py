@@ -1,0 +1,163 @@
+"""What a session can do next: one frozen record each, one closed union. `next_action` chooses, `begin` says what it means."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perdure.workflows.core.state.turn import Handoff
+from perdure.workflows.protocol.commands import Nudge, Timer
+from perdure.workflows.vocabulary.events import TurnEnd
+from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+
+
+@dataclass(frozen=True)
+class LoadAgent:
+    """Load the definition `digest`, before a turn or between steps."""
+
+    digest: str
+
+
+@dataclass(frozen=True)
+class RenewAgent:
+    """Look up which definition the agent has now: a message brings that along, a timer does not."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True)
+class StartTurn:
+    message: Message
+
+
+@dataclass(frozen=True)
+class WakeUp:
+    """Start the turn of a timer whose time has come."""
+
+    timer: Timer
+
+
+@dataclass(frozen=True)
+class LookForTools:
+    """Ask the agent's MCP servers whether they list other tools than the session knows."""
+
+
+@dataclass(frozen=True)
+class CallModel:
+    step_id: str
+    role: str
+    #: Dollars that one attempt costs at worst; None when the price is unknown.
+    reserved_usd: float | None
+    #: What its request says at its end.
+    nudge: Nudge | None = None
+
+
+@dataclass(frozen=True)
+class EndModelCall:
+    """The model call that is open shall end."""
+
+    step_id: str
+
+
+@dataclass(frozen=True)
+class PlanCalls:
+    """Decide which of these calls run and which have to ask."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Put the questions of these calls."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class RunHere:
+    """Carry these calls out in the session itself."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """Start these calls, or go on with them, with the arguments that they have here."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class EndCalls:
+    """These calls, which run, shall end."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class AbandonTools:
+    """Give these calls a result that says they were stopped: each call has exactly one."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """Let the agent go on to which a call has handed the session over."""
+
+    handoff: Handoff
+
+
+@dataclass(frozen=True)
+class FinishTurn:
+    reason: TurnEnd
+    error: ToolError | None = None
+
+
+@dataclass(frozen=True)
+class CloseSession:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Effects are open, or questions, or both."""
+
+    #: Keys of the effects.
+    running: frozenset[str] = frozenset()
+    questions: tuple[str, ...] = ()
+    #: When time itself changes something: a question expires, or what runs has had its time.
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing to do until a signal comes, or a timer's time."""
+
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The session is closed and the workflow ends."""
+
+
+#: Nothing is done meanwhile.
+Idle = Wait | Rest | Exit
+Work = (
+    LoadAgent
+    | RenewAgent
+    | StartTurn
+    | WakeUp
+    | LookForTools
+    | CallModel
+    | EndModelCall
+    | PlanCalls
+    | Ask
+    | RunHere
+    | RunTools
+    | EndCalls
+    | AbandonTools
+    | TakeOver
+    | FinishTurn
+    | CloseSession
+)
+Action = Work | Idle

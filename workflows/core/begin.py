@@ -1,0 +1,199 @@
+"""What carrying an action out means: the changes that must be true before anything is awaited, and the effects. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from perdure.workflows.core.actions import (
+    AbandonTools,
+    Ask,
+    CallModel,
+    CloseSession,
+    EndCalls,
+    EndModelCall,
+    FinishTurn,
+    LoadAgent,
+    LookForTools,
+    PlanCalls,
+    RenewAgent,
+    RunHere,
+    RunTools,
+    StartTurn,
+    TakeOver,
+    WakeUp,
+    Work,
+)
+from perdure.workflows.core.calls.asking import put, withdraw
+from perdure.workflows.core.calls.call import Asked, Asking
+from perdure.workflows.core.calls.decide import decide
+from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
+from perdure.workflows.core.calls.running import end, run
+from perdure.workflows.core.changes import (
+    AgentLoading,
+    Changes,
+    RenewalAsked,
+    StepEnding,
+    StepOpened,
+    ToolsAsked,
+    TurnBroken,
+)
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.session_tools import carry_out
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.step import opened_step
+from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
+from perdure.workflows.protocol.commands import Timer
+from perdure.workflows.vocabulary.events import (
+    AgentUpdated,
+    MessageAdded,
+    MessageRejected,
+    ModelSwitched,
+    SessionClosed,
+    StepStarted,
+    TimerFired,
+    TurnFinished,
+    TurnStarted,
+)
+from perdure.workflows.vocabulary.ids import turn_id, wake_up_id
+from perdure.workflows.vocabulary.parts import Data, Message, ToolCall
+
+
+@dataclass(frozen=True)
+class Begun:
+    changes: Changes
+    #: To be started once the changes are true.
+    effects: tuple[Effect, ...] = ()
+    #: Keys of open effects that shall end.
+    ends: tuple[str, ...] = ()
+
+
+def begin(state: SessionState, action: Work, now: datetime) -> Begun:
+    """What it means to carry `action` out, which is what `next_action` says of `state`."""
+    draft = Draft(state, now)
+    effects: tuple[Effect, ...] = ()
+    ends: tuple[str, ...] = ()
+    match action:
+        case LoadAgent():
+            draft.add(AgentLoading())
+            effects = (LoadDefinition(LoadAgentInput(name=state.agent, digest=action.digest)),)
+        case RenewAgent():
+            draft.add(RenewalAsked(timer_id=action.timer.timer_id))
+            effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
+        case StartTurn():
+            _start_turn(draft, action.message)
+        case WakeUp():
+            _wake_up(draft, action.timer)
+        case LookForTools():
+            draft.add(ToolsAsked())
+            effects = _compare_tools(state)
+        case CallModel():
+            effects = _call_model(draft, action)
+        case EndModelCall():
+            draft.add(StepEnding())
+            ends = (action.step_id,)
+        case PlanCalls():
+            for call in decide(state, tuple(draft.calls(_ids(action.calls)))):
+                draft.change(call)
+        case Ask():
+            for call in draft.calls(_ids(action.calls)):
+                put(draft, call)
+        case RunHere():
+            for call in draft.calls(_ids(action.calls)):
+                carry_out(draft, call)
+        case RunTools():
+            effects = run(draft, action.calls)
+        case EndCalls():
+            ends = end(draft, action.calls)
+        case AbandonTools():
+            _abandon(draft, action.calls)
+        case TakeOver():
+            _take_over(draft, action)
+        case FinishTurn():
+            _finish_turn(draft, action)
+        case CloseSession():
+            _close(draft, action.reason)
+        case _:
+            assert_never(action)
+    return Begun(draft.changes, effects, ends)
+
+
+def _ids(calls: tuple[ToolCall, ...]) -> list[str]:
+    return [call.call_id for call in calls]
+
+
+def _start_turn(draft: Draft, message: Message) -> None:
+    turn = turn_id(draft.state.turns + 1)
+    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message"))
+    draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+
+
+def _wake_up(draft: Draft, timer: Timer) -> None:
+    turn = turn_id(draft.state.turns + 1)
+    draft.add(TimerFired(**draft.stamp, timer_id=timer.timer_id))
+    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="timer"))
+    part = Data(name="timer", value={"timer_id": timer.timer_id, "due": timer.due.isoformat(), "note": timer.note})
+    message = Message(id=wake_up_id(timer.timer_id), role="user", parts=(part,), turn_id=turn, at=draft.now, own=True)
+    draft.add(MessageAdded(**draft.stamp, message=message))
+
+
+def _compare_tools(state: SessionState) -> tuple[Effect, ...]:
+    loaded = state.slot.loaded
+    assert loaded is not None
+    return (CompareTools(ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest)),)
+
+
+def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
+    """None where there is nothing to call the model with; the turn ends for it."""
+    state = draft.state
+    record = opened_step(state, action)
+    try:
+        build_prompt(state, record)
+    except PromptError as problem:
+        draft.add(TurnBroken(error=problem.error))
+        return ()
+    last = state.slot.last_model
+    if last is not None and last != record.model:
+        reason = "configured" if action.role == state.slot.role else "definition"
+        draft.add(
+            ModelSwitched(**draft.stamp, step_id=action.step_id, **{"from": last}, to=record.model, reason=reason)
+        )
+    draft.add(StepOpened(record=record))
+    draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
+    return (AskModel(record),)
+
+
+def _abandon(draft: Draft, calls: tuple[ToolCall, ...]) -> None:
+    """Gives calls that do not run a result that says that they were stopped."""
+    # Nobody has said yet what became of these, and now nobody will.
+    unknown = {call.call_id for call in draft.calls(_ids(calls)) if _asks_outcome(draft, call.call_id)}
+    withdraw(draft, _ids(calls))
+    for call in draft.calls(_ids(calls)):
+        finish(draft, call, UNKNOWN if call.call_id in unknown else STOPPED)
+
+
+def _asks_outcome(draft: Draft, call_id: str) -> bool:
+    call = draft.turn.call(call_id)
+    return call is not None and isinstance(call.stage, Asking | Asked) and call.stage.asks == "outcome"
+
+
+def _take_over(draft: Draft, action: TakeOver) -> None:
+    loaded, agent = draft.state.slot.loaded, action.handoff.agent
+    assert loaded is not None
+    draft.add(AgentUpdated(**draft.stamp, old=loaded.digest, new=agent.digest, agent=agent.definition.name))
+
+
+def _finish_turn(draft: Draft, action: FinishTurn) -> None:
+    books = draft.turn.books
+    draft.add(
+        TurnFinished(
+            **draft.stamp, reason=action.reason, error=action.error, usage=books.usage, cost_usd=books.cost_usd
+        )
+    )
+
+
+def _close(draft: Draft, reason: str) -> None:
+    for message in draft.state.inbox.messages:
+        draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
+    draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -1,0 +1,73 @@
+"""What the next model call may cost, and whether the limits still bear it. Pure.
+
+Rule: an estimate that decides over money errs upwards.
+"""
+
+from pydantic_core import to_json
+
+from perdure.workflows.core.endings import NUDGES, nudge_after
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.pricing import Spent, worst_case
+from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
+from perdure.workflows.vocabulary.events import TurnEnd
+from perdure.workflows.vocabulary.parts import ToolError, Usage
+
+#: Bytes of JSON a token is worth, low on purpose.
+BYTES_PER_TOKEN = 3
+
+
+def nudge(state: SessionState) -> Nudge | None:
+    """What the next request says at its end."""
+    return nudge_after(state.turn.stop, state.turn.odd) if state.turn is not None else None
+
+
+def reserve(state: SessionState) -> float | None:
+    """Dollars that the next model call costs at worst, or None where the price is unknown."""
+    slot = state.slot
+    if slot.loaded is None or slot.model is None:
+        return None
+    price = slot.loaded.prices.get(slot.model_role)
+    return None if price is None else worst_case(price, input_tokens(state), slot.model.max_output_tokens)
+
+
+def sent(state: SessionState) -> Spent:
+    """What the next model call costs at worst if it is sent, and nothing comes of it."""
+    tokens = input_tokens(state)
+    price = state.slot.loaded.prices.get(state.slot.model_role) if state.slot.loaded else None
+    return Spent(usage=Usage(input_tokens=tokens), cost_usd=worst_case(price, tokens, 0) if price else None)
+
+
+def input_tokens(state: SessionState) -> int:
+    """Tokens that the next model call's request holds at most."""
+    # The inputs, too: instructions hold them where they are rendered.
+    prompt_bytes = len(state.new.model_dump_json().encode())
+    prompt_bytes += len(state.slot.loaded.model_dump_json().encode()) if state.slot.loaded else 0
+    prompt_bytes += sum(len(to_json(inputs)) for inputs in state.slot.taken.inputs.values()) if state.slot.taken else 0
+    added = nudge(state)
+    prompt_bytes += len(NUDGES[added]) if added else 0
+    return (state.transcript.size + prompt_bytes) // BYTES_PER_TOKEN
+
+
+def over_budget(state: SessionState, turn: Turn, reserved: float | None) -> tuple[TurnEnd, ToolError] | None:
+    """How the turn ends because its next model call, of `reserved` dollars at worst, may not be made; None: it may."""
+    limits = state.effective_limits
+    if not limits.cap_costs:
+        return None
+    turn_usd = turn.books.cost_usd
+    if reserved is None or turn_usd is None:
+        name = state.slot.model.use if state.slot.model else "the model"
+        message = f"A cost cap is set, but the price of {name} is unknown; give it a `price:` in the definition."
+        return "failed", ToolError(type=PRICE_UNKNOWN, message=message)
+    for what, cap, spent in (
+        ("turn", limits.turn.cost_usd, turn_usd),
+        ("session", limits.session.cost_usd, state.books.known_usd),
+    ):
+        if cap is not None and spent + reserved > cap:
+            message = (
+                f"The next model call may cost up to ${reserved:.4f}; with ${spent:.4f} spent, that would exceed "
+                f"the {what}'s cap of ${cap:.2f}."
+            )
+            return "budget", ToolError(type=BUDGET_EXCEEDED, message=message)
+    return None

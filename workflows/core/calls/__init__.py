@@ -1,0 +1,1 @@
+"""Tool calls: one state machine each, by one table."""

@@ -1,0 +1,200 @@
+"""What changes a session. An event is a numbered fact that viewers see; a note is a fact that they do not see.
+
+Both are applied by `core/fold.py` and never taken back. Events bear what `stamp` gives; nothing else makes a `seq`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from pydantic import JsonValue
+
+from perdure.workflows.core.binding import Allowed
+from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Handoff
+from perdure.workflows.definition.agent import Limits, LoadedAgent
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Message, ToolError
+
+
+class Stamp(TypedDict):
+    """The fields that all events have."""
+
+    seq: int
+    at: datetime
+    turn_id: str | None
+
+
+def stamp(state: SessionState, at: datetime) -> Stamp:
+    """Of the event that follows `state`, in the turn that runs."""
+    return Stamp(seq=state.log.seq + 1, at=at, turn_id=state.turn_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A user message was taken in; it is in the inbox now."""
+
+    message: Message
+    content_sha256: str
+    cursor: int
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseRequested:
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configured:
+    """What is None stays as it is."""
+
+    model: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    digest: str | None = None
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSeen:
+    id: str
+
+
+@dataclass(frozen=True)
+class AgentLoading:
+    """The definition is being loaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentLoaded:
+    agent: LoadedAgent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFailed:
+    """The definition could not be loaded; a session that has one goes on with it."""
+
+    error: ToolError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewalAsked:
+    """For a timer's turn, it is looked up which definition the agent has now."""
+
+    timer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRenewed:
+    #: Of the definition that the agent has now; None: that could not be found out.
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class ToolsAsked:
+    """MCP servers are being asked whether they list other tools."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolsKnown:
+    """They have been asked."""
+
+    changed: bool
+
+
+@dataclass(frozen=True)
+class ToolsChanged:
+    """A worker or a server describes the agent's tools otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallChanged:
+    """In place of the call with its id; its stage follows the one before, see `core/calls/table.py`."""
+
+    call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionSettled:
+    question_id: str
+    #: None where it was settled without an answer.
+    answer_id: str | None = None
+    #: In place of the model's arguments.
+    given: Given | None = None
+    #: What is allowed from now on.
+    allow: Allowed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """Dollars that the sub-agent of a call may spend, so that nobody else does."""
+
+    call_id: str
+    usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimerDue:
+    timer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimerCancelled:
+    timer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandoffAgreed:
+    handoff: Handoff
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOpened:
+    record: StepRecord
+
+
+@dataclass(frozen=True)
+class StepEnding:
+    """The model call that is open was told to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnBroken:
+    """The turn cannot go on and ends `failed`."""
+
+    error: ToolError
+
+
+Note = (
+    Accepted
+    | StopRequested
+    | CloseRequested
+    | Configured
+    | CommandSeen
+    | AgentLoading
+    | AgentLoaded
+    | AgentFailed
+    | RenewalAsked
+    | AgentRenewed
+    | ToolsAsked
+    | ToolsKnown
+    | ToolsChanged
+    | CallChanged
+    | QuestionSettled
+    | SetAside
+    | TimerDue
+    | TimerCancelled
+    | HandoffAgreed
+    | StepOpened
+    | StepEnding
+    | TurnBroken
+)
+Change = Event | Note
+Changes = tuple[Change, ...]

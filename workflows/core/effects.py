@@ -1,0 +1,195 @@
+"""What a session wants done outside of itself: one frozen record each, all of them open at once if need be.
+
+`begin` makes them, `running/effects` carries them out, and `settle` says what their outcome means. Each has a key that is
+its own among those that are open.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.protocol.activities import (
+    CallMcpToolInput,
+    CurrentAgentInput,
+    LoadAgentInput,
+    OpenAgentInput,
+    TakeAnswerInput,
+    ToolsChangedInput,
+)
+from perdure.workflows.protocol.commands import NewSession, StepRecord
+from perdure.workflows.vocabulary.parts import ToolCall
+
+AGENT: Final = "agent"
+RENEWAL: Final = "renewal"
+TOOLS: Final = "tools"
+
+
+@dataclass(frozen=True)
+class AskModel:
+    """One model call, with what the session may tell it within this process."""
+
+    record: StepRecord
+
+    @property
+    def key(self) -> str:
+        return self.record.step_id
+
+
+@dataclass(frozen=True)
+class LoadDefinition:
+    request: LoadAgentInput
+    key: str = AGENT
+
+
+@dataclass(frozen=True)
+class FindDefinition:
+    """Which definition the agent has now."""
+
+    request: CurrentAgentInput
+    key: str = RENEWAL
+
+
+@dataclass(frozen=True)
+class CompareTools:
+    """Whether MCP servers list other tools than the session knows."""
+
+    request: ToolsChangedInput
+    key: str = TOOLS
+
+
+@dataclass(frozen=True)
+class RunActivity:
+    """A tool that is an activity of our own workers."""
+
+    call: ToolCall
+    use: ToolUse
+    activity_id: str
+    args: dict[str, JsonValue]
+    #: The tool runs only as long as this is the sha256 of what it says of itself.
+    spec_sha256: str | None
+
+    @property
+    def key(self) -> str:
+        return self.call.call_id
+
+
+@dataclass(frozen=True)
+class RunRemote:
+    """A tool that is an activity of another's worker."""
+
+    call: ToolCall
+    use: ToolUse
+    activity_id: str
+
+    @property
+    def key(self) -> str:
+        return self.call.call_id
+
+
+@dataclass(frozen=True)
+class CallServer:
+    """A tool of an MCP server."""
+
+    call: ToolCall
+    use: ToolUse
+    activity_id: str
+    request: CallMcpToolInput
+
+    @property
+    def key(self) -> str:
+        return self.call.call_id
+
+
+@dataclass(frozen=True)
+class OpenAgent:
+    """What another agent is given by a call."""
+
+    request: OpenAgentInput
+
+    @property
+    def key(self) -> str:
+        return self.request.call_id
+
+
+@dataclass(frozen=True)
+class RunSession:
+    """The session of a sub-agent, from its start to its end."""
+
+    call_id: str
+    new: NewSession
+    #: Its model is the demo model.
+    demo: bool
+
+    @property
+    def key(self) -> str:
+        return self.call_id
+
+
+@dataclass(frozen=True)
+class StoreAnswer:
+    """A sub-agent's long answer is put away in this session's name."""
+
+    request: TakeAnswerInput
+
+    @property
+    def key(self) -> str:
+        return self.request.call_id
+
+
+@dataclass(frozen=True)
+class AdoptAgent:
+    """The definition of the agent that takes the session over."""
+
+    call_id: str
+    request: LoadAgentInput
+
+    @property
+    def key(self) -> str:
+        return self.call_id
+
+
+@dataclass(frozen=True)
+class Rehearse:
+    """A call whose result whoever drives the session has already; see `SessionState.rehearsal`."""
+
+    call: ToolCall
+
+    @property
+    def key(self) -> str:
+        return self.call.call_id
+
+
+Effect = (
+    AskModel
+    | LoadDefinition
+    | FindDefinition
+    | CompareTools
+    | RunActivity
+    | RunRemote
+    | CallServer
+    | OpenAgent
+    | RunSession
+    | StoreAnswer
+    | AdoptAgent
+    | Rehearse
+)
+
+
+def awaited(state: SessionState) -> frozenset[str]:
+    """Keys of the effects whose outcome the session waits for. What comes of any other is dropped."""
+    keys: set[str] = set()
+    if state.slot.loading:
+        keys.add(AGENT)
+    if state.slot.renewal is not None and state.slot.renewal.open:
+        keys.add(RENEWAL)
+    turn = state.turn
+    if turn is not None:
+        keys |= turn.open_calls
+        if turn.tools == "asking":
+            keys.add(TOOLS)
+        if turn.step is not None:
+            keys.add(turn.step.step_id)
+    return frozenset(keys)

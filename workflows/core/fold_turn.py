@@ -1,0 +1,62 @@
+"""What the events of a turn, its steps and its calls make of a session's state."""
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.endings import GOOD, oddity
+from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
+from perdure.workflows.vocabulary.parts import Message, ToolCall, Usage
+
+
+def started_turn(state: SessionState, turn_id: str) -> SessionState:
+    number = state.turns + 1
+    loaded = state.slot.loaded
+    asks = loaded is not None and loaded.definition.uses_mcp and not state.rehearsal
+    turn = Turn(turn_id=turn_id, number=number, tools="unknown" if asks else "known")
+    return replace(state, turns=number, turn=turn)
+
+
+def opened_step(state: SessionState, record: StepRecord) -> SessionState:
+    if state.turn is None or state.turn.step is not None:
+        raise ValueError("StepOpened does not fit the session's turn")
+    log = replace(state.log, steps=(*state.log.steps, record))
+    return replace(state, log=log, turn=replace(state.turn, step=record, step_ending=False))
+
+
+def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
+    calls = tuple(Call(part) for part in event.message.parts if isinstance(part, ToolCall))
+    stop = event.stop
+    if stop == "tool_calls" and not calls:
+        # A model that says it calls tools and names none would be asked again and again.
+        stop = "end"
+    elif calls and stop in GOOD:
+        # Whatever it says, it waits for their results.
+        stop = "tool_calls"
+    odd = oddity(event.message.parts, stop)
+    turn = replace(
+        turn,
+        step=None,
+        step_ending=False,
+        stop=stop,
+        stop_raw=event.stop_raw,
+        odd=(*turn.odd, odd) if odd else (),
+        calls=calls,
+    )
+    state = _spent(state, turn, event.usage, event.cost_usd)
+    return replace(state, transcript=state.transcript.said(event.message)) if event.message.parts else state
+
+
+def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
+    turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
+    state = replace(state, turn=turn, books=state.books.released(event.call_id))
+    if event.usage is not None:
+        state = _spent(state, turn, event.usage, event.cost_usd)
+    message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
+    return replace(state, transcript=state.transcript.said(message))
+
+
+def _spent(state: SessionState, turn: Turn, usage: Usage, cost_usd: float | None) -> SessionState:
+    turn = replace(turn, books=turn.books.spent(usage, cost_usd))
+    return replace(state, turn=turn, books=state.books.spent(usage, cost_usd))

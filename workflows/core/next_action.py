@@ -1,0 +1,174 @@
+"""What a session does next: a pure function of its state. A turn is data, not a call stack.
+
+Because the answer depends on the state alone, a session can continue as new between any two actions.
+"""
+
+from collections import Counter
+from datetime import datetime
+
+from perdure.workflows.core.actions import (
+    AbandonTools,
+    Action,
+    Ask,
+    CallModel,
+    CloseSession,
+    EndCalls,
+    EndModelCall,
+    Exit,
+    FinishTurn,
+    LoadAgent,
+    LookForTools,
+    PlanCalls,
+    RenewAgent,
+    Rest,
+    RunHere,
+    RunTools,
+    StartTurn,
+    TakeOver,
+    Wait,
+    WakeUp,
+)
+from perdure.workflows.core.budget import nudge, over_budget, reserve
+from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
+from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
+from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.vocabulary.errors import MAX_STEPS
+from perdure.workflows.vocabulary.ids import step_id
+from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+
+
+def next_action(state: SessionState) -> Action:
+    if state.closed:
+        return Exit()
+    if state.slot.loading:
+        return Wait(frozenset([AGENT]))
+    if state.turn is not None:
+        return _next_in_turn(state, state.turn)
+    if state.slot.renewal is not None and state.slot.renewal.open:
+        return Wait(frozenset([RENEWAL]))
+    if state.closing is not None:
+        return CloseSession(state.closing)
+    if state.slot.needs_loading:
+        return LoadAgent(state.slot.digest)
+    if state.inbox.messages:
+        return StartTurn(state.inbox.messages[0])
+    due = state.timers.due
+    if due is not None:
+        renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
+        return WakeUp(due) if renewed else RenewAgent(due)
+    if state.new.parent is not None and state.turns and not state.timers.pending:
+        return CloseSession("answered")
+    return Rest(state.timers.next_at)
+
+
+def _next_in_turn(state: SessionState, turn: Turn) -> Action:
+    if turn.tools == "asking":
+        return Wait(frozenset([TOOLS]))
+    if turn.tools == "unknown":
+        return LookForTools()
+    if turn.step is not None:
+        if turn.stopping and not turn.step_ending:
+            return EndModelCall(turn.step.step_id)
+        return Wait(frozenset([turn.step.step_id]))
+    if turn.handoff is not None and not turn.calls:
+        # Also where the turn is being stopped: its call has been told that the other agent takes over.
+        return TakeOver(turn.handoff)
+    if turn.stopping:
+        return _give_up(turn) or FinishTurn("stopped")
+    if turn.error is not None:
+        return _give_up(turn) or FinishTurn("failed", turn.error)
+    if state.slot.error is not None:
+        return FinishTurn("failed", state.slot.error)
+    if turn.calls:
+        return _next_of_calls(state, turn)
+    return _next_step(state, turn)
+
+
+def _next_step(state: SessionState, turn: Turn) -> Action:
+    if not goes_on(turn.stop, turn.odd):
+        return _after_last_answer(state, turn)
+    if state.slot.stale and state.slot.loaded is not None:
+        # The same definition with other tools; a newer one waits for the next turn.
+        return LoadAgent(state.slot.loaded.digest)
+    steps = state.effective_limits.turn.steps
+    if turn.steps >= steps:
+        message = f"The turn reached its limit of {steps} steps."
+        return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    reserved = reserve(state)
+    over = over_budget(state, turn, reserved)
+    if over is not None:
+        return FinishTurn(*over)
+    return CallModel(
+        step_id=step_id(turn.turn_id, turn.steps + 1),
+        role=state.slot.model_role,
+        reserved_usd=reserved,
+        nudge=nudge(state),
+    )
+
+
+def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+    slot = state.slot
+    limit = slot.model.max_output_tokens if slot.model else None
+    error = fault(turn.stop or "end", turn.odd, role=slot.model_role, limit=limit, word=turn.stop_raw)
+    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+
+
+def _give_up(turn: Turn) -> Action | None:
+    """What is left to do before a turn can end early; None where each call has its result."""
+    idle = tuple(call.made for call in turn.calls if not call.is_open)
+    if idle:
+        return AbandonTools(idle)
+    running = tuple(call.made for call in turn.calls if isinstance(call.stage, Running))
+    if running:
+        return EndCalls(running)
+    return Wait(turn.open_calls, until=_until(turn)) if turn.calls else None
+
+
+def _next_of_calls(state: SessionState, turn: Turn) -> Action:
+    undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
+    if undecided:
+        return PlanCalls(undecided)
+    overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
+    if overdue:
+        return EndCalls(overdue)
+    asking = tuple(call for call in turn.calls if isinstance(call.stage, Asking))
+    outdated = tuple(call for call in asking if state.slot.stale and call.changed)
+    if asking != outdated:
+        return Ask(tuple(call.made for call in asking if call not in outdated))
+    if outdated and state.slot.loaded is not None and not turn.open_calls:
+        # A person has to see the tool that it is now. What runs goes on as what it was.
+        return LoadAgent(state.slot.loaded.digest)
+    here = tuple(call.made for call in turn.calls if isinstance(call.stage, Here))
+    if here:
+        return RunHere(here)
+    ready = _with_room(state, turn)
+    if ready:
+        return RunTools(ready)
+    questions = state.questions.open
+    return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
+
+
+def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:
+    """The calls that may start now: in the model's order, as many as the limits let run at the same time."""
+    room = state.effective_limits.session.parallel_calls - len(turn.open_calls)
+    by_tool = Counter(call.name for call in turn.calls if call.is_open)
+    ready: list[Call] = []
+    for call in turn.calls:
+        if not isinstance(call.stage, Ready | Refused) or len(ready) >= room:
+            continue
+        policy = state.policy(call.name)
+        most = policy.parallel if policy else None
+        if most is not None and by_tool[call.name] >= most:
+            continue
+        by_tool[call.name] += 1
+        ready.append(call)
+    return tuple(call.as_run for call in ready)
+
+
+def _until(turn: Turn, state: SessionState | None = None) -> datetime | None:
+    """When time itself changes something in the turn: what runs has had its time, or an open question of `state` expires."""
+    times: list[datetime | None] = [one.expires_at for one in state.questions.open] if state else []
+    times += [call.stage.until for call in turn.calls if isinstance(call.stage, Running | Ending)]
+    return min((one for one in times if one is not None), default=None)

@@ -1,0 +1,116 @@
+"""What an effect's outcome, or the passing of time, means for a session. Pure.
+
+Rule: an outcome that the session no longer waits for changes nothing; `effects.awaited` says which those are.
+"""
+
+from datetime import datetime
+from typing import assert_never
+
+from perdure.workflows.core.calls.agents import adopted, opened, session_ended
+from perdure.workflows.core.calls.asking import expire
+from perdure.workflows.core.calls.call import Adopt, Call, Ending, Running
+from perdure.workflows.core.calls.ended import give_up, tool_ended
+from perdure.workflows.core.changes import (
+    AgentFailed,
+    AgentLoaded,
+    AgentRenewed,
+    Changes,
+    StopRequested,
+    ToolsChanged,
+    ToolsKnown,
+    TurnBroken,
+)
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.outcomes import (
+    AgentAdopted,
+    AgentOpened,
+    DefinitionFound,
+    DefinitionLoaded,
+    ModelEnded,
+    Outcome,
+    SessionEnded,
+    TimePassed,
+    ToolEnded,
+    ToolsCompared,
+)
+from perdure.workflows.core.session_tools import mark_due
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.step import StepFailure, finished_step
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.vocabulary.events import AgentUpdated
+from perdure.workflows.vocabulary.parts import ToolError
+
+
+def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
+    """The changes that follow from `outcome`."""
+    draft = Draft(state, now)
+    match outcome:
+        case ModelEnded():
+            _model_ended(draft, outcome)
+        case DefinitionLoaded():
+            _loaded(draft, outcome.found)
+        case DefinitionFound():
+            draft.add(AgentRenewed(digest=outcome.digest))
+        case ToolsCompared():
+            draft.add(ToolsKnown(changed=outcome.changed))
+        case TimePassed():
+            _time_passed(draft)
+        case ToolEnded() | AgentOpened() | SessionEnded() | AgentAdopted():
+            call = state.turn.call(outcome.call_id) if state.turn else None
+            if call is not None and call.is_open:
+                _call_ended(draft, call, outcome)
+        case _:
+            assert_never(outcome)
+    return draft.changes
+
+
+def _call_ended(draft: Draft, call: Call, outcome: ToolEnded | AgentOpened | SessionEnded | AgentAdopted) -> None:
+    match outcome:
+        case ToolEnded():
+            tool_ended(draft, call, outcome.outcome)
+        case AgentOpened():
+            opened(draft, call, outcome.outcome)
+        case SessionEnded():
+            session_ended(draft, call, outcome.outcome, has_begun=outcome.began)
+        case AgentAdopted():
+            assert isinstance(call.stage, Running | Ending)
+            assert isinstance(call.stage.work, Adopt)
+            adopted(draft, call, call.stage.work, outcome.outcome)
+        case _:
+            assert_never(outcome)
+
+
+def _model_ended(draft: Draft, ended: ModelEnded) -> None:
+    turn = draft.state.turn
+    if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
+        return
+    stopping, outcome = turn.stopping, ended.outcome
+    draft.add(finished_step(turn.step, outcome, stopping, draft.stamp))
+    if isinstance(outcome, StepFailure):
+        if not stopping:
+            draft.add(TurnBroken(error=outcome.error))
+        return
+    if outcome.stop == "stopped" and not stopping:
+        # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
+        draft.add(StopRequested())
+    loaded = draft.state.slot.loaded
+    if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:
+        draft.add(ToolsChanged())
+
+
+def _loaded(draft: Draft, found: LoadedAgent | ToolError) -> None:
+    if isinstance(found, ToolError):
+        draft.add(AgentFailed(error=found))
+        return
+    before = draft.state.slot.loaded
+    draft.add(AgentLoaded(agent=found))
+    if before is not None and before.digest != found.digest:
+        draft.add(AgentUpdated(**draft.stamp, old=before.digest, new=found.digest))
+
+
+def _time_passed(draft: Draft) -> None:
+    if draft.state.turn is None:
+        mark_due(draft)
+        return
+    expire(draft)
+    give_up(draft)

@@ -1,0 +1,1 @@
+"""The state of a session, in records: one concern each."""

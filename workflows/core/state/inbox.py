@@ -1,0 +1,46 @@
+"""Messages that wait for their turn, and the ids of what was taken in, so that a repeat does nothing."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.vocabulary.parts import Message
+
+#: Messages that wait in one session, beyond the one whose turn runs.
+MAX_QUEUED: Final = 100
+KEPT_MESSAGE_IDS: Final = 10_000
+KEPT_COMMAND_IDS: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Record):
+    """A message id that was taken in, so that a repeat is known and answered alike."""
+
+    content_sha256: str
+    cursor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inbox(Record):
+    #: Messages that wait for a turn.
+    messages: tuple[Message, ...] = ()
+    #: By message id.
+    seen: dict[str, Seen] = field(default_factory=dict)
+    #: Of all other commands.
+    command_ids: tuple[str, ...] = ()
+
+    def with_message(self, message: Message, seen: Seen) -> "Inbox":
+        known = {**self.seen, message.id: seen}
+        if len(known) > KEPT_MESSAGE_IDS:
+            del known[next(iter(known))]
+        return replace(self, messages=(*self.messages, message), seen=known)
+
+    def without(self, message_id: str) -> "Inbox":
+        return replace(self, messages=tuple(one for one in self.messages if one.id != message_id))
+
+    def with_command(self, command_id: str) -> "Inbox":
+        return replace(self, command_ids=(*self.command_ids, command_id)[-KEPT_COMMAND_IDS:])
+
+    def position(self, message_id: str) -> int | None:
+        """Where the message waits, from 1; None where it does not wait."""
+        return next((number for number, one in enumerate(self.messages, 1) if one.id == message_id), None)

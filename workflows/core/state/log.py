@@ -1,0 +1,52 @@
+"""The events of a session, and what the trace keeps of its steps."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.events import Event, TurnStarted
+from perdure.workflows.vocabulary.ids import turn_number
+
+KEPT_TURNS: Final = 200
+KEPT_EVENTS: Final = 4_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log(Record):
+    #: Of the last event.
+    seq: int = 0
+    #: The last `KEPT_TURNS` turns' events, without gaps.
+    events: tuple[Event, ...] = ()
+    #: `seq` of `turn.started` of the turns whose events are kept.
+    turn_starts: tuple[int, ...] = ()
+    #: The steps of those turns.
+    steps: tuple[StepRecord, ...] = ()
+
+    @property
+    def oldest(self) -> int:
+        """The lowest `seq` that is kept, or the next one where none is."""
+        return self.events[0].seq if self.events else self.seq + 1
+
+    def step(self, step_id: str) -> StepRecord | None:
+        return next((step for step in reversed(self.steps) if step.step_id == step_id), None)
+
+    def appended(self, event: Event) -> "Log":
+        """Raises ValueError where `event` does not bear the next `seq`."""
+        if event.seq != self.seq + 1:
+            raise ValueError(f"event {event.seq} cannot follow {self.seq}")
+        starts = (*self.turn_starts, event.seq) if isinstance(event, TurnStarted) else self.turn_starts
+        return replace(self, seq=event.seq, events=(*self.events, event), turn_starts=starts)
+
+    def pruned(self) -> "Log":
+        """Without the events of all but the last turns, always whole turns."""
+        starts = self.turn_starts
+        while len(starts) > 1 and (len(starts) > KEPT_TURNS or self.seq - starts[0] >= KEPT_EVENTS):
+            starts = starts[1:]
+        if starts == self.turn_starts:
+            return self
+        events = self.events[starts[0] - self.oldest :]
+        first = next(event.turn_id for event in events if isinstance(event, TurnStarted))
+        number = turn_number(first or "") or 0
+        steps = tuple(step for step in self.steps if (turn_number(step.turn_id) or 0) >= number)
+        return replace(self, turn_starts=starts, events=events, steps=steps)

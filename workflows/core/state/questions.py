@@ -1,0 +1,47 @@
+"""What a session waits for from outside, what was settled, and what a person allowed for the rest of it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from perdure.workflows.core.binding import Allowed
+from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.vocabulary.questions import Question
+
+KEPT_SETTLED: Final = 200
+KEPT_ALLOWED: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled(Record):
+    """A question that is settled, so that whoever comes late is told so."""
+
+    question_id: str
+    #: Of the answer that counted; None where it was settled without one.
+    answer_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions(Record):
+    #: The oldest first.
+    open: tuple[Question, ...] = ()
+    #: The last that were settled.
+    settled: tuple[Settled, ...] = ()
+    #: What a person allowed for the rest of the session.
+    allowed: tuple[Allowed, ...] = ()
+
+    def find(self, question_id: str) -> Question | None:
+        """The question, if it is open."""
+        return next((one for one in self.open if one.question_id == question_id), None)
+
+    def asked(self, question: Question) -> "Questions":
+        return replace(self, open=(*self.open, question))
+
+    def closed(self, settled: Settled, allow: Allowed | None = None) -> "Questions":
+        allowed = self.allowed
+        if allow is not None:
+            allowed = (*(one for one in allowed if one != allow), allow)[-KEPT_ALLOWED:]
+        return Questions(
+            open=tuple(one for one in self.open if one.question_id != settled.question_id),
+            settled=(*self.settled, settled)[-KEPT_SETTLED:],
+            allowed=allowed,
+        )

@@ -1,0 +1,129 @@
+"""What a session is at a moment: records that `core/fold.py` folds changes into.
+
+Rule: a state survives JSON, so a session can continue as new wherever no effect is open. A field that is added has a
+default, for runs that began without it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import ConfigDict, JsonValue, RootModel
+
+from perdure.workflows.core.state.agent_slot import AgentSlot
+from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
+from perdure.workflows.core.state.log import Log
+from perdure.workflows.core.state.questions import Questions
+from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.timers import Timers
+from perdure.workflows.core.state.transcript import Transcript
+from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.agent import Limits, SessionLimits
+from perdure.workflows.definition.tools import Policy
+from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.vocabulary.parts import SessionStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionState(Record):
+    new: NewSession
+    created_at: datetime
+    slot: AgentSlot
+    log: Log = field(default_factory=Log)
+    transcript: Transcript = field(default_factory=Transcript)
+    inbox: Inbox = field(default_factory=Inbox)
+    books: Books = field(default_factory=Books)
+    questions: Questions = field(default_factory=Questions)
+    timers: Timers = field(default_factory=Timers)
+    turn: Turn | None = None
+    #: Turns that have started.
+    turns: int = 0
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
+    #: Set by `configure`; None: the definition's.
+    limits: Limits | None = None
+    #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
+    rehearsal: bool = False
+    #: Why the session is being closed.
+    closing: str | None = None
+    closed: bool = False
+
+    @property
+    def status(self) -> SessionStatus:
+        if self.closed:
+            return "closed"
+        if self.questions.open:
+            return "waiting"
+        return "working" if self.turn or self.inbox.messages else "idle"
+
+    @property
+    def room(self) -> int:
+        """How many more messages may come. One whose turn is next does not wait."""
+        return MAX_QUEUED + (0 if self.turn else 1) - len(self.inbox.messages)
+
+    @property
+    def turn_id(self) -> str | None:
+        return self.turn.turn_id if self.turn else None
+
+    @property
+    def agent(self) -> str:
+        """Name of the agent that runs."""
+        return self.slot.taken.by if self.slot.taken else self.new.agent
+
+    def inputs_of(self, agent: str) -> dict[str, JsonValue]:
+        """What the agent of this name is given."""
+        taken = self.slot.taken
+        return taken.inputs.get(agent, self.new.inputs) if taken else self.new.inputs
+
+    def policy(self, tool: str) -> Policy | None:
+        """How calls of this tool are carried out; None: the agent has no such tool."""
+        return self.slot.loaded.policy(tool) if self.slot.loaded else None
+
+    @property
+    def sub_sessions(self) -> dict[str, str]:
+        """Sessions of sub-agents that run, by call id."""
+        calls = self.turn.calls if self.turn else ()
+        return {call.call_id: call.session_id for call in calls if call.session_id is not None}
+
+    @property
+    def effective_limits(self) -> Limits:
+        loaded = self.slot.loaded
+        limits = self.limits or (loaded.definition.limits if loaded else Limits())
+        most = self.new.parent.cap_usd if self.new.parent else None
+        if most is None:
+            return limits
+        own = limits.session.cost_usd
+        capped = SessionLimits(
+            cost_usd=most if own is None else min(own, most), parallel_calls=limits.session.parallel_calls
+        )
+        return Limits(turn=limits.turn, session=capped)
+
+
+class _AsJson(RootModel[SessionState]):
+    # The outermost schema's configuration counts for all that is within.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+
+def new_state(new: NewSession, at: datetime) -> SessionState:
+    """The state of a session before its first event."""
+    return SessionState(new=new, created_at=at, slot=AgentSlot(digest=new.digest), metadata=new.metadata)
+
+
+def dump_state(state: SessionState) -> bytes:
+    """As JSON."""
+    return _AsJson(state).model_dump_json().encode()
+
+
+def read_state(data: bytes | str) -> SessionState:
+    """What `dump_state` wrote. Raises pydantic's ValidationError."""
+    return _AsJson.model_validate_json(data).root
+
+
+def in_turn(state: SessionState) -> Turn:
+    """The turn that runs. Raises ValueError where none does."""
+    if state.turn is None:
+        raise ValueError("this does not fit a session without a turn")
+    return state.turn
+
+
+def with_turn(state: SessionState, turn: Turn) -> SessionState:
+    return replace(state, turn=turn)

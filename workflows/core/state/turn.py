@@ -1,0 +1,56 @@
+"""The turn that runs: data, not a call stack."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import JsonValue
+
+from perdure.workflows.core.calls.call import Call
+from perdure.workflows.core.endings import Odd
+from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.record import Record
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.vocabulary.parts import StopReason, ToolError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handoff(Record):
+    """Another agent takes the session over as soon as the calls of the step have their results."""
+
+    agent: LoadedAgent
+    inputs: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn(Record):
+    turn_id: str
+    number: int
+    #: Steps that have started.
+    steps: int = 0
+    books: Books = field(default_factory=Books)
+    #: The model call that is open.
+    step: StepRecord | None = None
+    #: That call was told to end.
+    step_ending: bool = False
+    #: Tool calls of the last step that have no result yet, in the model's order.
+    calls: tuple[Call, ...] = ()
+    #: How the last step ended.
+    stop: StopReason | None = None
+    #: The provider's own word for it, where it is unknown.
+    stop_raw: str | None = None
+    #: The odd answers in a row that the last step's is the last of; none: it was not odd.
+    odd: tuple[Odd, ...] = ()
+    #: Whether MCP servers list other tools than the session knows: has to be asked, is being asked, or is settled.
+    tools: Literal["unknown", "asking", "known"] = "known"
+    stopping: bool = False
+    error: ToolError | None = None
+    handoff: Handoff | None = None
+
+    def call(self, call_id: str) -> Call | None:
+        return next((call for call in self.calls if call.call_id == call_id), None)
+
+    @property
+    def open_calls(self) -> frozenset[str]:
+        """Ids of the calls that an effect is open for."""
+        return frozenset(call.call_id for call in self.calls if call.is_open)

@@ -1,0 +1,1 @@
+"""Effects, carried out on Temporal: one function each, without a decision."""

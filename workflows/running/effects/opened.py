@@ -1,0 +1,21 @@
+"""An effect while it is open, as far as it can be told to end."""
+
+from collections.abc import Callable
+
+
+class Opened:
+    def __init__(self) -> None:
+        #: It was told to end.
+        self.ending = False
+        self._how: Callable[[], object] | None = None
+
+    def ends_by(self, how: Callable[[], object]) -> None:
+        """Once told to end, the effect does so by `how`."""
+        self._how = how
+        if self.ending:
+            how()
+
+    def end(self) -> None:
+        self.ending = True
+        if self._how is not None:
+            self._how()

@@ -1,0 +1,68 @@
+"""What a session asks of people and apps, and who answers. Every model is frozen."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue
+
+from perdure.workflows.vocabulary.parts import BlobRef, Frozen, absent
+
+
+class By(Frozen):
+    """Who answered, as the gateway knows it; what a caller says of itself is not asked."""
+
+    #: `local`: there is no authentication, and it came from this machine.
+    subject: str
+    scopes: tuple[str, ...] = ()
+
+
+def _read_by(value: Any) -> Any:
+    """Earlier versions wrote the user alone."""
+    return {"subject": value} if isinstance(value, str) else value
+
+
+Answerer = Annotated[By, BeforeValidator(_read_by)]
+
+
+class Binding(Frozen):
+    """What an approval counts for; see `workflows/core/binding.py`."""
+
+    #: sha256 of what the tool says of itself.
+    spec: str
+    #: sha256 of what the definition says of it.
+    policy: str
+
+
+#: What may be made of an approval for the rest of the session: nothing, or only for the same arguments.
+Remember = Literal["never", "same_args"]
+#: Why a call is asked about that would not be: the tool is another one than was allowed.
+Again = Literal["tool_changed"]
+#: What a question is about: a tool call, a budget, a handler's block, or what an MCP server wants to know.
+Subject = Literal["call", "budget", "handler", "server"]
+#: What answers an input question: a client tool's result; the values of a form that the call describes; what became of a call
+#: that was lost; what the question's own schema says.
+Form = Literal["result", "fields", "outcome", "schema"]
+
+
+class Question(Frozen):
+    """What a session waits for from outside. It is answered by `question_id`, once."""
+
+    question_id: str
+    kind: Literal["approval", "input", "budget"]
+    subject: Subject = "call"
+    #: Of an input question.
+    form: Form | None = Field(default=None, exclude_if=absent)
+    call_id: str | None = None
+    name: str | None = None
+    args: dict[str, JsonValue] | None = None
+    prompt: str | None = None
+    #: JSON Schema of the answer where the question has one of its own; None: that of the tool's result.
+    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
+    #: When it is answered by itself; None: never.
+    expires_at: datetime | None = None
+    #: Holds the call's part where its arguments are too long to travel; `args` are empty then.
+    blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Of an approval: why it is asked again, what of it can be remembered, and what it is bound to.
+    reason: Again | None = Field(default=None, exclude_if=absent)
+    remember: Remember | None = Field(default=None, exclude_if=absent)
+    bound: Binding | None = Field(default=None, exclude_if=absent)

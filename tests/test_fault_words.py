@@ -250,6 +250,9 @@ def test_a_message_says_what_would_be_right_and_what_was_written(place: tuple[An
         (("limits", "turn", "steps"), "sk-ant-sekrit-value-0001"),
         (("model_key",), "sekrit-value"),
         (("models",), {"main": "Bearer sekrit-value"}),
+        (("models", "main", "use"), "sk-ant-sekrit-value-0001"),
+        (("model",), "sk-ant-sekrit-value-0001"),
+        (("inputs", "customer"), {"type": "integer", "default": "sk-ant-sekrit-value-0001"}),
     ],
 )
 def test_what_may_be_a_secret_is_never_repeated(tmp_path: Path, place: tuple[Any, ...], value: Any) -> None:

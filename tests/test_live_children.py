@@ -225,7 +225,7 @@ async def test_a_late_one_is_told_what_goes_on_further_down() -> None:
         STARTED,
         StepDelta("t1.s1", 1, 0, 0, "text", "Once "),
         StepDelta("t1.s1", 1, 1, 0, "text", "upon"),
-        # Told once more, as when the stream between broke.
+        # A repeated event, as after a break of the stream in between.
         STARTED,
     ]
     end = durable("tool.finished", 2, call_id="t1.s1.c1", name="f", result=RESULT, duration_ms=1)
@@ -274,7 +274,7 @@ async def test_what_ended_unseen_is_not_told_to_a_late_one() -> None:
     values: list[Event | Live] = [
         below(STARTED),
         StepDelta("t1.s2", 1, 0, 0, "text", "Once"),
-        # Its stream was cut meanwhile, for longer than it keeps events.
+        # Its stream was interrupted for longer than it retains events.
         Snapshot(page, ()),
     ]
     over = asyncio.Event()

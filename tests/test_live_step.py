@@ -1,4 +1,4 @@
-"""Which live frames of a step viewers are sent, and when."""
+"""Which live frames of a step are sent to viewers, and when."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def progress(n: int = 0, text: str = "", *, step: str = "t1.s1", attempt: int = 
 
 
 def told(frames: list[StepFrame]) -> list[str]:
-    """Short: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
+    """A short form: `1:0 +text` for a delta, `1:2 =text` for a snapshot, with attempt and n."""
     short: list[str] = []
     for frame in frames:
         text = f"+{frame.text}" if isinstance(frame, StepDelta) else "=" + "".join(part.text for part in frame.parts)

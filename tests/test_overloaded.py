@@ -79,7 +79,7 @@ async def test_busy_is_told_from_gone(client: Client, tmp_path: Path) -> None:
     )
     async with worker:
         await backend.start(Start(SessionInput(new=new), known.digest))
-        # It looks for its agent first.
+        # The session loads its agent first.
         async with asyncio.timeout(30):
             while await asked(backend, session) != "answered":
                 pass

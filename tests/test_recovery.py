@@ -99,6 +99,11 @@ def test_all_layers_of_faults_are_found_at_once_in_the_order_of_the_file(tmp_pat
         (HEAD + "tools: [7, 8]\n", ["5:9 tools[0]", "5:12 tools[1]"]),
         (HEAD + "secrets: [A B]\ntools: [mcp: {url: '${A}'}]\n", ["5:11 secrets[0]"]),
         (HEAD + "inputs: {x: 3}\n", ["5:10 inputs.x"]),
+        (
+            HEAD.replace("instructions: x", "instructions: '{{ x }}'")
+            + "inputs: [x]\ntools: [calculator: {approval: {when: '{{ x }}'}}]\n",
+            ["5:1 inputs"],
+        ),
         (HEAD.replace("instructions: x", "instructions: '{{ x }}'") + "inputs: {x: 3}\n", ["5:10 inputs.x"]),
         (HEAD.replace("instructions: x", "instructions: {file: none.md}"), ["4:16 instructions.file"]),
         # An invalid model needs no price.

@@ -78,7 +78,7 @@ def test_hostile_text_stays_inside_its_frame(text: str) -> None:
 )
 def test_any_value_is_one_frame_of_three_lines(value: Any) -> None:
     frame = encode("x", {"value": value}, 3)
-    # Readers that split lines like Python does must not find more of them either.
+    # Readers that split lines as Python does must not find more of them either.
     assert len(frame.decode().splitlines()) == 4
     assert json.loads(parsed(frame)[0]["data"]) == {"value": value}
 

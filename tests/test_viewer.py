@@ -102,7 +102,7 @@ async def test_a_folded_part_is_shown_whole(blobs: LocalBlobs, tmp_path: Path, p
     kept = message(*await fold(blobs, SESSION, (Text(text="short"), part)))
     assert kept.parts[1].blob is not None
 
-    # Another process, that has not just written the blob.
+    # Another process, which has not just written the blob.
     shown = message_json(await whole_message(kept, LocalBlobs(tmp_path)))
     assert shown["parts"] == [
         {"type": "text", "text": "short"},

@@ -13,6 +13,8 @@ from typing import Any, Final, NoReturn
 
 import yaml
 
+from perdure.temporal.telemetry.redaction import without_secrets
+
 MAX_BYTES: Final = 1024 * 1024
 MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 50
@@ -32,6 +34,10 @@ class DefinitionProblem:
     column: int = field(default=1, kw_only=True)
     field: str
     message: str
+
+    def __post_init__(self) -> None:
+        # Whoever writes a message may repeat a value of the file, which may be a secret in the wrong place.
+        object.__setattr__(self, "message", without_secrets(self.message))
 
     def __str__(self) -> str:
         return self.told()

@@ -27,7 +27,7 @@ from temporalio.runtime import (
 
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.failure_lines import summarize_failures
-from perdure.temporal.telemetry.redaction import HIDDEN, redacted
+from perdure.temporal.telemetry.redaction import HIDDEN, redacted, without_secrets
 from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
@@ -38,14 +38,6 @@ WORKER_HEARTBEAT = timedelta(seconds=1)
 #: `tokens` does not match: the number of tokens that a step used is not a secret.
 _SECRET_NAME = re.compile(
     r"api[-_]?key|auth[-_]?token|token$|authorization|passw(or)?d|secret|credential|cookie|(^|[-_])key$", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(
-    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}"
-    r"|\b(?:gh[pousr]|xox[abprs])[-_][A-Za-z0-9-]{10,}"
-    r"|\bA(?:KIA|SIA|Iza)[A-Za-z0-9_-]{12,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?<=\bBearer )\S+|(?<=\bBasic )[A-Za-z0-9+/=]{6,}",
-    re.IGNORECASE,
 )
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
@@ -134,9 +126,9 @@ def _clean(name: str, value: Any) -> Any:
         return HIDDEN
     match value:
         case str():
-            return _SECRET_VALUE.sub(HIDDEN, redacted(value))
+            return without_secrets(value)
         case bytes():
-            return _SECRET_VALUE.sub(HIDDEN, redacted(value.decode(errors="replace")))
+            return without_secrets(value.decode(errors="replace"))
         case dict():
             return {redacted(str(key)): _clean(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -145,7 +137,7 @@ def _clean(name: str, value: Any) -> Any:
             return value
         case _:
             # Any other value is rendered as text later, and that text may contain a secret.
-            return _SECRET_VALUE.sub(HIDDEN, redacted(str(value)))
+            return without_secrets(str(value))
 
 
 def _context(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -165,7 +165,7 @@ class Lab:
         )
         start = Start(SessionInput(new=session), session.digest, title="a test", signal=signal)
         assert await start_session(self.client, start, self.parts.settings.workflow_task_timeout)
-        # Without a run id: a session outlives its runs.
+        # Without a run id, because a session outlives its runs.
         return Talk(self, self.client.get_workflow_handle_for(SessionWorkflow.run, start.workflow_id))
 
 
@@ -242,7 +242,7 @@ class Talk:
         return found
 
     async def until(self, done: Callable[[list[Event]], bool], after: int = 0) -> list[Event]:
-        """Events after a cursor, as soon as `done` says that they are enough."""
+        """The events after a cursor, once `done` returns true for them."""
         async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
             while True:
                 found = await self.events(after)
@@ -251,7 +251,7 @@ class Talk:
                 await frames.get()
 
     async def streamed(self, text: str) -> None:
-        """Returns once the step that runs has streamed `text`."""
+        """Returns once the running step has streamed `text`."""
         async with asyncio.timeout(PATIENCE_S), self.lab.live.subscribe(self.handle.id) as frames:
             await until_streamed(frames, lambda progress: any(part.text == text for part in progress.parts))
 

@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     workflow_task_timeout_s: float = Field(default=5, ge=1, le=120)
     #: The shortest interval at which a tool's own heartbeats reach the server; at 0.25 s they are most of its load.
     heartbeat_throttle_s: float = Field(default=2, gt=0)
-    #: How long a worker that is told to stop finishes what it runs, before it hands it on.
+    #: The grace period in which a stopping worker finishes its activities, before it hands them on.
     graceful_shutdown_s: float = Field(default=30, ge=0)
     #: Activities that a worker runs at the same time. A streaming model call counts from its first to its last token.
     activity_slots: int = Field(default=1000, ge=1)

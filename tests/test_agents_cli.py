@@ -123,6 +123,12 @@ def test_validate_checks_tools_of_ones_own_where_it_is_given_them(here: Path) ->
     ]
 
 
+def test_an_agent_may_name_a_shipped_one_where_only_its_own_folder_is_given(here: Path) -> None:
+    Path("agents/parcels.yaml").write_text(GOOD + "tools: [agent: {name: assistant}]\n")
+    result = run("validate", "agents")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "ok parcels (agents/parcels.yaml)\n", "")
+
+
 def test_warnings_do_not_fail(here: Path) -> None:
     Path("agents/parcels.yaml").write_text(PARCELS.replace("  - calculater\n", ""))
     Path("own.py").write_text(TOOLS)

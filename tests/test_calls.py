@@ -1,4 +1,4 @@
-"""A call as a state machine: its table, its drawing, and what events make of it."""
+"""A call as a state machine: its table, its diagram, and its state after events."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -53,7 +53,7 @@ QUESTION = Question(question_id="q1", kind="approval", call_id=FIRST, name="add"
 
 
 def calling(first: Stage = STAGES["undecided"]) -> Story:
-    """A step with two calls; the first is in this stage, as if by magic."""
+    """A step with two calls, the first of which is put into this stage directly."""
     story = Story.new().loaded().turn().called({"a": 1}, {"a": 2})
     turn = story.state.turn
     assert turn is not None
@@ -115,7 +115,7 @@ def test_an_approval_is_asked_and_given() -> None:
 
 
 def test_what_was_denied_never_runs() -> None:
-    """Its result comes next; between the two it must not look like something to do."""
+    """Its result comes next; until then it must not look like a call to run."""
     story = asked().note(QuestionSettled(question_id="q1"))
     story.event("approval.resolved", question_id="q1", call_id=FIRST, approved=False)
     story.event("tool.started", call_id=FIRST, name="add", args={})

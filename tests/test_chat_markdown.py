@@ -1,4 +1,4 @@
-"""How an answer's Markdown looks in a terminal, however it comes."""
+"""An answer's Markdown in a terminal, in whatever pieces it arrives."""
 
 import io
 
@@ -50,7 +50,7 @@ def terminal(height: int = 50) -> Console:
 
 
 def shown(pieces: list[str], console: Console) -> list[str]:
-    """The rows that a chat shows of an answer that comes in these pieces."""
+    """The rows that a chat shows for an answer that arrives in these pieces."""
     view = ChatView(rewrites=True, markdown=MarkdownStream(console))
     written = io.StringIO()
     out = Console(file=written, force_terminal=True, width=COLUMNS, height=50, soft_wrap=True, color_system="standard")

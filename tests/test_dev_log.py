@@ -1,4 +1,4 @@
-"""What `perdure dev` says while it starts and when something outside of it fails."""
+"""The log of `perdure dev` at its start and when an external failure occurs."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ models: {{main: {{use: {use}, base_url: "{url}"}}}}
 model: main
 instructions: Help.
 """
-#: As if no provider's key were there, whatever this machine has.
+#: No provider's key is set, whatever this machine's environment.
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "ANTHROPIC_BASE_URL": "", "OPENAI_API_KEY": ""}
 
 

@@ -1,4 +1,4 @@
-"""What the log shows of a tool that fails: one line for an answer, one trace for a bug, the user's own frame first."""
+"""Log lines of failing tools: one line for an answer, one trace for a bug, beginning at the user's own frame."""
 
 import asyncio
 import io
@@ -73,7 +73,7 @@ class Calls:
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """Where this process logs to, as JSON, until the test ends."""
+    """This process's log output, as JSON, until the test ends."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -87,8 +87,8 @@ def output() -> Iterator[io.StringIO]:
 async def logged(
     server: DevServer, folder: Path, output: io.StringIO, *calls: tuple[str, Any], apart: Path | None = None
 ) -> list[dict[str, Any]]:
-    """What a worker logs that makes these calls, one after the other: of the tools above, or of the file `apart` in a process
-    of its own."""
+    """The log of a worker that makes these calls, one after the other: of the tools above, or of the file `apart`,
+    which run in a process of their own."""
     client = await connect(Settings(data_dir=folder), address=server.address)
     catalogue = Catalogue([weigh, quote, quote_all] if apart is None else load_tools(str(apart)))
     places = None if apart is None else ToolPlaces([str(apart)], 1)

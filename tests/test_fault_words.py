@@ -1,4 +1,4 @@
-"""What pydantic refuses in a definition, in words for people: each field of the whole model, broken in each way."""
+"""pydantic's errors in a definition, in words for people: each field of the whole model, broken in each way."""
 
 import copy
 import re
@@ -17,7 +17,7 @@ from perdure.temporal.definitions.recovery import place_of, recover
 from perdure.workflows.definition.agent import AgentDefinition
 
 OBJECT = {"type": "object"}
-#: A definition in which every field of every record stands.
+#: A definition that contains every field of every record.
 WHOLE: dict[str, Any] = {
     "name": "whole",
     "description": "x",
@@ -107,7 +107,7 @@ WHOLE: dict[str, Any] = {
     ],
     "secrets": ["K"],
 }
-#: What people write by mistake, and what only YAML can give.
+#: Typical mistakes, and values that only YAML can produce.
 WRONG: tuple[Any, ...] = (
     *(3, -1, 0, 10**30, 1.5, float("nan"), True, None, "", " ", "x y", "1", "12x", "x" * 300, "10ms", "400d", "ask"),
     *(
@@ -127,7 +127,7 @@ WRONG: tuple[Any, ...] = (
         ["x"] * 101,
     ),
 )
-#: Words that mean something to those who know pydantic, and to nobody else.
+#: pydantic's jargon, which must not reach people.
 JARGON = re.compile(
     r"[Ii]nput should|valid (tuple|string|dictionary|integer|number|boolean|list)|tuple|frozenset|NoneType|None\b|True\b"
     r"|False\b|model_type|instance of|string should|should match|should have|tag|discriminator|parse|dictionary|datetime"
@@ -191,7 +191,7 @@ def test_every_field_broken_in_every_way_is_refused_in_plain_words() -> None:
                 assert JARGON.search(said) is None, (place, value, said)
                 assert len(said) < 250, (place, said)
                 assert said == said.strip()
-    # The table holds what a definition can produce, and nothing else.
+    # The table contains exactly the errors that a definition can produce.
     assert kinds == WORDS.keys()
 
 
@@ -250,6 +250,9 @@ def test_a_message_says_what_would_be_right_and_what_was_written(place: tuple[An
         (("limits", "turn", "steps"), "sk-ant-sekrit-value-0001"),
         (("model_key",), "sekrit-value"),
         (("models",), {"main": "Bearer sekrit-value"}),
+        (("models", "main", "use"), "sk-ant-sekrit-value-0001"),
+        (("model",), "sk-ant-sekrit-value-0001"),
+        (("inputs", "customer"), {"type": "integer", "default": "sk-ant-sekrit-value-0001"}),
     ],
 )
 def test_what_may_be_a_secret_is_never_repeated(tmp_path: Path, place: tuple[Any, ...], value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The guide: its generated parts are what the code says, its links lead somewhere, and no markup passes through."""
+"""The guide: its generated parts match the code, its links resolve, and no markup passes through."""
 
 import re
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""Each example of the guide is taken at its word: definitions load, tools run, tests pass, commands parse."""
+"""Every example of the guide works: definitions load, tools run, tests pass, commands parse."""
 
 import inspect
 import json
@@ -17,14 +17,14 @@ from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.agent_file import load_agent_file
 from tests.support.guide_examples import Example, commands, examples
 
-#: What a fragment of a definition stands in.
+#: The context in which a fragment of a definition is checked.
 _AROUND: dict[str, Any] = {
     "name": "example",
     "models": {"main": {"use": "anthropic/claude-sonnet-5-5"}},
     "model": "main",
     "instructions": "Help.",
 }
-#: Of each tool in the guide, arguments and the result.
+#: Arguments and the result for each tool in the guide.
 _CALLS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "quote_parcel": ((2.0, "DE"), {"euros": 4.90 + 1.20 * 2.0}),
     "pieces_in_stock": (("lamp", 1), 3),
@@ -106,5 +106,5 @@ def test_commands_parse(place: str, words: list[str], tmp_path: Path, monkeypatc
         assert found is not None, f"{place}: there is no command {words[0]}"
         command, words = found, words[1:]
     if words:
-        # The text may also name a command alone.
+        # The text may also mention a command by name only.
         command.make_context(command.name, list(words))

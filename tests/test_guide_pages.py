@@ -21,7 +21,7 @@ ADDRESSES = [*(page.address for page in PAGES), "/docs"]
 
 
 def request_of(words: list[str]) -> dict[str, Any]:
-    """What `curl` with these words sends."""
+    """The request that `curl` sends for these words."""
     request: dict[str, Any] = {"method": "GET", "headers": {}}
     rest: Iterator[str] = iter(words)
     for word in rest:

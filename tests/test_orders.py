@@ -1,4 +1,4 @@
-"""Any order of commands and outcomes, played by the driver over the pure core: what always holds of a session."""
+"""Any order of commands and outcomes, played by the driver over the pure core: the invariants of a session."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ OUTCOMES = st.sampled_from(
     ]
 )
 ANSWERS = ["approve", "deny", "edit", "remember", "give", "decline", "late", "time passes"]
-#: None: whatever is open goes on. `finish`: a tool that runs does, whatever else there is to do.
+#: None: continue what is open. `finish`: a running tool finishes, whatever else there is to do.
 MOVES = st.lists(st.sampled_from([None] * 25 + COMMANDS + ANSWERS + ["finish"] * 3), min_size=20, max_size=60)
 AN_HOUR = timedelta(hours=1)
 TOOLS: list[Any] = [
@@ -54,7 +54,7 @@ TOOLS: list[Any] = [
     {"break": {"side_effects": "once", "on_unknown": "stop"}},
     {"client": {"name": "pick", "description": "x", "expires": "2h"}},
 ]
-#: What a step asks for, by its outcome. A step may ask for five.
+#: The calls that a step requests, by its outcome. A step may request five.
 CALLED = {
     "tools": ("add", "add"),
     "both": ("add", "add"),
@@ -73,7 +73,7 @@ class Tiny:
         self.sent: list[str] = []
         #: Every question that was asked.
         self.asked: list[str] = []
-        #: The effects that are open, by key.
+        #: The open effects, by key.
         self.open: dict[str, Effect] = {}
         self.time = AT
         self.driver = Driver(new_state(new, AT), self)
@@ -83,7 +83,7 @@ class Tiny:
     def state(self) -> SessionState:
         return self.driver.state
 
-    # The world that it runs in.
+    # The session's surroundings.
 
     def now(self) -> datetime:
         return self.time
@@ -103,7 +103,7 @@ class Tiny:
             self.events.append(change)
         self.asked += [one.question_id for one in after.questions.open if one not in before.questions.open]
 
-    # What happens to it.
+    # What happens to the session.
 
     def command(self, name: str) -> None:
         if self.state.closed:
@@ -132,7 +132,7 @@ class Tiny:
                 if calls:
                     self._settle(calls[0], "text")
             case "time passes":
-                # The main loop may be busy elsewhere for as long.
+                # The main loop may be busy elsewhere for that long.
                 self.time += AN_HOUR
             case _:
                 self._reply(name, number)
@@ -145,7 +145,7 @@ class Tiny:
         elif not open_now:
             return
         else:
-            # Whatever kind it is: what does not fit is kept out by the gateway, and must do no harm here.
+            # Of any kind: the gateway rejects an answer that does not fit, and here it must do no harm.
             command = Answer(
                 id=answer_id,
                 question_id=open_now[len(self.events) % len(open_now)].question_id,
@@ -161,7 +161,7 @@ class Tiny:
         assert self.driver.receive(again) == (CommandSeen(id=again.id),)
 
     def go_on(self, outcome: str) -> bool:
-        """Does what comes next, or else ends what is open; False when there is nothing to do."""
+        """Does what comes next, or else ends what is open; returns False if there is nothing to do."""
         action = next_action(self.state)
         if not isinstance(action, Wait | Rest | Exit):
             self.driver.carry_out(action)
@@ -171,7 +171,7 @@ class Tiny:
         if not isinstance(action, Exit) and action.until is not None and action.until <= self.time:
             self.driver.settle(TimePassed())
         elif self.open:
-            # The last that began is the first to end.
+            # The effect that began last ends first.
             self._settle(list(self.open)[-1], outcome)
         else:
             return False
@@ -259,7 +259,7 @@ def test_what_always_holds(moves: list[str | None], outcomes: list[str]) -> None
         else:
             tiny.command(move)
         survives(tiny.state)
-    # Whatever has happened, the session comes to rest, and every message that was not refused has had its turn.
+    # Whatever happened, the session comes to rest, and every message that was not refused has had its turn.
     for number in range(1000):
         if tiny.go_on("text"):
             continue
@@ -303,6 +303,6 @@ def check(tiny: Tiny) -> None:
     started_at = {event.call_id: event for event in events if event.type == "tool.started"}
     for event in events:
         if event.type == "approval.resolved" and not event.approved:
-            # What was not allowed did not run: it is told as started and finished in one go.
+            # A call that was not allowed did not run: its start and end are published together.
             assert started_at[event.call_id].seq > event.seq
     assert tiny.state.log.events == tuple(events[tiny.state.log.oldest - 1 :])

@@ -1,4 +1,4 @@
-"""What is wrong in the files of agents, as `GET /v1/agents` and the chat page say it, live in both directions."""
+"""Problems in agent files, as `GET /v1/agents` and the chat page show them, live in both directions."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -72,7 +72,7 @@ async def test_a_refused_definition_is_shown_until_it_is_mended(
     ]
     refused = page.get_by_role("status", name="Refused agents")
     await expect(refused).to_contain_text(file)
-    # However much is wrong, a new chat begins at its top.
+    # However many problems there are, a new chat begins at its top.
     await expect(page.get_by_role("heading", name="Start a conversation")).to_be_in_viewport()
     await expect(page.get_by_role("button", name="Jump to the latest")).to_be_hidden()
     await expect(refused).to_contain_text("3:1 modell there is no such field; did you mean 'model'?")

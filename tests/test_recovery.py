@@ -1,4 +1,4 @@
-"""One reading finds every fault of a file, in its order, and nothing that only follows from another fault."""
+"""One reading finds every problem in a file, in order, and none that only follows from another problem."""
 
 from pathlib import Path
 
@@ -80,28 +80,33 @@ def test_all_layers_of_faults_are_found_at_once_in_the_order_of_the_file(tmp_pat
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # A field that is read by its right name needs nothing more.
+        # A field that is recognised by its right name has no further problem.
         (HEAD.replace("model: m", "modell: m"), ["3:1 modell"]),
         (HEAD.replace("name: a", "nmae: a"), ["1:1 nmae"]),
-        # A model that cannot be read is still one that may be chosen.
+        # An invalid model can still be chosen.
         (HEAD.replace("{use: demo/x}", "x"), ["2:10 models.m"]),
         (HEAD.replace("{m: {use: demo/x}}", "[m]"), ["2:1 models"]),
         (HEAD.replace("{m: ", "{m m: ").replace("model: m\n", "model: m m\n"), ["2:10 models.m m"]),
-        # What only counts with a field counts where that field is misspelt.
+        # A rule that depends on a field also applies if that field is misspelt.
         (HEAD + "tools: [calculator: {side_effects: onec, on_unknown: ask}]\n", ["5:22 tools[0].side_effects"]),
         (HEAD + "tools: [calculator: {side_effects: [], on_unknown: ask}]\n", ["5:22 tools[0].side_effects"]),
         (
             HEAD + "tools: [calculator: {approval: {expires: x, default: approve}}]\n",
             ["5:33 tools[0].approval.expires"],
         ),
-        # A tool that cannot be read keeps its name.
+        # An invalid tool keeps its name.
         (HEAD + "tools: [find_order: 3, calculator: {fallback: find_order}]\n", ["5:9 tools[0]"]),
         (HEAD + "tools: [7, 8]\n", ["5:9 tools[0]", "5:12 tools[1]"]),
         (HEAD + "secrets: [A B]\ntools: [mcp: {url: '${A}'}]\n", ["5:11 secrets[0]"]),
         (HEAD + "inputs: {x: 3}\n", ["5:10 inputs.x"]),
+        (
+            HEAD.replace("instructions: x", "instructions: '{{ x }}'")
+            + "inputs: [x]\ntools: [calculator: {approval: {when: '{{ x }}'}}]\n",
+            ["5:1 inputs"],
+        ),
         (HEAD.replace("instructions: x", "instructions: '{{ x }}'") + "inputs: {x: 3}\n", ["5:10 inputs.x"]),
         (HEAD.replace("instructions: x", "instructions: {file: none.md}"), ["4:16 instructions.file"]),
-        # The price of a model that cannot be read is not asked for.
+        # An invalid model needs no price.
         (
             HEAD.replace("demo/x", "openai-chat/x, price: {input: x}") + "limits: {turn: {cost_usd: 1}}\n",
             ["2:34 models.m.price.output", "2:42 models.m.price.input"],

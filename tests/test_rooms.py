@@ -1,4 +1,4 @@
-"""The README of each room: there, short, and right about where things are."""
+"""The README of each room: it exists, is short, and points to the right files."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,9 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("workflows", "activities", "gateway", "temporal", "tests")
 READMES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("README.md"))
 READMES = [file for file in READMES if "node_modules" not in file.parts]
-#: Lines of a screen.
+#: The number of lines that fit a screen.
 SCREEN = 60
-#: `models/wires/`, `call.py`, `workflows/protocol/activities.py`, and names of packages in the first column of a table.
+#: Matches `models/wires/`, `call.py`, `workflows/protocol/activities.py`, and package names in a table's first column.
 PLACE = re.compile(r"`([\w./-]*(?:/|\.(?:py|md|css|js|html|yaml)))`|^\| ((?:`[\w.]+`(?:, )?)+) \|", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ def test_what_it_names_is_there(readme: Path) -> None:
 
 
 def _is_there(place: str, room: Path) -> bool:
-    """A path counts from the room or from the top; a name alone may be that of any file."""
+    """A path is relative to the room or to the top; a bare name may be that of any file."""
     if any((root / place).exists() for root in (room, ROOT)):
         return True
     return "/" not in place and any(found.is_file() for one in ROOMS for found in (ROOT / one).rglob(place))

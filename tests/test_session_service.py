@@ -1,4 +1,4 @@
-"""The session service without any HTTP: what the gateway, the command line and schedules share."""
+"""The session service without HTTP, as shared by the gateway, the command line and schedules."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -118,7 +118,7 @@ async def test_nobody_reaches_another_tenant_s_session(lab: Lab, service: Sessio
     ):
         with pytest.raises(SessionNotFound):
             await reached
-    # Erasing what is not there succeeds, and touches nobody else's.
+    # Erasing a missing session succeeds, and affects no other session.
     assert (await theirs.erase()).runs == 0
     assert (await service.open(ANN, created.session_id).receipt()).status == "idle"
 

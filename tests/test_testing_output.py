@@ -1,4 +1,4 @@
-"""What a person sees beside a test that fails."""
+"""The output next to a failing test."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_the_cause_of_a_failing_test_is_not_buried(tmp_path: Path) -> None:
     assert code == 1
     assert "AssertionError: assert '3' == '4'" in output
     log = output.partition("Captured log call")[2].partition("short test summary")[0].splitlines()
-    # What a tool refuses is an answer, which the transcript shows.
+    # A tool's refusal is an answer, which the transcript shows.
     assert not [line for line in log if "refuse failed" in line or "add failed" in line]
     assert [line for line in log if "break_down failed: ZeroDivisionError" in line]
     assert [line for line in log if line.startswith("Traceback")] == ["Traceback (most recent call last):"]

@@ -1,4 +1,4 @@
-"""A change of tools is noticed and said; it is not loaded."""
+"""A change of tool files is noticed and reported, but not loaded."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a tool's heartbeat says of its progress, in each form that tools give it."""
+"""The progress in a tool's heartbeat, in each form that tools use."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from perdure.temporal.live.tool_progress import read_progress
         ((-1,), None, 0.0),
         ((10**400,), None, 1.0),
         (("x" * 10_000,), "x" * 500, None),
-        # Both in one.
+        # Both at once.
         ((("reading", 0.5),), "reading", 0.5),
         ((["reading", 0.5],), "reading", 0.5),
-        # A count and its whole.
+        # A count and its total.
         (({"done": 2, "of": 4},), None, 0.5),
         (({"done": 1, "total": 4},), None, 0.25),
         (({"current": 3, "total": 4},), None, 0.75),
@@ -33,12 +33,12 @@ from perdure.temporal.live.tool_progress import read_progress
         (({"done": 5, "of": 4},), None, 1.0),
         (({"done": -1, "of": 4},), None, 0.0),
         (({"done": 10**400, "of": 10**400},), None, 1.0),
-        # A share, and a percentage.
+        # A fraction, and a percentage.
         (({"progress": 0.5},), None, 0.5),
         (({"percent": 50, "text": "reading"},), "reading", 0.5),
         (({"percentage": 0.5},), None, 0.005),
         (({"pct": 100, "status": "writing"},), "writing", 1.0),
-        # What else there is, is shown as it is.
+        # Anything else is shown unchanged.
         (({"page": 7},), '{"page":7}', None),
         (([1, 2],), "[1,2]", None),
         (({"done": 2, "of": 4, "file": "ä.csv"},), '{"file":"ä.csv"}', 0.5),
@@ -49,7 +49,7 @@ from perdure.temporal.live.tool_progress import read_progress
         (({"fraction": "half", "page": None},), '{"fraction":"half"}', None),
         (({"half": "\ud83d"},), '{"half":"?"}', None),
         (([{"page": 7}] * 100,), ("[" + '{"page":7},' * 100)[:499] + "…", None),
-        # The last of several that says it.
+        # The last of several details that contains it.
         (({"done": 1, "of": 4}, "reading"), "reading", 0.25),
         ((b"\xff", {"page": 7}, 0.5), '{"page":7}', 0.5),
     ],

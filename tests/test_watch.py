@@ -9,7 +9,7 @@ from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.sessions.errors import NoWorker, SessionNotFound
-from perdure.workflows.core import fold as state_module
+from perdure.workflows.core.state import log as state_module
 from tests.support.core import Story
 from tests.support.watching import DONE, SESSION, SOON, TURN, Session, Viewer, play
 

@@ -13,7 +13,7 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.projections.frames import frames_of
 from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.errors import NoWorker
-from perdure.workflows.core import fold as state_module
+from perdure.workflows.core.state import log as state_module
 from perdure.workflows.vocabulary.events import SessionClosed
 from tests.support.core import AT
 from tests.support.virtual_time import run

@@ -37,7 +37,7 @@ class Files:
         return {"media_type": media_type, "bytes": len(data), "uri": self.uri(sha256)}
 
 
-#: JSON Schema of what stands in the place of bytes.
+#: JSON Schema of the reference that replaces bytes.
 FILE_SCHEMA: Final[dict[str, JsonValue]] = {
     "type": "object",
     "description": "Bytes, kept as a file.",

@@ -72,7 +72,7 @@ class Program:
             self.ended.set()
             if not self._open.done():
                 self._open.set_exception(McpUnavailable("it was being closed"))
-            # Retrieved, for nobody may be waiting for it.
+            # Marks the exception as retrieved, because no task may be waiting for it.
             self._open.exception()
 
 

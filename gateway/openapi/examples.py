@@ -86,6 +86,8 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
         "input.requested",
         "t2",
         question_id="t2.s1.c1",
+        subject="call",
+        form="fields",
         call_id="t2.s1.c1",
         name="ask_user",
         args={"prompt": "Which size?"},

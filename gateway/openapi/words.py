@@ -52,6 +52,9 @@ FIELDS: Final = {
     "position": "Its place in the queue; 1 is next.",
     "prompt": "What a person is asked.",
     "question_id": "The question, by which it is answered.",
+    "subject": "What it is about: a tool call, a budget, a handler's block, or what a tool's server wants to know.",
+    "form": "What answers it: a client tool's `result`, the `fields` of a form that the call describes, the `outcome` of a "
+    "call that was lost, or what its own `schema` says.",
     "questions": "Open questions, the oldest first.",
     "reason": "Why.",
     "reasoning_tokens": "Of the output, tokens of reasoning.",

@@ -139,11 +139,14 @@ class _Reading:
 
     def _check(self, draft: AgentDefinition) -> None:
         lists = {"fault": self._problems, "warning": self._warnings, "unchecked": self._unchecked}
+        names_known = ("inputs",) not in self._found.mended
         for finding in self._findings(draft):
+            if not names_known and finding.loc[-1] == "when":
+                continue
             if not self._found.is_doubtful(finding.loc, finding.rests_on):
                 problem = self._source.problem(self._found.as_written(finding.loc), finding.message)
                 lists[finding.kind].append(problem)
-        if self._instructions is not None:
+        if self._instructions is not None and names_known:
             self._check_template(self._instructions, draft.inputs)
 
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:

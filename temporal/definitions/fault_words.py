@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
-from perdure.temporal.telemetry.log import redact
+from perdure.temporal.telemetry.redaction import without_secrets
 from perdure.workflows.definition.agent import VARIABLE
 from perdure.workflows.definition.schedules import USER
 from perdure.workflows.definition.tools import NAME
@@ -108,7 +108,7 @@ def shown(value: object) -> str | None:
             return json.dumps(value)
         case int() | float():
             return str(value)[:_LONGEST]
-        case str() if redact(None, "", {"value": value})["value"] != value:
+        case str() if without_secrets(value) != value:
             return None
         case str():
             text = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"

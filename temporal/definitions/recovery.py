@@ -65,7 +65,7 @@ class Recovered(Generic[T]):
 
 def recover(adapter: TypeAdapter[T], values: Any) -> Recovered[T]:
     """`values` as `adapter` reads them, and each fault on the way. `values` stay as they are."""
-    recovery: _Recovery[T] = _Recovery(_fields_of(adapter), copy.deepcopy(values))
+    recovery: _Recovery[T] = _Recovery(adapter, copy.deepcopy(values))
     for _ in range(_ROUNDS):
         try:
             recovery.found.value = adapter.validate_python(recovery.values)
@@ -96,10 +96,10 @@ def place_of(detail: ErrorDetails) -> Loc:
 
 
 class _Recovery(Generic[T]):
-    def __init__(self, fields: ModelFields, values: Any) -> None:
+    def __init__(self, adapter: TypeAdapter[T], values: Any) -> None:
         self.values = values
         self.found: Recovered[T] = Recovered()
-        self._fields = fields
+        self._adapter = adapter
         self._stand_ins: dict[Loc, list[Any]] = {}
         self._near_taken: set[Loc] = set()
 
@@ -127,7 +127,7 @@ class _Recovery(Generic[T]):
         # A rule over several fields: it may hold of what stands there now, and not of what was written.
         said = str(detail["ctx"]["error"])
         siblings = [one for one in mended if one[:-1] == place[:-1]]
-        return any(one in self._stand_ins or re.search(rf"\b{one[-1]}\b", said) for one in siblings)
+        return any(one in self._stand_ins or re.search(rf"\b{re.escape(str(one[-1]))}\b", said) for one in siblings)
 
     def _fault(self, detail: ErrorDetails) -> Fault:
         # Mending changes what pydantic gave as its input.
@@ -139,7 +139,7 @@ class _Recovery(Generic[T]):
         """The field that an unknown one was probably meant to be."""
         if detail["type"] != "extra_forbidden":
             return None
-        return near_name(str(detail["loc"][-1]), self._fields.at(detail["loc"][:-1]) - {"kind"})
+        return near_name(str(detail["loc"][-1]), _fields_of(self._adapter).at(detail["loc"][:-1]) - {"kind"})
 
     def _mend(self, detail: ErrorDetails) -> bool:
         place = place_of(detail)
@@ -163,7 +163,11 @@ class _Recovery(Generic[T]):
     def _can_go(self, detail: ErrorDetails) -> bool:
         """Whether it is about a field that may have a default, and not about an entry of a list or of a free mapping."""
         loc = detail["loc"]
-        return loc[-1:] == (KEY,) or named_field(detail) is not None or str(loc[-1]) in self._fields.at(loc[:-1])
+        return (
+            loc[-1:] == (KEY,)
+            or named_field(detail) is not None
+            or str(loc[-1]) in _fields_of(self._adapter).at(loc[:-1])
+        )
 
     def _rename(self, holder: dict[Any, Any], place: Loc, meant: str | None) -> None:
         value = holder.pop(place[-1], None)

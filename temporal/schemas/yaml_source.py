@@ -13,18 +13,21 @@ from typing import Any, Final, NoReturn
 
 import yaml
 
+from perdure.temporal.telemetry.redaction import without_secrets
+
 MAX_BYTES: Final = 1024 * 1024
 MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 50
 
 Loc = tuple[int | str, ...]
-#: Ends a `Loc` that means a key and not its value, as pydantic does.
+#: The last element of a `Loc` that refers to a key instead of its value, as in pydantic.
 KEY: Final = "[key]"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class DefinitionProblem:
-    """What is wrong in a file. `line` and `column` count from 1; `field` is empty where the whole file is meant."""
+    """A problem in a file. `line` and `column` count from 1; `field` is empty if the problem concerns the whole
+    file."""
 
     file: Path
     line: int
@@ -32,11 +35,15 @@ class DefinitionProblem:
     field: str
     message: str
 
+    def __post_init__(self) -> None:
+        # Whoever writes a message may repeat a value of the file, which may be a secret in the wrong place.
+        object.__setattr__(self, "message", without_secrets(self.message))
+
     def __str__(self) -> str:
         return self.told()
 
     def told(self, kind: str = "") -> str:
-        """`kind` says what it is, where that is no refusal."""
+        """The problem as a line of text; `kind` names its kind if it is not a refusal."""
         names = "".join(f"{name}: " for name in (kind, self.field) if name)
         return f"{self.file}:{self.line}:{self.column}: {names}{self.message}"
 
@@ -47,7 +54,7 @@ class Refused(Exception):
     def __init__(self, *problems: DefinitionProblem, source: "Source | None" = None) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
-        #: What the file gives, where it can be read in spite of them.
+        #: The file's content, if it can be read in spite of the problems.
         self.source = source
 
 
@@ -61,11 +68,12 @@ class Source:
     root: yaml.MappingNode
 
     def find(self, loc: Loc) -> tuple[yaml.Node, yaml.Node]:
-        """The node at `loc`, or the closest that encloses it, and the node where it begins: its key, if it has one."""
+        """The node at `loc`, or its closest ancestor that exists, and the node where it begins: its key, if it has
+        one."""
         node: yaml.Node = self.root
         start = node
         for depth, step in enumerate(loc):
-            # `- find_order: {timeout: 30s}`: the tool's options lie one level below the tool.
+            # `- find_order: {timeout: 30s}`: the tool's options are one level below the tool.
             child = _child(node, step, through=loc[0] == "tools" and depth == 2)
             if child is None:
                 break
@@ -131,8 +139,8 @@ def _refuse(path: Path, line: int, message: str) -> NoReturn:
 
 
 def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
-    """Keys that stand twice. Refuses keys that are not words, and trees that are too big, an alias counted as often as it is
-    used."""
+    """Returns duplicate keys. Refuses keys that are not words, and trees that are too large, each alias counted at each
+    use."""
     twice: dict[int, DefinitionProblem] = {}
     stack: list[tuple[yaml.Node, int]] = [(root, 1)]
     seen = 0
@@ -161,7 +169,8 @@ def _check(path: Path, root: yaml.Node) -> list[DefinitionProblem]:
 
 
 def _child(node: yaml.Node, step: int | str, *, through: bool) -> tuple[yaml.Node, yaml.Node] | None:
-    """The node at `step`, and the one where it begins. `through`: it may lie below the only key."""
+    """The node at `step`, and the node where it begins. `through`: the step may be one level down, below the only
+    key."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):

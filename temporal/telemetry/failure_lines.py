@@ -1,11 +1,11 @@
-"""How the log shows an activity that failed: one line where the failure is an answer, one trace where it is a bug.
+"""How the log shows a failed activity: one line if the failure is an answer, one trace if it is a bug.
 
-The SDK logs each failed attempt with the stack of the whole worker, in which a user's own line drowns.
+The SDK logs each failed attempt with the stack of the whole worker, which hides the user's own line.
 
-Rule 1: a failure with a type of its own is an answer: arguments that do not fit, what a tool refuses, a model server that
-is away. It takes one line, at INFO.
-Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is shown
-once for a call, however often that is tried. Of a bug in another process, the trace is a note on the failure.
+Rule 1: a failure with an error type of its own is an answer: invalid arguments, a tool's refusal, a model server that
+is unavailable. It takes one line, at INFO.
+Rule 2: any other exception is a bug, at WARNING. Its trace begins at the first frame of the user's own code, and is
+shown once per call, despite retries. For a bug in another process, the trace is a note on the failure.
 """
 
 import logging
@@ -21,14 +21,14 @@ from perdure.temporal.telemetry.user_code import is_users
 
 #: The SDK's mark on the records of failed activities.
 _MARK: Final = "__temporal_error_identifier"
-#: How the types of failures of model calls begin.
+#: The prefix of the error types of model calls.
 _MODEL: Final = "model_"
-#: Traces that are remembered as shown.
+#: How many shown traces are remembered.
 _SHOWN: Final = 1000
 
 
 class FailureLines(logging.Filter):
-    """Rewrites what the SDK logs of a failed activity."""
+    """Rewrites the SDK's log records of failed activities."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class FailureLines(logging.Filter):
         if bug is not None:
             record.exc_info = (type(bug), bug, frames or bug.__traceback__)
         else:
-            # For the standard library's formatters, and for ours.
+            # Set for the standard library's formatters, and for ours.
             record.exc_text = record.__dict__["exception"] = trace
         return True
 
@@ -75,7 +75,7 @@ class FailureLines(logging.Filter):
 
 
 def summarize_failures() -> None:
-    """Puts a `FailureLines` on the SDK's logger of activities, in the place of an earlier one."""
+    """Installs a `FailureLines` on the SDK's activity logger, replacing an earlier one."""
     logger = logging.getLogger("temporalio.activity")
     for other in [one for one in logger.filters if isinstance(one, FailureLines)]:
         logger.removeFilter(other)
@@ -83,27 +83,28 @@ def summarize_failures() -> None:
 
 
 def bug_behind(error: BaseException) -> BaseException | None:
-    """The exception that nobody meant to raise; None where the failure has a type of its own."""
+    """The exception that was not raised on purpose; None if the failure has an error type of its own."""
     if not isinstance(error, ApplicationError):
         return error
-    # One that cannot be carried as it is was raised from nothing.
+    # An ApplicationError that was raised `from None` has only its context.
     behind = error.__cause__ or error.__context__
-    # A tool's exception is carried as an ApplicationError that is named after its class.
+    # A tool's exception travels as an ApplicationError with the name of its class as the type.
     return behind if behind is not None and error.type == type(behind).__name__ else None
 
 
 def trace_of(bug: BaseException) -> str:
-    """The trace of `bug` from the first frame of a user's code on."""
+    """The trace of `bug`, from the first frame of the user's code on."""
     return "".join(traceback.format_exception(type(bug), bug, user_frames(bug) or bug.__traceback__)).rstrip()
 
 
 def _is_model_s(error: BaseException) -> bool:
-    """A model call's failure, which `activities.models.failure_log` has logged with the model's address."""
+    """Whether it is a model call's failure, which `activities.models.failure_log` has logged with the model's
+    address."""
     return isinstance(error, ApplicationError) and (error.type or "").startswith(_MODEL)
 
 
 def user_frames(error: BaseException) -> TracebackType | None:
-    """The traceback of `error` from the first frame of a user's code on; None where there is none."""
+    """The traceback of `error` from the first frame of the user's code on; None if there is none."""
     frames = error.__traceback__
     while frames is not None and not is_users(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
@@ -111,7 +112,7 @@ def user_frames(error: BaseException) -> TracebackType | None:
 
 
 def user_line(error: BaseException) -> traceback.FrameSummary | None:
-    """The innermost line of a user's code through which `error` came; None where it came through none."""
+    """The innermost line of the user's code that `error` passed through; None if there is none."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
     return own[-1] if own else None
 

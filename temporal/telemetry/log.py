@@ -27,7 +27,7 @@ from temporalio.runtime import (
 
 from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.failure_lines import summarize_failures
-from perdure.temporal.telemetry.redaction import HIDDEN, redacted
+from perdure.temporal.telemetry.redaction import HIDDEN, redacted, without_secrets
 from perdure.workflows.definition.providers.table import PROVIDERS
 
 EventDict = MutableMapping[str, Any]
@@ -39,18 +39,10 @@ WORKER_HEARTBEAT = timedelta(seconds=1)
 _SECRET_NAME = re.compile(
     r"api[-_]?key|auth[-_]?token|token$|authorization|passw(or)?d|secret|credential|cookie|(^|[-_])key$", re.IGNORECASE
 )
-_SECRET_VALUE = re.compile(
-    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}"
-    r"|\b(?:gh[pousr]|xox[abprs])[-_][A-Za-z0-9-]{10,}"
-    r"|\bA(?:KIA|SIA|Iza)[A-Za-z0-9_-]{12,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?<=\bBearer )\S+|(?<=\bBasic )[A-Za-z0-9+/=]{6,}",
-    re.IGNORECASE,
-)
 _TURN = re.compile(r"t\d+(?=$|\.)")
 
-#: Libraries that announce every request, or each step of their start, at INFO; at DEBUG some write addresses, keys in
-#: them, and what is said.
+#: Libraries that log every request, or each step of their start, at INFO. At DEBUG some log URLs with keys in them, and
+#: the content of messages.
 _VERBOSE = ("mcp", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "uvicorn")
 _SDKS = frozenset(provider.sdk for provider in PROVIDERS.values() if provider.sdk is not None)
 #: Fields that the SDK and uvicorn add to a record for their own formatters; `_context` adds ours instead.
@@ -134,9 +126,9 @@ def _clean(name: str, value: Any) -> Any:
         return HIDDEN
     match value:
         case str():
-            return _SECRET_VALUE.sub(HIDDEN, redacted(value))
+            return without_secrets(value)
         case bytes():
-            return _SECRET_VALUE.sub(HIDDEN, redacted(value.decode(errors="replace")))
+            return without_secrets(value.decode(errors="replace"))
         case dict():
             return {redacted(str(key)): _clean(str(key), inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -145,7 +137,7 @@ def _clean(name: str, value: Any) -> Any:
             return value
         case _:
             # Any other value is rendered as text later, and that text may contain a secret.
-            return _SECRET_VALUE.sub(HIDDEN, redacted(str(value)))
+            return without_secrets(str(value))
 
 
 def _context(_logger: Any, _method: str, event: EventDict) -> EventDict:

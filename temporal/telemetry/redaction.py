@@ -28,6 +28,15 @@ _SHORTEST_LINE: Final = 16
 _SHORTEST_BASE64: Final = 8
 
 _SECRET_NAME: Final = re.compile(r"_KEY$|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+#: The usual shapes of keys and of credentials in addresses and headers.
+_SECRET_LIKE: Final = re.compile(
+    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}"
+    r"|\b(?:gh[pousr]|xox[abprs])[-_][A-Za-z0-9-]{10,}"
+    r"|\bA(?:KIA|SIA|Iza)[A-Za-z0-9_-]{12,}"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=\bBearer )\S+|(?<=\bBasic )[A-Za-z0-9+/=]{6,}",
+    re.IGNORECASE,
+)
 #: Variables listed by the definitions of this process.
 _listed: set[str] = set()
 
@@ -43,6 +52,11 @@ def redacted(text: str) -> str:
     """`text` with the values of secrets hidden."""
     found = _pattern(_values())
     return text if found is None else found.sub(HIDDEN, text)
+
+
+def without_secrets(text: str) -> str:
+    """`text` without the values of secrets, and without what looks like one."""
+    return _SECRET_LIKE.sub(HIDDEN, redacted(text))
 
 
 def redacted_json(value: T) -> T:

@@ -1,11 +1,11 @@
-"""Which files are a user's own code, for logs and messages that point there."""
+"""Recognises the files of a user's own code, for logs and messages that point to it."""
 
 import sysconfig
 from pathlib import Path
 from typing import Final
 
 _OURS: Final = Path(__file__).parent.parent.parent
-#: The standard library, what is installed, and Perdure's own packages.
+#: The standard library, installed packages, and Perdure's own packages.
 _NOT_THEIRS: Final = tuple(
     f"{folder}/"
     for folder in (
@@ -16,5 +16,5 @@ _NOT_THEIRS: Final = tuple(
 
 
 def is_users(path: str) -> bool:
-    """Whether the code of the file `path` is neither Python's nor a library's nor ours."""
+    """Whether the file `path` belongs neither to Python, nor to an installed package, nor to Perdure."""
     return not path.startswith(("<", *_NOT_THEIRS))

@@ -57,7 +57,7 @@ class Command:
             self._news.set()
 
     async def said(self, words: str) -> str:
-        """The first line that holds `words`, once it is written."""
+        """The first line that contains `words`, once it is written."""
         async with asyncio.timeout(60):
             while not (found := [line for line in self.output if words in line]):
                 self._news.clear()

@@ -61,7 +61,7 @@ async (tries) => {
       const form = Object.assign(document.createElement('form'), { method, action: url, target: target.name });
       if (json) {
         form.enctype = 'text/plain';
-        // The pair's "=" falls into a text that nobody reads.
+        // The pair's "=" ends up in a field that is ignored.
         const name = json === '{}' ? '{"x":"' : `${json.slice(0, -1)},"x":"`;
         form.append(Object.assign(document.createElement('input'), { name, value: '"}' }));
       }

@@ -1,4 +1,4 @@
-"""The examples of the guide: its fenced blocks, by page and language."""
+"""The guide's examples: its fenced blocks, by page and language."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ _FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE |
 @dataclass(frozen=True)
 class Example:
     page: str
-    #: Of its first line in the page's file.
+    #: The line of the block's start in the page's file.
     line: int
     language: str
     code: str
@@ -23,7 +23,7 @@ class Example:
 
 
 def examples(*languages: str) -> list[Example]:
-    """All blocks in these languages, page by page, in their order."""
+    """All blocks in these languages, page by page, in order."""
     found = []
     for page in PAGES:
         text = page.file.read_text(encoding="utf-8")
@@ -34,13 +34,13 @@ def examples(*languages: str) -> list[Example]:
 
 
 def commands(program: str) -> list[tuple[str, list[str]]]:
-    """(place, words) of each line of the shell blocks that runs `program`, without what is set before it, and of each
-    such command in the text."""
+    """(place, words) of each command line that runs `program`, in shell blocks and in the text, without any variables
+    set before it."""
     found = []
     for page in PAGES:
         for number, text in enumerate(page.file.read_text(encoding="utf-8").splitlines(), 1):
             for code in re.findall(rf"`{program} ([^`]*)`", text):
-                # Tables write alternatives and what may be left out.
+                # Tables show alternatives and optional parts.
                 if not set(code) & {"|", "["}:
                     found.append((f"{page.name}.md:{number}", shlex.split(code)))
     for example in examples("sh"):

@@ -1,4 +1,4 @@
-"""What viewers are sent, read as a client reads it."""
+"""Items of streams to viewers, decoded as a client decodes them."""
 
 from typing import Any
 

@@ -74,7 +74,7 @@ async def count_stock(args: Args) -> str:
 
 @activity.defn
 async def report_stock(args: Args) -> str:
-    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    """Reports the contents of the file `said` in each heartbeat: a JSON list of its details."""
     folder = Path(args["ledger"])
     while not (folder / "go").exists():
         activity.heartbeat(*json.loads((folder / "said").read_text()))

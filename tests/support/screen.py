@@ -1,4 +1,4 @@
-"""What a terminal shows after it was written to."""
+"""The rows of a terminal after text was written to it."""
 
 import re
 
@@ -8,7 +8,7 @@ _PIECE = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[[\d;]*m|(.)", re.DOTALL)
 
 
 def screen(written: str, columns: int) -> list[str]:
-    """The rows, from the first, without white space at their ends; knows what `perdure chat` writes."""
+    """The rows from the top, without trailing spaces; supports the control sequences that `perdure chat` writes."""
     rows: list[list[str]] = [[]]
     row = column = 0
     for found in _PIECE.finditer(written):

@@ -66,13 +66,13 @@ async def record(ledger: str, before: str = "", after: str = "") -> str:
 
 @activity.defn
 async def ship(ledger: str, before: str = "", after: str = "") -> str:
-    """Send a parcel, once; a person is asked what became of it where nobody knows."""
+    """Send a parcel, once; a person is asked if its outcome is unknown."""
     return await _effect(ledger, before, after)
 
 
 @activity.defn
 async def launch(ledger: str, before: str = "", after: str = "") -> str:
-    """Start something, once; the turn stops where nobody knows what became of it."""
+    """Start something, once; the turn stops if its outcome is unknown."""
     return await _effect(ledger, before, after)
 
 
@@ -166,7 +166,7 @@ async def tell(ledger: str, until: str) -> str:
 
 @activity.defn
 async def report(ledger: str) -> str:
-    """Says in each heartbeat what the file `said` holds: a JSON list of its details."""
+    """Reports the contents of the file `said` in each heartbeat: a JSON list of its details."""
     while not (Path(ledger) / "go").exists():
         activity.heartbeat(*json.loads((Path(ledger) / "said").read_text()))
         await asyncio.sleep(LOOK_S)

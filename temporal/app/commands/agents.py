@@ -27,7 +27,9 @@ def validate(paths: list[Path] | None, tools: list[str] | None, models: Path | N
     could not be checked, are printed in the same way and fail nothing."""
     catalogue = load_catalogue(tools or ())
     names = None if tools is None else frozenset(catalogue.names)
-    reading = AgentFolders.of(paths or _usual(), models, names, catalogue.spec).read()
+    # Agents may name shipped ones, wherever they lie.
+    folders = AgentFolders.of([SHIPPED, *(paths or _usual())], models, names, catalogue.spec)
+    reading = _of(folders.read(), paths or _usual())
     for line in _told(reading):
         echo(line, err=True)
     if tools is None and any(not one.field.endswith(".when") for one in reading.unchecked):
@@ -69,6 +71,22 @@ def _usual() -> list[Path]:
 
 def _read(paths: list[Path], models: Path | None) -> Reading:
     return AgentFolders.of(paths, models, None).read()
+
+
+def _of(reading: Reading, paths: list[Path]) -> Reading:
+    """What a reading found, without the shipped agents where `paths` do not name them."""
+    given, shipped = {path.resolve() for path in paths}, SHIPPED.resolve()
+
+    def is_given(file: Path) -> bool:
+        whole = file.resolve()
+        return whole.parent != shipped or not given.isdisjoint([whole, shipped])
+
+    return Reading(
+        serving={name: entry for name, entry in reading.serving.items() if is_given(entry[1])},
+        problems=[one for one in reading.problems if is_given(one.file)],
+        warnings=[one for one in reading.warnings if is_given(one.file)],
+        unchecked=[one for one in reading.unchecked if is_given(one.file)],
+    )
 
 
 def _told(reading: Reading) -> list[str]:

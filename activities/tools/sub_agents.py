@@ -2,14 +2,13 @@
 large.
 """
 
-import hashlib
-
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.tools.outputs import output_of, sized_result
 from perdure.temporal.definitions.store import Definitions, InputProblem, check_inputs
+from perdure.temporal.sessions.content import content_sha256
 from perdure.temporal.stores.blobs import BlobStore, fold, fold_part, unfold
 from perdure.workflows.core.sub_answer import text_of
 from perdure.workflows.definition.agent import AgentDefinition
@@ -48,7 +47,7 @@ class SubAgentCalls:
             inputs=inputs,
             # An agent that takes the session over reads the message in the call.
             parts=await fold(self._blobs, request.child, parts) if request.child else (),
-            content_sha256=hashlib.sha256(message.encode()).hexdigest(),
+            content_sha256=content_sha256(parts),
             demo=definition.models[definition.model].provider == "demo",
         )
 

@@ -179,7 +179,7 @@ class AgentEntry(Frozen):
 class DefinitionProblemEntry(Frozen):
     """What is wrong in a file of an agent, which is refused until that is mended."""
 
-    #: The path of the file.
+    #: The file, relative to where the gateway was started if it lies below that.
     file: str
     #: From 1.
     line: int
@@ -187,6 +187,7 @@ class DefinitionProblemEntry(Frozen):
     column: int
     #: As in `tools[1].timeout`; empty where the whole file is meant.
     field: str
+    #: What is wrong, and what would be right.
     message: str
     #: The agent that answers as this file had it before; null where none does.
     serving: str | None

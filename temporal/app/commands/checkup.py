@@ -191,8 +191,6 @@ def server_limits() -> Iterator[Check]:
 def definitions(reading: Reading) -> Iterator[Check]:
     for problem in reading.problems:
         yield Check("failed", "definition", str(problem), "it does not serve until this is mended")
-    for warning in reading.warnings:
-        yield Check("warning", "definition", str(warning), "it serves as it is")
     if not reading.problems:
         yield Check(
             "ok", "definitions", f"{len(reading.serving)} without problems: {', '.join(sorted(reading.serving))}"

@@ -47,7 +47,7 @@ def line(check: Check) -> Text:
 
 async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
     catalogue = load_catalogue(sources.tools)
-    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names), catalogue.spec)
+    folders = AgentFolders.of([SHIPPED, *sources.agents], sources.models, frozenset(catalogue.names))
     reading = folders.read()
     try:
         client = await connect(settings)

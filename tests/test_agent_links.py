@@ -12,7 +12,7 @@ from perdure.workflows.core.changes import SetAside
 from perdure.workflows.core.sub_answer import answer_of, as_error
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.definition.tools import AgentTool
-from perdure.workflows.protocol.commands import Parent
+from perdure.workflows.protocol.signals import Parent
 from perdure.workflows.vocabulary.ids import sub_session_id
 from tests.support.core import Story, agent
 

@@ -16,7 +16,7 @@ from perdure.temporal.sessions.answers import check_answer, make_answer
 from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.workflows.protocol.commands import QuestionState
+from perdure.workflows.protocol.queries import QuestionState
 from perdure.workflows.vocabulary.questions import By, Question
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told

@@ -16,7 +16,7 @@ from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply, signature
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
     Data,

@@ -8,7 +8,7 @@ import pytest_asyncio
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
-from perdure.workflows.protocol.commands import QuestionState
+from perdure.workflows.protocol.queries import QuestionState
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ApprovalRequested, Event, ToolStarted
 from tests.support.mcp_running import http_server

@@ -11,7 +11,7 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.workflows.definition import ask_user
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
     Message,

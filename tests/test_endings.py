@@ -16,7 +16,7 @@ from perdure.workflows.core.actions import Action, CallModel, FinishTurn, PlanCa
 from perdure.workflows.core.endings import GOOD, NUDGES
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.definition.agent import Limits, TurnLimits
-from perdure.workflows.protocol.commands import ModelInputPage, ModelInputRequest
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text

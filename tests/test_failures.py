@@ -22,7 +22,7 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.openai import ENDPOINT, OPENAI
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import Message, Text
 

@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import MessageAdded
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.protocol.commands import ModelInputRequest, PageRequest
+from perdure.workflows.protocol.queries import PageRequest
+from perdure.workflows.protocol.steps import ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import AgentUpdated, StepStarted, ToolFinished
 from perdure.workflows.vocabulary.search_attributes import AGENT

@@ -18,7 +18,7 @@ from perdure.temporal.live.frames import LivePart, StepDelta, StepProgress
 from perdure.temporal.sessions.runs import run_exists, runs_of
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.core import answers
-from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.vocabulary.events import Event, Events
 from tests.support.core import AT, Story
 from tests.support.dev import Dev

@@ -20,7 +20,8 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.files import put_file
-from perdure.workflows.protocol.commands import ModelInputRequest, Prompt, QuestionState
+from perdure.workflows.protocol.queries import QuestionState
+from perdure.workflows.protocol.steps import ModelInputRequest, Prompt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished
 from tests.support.mcp_running import HttpServer, http_server, program

@@ -17,7 +17,8 @@ from perdure.workflows.core.state.session import SessionState, dump_state, new_s
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
-from perdure.workflows.protocol.commands import Answer, Close, Configure, NewSession, SendMessage, StepRecord, Stop
+from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.events import Event, EventBase
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage

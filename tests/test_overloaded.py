@@ -25,7 +25,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server

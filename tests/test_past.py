@@ -22,7 +22,7 @@ from perdure.workflows.core.state import log as log_module
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.session import SessionState, read_state
 from perdure.workflows.core.state.transcript import Transcript
-from perdure.workflows.protocol.commands import PAGE_BYTES, PastPage, PastRequest
+from perdure.workflows.protocol.queries import PAGE_BYTES, PastPage, PastRequest
 from perdure.workflows.vocabulary.parts import BlobRef, Message, Text
 from tests.support.core import Story, agent, user
 

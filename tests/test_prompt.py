@@ -10,7 +10,7 @@ from perdure.workflows.core.prompt import (
     build_prompt,
     prompt_sha256,
 )
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text, ToolSpec
 from tests.support.core import AT, Story, agent
 

@@ -10,17 +10,9 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.commands import (
-    PAGE_BYTES,
-    Answer,
-    EventsPage,
-    ModelInputPage,
-    ModelInputRequest,
-    PageRequest,
-    Prompt,
-    Receipt,
-    View,
-)
+from perdure.workflows.protocol.queries import PAGE_BYTES, EventsPage, PageRequest, Receipt
+from perdure.workflows.protocol.signals import Answer
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, Prompt, View
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, ToolSpec
 from tests.support.core import AT, Story, agent, user

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved
 from tests.support.session_lab import Lab, Talk

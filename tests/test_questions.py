@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.protocol.commands import PageRequest, QuestionState
+from perdure.workflows.protocol.queries import PageRequest, QuestionState
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ApprovalResolved, Event, InputReceived, TurnFinished
 from perdure.workflows.vocabulary.parts import ToolResult

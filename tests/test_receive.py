@@ -13,7 +13,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.receive import Signal, receive, started
 from perdure.workflows.definition.agent import Limits, TurnLimits
-from perdure.workflows.protocol.commands import CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
 from perdure.workflows.vocabulary.parts import Data, Message, Text
 from tests.support.core import AT, Story

@@ -15,7 +15,8 @@ from temporalio.client import WorkflowHandle
 from perdure.temporal.app.testing.kit import Perdure, Session, assistant, call, failure, result, user
 from perdure.temporal.sessions.content import content_sha256
 from perdure.workflows.definition.agent import Limits, TurnLimits
-from perdure.workflows.protocol.commands import Close, ModelInputRequest, Stop
+from perdure.workflows.protocol.signals import Close, Stop
+from perdure.workflows.protocol.steps import ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Text, Usage

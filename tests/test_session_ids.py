@@ -14,7 +14,7 @@ from perdure.temporal.sessions.runs import children_of, runs_of
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ToolFinished
 from perdure.workflows.vocabulary.ids import sub_session_id

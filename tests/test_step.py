@@ -8,7 +8,7 @@ from perdure.workflows.core.changes import Stamp
 from perdure.workflows.core.step import finished_step
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.running.failures import step_failure
 from perdure.workflows.vocabulary.events import StepFinished
 from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolError, Usage

@@ -32,7 +32,7 @@ from perdure.workflows.core.state.session import new_state
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.tools import McpAddress, McpServer, McpTool
 from perdure.workflows.protocol.activities import TASK_QUEUE, CallMcpToolInput
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import ToolFinished
 from perdure.workflows.vocabulary.parts import ToolSpec

@@ -10,7 +10,7 @@ import pytest_asyncio
 from perdure.activities.models.failures import ModelFailure
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
-from perdure.workflows.protocol.commands import PageRequest, SnapshotPage
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted, TurnFinished
 from tests.support.session_lab import Lab, Play, Talk, check, ends, kinds, lab_on

@@ -22,7 +22,7 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.timers import Timers
-from perdure.workflows.protocol.commands import Timer
+from perdure.workflows.protocol.queries import Timer
 from tests.support.core import AT, Story, agent
 from tests.support.session_lab import Lab, Play, ends, kinds, open_lab
 

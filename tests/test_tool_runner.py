@@ -18,7 +18,7 @@ from perdure.activities.tools import runner as tool_runner
 from perdure.activities.tools.runner import ToolRunner
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.live.memory import MemoryLive
-from perdure.workflows.protocol.commands import Stop
+from perdure.workflows.protocol.signals import Stop
 from perdure.workflows.session import SessionWorkflow
 from tests.support.session_lab import Lab, Play, Talk, check, lab_on
 from tests.support.tool_lab import MODELS, SHOP, begin, end, error, outcome, results

@@ -22,7 +22,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.app.fakes.responses import encrypted
 from perdure.temporal.app.fakes.rules import anthropic_complaint, chat_complaint, responses_complaint
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)

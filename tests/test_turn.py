@@ -35,7 +35,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.definition.agent import Limits, Price, SessionLimits, TurnLimits
-from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.parts import StopReason, Text, ToolError
 from tests.support.core import AT, Story, agent, call, failed
 

@@ -9,7 +9,7 @@ from perdure.gateway.projections.turn_record import TurnRecord
 from perdure.temporal.live.frames import StepDelta
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.core import answers
-from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.vocabulary.events import Event, Events
 from perdure.workflows.vocabulary.parts import Message, Text
 from tests.support.core import AT, Story

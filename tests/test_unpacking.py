@@ -25,7 +25,7 @@ from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.tools import McpAddress
 from perdure.workflows.protocol.activities import ToolOutput
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from tests.support.mcp_raw_http import Answer, RawServer, raw_server
 from tests.support.mcp_running import SHELF, program
 

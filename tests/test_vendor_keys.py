@@ -21,7 +21,7 @@ from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
 from perdure.workflows.definition.providers.openai import ENDPOINT as OPENAI
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text
 
 assert ANTHROPIC.endpoint is not None

@@ -22,26 +22,18 @@ from perdure.workflows.core.receive import Signal
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
-from perdure.workflows.protocol.commands import (
-    Answer,
-    CancelTimer,
-    Close,
-    Configure,
+from perdure.workflows.protocol.queries import (
     EventsPage,
-    ModelInputPage,
-    ModelInputRequest,
     PageRequest,
     PastPage,
     PastRequest,
     QuestionState,
     Receipt,
-    SendMessage,
     SnapshotPage,
-    StepState,
-    Stop,
     TimersPage,
-    TracePage,
 )
+from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState, TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.running.open_effects import OpenEffects

@@ -32,7 +32,7 @@ from perdure.temporal.stores.handover import Handover
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
 

@@ -18,7 +18,7 @@ from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.temporal.stores.handover import Handover
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.protocol.activities import CallModelInput, call_of
-from perdure.workflows.protocol.commands import ModelInputPage, ModelInputRequest, Prompt, View
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, Prompt, View
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import UNKNOWN_STEP
 from perdure.workflows.vocabulary.parts import Message

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Usage
 
 DeltaKind = Literal["text", "reasoning", "tool_input"]

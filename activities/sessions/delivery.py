@@ -24,7 +24,8 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
-from perdure.workflows.protocol.commands import NewSession, Receipt
+from perdure.workflows.protocol.queries import Receipt
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text

@@ -32,7 +32,7 @@ from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.hydrate import whole_event
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import Metrics
-from perdure.workflows.protocol.commands import EventsPage, Receipt
+from perdure.workflows.protocol.queries import EventsPage, Receipt
 from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted
 
 log = structlog.get_logger(__name__)

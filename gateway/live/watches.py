@@ -19,7 +19,7 @@ from perdure.temporal.sessions.hydrate import whole_event
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
-from perdure.workflows.protocol.commands import EventsPage, Receipt
+from perdure.workflows.protocol.queries import EventsPage, Receipt
 
 log = structlog.get_logger(__name__)
 

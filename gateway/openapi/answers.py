@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
-from perdure.workflows.protocol.commands import SnapshotPage
+from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
 from perdure.workflows.vocabulary.questions import Question

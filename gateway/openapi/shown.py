@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from perdure.gateway.openapi.answers import ScheduleEntry, Snapshot
 from perdure.gateway.openapi.stream import type_of
 from perdure.temporal.sessions.event_json import ABSENT, ABSENT_HERE, HIDDEN
-from perdure.workflows.protocol.commands import Parent
+from perdure.workflows.protocol.signals import Parent
 from perdure.workflows.vocabulary.events import EventBase, TimerSet
 from perdure.workflows.vocabulary.parts import Message
 from perdure.workflows.vocabulary.questions import Question

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import TooMany
 from perdure.workflows.core.state.inbox import MAX_QUEUED
-from perdure.workflows.protocol.commands import Receipt
+from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
 
 

@@ -19,7 +19,8 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.definition import ask_user
-from perdure.workflows.protocol.commands import Answer, QuestionState
+from perdure.workflows.protocol.queries import QuestionState
+from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolResult
 from perdure.workflows.vocabulary.questions import By, Question
 

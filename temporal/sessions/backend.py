@@ -41,7 +41,8 @@ from perdure.temporal.sessions.turnstile import Turnstile
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.commands import Answer, CancelTimer, Close, Configure, EventsPage, SendMessage, Stop
+from perdure.workflows.protocol.queries import EventsPage
+from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.session import SessionWorkflow
 
 R = TypeVar("R")

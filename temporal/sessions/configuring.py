@@ -8,7 +8,8 @@ from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
 from perdure.temporal.sessions.requests import ConfigureSession
 from perdure.temporal.sessions.snapshot import read_facts
 from perdure.workflows.definition.agent import AgentDefinition, Limits
-from perdure.workflows.protocol.commands import Configure, SnapshotPage
+from perdure.workflows.protocol.queries import SnapshotPage
+from perdure.workflows.protocol.signals import Configure
 
 
 async def configured(

@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from perdure.temporal.stores.blobs import BlobStore, fold
-from perdure.workflows.protocol.commands import SendMessage
+from perdure.workflows.protocol.signals import SendMessage
 from perdure.workflows.vocabulary.parts import Part
 
 

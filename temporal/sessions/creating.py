@@ -15,7 +15,7 @@ from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.session import SessionState, read_state
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.protocol.commands import ForkedFrom, NewSession, PastRequest
+from perdure.workflows.protocol.queries import PastRequest
+from perdure.workflows.protocol.signals import ForkedFrom, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import SessionStarted
 from perdure.workflows.vocabulary.parts import Text

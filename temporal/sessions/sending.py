@@ -17,7 +17,7 @@ from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, SessionClosed, SessionError
 from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.commands import Receipt
+from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Part, SessionStatus
 from perdure.workflows.vocabulary.questions import Question

@@ -32,15 +32,9 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.commands import (
-    CancelTimer,
-    EventsPage,
-    Receipt,
-    SnapshotPage,
-    Stop,
-    TimersPage,
-    TraceStep,
-)
+from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.signals import CancelTimer, Stop
+from perdure.workflows.protocol.steps import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question

@@ -7,7 +7,7 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.hydrate import whole_message, whole_question
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.commands import PageRequest, Receipt, SnapshotPage
+from perdure.workflows.protocol.queries import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
 from perdure.workflows.vocabulary.questions import Question

@@ -24,7 +24,7 @@ from perdure.temporal.sessions.json_bytes import rfc3339
 from perdure.workflows.core.answers import last_words
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.commands import NewSession, SendMessage
+from perdure.workflows.protocol.signals import NewSession, SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message, Part, Text
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER

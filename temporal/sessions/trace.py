@@ -19,7 +19,7 @@ from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.commands import ModelInputRequest, Prompt, StepRecord, TraceStep
+from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Message

@@ -40,7 +40,7 @@ from perdure.temporal.telemetry import span_content
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import ALLOWED_SPEC, CallModelInput, StepOutput, ToolOutput
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.ids import turn_of
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage

@@ -19,7 +19,8 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.fold import apply
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.definition.agent import AgentDefinition, Limits, LoadedAgent, ModelDefinition, Price
-from perdure.workflows.protocol.commands import NewSession, StepRecord
+from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, Events
 from perdure.workflows.vocabulary.parts import (
     Message,

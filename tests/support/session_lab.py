@@ -33,17 +33,10 @@ from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.commands import Answer as Answered
-from perdure.workflows.protocol.commands import (
-    Close,
-    Configure,
-    EventsPage,
-    NewSession,
-    PageRequest,
-    Prompt,
-    SendMessage,
-    Stop,
-)
+from perdure.workflows.protocol.queries import EventsPage, PageRequest
+from perdure.workflows.protocol.signals import Answer as Answered
+from perdure.workflows.protocol.signals import Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, ToolCall, Usage

@@ -18,7 +18,7 @@ from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import answers
-from perdure.workflows.protocol.commands import EventsPage, PageRequest
+from perdure.workflows.protocol.queries import EventsPage, PageRequest
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Text
 from tests.support.core import Story

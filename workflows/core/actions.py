@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.workflows.core.state.turn import Handoff
-from perdure.workflows.protocol.commands import Nudge, Timer
+from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 

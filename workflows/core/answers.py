@@ -10,20 +10,22 @@ from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
 from perdure.workflows.core.fork import past as past_of
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.session import SessionState, dump_state
-from perdure.workflows.protocol.commands import (
+from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
     EventsPage,
-    ModelInputPage,
-    ModelInputRequest,
     PageRequest,
     PastPage,
     PastRequest,
     QuestionState,
     Receipt,
     SnapshotPage,
+    TimersPage,
+)
+from perdure.workflows.protocol.steps import (
+    ModelInputPage,
+    ModelInputRequest,
     StepRecord,
     StepState,
-    TimersPage,
     TracePage,
     TraceStep,
 )

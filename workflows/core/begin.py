@@ -44,7 +44,7 @@ from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import opened_step
 from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
-from perdure.workflows.protocol.commands import Timer
+from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     MessageAdded,

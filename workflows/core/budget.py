@@ -9,7 +9,7 @@ from perdure.workflows.core.endings import NUDGES, nudge_after
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.pricing import Spent, worst_case
-from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import ToolError, Usage

@@ -14,7 +14,7 @@ from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
 

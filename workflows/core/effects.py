@@ -19,7 +19,8 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolsChangedInput,
 )
-from perdure.workflows.protocol.commands import NewSession, StepRecord
+from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import ToolCall
 
 AGENT: Final = "agent"

@@ -8,7 +8,7 @@ Rule 3: an answer whose calls did not run, and an empty one, have one further st
 
 from typing import Final, Literal
 
-from perdure.workflows.protocol.commands import Nudge
+from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import (
     ANSWER_CUT,
     ANSWER_FILTERED,

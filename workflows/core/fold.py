@@ -40,7 +40,7 @@ from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.timers import Timers
-from perdure.workflows.protocol.commands import Timer
+from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     ApprovalRequested,

@@ -5,7 +5,7 @@ from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import Message, ToolCall, Usage
 

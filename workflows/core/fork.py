@@ -15,7 +15,7 @@ from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.transcript import Transcript
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import (
     Event,
     MessageAdded,

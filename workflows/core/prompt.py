@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from perdure.workflows.core.endings import NUDGES
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.commands import Prompt, StepRecord
+from perdure.workflows.protocol.steps import Prompt, StepRecord
 from perdure.workflows.vocabulary.errors import INSTRUCTIONS_INVALID
 from perdure.workflows.vocabulary.ids import nudge_id, turn_number
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError

@@ -18,7 +18,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.commands import Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
 from perdure.workflows.vocabulary.parts import Message, as_foreign
 

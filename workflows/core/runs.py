@@ -4,7 +4,7 @@ A run hands over at a rest point only, and hands over everything: no viewer noti
 """
 
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.commands import NewSession, SendMessage
+from perdure.workflows.protocol.signals import NewSession, SendMessage
 from perdure.workflows.vocabulary.parts import Frozen
 
 

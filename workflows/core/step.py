@@ -9,7 +9,7 @@ from perdure.workflows.core.changes import Stamp
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import StepFinished
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Timing, ToolError
 

@@ -13,7 +13,7 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
 from perdure.workflows.vocabulary.parts import (
     BlobRef,

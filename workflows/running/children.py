@@ -7,7 +7,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 
 from perdure.workflows.core.answers import last_words
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import Message
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 

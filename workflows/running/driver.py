@@ -19,7 +19,7 @@ from perdure.workflows.core.outcomes import Outcome
 from perdure.workflows.core.receive import Signal, receive, started
 from perdure.workflows.core.settle import settle
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.commands import SendMessage
+from perdure.workflows.protocol.signals import SendMessage
 
 
 class World(Protocol):

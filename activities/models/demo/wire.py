@@ -22,7 +22,7 @@ from perdure.activities.models.failures import ModelFailed, ProviderError, Sourc
 from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started, Wire
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.info import ProviderInfo
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 

@@ -35,7 +35,7 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.dialect import PLAIN
 from perdure.workflows.definition.providers.info import ProviderInfo
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Reasoning, Text
 
 _HEADERS: Final = SdkHeaders(frozenset(("authorization", "x-api-key")), custom="ANTHROPIC_CUSTOM_HEADERS")

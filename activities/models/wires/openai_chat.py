@@ -24,7 +24,7 @@ from perdure.activities.models.wires.openai_errors import neutral
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text, Usage
 
 

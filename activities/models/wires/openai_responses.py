@@ -28,7 +28,7 @@ from perdure.activities.models.wires.openai_responses_answer import API, Arrivin
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai import OPENAI
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Reasoning, Text, Usage
 
 

@@ -7,7 +7,7 @@ from typing import assert_never
 from rich.text import Text as Line
 
 from perdure.temporal.app.console.terminal import arguments, dollars, one_line, result, tokens
-from perdure.workflows.protocol.commands import SnapshotPage, Timer
+from perdure.workflows.protocol.queries import SnapshotPage, Timer
 from perdure.workflows.vocabulary.parts import Data, File, Message, Part, Reasoning, Text, ToolCall, ToolResult
 
 _WIDTH = 200

@@ -13,7 +13,7 @@ from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.sessions.session import Session as OpenSession
 from perdure.temporal.settings import environment
-from perdure.workflows.protocol.commands import Prompt, TraceStep
+from perdure.workflows.protocol.steps import Prompt, TraceStep
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message
 

@@ -17,7 +17,7 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.telemetry.metrics import UNMEASURED, Exporter, Metrics
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Blocked, Message
 

@@ -20,7 +20,7 @@ from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.app.testing.transcript import Said, Transcript
 from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Part, Reasoning, StopReason, Text, ToolCall, Usage
 
 _SOURCE = Source("scripted", "The scripted model")

@@ -15,7 +15,7 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.validation import from_validation
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.events import (
     ApprovalRequested,
     ApprovalResolved,

@@ -23,13 +23,8 @@ from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.commands import (
-    Configure,
-    NewSession,
-    PageRequest,
-    SnapshotPage,
-    Stop,
-)
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
+from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage

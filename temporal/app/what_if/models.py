@@ -23,7 +23,7 @@ from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.pricing import Spent, cost
 from perdure.workflows.protocol.activities import Partial, StepOutput
-from perdure.workflows.protocol.commands import Prompt
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Timing, ToolError, preview
 
 _ATTEMPTS: Final = 4

@@ -27,7 +27,7 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolOutput,
 )
-from perdure.workflows.protocol.commands import NewSession, Parent, SendMessage
+from perdure.workflows.protocol.signals import NewSession, Parent, SendMessage
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, BUDGET_EXCEEDED, HANDOFF_REFUSED, TOO_DEEP
 from perdure.workflows.vocabulary.ids import sub_session_id
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolError, preview

@@ -18,7 +18,7 @@ from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
-from perdure.workflows.protocol.commands import Answer
+from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered
 from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, InputReceived, InputRequested
 from perdure.workflows.vocabulary.ids import question_id

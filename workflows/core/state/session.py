@@ -20,7 +20,7 @@ from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import Limits, SessionLimits
 from perdure.workflows.definition.tools import Policy
-from perdure.workflows.protocol.commands import NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import SessionStatus
 
 

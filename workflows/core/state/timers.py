@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.workflows.core.state.record import Record
-from perdure.workflows.protocol.commands import Timer
+from perdure.workflows.protocol.queries import Timer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from perdure.workflows.core.state.record import Record, replace
-from perdure.workflows.protocol.commands import View
+from perdure.workflows.protocol.steps import View
 from perdure.workflows.vocabulary.parts import Message
 
 

@@ -10,7 +10,7 @@ from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.record import Record
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.commands import StepRecord
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import StopReason, ToolError
 
 

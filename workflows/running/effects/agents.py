@@ -10,7 +10,7 @@ from perdure.workflows.core.sub_answer import SubAnswer
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import OpenedAgent, ToolOutput, load_agent, take_answer
 from perdure.workflows.protocol.activities import open_agent as open_agent_activity
-from perdure.workflows.protocol.commands import Close
+from perdure.workflows.protocol.signals import Close
 from perdure.workflows.running.activity_options import LOAD_AGENT, TAKE_RESULT
 from perdure.workflows.running.children import start_child
 from perdure.workflows.running.effects.opened import Opened

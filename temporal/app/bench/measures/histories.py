@@ -17,7 +17,7 @@ from perdure.temporal.app.bench.report.figures import percentile, thinned
 from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.rig import Rig
 from perdure.temporal.app.bench.rig.wire import request
-from perdure.workflows.protocol.commands import PageRequest
+from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.session import SessionWorkflow
 
 GROUP: Final[Group] = "history"

@@ -11,7 +11,7 @@ from perdure.temporal.app.bench.report.report import Group, Row, Target
 from perdure.temporal.app.bench.rig.rig import Rig
 from perdure.temporal.app.bench.rig.wire import request
 from perdure.temporal.sessions.content import content_sha256
-from perdure.workflows.protocol.commands import SendMessage
+from perdure.workflows.protocol.signals import SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 

@@ -27,7 +27,7 @@ from perdure.temporal.sessions.content import content_sha256
 from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.commands import NewSession, SendMessage
+from perdure.workflows.protocol.signals import NewSession, SendMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 

@@ -1,0 +1,193 @@
+"""What can be asked of a session: one frozen model for each answer.
+
+Every query that can grow is paged, and a page is at most `PAGE_BYTES` of JSON: below the 256 KiB at which the SDK's external
+storage would write it to disk.
+"""
+
+import operator
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.definition.agent import Limits
+from perdure.workflows.protocol.signals import ForkedFrom, Parent
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import (
+    Frozen,
+    Message,
+    SessionStatus,
+    Usage,
+    absent,
+)
+from perdure.workflows.vocabulary.questions import Question
+
+PAGE_BYTES = 192 * 1024
+
+
+class Receipt(Frozen):
+    """Answer to `receipt(message_id)`."""
+
+    seq: int
+    closed: bool
+    status: SessionStatus
+    agent: str
+    digest: str
+    pinned: bool
+    turn_id: str | None
+    #: Messages that wait for a turn.
+    queued: int = 0
+    #: The agent that the session was started with; another may have taken it over.
+    started_as: str = ""
+    #: Of the message with this id, if the session has it.
+    content_sha256: str | None = None
+    cursor: int | None = None
+    #: Where it waits for its turn, from 1; None where it does not wait.
+    position: int | None = None
+    #: Open questions, as many as fit.
+    waiting_for: tuple[Question, ...] = ()
+    more_questions: bool = False
+    #: How many more messages may come; None: the session's worker does not tell yet.
+    room: int | None = None
+
+
+class Timer(Frozen):
+    timer_id: str
+    due: datetime
+    note: str
+    #: Its time has come, and its turn is next.
+    fires: bool = False
+
+    def saying(self, note: str) -> "Timer":
+        return self.model_copy(update={"note": note})
+
+    def firing(self) -> "Timer":
+        return self.model_copy(update={"fires": True})
+
+
+class TimersPage(Frozen):
+    """Answer to `timers`: those that have not fired."""
+
+    timers: tuple[Timer, ...]
+    seq: int
+    #: Closed, or told to close.
+    closed: bool = False
+
+
+class QuestionState(Frozen):
+    """Answer to `question(question_id)`."""
+
+    #: While it is open.
+    question: Question | None
+    open: bool
+    #: False: the session has not asked this, or asked it long ago.
+    known: bool
+    #: `id` of the answer that counted; None while it is open, and where it was settled without one.
+    answer_id: str | None = None
+    #: JSON Schemas of the arguments and the result that it is about.
+    input: dict[str, JsonValue] | None = None
+    output: dict[str, JsonValue] | None = None
+    #: These schemas are an MCP server's.
+    foreign: bool = Field(default=False, exclude_if=operator.not_)
+    #: Whoever runs the call takes its arguments only as they travel, `INLINE_LIMIT` bytes at most.
+    inline_only: bool = Field(default=False, exclude_if=operator.not_)
+    seq: int
+
+
+class EventsPage(Frozen):
+    """Answer to `events(after)`: the events greater than `after`, oldest first."""
+
+    events: tuple[Event, ...]
+    #: The session's highest `seq`.
+    seq: int
+    #: The lowest `seq` that is still kept.
+    oldest: int
+    closed: bool
+    #: A turn runs or waits to run, so more is to come.
+    working: bool
+    #: The step that started last, and whether it is still open.
+    last_step: str | None
+    step_open: bool
+    #: Tool calls that run.
+    running: tuple[str, ...] = ()
+    #: Of those, the sessions of sub-agents, by call id.
+    sub_sessions: dict[str, str] = {}
+    #: There is more after the last one of this page.
+    more: bool
+    #: What `receipt` tells of a message that the session has not seen; None unless the session rests, so that it takes one.
+    rests: Receipt | None = Field(default=None, exclude_if=absent)
+
+
+class SnapshotPage(Frozen):
+    """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
+
+    Ask for the first page with `until` None, for the others with the first page's `count`, so that what is put together
+    is the session as of the first page's `seq`.
+    """
+
+    session_id: str
+    workflow_id: str
+    agent: str
+    digest: str
+    pinned: bool
+    model: str
+    use: str | None
+    status: SessionStatus
+    turn_id: str | None
+    user: str | None
+    metadata: dict[str, JsonValue]
+    inputs: dict[str, JsonValue]
+    limits: Limits
+    usage: Usage
+    cost_usd: float | None
+    seq: int
+    created_at: datetime
+    #: None unless the session is a fork.
+    forked_from: ForkedFrom | None = None
+    demo: bool
+    #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
+    queued: tuple[Message, ...]
+    messages: tuple[Message, ...]
+    #: Messages of the transcript in all.
+    count: int
+    #: Those that are open, the oldest first, as many as fit.
+    questions: tuple[Question, ...] = ()
+    more_questions: bool = Field(default=False, exclude_if=operator.not_)
+    #: The session whose call this one answers.
+    parent: Parent | None = None
+    #: Sessions of sub-agents that run, by call id.
+    sub_sessions: dict[str, str] = {}
+
+
+class PageRequest(Frozen):
+    after: int = 0
+    until: int | None = None
+    #: Open questions that are known already, which are left out.
+    questions: int = Field(default=0, exclude_if=operator.not_)
+
+
+class PastRequest(Frozen):
+    """A part of the past up to the end of a turn, or up to its beginning."""
+
+    #: None: the last turn that has ended.
+    turn_id: str | None
+    keep_turn: bool
+    #: Bytes of the same answer that came before, whose `sha256` was this.
+    after: int = 0
+    sha256: str | None = None
+
+
+class PastPage(Frozen):
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+
+    Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
+    """
+
+    refused: Literal["unknown_turn", "turn_running"] | None = None
+    #: Of all that is compressed.
+    sha256: str = ""
+    #: Bytes that come before this piece.
+    start: int = 0
+    #: In Base64.
+    data: str = ""
+    more: bool = False

@@ -1,0 +1,110 @@
+"""What goes into a session: what it starts with, and its signals, one frozen model each.
+
+Every signal carries an id made by its caller; a repeated id does nothing.
+"""
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.definition.agent import Limits
+from perdure.workflows.vocabulary.parts import (
+    BlobRef,
+    Frozen,
+    Id,
+    Part,
+    absent,
+)
+from perdure.workflows.vocabulary.questions import Answerer
+
+
+class SendMessage(Frozen):
+    message_id: Id
+    parts: tuple[Part, ...]
+    #: sha256 of what the caller sent, to tell a repeat from another message under the same id.
+    content_sha256: str
+    #: The `seq` that the caller was given as cursor; a repeat is given the same.
+    cursor: int
+    #: The definition that the gateway sees; another than the session's is loaded before the next turn.
+    digest: str | None = None
+
+
+class Stop(Frozen):
+    id: Id
+    #: Only if this turn runs; None: whichever runs.
+    turn_id: str | None = None
+
+
+class Configure(Frozen):
+    """What is None stays as it is."""
+
+    id: Id
+    model: str | None = None
+    metadata: dict[str, JsonValue] | None = None
+    #: Pins the session to this definition.
+    digest: str | None = None
+    limits: Limits | None = None
+
+
+class Close(Frozen):
+    id: Id
+    reason: str = "closed"
+
+
+class Answer(Frozen):
+    """Answers a question; only the first answer counts."""
+
+    id: Id
+    question_id: str
+    #: An approval, or False: no result will come.
+    approved: bool = True
+    reason: str | None = None
+    #: In place of the arguments that the model gave.
+    args: dict[str, JsonValue] | None = None
+    #: Holds a tool call's part with those arguments where they are too long to travel; `args` are empty then.
+    args_blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: Allows all further calls of the tool in this session, or those with the same arguments, as the definition says.
+    remember: bool = False
+    #: What an `input` question asked for; a big one is folded, see `perdure.workflows.vocabulary.parts`.
+    result: JsonValue = None
+    blob: BlobRef | None = None
+    by: Answerer | None = None
+
+
+class CancelTimer(Frozen):
+    id: Id
+    timer_id: str
+
+
+class Parent(Frozen):
+    """The call that a sub-agent's session answers."""
+
+    session_id: str
+    call_id: str
+    #: Sessions above this one.
+    depth: int
+    #: Dollars that it may spend; None: its own limits alone hold.
+    cap_usd: float | None = None
+
+
+class ForkedFrom(Frozen):
+    """The session, and the turn of it, up to which a fork has its past from there."""
+
+    session_id: str
+    turn_id: str
+
+
+class NewSession(Frozen):
+    """What the gateway, or a session that calls a sub-agent, starts a session with."""
+
+    tenant: Id
+    session_id: Id
+    agent: str
+    digest: str
+    inputs: dict[str, JsonValue] = {}
+    user: str | None = None
+    metadata: dict[str, JsonValue] = {}
+    message: SendMessage | None = None
+    #: Set for a sub-agent's session, which closes by itself once it has answered.
+    parent: Parent | None = None
+    #: History events after which the session continues as new at its next rest point.
+    continue_as_new_after: int = 1500
+    forked_from: ForkedFrom | None = None

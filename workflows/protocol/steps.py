@@ -1,0 +1,115 @@
+"""What can be asked of a step: what its model was sent, and how it went."""
+
+import operator
+from typing import Literal
+
+from pydantic import Field
+
+from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
+from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import (
+    Frozen,
+    Message,
+    ToolSpec,
+    absent,
+)
+
+
+class View(Frozen):
+    """What a step's model call sees of the transcript, frozen at `step.started`."""
+
+    #: Grows when what was said before changes its meaning: rewind, compaction, another definition.
+    epoch: int
+    #: Messages of the transcript.
+    count: int
+    #: Chained hash of them.
+    prefix: str
+
+
+#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused.
+Nudge = Literal["empty", "thought", "pause"]
+
+
+class Prompt(Frozen):
+    """Everything a model is told beside the conversation."""
+
+    model: ModelDefinition
+    system: str
+    #: Examples, as messages that come before the conversation.
+    examples: tuple[Message, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_output_tokens: int = TOOL_OUTPUT_TOKENS
+    #: What comes after the conversation in this request alone; nobody else sees it.
+    closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+
+    def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
+        return self.examples + messages + self.closing
+
+
+class ModelInputRequest(Frozen):
+    """`after` messages of the same `epoch` with this `prefix` are known to the one who asks, and so is this prompt."""
+
+    step_id: str
+    epoch: int | None = None
+    after: int = 0
+    prefix: str = ""
+    prompt_sha256: str | None = None
+    #: A further page of the same answer: `after` counts what came before, and `prefix` is the step's own.
+    paging: bool = False
+
+
+class ModelInputPage(Frozen):
+    #: False when the step is unknown or finished; the rest is then what it was.
+    open: bool
+    known: bool
+    view: View | None = None
+    #: None when the one who asks knows it already.
+    prompt: Prompt | None = None
+    prompt_sha256: str = ""
+    #: `messages` start here; 0 when what was known does not match.
+    start: int = 0
+    messages: tuple[Message, ...] = ()
+
+
+class StepRecord(Frozen):
+    """What the trace keeps of a step beside its events."""
+
+    step_id: str
+    turn_id: str
+    digest: str
+    #: The role, a key of the definition's `models`.
+    role: str
+    #: `provider/model`
+    model: str
+    view: View
+    #: Dollars reserved for one attempt; None when the price is unknown.
+    reserved_usd: float | None
+    #: What an attempt costs at worst that was sent, and of whose answer nothing is known.
+    sent: Spent | None = Field(default=None, exclude_if=absent)
+    #: What the request says at its end.
+    nudge: Nudge | None = Field(default=None, exclude_if=absent)
+
+    def seeing(self, prefix: str) -> "StepRecord":
+        """The same step, whose view has this prefix."""
+        view = View(epoch=self.view.epoch, count=self.view.count, prefix=prefix)
+        return self.model_copy(update={"view": view})
+
+
+class TraceStep(Frozen):
+    record: StepRecord
+    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
+    #: asked about its calls, without the arguments, which its message has.
+    events: tuple[Event, ...]
+
+
+class TracePage(Frozen):
+    """Answer to `trace(after)`: steps in order; `after` counts steps that are kept."""
+
+    steps: tuple[TraceStep, ...]
+    more: bool
+
+
+#: Answer to `step_state(step_id)`, which a model call asks when it is told to look whether it was stopped.
+StepState = Literal["running", "stopping", "finished"]

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from perdure.workflows.vocabulary.event_base import EventBase as EventBase
+from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Blocked,
@@ -22,14 +24,6 @@ from perdure.workflows.vocabulary.parts import (
     absent,
 )
 from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
-
-TurnEnd = Literal["done", "stopped", "interrupted", "budget", "max_steps", "parked", "failed"]
-
-
-class EventBase(Frozen):
-    seq: int
-    at: datetime
-    turn_id: str | None = None
 
 
 class SessionStarted(EventBase):
@@ -178,9 +172,6 @@ class ApprovalRequested(EventBase):
             bound=self.bound,
         )
 
-    def without_args(self) -> "ApprovalRequested":
-        return self.model_copy(update={"args": {}, "blob": None})
-
 
 class ApprovalResolved(EventBase):
     """The call may run, or may not."""
@@ -227,9 +218,6 @@ class InputRequested(EventBase):
             expires_at=self.expires_at,
             blob=self.blob,
         )
-
-    def without_args(self) -> "InputRequested":
-        return self.model_copy(update={"args": {}, "blob": None})
 
 
 class InputReceived(EventBase):

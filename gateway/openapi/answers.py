@@ -179,9 +179,11 @@ class AgentEntry(Frozen):
 class DefinitionProblemEntry(Frozen):
     """What is wrong in a file of an agent, which is refused until that is mended."""
 
+    #: The path of the file.
     file: str
-    #: From 1, as `column`.
+    #: From 1.
     line: int
+    #: From 1.
     column: int
     #: As in `tools[1].timeout`; empty where the whole file is meant.
     field: str

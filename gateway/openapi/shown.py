@@ -53,7 +53,7 @@ def _may_be_absent(record: type[BaseModel], name: str) -> bool:
     if field.exclude_if is not None or name in _ABSENT_IN.get(record, ()):
         return True
     if issubclass(record, Question):
-        return not field.is_required()
+        return not field.is_required() and field.default is None
     if issubclass(record, EventBase):
         return not field.is_required() and name in ABSENT_HERE.get(type_of(record), ABSENT)
     return False

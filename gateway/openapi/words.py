@@ -29,6 +29,8 @@ FIELDS: Final = {
     "expires_at": "When it is answered by itself.",
     "finished_at": "When it finished.",
     "first_token_ms": "Until the first fragment of the answer; null where none came.",
+    "form": "What answers it: a client tool's `result`; the `fields` of a form that the call describes; the `outcome` of a "
+    "call that was lost; or what the question's own `schema` says.",
     "from": "The model that answered before, as `provider/model`.",
     "id": "Unique in the session.",
     "input_tokens": "All tokens that the model read, cached ones included.",
@@ -52,9 +54,6 @@ FIELDS: Final = {
     "position": "Its place in the queue; 1 is next.",
     "prompt": "What a person is asked.",
     "question_id": "The question, by which it is answered.",
-    "subject": "What it is about: a tool call, a budget, a handler's block, or what a tool's server wants to know.",
-    "form": "What answers it: a client tool's `result`, the `fields` of a form that the call describes, the `outcome` of a "
-    "call that was lost, or what its own `schema` says.",
     "questions": "Open questions, the oldest first.",
     "reason": "Why.",
     "reasoning_tokens": "Of the output, tokens of reasoning.",
@@ -74,6 +73,7 @@ FIELDS: Final = {
     "step_id": "The step, such as `t7.s2`.",
     "steps": "Steps, the oldest first.",
     "stop": "Why the model's answer ended.",
+    "subject": "What it is about: a tool call, a budget, a handler's block, or what an MCP server wants to know.",
     "system": "The instructions, with the inputs filled in.",
     "text": "The text.",
     "timer_id": "The timer.",

@@ -20,7 +20,14 @@ def name(file: Path) -> str:
 
 
 def test_every_room_has_one() -> None:
-    below = {"activities/models", "activities/tools", "temporal/app", "temporal/sessions"}
+    below = {
+        "activities/models",
+        "activities/tools",
+        "temporal/app",
+        "temporal/sessions",
+        "workflows/core",
+        "workflows/running",
+    }
     assert {*ROOMS, *below} <= set(map(name, READMES))
 
 

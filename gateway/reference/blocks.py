@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from perdure.gateway.guide.pages import PAGES
-from perdure.gateway.reference import definition, events, problems, routes, settings
+from perdure.gateway.reference import calls, definition, events, problems, routes, settings
 
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
+    "calls": calls.reference,
     "definition": definition.reference,
     "events": events.reference,
     "problems": problems.reference,

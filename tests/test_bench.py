@@ -181,6 +181,7 @@ async def test_a_quick_run_measures_what_it_names() -> None:
     assert all(row.value is not None and row.value > 0 for row in found.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
     console = Console(file=io.StringIO())

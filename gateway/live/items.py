@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from perdure.temporal.live.frames import StepDelta, StepProgress, ToolProgress
 from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.workflows.vocabulary import ids
 from perdure.workflows.vocabulary.events import Event
 
 #: Bytes that any value takes, whatever it holds.
@@ -47,9 +48,9 @@ def turn_of(value: Event | Frame) -> str | None:
     """The turn that it belongs to."""
     match value:
         case StepDelta() | StepProgress():
-            return value.step_id.partition(".")[0]
+            return ids.turn_of(value.step_id)
         case ToolProgress() | AgentEvent():
-            return value.call_id.partition(".")[0]
+            return ids.turn_of(value.call_id)
         case Snapshot():
             return None
         case _:

@@ -11,6 +11,7 @@ from typing import Final
 
 from perdure.temporal.live.frames import StepDelta, StepProgress
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
+from perdure.workflows.vocabulary.ids import step_order
 
 #: Deltas from one whose delay is measured to the next: a measurement costs more than the look at a clock.
 MEASURED_EACH: Final = 16
@@ -109,7 +110,4 @@ def _snapshot(progress: StepProgress | None) -> list[StepFrame]:
 
 
 def _order(step_id: str | None) -> tuple[int, int]:
-    if step_id is None:
-        return 0, 0
-    turn, _, step = step_id.partition(".")
-    return int(turn[1:]), int(step[1:])
+    return (0, 0) if step_id is None else step_order(step_id)

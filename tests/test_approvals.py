@@ -10,6 +10,8 @@ from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.vocabulary.parts import BlobRef, ToolCall, ToolSpec
 from tests.support.core import Story, agent, call, decided, refusal
 
+pytestmark = pytest.mark.pure
+
 RUN, ASK = Ready(), Asking("approval")
 ID = "t1.s1.c1"
 HUNDRED = {"when": "{{ args.amount > 100 }}"}

@@ -9,6 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from perdure.workflows.definition.ask_user import DESCRIPTION, INPUT, answer_schema
 from perdure.workflows.definition.tools import ClientTool, ToolEntry
 
+pytestmark = pytest.mark.pure
+
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 FIELDS = [
     {"name": "who", "type": "text", "required": True},

@@ -36,6 +36,8 @@ from perdure.workflows.vocabulary.parts import BlobRef, ToolCall
 from perdure.workflows.vocabulary.questions import Question
 from tests.support.core import AT, Story, call, failed
 
+pytestmark = pytest.mark.pure
+
 README = Path(__file__).parent.parent / "workflows" / "core" / "calls" / "README.md"
 FIRST, OTHER = "t1.s1.c1", "t1.s1.c2"
 STAGES: dict[StageName, Stage] = {

@@ -4,6 +4,8 @@ import pytest
 
 from perdure.workflows.core.conditions import ConditionError, expression_of, is_true
 
+pytestmark = pytest.mark.pure
+
 NAMES: dict[str, Any] = {"args": {"amount": 150, "tags": ["new"], "who": None}, "session": {"cost_usd": 0.5}}
 
 

@@ -120,6 +120,21 @@ def test_no_room_is_imported_by_its_bare_name(room: str) -> None:
     assert [str(file) for file in files if bare.search(file.read_text())] == []
 
 
+def test_pure_tests_import_the_core_alone() -> None:
+    pure = [
+        file for file in Path(__file__).parent.glob("test_*.py") if "pytestmark = pytest.mark.pure" in file.read_text()
+    ]
+    assert len(pure) > 10
+    imported = {
+        (file.name, node.module)
+        for file in pure
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+        if node.module.startswith("perdure.") and not node.module.startswith("perdure.workflows")
+    }
+    assert imported == set()
+
+
 def test_workflow_code_loads_no_sdk() -> None:
     """A worker may import anything; a session's code must not, because other processes replay it."""
     code = "import sys, perdure.workflows.session; print(*sys.modules)"

@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from perdure.workflows.definition.tools import ToolUse
 
+pytestmark = pytest.mark.pure
+
 
 def test_options_of_a_tool_survive_json() -> None:
     use = ToolUse.model_validate({"add": {"timeout": "1.5s", "retry": {"attempts": 1}}})

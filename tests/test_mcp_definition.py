@@ -8,6 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent
 from perdure.workflows.definition.tools import McpServer, McpTool, ToolEntry, ToolUse, name_of
 
+pytestmark = pytest.mark.pure
+
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 AGENT = {"name": "a", "models": {"m": {"use": "demo/x"}}, "model": "m", "instructions": "x"}
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.events import Event, EventBase
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
 from tests.support.core import AT, agent, failed
+
+pytestmark = pytest.mark.pure
 
 DIGESTS = ("d1", "d2", "broken")
 COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]

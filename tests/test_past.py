@@ -26,6 +26,8 @@ from perdure.workflows.protocol.queries import PAGE_BYTES, PastPage, PastRequest
 from perdure.workflows.vocabulary.parts import BlobRef, Message, Text
 from tests.support.core import Story, agent, user
 
+pytestmark = pytest.mark.pure
+
 
 def talk(turns: int = 3) -> Story:
     story = Story.new().loaded()

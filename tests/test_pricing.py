@@ -6,6 +6,8 @@ from perdure.workflows.definition.agent import LongInput, Price
 from perdure.workflows.definition.pricing import cost, worst_case
 from perdure.workflows.vocabulary.parts import Usage
 
+pytestmark = pytest.mark.pure
+
 RATE = st.floats(min_value=0, max_value=1000)
 PRICES = st.builds(
     Price,

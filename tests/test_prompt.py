@@ -14,6 +14,8 @@ from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text, ToolSpec
 from tests.support.core import AT, Story, agent
 
+pytestmark = pytest.mark.pure
+
 
 def rendered(instructions: str, *, turns: int = 1, **inputs: Any) -> str:
     story = Story.new(inputs=inputs, user="u1").loaded(agent(instructions=instructions))

@@ -17,6 +17,8 @@ from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, ToolSpec
 from tests.support.core import AT, Story, agent, user
 
+pytestmark = pytest.mark.pure
+
 KIB = 1024
 
 

@@ -18,6 +18,8 @@ from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, 
 from perdure.workflows.vocabulary.parts import Data, Message, Text
 from tests.support.core import AT, Story
 
+pytestmark = pytest.mark.pure
+
 HI = SendMessage(message_id="m2", parts=(Text(text="hi"),), content_sha256="x", cursor=7)
 LIMITS = Limits(turn=TurnLimits(steps=2))
 

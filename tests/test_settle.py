@@ -47,6 +47,8 @@ from perdure.workflows.vocabulary.parts import Text, Timing, ToolError, Usage
 from perdure.workflows.vocabulary.questions import Binding
 from tests.support.core import AT, Story, agent, failed
 
+pytestmark = pytest.mark.pure
+
 ID = "t1.s1.c1"
 LATER = AT + timedelta(seconds=90)
 PARTIAL = Partial(attempt=1, lost=0, streaming=False)

@@ -28,6 +28,8 @@ from perdure.workflows.vocabulary.events import Events
 from perdure.workflows.vocabulary.parts import BlobRef, Message, Reasoning, Text, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call, failed, user
 
+pytestmark = pytest.mark.pure
+
 USAGE = Usage(input_tokens=10, output_tokens=5)
 
 

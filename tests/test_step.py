@@ -14,6 +14,8 @@ from perdure.workflows.vocabulary.events import StepFinished
 from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolError, Usage
 from tests.support.core import AT, Story
 
+pytestmark = pytest.mark.pure
+
 STAMP = Stamp(seq=5, at=AT, turn_id="t1")
 HALF = (Text(text="Once upon"),)
 USAGE = Usage(input_tokens=10, output_tokens=5)

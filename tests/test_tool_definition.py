@@ -6,6 +6,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from perdure.workflows.definition.tools import Approval, ClientTool, Retry, ToolEntry, ToolUse
 
+pytestmark = pytest.mark.pure
+
 ENTRY: TypeAdapter[Any] = TypeAdapter(ToolEntry)
 OBJECT = {"type": "object"}
 REMOTE = {"task_queue": "stock", "description": "x", "input": OBJECT}

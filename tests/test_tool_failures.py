@@ -7,6 +7,8 @@ from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.running.tool_failures import as_data
 from perdure.workflows.vocabulary.parts import ToolError
 
+pytestmark = pytest.mark.pure
+
 
 def failure(cause: BaseException | None) -> ActivityError:
     error = ActivityError(

@@ -39,6 +39,8 @@ from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.parts import StopReason, Text, ToolError
 from tests.support.core import AT, Story, agent, call, failed
 
+pytestmark = pytest.mark.pure
+
 STOP = StopRequested()
 CLOSE = CloseRequested(reason="bye")
 BROKEN = TurnBroken(error=failed())

@@ -22,6 +22,8 @@ from perdure.workflows.vocabulary.parts import (
     preview,
 )
 
+pytestmark = pytest.mark.pure
+
 BLOB = BlobRef(key="acme/s1/abc", size=100_000)
 LONG = "a" * 3000 + "b" * 3000
 SHORT = "a" * 1024 + "\n… 3952 characters left out …\n" + "b" * 1024

@@ -51,6 +51,8 @@ async def dev(
     (folder / "agents").mkdir()
     (folder / "agents" / "blocker.yaml").write_text(AGENT)
     provider.default(reply)
+    # Its tools share code with those of other tests.
+    environment = {**environment, "PYTHONPATH": str(Path(__file__).parent.parent)}
     running = Dev(folder, environment, ["--agents", str(folder / "agents"), "--tools", str(TOOLS)])
     await running.start()
     yield running

@@ -84,7 +84,9 @@ def test_the_project_s_settings_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("directory", "typed"), [("my shop", ["cd 'my shop'", "perdure dev"]), (".", ["perdure dev"])], ids=["sub", "here"]
+    ("directory", "typed"),
+    [("my shop", ["cd 'my shop'", "perdure dev", "pytest"]), (".", ["perdure dev", "pytest"])],
+    ids=["sub", "here"],
 )
 def test_what_to_type_next_is_printed(
     directory: str, typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

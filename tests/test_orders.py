@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perdure.workflows.core.actions import Exit, Rest, Wait
+from perdure.workflows.core.actions import Exit, Rest, StartTurn, Wait
 from perdure.workflows.core.calls.results import UNKNOWN
 from perdure.workflows.core.changes import Change, CommandSeen
 from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity
@@ -21,7 +21,7 @@ from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutpu
 from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.running.driver import Driver
-from perdure.workflows.vocabulary.events import Event, EventBase
+from perdure.workflows.vocabulary.events import Event, EventBase, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
 from tests.support.core import AT, agent, failed
 
@@ -310,3 +310,19 @@ def check(tiny: Tiny) -> None:
             # A call that was not allowed did not run: its start and end are published together.
             assert started_at[event.call_id].seq > event.seq
     assert tiny.state.log.events == tuple(events[tiny.state.log.oldest - 1 :])
+
+
+def test_a_message_between_a_turn_without_a_definition_and_its_end_harms_nothing() -> None:
+    """A run may end between any two actions, and signals come in first in the next one."""
+    tiny = Tiny()
+    tiny.driver.receive(said("m1"))
+    tiny.driver.advance()
+    tiny.driver.settle(DefinitionLoaded(failed()))
+    action = next_action(tiny.state)
+    assert isinstance(action, StartTurn)
+    tiny.driver.carry_out(action)
+    tiny.driver.receive(said("m2"))
+    tiny.driver.advance()
+    ends = [event.reason for event in tiny.events if isinstance(event, TurnFinished)]
+    assert ends[0] == "failed"
+    assert tiny.state.turn is None or tiny.state.turn.turn_id == "t2"

@@ -25,7 +25,7 @@ from tests.support.items import written
 from tests.support.needs import missing
 from tests.support.session_lab import PATIENCE_S, Lab, Talk, check, lab_on
 from tests.support.tool_lab import REMOTE_AGENTS, SHOP, begin, end, error, outcome, results
-from tests.support.tool_shop import there
+from tests.support.tool_shop import LOOK_S, there
 
 pytestmark = pytest.mark.server
 
@@ -159,6 +159,9 @@ async def test_its_worker_is_killed_in_mid_call(
         moved = tmp_path / "moved.txt"
         async with asyncio.timeout(PATIENCE_S):
             await there(str(tmp_path), moved.name)
+            # The file is there before its line is.
+            while not moved.read_text():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(LOOK_S)
         process.send_signal(signal.SIGKILL)
         (found,) = results(await end(talk)).values()
     assert error(found).type == "outcome_unknown"

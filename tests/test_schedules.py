@@ -384,7 +384,7 @@ async def test_doctor_tells_of_schedules(dev: Dev, temporal: Client, tmp_path: P
 @pytest.mark.parametrize(
     ("line", "field", "message"),
     [
-        ('{cron: "0 25 * * *", session: s, message: m}', "cron", "the hour '25' is no number from 0 to 23"),
+        ('{cron: "0 25 * * *", session: s, message: m}', "cron", "the hour '25' is not a number from 0 to 23"),
         ('{cron: "* * * *", session: s, message: m}', "cron", "a cron expression has five fields"),
         ('{cron: "0 0 30 2 *", session: s, message: m}', "cron", "'0 0 30 2 *' is never due"),
         ('{cron: "0 0 * * FUNDAY", session: s, message: m}', "cron", "the day of week 'FUNDAY' is no"),

@@ -17,6 +17,7 @@ from temporalio.api.workflowservice.v1 import DescribeActivityExecutionRequest, 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.temporal.app.bench.rig.child import free_port
 from perdure.temporal.app.console.refused import ServerDied
 from perdure.temporal.app.dev_server.leftover import end_leftovers
 from perdure.temporal.app.dev_server.lock import AlreadyRunning, DirectoryLock
@@ -203,7 +204,8 @@ async def test_a_server_that_dies_tells_and_one_that_is_stopped_does_not(tmp_pat
 
 @pytest.mark.server
 async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_path: Path) -> None:
-    async with DevServer(tmp_path, port=0, ui_port=None) as server:
+    # Not a port that outgoing connections get: one of them could hold it while the server is away.
+    async with DevServer(tmp_path, port=free_port(), ui_port=None) as server:
         client = await Client.connect(server.address)
         await client.start_workflow("Anything", id="default/s1", task_queue="none")
         reviving = asyncio.create_task(revive(server))

@@ -43,12 +43,12 @@ def test_when_it_wakes_up(args: dict[str, JsonValue], due: datetime) -> None:
         ({"note": "x", "after": 3}, "after: a duration is a number and a unit"),
         ({"note": "x", "after": "99999999d"}, "after: is further away than any clock"),
         ({"note": "x", "after": "4000d"}, "after: is more than ten years away"),
-        ({"note": "x", "at": "Friday"}, "at: is no RFC 3339 time"),
+        ({"note": "x", "at": "Friday"}, "at: is not an RFC 3339 time"),
         ({"note": "x", "at": 5}, "at: is an RFC 3339 time"),
         ({"note": "x", "at": "2026-03-06T12:00:00Z"}, "at: 2026-03-06T12:00:00+00:00 is not in the future"),
         ({"note": "x", "at": "9999-12-31T23:59:00-23:00"}, "at: is further away than any clock"),
         ({"note": "x", "after": "0s"}, "after: 2026-03-06T12:00:00+00:00 is not in the future"),
-        ({"note": "x", "after": "1d", "when": 1}, "when: is no argument"),
+        ({"note": "x", "after": "1d", "when": 1}, "when: is not an argument"),
     ],
 )
 def test_what_is_wrong_is_named(args: dict[str, JsonValue], named: str) -> None:

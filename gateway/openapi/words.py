@@ -49,7 +49,8 @@ FIELDS: Final = {
     "note": "What the agent wrote down for when it wakes up.",
     "old": "The digest until now.",
     "output_tokens": "All tokens that the model wrote, reasoning included.",
-    "parts": "Text, reasoning, tool calls, results, files and data, in order.",
+    "parts": "In order. Of a message: text, reasoning, tool calls, results, files and data. Of an answer that still streams: "
+    "text, reasoning and the arguments of tool calls.",
     "pinned": "Whether the session stays on this definition.",
     "position": "Its place in the queue; 1 is next.",
     "prompt": "What a person is asked.",

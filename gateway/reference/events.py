@@ -43,7 +43,7 @@ def _contents(schemas: dict[str, dict[str, Any]]) -> str:
 
 
 def _section(kind: str, schema: dict[str, Any], example: dict[str, Any] | None) -> str:
-    leave_out = () if kind == "timer.set" else _COMMON
+    leave_out = {"timer.set": ("seq", "type"), "session.snapshot": ("type",)}.get(kind, _COMMON)
     parts = [f"### `{kind}`", schema.get("description", ""), fields(schema, _link, leave_out=leave_out)]
     if example is not None:
         parts.append(f"```json\n{json.dumps(example, indent=2)}\n```")

@@ -26,7 +26,7 @@ def _message(fault: Fault) -> str:
     field = loc[-1] if loc else ""
     match detail["type"]:
         case "extra_forbidden" if field in _LATER.get(str(loc[0]) if len(loc) > 1 else "", ()):
-            return "this version does not carry this out; leave it away"
+            return "this version does not carry this out; remove it"
         case "extra_forbidden" if fault.meant is not None:
             return f"{words(detail)}; did you mean {fault.meant!r}?"
         case "missing" | "too_short" if loc == ("models",):

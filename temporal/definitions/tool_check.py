@@ -13,7 +13,7 @@ from perdure.temporal.definitions.template_names import names_read
 from perdure.temporal.schemas.check import input_fault, schema_faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.tools import AgentTool, ClientTool, McpServer, ToolUse, name_of
+from perdure.workflows.definition.tools import AgentTool, Approval, ClientTool, McpServer, ToolUse, name_of
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import ToolSpec
 
@@ -60,10 +60,11 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
             schema = getattr(tool, field, None)
             for place, message in _schema_faults(schema, field) if schema is not None else ():
                 yield Finding((*loc, field, *place), f"{name_of(tool)}: {message}")
-        if isinstance(tool, ToolUse | AgentTool | McpServer) and tool.approval is not None and tool.approval.when:
+        approval: Approval | None = getattr(tool, "approval", None)
+        if approval is not None and approval.when:
             place = (*loc, "approval", "when")
-            yield from condition_findings(place, tool.approval.when, definition.inputs, known.arguments(tool))
-            if isinstance(tool, McpServer) and "args" in names_read(tool.approval.when):
+            yield from condition_findings(place, approval.when, definition.inputs, known.arguments(tool))
+            if isinstance(tool, McpServer) and "args" in names_read(approval.when):
                 yield Finding(place, "what args holds, which only the MCP server knows", kind="unchecked")
 
 

@@ -172,8 +172,9 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
     inbox = state.inbox.with_message(note.message, Seen(content_sha256=note.content_sha256, cursor=note.cursor))
-    # A definition that could not be loaded is tried again with every message.
-    return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=None))
+    # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
+    ending = state.turn is not None and slot.loaded is None
+    return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))
 
 
 def _configure(state: SessionState, note: Configured) -> SessionState:

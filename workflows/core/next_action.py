@@ -138,7 +138,7 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     if asking != outdated:
         return Ask(tuple(call.made for call in asking if call not in outdated))
     if outdated and state.slot.loaded is not None and not turn.open_calls:
-        # A person has to see the tool that it is now. What runs goes on as what it was.
+        # A person must approve the changed tool. Calls that run already keep the old one.
         return LoadAgent(state.slot.loaded.digest)
     here = tuple(call.made for call in turn.calls if isinstance(call.stage, Here))
     if here:

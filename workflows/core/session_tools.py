@@ -104,7 +104,7 @@ def read_wake_up(args: dict[str, JsonValue], now: datetime) -> tuple[datetime, s
     """When to wake up, and the note; or what is wrong with the arguments. Pure."""
     unknown = sorted(args.keys() - {"at", "after", "note"})
     if unknown:
-        return _wrong(f"{unknown[0]}: is no argument of this tool; its arguments: at, after, note")
+        return _wrong(f"{unknown[0]}: is not an argument of this tool; its arguments: at, after, note")
     note = args.get("note")
     if not isinstance(note, str) or not note.strip():
         return _wrong("note: is required, a text")
@@ -133,7 +133,7 @@ def _time(value: JsonValue) -> datetime:
     try:
         read = datetime.fromisoformat(value)
     except ValueError:
-        raise ValueError("is no RFC 3339 time, such as 2026-03-06T09:00:00+01:00") from None
+        raise ValueError("is not an RFC 3339 time, such as 2026-03-06T09:00:00+01:00") from None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 

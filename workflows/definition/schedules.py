@@ -92,7 +92,7 @@ def _value(word: str, name: str, low: int, high: int) -> int:
         names = (
             ", or a name, as in MON" if name == "day of week" else ", or a name, as in JAN" if name == "month" else ""
         )
-        raise ValueError(f"the {name} {word!r} is no number from {low} to {high}{names}")
+        raise ValueError(f"the {name} {word!r} is not a number from {low} to {high}{names}")
     return value
 
 

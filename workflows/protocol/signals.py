@@ -23,7 +23,7 @@ class SendMessage(Frozen):
     content_sha256: str
     #: The `seq` that the caller was given as cursor; a repeat is given the same.
     cursor: int
-    #: The definition that the gateway sees; another than the session's is loaded before the next turn.
+    #: The definition that the gateway knows; if it differs from the session's, it is loaded before the next turn.
     digest: str | None = None
 
 
@@ -86,7 +86,7 @@ class Parent(Frozen):
 
 
 class ForkedFrom(Frozen):
-    """The session, and the turn of it, up to which a fork has its past from there."""
+    """The session and the turn that a fork was made from."""
 
     session_id: str
     turn_id: str

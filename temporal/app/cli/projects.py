@@ -33,7 +33,7 @@ def bench(
     quick: Annotated[bool, flag("--quick", "Fewer turns and tokens: a look, not a result.")] = False,
     only: Annotated[list[Rows] | None, typer.Option(help="Only these measurements; may be repeated.")] = None,
 ) -> None:
-    """Measure this machine's Perdure against direct streaming and bare Temporal, with a provider that is none."""
+    """Measure this machine's Perdure against direct streaming and bare Temporal, with a fake provider."""
     from perdure.temporal.app.bench import command
 
     command.bench(new, out, html, compare, quick, only)

@@ -209,7 +209,7 @@ def keys(reading: Reading) -> Iterator[Check]:
         found = f"{name}: none for {', '.join(f'{role} ({use})' for role, use, _ in missing)}"
         variables = " and ".join(dict.fromkeys(variable for *_, variable in missing))
         yield Check(
-            state, "keys", found, f"set {variables} where the workers run; perdure dev stands the demo model in"
+            state, "keys", found, f"set {variables} where the workers run; perdure dev uses the demo model instead"
         )
 
 

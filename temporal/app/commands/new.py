@@ -140,9 +140,9 @@ __pycache__/
 _README: Final = """\
 # {agent}
 
-    perdure dev                  # the agent in the browser; without a key it runs on the demo model
-    perdure agents validate      # is the definition right?
-    pytest                       # do the agent and its tools work? Needs: pip install 'perdure[test]'
+    perdure dev                                 # the agent in the browser; without a key it runs on the demo model
+    perdure agents validate --tools tools.py    # is the definition right?
+    pytest                                      # do the agent and its tools work? Needs: pip install 'perdure[test]'
 
 - `agents/{agent}.yaml` is the agent: what it is told, its models, tools and limits. A change reaches running sessions
   at their next turn.
@@ -165,7 +165,8 @@ def new(directory: Path) -> None:
     typer.echo("\nNext:")
     if directory.resolve() != Path.cwd():
         typer.echo(f"  cd {shlex.quote(str(directory))}")
-    typer.echo("  perdure dev     # the agent in the browser; pytest runs its tests")
+    typer.echo("  perdure dev     # the agent in the browser")
+    typer.echo("  pytest          # its tests; they need: pip install 'perdure[test]'")
 
 
 def create(directory: Path) -> list[Path]:

@@ -115,7 +115,7 @@ PARALLEL = "Calls that run at the same time in one session. Without it, the sess
 def check_once(side_effects: SideEffects, retry: Retry, on_unknown: OnUnknown) -> None:
     """Raises ValueError where these options cannot be meant together."""
     if side_effects == "once" and retry.attempts > 1:
-        raise ValueError("retry: a tool whose side effects happen once is never tried again; leave it away")
+        raise ValueError("retry: a tool whose side effects happen once is never tried again; remove it")
     if side_effects != "once" and on_unknown != "tell":
         raise ValueError("on_unknown: only counts with side_effects: once")
 

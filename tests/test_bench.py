@@ -206,6 +206,7 @@ async def test_a_quick_run_of_the_workers_measures_what_it_names() -> None:
     assert all(row.value is not None and row.value > 0 for row in found.rows if row.group != "memory")
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
     found = await run(frozenset({Rows.idle}), True, Console(file=io.StringIO()))

@@ -161,6 +161,7 @@ async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProv
     ]
 
 
+@pytest.mark.slow
 async def test_messages_sent_while_it_dies_are_there_once(dev: Any, provider: FakeProvider) -> None:
     """A client that repeats messages until they get 202 has sent each once, in the order of their ids."""
     session = await create(dev.url)

@@ -247,6 +247,7 @@ async def test_a_stopped_turn_is_no_failure(sessions: Sessions, provider: FakePr
     assert (chat.attributes["gen_ai.response.finish_reasons"], chat.failed) == (["stopped"], False)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_turn_that_outlives_its_process_is_one_trace_with_words_if_switched_on(
     tmp_path: Path, provider: FakeProvider

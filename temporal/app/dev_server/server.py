@@ -88,6 +88,11 @@ class DevServer:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._ended is not None and self._ended.done()
+
     async def died(self) -> int:
         """Returns the exit code when the server has ended by itself; while it is stopped by us, never."""
         assert self._ended is not None, "the server was not started"

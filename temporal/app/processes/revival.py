@@ -11,6 +11,7 @@ import structlog
 
 from perdure.temporal.app.console.refused import ServerDied
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.server.client import TemporalUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -32,5 +33,11 @@ async def revive(server: DevServer) -> None:
                 f"{code}; the end of {server.log_file} says why"
             )
         log.warning("temporal.died", code=code, log=str(server.log_file))
-        await server.start_again()
+        try:
+            await server.start_again()
+        except TemporalUnavailable:
+            if server.ended:
+                # It died while it was being set up, which is one more death.
+                continue
+            raise
         log.warning("temporal.started_again", address=server.address)

@@ -1,16 +1,21 @@
 """Shared fixtures: one real Temporal dev server per run, and all of Perdure on it, in this process."""
 
+import io
+import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 import pytest_asyncio
+import structlog
 
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.settings import Settings
+from perdure.temporal.telemetry.log import configure
 from tests.support.dev import Dev
 from tests.support.needs import missing
 
@@ -108,3 +113,16 @@ async def http(dev: Dev) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `dev`'s gateway."""
     async with httpx2.AsyncClient(base_url=dev.url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def output() -> Iterator[io.StringIO]:
+    """This process's log output, as JSON, until the test ends."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure(Settings(log_format="json"), stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

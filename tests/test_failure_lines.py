@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from temporalio import activity, workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -24,7 +22,6 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.temporal.telemetry.log import configure
 
 RATES = {"DE": (5.0, 2)}
 
@@ -69,19 +66,6 @@ class Calls:
                 )
             except ActivityError:
                 pass
-
-
-@pytest.fixture
-def output() -> Iterator[io.StringIO]:
-    """This process's log output, as JSON, until the test ends."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure(Settings(log_format="json"), stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 async def logged(

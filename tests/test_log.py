@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,19 +27,6 @@ from perdure.temporal.telemetry.redaction import HIDDEN
 SANDBOX = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("hypothesis", "perdure", "pytest", "structlog")
 )
-
-
-@pytest.fixture
-def output() -> Iterator[io.StringIO]:
-    """This process's log output, as JSON, until the test ends."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure(Settings(log_format="json"), stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(output: io.StringIO) -> list[dict[str, Any]]:

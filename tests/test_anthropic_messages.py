@@ -10,6 +10,7 @@ import pytest
 from anthropic import AsyncAnthropic
 from pydantic import JsonValue
 
+from perdure.activities.models.call_ids import made_id
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
@@ -60,7 +61,7 @@ def result(number: int, output: JsonValue, is_error: bool = False) -> Message:
 
 
 def sent(*messages: Message, model: ModelDefinition = MODEL) -> Any:
-    return AnthropicMessages({}).request(Prompt(model=model, system=""), messages)["messages"]
+    return AnthropicMessages({}).request(Prompt(model=model, system="", tools=(TOOL,)), messages)["messages"]
 
 
 def test_the_whole_body() -> None:
@@ -98,24 +99,24 @@ def test_results_come_first_in_the_order_of_calls_and_none_is_missing() -> None:
         {
             "role": "assistant",
             "content": [
-                {"type": "tool_use", "id": "t1_s1_c1", "name": "find_order", "input": {"id": "A"}},
-                {"type": "tool_use", "id": "t1_s1_c2", "name": "find_order", "input": {}},
-                {"type": "tool_use", "id": "t1_s1_c3", "name": "find_order", "input": {}},
+                {"type": "tool_use", "id": made_id("t1.s1.c1"), "name": "find_order", "input": {"id": "A"}},
+                {"type": "tool_use", "id": made_id("t1.s1.c2"), "name": "find_order", "input": {}},
+                {"type": "tool_use", "id": made_id("t1.s1.c3"), "name": "find_order", "input": {}},
             ],
         },
         {
             "role": "user",
             "content": [
-                {"type": "tool_result", "tool_use_id": "t1_s1_c1", "content": "found", "is_error": False},
+                {"type": "tool_result", "tool_use_id": made_id("t1.s1.c1"), "content": "found", "is_error": False},
                 {
                     "type": "tool_result",
-                    "tool_use_id": "t1_s1_c2",
+                    "tool_use_id": made_id("t1.s1.c2"),
                     "content": '{"message":"no","type":"x"}',
                     "is_error": True,
                 },
                 {
                     "type": "tool_result",
-                    "tool_use_id": "t1_s1_c3",
+                    "tool_use_id": made_id("t1.s1.c3"),
                     "content": '{"type":"stopped","message":"This call was stopped before it had a result.",'
                     '"retryable":false}',
                     "is_error": True,
@@ -147,9 +148,9 @@ def test_own_blocks_go_back_verbatim_and_foreign_ones_do_not() -> None:
     assert messages[1]["content"] == [
         {"type": "thinking", "thinking": "Hmm.", "signature": signature("Hmm.")},
         {"type": "tool_use", "id": "toolu_1", "name": "find_order", "input": {"id": 1}},
-        {"type": "tool_use", "id": "t1_s1_c2", "name": "find_order", "input": {}},
+        {"type": "tool_use", "id": made_id("t1.s1.c2"), "name": "find_order", "input": {}},
     ]
-    assert [block["tool_use_id"] for block in messages[2]["content"]] == ["toolu_1", "t1_s1_c2"]
+    assert [block["tool_use_id"] for block in messages[2]["content"]] == ["toolu_1", made_id("t1.s1.c2")]
 
 
 def test_a_provider_that_repeats_its_ids() -> None:
@@ -158,7 +159,7 @@ def test_a_provider_that_repeats_its_ids() -> None:
         return message("assistant", ToolCall(call_id=f"t1.s{step}.c1", name="find_order", args={}, native=native))
 
     messages = sent(user("go"), same(1), same(2))
-    assert [m["content"][0]["id"] for m in messages if m["role"] == "assistant"] == ["call_0", "t1_s2_c1"]
+    assert [m["content"][0]["id"] for m in messages if m["role"] == "assistant"] == ["call_0", made_id("t1.s2.c1")]
 
 
 def test_of_a_stopped_answer_only_the_text_goes_back() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from perdure.activities.models.call_ids import made_id
 from perdure.activities.models.clients import PLACEHOLDER_KEY
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
@@ -111,7 +112,7 @@ def test_calls_and_results() -> None:
             "tool_calls": [
                 function("call_1", '{ "id": 1 }'),
                 function("call_2", "{}"),
-                function("t1_s1_c3", '{"id":"ü"}'),
+                function(made_id("t1.s1.c3"), '{"id":"ü"}'),
             ],
         },
         {
@@ -121,7 +122,7 @@ def test_calls_and_results() -> None:
             '"retryable":false}',
         },
         {"role": "tool", "tool_call_id": "call_2", "content": "Error: bad"},
-        {"role": "tool", "tool_call_id": "t1_s1_c3", "content": '{"a":1}'},
+        {"role": "tool", "tool_call_id": made_id("t1.s1.c3"), "content": '{"a":1}'},
         {"role": "user", "content": "and?"},
     ]
 

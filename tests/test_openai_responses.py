@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from perdure.activities.models.call_ids import made_id
 from perdure.activities.models.clients import PLACEHOLDER_KEY
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
@@ -130,7 +131,7 @@ def test_own_items_go_back_verbatim_and_foreign_ones_do_not() -> None:
         spoken,
         own,
         broken | {"arguments": "{}"},
-        {"type": "function_call", "name": "find_order", "call_id": "t1_s1_c3", "arguments": '{"id":"ü"}'},
+        {"type": "function_call", "name": "find_order", "call_id": made_id("t1.s1.c3"), "arguments": '{"id":"ü"}'},
         {
             "type": "function_call_output",
             "call_id": "call_1",
@@ -138,7 +139,7 @@ def test_own_items_go_back_verbatim_and_foreign_ones_do_not() -> None:
             '"retryable":false}',
         },
         {"type": "function_call_output", "call_id": "call_2", "output": "Error: bad"},
-        {"type": "function_call_output", "call_id": "t1_s1_c3", "output": '{"a":1}'},
+        {"type": "function_call_output", "call_id": made_id("t1.s1.c3"), "output": '{"a":1}'},
         {"role": "user", "content": [{"type": "input_text", "text": "and?"}]},
     ]
 
@@ -149,7 +150,12 @@ def test_a_server_that_repeats_its_call_ids() -> None:
         return message("assistant", ToolCall(call_id=f"t1.s{step}.c1", name="find_order", args={}, native=native))
 
     items = body(user("go"), same(1), same(2))["input"]
-    assert [item["call_id"] for item in items if "call_id" in item] == ["call_0", "call_0", "t1_s2_c1", "t1_s2_c1"]
+    assert [item["call_id"] for item in items if "call_id" in item] == [
+        "call_0",
+        "call_0",
+        made_id("t1.s2.c1"),
+        made_id("t1.s2.c1"),
+    ]
 
 
 def test_reasoning_goes_back_only_with_what_it_led_to() -> None:

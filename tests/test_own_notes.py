@@ -2,7 +2,7 @@
 
 import pytest
 
-from perdure.activities.models.provider_turns import UserTurn, text_of, turns
+from perdure.activities.models.provider_turns import Asked, UserTurn, text_of, turns
 from perdure.workflows.vocabulary.parts import Data, Message, Text, as_foreign
 from tests.support.core import AT
 
@@ -10,7 +10,7 @@ NOTE = {"timer_id": "t1.s1.c1.timer", "due": "2026-03-01", "note": "Look"}
 
 
 def told(message: Message) -> str:
-    (turn,) = turns((message,), "x")
+    (turn,) = turns((message,), Asked("x", ""))
     assert isinstance(turn, UserTurn)
     (part,) = turn.content
     return text_of(part)

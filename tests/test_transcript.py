@@ -23,8 +23,22 @@ from perdure.temporal.app.fakes.responses import encrypted
 from perdure.temporal.app.fakes.rules import anthropic_complaint, chat_complaint, responses_complaint
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.parts import (
+    Message,
+    Native,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
 
+TOOLS = tuple(
+    ToolSpec(name=name, description="Looks.", input={"type": "object", "properties": {}})
+    for name in ("look", "read", "f")
+)
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 CLAUDE = ModelDefinition(use="anthropic/claude-sonnet-5-5")
 CHAT = ModelDefinition(use="openai-chat/gpt-6-sol")
@@ -60,7 +74,7 @@ async def test_a_conversation_moves_between_providers(fake: FakeProvider, order:
     history: tuple[Message, ...] = (message("user", Text(text="go")),)
     for number, letter in enumerate(order):
         wire, model, url = wires[letter]
-        prompt = Prompt(model=model.model_copy(update={"base_url": url}), system="")
+        prompt = Prompt(model=model.model_copy(update={"base_url": url}), system="", tools=TOOLS)
         request = wire.request(prompt, history)
         (answer,) = [i async for i in wire.stream(request, prompt, f"t1.s{number}") if isinstance(i, Answer)]
         calls = [part for part in answer.parts if isinstance(part, ToolCall)]
@@ -147,9 +161,9 @@ messages = st.lists(
 def test_whatever_the_transcript_no_provider_has_a_complaint(history: list[Message]) -> None:
     whole = (*history, message("user", Text(text="and now?")))
     for wire, model, complaint in WIRES:
-        body = wire.request(Prompt(model=model, system=""), whole)
+        body = wire.request(Prompt(model=model, system="", tools=TOOLS), whole)
         assert complaint(body) is None
-        assert body == wire.request(Prompt(model=model, system=""), whole)
+        assert body == wire.request(Prompt(model=model, system="", tools=TOOLS), whole)
 
 
 @pytest.mark.parametrize("written", ["", " ", "{", "[1]", "1", "null", '{"a": NaN}', '{"a": "\\ud800"}', "{" * 100_000])
@@ -173,13 +187,15 @@ def test_of_a_long_result_the_model_sees_head_and_tail(wire: Any, model: ModelDe
     long = "first " + "x" * 100_000 + " last"
     result = ToolResult(call_id=call.call_id, name="read", output=long)
     said = (message("user", Text(text="read")), message("assistant", call), message("tool", result))
-    body = wire.request(Prompt(model=model, system="", tool_output_tokens=400), said)
+    body = wire.request(Prompt(model=model, system="", tools=TOOLS, tool_output_tokens=400), said)
     sent = json.dumps(body)
     assert "first xxx" in sent
     assert "xxx last" in sent
     assert "characters left out" in sent
     assert len(sent) < 3_000
-    assert long in json.dumps(wire.request(Prompt(model=model, system="", tool_output_tokens=50_000), said))
+    assert long in json.dumps(
+        wire.request(Prompt(model=model, system="", tools=TOOLS, tool_output_tokens=50_000), said)
+    )
 
 
 @pytest.mark.parametrize(("wire", "model", "complaint"), WIRES)
@@ -189,7 +205,7 @@ def test_the_model_is_told_of_arguments_that_a_person_changed(
     call = ToolCall(call_id="t1.s1.c1", name="read", args={"page": 1})
     result = ToolResult(call_id=call.call_id, name="read", output="two", changed_args='{"page":2}')
     said = (message("user", Text(text="read")), message("assistant", call), message("tool", result))
-    body = wire.request(Prompt(model=model, system=""), said)
+    body = wire.request(Prompt(model=model, system="", tools=TOOLS), said)
     assert complaint(body) is None
     words = '[A person changed this call\'s arguments before it ran. It ran with: {\\"page\\":2}]\\ntwo'
     assert words in json.dumps(body)

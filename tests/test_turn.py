@@ -298,7 +298,7 @@ def test_configured_limits_go_above_those_of_the_definition() -> None:
 
 
 def test_what_is_reserved_covers_all_that_is_sent() -> None:
-    """A token has at least three bytes, in any language; folded parts count in full."""
+    """A token has at least three bytes, in any language; folded parts count in full. Each is reserved at the dearest rate."""
     price = Price(input=3_000_000, output=1_000_000)
     small = Story.new().loaded(agent(price=price)).turn("hi")
     wide = (
@@ -307,7 +307,7 @@ def test_what_is_reserved_covers_all_that_is_sent() -> None:
     one, other = reserve(small.state), reserve(wide.state)
     assert one is not None
     assert other is not None
-    assert other - one == pytest.approx(9000, abs=100)
+    assert other - one == pytest.approx(11_250, abs=100)
 
 
 def test_the_worst_case_is_all_output_tokens() -> None:

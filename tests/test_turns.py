@@ -117,7 +117,7 @@ def test_a_turn_is_put_together_from_its_events() -> None:
     for value in values:
         record.add(value)
 
-    usage = {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "reasoning_tokens": 0}
+    usage = {"input_tokens": 0, "cached_tokens": 0, "cache_write_tokens": 0, "output_tokens": 0, "reasoning_tokens": 0}
     assert record.turn == {"turn_id": "t1", "reason": "done", "usage": usage, "cost_usd": 0.5}
     assert [message["id"] for message in record.messages] == ["m1", "t1.s1", "t1.s1.c1"]
     assert record.messages[2] == {

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from typing_extensions import TypedDict
 
 from perdure.activities.models.argument_validation import validated
-from perdure.activities.models.provider_turns import AssistantTurn, Call, turns
+from perdure.activities.models.provider_turns import Asked, AssistantTurn, Call, turns
 from perdure.activities.tools.arguments import Arguments, BadArguments, read_arguments
 from perdure.activities.tools.docstrings import read_docstring
 from perdure.temporal.stores.blobs import LocalBlobs, fold_part, unfold
@@ -254,7 +254,7 @@ def test_the_model_is_shown_what_it_wrote() -> None:
     (call,) = validated((CALL,), (TOOL,), lambda spec: arguments(coerced))
     assert isinstance(call, ToolCall)
     assert (call.checked, call.args) == ("tool", {"dry_run": False, "amount": 1.0, "urgent": False})
-    said = turns((Message(id="m", role="assistant", parts=(call,), at=AT),), "x")[1]
+    said = turns((Message(id="m", role="assistant", parts=(call,), at=AT),), Asked("x", ""))[1]
     assert isinstance(said, AssistantTurn)
     (part,) = said.parts
     assert isinstance(part, Call)

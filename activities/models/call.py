@@ -155,6 +155,8 @@ class ModelCalls:
             lost=attempt.progress.lost,
             before=attempt.progress.before,
             stop_raw=answer.stop_raw if answer and not stopped else None,
+            adapted=answer.adapted if answer else (),
+            skipped=answer.skipped if answer else 0,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),
         )

@@ -15,14 +15,25 @@ from perdure.activities.models.conversation import Conversation
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.definitions.servers import server_of
 from perdure.temporal.telemetry.metrics import Metrics
-from perdure.workflows.vocabulary.parts import Timing
+from perdure.workflows.vocabulary.parts import Part, Reasoning, Text, Timing, ToolCall
 
 
 def encode_request(body: dict[str, JsonValue]) -> bytes:
     """The canonical bytes of a provider request, for its sha256."""
     # By the standard library, for arguments and results may hold integers that faster encoders refuse.
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def _signed(parts: tuple[Part, ...], server: str) -> tuple[Part, ...]:
+    """`parts` whose native blocks name the server that made them."""
+    return tuple(
+        part.model_copy(update={"native": part.native.model_copy(update={"server": server})})
+        if isinstance(part, Text | Reasoning | ToolCall) and part.native is not None
+        else part
+        for part in parts
+    )
 
 
 class Attempt:
@@ -74,7 +85,7 @@ class Attempt:
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
-                        self.answer = replace(item, parts=parts)
+                        self.answer = replace(item, parts=_signed(parts, server_of(self.conversation.prompt.model)))
 
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)

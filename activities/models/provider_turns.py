@@ -1,29 +1,34 @@
 """A transcript as a provider takes it: turns that alternate, and every tool call with exactly one result. Pure.
 
-Rule 1: a part's native block is used only if its `api` is the wire's own. Reasoning of other APIs is dropped.
+Rule 1: a part's native block is used only by the server that made it. Reasoning of other servers is dropped.
 Rule 2: of an answer that was stopped, only the text goes back. Its reasoning has no signature, and its calls have no results.
 Rule 3: a user turn begins with its tool results, in the order of the calls. A call without a result gets one that says so. A
 result without a call is dropped.
 Rule 4: no text is blank, and no turn is empty.
+Rule 5: a call goes by the id that its server gave it, if that server is asked again, and by one that every server takes if
+not. Where a request offers no tools, and the server then refuses calls of before, calls and results are told as text.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final, Literal, TypeVar, assert_never
 
 import pydantic_core
 from pydantic import JsonValue
 
 from perdure.activities.encoding.compact_json import compact
+from perdure.activities.models.call_ids import made_id
 from perdure.temporal.schemas.nesting import too_deep
 from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS
+from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
 from perdure.workflows.vocabulary.errors import TOOL_STOPPED
 from perdure.workflows.vocabulary.parts import (
     Data,
     File,
     Message,
+    Native,
     Part,
     Reasoning,
     Text,
@@ -33,8 +38,26 @@ from perdure.workflows.vocabulary.parts import (
     preview,
 )
 
-#: What every provider accepts as the id of a call.
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: What a server's own id of a call may be made of.
+_ID: Final = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The server that is about to be asked, and what bears on the form of the turns that it is shown."""
+
+    #: Of `Native`: the wire, and the server's name.
+    api: str
+    server: str
+    dialect: Dialect = PLAIN
+    #: The request offers tools.
+    tools: bool = True
+    #: Of a tool result that is longer than about so many tokens, the head and the tail are shown.
+    result_tokens: int = TOOL_OUTPUT_TOKENS
+
+    def made(self, native: Native | None) -> bool:
+        """Whether this server made the part that `native` belongs to."""
+        return native is not None and native.api == self.api and native.server in ("", self.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +68,21 @@ class Call:
     part: ToolCall
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, document or sound, in the form in which the server that is asked takes it."""
+
+    kind: Literal["image", "document", "audio"]
+    media_type: str
+    name: str
+    #: Base64. None: the server fetches it from `url`.
+    data: str | None = field(default=None, repr=False)
+    url: str | None = None
+
+
 #: What a person, or a tool, says to the model. A wire sends each part in the best form that its API has; `text_of` gives the
 #: form that every API has.
-Content = Text | File | Data
+Content = Text | File | Data | Media
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +102,16 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class AssistantTurn:
-    #: Reasoning has a native block of the wire's own API.
+    #: The server that is asked made the reasoning.
     parts: tuple[Text | Reasoning | Call, ...]
 
 
 Turn = UserTurn | AssistantTurn
 
 
-def turns(messages: Iterable[Message], api: str, result_tokens: int = TOOL_OUTPUT_TOKENS) -> tuple[Turn, ...]:
-    """What the provider behind `api` is shown of `messages`, beginning with a user turn.
-
-    Of a tool result longer than about `result_tokens`, it is shown the head and the tail."""
-    building = _Building(api, result_tokens)
+def turns(messages: Iterable[Message], asked: Asked) -> tuple[Turn, ...]:
+    """What the server that is asked is shown of `messages`, beginning with a user turn."""
+    building = _Building(asked)
     for message in messages:
         if message.role == "assistant":
             building.assistant(message)
@@ -95,6 +128,8 @@ def text_of(part: Content) -> str:
             return part.text
         case File():
             return f"[file {part.name} ({part.media_type}): {part.uri}]"
+        case Media():
+            return f"[{part.kind} {part.name} ({part.media_type})]"
         case Data():
             return f"{part.name}: {part.value if isinstance(part.value, str) else compact(part.value)}"
         case _:
@@ -121,13 +156,17 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
+_Part = TypeVar("_Part", Text, ToolCall)
+
+
 @dataclass(slots=True)
 class _Building:
-    api: str
-    result_tokens: int
+    asked: Asked
     turns: list[Turn] = field(default_factory=list)
-    #: Our call id → the provider's, for the calls of the last assistant turn.
+    #: Our call id → the server's, for the calls of the last assistant turn.
     open_calls: dict[str, str] = field(default_factory=dict)
+    #: By our id, the names of calls that are told as text.
+    told_calls: dict[str, str] = field(default_factory=dict)
     used_ids: set[str] = field(default_factory=set)
     results: dict[str, ToolResult] = field(default_factory=dict)
     content: list[Content] = field(default_factory=list)
@@ -139,6 +178,10 @@ class _Building:
             if isinstance(part, ToolResult):
                 if part.call_id in self.open_calls:
                     self.results.setdefault(part.call_id, part)
+                elif part.call_id in self.told_calls:
+                    name = self.told_calls.pop(part.call_id)
+                    shown = self._result("", part)
+                    self.content.append(Text(text=f"[Result of the tool {name}: {as_text(shown.content)}]"))
             else:
                 self.content += _content(message, part)
 
@@ -149,6 +192,8 @@ class _Building:
         self.close_user()
         calls = [part for part in parts if isinstance(part, Call)]
         self.open_calls = {call.part.call_id: call.id for call in calls}
+        if not self._takes_calls:
+            self.told_calls = {part.call_id: part.name for part in message.parts if isinstance(part, ToolCall)}
         last = self.turns[-1] if self.turns else None
         if last is None:
             self.turns.append(UserTurn((), (Text(text="(the conversation begins)"),)))
@@ -161,23 +206,35 @@ class _Building:
         for part in message.parts:
             match part:
                 case Text() if part.text.strip():
+                    yield self._own(part)
+                case Reasoning() if not message.stopped and self.asked.made(part.native):
                     yield part
-                case Reasoning() if not message.stopped and part.native and part.native.api == self.api:
-                    yield part
+                case ToolCall() if not message.stopped and self._takes_calls:
+                    yield Call(self._server_id(part), self._own(part.as_written()))
                 case ToolCall() if not message.stopped:
-                    yield Call(self._provider_id(part), part.as_written())
+                    yield Text(text=f"[Called the tool {part.name} with {compact(part.as_written().args)}]")
                 case _:
                     pass
 
-    def _provider_id(self, call: ToolCall) -> str:
-        """The provider's own id if it made the call; ours if it did not, or if it repeats its ids."""
-        block = call.native.block if call.native and call.native.api == self.api else {}
+    @property
+    def _takes_calls(self) -> bool:
+        return self.asked.tools or self.asked.dialect.calls_without_tools
+
+    def _own(self, part: _Part) -> _Part:
+        """`part` without a native block that another server made."""
+        if part.native is None or self.asked.made(part.native):
+            return part
+        return part.model_copy(update={"native": None})
+
+    def _server_id(self, call: ToolCall) -> str:
+        """The server's own id if it made the call; ours if it did not, or if it repeats its ids."""
+        block = call.native.block if call.native and self.asked.made(call.native) else {}
         # OpenAI Responses distinguishes the id of the call from that of the item which holds it.
         own = block.get("call_id", block.get("id"))
         if isinstance(own, str) and _ID.fullmatch(own) and own not in self.used_ids:
             chosen = own
         else:
-            chosen = re.sub(r"[^A-Za-z0-9_-]", "_", call.call_id)
+            chosen = made_id(call.call_id, self.used_ids)
         self.used_ids.add(chosen)
         return chosen
 
@@ -190,6 +247,7 @@ class _Building:
         if results or content:
             self.turns.append(UserTurn(results, content))
         self.open_calls, self.results, self.content, self.has_user = {}, {}, [], False
+        self.told_calls = {}
 
     def _result(self, wire_id: str, result: ToolResult | None) -> Result:
         if result is None:
@@ -197,7 +255,7 @@ class _Building:
             return Result(wire_id, (Text(text=compact(missing.model_dump())),), is_error=True)
         output = result.output
         text = output if isinstance(output, str) else compact(output)
-        shown = preview(text, self.result_tokens * BYTES_PER_TOKEN // 2)
+        shown = preview(text, self.asked.result_tokens * BYTES_PER_TOKEN // 2)
         if result.changed_args is not None:
             # Otherwise the model takes the result for that of the call which it wrote.
             shown = (

@@ -44,6 +44,10 @@ class Answer:
     stop: StopReason
     #: The provider's own word for an end that `stop` has no name for.
     stop_raw: str | None = None
+    #: What of the request was left out or renamed because the server refused it, in words for people.
+    adapted: tuple[str, ...] = ()
+    #: Pieces of the stream whose shape the decoder does not know, and which it passed over.
+    skipped: int = 0
 
 
 class Wire(Protocol):

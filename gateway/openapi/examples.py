@@ -5,7 +5,13 @@ Tests hold each of them against its schema.
 
 from typing import Any, Final
 
-_USAGE: Final = {"input_tokens": 812, "cached_tokens": 640, "output_tokens": 58, "reasoning_tokens": 0}
+_USAGE: Final = {
+    "input_tokens": 812,
+    "cached_tokens": 640,
+    "cache_write_tokens": 0,
+    "output_tokens": 58,
+    "reasoning_tokens": 0,
+}
 _AT: Final = "2026-03-12T09:30:00Z"
 _REFUND: Final = {"order_id": "A-1001", "amount": 150}
 _OLD: Final = "3f1c" * 16

@@ -29,6 +29,8 @@ def price_of(model: ModelDefinition) -> Price | None:
 
 def context_window(model: ModelDefinition) -> int | None:
     """Tokens that the model can read at once; None when nobody knows."""
+    if model.context_window is not None:
+        return model.context_window
     listed = _listed(model)
     return None if listed is None else listed.model.context_window
 
@@ -65,23 +67,26 @@ def _listed(model: ModelDefinition) -> PriceCalculation | None:
 
 
 def _as_price(listed: ModelPrice) -> Price | None:
-    rates: tuple[_Rate, _Rate, _Rate] = (listed.input_mtok, listed.output_mtok, listed.cache_read_mtok)
+    rates = (listed.input_mtok, listed.output_mtok, listed.cache_read_mtok, listed.cache_write_mtok)
     starts = sorted({tier.start for rate in rates if isinstance(rate, TieredPrices) for tier in rate.tiers})
     base = _rates_above(rates, 0)
     if base is None:
         return None
     tiers = [
-        LongInput(above=start, input=above[0], output=above[1], cached_input=above[2])
+        LongInput(above=start, input=above[0], output=above[1], cached_input=above[2], cache_write=above[3])
         for start in starts
         if (above := _rates_above(rates, start)) is not None
     ]
-    return Price(input=base[0], output=base[1], cached_input=base[2], long_input=tuple(tiers))
+    return Price(input=base[0], output=base[1], cached_input=base[2], cache_write=base[3], long_input=tuple(tiers))
 
 
-def _rates_above(rates: tuple[_Rate, _Rate, _Rate], start: int) -> tuple[float, float, float | None] | None:
-    """Input, output and cached input for a request longer than `start` tokens; None without a price for both ways."""
-    input_, output, cached = (_at(rate, start) for rate in rates)
-    return None if input_ is None or output is None else (input_, output, cached)
+def _rates_above(
+    rates: tuple[_Rate, _Rate, _Rate, _Rate], start: int
+) -> tuple[float, float, float | None, float | None] | None:
+    """Input, output, cached input and input that is written to a cache, for a request longer than `start` tokens; None
+    without a price for both ways."""
+    input_, output, cached, written = (_at(rate, start) for rate in rates)
+    return None if input_ is None or output is None else (input_, output, cached, written)
 
 
 def _at(rate: _Rate, start: int) -> float | None:

@@ -56,6 +56,8 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
             attempt=outcome.attempt,
             request_sha256=outcome.request_sha256,
             stop_raw=outcome.stop_raw,
+            adapted=outcome.adapted,
+            skipped=outcome.skipped,
         )
     partial = outcome.partial
     lost = partial.lost + (partial.streaming and partial.spent is None)

@@ -1,14 +1,20 @@
 """Models as a definition names them: which one, how it is called, and what it costs."""
 
+import operator
 import re
-from typing import Final, Literal, Self
+from typing import Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
+
+
+def _says_nothing(params: object) -> bool:
+    return params == ModelParams()
 
 
 class Rates(Frozen):
@@ -20,6 +26,12 @@ class Rates(Frozen):
         default=None,
         ge=0,
         description="Dollars a million input tokens that the provider reads from its cache; without it, the price of input.",
+    )
+    cache_write: float | None = Field(
+        default=None,
+        ge=0,
+        description="Dollars a million input tokens that the provider writes to its cache; without it, 1.25 times the price "
+        "of input.",
     )
 
 
@@ -37,6 +49,21 @@ class Price(Rates):
     )
 
 
+class ModelParams(Frozen):
+    """Parameters of a model's API, under the names that most vendors share. Those that are absent are not sent."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Randomness of the answer.")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="The share of likely tokens to choose from.")
+    seed: int | None = Field(
+        default=None, description="The same seed makes answers more alike, where a server knows it."
+    )
+    stop: tuple[str, ...] = Field(default=(), max_length=16, description="Texts that end the answer where they occur.")
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Whether one answer may hold several tool calls. Without it, the server's default."
+    )
+    service_tier: str | None = Field(default=None, min_length=1, description="The vendor's name of a tier of service.")
+
+
 class ModelDefinition(Frozen):
     """A model that the agent can use, and how it is called."""
 
@@ -50,9 +77,7 @@ class ModelDefinition(Frozen):
         le=200_000,
         description="The most tokens that one answer may have, reasoning included. Default: 4096.",
     )
-    thinking: Literal["off", "low", "medium", "high"] = Field(
-        default="off", description="How much the model reasons before it answers. Default: off."
-    )
+    thinking: Thinking = Field(default="off", description="How much the model reasons before it answers. Default: off.")
     base_url: str | None = Field(
         default=None,
         description="The address of another server that speaks the provider's protocol, as in `http://localhost:11434/v1`. "
@@ -63,6 +88,31 @@ class ModelDefinition(Frozen):
         exclude_if=absent,
         description="The variable that holds the key for `base_url`, written as `${NAME}` and listed in `secrets`; never the "
         "key itself. Without it, only the vendor's own servers are given the vendor's key.",
+    )
+    headers: dict[str, str] = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="Headers to send with each request. `${NAME}` stands for a variable of the environment.",
+    )
+    query: dict[str, str] = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="Query parameters of the address, as in `api-version: 2026-01-01`. `${NAME}` stands for a variable of "
+        "the environment.",
+    )
+    params: ModelParams = Field(
+        default=ModelParams(), exclude_if=_says_nothing, description="Parameters of the model's API."
+    )
+    extra: dict[str, JsonValue] = Field(
+        default={},
+        exclude_if=operator.not_,
+        description="Further members of the request's body, merged into it as they stand.",
+    )
+    context_window: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=absent,
+        description="Tokens that the model can read at once. Without it, the price list says.",
     )
     price: Price | None = Field(
         default=None, description="What the model costs. Without it, the price list says; a cap on cost needs a price."

@@ -95,6 +95,10 @@ class StepOutput(Frozen):
     stop_raw: str | None = Field(default=None, exclude_if=absent)
     #: Of the tool specs that this worker has for the agent.
     tools_digest: str = ""
+    #: What of the request was left out or renamed because its server refused it, in words.
+    adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Pieces of the answer whose shape was not known, and which were passed over.
+    skipped: int = Field(default=0, exclude_if=operator.not_)
 
 
 class CallOptions(Frozen):

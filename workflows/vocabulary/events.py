@@ -4,6 +4,7 @@ An event is never taken back. `seq` starts at 1 and has no gaps, also across con
 comes only in `step.finished`, a tool result only in `tool.finished`.
 """
 
+import operator
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -107,6 +108,10 @@ class StepFinished(EventBase):
     request_sha256: str | None
     #: The provider's own word for an end that `stop` has no name for.
     stop_raw: str | None = Field(default=None, exclude_if=absent)
+    #: What of the request was left out or renamed because its server refused it, in words.
+    adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Pieces of the answer whose shape was not known, and which were passed over.
+    skipped: int = Field(default=0, exclude_if=operator.not_)
 
 
 class ToolStarted(EventBase):

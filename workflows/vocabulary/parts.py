@@ -51,10 +51,13 @@ class BlobRef(Frozen):
 
 
 class Native(Frozen):
-    """A provider's own form of a part, replayed verbatim to the same `api` and dropped for any other."""
+    """A server's own form of a part, which goes back verbatim to that server, and to no other."""
 
-    #: The wire that made it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
+    #: The wire that read it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
     api: str
+    #: The server that made it, as `perdure.temporal.definitions.servers.server_of` names servers. Empty: a part of before
+    #: servers were told apart, or one that no model made.
+    server: str = Field(default="", exclude_if=operator.not_)
     block: dict[str, JsonValue]
 
 
@@ -189,19 +192,26 @@ class Message(Frozen):
 
 
 class Usage(Frozen):
-    """Tokens. `input_tokens` is the total, cached ones included; `output_tokens` includes reasoning."""
+    """Tokens. `input_tokens` is the total, cached and written ones included; `output_tokens` includes reasoning."""
 
     input_tokens: int = 0
+    #: Read from the provider's cache.
     cached_tokens: int = 0
+    #: Written to the provider's cache, which some providers charge at a rate of its own.
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    #: At least one number is an estimate, because the server reported none.
+    estimated: bool = Field(default=False, exclude_if=operator.not_)
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            estimated=self.estimated or other.estimated,
         )
 
 

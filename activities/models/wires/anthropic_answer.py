@@ -140,6 +140,7 @@ class ArrivingAnswer:
         return Usage(
             input_tokens=count("input", 0) + count("written", 0) + count("read", 0),
             cached_tokens=count("read", 0),
+            cache_write_tokens=count("written", 0),
             output_tokens=count("output", 0),
             reasoning_tokens=count("thinking", 0),
         )

@@ -24,16 +24,26 @@ from perdure.activities.models.clients import (
 )
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed, Source
-from perdure.activities.models.provider_turns import AssistantTurn, Call, Turn, UserTurn, as_text, text_of, turns
+from perdure.activities.models.provider_turns import (
+    Asked,
+    AssistantTurn,
+    Call,
+    Turn,
+    UserTurn,
+    as_text,
+    text_of,
+    turns,
+)
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_errors import neutral
+from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
+from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
-from perdure.workflows.definition.providers.dialect import PLAIN
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Reasoning, Text
@@ -85,11 +95,13 @@ class AnthropicMessages:
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
+        dialect = dialect_of(self._provider, model, self._environment)
+        asked = Asked(API, server_of(model, self._environment), dialect, bool(prompt.tools), prompt.tool_output_tokens)
         body: dict[str, JsonValue] = {"model": model.model_name, "max_tokens": model.max_output_tokens, "stream": True}
         if prompt.system.strip():
             body["system"] = prompt.system
         if prompt.tools:
-            fitted = fit_all(prompt.tools, self._provider.dialect if self._is_own(model) else PLAIN)
+            fitted = fit_all(prompt.tools, dialect)
             body["tools"] = [
                 {
                     "name": tool.name,
@@ -103,7 +115,7 @@ class AnthropicMessages:
             body["thinking"] = {"type": "adaptive", "display": "summarized"}
             body["output_config"] = {"effort": model.thinking}
         body["cache_control"] = {"type": "ephemeral"}
-        body["messages"] = [_turn(turn) for turn in turns(prompt.around(messages), API, prompt.tool_output_tokens)]
+        body["messages"] = [_turn(turn) for turn in turns(prompt.around(messages), asked)]
         return body
 
     def _is_own(self, model: ModelDefinition) -> bool:
@@ -193,7 +205,7 @@ def _block(part: Text | Reasoning | Call) -> JsonValue:
             block = part.native.block if part.native else {}
             return block if block.get("signature") or block.get("type") == "redacted_thinking" else None
         case Call():
-            own = part.part.native.block if part.part.native and part.part.native.api == API else {}
+            own = part.part.native.block if part.part.native else {}
             rebuilt: dict[str, JsonValue] = {"type": "tool_use", "id": part.id, "name": part.part.name}
             return own | rebuilt | {"input": part.part.args}
 

@@ -47,7 +47,8 @@ class OpenAIChat:
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
-        dialect = self._clients.dialect(model.base_url)
+        asked = self._clients.asked(API, prompt)
+        dialect = asked.dialect
         body: dict[str, JsonValue] = {
             "model": model.model_name,
             dialect.output_limit: model.max_output_tokens,
@@ -73,7 +74,7 @@ class OpenAIChat:
         history: list[JsonValue] = []
         if prompt.system.strip():
             history.append({"role": "system", "content": prompt.system})
-        for turn in turns(prompt.around(messages), API, prompt.tool_output_tokens):
+        for turn in turns(prompt.around(messages), asked):
             history += _messages(turn)
         body["messages"] = history
         return body
@@ -137,7 +138,7 @@ def _messages(turn: Turn) -> list[JsonValue]:
 
 def _call(call: Call) -> JsonValue:
     native = call.part.native
-    if native and native.api == API and call.part.args_raw is None:
+    if native and call.part.args_raw is None:
         return native.block | {"id": call.id}
     # Servers parse the arguments again, so what was not JSON cannot be sent.
     return function_call(call.id, call.part.name, compact(call.part.args))

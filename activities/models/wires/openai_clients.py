@@ -11,11 +11,14 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, SdkHeaders, Server, http_options
 from perdure.activities.models.failures import Source
+from perdure.activities.models.provider_turns import Asked
+from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider, key_in, named_address, wants_key
 from perdure.temporal.definitions.references import MissingVariable
+from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
 from perdure.workflows.definition.providers.info import ProviderInfo
+from perdure.workflows.protocol.steps import Prompt
 
 _HEADERS: Final = SdkHeaders(
     frozenset(("authorization", "openai-organization", "openai-project")), custom="OPENAI_CUSTOM_HEADERS"
@@ -58,10 +61,15 @@ class OpenAIClients:
         """The client for a definition's model. Raises `MissingVariable`."""
         return self._clients.at(Server.of(model, self._provider, self._environment))
 
-    def dialect(self, base_url: str | None) -> Dialect:
-        """What is known of the server that serves a model with this `base_url`."""
-        own = asks_provider(self._endpoint, base_url, self._environment)
-        return self._provider.dialect if own else PLAIN
+    def asked(self, api: str, prompt: Prompt) -> Asked:
+        """The server that a request for `prompt` goes to."""
+        return Asked(
+            api,
+            server_of(prompt.model, self._environment),
+            dialect_of(self._provider, prompt.model, self._environment),
+            bool(prompt.tools),
+            prompt.tool_output_tokens,
+        )
 
     def source(self, base_url: str | None) -> Source:
         """What failures of a model with this `base_url` call the server."""

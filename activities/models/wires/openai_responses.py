@@ -51,6 +51,7 @@ class OpenAIResponses:
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
+        asked = self._clients.asked(API, prompt)
         body: dict[str, JsonValue] = {
             "model": model.model_name,
             "max_output_tokens": model.max_output_tokens,
@@ -61,7 +62,7 @@ class OpenAIResponses:
         if prompt.system.strip():
             body["instructions"] = prompt.system
         if prompt.tools:
-            fitted = fit_all(prompt.tools, self._clients.dialect(model.base_url))
+            fitted = fit_all(prompt.tools, asked.dialect)
             body["tools"] = [
                 {
                     "type": "function",
@@ -75,7 +76,7 @@ class OpenAIResponses:
             ]
         if model.thinking != "off":
             body["reasoning"] = {"effort": model.thinking, "summary": "auto"}
-        shown = turns(prompt.around(messages), API, prompt.tool_output_tokens)
+        shown = turns(prompt.around(messages), asked)
         body["input"] = [item for turn in shown for item in _items(turn)]
         return body
 
@@ -154,7 +155,7 @@ def _item(part: Text | Reasoning | Call, following: tuple[Text | Reasoning | Cal
 
 def _own(part: Text | Reasoning | Call) -> dict[str, JsonValue]:
     native = part.part.native if isinstance(part, Call) else part.native
-    return native.block if native and native.api == API else {}
+    return native.block if native else {}
 
 
 def _without_reasoning(request: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ import { turnOf } from './ids.js';
 import { stillOpen } from './sub_views.js';
 import { answeredTool, askedTools, askingTool, finishedTool, startedTool } from './tool_calls.js';
 
-const NO_USAGE = { input_tokens: 0, cached_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
+const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
 /**
  * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:

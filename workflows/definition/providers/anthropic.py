@@ -29,6 +29,10 @@ ANTHROPIC: Final = ProviderInfo(
             enum_values=250,
             min_items=(0, 1),
             formats=FORMATS | {"uri"},
-        )
+        ),
+        caching="request",
+        # "Requests which include `tool_use` or `tool_result` blocks must define tools."
+        calls_without_tools=False,
     ),
+    elsewhere=Dialect(caching="request", calls_without_tools=False),
 )

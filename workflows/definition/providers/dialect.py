@@ -1,7 +1,11 @@
 """How providers differ where they speak the same kind of API: strict tools, their limits, and names of fields."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+#: How much a model reasons before it answers.
+Thinking = Literal["off", "low", "medium", "high", "max"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,51 @@ class StrictTools:
     formats: frozenset[str] = frozenset()
 
 
+#: How a thinking level goes into a request.
+#: `none`: not at all. `effort`: a level by its name, in the field that the API has for it (`reasoning_effort` in Chat
+#: Completions, `reasoning.effort` in Responses, `output_config.effort` beside adaptive thinking in Messages).
+#: `budget`: a number of tokens (`thinking.budget_tokens` in Messages, `thinkingConfig.thinkingBudget` at Gemini).
+#: `level`: `thinkingConfig.thinkingLevel` at Gemini. `switch`: only on or off (`thinking: {type}`).
+#: `enable`: `enable_thinking`. `template`: `chat_template_kwargs.enable_thinking`. `think`: Ollama's `think`.
+#: `reasoning`: OpenRouter's `reasoning` object.
+ThinkingForm = Literal["none", "effort", "budget", "level", "switch", "enable", "template", "think", "reasoning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingDialect:
+    form: ThinkingForm = "effort"
+    #: The vendor's word, or number of tokens, for each level. A level that is missing goes by its own name.
+    levels: Mapping[Thinking, str | int] = field(default_factory=dict)
+    #: What is sent for `off`. None: nothing, because the model does not think unless it is asked to.
+    off: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesDialect:
+    """Media that a model takes, and their limits. Texts are not listed: every model takes them as text."""
+
+    #: Media types, such as `image/png`.
+    images: frozenset[str] = frozenset()
+    documents: frozenset[str] = frozenset()
+    audio: frozenset[str] = frozenset()
+    #: Of one image: bytes before base64, and pixels of its longer edge.
+    image_bytes: int = 5_000_000
+    image_edge: int = 2000
+    #: Of one document or sound.
+    document_bytes: int = 20_000_000
+    #: Of one request.
+    most_images: int = 20
+    #: The vendor fetches `https:` addresses of images itself.
+    fetches_urls: bool = False
+    #: The result of a tool may hold images. Elsewhere they follow in a user turn.
+    in_results: bool = False
+
+
+#: How prompt caching is asked for. `automatic`: the server caches by itself. `request`: one mark for the whole request
+#: (`cache_control` at the top level of Messages). `blocks`: marks on blocks.
+Caching = Literal["automatic", "request", "blocks"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     #: None: strict mode is not used.
@@ -37,6 +86,22 @@ class Dialect:
     array_items: bool = False
     #: The field of a Chat Completions request that limits the tokens of an answer.
     output_limit: str = "max_tokens"
+    thinking: ThinkingDialect = ThinkingDialect()
+    #: The role of the instructions in Chat Completions. `user`: the model knows no other.
+    system_role: Literal["system", "developer", "user"] = "system"
+    #: `stream_options: {include_usage: true}` is understood.
+    stream_usage: bool = True
+    #: Tools that one request may offer. None: unknown, or unlimited.
+    most_tools: int | None = None
+    #: A request without tools may hold calls and results of before.
+    calls_without_tools: bool = True
+    #: Reasoning goes back to the server that gave it: with every message, only within a turn whose tool loop is open, or
+    #: never.
+    reasoning_back: Literal["always", "loop", "never"] = "always"
+    caching: Caching = "automatic"
+    #: The model can be kept to a JSON Schema for its whole answer.
+    structured_output: bool = False
+    files: FilesDialect = FilesDialect()
 
 
 #: For servers of which nothing is known beyond the API that they speak.

@@ -46,3 +46,5 @@ class ProviderInfo:
     trace_name: str
     #: How its API differs from others of its kind, and the limits that it sets. Holds at the provider's own address only.
     dialect: Dialect = PLAIN
+    #: What can be relied on at any other address, where proxies and other makers' servers speak the same API.
+    elsewhere: Dialect = PLAIN

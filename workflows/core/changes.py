@@ -58,6 +58,8 @@ class Configured:
 
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: Goes with the metadata.
+    timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
 

@@ -184,8 +184,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
         digest=note.digest or state.slot.digest,
         pinned=state.slot.pinned or note.digest is not None,
     )
-    metadata = state.metadata if note.metadata is None else note.metadata
-    return replace(state, slot=slot, metadata=metadata, limits=note.limits or state.limits)
+    if note.metadata is not None:
+        state = replace(state, metadata=note.metadata, timezone=note.timezone)
+    return replace(state, slot=slot, limits=note.limits or state.limits)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

@@ -95,7 +95,13 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
             draft.add(
-                Configured(model=command.model, metadata=command.metadata, digest=command.digest, limits=command.limits)
+                Configured(
+                    model=command.model,
+                    metadata=command.metadata,
+                    timezone=command.timezone,
+                    digest=command.digest,
+                    limits=command.limits,
+                )
             )
         case Close():
             draft.add(CloseRequested(reason=command.reason))

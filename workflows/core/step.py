@@ -6,6 +6,7 @@ from datetime import datetime
 from perdure.workflows.core.actions import CallModel
 from perdure.workflows.core.budget import sent
 from perdure.workflows.core.changes import Stamp
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
@@ -37,6 +38,8 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         reserved_usd=action.reserved_usd,
         sent=sent(state),
         nudge=action.nudge,
+        turn_at=turn_start(state, in_turn(state).turn_id),
+        timezone=state.timezone,
     )
 
 

@@ -39,6 +39,8 @@ class Configure(Frozen):
     id: Id
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: The time zone that the metadata names; counts where metadata is given.
+    timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
     limits: Limits | None = None
@@ -102,6 +104,8 @@ class NewSession(Frozen):
     inputs: dict[str, JsonValue] = {}
     user: str | None = None
     metadata: dict[str, JsonValue] = {}
+    #: IANA name; None: UTC.
+    timezone: str | None = Field(default=None, exclude_if=absent)
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None

@@ -129,6 +129,8 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         digest=digest,
         inputs=work.opened.inputs,
         user=state.new.user,
+        metadata=state.metadata,
+        timezone=state.timezone,
         message=message,
         parent=parent,
         continue_as_new_after=state.new.continue_as_new_after,

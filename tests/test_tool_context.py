@@ -98,7 +98,11 @@ async def test_a_model_cannot_say_it(talk: Talk) -> None:
 
 
 async def test_a_sub_agent_acts_for_the_same_user(talk: Talk) -> None:
-    talk.stage.plays = [Play("", [("below", {"message": "ask"})]), Play("", [("whoami", {"greeting": "hi"})]), Play("ok")]
+    talk.stage.plays = [
+        Play("", [("below", {"message": "ask"})]),
+        Play("", [("whoami", {"greeting": "hi"})]),
+        Play("ok"),
+    ]
     await talk.send("go")
     await talk.until(ends)
     (told,) = results(await talk.child("t1.s1.c1").events()).values()

@@ -13,8 +13,6 @@ from perdure.activities.tools.arguments import Arguments, UnsupportedParameter, 
 from perdure.activities.tools.context_parameter import UnfitContext
 from perdure.activities.tools.docstrings import read_docstring
 
-pytestmark = pytest.mark.pure
-
 CONTEXT = ToolContext(tenant="acme", user="ada", session_id="s1", call_id="t1.s1.c1", metadata={"plan": "pro"})
 
 

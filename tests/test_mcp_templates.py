@@ -51,7 +51,6 @@ def header(text: str, context: ToolContext | None = ADA, **options: Any) -> str 
     return filled({"X": text}, VARIABLES, context, **{"header": True} | options).get("X")
 
 
-@pytest.mark.pure
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -77,7 +76,6 @@ def test_what_is_sent(text: str, value: str) -> None:
     assert header(text) == value
 
 
-@pytest.mark.pure
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -99,20 +97,17 @@ def test_what_cannot_be_sent_is_said_without_a_value(text: str, why: str) -> Non
     assert not any(value in str(refused.value) for value in ("X-Admin", "ada", "pro", "Łu"))
 
 
-@pytest.mark.pure
 def test_no_user_is_no_text() -> None:
     with pytest.raises(Unfilled, match="X: there is no 'id'"):
         header("{{ user.id }}", ToolContext())
     assert header("{{ user.id | default('anonymous') }}", ToolContext()) == "anonymous"
 
 
-@pytest.mark.pure
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(MissingVariable, match="UNSET"):
         header("{{ user.id }} ${UNSET}")
 
 
-@pytest.mark.pure
 def test_without_a_call_only_that_is_sent_which_needs_none() -> None:
     texts = {
         "A": "Bearer ${TOKEN}",
@@ -154,7 +149,6 @@ def problems(folder: Path, header: str = "ok", env: str = "ok", word: str = "x.p
     )
 
 
-@pytest.mark.pure
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -179,7 +173,6 @@ def test_a_template_is_checked_where_it_stands(tmp_path: Path, options: dict[str
         assert problem.startswith(start)
 
 
-@pytest.mark.pure
 def test_what_is_misread_is_warned_of(tmp_path: Path) -> None:
     _, warned = problems(tmp_path, header="{{ inputs.custmer }} {{ user.name }}")
     assert warned == [

@@ -76,6 +76,7 @@ class Creator:
             title = title_of(parts)
             session = caller.workflow_id(session_id)
             message = await new_message(self._blobs, session, parts, agent.digest, request.message.message_id)
+            message = message.model_copy(update={"traceparent": caller.traceparent})
         new = NewSession(
             tenant=caller.tenant,
             session_id=session_id,

@@ -61,9 +61,17 @@ class Sender:
         self._live = live
 
     async def send(
-        self, session: str, parts: tuple[Part, ...], message_id: str | None, known: KnownReceipt = lambda: None
+        self,
+        session: str,
+        parts: tuple[Part, ...],
+        message_id: str | None,
+        known: KnownReceipt = lambda: None,
+        *,
+        traceparent: str | None = None,
     ) -> Sent:
-        """`session` is a workflow id; without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany`
+        """`session` is a workflow id; without a `message_id` the message gets one; `traceparent` is the sender's span.
+
+        Raises `SessionClosed`, `TooMany`
         where no more messages may wait, `IdConflict` where the id is that of another message, and what
         `Backend.query` raises."""
         receipt = None if message_id else known()
@@ -80,6 +88,7 @@ class Sender:
             agent = None if receipt.pinned else self._definitions.current(receipt.agent)
             digest = agent.digest if agent is not None else None
             command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq)
+            command = command.model_copy(update={"traceparent": traceparent})
             position = await place.take()
             await self._backend.signal(session, command)
         self._live.poke(session)

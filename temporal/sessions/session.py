@@ -74,7 +74,8 @@ class Session:
         self, parts: tuple[Part, ...], message_id: str | None = None, *, known: KnownReceipt = lambda: None
     ) -> Sent:
         """Sends a message; returns once it is in the session's history. Raises as `Sender.send`."""
-        return await self._shared.sender.send(self.workflow_id, parts, message_id, known)
+        traceparent = self._caller.traceparent
+        return await self._shared.sender.send(self.workflow_id, parts, message_id, known, traceparent=traceparent)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""
@@ -99,7 +100,7 @@ class Session:
         check_answer(answer, question.model_copy(update={"args": args}), state)
         answer = await as_taken(answer, question, self._shared.edit_arguments)
         command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
-        await self._tell(command)
+        await self._tell(command.model_copy(update={"traceparent": self._caller.traceparent}))
         after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
         if after.answer_id != command.id:
             raise AlreadyAnswered

@@ -40,6 +40,8 @@ class Accepted:
     content_sha256: str
     cursor: int
     digest: str | None
+    #: The caller's span.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,13 @@ class StepEnding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerTraced:
+    """What the turn does is also of this caller's trace."""
+
+    traceparent: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -196,6 +205,7 @@ Note = (
     | HandoffAgreed
     | StepOpened
     | StepEnding
+    | CallerTraced
     | TurnBroken
 )
 Change = Event | Note

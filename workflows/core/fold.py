@@ -14,6 +14,7 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     AgentRenewed,
     CallChanged,
+    CallerTraced,
     Change,
     CloseRequested,
     CommandSeen,
@@ -94,6 +95,9 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case MessageRejected():
             return replace(state, inbox=state.inbox.without(event.message_id))
         case MessageAdded():
+            trace = state.inbox.traces.get(event.message.id)
+            if trace is not None and turn is not None:
+                state = with_turn(state, turn.traced(trace))
             inbox = state.inbox.without(event.message.id)
             return replace(state, inbox=inbox, transcript=state.transcript.said(event.message))
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
@@ -159,6 +163,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
             return opened_step(state, note.record)
+        case CallerTraced():
+            return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
             return with_turn(state, replace(in_turn(state), step_ending=True))
         case TurnBroken():
@@ -171,7 +177,8 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     slot = state.slot
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
-    inbox = state.inbox.with_message(note.message, Seen(content_sha256=note.content_sha256, cursor=note.cursor))
+    seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
+    inbox = state.inbox.with_message(note.message, seen, note.traceparent)
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))

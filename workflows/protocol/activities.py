@@ -41,6 +41,8 @@ ALLOWED_SPEC = "$perdure_spec"
 class LoadAgentInput(Frozen):
     name: str
     digest: str
+    #: The turn that needs it, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CallModelInput(Frozen):
@@ -167,6 +169,8 @@ class ToolsChangedInput(Frozen):
 
     digest: str
     mcp_digest: str
+    #: The turn that needs to know, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CurrentAgentInput(Frozen):

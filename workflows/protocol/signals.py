@@ -25,6 +25,8 @@ class SendMessage(Frozen):
     cursor: int
     #: The definition that the gateway knows; if it differs from the session's, it is loaded before the next turn.
     digest: str | None = None
+    #: The caller's span, as W3C Trace Context writes it.
+    traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
 class Stop(Frozen):
@@ -69,6 +71,8 @@ class Answer(Frozen):
     result: JsonValue = None
     blob: BlobRef | None = None
     by: Answerer | None = None
+    #: The caller's span, as W3C Trace Context writes it.
+    traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
 class CancelTimer(Frozen):

@@ -163,7 +163,8 @@ def store_answer(call: Call, work: PutAway) -> StoreAnswer:
 
 
 def adopt_agent(state: SessionState, call: Call) -> AdoptAgent:
-    request = LoadAgentInput(name=call.name, digest=_digest(state, call.name) or "")
+    digest = _digest(state, call.name) or ""
+    request = LoadAgentInput(name=call.name, digest=digest, turn_id=state.turn_id)
     return AdoptAgent(call.call_id, request)
 
 

@@ -144,7 +144,7 @@ class Tracing(Interceptor):
         """Call inside a step's span, with the request that is about to go to the model."""
         if self._content:
             span = trace.get_current_span()
-            span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
+            span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt))
             span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
 
     def blocked(self, blocked: Blocked) -> None:

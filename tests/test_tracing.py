@@ -271,8 +271,8 @@ async def test_an_mcp_tool_has_its_name_and_its_listing_belongs_to_the_turn(
     assert tool.attributes["gen_ai.tool.call.id"] == "t1.s1.c1"
     # The SDK of MCP makes a span for each request.
     within = dict(shape(spans))
-    assert within["tools/call add"] == "execute_tool shop_add"
-    assert within["tools/list"] == "invoke_agent served"
+    assert within["MCP send tools/call add"] == "execute_tool shop_add"
+    assert within["MCP send tools/list"] == "invoke_agent served"
     roots = {span.name for span in collector.spans if not span.parent}
     assert all(name.startswith("invoke_agent ") for name in roots)
 

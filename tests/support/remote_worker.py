@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ Args = dict[str, Any]
 @activity.defn
 async def find_stock(args: Args) -> Args:
     return {"product": args["product"], "pieces": 7}
+
+
+@activity.defn
+async def whose_stock(args: Args, context: Args) -> Args:
+    """Returns on whose behalf it is called."""
+    return context
 
 
 @activity.defn
@@ -84,7 +91,8 @@ async def report_stock(args: Args) -> str:
 
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock, report_stock]
+    asked = [whose_stock, find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock]
+    tools: list[Callable[..., Any]] = [*asked, move_stock, count_stock, report_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

@@ -26,6 +26,7 @@ DIALECT: Final = Dialect(
     array_items=True,
     # Its newer models refuse `max_tokens`, the only name that compatible servers know.
     output_limit="max_completion_tokens",
+    null_content=True,
 )
 OPENAI: Final = ProviderInfo(
     name="openai",

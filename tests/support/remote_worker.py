@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -91,8 +90,8 @@ async def report_stock(args: Args) -> str:
 
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    asked = [whose_stock, find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock]
-    tools: list[Callable[..., Any]] = [*asked, move_stock, count_stock, report_stock]
+    tools: list[Any] = [whose_stock, find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock]
+    tools += [move_stock, count_stock, report_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

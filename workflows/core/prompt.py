@@ -81,7 +81,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     definition = agent.definition
     date = _date(agent, record)
     return Prompt(
-        model=definition.models[record.role],
+        model=definition.route(record.role)[record.hop].model,
         system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), date))),
         date=date,
         examples=tuple(_example(state, agent)),

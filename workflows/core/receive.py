@@ -82,6 +82,7 @@ def _accept(draft: Draft, command: SendMessage) -> None:
             cursor=command.cursor,
             digest=command.digest,
             traceparent=command.traceparent,
+            role=command.model,
         )
     )
     if busy:

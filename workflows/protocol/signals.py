@@ -27,6 +27,8 @@ class SendMessage(Frozen):
     digest: str | None = None
     #: The caller's span, as W3C Trace Context writes it.
     traceparent: str | None = Field(default=None, exclude_if=absent)
+    #: The role that shall answer this message; None: the session's.
+    model: str | None = Field(default=None, exclude_if=absent)
 
 
 class Stop(Frozen):

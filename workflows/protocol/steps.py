@@ -81,6 +81,21 @@ class ModelInputPage(Frozen):
     messages: tuple[Message, ...] = ()
 
 
+class Tried(Frozen):
+    """A model of a step's route that gave no answer, so that the next one was asked."""
+
+    #: `provider/model`
+    model: str
+    #: As `model.switched` says it.
+    reason: str
+    #: In words, as its failure had them.
+    message: str
+    #: Attempts that it had at most.
+    attempts: int
+    #: What they cost.
+    spent: Spent
+
+
 class StepRecord(Frozen):
     """What the trace keeps of a step beside its events."""
 
@@ -101,6 +116,17 @@ class StepRecord(Frozen):
     #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
     turn_at: datetime | None = Field(default=None, exclude_if=absent)
     timezone: str | None = Field(default=None, exclude_if=absent)
+    #: The place of `model` in the route of `role`, from 0.
+    hop: int = Field(default=0, exclude_if=operator.not_)
+    #: Models of the route behind it.
+    ahead: int = Field(default=0, exclude_if=operator.not_)
+    #: The models before it that this step was given up by.
+    tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @property
+    def attempts_before(self) -> int:
+        """Attempts that other models had, so that the numbers of this one's are higher."""
+        return sum(one.attempts for one in self.tried)
 
     def seeing(self, prefix: str) -> "StepRecord":
         """The same step, whose view has this prefix."""

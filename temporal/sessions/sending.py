@@ -72,8 +72,9 @@ class Sender:
         message_id: str | None,
         known: KnownReceipt = lambda: None,
     ) -> Sent:
-        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany` where no more messages may wait,
-        `IdConflict` where the id is that of another message, what `MessageFiles.take_in` raises of its files, and what
+        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany`
+        where no more messages may wait, `IdConflict` where the id is that of another message, what `MessageFiles.take_in`
+        raises of its files, and what
         `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
@@ -92,6 +93,7 @@ class Sender:
             if any(isinstance(part, File) for part in parts):
                 parts = await self._files.take_in(caller, session, parts, await self._files.taker(receipt))
             command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256)
+            command = command.model_copy(update={"traceparent": caller.traceparent})
             position = await place.take()
             await self._backend.signal(session, command)
         self._live.poke(session)

@@ -72,9 +72,8 @@ class Sender:
         message_id: str | None,
         known: KnownReceipt = lambda: None,
     ) -> Sent:
-        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany`
-        where no more messages may wait, `IdConflict` where the id is that of another message, what `MessageFiles.take_in`
-        raises of its files, and what
+        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany` where no more messages may wait,
+        `IdConflict` where the id is that of another message, what `MessageFiles.take_in` raises of its files, and what
         `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()

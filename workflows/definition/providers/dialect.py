@@ -95,13 +95,31 @@ class Dialect:
     most_tools: int | None = None
     #: A request without tools may hold calls and results of before.
     calls_without_tools: bool = True
-    #: Reasoning goes back to the server that gave it: with every message, only within a turn whose tool loop is open, or
-    #: never.
+    #: Reasoning goes back to the server that gave it: with every message (in Chat Completions, with every one that called
+    #: tools), only within a turn whose tool loop is open, or never.
     reasoning_back: Literal["always", "loop", "never"] = "always"
+    #: The member of a Chat Completions message that called tools which the server misses if it is absent, also where the
+    #: message has no reasoning: `reasoning_content` of DeepSeek and Kimi while they think.
+    reasoning_key: str | None = None
+    #: In Chat Completions, `content` is null where a message has calls and no text. Else it is an empty text.
+    null_content: bool = False
+    #: In Chat Completions, no user message may stand right behind the results of tools (Mistral).
+    answers_results: bool = False
+    #: In Chat Completions, the result of a tool bears the tool's name.
+    named_results: bool = False
     caching: Caching = "automatic"
     #: The model can be kept to a JSON Schema for its whole answer.
     structured_output: bool = False
     files: FilesDialect = FilesDialect()
+    #: Places in the body for fields of `ModelParams`, where they are other than their provider has them.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Fields of `ModelParams` that the model is known to refuse, and those that it refuses while it thinks.
+    refuses: frozenset[str] = frozenset()
+    refuses_thinking: frozenset[str] = frozenset()
+
+    def refused(self, thinking: Thinking) -> frozenset[str]:
+        """Fields of `ModelParams` that are not sent at this level."""
+        return self.refuses if thinking == "off" else self.refuses | self.refuses_thinking
 
 
 #: For servers of which nothing is known beyond the API that they speak.

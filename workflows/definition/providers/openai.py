@@ -26,6 +26,7 @@ DIALECT: Final = Dialect(
     array_items=True,
     # Its newer models refuse `max_tokens`, the only name that compatible servers know.
     output_limit="max_completion_tokens",
+    null_content=True,
 )
 OPENAI: Final = ProviderInfo(
     name="openai",
@@ -36,4 +37,6 @@ OPENAI: Final = ProviderInfo(
     price_list="openai",
     trace_name="openai",
     dialect=DIALECT,
+    # The Responses API has neither.
+    parameters={"seed": "", "stop": ""},
 )

@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from perdure.temporal.definitions.endpoints import asks_provider, origin_of
+from perdure.temporal.definitions.taken_files import with_files
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.info import ProviderInfo
-from perdure.workflows.definition.providers.known import KnownServer, with_models
+from perdure.workflows.definition.providers.known import KnownServer, Models, with_models
 
 _HERE: Final = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
 
@@ -29,14 +30,21 @@ def dialect_of(provider: ProviderInfo, model: ModelDefinition, environment: Mapp
 
 def known_of(provider: ProviderInfo, model: ModelDefinition, environment: Mapping[str, str]) -> Known:
     """The same, and who serves it."""
-    name = model.model_name
+    server, dialect, models = _server_of(provider, model, environment)
+    return Known(server, with_files(with_models(dialect, models, model.model_name), model.files))
+
+
+def _server_of(
+    provider: ProviderInfo, model: ModelDefinition, environment: Mapping[str, str]
+) -> tuple[str | None, Dialect, tuple[Models, ...]]:
+    """The server's name, and what is known of it and of its models."""
     if provider.endpoint is None or asks_provider(provider.endpoint, model.base_url, environment):
-        return Known(provider.display_name, with_models(provider.dialect, provider.models, name))
+        return provider.display_name, provider.dialect, provider.models
     origin = origin_of(model, environment)
     server = next((one for one in provider.servers if origin is not None and _serves(one, *origin[1:])), None)
     if server is not None:
-        return Known(server.name, with_models(server.dialect, server.models, name))
-    return Known(None, with_models(provider.elsewhere, provider.elsewhere_models, name))
+        return server.name, server.dialect, server.models
+    return None, provider.elsewhere, provider.elsewhere_models
 
 
 def _serves(server: KnownServer, host: str, port: int) -> bool:

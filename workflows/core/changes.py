@@ -172,13 +172,6 @@ class StepEnding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallerTraced:
-    """What the turn does is also of this caller's trace."""
-
-    traceparent: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ModelGivenUp:
     """The model of the open step gave no answer; the next one of its route is to be asked."""
 
@@ -190,6 +183,13 @@ class StepPassedOn:
     """The next model of the route gets the open step."""
 
     record: StepRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerTraced:
+    """What the turn does is also of this caller's trace."""
+
+    traceparent: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,9 +221,9 @@ Note = (
     | HandoffAgreed
     | StepOpened
     | StepEnding
-    | CallerTraced
     | ModelGivenUp
     | StepPassedOn
+    | CallerTraced
     | TurnBroken
 )
 Change = Event | Note

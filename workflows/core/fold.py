@@ -106,9 +106,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case MessageRejected():
             return replace(state, inbox=state.inbox.without(event.message_id))
         case MessageAdded():
-            role, trace = state.inbox.roles.get(event.message.id), state.inbox.traces.get(event.message.id)
+            role = state.inbox.roles.get(event.message.id)
             turn = replace(turn, role=role) if turn is not None and role is not None else turn
-            turn = turn.traced(trace) if turn is not None and trace is not None else turn
+            trace = state.inbox.traces.get(event.message.id)
+            turn = turn.traced(trace) if trace is not None and turn is not None else turn
             inbox = state.inbox.without(event.message.id)
             return replace(state, inbox=inbox, turn=turn, transcript=state.transcript.said(event.message))
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:

@@ -81,8 +81,8 @@ def _accept(draft: Draft, command: SendMessage) -> None:
             content_sha256=command.content_sha256,
             cursor=command.cursor,
             digest=command.digest,
-            traceparent=command.traceparent,
             role=command.model,
+            traceparent=command.traceparent,
         )
     )
     if busy:

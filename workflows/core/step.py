@@ -46,10 +46,10 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         reserved_usd=action.reserved_usd,
         sent=sent(state),
         nudge=action.nudge,
-        turn_at=turn_start(state, in_turn(state).turn_id),
-        timezone=state.timezone,
         hop=place,
         ahead=len(hops) - place - 1,
+        turn_at=turn_start(state, in_turn(state).turn_id),
+        timezone=state.timezone,
     )
 
 

@@ -25,10 +25,10 @@ class SendMessage(Frozen):
     cursor: int
     #: The definition that the gateway knows; if it differs from the session's, it is loaded before the next turn.
     digest: str | None = None
-    #: The caller's span, as W3C Trace Context writes it.
-    traceparent: str | None = Field(default=None, exclude_if=absent)
     #: The role that shall answer this message; None: the session's.
     model: str | None = Field(default=None, exclude_if=absent)
+    #: The caller's span, as W3C Trace Context writes it.
+    traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
 class Stop(Frozen):

@@ -44,10 +44,13 @@ class Inbox(Record):
         return replace(self, messages=(*self.messages, message), seen=known, roles=roles, traces=traces)
 
     def without(self, message_id: str) -> "Inbox":
-        left = tuple(one for one in self.messages if one.id != message_id)
-        roles = {one: role for one, role in self.roles.items() if one != message_id} if self.roles else self.roles
-        traces = {one: trace for one, trace in self.traces.items() if one != message_id} if self.traces else self.traces
-        return replace(self, messages=left, roles=roles, traces=traces)
+        """Without the message, which has been dealt with, and all that is kept of it while it waits."""
+        return replace(
+            self,
+            messages=tuple(one for one in self.messages if one.id != message_id),
+            roles={known: role for known, role in self.roles.items() if known != message_id},
+            traces={known: trace for known, trace in self.traces.items() if known != message_id},
+        )
 
     def with_command(self, command_id: str) -> "Inbox":
         return replace(self, command_ids=(*self.command_ids, command_id)[-KEPT_COMMAND_IDS:])

@@ -6,7 +6,7 @@ sha256 is not the one that was recorded when it was sent, `request_matches` says
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -120,12 +120,15 @@ class TraceReader:
         return {
             "system": prompt.system,
             "examples": [message_json(message) for message in prompt.examples],
-            "messages": [
-                *(orjson.Fragment(message) for message in self._shown[: record.view.count]),
-                *[message_json(message) for message in prompt.closing],
-            ],
+            "messages": [*self._messages_json(prompt, record), *map(message_json, prompt.closing)],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
+
+    def _messages_json(self, prompt: Prompt, record: StepRecord) -> Iterator[Any]:
+        count = record.view.count
+        for message, shown in zip(self._whole[:count], self._shown[:count], strict=True):
+            yield from map(message_json, prompt.day_before(message))
+            yield orjson.Fragment(shown)
 
 
 def _outcome(finished: StepFinished | None) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from pydantic import Field
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
     Frozen,
     Message,
+    Text,
     ToolSpec,
     absent,
 )
@@ -39,6 +41,8 @@ class Prompt(Frozen):
     system: str
     #: The line on the date with which `system` ends; empty: there is none.
     date: str = Field(default="", exclude_if=operator.not_)
+    #: Lines on later days, by the id of the message that each comes before.
+    dates: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
@@ -53,7 +57,20 @@ class Prompt(Frozen):
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + messages + self.closing
+        return self.examples + self.dated(messages) + self.closing
+
+    def dated(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """`messages` with the lines on the days between them."""
+        if not self.dates:
+            return messages
+        return tuple(shown for message in messages for shown in (*self.day_before(message), message))
+
+    def day_before(self, message: Message) -> tuple[Message, ...]:
+        """The line on the day that comes before a message, if one does."""
+        line = self.dates.get(message.id)
+        if line is None:
+            return ()
+        return (Message(id=day_id(message.id), role="user", parts=(Text(text=line),), at=message.at),)
 
 
 class ModelInputRequest(Frozen):

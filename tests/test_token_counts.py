@@ -79,6 +79,7 @@ XAI: dict[str, Any] = {"prompt_tokens": 10120, "completion_tokens": 1499, "total
         # Numbers in other types.
         ({"prompt_tokens": "10", "completion_tokens": 5.0}, used(10, 5)),
         ({"prompt_tokens": "10.0", "completion_tokens": math.nan, "total_tokens": True}, used(10, 0)),
+        ({"prompt_tokens": 10, "completion_tokens": 10**400, "total_tokens": "1e999"}, used(10, 0)),
         ({"prompt_tokens": -1, "completion_tokens": 5, "prompt_tokens_details": None}, used(0, 5)),
         ({"prompt_tokens": 10, "completion_tokens": None, "prompt_tokens_details": [1]}, used(10, 0)),
     ],

@@ -95,6 +95,10 @@ class Chat:
         """The answer of these chunks."""
         return await self.answer(stream(*chunks, done=done))
 
+    async def of_messages(self, *said: Message, **more: Any) -> Answer:
+        """A short answer to this conversation."""
+        return await self.answer(stream(chunk({"content": "Done."}, "stop")), *said, **more)
+
     async def of_json(self, body: Any) -> Answer:
         return await self.answer(Body(json.dumps(body).encode(), JSON))
 
@@ -111,7 +115,7 @@ class Chat:
         done = [part for part in answer.parts if isinstance(part, ToolCall)]
         results = message("tool", *(ToolResult(call_id=part.call_id, name=part.name, output="ok") for part in done))
         said = message("assistant", *answer.parts)
-        await self.play(stream(chunk({"content": "Done."}, "stop")), user("go"), said, results, *more)
+        await self.of_messages(user("go"), said, results, *more)
         return self.requests[-1]
 
 

@@ -35,4 +35,9 @@ ANTHROPIC: Final = ProviderInfo(
         calls_without_tools=False,
     ),
     elsewhere=Dialect(caching="request", calls_without_tools=False),
+    parameters={
+        "seed": "",
+        "stop": "stop_sequences",
+        "parallel_tool_calls": "not tool_choice.disable_parallel_tool_use",
+    },
 )

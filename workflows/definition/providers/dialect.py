@@ -111,6 +111,15 @@ class Dialect:
     #: The model can be kept to a JSON Schema for its whole answer.
     structured_output: bool = False
     files: FilesDialect = FilesDialect()
+    #: Places in the body for fields of `ModelParams`, where they are other than their provider has them.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Fields of `ModelParams` that the model is known to refuse, and those that it refuses while it thinks.
+    refuses: frozenset[str] = frozenset()
+    refuses_thinking: frozenset[str] = frozenset()
+
+    def refused(self, thinking: Thinking) -> frozenset[str]:
+        """Fields of `ModelParams` that are not sent at this level."""
+        return self.refuses if thinking == "off" else self.refuses | self.refuses_thinking
 
 
 #: For servers of which nothing is known beyond the API that they speak.

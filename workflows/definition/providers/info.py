@@ -4,7 +4,8 @@ Rule: nothing here imports an SDK, reads the environment or asks the network. Wh
 from its `ProviderInfo`, and nobody compares names of providers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
@@ -48,3 +49,7 @@ class ProviderInfo:
     dialect: Dialect = PLAIN
     #: What can be relied on at any other address, where proxies and other makers' servers speak the same API.
     elsewhere: Dialect = PLAIN
+    #: Where in the body of a request each field of `ModelParams` goes, member by member from the top. A field that is missing
+    #: goes by its own name. An empty place: the API has nothing of the kind. A place that begins with `not `: it says the
+    #: opposite.
+    parameters: Mapping[str, str] = field(default_factory=dict)

@@ -37,4 +37,6 @@ OPENAI: Final = ProviderInfo(
     price_list="openai",
     trace_name="openai",
     dialect=DIALECT,
+    # The Responses API has neither.
+    parameters={"seed": "", "stop": ""},
 )

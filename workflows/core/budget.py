@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from perdure.workflows.core.endings import NUDGES, nudge_after
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.definition.pricing import Spent, worst_case
+from perdure.workflows.definition.pricing import Spent, spent, worst_case
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -33,10 +33,9 @@ def reserve(state: SessionState) -> float | None:
 
 
 def sent(state: SessionState) -> Spent:
-    """What the next model call costs at worst if it is sent, and nothing comes of it."""
-    tokens = input_tokens(state)
+    """What the next model call costs if it is sent, and nothing comes of it."""
     price = state.slot.loaded.prices.get(state.slot.model_role) if state.slot.loaded else None
-    return Spent(usage=Usage(input_tokens=tokens), cost_usd=worst_case(price, tokens, 0) if price else None)
+    return spent(price, Usage(input_tokens=input_tokens(state), estimated=True))
 
 
 def input_tokens(state: SessionState) -> int:
@@ -60,13 +59,13 @@ def over_budget(state: SessionState, turn: Turn, reserved: float | None) -> tupl
         name = state.slot.model.use if state.slot.model else "the model"
         message = f"A cost cap is set, but the price of {name} is unknown; give it a `price:` in the definition."
         return "failed", ToolError(type=PRICE_UNKNOWN, message=message)
-    for what, cap, spent in (
+    for what, cap, known_usd in (
         ("turn", limits.turn.cost_usd, turn_usd),
         ("session", limits.session.cost_usd, state.books.known_usd),
     ):
-        if cap is not None and spent + reserved > cap:
+        if cap is not None and known_usd + reserved > cap:
             message = (
-                f"The next model call may cost up to ${reserved:.4f}; with ${spent:.4f} spent, that would exceed "
+                f"The next model call may cost up to ${reserved:.4f}; with ${known_usd:.4f} spent, that would exceed "
                 f"the {what}'s cap of ${cap:.2f}."
             )
             return "budget", ToolError(type=BUDGET_EXCEEDED, message=message)

@@ -172,9 +172,7 @@ def test_a_data_uri_holds_bytes(uri: str, expected: Any) -> None:
     assert read_data_uri(uri) == expected
 
 
-@pytest.mark.parametrize(
-    "uri", ["data:image/png;base64", "data:;base64,a", "data:;base64,ä", "data:;base64,a*b="]
-)
+@pytest.mark.parametrize("uri", ["data:image/png;base64", "data:;base64,a", "data:;base64,ä", "data:;base64,a*b="])
 def test_a_wrong_data_uri_is_told_as_one(uri: str) -> None:
     with pytest.raises(BadDataUri):
         read_data_uri(uri)

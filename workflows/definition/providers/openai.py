@@ -27,6 +27,8 @@ DIALECT: Final = Dialect(
     # Its newer models refuse `max_tokens`, the only name that compatible servers know.
     output_limit="max_completion_tokens",
     null_content=True,
+    # Nothing is stored, and so there is nothing to read reasoning from but its encrypted content.
+    open_reasoning=False,
 )
 OPENAI: Final = ProviderInfo(
     name="openai",

@@ -4,12 +4,10 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-from anthropic._models import construct_type
-from anthropic.types import RawMessageStreamEvent
 
 from perdure.activities.models.failures import AnswerAborted, ModelFailed, StreamTruncated
 from perdure.activities.models.sse_events import SseEvent
@@ -269,8 +267,7 @@ def test_arguments_as_an_object_or_its_json_in_either_place(given: Any, place: s
     events.append({"type": "message_stop"})
     arriving = ClaudeAnswer("t1.s1", "m", (PURGE,))
     for event in events:
-        # As the SDK creates them: unchecked.
-        arriving.take(cast(RawMessageStreamEvent, construct_type(type_=RawMessageStreamEvent, value=event)))
+        list(arriving.take(SseEvent("object", value=event)))
     assert calls(arriving.whole()) == [(WHOLE, None)]
 
 

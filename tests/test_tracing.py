@@ -149,6 +149,7 @@ async def test_a_turn_is_a_tree_of_attempts_and_tools(
         "gen_ai.usage.input_tokens": told["usage"]["input_tokens"],
         "gen_ai.usage.output_tokens": 7,
         "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.cache_creation.input_tokens": 0,
         "gen_ai.usage.reasoning.output_tokens": 0,
         "perdure.cost_usd": told["cost_usd"],
         "perdure.reason": "done",
@@ -170,6 +171,7 @@ async def test_a_turn_is_a_tree_of_attempts_and_tools(
         "gen_ai.usage.input_tokens": told["usage"]["input_tokens"] - spans[2].attributes["gen_ai.usage.input_tokens"],
         "gen_ai.usage.output_tokens": 4,
         "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.cache_creation.input_tokens": 0,
         "gen_ai.usage.reasoning.output_tokens": 0,
     }
     assert spans[2].attributes["perdure.attempt"] == 2

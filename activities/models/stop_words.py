@@ -90,6 +90,11 @@ def is_good(word: str) -> bool:
     return _named(word) in _GOOD
 
 
+def is_pause(word: str) -> bool:
+    """Whether the provider's `word` means that it goes on once it gets its answer back."""
+    return _named(word) == "pause"
+
+
 def is_bad(word: str) -> bool:
     """Whether the provider's `word` is known to mean that an answer is incomplete, or was given up."""
     return _plain(word) in _GIVEN_UP or _named(word) not in (None, *_GOOD)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from perdure.temporal.definitions.endpoints import asks_provider
+from perdure.temporal.definitions.taken_files import with_files
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -12,4 +13,4 @@ def dialect_of(provider: ProviderInfo, model: ModelDefinition, environment: Mapp
     """The dialect of `model` where it is served. `environment` gives what `${NAME}` in its address stands for."""
     endpoint = provider.endpoint
     own = endpoint is None or asks_provider(endpoint, model.base_url, environment)
-    return provider.dialect if own else provider.elsewhere
+    return with_files(provider.dialect if own else provider.elsewhere, model.files)

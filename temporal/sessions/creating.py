@@ -9,8 +9,9 @@ from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest
+from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.stores.blobs import BlobStore
@@ -30,10 +31,16 @@ class Created:
 
 class Creator:
     def __init__(
-        self, backend: Backend, blobs: BlobStore, definitions: Definitions, continue_as_new_after: int
+        self,
+        backend: Backend,
+        blobs: BlobStore,
+        definitions: Definitions,
+        files: MessageFiles,
+        continue_as_new_after: int,
     ) -> None:
         """History events after which a session continues as new."""
         self._backend = backend
+        self._files = files
         self._blobs = blobs
         self._definitions = definitions
         self._continue_as_new_after = continue_as_new_after
@@ -69,10 +76,13 @@ class Creator:
             raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
         message, title = None, ""
         if request.message is not None:
-            parts = request.message.neutral_parts()
+            given = request.message.neutral_parts()
+            session, taker = caller.workflow_id(session_id), self._files.taker_of(agent.definition)
+            parts = await self._files.take_in(caller, session, given, taker, "message.")
             title = title_of(parts)
-            session = caller.workflow_id(session_id)
-            message = await new_message(self._blobs, session, parts, agent.digest, request.message.message_id)
+            message = await new_message(
+                self._blobs, session, parts, agent.digest, request.message.message_id, sha256=content_sha256(given)
+            )
         new = NewSession(
             tenant=caller.tenant,
             session_id=session_id,

@@ -175,6 +175,10 @@ class Tracing(Interceptor):
                     span.set_attribute("gen_ai.response.time_to_first_chunk", result.timing.first_token_ms / 1000)
                 if result.cost_usd is not None:
                     span.set_attribute("perdure.cost_usd", result.cost_usd)
+                if result.adapted:
+                    span.set_attribute("perdure.adapted", result.adapted)
+                if result.skipped:
+                    span.set_attribute("perdure.skipped", result.skipped)
                 if self._content:
                     said = span_content.output_messages(result.parts, result.stop)
                     span.set_attribute("gen_ai.output.messages", said)
@@ -250,7 +254,9 @@ def _usage(usage: Usage) -> Attributes:
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
         "gen_ai.usage.cache_read.input_tokens": usage.cached_tokens,
+        "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
         "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
+        **({"perdure.usage.estimated": True} if usage.estimated else {}),
     }
 
 

@@ -111,8 +111,8 @@ async def _try(trial: Trial, server: BodyServer, recording: Recording, change: M
 
 
 def _has_end(trial: Trial, recording: Recording, body: bytes) -> bool:
-    if recording.is_json:
-        return any(True for _ in _values(body))
+    if recording.is_json and any(True for _ in _values(body)):
+        return True
     return any(end in body for end in trial.ends)
 
 

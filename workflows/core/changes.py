@@ -14,7 +14,7 @@ from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
-from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
 
@@ -40,6 +40,8 @@ class Accepted:
     content_sha256: str
     cursor: int
     digest: str | None
+    #: The role that shall answer it; None: the session's.
+    role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,20 @@ class StepEnding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelGivenUp:
+    """The model of the open step gave no answer; the next one of its route is to be asked."""
+
+    tried: Tried
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPassedOn:
+    """The next model of the route gets the open step."""
+
+    record: StepRecord
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -194,6 +210,8 @@ Note = (
     | HandoffAgreed
     | StepOpened
     | StepEnding
+    | ModelGivenUp
+    | StepPassedOn
     | TurnBroken
 )
 Change = Event | Note

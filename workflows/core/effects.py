@@ -191,6 +191,6 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys |= turn.open_calls
         if turn.tools == "asking":
             keys.add(TOOLS)
-        if turn.step is not None:
+        if turn.step is not None and not turn.between_models:
             keys.add(turn.step.step_id)
     return frozenset(keys)

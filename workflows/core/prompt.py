@@ -79,7 +79,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
     return Prompt(
-        model=definition.models[record.role],
+        model=definition.route(record.role)[record.hop].model,
         system=_render(state, agent, record.turn_id) + _absent(agent),
         examples=tuple(_example(state, agent)),
         tools=agent.tools,

@@ -76,7 +76,13 @@ def _accept(draft: Draft, command: SendMessage) -> None:
     parts = tuple(map(as_foreign, command.parts))
     message = Message(id=command.message_id, role="user", parts=parts, at=draft.now)
     draft.add(
-        Accepted(message=message, content_sha256=command.content_sha256, cursor=command.cursor, digest=command.digest)
+        Accepted(
+            message=message,
+            content_sha256=command.content_sha256,
+            cursor=command.cursor,
+            digest=command.digest,
+            role=command.model,
+        )
     )
     if busy:
         position = len(draft.state.inbox.messages)

@@ -51,12 +51,23 @@ class CallModelInput(Frozen):
     model: str
     #: The beginning of the view's prefix: what was handed over within a process must be of this view.
     view: str = ""
+    #: Attempts that other models had at this step: this one's are numbered from there.
+    attempts_before: int = Field(default=0, exclude_if=operator.not_)
+    #: Another model goes on with the step where this one fails, so it is not waited for.
+    has_next: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
     """The input of a step's model call."""
     view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
-    return CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model, view=view)
+    return CallModelInput(
+        step_id=record.step_id,
+        agent_digest=record.digest,
+        model=record.model,
+        view=view,
+        attempts_before=record.attempts_before,
+        has_next=record.ahead > 0,
+    )
 
 
 class Partial(Frozen):
@@ -74,6 +85,8 @@ class Partial(Frozen):
     before: Spent | None = Field(default=None, exclude_if=absent)
     #: Earlier attempts that ended without a word, and are not in `before`: each may have been sent.
     silent: int = Field(default=0, exclude_if=operator.not_)
+    #: Attempts that failed in mid-answer, this one included where it has failed.
+    broken: int = Field(default=0, exclude_if=operator.not_)
 
 
 class StepOutput(Frozen):

@@ -25,6 +25,8 @@ class SendMessage(Frozen):
     cursor: int
     #: The definition that the gateway knows; if it differs from the session's, it is loaded before the next turn.
     digest: str | None = None
+    #: The role that shall answer this message; None: the session's.
+    model: str | None = Field(default=None, exclude_if=absent)
 
 
 class Stop(Frozen):

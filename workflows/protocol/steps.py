@@ -73,6 +73,21 @@ class ModelInputPage(Frozen):
     messages: tuple[Message, ...] = ()
 
 
+class Tried(Frozen):
+    """A model of a step's route that gave no answer, so that the next one was asked."""
+
+    #: `provider/model`
+    model: str
+    #: As `model.switched` says it.
+    reason: str
+    #: In words, as its failure had them.
+    message: str
+    #: Attempts that it had at most.
+    attempts: int
+    #: What they cost.
+    spent: Spent
+
+
 class StepRecord(Frozen):
     """What the trace keeps of a step beside its events."""
 
@@ -90,6 +105,17 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+    #: The place of `model` in the route of `role`, from 0.
+    hop: int = Field(default=0, exclude_if=operator.not_)
+    #: Models of the route behind it.
+    ahead: int = Field(default=0, exclude_if=operator.not_)
+    #: The models before it that this step was given up by.
+    tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @property
+    def attempts_before(self) -> int:
+        """Attempts that other models had, so that the numbers of this one's are higher."""
+        return sum(one.attempts for one in self.tried)
 
     def seeing(self, prefix: str) -> "StepRecord":
         """The same step, whose view has this prefix."""

@@ -21,6 +21,8 @@ MODEL_REQUEST_TOO_LARGE: Final = "model_request_too_large"
 MODEL_INVALID_REQUEST: Final = "model_invalid_request"
 MODEL_NO_KEY: Final = "model_no_key"
 MODEL_UNEXPECTED: Final = "model_unexpected"
+#: It has failed again and again, so it is not asked for a while.
+MODEL_UNAVAILABLE: Final = "model_unavailable"
 #: The model gave its answer up before its end.
 MODEL_ABORTED: Final = "model_aborted"
 

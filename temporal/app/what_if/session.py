@@ -92,7 +92,7 @@ class Definer:
         found = await Definitions((), blobs=self._blobs).by_digest(loaded.digest)
         if found is not None:
             return loaded.model_copy(update={"definition": found})
-        if any(model.base_url or model.api_key for model in loaded.definition.models.values()):
+        if any(hop.model.base_url or hop.model.api_key for hop in loaded.definition.every_model):
             message = (
                 "The definition that the turn ran with names addresses, and is not in this blob store; give --agents."
             )

@@ -26,17 +26,21 @@ class Inbox(Record):
     messages: tuple[Message, ...] = ()
     #: By message id.
     seen: dict[str, Seen] = field(default_factory=dict)
+    #: The roles that messages which wait shall be answered by, by message id, where they name one.
+    roles: dict[str, str] = field(default_factory=dict)
     #: Of all other commands.
     command_ids: tuple[str, ...] = ()
 
-    def with_message(self, message: Message, seen: Seen) -> "Inbox":
+    def with_message(self, message: Message, seen: Seen, role: str | None = None) -> "Inbox":
         known = {**self.seen, message.id: seen}
         if len(known) > KEPT_MESSAGE_IDS:
             del known[next(iter(known))]
-        return replace(self, messages=(*self.messages, message), seen=known)
+        roles = self.roles if role is None else {**self.roles, message.id: role}
+        return replace(self, messages=(*self.messages, message), seen=known, roles=roles)
 
     def without(self, message_id: str) -> "Inbox":
-        return replace(self, messages=tuple(one for one in self.messages if one.id != message_id))
+        roles = {one: role for one, role in self.roles.items() if one != message_id} if self.roles else self.roles
+        return replace(self, messages=tuple(one for one in self.messages if one.id != message_id), roles=roles)
 
     def with_command(self, command_id: str) -> "Inbox":
         return replace(self, command_ids=(*self.command_ids, command_id)[-KEPT_COMMAND_IDS:])

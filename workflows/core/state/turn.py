@@ -33,6 +33,8 @@ class Turn(Record):
     step: StepRecord | None = None
     #: That call was told to end.
     step_ending: bool = False
+    #: The model of that step was given up, and the next one has not been asked: nothing is open for the step.
+    between_models: bool = False
     #: Tool calls of the last step that have no result yet, in the model's order.
     calls: tuple[Call, ...] = ()
     #: How the last step ended.
@@ -46,6 +48,8 @@ class Turn(Record):
     stopping: bool = False
     error: ToolError | None = None
     handoff: Handoff | None = None
+    #: The role that its message asked for; None: the session's.
+    role: str | None = None
 
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)

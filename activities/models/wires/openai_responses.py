@@ -21,7 +21,7 @@ from perdure.activities.models.clients import TIMEOUT, read_out
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
-from perdure.activities.models.provider_turns import Asked, turns
+from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_stream import events_of
@@ -84,7 +84,6 @@ class OpenAIResponses:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= _thinking(model, asked)
         body["input"] = history
         return with_parameters(body, model, asked.dialect)
 
@@ -118,15 +117,6 @@ class OpenAIResponses:
 async def _send(client: AsyncOpenAI, request: dict[str, JsonValue]) -> AsyncStream[object]:
     # As `client.responses.create` does it, but without its types.
     return await client.post("/responses", cast_to=object, body=request, stream=True, stream_cls=AsyncStream[object])
-
-
-def _thinking(model: ModelDefinition, asked: Asked) -> dict[str, JsonValue]:
-    thinking = asked.dialect.thinking
-    if thinking.form == "none":
-        return {}
-    if model.thinking == "off":
-        return {} if thinking.off is None else {"reasoning": {"effort": thinking.off}}
-    return {"reasoning": {"effort": thinking.levels.get(model.thinking, model.thinking), "summary": "auto"}}
 
 
 def _about_reasoning(refusal: Refusal) -> bool:

@@ -100,7 +100,10 @@ def test_the_whole_body() -> None:
             {"role": "user", "content": [{"type": "input_text", "text": "c"}]},
         ],
     }
-    assert "reasoning" not in body(user("a"))
+    # What a model does by itself is turned off, or down to the least.
+    assert body(user("a"))["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert body(user("a"), use="openai/gpt-5.1")["reasoning"] == {"effort": "none"}
+    assert "reasoning" not in body(user("a"), use="openai/gpt-4.1")
 
 
 def test_own_items_go_back_verbatim_and_foreign_ones_do_not() -> None:
@@ -445,6 +448,7 @@ def test_instructions_as_a_message(
 def test_parameters_and_extra() -> None:
     sent = body(
         user("a"),
+        use="openai/gpt-4.1",
         params={"temperature": 0.5, "stop": ["x"], "service_tier": "flex", "parallel_tool_calls": False},
         extra={"truncation": "auto", "include": None},
     )

@@ -30,7 +30,6 @@ from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
 from perdure.activities.models.wires.openai_responses_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.openai_responses_input import items
-from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai import OPENAI
 from perdure.workflows.protocol.steps import Prompt

@@ -6,9 +6,11 @@ Rule: an estimate that decides over money errs upwards.
 from pydantic_core import to_json
 
 from perdure.workflows.core.endings import NUDGES, nudge_after
+from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.pricing import Spent, spent, worst_case
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -46,7 +48,19 @@ def input_tokens(state: SessionState) -> int:
     prompt_bytes += sum(len(to_json(inputs)) for inputs in state.slot.taken.inputs.values()) if state.slot.taken else 0
     added = nudge(state)
     prompt_bytes += len(NUDGES[added]) if added else 0
-    return (state.transcript.size + prompt_bytes) // BYTES_PER_TOKEN
+    return (state.transcript.size + prompt_bytes) // BYTES_PER_TOKEN + _media_tokens(state)
+
+
+def _media_tokens(state: SessionState) -> int:
+    """What the files of the conversation cost at most; a model that is not shown one is told of it in a few words."""
+    model = state.slot.model
+    charge = PROVIDERS[model.provider].dialect.files.charge if model else "area"
+    taken = None if model is None else model.files
+    return sum(
+        tokens_of(medium, charge)
+        for medium in state.transcript.media
+        if taken is None or medium.kind == "text" or medium.kind in taken
+    )
 
 
 def over_budget(state: SessionState, turn: Turn, reserved: float | None) -> tuple[TurnEnd, ToolError] | None:

@@ -165,7 +165,7 @@ class Again:
         before, agent = await self._definer.prepare(after, turn_id)
         recording = Recording(_calls(recorded))
         message = asked.model_copy(update={"turn_id": None})
-        then = await rerun(before, message, agent, recording, self._models)
+        then = await rerun(before, message, agent, recording, self._models.of(session))
         matches = recording.matches
         return WhatIf(
             session=session,

@@ -63,7 +63,7 @@ def test_a_good_file(tmp_path: Path) -> None:
             "9: idle_timeout: this version does not carry this out",
         ),
         ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
-        ("thinking: off", "fallback: [demo/x]", "6: models.capable.fallback: this version does not carry this out"),
+        ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
         (
             "anthropic/claude",

@@ -67,7 +67,7 @@ async def model_of(model: ModelDefinition, digest: str, published: Published, al
     if definition is None:
         message = f"The definition {digest[:_SHOWN]} of this step is not known to this worker."
         raise ApplicationError(message, type=AGENT_UNAVAILABLE)
-    if model not in definition.models.values():
+    if model not in (hop.model for hop in definition.every_model):
         raise _refused(model.use, f"agent {definition.name!r} has no such model at that address")
     why = allowed.objection(model, definition.secrets)
     if why is not None:

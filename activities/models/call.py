@@ -82,8 +82,8 @@ class ModelCalls:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         self._metrics.attempt(request.model, info.attempt)
-        writer = DeltaWriter(self._live, workflow_id, request.step_id, info.attempt)
-        progress = Progress(earlier_attempts(), writer)
+        writer = DeltaWriter(self._live, workflow_id, request.step_id, request.attempts_before + info.attempt)
+        progress = Progress(earlier_attempts(), writer, has_next=request.has_next)
         beats = asyncio.create_task(progress.beat())
         conversation: Conversation | None = None
         try:

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from perdure.activities.models.delta_writer import HEARTBEAT_TAIL, DeltaWriter
 from perdure.activities.models.failures import ModelFailure
 from perdure.activities.models.meter import Meter
+from perdure.activities.models.patience import again
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.vocabulary.parts import Part
@@ -26,9 +27,10 @@ HEARTBEAT_S: Final = 2.0
 class Progress:
     """How far an attempt has come, for heartbeats and for the session's books."""
 
-    def __init__(self, start: Partial, writer: DeltaWriter) -> None:
-        """`start` is what a heartbeat says of an attempt that begins."""
+    def __init__(self, start: Partial, writer: DeltaWriter, *, has_next: bool = False) -> None:
+        """`start` is what a heartbeat says of an attempt that begins. `has_next`: another model can go on with the step."""
         self._start = start
+        self._has_next = has_next
         self.writer = writer
         self._meter: Meter | None = None
         self._begun = 0.0
@@ -75,15 +77,22 @@ class Progress:
         """`failure` as Temporal has it: with what this attempt cost, which is also left to the next one."""
         if self._meter is not None and failure.request == "refused":
             self._meter.refused()
+        if self._meter is not None and self._meter.has_output:
+            self._start = self._start.model_copy(update={"broken": self._start.broken + 1})
         self.tell()
-        final = failure.is_final(self.attempt)
+        then = again(failure, self.attempt, self._start.broken, has_next=self._has_next)
         return ApplicationError(
             failure.message,
-            {"status": failure.status, "code": failure.code, "provider": failure.provider},
+            {
+                "status": failure.status,
+                "code": failure.code,
+                "provider": failure.provider,
+                "retryable": failure.retryable,
+            },
             self._so_far(()),
             type=failure.kind,
-            non_retryable=final,
-            next_retry_delay=None if final else failure.retry_after,
+            non_retryable=then is None,
+            next_retry_delay=then.wait if then is not None else None,
             category=ApplicationErrorCategory.BENIGN if failure.benign else ApplicationErrorCategory.UNSPECIFIED,
         )
 
@@ -129,5 +138,6 @@ def earlier_attempts() -> Partial:
             streaming=False,
             before=before if before != Spent() else None,
             silent=last.silent + max(info.attempt - 1 - last.attempt, 0),
+            broken=last.broken,
         )
     return Partial(attempt=info.attempt, lost=0, streaming=False, silent=info.attempt - 1)

@@ -62,8 +62,11 @@ def classify(error: BaseException, source: Source) -> ModelFailure:
             return _failure(errors.MODEL_NO_KEY, source, text=f"the environment variable {error} is not set")
         case AnswerAborted():
             return _failure(errors.MODEL_ABORTED, source, text=f"it ended with {str(error)!r}")
-        case StreamTruncated() | json.JSONDecodeError():
+        case StreamTruncated():
             return _failure(errors.MODEL_STREAM_TRUNCATED, source)
+        case json.JSONDecodeError():
+            # What the server writes, it writes again.
+            return _failure(errors.MODEL_STREAM_TRUNCATED, source, most_broken=2)
         case httpx2.TimeoutException() | TimeoutError():
             return _failure(errors.MODEL_TIMEOUT, source)
         case Unreachable():
@@ -162,6 +165,7 @@ def _failure(
     code: str | None = None,
     retry: bool | None = None,
     delay: timedelta | None = None,
+    most_broken: int | None = None,
 ) -> ModelFailure:
     row = KINDS[kind]
     retry = row.retry if retry is None else retry
@@ -178,6 +182,7 @@ def _failure(
         retryable=retry,
         retry_after=delay if retry else None,
         most_attempts=row.most_attempts,
+        most_broken=most_broken or row.most_broken,
         request="unknown" if row.may_be_charged else "refused",
         benign=row.benign,
     )

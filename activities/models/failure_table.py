@@ -20,6 +20,8 @@ class Kind:
     quote: bool = True
     #: Attempts after which a kind that is retried is final. Each of them may have been paid for.
     most_attempts: int | None = None
+    #: Attempts that broke off in mid-answer after which a kind that is retried is final. None: as any other.
+    most_broken: int | None = None
     #: The provider may have worked on an answer that never came.
     may_be_charged: bool = False
 
@@ -40,7 +42,10 @@ KINDS: Final = {
     errors.MODEL_REQUEST_TOO_LARGE: Kind("finds the request too large"),
     errors.MODEL_INVALID_REQUEST: Kind("refuses the request"),
     errors.MODEL_NO_KEY: Kind("cannot be asked"),
-    errors.MODEL_UNEXPECTED: Kind("could not be asked, for an unexpected reason", retry=True),
+    errors.MODEL_UNEXPECTED: Kind("could not be asked, for an unexpected reason", retry=True, most_broken=2),
+    errors.MODEL_UNAVAILABLE: Kind(
+        "has failed again and again, so it is not asked for a while", retry=True, benign=True
+    ),
 }
 
 #: The HTTP status that an error event in a stream would have had.

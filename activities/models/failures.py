@@ -45,6 +45,8 @@ class ModelFailure:
     retry_after: timedelta | None = None
     #: Attempts after which the failure is final although it is retryable. None: the caller decides.
     most_attempts: int | None = None
+    #: Attempts that may break off in mid-answer before the failure is final. None: the caller decides.
+    most_broken: int | None = None
     #: `refused`: nothing is charged unless the answer had begun. `unknown`: the provider may have worked on an answer that
     #: never came, and may charge for the request.
     request: Literal["refused", "unknown"] = "refused"

@@ -43,6 +43,11 @@ class Meter:
         """The provider refused the request, unless the answer had begun to stream."""
         self._sent = self.streaming
 
+    @property
+    def has_output(self) -> bool:
+        """A part of the answer has come."""
+        return self._bytes > 0
+
     def begun(self, told: Usage) -> None:
         """The provider has begun to answer. `told` is the usage that it reports at that point."""
         self.streaming = True

@@ -1,4 +1,4 @@
-"""Server-sent events of model servers, read from raw bytes. Pure, and total: no input raises.
+"""Server-sent events of model servers, read from raw bytes. Total: no input raises.
 
 It follows the HTML standard's rules for event streams and forgives what servers get wrong: lines that end in LF, CRLF or CR,
 bytes that are not UTF-8, missing event names, blank data, a last event without its blank line, several JSON texts in one
@@ -6,9 +6,9 @@ event, and a whole JSON body, or one JSON text a line, in place of events.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 #: Bytes of one event, or of a JSON body. A longer one is read as `damaged`.
 LARGEST: Final = 16 * 1024 * 1024
@@ -30,9 +30,15 @@ class SseEvent:
     text: str = ""
 
 
-class SseDecoder:
+class Decoder(Protocol):
     """`feed` takes the bytes as they come, `end` says that no more do. Both return the events that are complete by then."""
 
+    def feed(self, chunk: bytes) -> list[SseEvent]: ...
+
+    def end(self) -> list[SseEvent]: ...
+
+
+class SseDecoder:
     def __init__(self) -> None:
         self._line = bytearray()
         self._name = b""
@@ -102,6 +108,15 @@ class SseDecoder:
             events += _read(name, self._data.decode(errors="replace"))
         self._name, self._lines = b"", 0
         self._data.clear()
+
+
+async def events_of(chunks: AsyncIterable[bytes], decoder: Decoder) -> AsyncGenerator[SseEvent, None]:
+    """The events of a response body."""
+    async for chunk in chunks:
+        for event in decoder.feed(chunk):
+            yield event
+    for event in decoder.end():
+        yield event
 
 
 def _read(name: str, data: str) -> Iterator[SseEvent]:

@@ -64,7 +64,7 @@ class Agents:
                 f"Agent {request.name!r} uses tools that this worker does not have: {', '.join(missing)}.",
                 type=AGENT_UNAVAILABLE,
             )
-        prices = {role: price for role, model in definition.models.items() if (price := price_of(model))}
+        prices = {hop.key: price for hop in definition.every_model if (price := price_of(hop.model))}
         # Only the last attempts do without a server that is still starting.
         listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
         # Before the specs, which need them.

@@ -18,9 +18,11 @@ from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
 from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.mcp_check import mcp_findings
 from perdure.temporal.definitions.model_check import model_findings
 from perdure.temporal.definitions.models_file import Models
 from perdure.temporal.definitions.recovery import Recovered, recover
+from perdure.temporal.definitions.route_check import route_findings
 from perdure.temporal.definitions.schedule_check import schedule_findings
 from perdure.temporal.definitions.secret_check import secret_findings
 from perdure.temporal.definitions.template_check import BUILT_IN, VALUES, template_faults
@@ -152,11 +154,15 @@ class _Reading:
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
-            if not (field == "model" and draft.model in own) and not self._is_guessed(field):
+            # `route_findings` gives those of models with their places.
+            if field != "models" and not (field == "model" and draft.model in own) and not self._is_guessed(field):
                 yield Finding((field,), message)
+        if not self._is_guessed("models"):
+            yield from route_findings(draft, own)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
         yield from tool_findings(draft, self._known)
+        yield from mcp_findings(draft)
         yield from schedule_findings(draft)
         yield from model_findings(draft, own)
         yield from secret_findings(draft, own, self._allowed)

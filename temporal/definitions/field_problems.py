@@ -9,7 +9,6 @@ from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {
     "": ("idle_timeout", "handlers"),
-    "models": ("fallback",),
     "context": ("compact_at", "keep_recent", "summarizer"),
     "limits": ("working_time",),
 }

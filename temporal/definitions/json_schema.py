@@ -28,6 +28,8 @@ def schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, _record({"file": file})],
         "description": properties["instructions"]["description"],
     }
+    fallbacks = definitions["ModelDefinition"]["properties"]["fallback"]["items"]["oneOf"]
+    fallbacks.insert(0, {**definitions["FallbackRole"]["properties"]["role"], "title": "Role"})
     # They may come from models.yaml or --models instead.
     properties["models"].pop("minProperties", None)
     made["required"] = [name for name in made["required"] if name != "models"]

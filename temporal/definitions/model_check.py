@@ -10,18 +10,30 @@ from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.prices import is_listed, listed_ids, price_of
 from perdure.temporal.schemas.yaml_source import Loc
 from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
+from perdure.workflows.definition.route import Hop
 from perdure.workflows.vocabulary.near_names import did_you_mean, near_name
 
 
 def named_models(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[tuple[Loc, ModelDefinition]]:
-    """The models that the file gives or chooses, with their places in it; `own` are those that it gives, by role.
+    """The models that the file gives or chooses, those that stand in for them included, with their places in it; `own` are
+    those that it gives, by role.
 
     Shared models that it does not choose are left out: a session that chooses one later is refused.
     """
+    seen: set[str] = set()
     for role in dict.fromkeys([definition.model, *own]):
-        model = definition.models.get(role)
-        if model is not None:
-            yield ("models", role) if role in own else ("model",), model
+        for hop in definition.route(role):
+            if hop.key not in seen:
+                seen.add(hop.key)
+                yield _place(role, hop, own), hop.model
+
+
+def _place(role: str, hop: Hop, own: Mapping[str, Any]) -> Loc:
+    """Where the file gives a model of the route of `role`, or else where it comes to it."""
+    holder, _, number = hop.key.partition("/")
+    if holder in own:
+        return ("models", holder, "fallback", int(number) - 1) if number else ("models", holder)
+    return ("models", role, "fallback") if role in own else ("model",)
 
 
 def model_findings(definition: AgentDefinition, own: Mapping[str, Any]) -> Iterator[Finding]:

@@ -20,6 +20,9 @@ class ModelFields:
         return frozenset(found.get("properties", ()))
 
     def _child(self, schema: Mapping[str, Any], step: int | str) -> Mapping[str, Any]:
+        if "oneOf" in schema and "discriminator" not in schema:
+            # Records that a function tells apart are named by their titles.
+            return next((one for one in schema["oneOf"] if str(one.get("$ref", "")).endswith(f"/{step}")), {})
         if "discriminator" in schema:
             reference = schema["discriminator"]["mapping"].get(step)
             return {"$ref": reference} if reference else {}

@@ -90,9 +90,17 @@ def place_of(detail: ErrorDetails) -> Loc:
     """Where the value of an error stands."""
     loc: Loc = detail["loc"]
     # pydantic names the kind of a tool between its number and its field.
-    place = (*loc[:2], *loc[3:]) if loc[:1] == ("tools",) else loc
+    place = (*loc[:2], *loc[3:]) if loc[:1] == ("tools",) else _without_kind(loc)
     named = named_field(detail)
     return place if named is None else (*place, named)
+
+
+def _without_kind(loc: Loc) -> Loc:
+    """pydantic names the kind of an entry of `fallback` behind its number, too."""
+    for depth, step in enumerate(loc[:-2]):
+        if step == "fallback" and isinstance(loc[depth + 1], int):
+            return (*loc[: depth + 2], *loc[depth + 3 :])
+    return loc
 
 
 class _Recovery(Generic[T]):

@@ -116,7 +116,7 @@ class Definitions:
     def providers(self) -> frozenset[str]:
         """Those whose models the definitions that serve may call."""
         known = self._known.values()
-        return frozenset(model.provider for one in known for model in one.definition.models.values())
+        return frozenset(hop.model.provider for one in known for hop in one.definition.every_model)
 
     def current(self, name: str) -> Known | None:
         return self._known.get(name)
@@ -205,7 +205,14 @@ class Definitions:
     def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
         replaced = {
             role: model.model_copy(
-                update={"use": f"demo/{model.model_name}", "base_url": None, "api_key": None, "price": _FREE}
+                # It never fails, so nothing has to stand in for it.
+                update={
+                    "use": f"demo/{model.model_name}",
+                    "base_url": None,
+                    "api_key": None,
+                    "price": _FREE,
+                    "fallback": (),
+                }
             )
             if self._demo_for is not None and self._demo_for(model)
             else model

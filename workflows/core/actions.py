@@ -52,6 +52,20 @@ class CallModel:
 
 
 @dataclass(frozen=True)
+class AskNextModel:
+    """The open step goes on with the next model of its route."""
+
+    step_id: str
+
+
+@dataclass(frozen=True)
+class EndStep:
+    """The turn is stopped, and nothing is open for the step: it ends as it is."""
+
+    step_id: str
+
+
+@dataclass(frozen=True)
 class EndModelCall:
     """The model call that is open shall end."""
 
@@ -150,6 +164,8 @@ Work = (
     | WakeUp
     | LookForTools
     | CallModel
+    | AskNextModel
+    | EndStep
     | EndModelCall
     | PlanCalls
     | Ask

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
+    AskNextModel,
     CallModel,
     CloseSession,
     EndCalls,
     EndModelCall,
+    EndStep,
     FinishTurn,
     LoadAgent,
     LookForTools,
@@ -23,6 +25,7 @@ from perdure.workflows.core.actions import (
     WakeUp,
     Work,
 )
+from perdure.workflows.core.budget import over_budget
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking
 from perdure.workflows.core.calls.decide import decide
@@ -34,17 +37,20 @@ from perdure.workflows.core.changes import (
     RenewalAsked,
     StepEnding,
     StepOpened,
+    StepPassedOn,
     ToolsAsked,
     TurnBroken,
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.core.step import opened_step
-from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, ToolsChangedInput
+from perdure.workflows.core.step import StepFailure, finished_step, opened_step
+from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, Partial, ToolsChangedInput
 from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     MessageAdded,
@@ -57,7 +63,10 @@ from perdure.workflows.vocabulary.events import (
     TurnStarted,
 )
 from perdure.workflows.vocabulary.ids import turn_id, wake_up_id
-from perdure.workflows.vocabulary.parts import Data, Message, ToolCall
+from perdure.workflows.vocabulary.parts import Data, Message, ToolCall, ToolError
+
+#: Of a model that was never asked.
+_UNASKED: Final = Partial(attempt=0, lost=0, streaming=False)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
-            effects = (LoadDefinition(LoadAgentInput(name=state.agent, digest=action.digest)),)
+            # Between two turns, it is loaded for the next one.
+            needed = state.turn_id or turn_id(state.turns + 1)
+            request = LoadAgentInput(name=state.agent, digest=action.digest, turn_id=needed)
+            effects = (LoadDefinition(request),)
         case RenewAgent():
             draft.add(RenewalAsked(timer_id=action.timer.timer_id))
             effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
@@ -90,6 +102,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = _compare_tools(state)
         case CallModel():
             effects = _call_model(draft, action)
+        case AskNextModel():
+            effects = _ask_next_model(draft)
+        case EndStep():
+            _end_step(draft)
         case EndModelCall():
             draft.add(StepEnding())
             ends = (action.step_id,)
@@ -141,7 +157,8 @@ def _wake_up(draft: Draft, timer: Timer) -> None:
 def _compare_tools(state: SessionState) -> tuple[Effect, ...]:
     loaded = state.slot.loaded
     assert loaded is not None
-    return (CompareTools(ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest)),)
+    request = ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest, turn_id=state.turn_id)
+    return (CompareTools(request),)
 
 
 def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
@@ -155,13 +172,40 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
         return ()
     last = state.slot.last_model
     if last is not None and last != record.model:
-        reason = "configured" if action.role == state.slot.role else "definition"
+        own = action.role == draft.turn.role
+        reason = "message" if own else "configured" if action.role == state.slot.role else "definition"
         draft.add(
             ModelSwitched(**draft.stamp, step_id=action.step_id, **{"from": last}, to=record.model, reason=reason)
         )
     draft.add(StepOpened(record=record))
     draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
     return (AskModel(record),)
+
+
+def _ask_next_model(draft: Draft) -> tuple[Effect, ...]:
+    """None where the next model would cost more than is left; the turn ends for it."""
+    step = draft.turn.step
+    assert step is not None
+    record, hop = next_record(draft.state)
+    over = over_budget(draft.state, draft.turn, record.reserved_usd, hop)
+    if over is not None:
+        error = every_failure(step, over[1])
+        draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=False, stamp=draft.stamp))
+        draft.add(TurnBroken(error=error))
+        return ()
+    reason = step.tried[-1].reason
+    draft.add(
+        ModelSwitched(**draft.stamp, step_id=step.step_id, **{"from": step.model}, to=record.model, reason=reason)
+    )
+    draft.add(StepPassedOn(record=record))
+    return (AskModel(record),)
+
+
+def _end_step(draft: Draft) -> None:
+    step = draft.turn.step
+    assert step is not None
+    error = ToolError(type=MODEL_UNAVAILABLE, message=step.tried[-1].message)
+    draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=True, stamp=draft.stamp))
 
 
 def _abandon(draft: Draft, calls: tuple[ToolCall, ...]) -> None:

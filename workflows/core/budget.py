@@ -7,10 +7,12 @@ from pydantic_core import to_json
 
 from perdure.workflows.core.endings import NUDGES, nudge_after
 from perdure.workflows.core.media_tokens import tokens_of
+from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.pricing import Spent, spent, worst_case
 from perdure.workflows.definition.providers.table import PROVIDERS
+from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -25,18 +27,20 @@ def nudge(state: SessionState) -> Nudge | None:
     return nudge_after(state.turn.stop, state.turn.odd) if state.turn is not None else None
 
 
-def reserve(state: SessionState) -> float | None:
-    """Dollars that the next model call costs at worst, or None where the price is unknown."""
-    slot = state.slot
-    if slot.loaded is None or slot.model is None:
+def reserve(state: SessionState, hop: Hop | None = None) -> float | None:
+    """Dollars that the next model call costs at worst, or None where the price is unknown. `hop` None: of the model that
+    the next step begins with."""
+    hop, loaded = hop or first_hop(state), state.slot.loaded
+    price = loaded.prices.get(hop.key) if loaded is not None and hop is not None else None
+    if price is None or hop is None:
         return None
-    price = slot.loaded.prices.get(slot.model_role)
-    return None if price is None else worst_case(price, input_tokens(state), slot.model.max_output_tokens)
+    return worst_case(price, input_tokens(state), hop.model.max_output_tokens)
 
 
-def sent(state: SessionState) -> Spent:
+def sent(state: SessionState, hop: Hop | None = None) -> Spent:
     """What the next model call costs if it is sent, and nothing comes of it."""
-    price = state.slot.loaded.prices.get(state.slot.model_role) if state.slot.loaded else None
+    hop, loaded = hop or first_hop(state), state.slot.loaded
+    price = loaded.prices.get(hop.key) if loaded is not None and hop is not None else None
     return spent(price, Usage(input_tokens=input_tokens(state), estimated=True))
 
 
@@ -63,19 +67,25 @@ def _media_tokens(state: SessionState) -> int:
     )
 
 
-def over_budget(state: SessionState, turn: Turn, reserved: float | None) -> tuple[TurnEnd, ToolError] | None:
+def over_budget(
+    state: SessionState, turn: Turn, reserved: float | None, hop: Hop | None = None
+) -> tuple[TurnEnd, ToolError] | None:
     """How the turn ends because its next model call, of `reserved` dollars at worst, may not be made; None: it may."""
     limits = state.effective_limits
     if not limits.cap_costs:
         return None
-    turn_usd = turn.books.cost_usd
+    # What the models before it have cost the open step is not in the books yet.
+    open_usd = [one.spent.cost_usd for one in turn.step.tried] if turn.step is not None else []
+    known = [one for one in (turn.books.cost_usd, *open_usd) if one is not None]
+    turn_usd = sum(known) if len(known) == len(open_usd) + 1 else None
     if reserved is None or turn_usd is None:
-        name = state.slot.model.use if state.slot.model else "the model"
+        hop = hop or first_hop(state)
+        name = hop.model.use if hop is not None else "the model"
         message = f"A cost cap is set, but the price of {name} is unknown; give it a `price:` in the definition."
         return "failed", ToolError(type=PRICE_UNKNOWN, message=message)
     for what, cap, known_usd in (
         ("turn", limits.turn.cost_usd, turn_usd),
-        ("session", limits.session.cost_usd, state.books.known_usd),
+        ("session", limits.session.cost_usd, state.books.known_usd + sum(known) - (turn.books.cost_usd or 0)),
     ):
         if cap is not None and known_usd + reserved > cap:
             message = (

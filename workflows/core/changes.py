@@ -14,7 +14,7 @@ from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
-from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
 
@@ -40,6 +40,10 @@ class Accepted:
     content_sha256: str
     cursor: int
     digest: str | None
+    #: The role that shall answer it; None: the session's.
+    role: str | None = None
+    #: The caller's span.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Configured:
 
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: Goes with the metadata.
+    timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
 
@@ -166,6 +172,27 @@ class StepEnding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelGivenUp:
+    """The model of the open step gave no answer; the next one of its route is to be asked."""
+
+    tried: Tried
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPassedOn:
+    """The next model of the route gets the open step."""
+
+    record: StepRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerTraced:
+    """What the turn does is also of this caller's trace."""
+
+    traceparent: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -194,6 +221,9 @@ Note = (
     | HandoffAgreed
     | StepOpened
     | StepEnding
+    | ModelGivenUp
+    | StepPassedOn
+    | CallerTraced
     | TurnBroken
 )
 Change = Event | Note

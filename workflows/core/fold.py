@@ -14,17 +14,20 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     AgentRenewed,
     CallChanged,
+    CallerTraced,
     Change,
     CloseRequested,
     CommandSeen,
     Configured,
     HandoffAgreed,
+    ModelGivenUp,
     Note,
     QuestionSettled,
     RenewalAsked,
     SetAside,
     StepEnding,
     StepOpened,
+    StepPassedOn,
     StopRequested,
     TimerCancelled,
     TimerDue,
@@ -34,7 +37,14 @@ from perdure.workflows.core.changes import (
     TurnBroken,
 )
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
-from perdure.workflows.core.fold_turn import finished_call, finished_step, opened_step, started_turn
+from perdure.workflows.core.fold_turn import (
+    finished_call,
+    finished_step,
+    given_up,
+    opened_step,
+    passed_on,
+    started_turn,
+)
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
@@ -79,8 +89,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
     match event:
         case AgentUpdated(agent=str()) if turn is not None and turn.handoff is not None:
             return taken_over(state, turn, turn.handoff)
-        case SessionStarted() | MessageQueued() | AgentUpdated() | ModelSwitched():
+        case SessionStarted() | MessageQueued() | AgentUpdated():
             return state
+        case ModelSwitched():
+            return replace(state, slot=replace(state.slot, last_model=event.to))
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
         case TimerSet():
@@ -94,8 +106,12 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case MessageRejected():
             return replace(state, inbox=state.inbox.without(event.message_id))
         case MessageAdded():
+            role = state.inbox.roles.get(event.message.id)
+            turn = replace(turn, role=role) if turn is not None and role is not None else turn
+            trace = state.inbox.traces.get(event.message.id)
+            turn = turn.traced(trace) if trace is not None and turn is not None else turn
             inbox = state.inbox.without(event.message.id)
-            return replace(state, inbox=inbox, transcript=state.transcript.said(event.message))
+            return replace(state, inbox=inbox, turn=turn, transcript=state.transcript.said(event.message))
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
             return started_turn(state, turn_id)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
@@ -159,8 +175,14 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
             return opened_step(state, note.record)
+        case CallerTraced():
+            return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
             return with_turn(state, replace(in_turn(state), step_ending=True))
+        case ModelGivenUp():
+            return given_up(state, note.tried)
+        case StepPassedOn():
+            return passed_on(state, note.record)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case _:
@@ -171,7 +193,8 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     slot = state.slot
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
-    inbox = state.inbox.with_message(note.message, Seen(content_sha256=note.content_sha256, cursor=note.cursor))
+    seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
+    inbox = state.inbox.with_message(note.message, seen, note.role, note.traceparent)
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))
@@ -184,8 +207,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
         digest=note.digest or state.slot.digest,
         pinned=state.slot.pinned or note.digest is not None,
     )
-    metadata = state.metadata if note.metadata is None else note.metadata
-    return replace(state, slot=slot, metadata=metadata, limits=note.limits or state.limits)
+    if note.metadata is not None:
+        state = replace(state, metadata=note.metadata, timezone=note.timezone)
+    return replace(state, slot=slot, limits=note.limits or state.limits)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

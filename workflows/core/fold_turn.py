@@ -3,9 +3,9 @@
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.state.record import replace
-from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import Message, ToolCall, Usage
 
@@ -25,6 +25,24 @@ def opened_step(state: SessionState, record: StepRecord) -> SessionState:
     return replace(state, log=log, turn=replace(state.turn, step=record, step_ending=False))
 
 
+def given_up(state: SessionState, tried: Tried) -> SessionState:
+    turn = in_turn(state)
+    if turn.step is None:
+        raise ValueError("ModelGivenUp does not fit a turn without an open step")
+    record = turn.step.model_copy(update={"tried": (*turn.step.tried, tried)})
+    return _with_record(state, replace(turn, step_ending=False, between_models=True), record)
+
+
+def passed_on(state: SessionState, record: StepRecord) -> SessionState:
+    return _with_record(state, replace(in_turn(state), between_models=False), record)
+
+
+def _with_record(state: SessionState, turn: Turn, record: StepRecord) -> SessionState:
+    """The step that is open, with another record."""
+    log = replace(state.log, steps=(*state.log.steps[:-1], record))
+    return replace(state, log=log, turn=replace(turn, step=record))
+
+
 def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
     calls = tuple(Call(part) for part in event.message.parts if isinstance(part, ToolCall))
     stop = event.stop
@@ -39,6 +57,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         turn,
         step=None,
         step_ending=False,
+        between_models=False,
         stop=stop,
         stop_raw=event.stop_raw,
         odd=(*turn.odd, odd) if odd else (),

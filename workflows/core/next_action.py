@@ -10,10 +10,12 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Action,
     Ask,
+    AskNextModel,
     CallModel,
     CloseSession,
     EndCalls,
     EndModelCall,
+    EndStep,
     Exit,
     FinishTurn,
     LoadAgent,
@@ -32,9 +34,11 @@ from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.vocabulary.errors import MAX_STEPS
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MAX_STEPS
+from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 
@@ -68,6 +72,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return Wait(frozenset([TOOLS]))
     if turn.tools == "unknown":
         return LookForTools()
+    if turn.step is not None and turn.between_models:
+        return EndStep(turn.step.step_id) if turn.stopping else AskNextModel(turn.step.step_id)
     if turn.step is not None:
         if turn.stopping and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
@@ -78,7 +84,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.stopping:
         return _give_up(turn) or FinishTurn("stopped")
     if turn.error is not None:
-        return _give_up(turn) or FinishTurn("failed", turn.error)
+        return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
     if turn.calls:
@@ -102,17 +108,21 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         return FinishTurn(*over)
     return CallModel(
         step_id=step_id(turn.turn_id, turn.steps + 1),
-        role=state.slot.model_role,
+        role=answering_role(state),
         reserved_usd=reserved,
         nudge=nudge(state),
     )
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
-    slot = state.slot
-    limit = slot.model.max_output_tokens if slot.model else None
-    error = fault(turn.stop or "end", turn.odd, role=slot.model_role, limit=limit, word=turn.stop_raw)
+    hop = first_hop(state)
+    limit = hop.model.max_output_tokens if hop is not None else None
+    error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
     return FinishTurn("done") if error is None else FinishTurn("failed", error)
+
+
+def _reason(error: ToolError) -> TurnEnd:
+    return "budget" if error.type == BUDGET_EXCEEDED else "failed"
 
 
 def _give_up(turn: Turn) -> Action | None:

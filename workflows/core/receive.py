@@ -76,7 +76,14 @@ def _accept(draft: Draft, command: SendMessage) -> None:
     parts = tuple(map(as_foreign, command.parts))
     message = Message(id=command.message_id, role="user", parts=parts, at=draft.now)
     draft.add(
-        Accepted(message=message, content_sha256=command.content_sha256, cursor=command.cursor, digest=command.digest)
+        Accepted(
+            message=message,
+            content_sha256=command.content_sha256,
+            cursor=command.cursor,
+            digest=command.digest,
+            role=command.model,
+            traceparent=command.traceparent,
+        )
     )
     if busy:
         position = len(draft.state.inbox.messages)
@@ -95,7 +102,13 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
             draft.add(
-                Configured(model=command.model, metadata=command.metadata, digest=command.digest, limits=command.limits)
+                Configured(
+                    model=command.model,
+                    metadata=command.metadata,
+                    timezone=command.timezone,
+                    digest=command.digest,
+                    limits=command.limits,
+                )
             )
         case Close():
             draft.add(CloseRequested(reason=command.reason))

@@ -15,6 +15,7 @@ from perdure.workflows.core.changes import (
     AgentLoaded,
     AgentRenewed,
     Changes,
+    ModelGivenUp,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -33,6 +34,7 @@ from perdure.workflows.core.outcomes import (
     ToolEnded,
     ToolsCompared,
 )
+from perdure.workflows.core.passing_on import every_failure, next_place, reason_to_pass_on, tried
 from perdure.workflows.core.session_tools import mark_due
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step
@@ -85,10 +87,14 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
         return
     stopping, outcome = turn.stopping, ended.outcome
+    reason = None if stopping else reason_to_pass_on(outcome)
+    if reason is not None and next_place(draft.state, turn.step, reason) is not None:
+        draft.add(ModelGivenUp(tried=tried(turn.step, outcome, reason)))
+        return
     draft.add(finished_step(turn.step, outcome, stopping, draft.stamp))
     if isinstance(outcome, StepFailure):
         if not stopping:
-            draft.add(TurnBroken(error=outcome.error))
+            draft.add(TurnBroken(error=every_failure(turn.step, outcome.error)))
         return
     if outcome.stop == "stopped" and not stopping:
         # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.

@@ -6,6 +6,8 @@ from datetime import datetime
 from perdure.workflows.core.actions import CallModel
 from perdure.workflows.core.budget import sent
 from perdure.workflows.core.changes import Stamp
+from perdure.workflows.core.dates import turn_start
+from perdure.workflows.core.routing import first_place, route_of
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
@@ -21,49 +23,56 @@ class StepFailure:
     error: ToolError
     #: What is known of the attempts that were lost.
     partial: Partial
+    #: Attempts that there may have been, where more than `partial` knows of; 0: it knows.
+    attempts: int = 0
+
+    @property
+    def most_attempts(self) -> int:
+        return max(self.attempts, self.partial.attempt)
 
 
 def opened_step(state: SessionState, action: CallModel) -> StepRecord:
     """What is kept of a step that opens now: `action` is what the state asks for."""
     loaded = state.slot.loaded
     assert loaded is not None
+    hops, place = route_of(state, action.role), first_place(state, action.role)
     return StepRecord(
         step_id=action.step_id,
         turn_id=in_turn(state).turn_id,
         digest=loaded.digest,
         role=action.role,
-        model=loaded.definition.models[action.role].use,
+        model=hops[place].model.use,
         view=state.transcript.view,
         reserved_usd=action.reserved_usd,
         sent=sent(state),
         nudge=action.nudge,
+        hop=place,
+        ahead=len(hops) - place - 1,
+        turn_at=turn_start(state, in_turn(state).turn_id),
+        timezone=state.timezone,
     )
 
 
 def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stopping: bool, stamp: Stamp) -> StepFinished:
     """`stopping` says whether the turn was being stopped when the model call ended."""
+    books = sum((one.spent for one in record.tried), books_of(record, outcome))
     if isinstance(outcome, StepOutput):
-        books = Spent(usage=outcome.usage, cost_usd=outcome.cost_usd) + (outcome.before or Spent())
         return StepFinished(
             **stamp,
             step_id=record.step_id,
             message=_message(record, outcome.parts, outcome.stop, stamp["at"]),
             model=record.model,
             usage=books.usage,
-            cost_usd=_charged(record, books.cost_usd, outcome.lost),
+            cost_usd=books.cost_usd,
             timing=outcome.timing,
             stop=outcome.stop,
-            attempt=outcome.attempt,
+            attempt=record.attempts_before + outcome.attempt,
             request_sha256=outcome.request_sha256,
             stop_raw=outcome.stop_raw,
             adapted=outcome.adapted,
             skipped=outcome.skipped,
         )
     partial = outcome.partial
-    lost = partial.lost + (partial.streaming and partial.spent is None)
-    books = (partial.before or Spent()) + (partial.spent or Spent())
-    for _ in range(partial.silent):
-        books += record.sent or Spent(cost_usd=record.reserved_usd)
     stop: StopReason = "stopped" if stopping else "error"
     return StepFinished(
         **stamp,
@@ -71,12 +80,24 @@ def finished_step(record: StepRecord, outcome: StepOutput | StepFailure, stoppin
         message=_message(record, partial.parts if stopping else (), stop, stamp["at"]),
         model=record.model,
         usage=books.usage,
-        cost_usd=_charged(record, books.cost_usd, lost),
+        cost_usd=books.cost_usd,
         timing=Timing(total_ms=0),
         stop=stop,
-        attempt=partial.attempt,
+        attempt=record.attempts_before + partial.attempt,
         request_sha256=None,
     )
+
+
+def books_of(record: StepRecord, outcome: StepOutput | StepFailure) -> Spent:
+    """What the attempts of the step's model, without those of models before it, used and cost."""
+    if isinstance(outcome, StepOutput):
+        books = Spent(usage=outcome.usage, cost_usd=outcome.cost_usd) + (outcome.before or Spent())
+        return _charged(record, books, outcome.lost)
+    partial = outcome.partial
+    books = (partial.before or Spent()) + (partial.spent or Spent())
+    for _ in range(partial.silent):
+        books += record.sent or Spent(cost_usd=record.reserved_usd)
+    return _charged(record, books, partial.lost + (partial.streaming and partial.spent is None))
 
 
 def _message(record: StepRecord, parts: tuple[Part, ...], stop: StopReason, at: datetime) -> Message:
@@ -84,8 +105,9 @@ def _message(record: StepRecord, parts: tuple[Part, ...], stop: StopReason, at: 
     return Message(id=record.step_id, role="assistant", parts=parts, turn_id=record.turn_id, at=at, stopped=stopped)
 
 
-def _charged(record: StepRecord, cost: float | None, lost: int) -> float | None:
+def _charged(record: StepRecord, books: Spent, lost: int) -> Spent:
     """A lost attempt that had begun to stream, and whose worker did not count, is charged what was reserved for it."""
+    cost, reserved = books.cost_usd, record.reserved_usd
     if lost == 0:
-        return cost
-    return None if cost is None or record.reserved_usd is None else cost + lost * record.reserved_usd
+        return books
+    return Spent(usage=books.usage, cost_usd=None if cost is None or reserved is None else cost + lost * reserved)

@@ -18,6 +18,7 @@ from perdure.workflows.definition.limits import (
     TurnLimits,
 )
 from perdure.workflows.definition.model import LongInput, ModelDefinition, Price, Rates
+from perdure.workflows.definition.route import Hop, every_model, route, route_faults
 from perdure.workflows.definition.schedules import Schedules
 from perdure.workflows.definition.tools import (
     AgentTool,
@@ -117,6 +118,8 @@ class AgentDefinition(Frozen):
         if self.model not in self.models:
             near = did_you_mean(self.model, self.models)
             yield "model", f"{self.model!r} is not one of models: {', '.join(self.models)}{near}"
+        for role in self.models:
+            yield from (("models", f"{role}.fallback: {why}") for _, why in route_faults(self.models, role))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
         for tool in self.tools:
@@ -136,6 +139,15 @@ class AgentDefinition(Frozen):
         if other.approval is not None or other.side_effects == "once":
             return "runs unasked, so it can neither need an approval nor be `once`"
         return None
+
+    def route(self, role: str) -> tuple[Hop, ...]:
+        """The models that a step of `role` can go through, in order."""
+        return route(self.models, role)
+
+    @property
+    def every_model(self) -> tuple[Hop, ...]:
+        """Each model that a step can come to, once."""
+        return tuple(every_model(self.models))
 
     @property
     def worker_tools(self) -> tuple[str, ...]:
@@ -157,7 +169,7 @@ class LoadedAgent(Frozen):
     digest: str
     definition: AgentDefinition
     tools: tuple[ToolSpec, ...] = ()
-    #: By role; a role that is missing has no known price.
+    #: By role, or by the key of a model of no role (`Hop.key`); a model that is missing has no known price.
     prices: dict[str, Price] = {}
     #: Of the worker's tool specs, to notice that a newer worker describes its tools otherwise.
     tools_digest: str = ""

@@ -2,12 +2,13 @@
 
 import operator
 import re
-from typing import Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.providers.table import PROVIDERS
+from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
@@ -68,8 +69,8 @@ class ModelParams(Frozen):
 FileKind = Literal["image", "document", "audio"]
 
 
-class ModelDefinition(Frozen):
-    """A model that the agent can use, and how it is called."""
+class CalledModel(Frozen):
+    """A model, and how it is called."""
 
     use: str = Field(
         description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `openai` (Responses), "
@@ -152,3 +153,59 @@ class ModelDefinition(Frozen):
     @property
     def model_name(self) -> str:
         return self.use.partition("/")[2]
+
+
+#: Ends of an answer after which another model may be asked, where a definition says so.
+Declined = Literal["refusal", "content_filter"]
+_ON: Final = (
+    "Ends of an answer after which this model is asked, too: `refusal` (the model before declined to answer), "
+    "`content_filter` (its provider's filter cut the answer, or refused the request). Without it, only failures of the "
+    "model before count."
+)
+
+
+class FallbackRole(Frozen):
+    """Another of the agent's roles, asked where the model before it cannot answer."""
+
+    role: Name = Field(description="One of `models`. Its own `fallback` follows it.")
+    on: tuple[Declined, ...] = Field(default=(), exclude_if=operator.not_, description=_ON)
+
+
+class FallbackModel(CalledModel):
+    """A model of no role, asked where the model before it cannot answer."""
+
+    on: tuple[Declined, ...] = Field(default=(), exclude_if=operator.not_, description=_ON)
+
+    def as_definition(self) -> "ModelDefinition":
+        return ModelDefinition.model_validate(self.model_dump(exclude={"on"}))
+
+
+def _entry(value: Any) -> Any:
+    return {"role": value} if isinstance(value, str) else value
+
+
+def _kind(value: Any) -> str:
+    role = "role" in value if isinstance(value, dict) else isinstance(value, FallbackRole)
+    return "FallbackRole" if role else "FallbackModel"
+
+
+#: An entry of `fallback:`; a role's name alone is a `FallbackRole`.
+Fallback = Annotated[
+    Annotated[
+        Annotated[FallbackRole, Tag("FallbackRole")] | Annotated[FallbackModel, Tag("FallbackModel")],
+        Discriminator(_kind),
+    ],
+    BeforeValidator(_entry),
+]
+
+
+class ModelDefinition(CalledModel):
+    """A model that the agent can use, and how it is called."""
+
+    fallback: tuple[Fallback, ...] = Field(
+        default=(),
+        exclude_if=operator.not_,
+        description="Models that go on with a step whose model cannot answer, in this order: roles of `models`, or models "
+        "written out. They are asked where the model before is overloaded, down, too slow or unknown to its provider, where "
+        "a rate limit or a quota is reached, and where a key is refused.",
+    )

@@ -26,6 +26,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -40,6 +41,8 @@ ALLOWED_SPEC = "$perdure_spec"
 class LoadAgentInput(Frozen):
     name: str
     digest: str
+    #: The turn that needs it, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CallModelInput(Frozen):
@@ -51,12 +54,23 @@ class CallModelInput(Frozen):
     model: str
     #: The beginning of the view's prefix: what was handed over within a process must be of this view.
     view: str = ""
+    #: Attempts that other models had at this step: this one's are numbered from there.
+    attempts_before: int = Field(default=0, exclude_if=operator.not_)
+    #: Another model goes on with the step where this one fails, so it is not waited for.
+    has_next: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
     """The input of a step's model call."""
     view = f"{record.view.epoch}.{record.view.count}.{record.view.prefix[:12]}"
-    return CallModelInput(step_id=record.step_id, agent_digest=record.digest, model=record.model, view=view)
+    return CallModelInput(
+        step_id=record.step_id,
+        agent_digest=record.digest,
+        model=record.model,
+        view=view,
+        attempts_before=record.attempts_before,
+        has_next=record.ahead > 0,
+    )
 
 
 class Partial(Frozen):
@@ -74,6 +88,8 @@ class Partial(Frozen):
     before: Spent | None = Field(default=None, exclude_if=absent)
     #: Earlier attempts that ended without a word, and are not in `before`: each may have been sent.
     silent: int = Field(default=0, exclude_if=operator.not_)
+    #: Attempts that failed in mid-answer, this one included where it has failed.
+    broken: int = Field(default=0, exclude_if=operator.not_)
 
 
 class StepOutput(Frozen):
@@ -106,6 +122,8 @@ class CallOptions(Frozen):
 
     #: It runs in a process of its own.
     process: bool = False
+    #: On whose behalf, for a tool that asks for it.
+    context: ToolContext | None = Field(default=None, exclude_if=absent)
 
 
 class ToolOutput(Frozen):
@@ -155,6 +173,8 @@ class CallMcpToolInput(Frozen):
     so_far: ServerInput | None = Field(default=None, exclude_if=absent)
     #: Of the tool that was allowed (`perdure.workflows.core.binding.spec_sha256`): any other does not run.
     spec_sha256: str | None = Field(default=None, exclude_if=absent)
+    #: On whose behalf, where the server's headers or environment are templates over it.
+    context: ToolContext | None = Field(default=None, exclude_if=absent)
 
 
 class ToolsChangedInput(Frozen):
@@ -162,6 +182,8 @@ class ToolsChangedInput(Frozen):
 
     digest: str
     mcp_digest: str
+    #: The turn that needs to know, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CurrentAgentInput(Frozen):
@@ -259,7 +281,7 @@ async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
     """Calls an MCP server's tool, or goes on with a call whose server has asked something.
 
     Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
-    `denied`, `expired`, `tool_changed`."""
+    `denied`, `expired`, `tool_changed`, `context_unfit`."""
     raise NotImplementedError
 
 

@@ -10,6 +10,8 @@ from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.protocol.activities import DELIVERED_WITHIN
 from perdure.workflows.vocabulary.errors import PAYLOADS_TOO_LARGE
 
+#: Of one model call.
+MODEL_ATTEMPTS: Final = 12
 #: A worker that is silent for longer is dead.
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=6)
 
@@ -42,14 +44,14 @@ def delivery_config(summary: str) -> workflow.ActivityConfig:
     )
 
 
-def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
+def model_config(activity_id: str, summary: str) -> workflow.ActivityConfig:
     """Options of one model call.
 
     A provider that is down is tried for about two minutes; a longer `Retry-After` is obeyed. There is no
     schedule-to-close limit: a session whose workers are all away waits for one.
     """
     return workflow.ActivityConfig(
-        activity_id=step_id,
+        activity_id=activity_id,
         summary=summary,
         start_to_close_timeout=timedelta(minutes=30),
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -58,7 +60,7 @@ def model_config(step_id: str, summary: str) -> workflow.ActivityConfig:
             initial_interval=timedelta(milliseconds=100),
             backoff_coefficient=2,
             maximum_interval=timedelta(seconds=30),
-            maximum_attempts=12,
+            maximum_attempts=MODEL_ATTEMPTS,
         ),
     )
 

@@ -8,13 +8,16 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.running.activity_options import MODEL_ATTEMPTS
 from perdure.workflows.vocabulary.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED, TOOL_FAILED, WORKER_DIED
 from perdure.workflows.vocabulary.parts import ToolError, preview
 
 
 def step_failure(failure: ActivityError) -> StepFailure:
     """Of a model call."""
-    return StepFailure(_step_error(failure), _partial(failure))
+    # A time-out is final only once there were as many attempts as there may be.
+    attempts = MODEL_ATTEMPTS if isinstance(failure.cause, TemporalTimeout) else 0
+    return StepFailure(_step_error(failure), _partial(failure), attempts)
 
 
 def local_failure(failure: FailureError) -> ToolError:
@@ -46,9 +49,10 @@ def _partial(failure: ActivityError) -> Partial:
 def _step_error(failure: ActivityError) -> ToolError:
     cause = failure.cause
     if isinstance(cause, ApplicationError):
-        return ToolError(
-            type=cause.type or MODEL_UNEXPECTED, message=preview(cause.message), retryable=not cause.non_retryable
-        )
+        # A call that is given up early, for another model goes on, might succeed later all the same.
+        told = next((one["retryable"] for one in cause.details if isinstance(one, dict) and "retryable" in one), None)
+        retryable = told is True if told is not None else not cause.non_retryable
+        return ToolError(type=cause.type or MODEL_UNEXPECTED, message=preview(cause.message), retryable=retryable)
     if isinstance(cause, TemporalTimeout):
         return ToolError(type=MODEL_TIMEOUT, message="The model call timed out.", retryable=True)
     return ToolError(type=MODEL_UNEXPECTED, message=str(cause or failure))

@@ -5,6 +5,7 @@
 | turn | `t7` | its number |
 | step | `t7.s2` | its turn, and its number in the turn |
 | tool call | `t7.s2.c1` | its step, and its number in the answer |
+| activity of a model call | `t7.s2`, `t7.s2.model2` | its step, and the place of the model in the step's route |
 | activity of a call | `t7.s2.c1`, `t7.s2.c1.fallback`, `t7.s2.c1.again2` | its call, and why it is not the first |
 | question | `t7.s2.c1.approval`, `t7.s2.c1.input2` | its call; what is asked says its `form`, never its id |
 | timer | `t7.s2.c1.timer` | the call that set it |
@@ -43,6 +44,11 @@ def step_id(turn: str, number: int) -> str:
 def step_number(step: str) -> str:
     """The number of a step in its turn, as text."""
     return step.rpartition(".s")[2]
+
+
+def model_activity(step: str, hop: int) -> str:
+    """The activity of a step's model call; `hop` is the place of the model in the step's route, from 0."""
+    return f"{step}.model{hop + 1}" if hop else step
 
 
 def step_order(step: str) -> tuple[int, int]:

@@ -214,16 +214,16 @@ def keys(reading: Reading) -> Iterator[Check]:
 
 
 def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]:
-    for role, model in definition.models.items():
-        variable = missing_key(model)
+    for hop in definition.every_model:
+        variable = missing_key(hop.model)
         if variable is not None:
-            yield role, model.use, variable
+            yield hop.key, hop.model.use, variable
 
 
 def prices(reading: Reading) -> Iterator[Check]:
     """A definition that caps its cost and has a model without a price is a problem of its own, and so not among these."""
     for name, (definition, _) in sorted(reading.serving.items()):
-        unknown = [f"{role} ({model.use})" for role, model in definition.models.items() if price_of(model) is None]
+        unknown = [f"{hop.key} ({hop.model.use})" for hop in definition.every_model if price_of(hop.model) is None]
         if not unknown:
             yield Check("ok", "prices", f"{name}: known for every model")
         else:

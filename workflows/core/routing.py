@@ -1,0 +1,40 @@
+"""Which role answers, and with which model of its route the next step of a turn begins. Pure.
+
+Rule: a step begins with the model that answered the turn's last one, for what only that model understands (signed reasoning,
+its own ids) is in the conversation by then. The next turn begins with the first model of the route again.
+"""
+
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.route import Hop
+
+
+def answering_role(state: SessionState) -> str:
+    """The role that answers: the message's, else the session's, else the definition's."""
+    loaded, turn = state.slot.loaded, state.turn
+    asked = turn.role if turn is not None else None
+    if asked is not None and loaded is not None and asked in loaded.definition.models:
+        return asked
+    return state.slot.model_role
+
+
+def route_of(state: SessionState, role: str) -> tuple[Hop, ...]:
+    """The route of `role` in the definition that runs; empty where none does."""
+    loaded = state.slot.loaded
+    return loaded.definition.route(role) if loaded is not None else ()
+
+
+def first_place(state: SessionState, role: str) -> int:
+    """Where in the route of `role` the turn's next step begins, from 0."""
+    last = state.log.steps[-1] if state.log.steps else None
+    turn, loaded = state.turn, state.slot.loaded
+    if last is None or turn is None or loaded is None:
+        return 0
+    same = (last.turn_id, last.role, last.digest) == (turn.turn_id, role, loaded.digest)
+    return last.hop if same else 0
+
+
+def first_hop(state: SessionState) -> Hop | None:
+    """The model that the turn's next step begins with; None where no definition runs."""
+    role = answering_role(state)
+    hops = route_of(state, role)
+    return hops[first_place(state, role)] if hops else None

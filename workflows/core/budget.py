@@ -10,7 +10,10 @@ from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.pricing import Spent, spent, worst_case
+from perdure.workflows.definition.providers.dialect import ImageCharge
+from perdure.workflows.definition.providers.known import with_models
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.steps import Nudge
@@ -58,13 +61,17 @@ def input_tokens(state: SessionState) -> int:
 def _media_tokens(state: SessionState) -> int:
     """What the files of the conversation cost at most; a model that is not shown one is told of it in a few words."""
     model = state.slot.model
-    charge = PROVIDERS[model.provider].dialect.files.charge if model else "area"
-    taken = None if model is None else model.files
+    charge, taken = "area" if model is None else _charge(model), None if model is None else model.files
     return sum(
         tokens_of(medium, charge)
         for medium in state.transcript.media
         if taken is None or medium.kind == "text" or medium.kind in taken
     )
+
+
+def _charge(model: ModelDefinition) -> ImageCharge:
+    provider = PROVIDERS[model.provider]
+    return with_models(provider.dialect, provider.models, model.model_name).files.charge
 
 
 def over_budget(

@@ -12,6 +12,7 @@ from temporalio import activity
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_progress import Progress
 from perdure.activities.models.conversation import Conversation
+from perdure.activities.models.media.loading import Loaded
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
@@ -43,6 +44,7 @@ class Attempt:
         self,
         step_id: str,
         conversation: Conversation,
+        loaded: Loaded,
         wire: Wire,
         progress: Progress,
         metrics: Metrics,
@@ -55,10 +57,11 @@ class Attempt:
         self._wire = wire
         self._metrics = metrics
         self._own_tool = own_tool
-        self._request = wire.request(conversation.prompt, conversation.messages)
+        self.loaded = loaded
+        self._request = wire.request(conversation.prompt, loaded.messages)
         self.body = encode_request(self._request)
         model = conversation.prompt.model
-        self.meter = Meter(price_of(model), len(self.body), model.max_output_tokens)
+        self.meter = Meter(price_of(model), loaded.weight_of(self.body), model.max_output_tokens)
         progress.measure(self.meter)
         self._started = time.monotonic()
         self._first_token: float | None = None

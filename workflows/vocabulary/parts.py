@@ -261,6 +261,8 @@ class ToolSpec(Frozen):
     output: dict[str, JsonValue] | None = None
     #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
     foreign: bool = Field(default=False, exclude_if=operator.not_)
+    #: Its calls are told on whose behalf they are made.
+    context: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def as_foreign(part: Part) -> Part:

@@ -80,6 +80,11 @@ def classify(error: BaseException, source: Source) -> ModelFailure:
             return _failure(errors.MODEL_UNEXPECTED, source, text=type(error).__name__)
 
 
+def withheld(kind: str, source: Source, wait: timedelta) -> ModelFailure:
+    """The failure of a call that was not made, because it would have failed; it may be made after `wait`."""
+    return _failure(kind, source, delay=wait)
+
+
 def redact(text: str) -> str:
     """`text` on one line, short, and without what looks like a key."""
     return _KEYS.sub("[redacted]", redacted(" ".join(text.split())))[:500]

@@ -40,6 +40,7 @@ from perdure.gateway.routes import (
     streams,
     timers,
     traces,
+    uploads,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
 from perdure.temporal.definitions.store import Definitions
@@ -67,6 +68,7 @@ _ROUTES: Final = (
     answers,
     timers,
     files,
+    uploads,
     streams,
     traces,
     agents,
@@ -153,10 +155,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(workers.keep_looking())
+        tasks = [asyncio.create_task(workers.keep_looking()), asyncio.create_task(service.uploads.keep_expiring())]
         yield
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         watches.cut()
 
     app = create_routes(lifespan)
@@ -176,8 +179,8 @@ def create_app(
     app.mount("/pages", pages.PageFiles(directory=pages.PAGES), name="pages")
     _handle_failures(app)
     # The last is the outermost.
-    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes)
-    app.add_middleware(JsonBodies)
+    app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, others={uploads.PATH: settings.upload_limit_bytes})
+    app.add_middleware(JsonBodies, raw=[uploads.PATH])
     app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=pages.LINKED)
     return app
 

@@ -150,6 +150,10 @@ class Settings(BaseSettings):
     allowed_hosts: _HostNames = ()
     #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    #: The size of an upload, with whatever multipart adds to it.
+    upload_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    #: An upload can be used in messages for so many days. The copies that sessions have of it stay with them.
+    upload_days: int = Field(default=2, ge=1, le=365)
     #: A request's head has to come within this time.
     head_timeout_s: float = Field(default=20, gt=0)
     #: A request's body has to come within this time, and one second more for each 8 KiB of it.

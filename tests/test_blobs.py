@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,23 @@ async def test_a_message_of_many_parts_fits_its_limit_and_loses_nothing(
 
     assert sum(len(part.model_dump_json()) for part in short) <= MESSAGE_LIMIT
     assert await unfold(blobs, short) == parts
+
+
+async def test_a_stream_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path)
+
+    async def chunks(*, cut: bool) -> AsyncIterator[bytes]:
+        yield b"one "
+        assert await blobs.keys("default/s1") == []
+        if cut:
+            raise ConnectionError
+        yield b"two"
+
+    with pytest.raises(ConnectionError):
+        await blobs.put_stream("default/s1/name", chunks(cut=True))
+    assert os.listdir(tmp_path / "default" / "s1") == []
+
+    await blobs.put_stream("default/s1/name", chunks(cut=False))
+    assert await blobs.get("default/s1/name") == b"one two"
+    assert await blobs.keys("default") == ["default/s1/name"]
+    assert await blobs.keys("default/s2") == []

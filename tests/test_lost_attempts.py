@@ -1,4 +1,4 @@
-"""The cost of lost attempts: whole sessions on the real server, with broken streams and a killed process."""
+"""The cost of attempts that nobody counted: whole sessions on the real server, with broken streams and a killed process."""
 
 import asyncio
 from typing import Any
@@ -101,7 +101,22 @@ async def test_three_broken_attempts(sessions: Sessions, provider: FakeProvider,
         10 + known,
         5 + sum(map(streamed, calls[:3])),
     )
+    assert found["usage"]["estimated"] is True
     assert found["cost_usd"] < 0.05 < MOST * OUT
+
+
+async def test_a_server_that_counts_nothing(sessions: Sessions, provider: FakeProvider) -> None:
+    """Its usage is estimated, and every sum with it says so."""
+    provider.script(Reply(text="one two three", usage="none"), WHOLE)
+    session = await sessions.create("chat", message="hello")
+    found = await step(sessions, session)
+    (call,) = provider.calls
+    assert found["usage"]["estimated"] is True
+    assert (found["usage"]["input_tokens"], found["usage"]["output_tokens"]) == (asked(call), streamed(call))
+    assert found["cost_usd"] == pytest.approx(asked(call) * IN + streamed(call) * OUT)
+    second = (await sessions.ask(session, "and now?"))["turn"]
+    assert "estimated" not in second["usage"]
+    assert (await sessions.snapshot(session))["usage"]["estimated"] is True
 
 
 @every_wire

@@ -26,7 +26,7 @@ from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
 from perdure.temporal.telemetry.metrics import Exporter, ExporterFailed, Metrics
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult
+from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call
 from tests.support.dev import Command, free_ports
 from tests.support.session_client import Sessions
@@ -147,6 +147,7 @@ async def test_dev_tells_of_turns_steps_tools_stops_and_viewers(
     for kind, tokens in {
         "input": whole["usage"]["input_tokens"],
         "cached": whole["usage"]["cached_tokens"],
+        "cache_write": whole["usage"]["cache_write_tokens"],
         "output": whole["usage"]["output_tokens"],
         "reasoning": whole["usage"]["reasoning_tokens"],
     }.items():
@@ -305,6 +306,29 @@ async def test_an_unknown_price_costs_nothing_here_and_a_stop_is_measured_where_
     assert found.value("perdure_turns_total", agent="measured", reason="stopped") == 2
     assert found.value("perdure_stop_delay_seconds_count") == 1
     assert found.value("perdure_stop_delay_seconds_sum") == 0.75
+
+
+async def test_what_a_server_did_not_count_or_know_is_counted(exporter: Exporter, metrics: Metrics) -> None:
+    story = Story.new(agent="measured").loaded(agent(models={"main": {"use": "demo/odd"}}))
+    story.turn()
+    story.open()
+    before = story.state
+    story.answered(Text(text="x"))
+    event = story.state.log.events[-1]
+    counted = {"usage": Usage(input_tokens=9, cache_write_tokens=4)}
+    odd = {
+        "usage": Usage(input_tokens=9, estimated=True),
+        "adapted": ("left out seed", "left out stop"),
+        "skipped": 3,
+    }
+    for told in (counted, odd):
+        metrics.event("acme/s1", before, event.model_copy(update=told), None)
+
+    found = await scraped(exporter)
+    assert found.value("perdure_tokens_total", model="demo/odd", kind="cache_write") == 4
+    assert found.value("perdure_estimated_steps_total", model="demo/odd") == 1
+    assert found.value("perdure_adapted_requests_total", model="demo/odd") == 1
+    assert found.value("perdure_skipped_shapes_total", model="demo/odd") == 3
 
 
 async def test_clocks_that_disagree_give_nought(exporter: Exporter, metrics: Metrics) -> None:

@@ -183,7 +183,7 @@ async def test_a_whole_stream(fake: FakeProvider, wire: OpenAIChat, key: str) ->
     first, second = function("call_1", '{"id": 1}'), function("call_2", "[1]")
     assert items[-1] == Answer(
         parts=(
-            Reasoning(text="Let me"),
+            Reasoning(text="Let me", native=Native(api=API, block={key: None})),
             Text(text="I look."),
             ToolCall(call_id="t1.s1.c1", name="find_order", args={"id": 1}, native=Native(api=API, block=first)),
             ToolCall(

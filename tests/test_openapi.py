@@ -230,11 +230,13 @@ class Story:
         await self.http.delete("/v1/sessions/closes?erase=true")
 
     async def what_stands_around_sessions(self) -> None:
+        await self.http.post("/v1/files?name=a.txt", content=b"text")
         await self.http.get("/v1/sessions")
         for path in ("/v1/agents", "/healthz", "/readyz", "/metrics"):
             await self.http.get(path)
 
     async def refusals(self) -> None:
         await self.http.get("/v1/sessions/nobody")
+        await self.http.post("/v1/files", content=b"")
         await self.http.post("/v1/sessions", json={"agent": "nobody"})
         await self.http.post("/v1/sessions", json={"agent": "boss", "session_id": "told"})

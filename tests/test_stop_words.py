@@ -4,15 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-from anthropic._models import construct_type
-from anthropic.types import RawMessageStreamEvent
-from openai.types.chat import ChatCompletionChunk
 
-from perdure.activities.models.failures import AnswerAborted, ModelFailed
+from perdure.activities.models.failures import AnswerAborted, ModelFailed, StreamTruncated
+from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.stop_words import ending
 from perdure.activities.models.wire import Answer, Delta
 from perdure.activities.models.wires.anthropic_answer import ArrivingAnswer as ClaudeAnswer
@@ -234,22 +232,26 @@ async def test_arguments_of_which_nothing_came(fake: FakeProvider, wire: RealWir
     assert (told.stop, calls(told)) == ("max_tokens", [({}, "")])
 
 
-async def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
-    cut, stop = (ChatCompletionChunk.model_validate(CHUNK | {"choices": [choice(word)]}) for word in ("length", "stop"))
-    for chunks in ((cut, stop), (stop, cut)):
+def chunk(word: str) -> SseEvent:
+    return SseEvent("object", value=CHUNK | {"choices": [choice(word)]})
+
+
+def test_a_later_word_does_not_make_whole_what_was_cut() -> None:
+    for words in (("length", "stop"), ("stop", "length")):
         arriving = ChatAnswer("t1.s1", "m", ())
-        for chunk in chunks:
-            arriving.take(chunk)
-        assert arriving.whole(done=True).stop == "max_tokens"
+        for word in words:
+            arriving.take(chunk(word))
+        assert arriving.whole().stop == "max_tokens"
 
 
 @pytest.mark.parametrize("word", ["null", "in_progress"])
-async def test_a_word_that_stands_in_every_chunk_gives_way_to_the_last(word: str) -> None:
+def test_a_word_that_stands_in_every_chunk_says_nothing(word: str) -> None:
     arriving = ChatAnswer("t1.s1", "m", ())
-    for each in (word, word, "stop"):
-        # As the SDK creates them: unchecked.
-        arriving.take(ChatCompletionChunk.construct(**CHUNK, choices=[choice(each)]))
-    assert arriving.whole(done=True).stop == "end"
+    arriving.take(chunk(word))
+    with pytest.raises(StreamTruncated):
+        arriving.whole()
+    arriving.take(chunk("stop"))
+    assert arriving.whole().stop == "end"
 
 
 @pytest.mark.parametrize("given", [WHOLE, json.dumps(WHOLE)])
@@ -265,8 +267,7 @@ def test_arguments_as_an_object_or_its_json_in_either_place(given: Any, place: s
     events.append({"type": "message_stop"})
     arriving = ClaudeAnswer("t1.s1", "m", (PURGE,))
     for event in events:
-        # As the SDK creates them: unchecked.
-        arriving.take(cast(RawMessageStreamEvent, construct_type(type_=RawMessageStreamEvent, value=event)))
+        list(arriving.take(SseEvent("object", value=event)))
     assert calls(arriving.whole()) == [(WHOLE, None)]
 
 

@@ -48,6 +48,24 @@ def test_a_finished_turn_holds_what_it_cost_and_why_it_ended(node: Node) -> None
     assert (view["status"], view["cost_usd"]) == ("idle", 0.75)
 
 
+def test_a_sum_with_an_estimate_in_it_is_one(node: Node) -> None:
+    guessed = USAGE | {"cache_write_tokens": 3, "estimated": True}
+    view = last(node, Story().opening().answer(text("Hm"), usage=guessed))
+    assert (view["usage"], view["turns"][0]["usage"]) == (guessed, guessed)
+    assert view["turns"][0]["messages"][-1]["usage"] == guessed
+    known = last(node, Story().opening().answer(text("Hm")))
+    assert known["usage"] == USAGE
+
+
+def test_a_step_tells_what_was_changed_and_passed_over(node: Node) -> None:
+    told: dict[str, Any] = {"adapted": ["left out reasoning_effort"], "skipped": 2}
+    view = last(node, Story().opening().answer(text("Hm"), **told))
+    step = view["turns"][0]["messages"][-1]
+    assert {name: step[name] for name in told} == told
+    plain = last(node, Story().opening().answer(text("Hm")))["turns"][0]["messages"][-1]
+    assert not set(told) & set(plain)
+
+
 def test_an_unknown_price_makes_the_cost_unknown(node: Node) -> None:
     view = last(node, Story().opening().answer(text("Hm"), cost_usd=None).end(cost_usd=None))
     assert (view["cost_usd"], view["turns"][0]["cost_usd"]) == (None, None)

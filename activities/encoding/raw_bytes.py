@@ -8,17 +8,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, JsonValue
 
-Bytes = bytes | bytearray | memoryview
+from perdure.temporal.media.signatures import signature_type
 
-#: Magic bytes, and the media type of the files that begin with them.
-_BEGINNINGS: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-    (b"OggS", "audio/ogg"),
-    (b"ID3", "audio/mpeg"),
-)
+Bytes = bytes | bytearray | memoryview
 
 
 @dataclass
@@ -70,7 +62,7 @@ def without_bytes(value: Any, files: Files) -> Any:
     match value:
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
-            return {"type": "file", **files.add(data, _media_type(data))}
+            return {"type": "file", **files.add(data, signature_type(data[:32]) or "application/octet-stream")}
         case dict():
             return {_key(key): without_bytes(inner, files) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -117,10 +109,3 @@ def _children(value: object) -> Iterable[object]:
 
 def _key(key: Any) -> Any:
     return bytes(key).decode(errors="replace") if isinstance(key, Bytes) else key
-
-
-def _media_type(data: bytes) -> str:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    found = (media_type for beginning, media_type in _BEGINNINGS if data.startswith(beginning))
-    return next(found, "application/octet-stream")

@@ -161,7 +161,7 @@ class ModelCalls:
         model = attempt.conversation.prompt.model
         answer = attempt.answer
         parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
-        usage = answer.usage if answer and not stopped else attempt.meter.usage()
+        usage = attempt.meter.usage()
         price = price_of(model)
         return StepOutput(
             parts=await fold(self._blobs, workflow_id, parts),

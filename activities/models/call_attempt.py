@@ -103,7 +103,7 @@ class Attempt:
                         self.meter.streamed((item.tool_name or "") + item.text)
                         self.progress.writer.write(item)
                     case Answer():
-                        self.meter.billed(item.usage)
+                        self.meter.answered(item.usage, item.parts)
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)

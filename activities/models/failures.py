@@ -86,7 +86,8 @@ class Unreachable(Exception):
 
 
 class ProviderError(Exception):
-    """A failure that the provider reported. `code` and `kind` are its words for it, `retry_after` is in seconds."""
+    """A failure that the provider reported. `code` and `kind` are its words for it, `retry_after` is in seconds, `details` is
+    the body of the response, as JSON."""
 
     def __init__(
         self,
@@ -97,8 +98,10 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after: float = 0,
         headers: Mapping[str, str] | None = None,
+        details: object = None,
     ) -> None:
         super().__init__(message)
         self.codes = frozenset(str(word) for word in (code, kind) if word)
         self.status = status
+        self.details = details
         self.headers: Mapping[str, str] = {"retry-after": str(retry_after)} if headers is None else headers

@@ -39,6 +39,19 @@ _GIVEN_UP: Final = {
     *("internal_server_error", "malformed_function_call", "network_error", "overloaded", "preempted", "server_error"),
     *("service_unavailable", "timed_out", "timeout", "unexpected_tool_call"),
 }
+#: The answer goes on, or nothing is said.
+_SAYING_NOTHING: Final = {
+    "",
+    "continue",
+    "generating",
+    "in_progress",
+    "nil",
+    "none",
+    "null",
+    "pending",
+    "undefined",
+    "unfinished",
+}
 _GOOD: Final = frozenset(["end", "stop_sequence", "tool_calls"])
 _LONGEST: Final = 60
 
@@ -73,9 +86,19 @@ def is_good(word: str) -> bool:
     return _named(word) in _GOOD
 
 
+def is_pause(word: str) -> bool:
+    """Whether the provider's `word` means that it goes on once it gets its answer back."""
+    return _named(word) == "pause"
+
+
 def is_bad(word: str) -> bool:
     """Whether the provider's `word` is known to mean that an answer is incomplete, or was given up."""
     return _plain(word) in _GIVEN_UP or _named(word) not in (None, *_GOOD)
+
+
+def says_nothing(word: str) -> bool:
+    """Whether the provider's `word` says no more than that the answer has not ended."""
+    return _plain(word) in _SAYING_NOTHING
 
 
 def _named(word: str) -> StopReason | None:

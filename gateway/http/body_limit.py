@@ -6,6 +6,7 @@ answer is sent first, then what still comes is read and dropped, so much and so 
 
 import asyncio
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +16,7 @@ from perdure.gateway.http.problems import Problem
 
 #: Of routes that take no messages, results or files.
 SMALL: Final = 1024 * 1024
-_BIG: Final = re.compile(r"/v1/(?:sessions|sessions/[^/]+/(?:messages|answers|fork)|files)")
+_BIG: Final = re.compile(r"/v1/(?:sessions|sessions/[^/]+/(?:messages|answers|fork))")
 _DROPPED_BYTES: Final = 128 * 1024 * 1024
 _DROPPED_S: Final = 20.0
 
@@ -25,18 +26,19 @@ class _TooLarge(Problem):
 
 
 class BodyLimit:
-    """ASGI middleware. `limit` is in bytes, and of the routes whose bodies may be big."""
+    """ASGI middleware. `limit` is in bytes, and of the routes whose bodies may be big; `others` are those of single paths."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, others: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._limit = limit
+        self._others = others or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         big = _BIG.fullmatch(scope["path"]) is not None
-        limit = self._limit if big else min(self._limit, SMALL)
+        limit = self._others.get(scope["path"], self._limit if big else min(self._limit, SMALL))
         problem = _TooLarge("body_too_large", f"A body for this address may have {limit} bytes.")
         if _announced(scope) > limit:
             await answer_and_drop(problem, scope, receive, send)

@@ -49,6 +49,8 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "timer_not_found": Kind(404, sessions.TimerNotFound.title),
     "bad_request": Kind(400, "The request cannot be understood"),
     "validation": Kind(422, sessions.InvalidRequest.title),
+    "file_unreadable": Kind(422, sessions.FileUnreadable.title),
+    "file_not_taken": Kind(422, sessions.FileNotTaken.title),
     "body_too_large": Kind(413, "The body is too large"),
     "unsupported_media_type": Kind(415, "The body is not JSON"),
     "foreign_origin": Kind(403, "A page of another site made the request"),

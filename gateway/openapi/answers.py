@@ -28,6 +28,16 @@ class SessionNamed(Frozen):
     session_id: str
 
 
+class FileUploaded(Frozen):
+    #: For `file` parts of messages.
+    uri: str
+    #: As its content says.
+    media_type: str
+    name: str
+    #: Its size.
+    bytes: int
+
+
 class QuestionAnswered(Frozen):
     session_id: str
     question_id: str

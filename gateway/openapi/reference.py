@@ -47,8 +47,7 @@ def _operation(name: str, operation: dict[str, Any]) -> str:
             lines.append(f"| `{one['name']}` | {one['in']} | {cell(words)} | {cell(meaning)} |")
         parts.append("\n".join(lines))
     if body := operation.get("requestBody"):
-        schema = body["content"]["application/json"]["schema"]
-        parts.append(f"Body: {type_words(schema, _link).removesuffix(' or null')}")
+        parts.append(f"Body: {_body(body['content'])}")
     lines = ["| status | answers |", "|---|---|"]
     for status, answer in sorted(operation["responses"].items()):
         if status[1:] != "XX":
@@ -56,6 +55,12 @@ def _operation(name: str, operation: dict[str, Any]) -> str:
             lines.append(f"| {status} | {cell(content)} |")
     parts.append("\n".join(lines))
     return "\n\n".join(filter(None, parts))
+
+
+def _body(content: dict[str, Any]) -> str:
+    if "application/json" in content:
+        return type_words(content["application/json"]["schema"], _link).removesuffix(" or null")
+    return " or ".join(f"`{media_type}`" for media_type in content)
 
 
 def _content(content: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The trace of a session, as a record for the schema: the route encodes it by hand."""
 
+import operator
 from datetime import datetime
 from typing import Literal
 
@@ -95,6 +96,10 @@ class StepTrace(Frozen):
     timing: Timing | None
     #: The provider's own word for an end that `stop` has no name for.
     stop_raw: str | None = Field(default=None, exclude_if=absent)
+    #: What of the request was left out or renamed because its server refused it, in words.
+    adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Pieces of the answer whose shape was not known, and which were passed over.
+    skipped: int = Field(default=0, exclude_if=operator.not_)
     tools: tuple[CallTrace, ...]
 
 

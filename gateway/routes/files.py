@@ -1,6 +1,6 @@
-"""The route of files: pictures, sounds and other bytes that tools gave beside their results.
+"""The route of files: pictures, sounds and other bytes that tools gave beside their results, or that came with messages.
 
-Rule: a tool's word on what its bytes are is not trusted with the page that shows them. Only what no browser runs is shown
+Rule: nobody's word on what bytes are is trusted with the page that shows them. Only what no browser runs is shown
 in place; everything else is a download, of no type.
 """
 
@@ -48,7 +48,7 @@ _GUARD: Final = {
 async def read_file(
     session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], app: App, caller: Caller
 ) -> Response:
-    """A file that a tool of this session gave; the last part of its `uri` in the tool's result is its `sha256`."""
+    """A file that a tool of this session gave, or that came with a message; the last part of its `uri` is its `sha256`."""
     found = await app.sessions.open(caller, session_id).file(sha256)
     if found is None:
         raise Problem("not_found")

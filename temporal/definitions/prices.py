@@ -4,6 +4,7 @@ Rule: nothing here asks the network. The list is the one that was installed; a m
 price (None), which is shown as unknown and refused under a cost cap.
 """
 
+import contextlib
 from decimal import Decimal
 
 from genai_prices import Usage as ListedUsage
@@ -56,14 +57,18 @@ def _price_list(model: ModelDefinition) -> str | None:
 
 
 def _listed(model: ModelDefinition) -> PriceCalculation | None:
-    price_list = _price_list(model)
-    if price_list is None:
-        return None
-    try:
-        usage = ListedUsage(input_tokens=0, output_tokens=0)
-        return calc_price(usage, model.model_name, provider_id=price_list)
-    except LookupError:
-        return None
+    nothing = ListedUsage(input_tokens=0, output_tokens=0)
+    # Bedrock's and Vertex AI's names of models may be the ends of paths.
+    for name in dict.fromkeys((model.model_name, model.model_name.rpartition("/")[2])):
+        with contextlib.suppress(LookupError):
+            if model.base_url is not None:
+                # A vendor is known by its address, too, and may charge other prices than the maker of the model.
+                return calc_price(nothing, name, provider_api_url=model.base_url)
+        price_list = _price_list(model)
+        with contextlib.suppress(LookupError):
+            if price_list is not None:
+                return calc_price(nothing, name, provider_id=price_list)
+    return None
 
 
 def _as_price(listed: ModelPrice) -> Price | None:
@@ -86,7 +91,10 @@ def _rates_above(
     """Input, output, cached input and input that is written to a cache, for a request longer than `start` tokens; None
     without a price for both ways."""
     input_, output, cached, written = (_at(rate, start) for rate in rates)
-    return None if input_ is None or output is None else (input_, output, cached, written)
+    # Where the list has no rate for it, as for OpenAI's older models, what is written costs what is read.
+    return (
+        None if input_ is None or output is None else (input_, output, cached, input_ if written is None else written)
+    )
 
 
 def _at(rate: _Rate, start: int) -> float | None:

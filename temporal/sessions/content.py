@@ -32,14 +32,16 @@ async def new_message(
     digest: str | None,
     message_id: str | None = None,
     cursor: int = 0,
+    sha256: str | None = None,
 ) -> SendMessage:
     """The command that brings a message to `session` (a workflow id), with big parts of it in `blobs`.
 
-    `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message."""
+    `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message; `sha256`, of the content as
+    it was given, where `parts` are not that any more."""
     return SendMessage(
         message_id=message_id or uuid.uuid4().hex,
         parts=await fold(blobs, session, parts),
-        content_sha256=content_sha256(parts),
+        content_sha256=sha256 or content_sha256(parts),
         cursor=cursor,
         digest=digest,
     )

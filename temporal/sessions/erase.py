@@ -4,7 +4,7 @@ Rule 1: it can be repeated, also after it failed half-way. A session that is era
 erasing either succeeds.
 Rule 2: runs go oldest first: the others are found from the latest one, so that one is deleted last.
 Rule 3: its sub-agents' sessions go before it, for they are found by its runs.
-Rule 4: blobs go after the runs, for a run that still works writes more.
+Rule 4: blobs go after the runs, for a run that still works writes more. Uploads that its messages named go with them.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from temporalio.service import RPCError
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import NoWorker, SessionNotFound, StateLost, from_rpc
 from perdure.temporal.sessions.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
+from perdure.temporal.sessions.uploads import forget
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.stores.files import noted_uploads
 
 Scrub = Callable[[], Awaitable[None]]
 
@@ -76,9 +78,12 @@ class Eraser:
             complete = await self._gone(session, runs)
         except RPCError as error:
             raise from_rpc(error) from error
+        tenant = session.partition("/")[0]
+        # Before the session's own blobs, which tell of them.
+        uploads = [await forget(self._blobs, tenant, uri) for uri in await noted_uploads(self._blobs, session)]
         return Erased(
             len(runs) + sum(child.runs for child in below),
-            await self._blobs.delete_prefix(session) + sum(child.blobs for child in below),
+            await self._blobs.delete_prefix(session) + sum(uploads) + sum(child.blobs for child in below),
             complete and all(child.complete for child in below),
         )
 

@@ -13,6 +13,8 @@ Code = Literal[
     "session_not_found",
     "timer_not_found",
     "validation",
+    "file_unreadable",
+    "file_not_taken",
     "id_conflict",
     "session_closed",
     "turn_running",
@@ -57,13 +59,23 @@ class InvalidRequest(SessionError):
     """`message` goes on after the name of the field: `agent: is required`. Without a field, it is the whole detail, of
     `errors` if there are several."""
 
-    code = "validation"
+    code: ClassVar[Code] = "validation"
     title = "The request is not valid"
 
     def __init__(self, field: str | None, message: str, errors: Sequence[FieldError] = ()) -> None:
         named = None if field is None else FieldError(cut(field), cut(message))
         self.errors = tuple(errors) or (() if named is None else (named,))
         super().__init__(message if named is None else f"{named.field}: {named.message}")
+
+
+class FileUnreadable(InvalidRequest):
+    code = "file_unreadable"
+    title = "The file cannot be read"
+
+
+class FileNotTaken(InvalidRequest):
+    code = "file_not_taken"
+    title = "The model does not take this file"
 
 
 class IdConflict(SessionError):

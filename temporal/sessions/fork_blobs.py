@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
-from perdure.temporal.stores.files import copy_file, with_files_of
+from perdure.temporal.stores.files import copy_file, file_in, with_files_of
 from perdure.workflows.core.fork import retold
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import (
@@ -91,6 +91,8 @@ class _Move:
 
     def _part(self, one: Part) -> Part:
         if one.blob is None:
+            if isinstance(one, File):
+                return self._file(one)
             if not isinstance(one, ToolResult):
                 return one
             output, named = with_files_of(one.output, self._source, self._target)
@@ -103,6 +105,13 @@ class _Move:
         if isinstance(one, File) and one.uri == old:
             return one.model_copy(update={"blob": ref, "uri": ref.key})
         return one.model_copy(update={"blob": ref})
+
+    def _file(self, one: File) -> File:
+        sha256 = file_in(one.uri, self._source)
+        if sha256 is None:
+            return one
+        self._files.add(sha256)
+        return one.model_copy(update={"uri": f"{self._target}/{sha256}"})
 
     def _ref(self, blob: BlobRef) -> BlobRef:
         new = self._keys[blob.key] = f"{self._target}/{blob.key.rpartition('/')[2]}"

@@ -3,10 +3,13 @@ version does not carry out is never ignored. The gateway takes these as the bodi
 """
 
 import hashlib
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
+from perdure.temporal.media.data_uris import is_data_uri
+from perdure.temporal.sessions import uploads
 from perdure.temporal.sessions.content import canonical
 from perdure.workflows.vocabulary.ids import free_session_id
 from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Text, is_reserved_data
@@ -14,6 +17,9 @@ from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Tex
 MAX_TEXT: Final = 4_000_000
 MAX_PARTS: Final = 256
 MAX_OBJECT: Final = 32 * 1024
+_MAX_ADDRESS: Final = 2048
+_ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f]+")
+_MEDIA_TYPE: Final = r"^[A-Za-z0-9.+_-]{1,100}/[A-Za-z0-9.+_-]{1,100}$"
 #: Of a tool call. No model writes as many; a person's are put away as the model's are.
 MAX_ARGS: Final = 1024 * 1024
 
@@ -35,6 +41,16 @@ def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
     # `min_length` would also complain of a list whose only part is wrong.
     if not value:
         raise ValueError("is empty")
+    return value
+
+
+def _file_uri(value: str) -> str:
+    if is_data_uri(value) or uploads.URI.fullmatch(value) is not None:
+        return value
+    if _ADDRESS.fullmatch(value) is None:
+        raise ValueError("is neither the uri of an upload, nor a data: URI, nor an address of http or https")
+    if len(value) > _MAX_ADDRESS:
+        raise ValueError(f"is an address of {len(value)} characters; at most {_MAX_ADDRESS} may be")
     return value
 
 
@@ -73,9 +89,18 @@ class TextPart(Frozen):
 
 class FilePart(Frozen):
     type: Literal["file"]
-    uri: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=2048)]
-    media_type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+_-]{1,100}/[A-Za-z0-9.+_-]{1,100}$")]
-    name: Label
+    #: The `uri` of an upload, a `data:` URI, or an address that begins with `http://` or `https://`.
+    uri: Annotated[str, AfterValidator(_file_uri)]
+    #: Needed for an address. For other files their content says what they are.
+    media_type: Annotated[str, StringConstraints(pattern=_MEDIA_TYPE)] | None = None
+    #: Left out: that of the upload, or the end of the address.
+    name: Label | None = None
+
+    @model_validator(mode="after")
+    def _typed(self) -> Self:
+        if self.media_type is None and _ADDRESS.fullmatch(self.uri) is not None:
+            raise ValueError("give the media_type of the file at this address")
+        return self
 
 
 class DataPart(Frozen):
@@ -102,6 +127,7 @@ class MessageBody(Frozen):
         return self
 
     def neutral_parts(self) -> tuple[Part, ...]:
+        """The message's parts; files as they were given, see `message_files`."""
         if self.parts is None:
             return (Text(text=self.text or ""),)
         return tuple(_neutral(part) for part in self.parts)
@@ -123,6 +149,7 @@ class CreateSession(Frozen):
     session_id: Annotated[SessionId, AfterValidator(free_session_id)] | None = None
     message: FirstMessage | None = None
     user: Label | None = None
+    #: What tools and the headers of MCP servers may know of the session. `timezone`, an IANA name, is its time zone.
     metadata: SmallObject = {}
 
     def sha256(self) -> str:
@@ -135,6 +162,7 @@ class ConfigureSession(Frozen):
 
     #: A role of the definition that the session runs.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: In place of all that there was; `timezone` is the session's time zone.
     metadata: SmallObject | None = None
     #: Pins the session to the definition with this digest.
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
@@ -169,6 +197,6 @@ def _neutral(part: TextPart | FilePart | DataPart) -> Part:
         case TextPart():
             return Text(text=part.text)
         case FilePart():
-            return File(uri=part.uri, media_type=part.media_type, name=part.name)
+            return File(uri=part.uri, media_type=(part.media_type or "").lower(), name=part.name or "")
         case DataPart():
             return Data(name=part.name, value=part.value)

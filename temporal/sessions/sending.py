@@ -13,13 +13,15 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, SessionClosed, SessionError
+from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Part, SessionStatus
+from perdure.workflows.vocabulary.parts import File, Part, SessionStatus
 from perdure.workflows.vocabulary.questions import Question
 
 #: What a session's receipt is for certain for a message that is new to it; None where only the session can tell. It is
@@ -53,7 +55,9 @@ class Sender:
         blobs: BlobStore,
         definitions: Definitions,
         live: LivePublisher,
+        files: MessageFiles,
     ) -> None:
+        self._files = files
         self._backend = backend
         self._admissions = admissions
         self._blobs = blobs
@@ -61,11 +65,17 @@ class Sender:
         self._live = live
 
     async def send(
-        self, session: str, parts: tuple[Part, ...], message_id: str | None, known: KnownReceipt = lambda: None
+        self,
+        caller: Caller,
+        session_id: str,
+        parts: tuple[Part, ...],
+        message_id: str | None,
+        known: KnownReceipt = lambda: None,
     ) -> Sent:
-        """`session` is a workflow id; without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany`
-        where no more messages may wait, `IdConflict` where the id is that of another message, and what
+        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany` where no more messages may wait,
+        `IdConflict` where the id is that of another message, what `MessageFiles.take_in` raises of its files, and what
         `Backend.query` raises."""
+        session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
         message_id = message_id or uuid.uuid4().hex
         sha256 = content_sha256(parts)
@@ -79,7 +89,10 @@ class Sender:
                 raise rejection("session_closed")
             agent = None if receipt.pinned else self._definitions.current(receipt.agent)
             digest = agent.digest if agent is not None else None
-            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq)
+            if any(isinstance(part, File) for part in parts):
+                parts = await self._files.take_in(caller, session, parts, await self._files.taker(receipt))
+            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256)
+            command = command.model_copy(update={"traceparent": caller.traceparent})
             position = await place.take()
             await self._backend.signal(session, command)
         self._live.poke(session)

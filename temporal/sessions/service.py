@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.client import Client
 
 from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
@@ -19,10 +20,12 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.listing import list_sessions
+from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
 from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
@@ -48,10 +51,12 @@ class Sessions:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
         self._backend = backend = Backend(client, settings, workers)
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
-        self._creator = Creator(backend, blobs, definitions, after)
+        self.uploads = Uploads(blobs, settings.upload_days)
+        files = MessageFiles(blobs, self.uploads, definitions, environment())
+        self._creator = Creator(backend, blobs, definitions, files, after)
         self._shared = Collaborators(
             backend=backend,
-            sender=Sender(backend, Admissions(backend), blobs, definitions, live),
+            sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
             eraser=Eraser(client, backend, blobs, gone_within_s, scrub),
             blobs=blobs,
             definitions=definitions,

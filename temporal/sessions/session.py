@@ -74,7 +74,7 @@ class Session:
         self, parts: tuple[Part, ...], message_id: str | None = None, *, known: KnownReceipt = lambda: None
     ) -> Sent:
         """Sends a message; returns once it is in the session's history. Raises as `Sender.send`."""
-        return await self._shared.sender.send(self.workflow_id, parts, message_id, known)
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""
@@ -99,7 +99,7 @@ class Session:
         check_answer(answer, question.model_copy(update={"args": args}), state)
         answer = await as_taken(answer, question, self._shared.edit_arguments)
         command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
-        await self._tell(command)
+        await self._tell(command.model_copy(update={"traceparent": self._caller.traceparent}))
         after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
         if after.answer_id != command.id:
             raise AlreadyAnswered
@@ -195,7 +195,7 @@ class Session:
         await self._tell(CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
 
     async def file(self, sha256: str) -> tuple[bytes, str] | None:
-        """The bytes and the media type of a file that a tool gave; None where the session has no such file."""
+        """The bytes and the media type of a file of this session; None where it has no such file."""
         return await get_file(self._shared.blobs, self.workflow_id, sha256)
 
     async def look(self) -> Look:

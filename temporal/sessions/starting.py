@@ -26,7 +26,7 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.signals import NewSession, SendMessage
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message, Part, Text
+from perdure.workflows.vocabulary.parts import File, Message, Part, Text
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS, TENANT, USER
 
 #: Of sessions that somebody looks at, and of those that nobody waits for. Any other session begins between them. Tasks of
@@ -143,7 +143,8 @@ def searchable(value: str) -> str:
 
 
 def title_of(parts: Sequence[Part]) -> str:
-    """The beginning of a message's first text; short, for Temporal's summary has room for 400 bytes."""
+    """The beginning of a message's first text, or else the name of its first file; short, for Temporal's summary has room for
+    400 bytes."""
     if not any(isinstance(part, Text) for part in parts):
-        return ""
+        return next((part.name for part in parts if isinstance(part, File)), "")[:_TITLE]
     return last_words(Message(id="first", role="user", parts=tuple(parts), at=datetime.now(UTC)))[:_TITLE]

@@ -133,5 +133,6 @@ def _outcome(finished: StepFinished | None) -> dict[str, Any]:
     if finished is None:
         return dict.fromkeys(names)
     event = event_json(finished)
-    # The provider's own word is there only where `stop` has none for it.
-    return {name: fragment(event[name]) for name in (*names, "stop_raw") if name in event}
+    # There only where they say something.
+    more = ("stop_raw", "adapted", "skipped")
+    return {name: fragment(event[name]) for name in (*names, *more) if name in event}

@@ -10,19 +10,17 @@ Rule 3: a blob is complete or absent, even after a kill during a write.
 import asyncio
 import errno
 import hashlib
-import os
 import re
-import shutil
 import uuid
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import AsyncIterable, Awaitable
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 from pydantic import TypeAdapter
 
-from perdure.temporal.stores.private import make_folder, opener
+from perdure.temporal.stores.blob_files import Arriving, delete, keys_below, sha256_in, write
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
 
 log = structlog.get_logger(__name__)
@@ -30,11 +28,10 @@ log = structlog.get_logger(__name__)
 #: Bytes of JSON above which a message's largest parts are folded, even if each is below `INLINE_LIMIT`.
 MESSAGE_LIMIT = 64 * 1024
 
-#: First segments of keys that do not belong to a tenant: definitions, and data outside of any session.
-RESERVED_TENANTS = frozenset({"definitions", "perdure", "~"})
+#: First segments of keys that do not belong to a tenant: definitions, uploads, and data outside of any session.
+RESERVED_TENANTS = frozenset({"definitions", "perdure", "uploads", "~"})
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
-_HASHED = re.compile(r"(?:x-)?([0-9a-f]{64})")
 _PARTS: TypeAdapter[Part] = TypeAdapter(Part)
 
 
@@ -77,6 +74,15 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Stores what `chunks` give under `key`, whose name is no hash, without holding all of it in memory. What `chunks`
+        raise goes through, and nothing is stored. Raises `StoreUnavailable`."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below `prefix` (whole segments), in no order. Raises `StoreUnavailable`."""
+        ...
+
     async def delete_prefix(self, prefix: str) -> int:
         """Deletes every blob below `prefix` (whole segments, `tenant/session`), and returns the number deleted."""
         ...
@@ -98,7 +104,7 @@ class LocalBlobs:
         check_key(key)
         _verify(key, data)
         try:
-            await asyncio.to_thread(_write, self._root / key, data)
+            await asyncio.to_thread(write, self._root / key, data)
         except OSError as error:
             raise self._unavailable("written", error) from error
         self._remember(key, data)
@@ -118,12 +124,42 @@ class LocalBlobs:
         self._remember(key, data)
         return data
 
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        check_key(key)
+        try:
+            arriving = await asyncio.to_thread(Arriving, self._root / key)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
+        whole = False
+        try:
+            async for chunk in chunks:
+                await self._written(asyncio.to_thread(arriving.add, chunk))
+            await self._written(asyncio.to_thread(arriving.keep))
+            whole = True
+        finally:
+            if not whole:
+                arriving.drop()
+
+    async def keys(self, prefix: str) -> list[str]:
+        folder = prefix.rstrip("/")
+        check_key(folder)
+        try:
+            return await asyncio.to_thread(keys_below, self._root, folder)
+        except OSError as error:
+            raise self._unavailable("read", error) from error
+
     async def delete_prefix(self, prefix: str) -> int:
         folder = prefix.rstrip("/")
         check_key(folder)
         for key in [key for key in self._cache if key.startswith(f"{folder}/")]:
             self._cached -= len(self._cache.pop(key))
-        return await asyncio.to_thread(_delete, self._root / folder)
+        return await asyncio.to_thread(delete, self._root / folder)
+
+    async def _written(self, writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except OSError as error:
+            raise self._unavailable("written", error) from error
 
     def _unavailable(self, what: str, error: OSError) -> StoreUnavailable:
         kind = StoreFull if error.errno in _NO_ROOM else StoreUnavailable
@@ -131,7 +167,7 @@ class LocalBlobs:
 
     def _remember(self, key: str, data: bytes) -> None:
         # Only bytes whose hash is their key can never change, so only these may be served from memory.
-        if key in self._cache or len(data) > self._cache_bytes or _sha256_in(key) is None:
+        if key in self._cache or len(data) > self._cache_bytes or sha256_in(key) is None:
             return
         self._cache[key] = data
         self._cached += len(data)
@@ -220,41 +256,7 @@ def _dump(part: Part) -> bytes:
     return part.model_dump_json().encode()
 
 
-def _sha256_in(key: str) -> str | None:
-    match = _HASHED.fullmatch(key.rpartition("/")[2])
-    return match[1] if match else None
-
-
 def _verify(key: str, data: bytes) -> None:
-    expected = _sha256_in(key)
+    expected = sha256_in(key)
     if expected is not None and hashlib.sha256(data).hexdigest() != expected:
         raise BlobDamaged(f"blob {key} is damaged: its bytes do not have the sha256 that it is named by")
-
-
-def _write(path: Path, data: bytes) -> None:
-    # A file of this size under a hash is this blob; another size is left over from a power failure.
-    if _sha256_in(path.name) is not None and path.exists() and path.stat().st_size == len(data):
-        return
-    make_folder(path.parent)
-    # No id contains "+", so no key can address a temporary file.
-    temporary = path.with_name(f"{path.name}+{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "wb", opener=opener) as file:
-            file.write(data)
-            file.flush()
-            # The event that references the blob is about to be committed elsewhere; the blob must survive a power
-            # failure as well.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _delete(folder: Path) -> int:
-    if not folder.is_dir():
-        return 0
-    count = sum(1 for path in folder.rglob("*") if path.is_file() and "+" not in path.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    return count

@@ -1,9 +1,10 @@
-"""Files that a tool returned with its result: their bytes in the blob store, each with a description.
+"""Files of a session: what tools returned beside their results, and what came with messages. Their bytes lie in the blob
+store, each with a description.
 
 Rule 1: only blobs stored through `put_file` are files. No other blob of a session can be read through this module.
-Rule 2: a result references a file by its `uri`, `{tenant}/{session}/{sha256}`. A session's history references only the
-session's own files, so they exist for as long as the session does. A session that takes over another's history copies
-the files and rewrites their URIs.
+Rule 2: results and messages reference a file by its `uri`, `{tenant}/{session}/{sha256}`. A session's history references
+only the session's own files, so they exist for as long as the session does. A session that takes over another's history
+copies the files and rewrites their URIs.
 """
 
 import re
@@ -30,7 +31,8 @@ async def put_file(blobs: BlobStore, workflow_id: str, sha256: str, data: bytes,
 
 
 async def get_file(blobs: BlobStore, workflow_id: str, sha256: str) -> tuple[bytes, str] | None:
-    """The bytes and the media type that the tool gave; None if the session has no such file."""
+    """The bytes and the media type as it was told, with the encoding of a text that is not UTF-8; None if the session has no
+    such file."""
     if _SHA256.fullmatch(sha256) is None:
         return None
     try:
@@ -38,6 +40,23 @@ async def get_file(blobs: BlobStore, workflow_id: str, sha256: str) -> tuple[byt
         return await blobs.get(f"{workflow_id}/{sha256}"), described.media_type
     except (BlobMissing, BlobDamaged):
         return None
+
+
+def file_in(uri: str, workflow_id: str) -> str | None:
+    """The sha256 of the session's own file at `uri`; None where `uri` is anything else."""
+    session, _, sha256 = uri.rpartition("/")
+    return sha256 if session == workflow_id and _SHA256.fullmatch(sha256) is not None else None
+
+
+async def note_upload(blobs: BlobStore, workflow_id: str, uri: str) -> None:
+    """Notes that a message of the session named the upload `uri`, so that erasing the session finds it."""
+    await blobs.put(f"{workflow_id}/{uri.replace(':', '.', 1)}", b"")
+
+
+async def noted_uploads(blobs: BlobStore, workflow_id: str) -> list[str]:
+    """The `uri` of each upload that messages of the session named."""
+    names = (key.rpartition("/")[2] for key in await blobs.keys(workflow_id))
+    return [name.replace(".", ":", 1) for name in names if name.startswith("upload.")]
 
 
 async def copy_file(blobs: BlobStore, source: str, target: str, sha256: str) -> None:
@@ -68,8 +87,8 @@ def with_files_of(output: JsonValue, source: str, target: str) -> tuple[JsonValu
     def uri(value: JsonValue) -> JsonValue:
         if not isinstance(value, str):
             return renamed(value)
-        session, _, sha256 = value.rpartition("/")
-        if session != source or _SHA256.fullmatch(sha256) is None:
+        sha256 = file_in(value, source)
+        if sha256 is None:
             return value
         files.add(sha256)
         return f"{target}/{sha256}"

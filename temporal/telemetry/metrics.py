@@ -66,7 +66,18 @@ class Metrics:
         self._turns = count("perdure_turns_total", "Turns that ended, by agent and reason")
         self._steps = count("perdure_steps_total", "Model calls that ended, by model and stop")
         self._tokens = count(
-            "perdure_tokens_total", "Tokens of model calls; input includes cached, and output includes reasoning"
+            "perdure_tokens_total",
+            "Tokens of model calls; input includes cached and cache_write, and output includes reasoning",
+        )
+        self._estimated = count(
+            "perdure_estimated_steps_total",
+            "Model calls whose server did not count all tokens, so that they are estimated",
+        )
+        self._skipped = count(
+            "perdure_skipped_shapes_total", "Pieces of answers whose shape was not known, and which were passed over"
+        )
+        self._adapted = count(
+            "perdure_adapted_requests_total", "Model calls of which something was left out or renamed for their server"
         )
         self._cost = spread("perdure_cost_usd", "Dollars that model calls cost, where the price is known")
         self._attempts = count("perdure_step_attempts_total", "Attempts at model calls that began")
@@ -129,10 +140,14 @@ class Metrics:
         for kind, tokens in (
             ("input", usage.input_tokens),
             ("cached", usage.cached_tokens),
+            ("cache_write", usage.cache_write_tokens),
             ("output", usage.output_tokens),
             ("reasoning", usage.reasoning_tokens),
         ):
             self._tokens.add(tokens, {"model": model, "kind": kind})
+        self._estimated.add(int(usage.estimated), {"model": model})
+        self._skipped.add(event.skipped, {"model": model})
+        self._adapted.add(int(bool(event.adapted)), {"model": model})
         if event.cost_usd is not None:
             self._cost.record(event.cost_usd, {"model": model})
 

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 PAGES = Path(__file__).parent.parent.parent / "gateway" / "pages"
-USAGE = {"input_tokens": 10, "cached_tokens": 0, "output_tokens": 5, "reasoning_tokens": 0}
+USAGE = {
+    "input_tokens": 10,
+    "cached_tokens": 0,
+    "cache_write_tokens": 0,
+    "output_tokens": 5,
+    "reasoning_tokens": 0,
+}
 USER = {
     "id": "m1",
     "role": "user",
@@ -86,11 +92,13 @@ class Story:
         self.events.append({"type": "step.snapshot", **fields})
         return self
 
-    def answer(self, *parts: Event, stop: str = "end", attempt: int = 1, cost_usd: float | None = 0.5) -> "Story":
+    def answer(
+        self, *parts: Event, stop: str = "end", attempt: int = 1, cost_usd: float | None = 0.5, **told: Any
+    ) -> "Story":
         message = {"id": "a1", "role": "assistant", "parts": list(parts), "turn_id": "t1", "at": "2026-01-01T00:00:09Z"}
         numbers = {"usage": USAGE, "cost_usd": cost_usd, "timing": {"first_token_ms": 1, "total_ms": 2}}
-        more = {"stop": stop, "attempt": attempt, "request_sha256": "x"}
-        return self.fact("step.finished", step_id="t1.s1", message=message, model="demo/demo", **numbers, **more)
+        more = {"stop": stop, "attempt": attempt, "request_sha256": "x", **told}
+        return self.fact("step.finished", step_id="t1.s1", message=message, model="demo/demo", **{**numbers, **more})
 
     def end(self, reason: str = "done", cost_usd: float | None = 0.5, **more: Any) -> "Story":
         return self.fact("turn.finished", reason=reason, usage=USAGE, cost_usd=cost_usd, **more)

@@ -68,6 +68,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         waiting_for=asked,
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
+        role=state.slot.role,
     )
 
 

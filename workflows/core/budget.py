@@ -9,7 +9,7 @@ from perdure.workflows.core.endings import NUDGES, nudge_after
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.definition.pricing import Spent, worst_case
+from perdure.workflows.definition.pricing import Spent, spent, worst_case
 from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, PRICE_UNKNOWN
@@ -36,11 +36,10 @@ def reserve(state: SessionState, hop: Hop | None = None) -> float | None:
 
 
 def sent(state: SessionState, hop: Hop | None = None) -> Spent:
-    """What the next model call costs at worst if it is sent, and nothing comes of it."""
-    tokens = input_tokens(state)
+    """What the next model call costs if it is sent, and nothing comes of it."""
     hop, loaded = hop or first_hop(state), state.slot.loaded
     price = loaded.prices.get(hop.key) if loaded is not None and hop is not None else None
-    return Spent(usage=Usage(input_tokens=tokens), cost_usd=worst_case(price, tokens, 0) if price else None)
+    return spent(price, Usage(input_tokens=input_tokens(state), estimated=True))
 
 
 def input_tokens(state: SessionState) -> int:
@@ -70,13 +69,13 @@ def over_budget(
         name = hop.model.use if hop is not None else "the model"
         message = f"A cost cap is set, but the price of {name} is unknown; give it a `price:` in the definition."
         return "failed", ToolError(type=PRICE_UNKNOWN, message=message)
-    for what, cap, spent in (
+    for what, cap, known_usd in (
         ("turn", limits.turn.cost_usd, turn_usd),
         ("session", limits.session.cost_usd, state.books.known_usd + sum(known) - (turn.books.cost_usd or 0)),
     ):
-        if cap is not None and spent + reserved > cap:
+        if cap is not None and known_usd + reserved > cap:
             message = (
-                f"The next model call may cost up to ${reserved:.4f}; with ${spent:.4f} spent, that would exceed "
+                f"The next model call may cost up to ${reserved:.4f}; with ${known_usd:.4f} spent, that would exceed "
                 f"the {what}'s cap of ${cap:.2f}."
             )
             return "budget", ToolError(type=BUDGET_EXCEEDED, message=message)

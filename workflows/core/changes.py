@@ -42,6 +42,8 @@ class Accepted:
     digest: str | None
     #: The role that shall answer it; None: the session's.
     role: str | None = None
+    #: The caller's span.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Configured:
 
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: Goes with the metadata.
+    timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
 
@@ -182,6 +186,13 @@ class StepPassedOn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerTraced:
+    """What the turn does is also of this caller's trace."""
+
+    traceparent: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -212,6 +223,7 @@ Note = (
     | StepEnding
     | ModelGivenUp
     | StepPassedOn
+    | CallerTraced
     | TurnBroken
 )
 Change = Event | Note

@@ -74,6 +74,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         inbox=Inbox(seen=seen),
         turns=turns,
         metadata=state.metadata,
+        timezone=state.timezone,
         limits=state.limits,
     )
     return retold(kept, transcript, events)

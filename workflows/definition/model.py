@@ -65,6 +65,10 @@ class ModelParams(Frozen):
     service_tier: str | None = Field(default=None, min_length=1, description="The vendor's name of a tier of service.")
 
 
+#: Kinds of files that some models take. Text is taken by all.
+FileKind = Literal["image", "document", "audio"]
+
+
 class CalledModel(Frozen):
     """A model, and how it is called."""
 
@@ -114,6 +118,12 @@ class CalledModel(Frozen):
         ge=1,
         exclude_if=absent,
         description="Tokens that the model can read at once. Without it, the price list says.",
+    )
+    files: tuple[FileKind, ...] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="Files that the model takes beside text: `image`, `document` (PDF), `audio`; `[]` for none. Without it, "
+        "what is known of the model; a model of an unknown server is shown text only.",
     )
     price: Price | None = Field(
         default=None, description="What the model costs. Without it, the price list says; a cap on cost needs a price."

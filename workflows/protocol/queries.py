@@ -49,6 +49,8 @@ class Receipt(Frozen):
     more_questions: bool = False
     #: How many more messages may come; None: the session's worker does not tell yet.
     room: int | None = None
+    #: The model's role that was asked for; None: the definition's own.
+    role: str | None = None
 
 
 class Timer(Frozen):

@@ -1,6 +1,7 @@
 """What can be asked of a step: what its model was sent, and how it went."""
 
 import operator
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -36,12 +37,19 @@ class Prompt(Frozen):
 
     model: ModelDefinition
     system: str
+    #: The line on the date with which `system` ends; empty: there is none.
+    date: str = Field(default="", exclude_if=operator.not_)
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
     #: What comes after the conversation in this request alone; nobody else sees it.
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @property
+    def instructions(self) -> str:
+        """The system text without the line on the date, so the same on every day."""
+        return self.system.removesuffix(self.date).rstrip() if self.date else self.system
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
@@ -116,6 +124,10 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
+
+    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
+    turn_at: datetime | None = Field(default=None, exclude_if=absent)
+    timezone: str | None = Field(default=None, exclude_if=absent)
 
     def seeing(self, prefix: str) -> "StepRecord":
         """The same step, whose view has this prefix."""

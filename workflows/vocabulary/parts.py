@@ -135,10 +135,19 @@ class ToolResult(Frozen):
 
 class File(Frozen):
     type: Literal["file"] = "file"
+    #: `{tenant}/{session}/{sha256}` of a file that the session keeps; else an address.
     uri: str
     media_type: str
     name: str
     blob: BlobRef | None = None
+    #: Of a file that the session keeps.
+    bytes: int | None = Field(default=None, exclude_if=absent)
+    #: Of a picture, in pixels, as it is shown.
+    width: int | None = Field(default=None, exclude_if=absent)
+    #: Of a picture, in pixels, as it is shown.
+    height: int | None = Field(default=None, exclude_if=absent)
+    #: Of a document, as far as it is known.
+    pages: int | None = Field(default=None, exclude_if=absent)
 
 
 #: Names of data parts that only a session itself writes.
@@ -252,6 +261,8 @@ class ToolSpec(Frozen):
     output: dict[str, JsonValue] | None = None
     #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
     foreign: bool = Field(default=False, exclude_if=operator.not_)
+    #: Its calls are told on whose behalf they are made.
+    context: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def as_foreign(part: Part) -> Part:

@@ -1,173 +1,225 @@
-"""An answer of Anthropic Messages, put together from the events of its stream.
+"""An answer of Anthropic Messages, put together from the events of its stream. Pure.
 
-Rule 1: an answer is whole when `message_stop` came, and a stop reason with it. The SDK is content with less.
-Rule 2: events are read raw. The SDK would parse a tool's arguments anew with each fragment, and raise an error where they are
-not JSON; here that is data.
+Rule 1: an answer has an end when `message_stop`, a stop reason or `[DONE]` came, or when the server sent one whole message in
+place of a stream. The end of the connection alone is none.
+Rule 2: nothing raises but an explicit error of the server. An event of an unknown shape is passed over and counted. Servers
+that only resemble Anthropic leave out starts, stops and indexes, so a fragment goes to the block that can take it.
+Rule 3: the SDK's own reading of events is not used. It skips events without a name, and raises an error on one that is not
+JSON.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import anthropic
-from anthropic.types import RawContentBlockDelta, RawMessageStreamEvent
-from pydantic import JsonValue
-
-from perdure.activities.encoding.compact_json import compact
-from perdure.activities.models.failures import StreamTruncated
-from perdure.activities.models.provider_turns import encodable, parse_arguments
-from perdure.activities.models.stop_words import ending, is_good
-from perdure.activities.models.wire import Answer, Delta, DeltaKind, Started
+from perdure.activities.models.failures import ProviderError, StreamTruncated
+from perdure.activities.models.provider_turns import encodable
+from perdure.activities.models.sse_events import SseEvent
+from perdure.activities.models.stop_words import ending, is_bad, is_good, is_pause
+from perdure.activities.models.wire import Answer, Delta, Started
+from perdure.activities.models.wires.anthropic_blocks import API, SHOWN, Block, Blocks
+from perdure.activities.models.wires.anthropic_events import error_of, fragment_of, kind_of, word
+from perdure.activities.models.wires.anthropic_usage import ArrivingUsage
 from perdure.workflows.vocabulary.ids import call_id
-from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
+from perdure.workflows.vocabulary.parts import Part, ToolSpec
 
-#: Tag of the blocks that go back verbatim.
-API: Final = "anthropic.messages"
-_KINDS: Final[dict[str, DeltaKind]] = {"text": "text", "thinking": "reasoning", "tool_use": "tool_input"}
+__all__ = ["API", "ArrivingAnswer"]
 
-
-@dataclass(slots=True)
-class _Block:
-    """A content block that is arriving. `part` is its index among the answer's parts once it has content."""
-
-    start: dict[str, Any]
-    part: int | None = None
-    text: list[str] = field(default_factory=list)
-    signature: str = ""
+#: By the member that holds its fragment, the blocks that a delta may belong to.
+_FAMILIES: Final = {
+    "text": "text",
+    "citation": "text",
+    "thinking": "thinking",
+    "signature": "thinking",
+    "partial_json": "input",
+}
 
 
 @dataclass(slots=True)
 class ArrivingAnswer:
-    """The state of an answer between two events. `take` returns what viewers are shown of an event."""
+    """The state of an answer between two events. `take` and `finish` return what viewers are shown."""
 
     step_id: str
     model: str
     tools: tuple[ToolSpec, ...]
-    blocks: dict[int, _Block] = field(default_factory=dict)
-    usage: dict[str, int] = field(default_factory=dict)
+    blocks: Blocks = field(default_factory=Blocks)
+    usage: ArrivingUsage = field(default_factory=ArrivingUsage)
     stop: str | None = None
     refusal: str = ""
+    #: Nothing of the answer can follow.
     ended: bool = False
-    begun: int = 0
+    skipped: int = 0
+    _started: bool = False
+    #: Parts that have begun.
+    _begun: int = 0
+    #: The content of a whole message in an event of the stream, for servers that send no blocks.
+    _content: Any = None
+    #: Fragments of arguments came that no call could take.
+    _homeless: bool = False
 
-    def take(self, event: RawMessageStreamEvent) -> list[Started | Delta]:
-        match event.type:
-            case "message_start":
-                self.model = event.message.model or self.model
-                self._count(event.message.usage)
-                return [Started(self._usage())]
-            case "content_block_start":
-                block = _Block(event.content_block.to_dict(mode="json", exclude_none=True, warnings=False))
-                self.blocks[event.index] = block
-                # Some compatible servers put the first words here.
-                first = str(block.start.get("text") or block.start.get("thinking") or "")
-                if block.start["type"] == "tool_use":
-                    return [self._delta(block, "", block.start["name"])]
-                return [self._delta(block, first)] if first else []
+    def take(self, event: SseEvent) -> Iterator[Started | Delta]:
+        """Raises `ProviderError` where the server reports an error."""
+        if event.kind == "object":
+            kind = kind_of(event)
+            if kind == "ping":
+                return
+            if kind != "content_block_delta":
+                self.usage.take(event.value)
+            if kind == "message_start" or not self._started:
+                self._started = True
+                yield Started(self.usage.whole())
+            yield from self._take(kind, event.value)
+        elif event.name == "error":
+            raise ProviderError(event.text)
+        elif event.kind == "done":
+            self.ended = self._started
+        else:
+            self.skipped += 1
+            self.blocks.doubt(None)
+
+    def _take(self, kind: str, event: dict[str, Any]) -> Iterator[Delta]:
+        match kind:
             case "content_block_delta":
-                return self._fragment(self.blocks[event.index], event.delta)
+                yield from self._delta(event.get("delta"), event.get("index"))
+            case "content_block_start":
+                yield from self._start(event.get("content_block"), event.get("index"))
             case "content_block_stop":
-                block = self.blocks[event.index]
-                if block.start["type"] == "tool_use" and not any(block.text) and (given := _given(block)):
-                    return [self._delta(block, given)]
-                if block.part is None and (block.signature or block.start["type"] == "redacted_thinking"):
-                    self._begin(block)
+                yield from self._stop(event.get("content_block"), event.get("index"))
+            case "message_start":
+                self._name(event.get("message"))
             case "message_delta":
-                self.stop = event.delta.stop_reason
-                details = event.delta.stop_details
-                self.refusal = (details.explanation or "") if details else ""
-                self._count(event.usage)
+                self._end_with(event, event.get("delta"))
             case "message_stop":
+                self._name(event.get("message"))
+                self._end_with(event, event.get("message"))
                 self.ended = True
-                if self.stop == "refusal" and self.refusal and not self.begun:
-                    self.blocks[-1] = _Block({"type": "text"})
-                    return [self._delta(self.blocks[-1], self.refusal)]
-        return []
+            case "message":
+                self._name(event)
+                self._end_with(event)
+                self.ended = True
+            case "error":
+                raise error_of(event)
+            case _:
+                self.skipped += 1
+
+    def finish(self) -> Iterator[Delta]:
+        """No more events come. Returns what viewers are shown only now."""
+        content = [{"type": "text", "text": self._content}] if isinstance(self._content, str) else self._content
+        if isinstance(content, list) and not self.blocks.all:
+            for index, block in enumerate(content):
+                yield from self._start(block, index)
+                yield from self._stop(block, index)
+        if self.stop == "refusal" and self.refusal and not self._begun:
+            yield self._show(self.blocks.begin(Block("text", ended=True), None), self.refusal)
+
+    @property
+    def has_end(self) -> bool:
+        return self.ended or self.stop is not None
 
     def whole(self) -> Answer:
-        if not self.ended or self.stop is None:
+        """Raises `StreamTruncated`, and `AnswerAborted` where the server gave the answer up."""
+        if not self.has_end:
             raise StreamTruncated
-        begun = sorted((b for b in self.blocks.values() if b.part is not None), key=lambda block: block.part or 0)
-        parts: list[Part] = []
-        calls = 0
+        begun = sorted((b for b in self.blocks.all if b.part is not None), key=lambda block: block.part or 0)
+        # Without a reason, a text counts as whole, and so do calls whose arguments are.
+        otherwise = "" if any(block.is_call for block in begun) else "stop"
+        reason = otherwise if self.stop is None else self.stop
+        end = ending(reason, tuple(self._parts(begun, reason)), self.tools)
+        return Answer(end.parts, self.model, self.usage.whole(), end.stop, end.word, skipped=self.skipped)
+
+    def _parts(self, begun: list[Block], reason: str) -> Iterator[Part]:
+        lost = self._homeless or any(block.doubtful and block.takes("input") for block in begun)
+        made: list[tuple[object, ...]] = []
         for block in begun:
-            calls += block.start["type"] == "tool_use"
-            parts.append(_part(block, call_id(self.step_id, calls), good=is_good(self.stop)))
-        end = ending(self.stop, parts, self.tools)
-        return Answer(end.parts, self.model, self._usage(), end.stop, end.word)
+            if block.is_call:
+                call = block.as_call(call_id(self.step_id, len(made) + 1), sure=is_good(reason) and not lost)
+                same = (block.start.get("id"), call.name, call.args, call.args_raw)
+                # Some servers send a call a second time, under the same id.
+                if not block.start.get("id") or same not in made:
+                    made.append(same)
+                    yield call
+            elif part := block.as_part(whole=is_good(reason) or is_pause(reason)):
+                yield part
 
-    def _fragment(self, block: _Block, delta: RawContentBlockDelta) -> list[Started | Delta]:
-        match delta.type:
-            case "text_delta":
-                text = delta.text
-            case "thinking_delta":
-                text = delta.thinking
-            case "input_json_delta":
-                # Some compatible servers send the object itself.
-                given: Any = delta.partial_json
-                text = given if isinstance(given, str) else compact(given)
-            case "signature_delta":
-                block.signature += delta.signature
-                return []
-            case _:
-                return []
-        return [self._delta(block, text)] if text and block.start["type"] in _KINDS else []
+    def _name(self, message: Any) -> None:
+        if isinstance(message, dict):
+            self.model = encodable(word(message.get("model"))) or self.model
+            self._content = message.get("content") or self._content
 
-    def _delta(self, block: _Block, text: str, tool_name: str | None = None) -> Delta:
+    def _start(self, start: Any, index: Any) -> Iterator[Delta]:
+        named = self.blocks.named(index)
+        if not isinstance(start, dict):
+            self.skipped += 1
+        elif named is not None and not named.ended and named.start == start and start.get("id"):
+            self.skipped += 1  # the same event once more
+        else:
+            block = self.blocks.begin(Block.begun(start), index)
+            if block.is_call:
+                yield self._show(block, "", block.name)
+            elif block.kind == "tool_use":
+                self.skipped += 1  # it names no tool
+            elif block.first_words:
+                yield self._show(block, block.first_words)
+            elif block.kind not in SHOWN or block.signature:
+                self._place(block)
+
+    def _delta(self, delta: Any, index: Any) -> Iterator[Delta]:
+        member, fragment = fragment_of(delta) if isinstance(delta, dict) else ("", None)
+        block = self.blocks.taking(_FAMILIES[member], index) if member else None
+        if block is None:
+            self.skipped += 1
+            self._homeless = self._homeless or member == "partial_json"
+            named = self.blocks.named(index)
+            if not isinstance(delta, dict) or (named is not None and named.kind not in SHOWN):
+                self.blocks.doubt(index)
+        elif member == "partial_json" and isinstance(fragment, dict):
+            # Some compatible servers send the object itself.
+            block.replace(fragment)
+        elif member == "citation" and isinstance(fragment, dict):
+            block.citations.append(fragment)
+        elif not isinstance(fragment, str):
+            self.skipped += 1
+            block.doubtful = block.doubtful or member == "partial_json"
+        elif member == "signature":
+            block.signature += fragment
+            self._place(block)
+        elif block.kind not in SHOWN:
+            block.write(fragment)
+        elif fragment:
+            yield self._show(block, fragment)
+
+    def _stop(self, final: Any, index: Any) -> Iterator[Delta]:
+        block = self.blocks.named(index) if type(index) is int else self.blocks.open()
+        if block is None:
+            self.skipped += 1
+            return
+        block.ended = True
+        if block.written:
+            return
+        if isinstance(final, dict):
+            # Some servers send the whole block once more.
+            block.given = block.given or final.get("input")
+            if block.kind in ("text", "thinking") and (words := word(final.get(block.kind))):
+                yield self._show(block, words)
+        if block.is_call and (given := block.given_text):
+            yield Delta(self._place(block), "tool_input", given)
+
+    def _show(self, block: Block, text: str, tool_name: str | None = None) -> Delta:
         text = encodable(text)
-        block.text.append(text)
-        return Delta(self._begin(block), _KINDS[block.start["type"]], text, tool_name)
+        block.write(text)
+        return Delta(self._place(block), SHOWN[block.kind], text, tool_name)
 
-    def _begin(self, block: _Block) -> int:
+    def _place(self, block: Block) -> int:
         if block.part is None:
-            block.part, self.begun = self.begun, self.begun + 1
+            block.part, self._begun = self._begun, self._begun + 1
         return block.part
 
-    def _count(self, usage: anthropic.types.Usage | anthropic.types.MessageDeltaUsage | None) -> None:
-        """Counts are totals so far. One that is missing is unchanged."""
-        if usage is not None:
-            details = usage.output_tokens_details
-            counts = {
-                "input": usage.input_tokens,
-                "written": usage.cache_creation_input_tokens,
-                "read": usage.cache_read_input_tokens,
-                "output": usage.output_tokens,
-                "thinking": details.thinking_tokens if details else None,
-            }
-            self.usage |= {name: count for name, count in counts.items() if count is not None}
-
-    def _usage(self) -> Usage:
-        count = self.usage.get
-        return Usage(
-            input_tokens=count("input", 0) + count("written", 0) + count("read", 0),
-            cached_tokens=count("read", 0),
-            cache_write_tokens=count("written", 0),
-            output_tokens=count("output", 0),
-            reasoning_tokens=count("thinking", 0),
-        )
-
-
-def _given(block: _Block) -> str:
-    """The arguments, as JSON, if a compatible server sent them complete with the block's start, else an empty text."""
-    given = block.start.get("input")
-    return given if isinstance(given, str) else compact(given) if given else ""
-
-
-def _part(block: _Block, call_id: str, *, good: bool) -> Part:
-    """`good`: the answer ended well."""
-    text = "".join(block.text)
-    match block.start["type"]:
-        case "thinking":
-            # Without a signature, which compatible servers do not send, it may never be sent back.
-            signed: dict[str, JsonValue] = {"type": "thinking", "thinking": text, "signature": block.signature}
-            return Reasoning(text=text, native=Native(api=API, block=signed) if block.signature else None)
-        case "redacted_thinking":
-            return Reasoning(native=Native(api=API, block=block.start))
-        case "tool_use":
-            # The API always begins with an empty object. It stands for a call without arguments if the answer ended well, but
-            # not if the answer was cut before the first byte of them.
-            nothing = "{}" if good and block.start.get("input") == {} else ""
-            args, raw = parse_arguments(text if text.strip() else _given(block) or nothing)
-            native = Native(api=API, block=block.start | {"input": args})
-            return ToolCall(call_id=call_id, name=block.start["name"], args=args, args_raw=raw, native=native)
-        case _:
-            return Text(text=text)
+    def _end_with(self, *holders: Any) -> None:
+        """Takes the reason to stop. An answer that was reported as cut stays cut, whatever follows."""
+        for holder in holders:
+            if isinstance(holder, dict):
+                reason, details = holder.get("stop_reason"), holder.get("stop_details")
+                if isinstance(reason, str) and (self.stop is None or not is_bad(self.stop)):
+                    self.stop = encodable(reason)
+                if isinstance(details, dict):
+                    self.refusal = encodable(word(details.get("explanation"))) or self.refusal

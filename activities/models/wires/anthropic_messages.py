@@ -5,11 +5,13 @@ Rule: thinking goes back verbatim and signed, or not at all.
 
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
+from anthropic.types import Message as SdkMessage
 from anthropic.types import RawMessageStreamEvent
 from pydantic import JsonValue
 
@@ -35,6 +37,7 @@ from perdure.activities.models.provider_turns import (
     turns,
 )
 from perdure.activities.models.schemas import fit_all
+from perdure.activities.models.sse_events import SseDecoder, events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_errors import neutral
@@ -126,21 +129,29 @@ class AnthropicMessages:
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
-            async with await self._open(request, prompt.model) as events:
+            async with await self._open(request, prompt.model) as stream:
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
-                async for event in events:
-                    for item in answer.take(event):
-                        yield item
-                    if answer.ended:
-                        await read_out(events)
-                        break
+                chunks = stream.response.aiter_bytes()
+                try:
+                    async with aclosing(events_of(chunks, SseDecoder())) as events:
+                        async for event in events:
+                            for item in answer.take(event):
+                                yield item
+                            if answer.ended:
+                                break
+                except httpx2.TransportError:
+                    if not answer.has_end:
+                        raise
+                for delta in answer.finish():
+                    yield delta
+                await read_out(chunks)
                 yield answer.whole()
         except Exception as error:
             source = Source.of(self._provider, own=self._is_own(prompt.model))
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise ModelFailed(classify(neutral(error), source)) from None
 
-    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[RawMessageStreamEvent]:
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[Any]:
         client = self._clients.at(Server.of(model, self._provider, self._environment))
         if not _has_credentials(client):
             raise MissingVariable(self._endpoint.keys[0])
@@ -158,10 +169,11 @@ class AnthropicMessages:
         await self._clients.aclose()
 
 
-async def _send(client: AsyncAnthropic, request: dict[str, JsonValue]) -> AsyncStream[RawMessageStreamEvent]:
-    body: dict[str, Any] = dict(request)
-    stream: AsyncStream[RawMessageStreamEvent] = await client.messages.create(**body)
-    return stream
+async def _send(client: AsyncAnthropic, request: dict[str, JsonValue]) -> AsyncStream[Any]:
+    # Not by `client.messages.create`, which knows only what its own version of the API has.
+    return await client.post(
+        "/v1/messages", cast_to=SdkMessage, body=request, stream=True, stream_cls=AsyncStream[RawMessageStreamEvent]
+    )
 
 
 def _has_credentials(client: AsyncAnthropic) -> bool:

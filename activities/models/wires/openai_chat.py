@@ -1,31 +1,37 @@
-"""OpenAI Chat Completions, by the openai SDK: OpenAI itself, and Ollama, vLLM, llama.cpp and the like by `base_url`.
+"""OpenAI Chat Completions, by the openai SDK's client: OpenAI itself, and all who speak its API, by `base_url`.
 
-Rule: reasoning is kept for people and never sent back, for this API has no agreed place for it.
+Rule: the SDK sends the request. The answer is read from the raw events, for few servers keep to the SDK's types.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
-from openai.types.chat import ChatCompletionChunk
 from pydantic import JsonValue
 
-from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.clients import TIMEOUT
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
-from perdure.activities.models.provider_turns import AssistantTurn, Call, Turn, UserTurn, as_text, turns
+from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.schemas import fit_all
+from perdure.activities.models.sse_events import SseDecoder, SseEvent
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
-from perdure.activities.models.wires.openai_chat_answer import API, ArrivingAnswer, function_call
+from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
+from perdure.activities.models.wires.openai_chat_call import API
+from perdure.activities.models.wires.openai_chat_messages import messages
+from perdure.activities.models.wires.openai_chat_thinking import thinking
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Message, Text, Usage
+from perdure.workflows.vocabulary.parts import Message, Usage
+
+#: Seconds in which what follows the end of an answer may still come: its usage, and the end of the body.
+_AFTER_S = 0.2
 
 
 def connect(provider: ProviderInfo, environment: Mapping[str, str]) -> Wire:
@@ -45,7 +51,7 @@ class OpenAIChat:
         """See `OpenAIClients`."""
         self._clients = OpenAIClients(provider, environment, client, timeout)
 
-    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+    def request(self, prompt: Prompt, conversation: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
         asked = self._clients.asked(API, prompt)
         dialect = asked.dialect
@@ -53,8 +59,9 @@ class OpenAIChat:
             "model": model.model_name,
             dialect.output_limit: model.max_output_tokens,
             "stream": True,
-            "stream_options": {"include_usage": True},
         }
+        if dialect.stream_usage:
+            body["stream_options"] = {"include_usage": True}
         if prompt.tools:
             fitted = fit_all(prompt.tools, dialect)
             body["tools"] = [
@@ -69,76 +76,53 @@ class OpenAIChat:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        if model.thinking != "off":
-            body["reasoning_effort"] = model.thinking
-        history: list[JsonValue] = []
-        if prompt.system.strip():
-            history.append({"role": "system", "content": prompt.system})
-        for turn in turns(prompt.around(messages), asked):
-            history += _messages(turn)
-        body["messages"] = history
+        body |= thinking(model.thinking, dialect.thinking)
+        body["messages"] = messages(prompt.system, turns(prompt.around(conversation), asked), dialect)
         return body
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
-            async with await self._open(request, prompt.model) as chunks:
+            async with await self._open(request, prompt.model) as opened:
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
-                # The SDK reads to the end of the body itself once it has seen [DONE].
-                async for chunk in chunks:
-                    for delta in answer.take(chunk):
+                events = _events(opened.response)
+                async for event in events:
+                    for delta in answer.take(event):
                         yield delta
-                yield answer.whole(done=chunks.done)
+                    if answer.done:
+                        break
+                await _read_on(events, answer)
+                for delta in answer.rest():
+                    yield delta
+                yield answer.whole()
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise ModelFailed(classify(neutral(error), self._clients.source(prompt.model.base_url))) from None
 
-    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> "_Chunks":
-        # As `client.chat.completions.create` does it, but with `[DONE]` in sight.
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[object]:
         client = self._clients.at(model)
         return await client.post(
-            "/chat/completions", cast_to=ChatCompletionChunk, body=request, stream=True, stream_cls=_Chunks
+            "/chat/completions", cast_to=object, body=request, stream=True, stream_cls=AsyncStream[object]
         )
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
 
-class _Chunks(AsyncStream[ChatCompletionChunk]):
-    #: `[DONE]` has come.
-    done = False
-
-    async def _iter_events(self) -> AsyncIterator[Any]:
-        async for event in super()._iter_events():
-            self.done = self.done or event.data.startswith("[DONE]")
+async def _events(response: httpx2.Response) -> AsyncIterator[SseEvent]:
+    decoder = SseDecoder()
+    async for chunk in response.aiter_bytes():
+        for event in decoder.feed(chunk):
             yield event
+    for event in decoder.end():
+        yield event
 
 
-def _messages(turn: Turn) -> list[JsonValue]:
-    match turn:
-        case UserTurn():
-            results: list[JsonValue] = [
-                {
-                    "role": "tool",
-                    "tool_call_id": result.id,
-                    # The API has no flag for it.
-                    "content": f"Error: {as_text(result.content)}" if result.is_error else as_text(result.content),
-                }
-                for result in turn.results
-            ]
-            return [*results, {"role": "user", "content": as_text(turn.content)}] if turn.content else results
-        case AssistantTurn():
-            text = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
-            calls: list[JsonValue] = [_call(part) for part in turn.parts if isinstance(part, Call)]
-            message: dict[str, JsonValue] = {"role": "assistant", "content": text or (None if calls else "(no answer)")}
-            return [message | {"tool_calls": calls}] if calls else [message]
-
-
-def _call(call: Call) -> JsonValue:
-    native = call.part.native
-    if native and call.part.args_raw is None:
-        return native.block | {"id": call.id}
-    # Servers parse the arguments again, so what was not JSON cannot be sent.
-    return function_call(call.id, call.part.name, compact(call.part.args))
+async def _read_on(events: AsyncIterator[SseEvent], answer: ArrivingAnswer) -> None:
+    """Reads what follows the end of an answer. Then its connection can serve another request."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_AFTER_S):
+            async for event in events:
+                answer.take(event)

@@ -19,6 +19,7 @@ def neutral(error: Exception) -> Exception:
                 kind=error.type,
                 status=error.status_code,
                 headers=error.response.headers,
+                details=error.body,
             )
         case openai.APIError():
             # An error event in a stream.

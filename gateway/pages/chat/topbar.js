@@ -1,6 +1,6 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
 import { byId, h, setText } from '../shared/dom.js';
-import { cost, temporalLink, textOf } from '../shared/format.js';
+import { ESTIMATED, cost, temporalLink, textOf } from '../shared/format.js';
 
 /**
  * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
@@ -13,7 +13,8 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
   document.title = title ? `${title} · Perdure` : 'Perdure';
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
-  setText(byId('cost'), known ? cost(view.cost_usd) : '');
+  setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
+  byId('cost').title = known && view.usage?.estimated ? ESTIMATED : '';
   drawLink('above', known && parent && `#session=${encodeURIComponent(parent.session_id)}`);
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));

@@ -1,7 +1,7 @@
 /** The conversation in the middle of the chat page: a view of `client.js` and the unsent messages → nodes. */
 import { questionsBelow } from '../view/sub_views.js';
 import { h, icon, keyed, setText } from '../shared/dom.js';
-import { between, cost, duration, outcome, stopNote, textOf, tokens, total } from '../shared/format.js';
+import { ESTIMATED, between, cost, duration, outcome, stopNote, textOf, tokens, total } from '../shared/format.js';
 import { drawParts } from '../shared/parts.js';
 import { tickExpiry } from '../shared/questions.js';
 
@@ -70,10 +70,12 @@ function drawTurn(node, turn, told, { answer, readBelow }) {
   );
   drawOutcome(result, outcome(turn));
   footer.dataset.since = (running && turn.started_at) || '';
-  const spent = [cost(turn.cost_usd), tokens(total(turn.usage)), duration(between(turn.started_at, turn.finished_at))];
+  const took = duration(between(turn.started_at, turn.finished_at));
+  const spent = [cost(turn.cost_usd, turn.usage), tokens(total(turn.usage), turn.usage), took];
   const counted = total(turn.usage) > 0 || turn.finished_at;
   const now = asks ? 'Waits for an answer' : workingSince(turn.started_at);
   setText(footer, running ? now : counted ? spent.filter(Boolean).join(' · ') : '');
+  footer.title = !running && turn.usage?.estimated ? ESTIMATED : '';
 }
 
 /** Lets the clocks of running turns go on; call it about once a second. */

@@ -7,7 +7,7 @@ import { PerdureClient, emptyView } from '/client.js';
 import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
-import { STATUS, cost, fullTime, temporalLink } from '../shared/format.js';
+import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 
@@ -190,14 +190,13 @@ function drawConnection() {
 function drawFacts() {
   const { view } = page;
   const { session, usage } = view;
-  const number = (count) => (count ?? 0).toLocaleString('en');
-  const input = `${number(usage.input_tokens)} in${usage.cached_tokens ? ` (${number(usage.cached_tokens)} cached)` : ''}`;
-  const output = `${number(usage.output_tokens)} out${usage.reasoning_tokens ? ` (${number(usage.reasoning_tokens)} reasoning)` : ''}`;
   const lastModel = view.turns.flatMap((turn) => turn.messages).findLast((message) => message.model)?.model;
   const rows = [
     ['Model', session.use ?? lastModel ?? ''],
-    ['Cost', cost(view.cost_usd)],
-    ['Tokens', `${input}, ${output}`],
+    ['Cost', cost(view.cost_usd, usage)],
+    ['Input tokens', inputTokens(usage)],
+    ['Output tokens', outputTokens(usage)],
+    ['Counts', usage.estimated && ESTIMATED],
     ['Created', fullTime(session.created_at)],
     ['User', session.user ?? ''],
     ['Session', sessionId],

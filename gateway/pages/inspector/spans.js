@@ -12,7 +12,7 @@ const SHORTEST_WAIT = 60;
 
 /**
  * `traced`: steps of the trace by message id, for turns whose events are no longer stored.
- * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, cost, session, segments},
+ * → {start, end, rows}: rows {key, kind: 'wait'|'model'|'tool'|'ask', label, note, stepId, state, tokens, estimated, cost, session, segments},
  * `session`: of the sub-agent that answers a call, and segments {from, to, kind, title}, all times in milliseconds since 1970.
  */
 export function rowsOf(turn, traced, now) {
@@ -64,6 +64,7 @@ function modelRow(step, turn, now) {
     title: step.model,
     state,
     tokens: step.usage ? total(step.usage) : null,
+    estimated: step.usage?.estimated,
     cost: step.cost_usd,
     priced: !!step.usage,
   };
@@ -108,7 +109,7 @@ function toolRow(callId, tool, step, traced, now) {
   const said = tool.state === 'running' ? tool.progress : null;
   const share = said?.fraction == null ? '' : `${Math.round(said.fraction * 100)} %`;
   const note = [share, said?.message].filter(Boolean).join(' ');
-  const spent = tool.usage && { tokens: total(tool.usage), cost: tool.cost_usd, priced: true };
+  const spent = tool.usage && { tokens: total(tool.usage), estimated: tool.usage.estimated, cost: tool.cost_usd, priced: true };
   const shared = { key: callId, kind: 'tool', label: tool.name, note, tries, stepId: step.step_id, state: tool.state, segments };
   return { ...shared, session, ...spent };
 }

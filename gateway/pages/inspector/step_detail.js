@@ -1,6 +1,6 @@
 /** One step in full: the model's prompt, the request, the response, its duration and its cost. */
 import { h, icon } from '../shared/dom.js';
-import { cost, duration, fullTime, pretty } from '../shared/format.js';
+import { ESTIMATED, cost, duration, fullTime, inputTokens, outputTokens, pretty } from '../shared/format.js';
 import { endOf } from '../view/tool_calls.js';
 import { drawParts } from '../shared/parts.js';
 import { link } from '../shared/markdown.js';
@@ -72,23 +72,22 @@ function factsOf({
   started_at: startedAt,
   request_sha256: sha,
   request_matches: same,
+  adapted,
+  skipped,
   status,
   live,
 }) {
   const running = live || status === 'running';
-  const input =
-    usage &&
-    `${usage.input_tokens.toLocaleString('en')}${usage.cached_tokens ? `, ${usage.cached_tokens.toLocaleString('en')} of them cached` : ''}`;
-  const output =
-    usage &&
-    `${usage.output_tokens.toLocaleString('en')}${usage.reasoning_tokens ? `, ${usage.reasoning_tokens.toLocaleString('en')} of them reasoning` : ''}`;
   const rows = [
     ['Ended by', running ? 'still running' : (stop ?? '').replaceAll('_', ' ')],
-    ['Cost', usage && cost(usd)],
+    ['Cost', usage && cost(usd, usage)],
     ['Total time', duration(timing?.total_ms)],
     ['First token', duration(timing?.first_token_ms)],
-    ['Input tokens', input],
-    ['Output tokens', output],
+    ['Input tokens', usage && inputTokens(usage)],
+    ['Output tokens', usage && outputTokens(usage)],
+    ['Counts', usage?.estimated && ESTIMATED],
+    ['Changed for the server', adapted?.join('; ')],
+    ['Passed over', skipped && `${skipped} ${skipped === 1 ? 'piece' : 'pieces'} of the answer whose shape is not known`],
     ['Attempt', attempt && String(attempt)],
     ['Started', fullTime(startedAt)],
     ['Would be sent the same today', running ? null : SAME[same ?? null]],

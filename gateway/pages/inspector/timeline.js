@@ -56,6 +56,7 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
     : rows
         .filter((row) => row.priced)
         .reduce((sum, row) => (sum === null || row.cost === null ? null : sum + row.cost), 0);
+  const guessed = { estimated: total(turn.usage) ? turn.usage.estimated : rows.some((row) => row.estimated) };
   const took = rows.length
     ? duration(Math.max(...rows.flatMap((row) => row.segments.map((segment) => segment.to))) - start)
     : '';
@@ -65,8 +66,8 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
       turn.id,
       turn.status === 'running' ? 'working' : turn.reason,
       took,
-      counted && tokens(counted),
-      counted && cost(paid),
+      counted && tokens(counted, guessed),
+      counted && cost(paid, guessed),
     ]
       .filter(Boolean)
       .join(' · '),
@@ -145,6 +146,6 @@ function drawRow(node, row) {
     },
   );
   const took = row.segments.at(-1).to - row.segments[0].from;
-  const counts = row.tokens != null ? `${tokens(row.tokens)} · ${cost(row.cost)}` : '';
+  const counts = row.tokens != null ? `${tokens(row.tokens, row)} · ${cost(row.cost, row)}` : '';
   setText(numbers, row.kind === 'wait' ? '' : [counts, duration(took)].filter(Boolean).join(' · '));
 }

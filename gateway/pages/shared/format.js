@@ -1,15 +1,31 @@
 /** Numbers, times and outcomes in words. Pure. */
 
-/** Dollars, with as many digits as a small sum needs; null is an unknown price. */
-export function cost(usd) {
+/** Dollars, with as many digits as a small sum needs; null is an unknown price. `usage` says whether the sum is an estimate. */
+export function cost(usd, usage) {
   if (usd === null || usd === undefined) return 'cost unknown';
   const sum = Math.max(0, usd);
-  return `$${sum.toFixed(sum === 0 || sum >= 1 ? 2 : sum >= 0.01 ? 3 : 4)}`;
+  return `${about(usage)}$${sum.toFixed(sum === 0 || sum >= 1 ? 2 : sum >= 0.01 ? 3 : 4)}`;
 }
 
-export function tokens(count) {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'token' : 'tokens'}`;
+export function tokens(count, usage) {
+  return `${about(usage)}${count.toLocaleString('en')} ${count === 1 ? 'token' : 'tokens'}`;
 }
+
+/** Input in words: `1,234, 1,000 of them cached, 200 written to the cache`. */
+export function inputTokens({ input_tokens: count, cached_tokens: cached, cache_write_tokens: written }) {
+  const shares = [cached && `${cached.toLocaleString('en')} of them cached`, written && `${written.toLocaleString('en')} written to the cache`];
+  return [(count ?? 0).toLocaleString('en'), ...shares].filter(Boolean).join(', ');
+}
+
+/** Output in words: `56, 10 of them reasoning`. */
+export function outputTokens({ output_tokens: count, reasoning_tokens: reasoning }) {
+  return [(count ?? 0).toLocaleString('en'), reasoning && `${reasoning.toLocaleString('en')} of them reasoning`].filter(Boolean).join(', ');
+}
+
+/** Why numbers of tokens and dollars begin with `≈`. */
+export const ESTIMATED = 'Estimated, because the model server did not count all tokens';
+
+const about = (usage) => (usage?.estimated ? '≈ ' : '');
 
 /** Input and output tokens together. */
 export function total(usage) {

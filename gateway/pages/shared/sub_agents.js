@@ -13,8 +13,8 @@ const DEEPEST = 3;
 
 /** The summary of a sub-agent's spending for the line of its call. */
 export function spentBelow({ usage, cost_usd: usd, agent }) {
-  if (usage) return cost(usd);
-  return total(agent?.usage) ? cost(agent.cost_usd) : '';
+  if (usage) return cost(usd, usage);
+  return total(agent?.usage) ? cost(agent.cost_usd, agent.usage) : '';
 }
 
 /**

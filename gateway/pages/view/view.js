@@ -172,8 +172,9 @@ function finishTurn(view, turnId, { reason, error = null, usage, cost_usd, at })
 }
 
 function finishStep(view, event) {
-  const { message, step_id, model, usage, cost_usd, timing, stop, attempt, request_sha256, at } = event;
-  const numbers = { model, usage, cost_usd, timing, stop, attempt, request_sha256, finished_at: at };
+  const { message, step_id, model, usage, cost_usd, timing, stop, attempt, request_sha256, adapted, skipped, at } = event;
+  const told = { ...(adapted && { adapted }), ...(skipped && { skipped }) };
+  const numbers = { model, usage, cost_usd, timing, stop, attempt, request_sha256, finished_at: at, ...told };
   const finish = (step) => ({ ...step, ...message, key: step_id, step_id, live: false, ...numbers });
   const sums = (whole) => ({ usage: added(whole.usage, usage), cost_usd: plus(whole.cost_usd, cost_usd) });
   return { ...patchStep(view, event, finish, sums), ...sums(view) };
@@ -239,8 +240,11 @@ const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };
 const newStep = ({ step_id }) => ({ ...START, key: step_id, step_id });
 const newTurn = (id) => ({ id, status: 'running', usage: NO_USAGE, cost_usd: 0, messages: [], tools: {} });
 const plus = (a, b, sign = 1) => (a == null || b == null ? null : a + sign * b);
-const added = (a, b) =>
-  Object.fromEntries(Object.keys(NO_USAGE).map((key) => [key, (a?.[key] ?? 0) + (b?.[key] ?? 0)]));
+/** A sum with an estimate in it is one. */
+const added = (a, b) => ({
+  ...Object.fromEntries(Object.keys(NO_USAGE).map((key) => [key, (a?.[key] ?? 0) + (b?.[key] ?? 0)])),
+  ...((a?.estimated || b?.estimated) && { estimated: true }),
+});
 
 function patchTurn(view, id, change, fallback = newTurn(id)) {
   const index = view.turns.findLastIndex((turn) => turn.id === id);

@@ -75,6 +75,11 @@ def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
         if step["attempt"] > 1:
             parts.append(f"attempt {step['attempt']}")
         node = branch.add(line.append("  " + "  ".join([*parts, str(step["stop"])]), style="dim"))
+    for change in step.get("adapted", ()):
+        node.add(Text(f"changed for the server: {one_line(change, 200)}", style="yellow"))
+    if skipped := step.get("skipped", 0):
+        pieces = "1 piece" if skipped == 1 else f"{skipped} pieces"
+        node.add(Text(f"passed over {pieces} of the answer whose shape is not known", style="yellow"))
     if step["prompt"] is not None:
         _add_prompt(node, step)
     for part in (step["message"] or {"parts": []})["parts"]:

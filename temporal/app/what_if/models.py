@@ -85,16 +85,17 @@ class Models:
                         meter.streamed((item.tool_name or "") + item.text)
                         first = first or time.monotonic()
                     case Answer():
+                        meter.answered(item.usage, item.parts)
                         answer = item
         assert answer is not None, "a stream that ends has given its answer"
         # In a thread, because validators of tools are the users' own code.
         parts = await asyncio.to_thread(validated, answer.parts, prompt.tools, self._own_tool)
-        price = price_of(prompt.model)
+        price, usage = price_of(prompt.model), meter.usage()
         return StepOutput(
             parts=parts,
             model=answer.model,
-            usage=answer.usage,
-            cost_usd=cost(price, answer.usage) if price else None,
+            usage=usage,
+            cost_usd=cost(price, usage) if price else None,
             timing=Timing(
                 first_token_ms=None if first is None else round((first - sent) * 1000, 3),
                 total_ms=round((time.monotonic() - sent) * 1000, 3),

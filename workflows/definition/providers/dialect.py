@@ -37,9 +37,10 @@ class StrictTools:
 #: `none`: not at all. `effort`: a level by its name, in the field that the API has for it (`reasoning_effort` in Chat
 #: Completions, `reasoning.effort` in Responses, `output_config.effort` beside adaptive thinking in Messages).
 #: `budget`: a number of tokens (`thinking.budget_tokens` in Messages, `thinkingConfig.thinkingBudget` at Gemini).
-#: `level`: `thinkingConfig.thinkingLevel` at Gemini. `switch`: only on or off (`thinking: {type}`).
-#: `enable`: `enable_thinking`. `template`: `chat_template_kwargs.enable_thinking`. `think`: Ollama's `think`.
-#: `reasoning`: OpenRouter's `reasoning` object.
+#: `level`: `thinkingConfig.thinkingLevel` at Gemini. `switch`: on or off (`thinking: {type}`), beside an effort where the
+#: vendor has words for levels. `enable`: `enable_thinking`, beside a `thinking_budget`. `template`: `chat_template_kwargs`
+#: of servers that people run themselves. `think`: Ollama's `think`. `reasoning`: a `reasoning` object with an effort, or
+#: `enabled`, as at OpenRouter.
 ThinkingForm = Literal["none", "effort", "budget", "level", "switch", "enable", "template", "think", "reasoning"]
 
 
@@ -48,8 +49,12 @@ class ThinkingDialect:
     form: ThinkingForm = "effort"
     #: The vendor's word, or number of tokens, for each level. A level that is missing goes by its own name.
     levels: Mapping[Thinking, str | int] = field(default_factory=dict)
-    #: What is sent for `off`. None: nothing, because the model does not think unless it is asked to.
+    #: What is sent for `off`. None: nothing, because the model does not think unless it is asked to, or nobody knows.
     off: str | int | None = None
+    #: The model always thinks: `off` is the least that it can.
+    always: bool = False
+    #: Tools and an effort of thinking exclude each other, so that a request with tools is sent with `none`.
+    with_tools: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +100,31 @@ class Dialect:
     most_tools: int | None = None
     #: A request without tools may hold calls and results of before.
     calls_without_tools: bool = True
-    #: Reasoning goes back to the server that gave it: with every message, only within a turn whose tool loop is open, or
-    #: never.
+    #: Reasoning goes back to the server that gave it: with every message (in Chat Completions, with every one that called
+    #: tools), only within a turn whose tool loop is open, or never.
     reasoning_back: Literal["always", "loop", "never"] = "always"
+    #: The member of a Chat Completions message that called tools which the server misses if it is absent, also where the
+    #: message has no reasoning: `reasoning_content` of DeepSeek and Kimi while they think.
+    reasoning_key: str | None = None
+    #: In Chat Completions, `content` is null where a message has calls and no text. Else it is an empty text.
+    null_content: bool = False
+    #: In Chat Completions, no user message may stand right behind the results of tools (Mistral).
+    answers_results: bool = False
+    #: In Chat Completions, the result of a tool bears the tool's name.
+    named_results: bool = False
     caching: Caching = "automatic"
     #: The model can be kept to a JSON Schema for its whole answer.
     structured_output: bool = False
     files: FilesDialect = FilesDialect()
+    #: Places in the body for fields of `ModelParams`, where they are other than their provider has them.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Fields of `ModelParams` that the model is known to refuse, and those that it refuses while it thinks.
+    refuses: frozenset[str] = frozenset()
+    refuses_thinking: frozenset[str] = frozenset()
+
+    def refused(self, thinking: Thinking) -> frozenset[str]:
+        """Fields of `ModelParams` that are not sent at this level."""
+        return self.refuses if thinking == "off" else self.refuses | self.refuses_thinking
 
 
 #: For servers of which nothing is known beyond the API that they speak.

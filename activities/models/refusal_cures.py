@@ -1,0 +1,196 @@
+"""From what a server refuses to the changes that it may take. Pure.
+
+The first rule that has something to say decides. What a server suggests itself comes first, then what has another form
+(instructions, thinking, the limit of tokens, a level), and leaving a member out comes last.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from perdure.activities.models.adaptation import AtMost, Body, Change, Drop, Path, Put, Rename
+from perdure.activities.models.other_forms import SystemAs, ThinkingAs
+from perdure.activities.models.refusal import Refusal
+from perdure.activities.models.refused_members import may_go, refused_members
+
+#: Levels of reasoning, in order, as any vendor has them.
+_LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "generationConfig.maxOutputTokens")
+_OTHER_LIMIT: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+#: Members that a server may want to have a value which nobody gave them.
+_SETTABLE: Final = frozenset(("reasoning_effort", "enable_thinking", "parallel_tool_calls", "store"))
+
+_QUOTE: Final = r"[`'\"]"
+_INSTEAD: Final = re.compile(rf"\b(?:use|try|send|specify)\s+{_QUOTE}?([a-z_]\w+){_QUOTE}?\s+instead", re.IGNORECASE)
+_SET: Final = re.compile(
+    rf"{_QUOTE}?\b([a-z_]\w+){_QUOTE}?\s+(?:must\s+be\s+set\s+to|must\s+be|to)\s+{_QUOTE}?(\w+){_QUOTE}?", re.IGNORECASE
+)
+_CHOICES: Final = re.compile(
+    r"\b(?:supported|allowed|valid|accepted|permitted|possible)\s+values?(?:\s+are|\s+is|\s+include)?\s*:?\s*(.+)"
+    r"|must be (?:one of|either)\s*:?\s*(.+)|input should be\s*:?\s*(.+)|expected one of\s*:?\s*(.+)"
+    r"|\bone of\s*:?\s*([\[(`'\"].+)|\bonly\s+(.+?)\s+(?:is|are)\s+(?:supported|allowed|accepted)",
+    re.IGNORECASE,
+)
+_ROLE: Final = re.compile(
+    r"(?:system|developer)\W{0,3}\s*(?:role|messages?|prompts?|instructions?)\W{0,3}\s*(?:is|are)?\s*(?:not|un)"
+    r"|(?:role|roles)\W{0,4}\s*[`'\"]?(?:system|developer)\b"
+    r"|(?:does not|doesn't|not) support (?:the )?[`'\"]?(?:system|developer)\b"
+    r"|(?:unexpected|invalid|unknown|unsupported) (?:role|value|message role)\W{0,4}(?:system|developer)\b",
+    re.IGNORECASE,
+)
+_FORBIDS_THINKING: Final = re.compile(
+    r"not (?:supported|support|allowed|permitted|accept|available|enabled)|unsupported|does ?n.t support|no longer|invalid"
+    r"|unknown|unexpected|unrecognized|extra|does not match|deprecated|only ",
+    re.IGNORECASE,
+)
+_BOUND: Final = re.compile(
+    r"(?:at most|maximum(?: allowed)?(?: value)?(?: of| is)?|less than or equal to|<=|up to|no more than|exceeds?(?: the)? "
+    r"(?:maximum|limit)(?: of)?|\[\s*\d+\s*,|(?:from|between) \d+ (?:to|and)|>)\s*[`'\"]?([\d,_]{2,})",
+    re.IGNORECASE,
+)
+_BOTH: Final = re.compile(r"\bboth\b|only one of|mutually exclusive|together with|conflict", re.IGNORECASE)
+#: The server lacks something; to take more away will not help.
+_LACKS: Final = re.compile(
+    r"\b(?:missing|field required|requires?|is required|are required|must be passed)\b", re.IGNORECASE
+)
+
+
+def cures(refusal: Refusal, body: Body) -> list[Change]:
+    """The changes to try next; none where the refusal names nothing that can be changed."""
+    if refusal.status >= 500:
+        # Some servers fail so where a model's template knows no such role.
+        return _system(refusal, body)
+    for cure in _CURES:
+        found = [change for change in cure(refusal, body) if change.apply(body) is not body]
+        if found:
+            return found
+    return []
+
+
+def _suggested(refusal: Refusal, body: Body) -> list[Change]:
+    words = refusal.words
+    named = refused_members(refusal, body)
+    instead = _INSTEAD.search(words)
+    if instead is not None and instead[1] not in body:
+        limit = _limit_in(refusal, body)
+        old = limit if limit is not None and instead[1] in _LIMITS else (named[0] if len(named) == 1 else None)
+        if old is not None and len(old) == 1:
+            return [Rename(old, instead[1])]
+    for match in _SET.finditer(words):
+        name, value = match[1].lower(), match[2].lower()
+        level = value in _LEVELS or value in ("true", "false")
+        if level and (name in body or name in _SETTABLE) and may_go((name,)):
+            return [Put((name,), {"true": True, "false": False}.get(value, value), always=True)]
+    # Of OpenAI's Chat Completions, which says it in several ways.
+    if "function tools with reasoning_effort" in refusal.lower:
+        return [Put(("reasoning_effort",), "none", always=True)]
+    return []
+
+
+def _system(refusal: Refusal, body: Body) -> list[Change]:
+    if _ROLE.search(refusal.words) is None:
+        return []
+    developer = SystemAs("system")
+    # `developer` is the newer name of the same role, so a server that lists `system` takes that.
+    if developer.apply(body) is not body and "developer" in refusal.lower:
+        return [developer]
+    told = SystemAs("user")
+    return [told] if told.apply(body) is not body else []
+
+
+def _thinking(refusal: Refusal, body: Body) -> list[Change]:
+    """Thinking of Anthropic's Messages, as Anthropic, its other hosts and other makers' servers refuse it."""
+    thinking, lower = body.get("thinking"), refusal.lower
+    if not isinstance(thinking, dict) or "thinking" not in lower or _FORBIDS_THINKING.search(lower) is None:
+        return []
+    placed = next((place for place in refusal.places if place[:1] == ("thinking",) and len(place) > 1), ())
+    if placed[-1:] and placed[-1] in thinking and placed[-1] not in ("type", "budget_tokens"):
+        return []  # only one member of it
+    kind = str(thinking.get("type"))
+    if kind == "adaptive" and "adaptive" in lower:
+        return [ThinkingAs("budget")]
+    if kind == "enabled" and "adaptive" in lower:
+        return [ThinkingAs("adaptive")]
+    if kind == "between_tools" and "between_tools" in lower:
+        return [Put(("thinking", "type"), "disabled")]
+    if kind == "disabled" and "disabled" in lower:
+        return [Drop(("thinking",))]
+    return []
+
+
+def _limit(refusal: Refusal, body: Body) -> list[Change]:
+    path = _limit_in(refusal, body)
+    if path is None or "context length" in refusal.lower or "context window" in refusal.lower:
+        return []
+    sent = _value(body, path)
+    bounds = [int(re.sub(r"\D", "", found)) for found in _BOUND.findall(refusal.words)]
+    lower = [bound for bound in bounds if isinstance(sent, int) and 0 < bound < sent]
+    if lower:
+        return [AtMost(path, max(lower))]
+    other = _OTHER_LIMIT.get(path[0])
+    return [Rename(path, other)] if other is not None and other not in body and "messages" in body else []
+
+
+def _limit_in(refusal: Refusal, body: Body) -> Path | None:
+    """The limit of tokens that the refusal names; None where it names none that the body has."""
+    for name in _LIMITS:
+        path = tuple(name.split("."))
+        if _value(body, path) is not None and re.search(rf"(?<!\w){path[-1]}(?!\w)", refusal.words, re.IGNORECASE):
+            return path
+    return None
+
+
+def _level(refusal: Refusal, body: Body) -> list[Change]:
+    """Another value, where the server lists those that it takes."""
+    match = _CHOICES.search(refusal.words)
+    if match is None:
+        return []
+    listed = next(group for group in match.groups() if group)
+    choices = re.findall(rf"{_QUOTE}(\w+){_QUOTE}", listed) or re.findall(r"\w+", listed.split(".")[0])
+    for path in refused_members(refusal, body):
+        value = _value(body, path)
+        if isinstance(value, str) and value in _LEVELS and (nearest := _nearest(value, choices)) is not None:
+            return [Put(path, nearest)]
+    return []
+
+
+def _nearest(value: str, choices: list[str]) -> str | None:
+    """None: the server has no such thing as a level near it, or it is `none`, which can be left unsaid."""
+    known = [choice for choice in choices if choice in _LEVELS]
+    if value == "none":
+        return None
+    thinks = [choice for choice in known if choice != "none"]
+    if thinks:
+        at = _LEVELS.index(value)
+        return min(thinks, key=lambda choice: (abs(_LEVELS.index(choice) - at), -_LEVELS.index(choice)))
+    return "default" if "default" in choices else None
+
+
+def _left_out(refusal: Refusal, body: Body) -> list[Change]:
+    named = refused_members(refusal, body)
+    if not named or _LACKS.search(refusal.words) is not None:
+        return []
+    if len(named) > 1 and _BOTH.search(refusal.words) is not None:
+        # One of them is enough: that which stands last.
+        named = [max(named, key=lambda path: refusal.words.rfind(path[-1]))]
+    return [Drop(path) for path in named]
+
+
+def _value(body: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(body, list):
+            body = body[0] if body else None
+            if step == "*":
+                continue
+        body = body.get(step) if isinstance(body, dict) else None
+    return body
+
+
+_CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
+    _suggested,
+    _system,
+    _thinking,
+    _limit,
+    _level,
+    _left_out,
+)

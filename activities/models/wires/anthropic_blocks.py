@@ -1,0 +1,192 @@
+"""One content block of an answer of Anthropic Messages, while it arrives and as the part that it becomes. Pure, and total.
+
+Rule 1: a call without arguments is one whose block ended well, began with an empty object, and lost nothing on the way. Any
+other call of which nothing came is not whole.
+Rule 2: a block of a type that this version does not know (a server's own tools and their results) is kept as it came, for the
+server that sent it.
+"""
+
+from codecs import iterdecode
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from perdure.activities.encoding.compact_json import compact
+from perdure.activities.encoding.storable_json import storable
+from perdure.activities.models.provider_turns import encodable, parse_arguments
+from perdure.activities.models.wire import DeltaKind
+from perdure.activities.models.wires.anthropic_events import word
+from perdure.temporal.schemas.nesting import too_deep
+from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
+
+#: Tag of the blocks that go back verbatim.
+API: Final = "anthropic.messages"
+SHOWN: Final[dict[str, DeltaKind]] = {"text": "text", "thinking": "reasoning", "tool_use": "tool_input"}
+#: Bytes that are decoded at once. The decoder needs several times their memory where they are not ASCII.
+_PIECE: Final = 65_536
+_SPEECH: Final = ("text", "thinking", "redacted_thinking")
+
+
+@dataclass(slots=True)
+class Block:
+    #: `text`, `thinking`, `redacted_thinking`, `tool_use`, or any other type that a server has.
+    kind: str
+    #: As it began, without what its deltas bring.
+    start: dict[str, Any] = field(default_factory=dict)
+    #: Where the server puts it; None: it did not say.
+    index: int | None = None
+    #: The index among the answer's parts, once it has content.
+    part: int | None = None
+    #: Fragments of its text, its thinking or its arguments, in UTF-8: as strings they would take many times as much memory.
+    written: bytearray = field(default_factory=bytearray)
+    signature: str = ""
+    citations: list[Any] = field(default_factory=list)
+    #: Arguments that came as a whole.
+    given: Any = None
+    ended: bool = False
+    #: Something that may belong to it could not be read.
+    doubtful: bool = False
+
+    @classmethod
+    def begun(cls, start: dict[str, Any]) -> "Block":
+        kind = start.get("type")
+        if not isinstance(kind, str) or not kind:
+            kind = next((name for name in ("thinking", "text") if name in start), "tool_use")
+        return cls(kind, start, given=start.get("input"), signature=word(start.get("signature")))
+
+    @property
+    def name(self) -> str:
+        """Of the tool."""
+        return encodable(word(self.start.get("name")))
+
+    @property
+    def is_call(self) -> bool:
+        return self.kind == "tool_use" and bool(self.name.strip())
+
+    @property
+    def given_text(self) -> str:
+        """Whole arguments as JSON; "": none came. Some servers send that JSON rather than the object."""
+        if self.given in (None, {}):
+            return ""
+        if too_deep(self.given):
+            return "(nested too deep)"
+        return encodable(self.given if isinstance(self.given, str) else compact(self.given))
+
+    @property
+    def first_words(self) -> str:
+        """What some servers already put into the start."""
+        return word(self.start.get(self.kind)) if self.kind in ("text", "thinking") else ""
+
+    def takes(self, family: str) -> bool:
+        """Whether it may have a delta of this family: `text`, `thinking` or `input`."""
+        return self.kind == family if family != "input" else self.kind not in _SPEECH
+
+    def write(self, text: str) -> None:
+        self.written += encodable(text).encode()
+
+    def replace(self, given: Any) -> None:
+        """Arguments have come as a whole."""
+        self.given = given
+        self.written.clear()
+
+    def as_call(self, call_id: str, *, sure: bool) -> ToolCall:
+        """`sure`: the answer ended well, and no fragment of any arguments in it was lost."""
+        args, raw = self._arguments(sure=sure)
+        native = Native(api=API, block=self._native() | {"input": args})
+        return ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=native)
+
+    def as_part(self, *, whole: bool) -> Part | None:
+        """`whole`: the answer ended in a way in which blocks of unknown types can go back."""
+        match self.kind:
+            case "text":
+                text = self._taken()
+                known = ("type", "text") if not self.citations else ("type", "text", "citations")
+                extra = {name: value for name, value in self._native().items() if value and name not in known}
+                cited: dict[str, JsonValue] = {"citations": storable(self.citations)} if self.citations else {}
+                own: dict[str, JsonValue] = {"type": "text", "text": text, **extra, **cited}
+                native = Native(api=API, block=own) if extra or cited else None
+                return Text(text=text, native=native)
+            case "thinking":
+                text = self._taken()
+                # Only compatible servers leave out the signature.
+                signed: dict[str, JsonValue] = {"signature": encodable(self.signature)} if self.signature else {}
+                block = {n: v for n, v in self._native().items() if n != "signature"} | {"thinking": text} | signed
+                return Reasoning(text=text, native=Native(api=API, block=block | {"type": "thinking"}))
+            case "redacted_thinking":
+                return Reasoning(native=Native(api=API, block=self._native()))
+            case _ if whole and self.ended and not self.doubtful:
+                block = self._native()
+                if "input" in block:
+                    block["input"] = self._arguments(sure=True)[0]
+                return Reasoning(native=Native(api=API, block=block))
+            case _:
+                return None
+
+    def _arguments(self, *, sure: bool) -> tuple[dict[str, JsonValue], str | None]:
+        """The arguments, and what was written of them where they are not whole."""
+        written = self._taken()
+        args, raw = parse_arguments(written)
+        given = self.given_text
+        if raw is not None and given:
+            args, raw = parse_arguments(given)
+        if raw is not None and not written.strip() and self.given == {}:
+            return {}, None if sure and self.ended and not self.doubtful else ""
+        return (args, raw) if not self.doubtful or raw is not None else ({}, written or given)
+
+    def _taken(self) -> str:
+        """What was written. It is not kept in two forms."""
+        if self.written.isascii():
+            text = self.written.decode()
+        else:
+            pieces = (bytes(self.written[at : at + _PIECE]) for at in range(0, len(self.written), _PIECE))
+            text = "".join(iterdecode(pieces, "utf-8"))
+        self.written.clear()
+        return text
+
+    def _native(self) -> dict[str, JsonValue]:
+        kept = storable(self.start)
+        assert isinstance(kept, dict)
+        return kept
+
+
+@dataclass(slots=True)
+class Blocks:
+    """The blocks so far, and which of them a fragment belongs to."""
+
+    all: list[Block] = field(default_factory=list)
+    #: By index, the block that began last. Some servers give every block the same index.
+    at: dict[int, Block] = field(default_factory=dict)
+
+    def begin(self, block: Block, index: Any) -> Block:
+        self.all.append(block)
+        if type(index) is int:
+            block.index = index
+            self.at[index] = block
+        return block
+
+    def named(self, index: Any) -> Block | None:
+        return self.at.get(index) if type(index) is int else None
+
+    def open(self) -> Block | None:
+        """The last block that has not ended."""
+        return next((block for block in reversed(self.all) if not block.ended), None)
+
+    def taking(self, family: str, index: Any) -> Block | None:
+        """The block that a delta belongs to: a new one, if it is speech that none can take."""
+        named = self.named(index)
+        if named is not None and named.takes(family):
+            return named
+        # Words in a wrong place are better than none. A fragment of arguments would spoil those of another call.
+        astray = type(index) is int and family == "input"
+        fitting = (block for block in reversed(self.all) if not block.ended and block.takes(family))
+        block = next((block for block in fitting if not astray or block.index is None), None)
+        if block is None and family != "input":
+            block = self.begin(Block(family), index if named is None else None)
+        return block
+
+    def doubt(self, index: Any) -> None:
+        """Something was lost: of the block with this index, or, without one, of any that has not ended."""
+        named = self.named(index)
+        for block in self.all if named is None else [named]:
+            block.doubtful = block.doubtful or block is named or not block.ended

@@ -1,0 +1,80 @@
+"""Broken and odd answers of Anthropic Messages: each ends in an answer or a typed failure."""
+
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from anthropic import AsyncAnthropic
+
+from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.protocol.steps import Prompt
+from tests.support.anthropic_events import block, end, message, start, stream, text, thinking, tool
+from tests.support.decoders import (
+    ARGUMENTS,
+    FRAGMENTS,
+    OTHER_ARGUMENTS,
+    OTHER_FRAGMENTS,
+    TOOL,
+    Trial,
+    survive,
+)
+from tests.support.mutations import Recording
+
+START = [start(), {"type": "ping"}]
+SEARCH = [
+    *block(
+        2,
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+        {"type": "input_json_delta", "partial_json": '{"query":'},
+        {"type": "input_json_delta", "partial_json": ' "x"}'},
+    ),
+    *block(
+        3, {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result"}]}
+    ),
+]
+SPEECH = [*thinking(0, "Let me ", "look."), *text(1, "I look", " it up. 🔎")]
+WHOLE = message(
+    content=[
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"},
+        {"type": "text", "text": "I look."},
+        {"type": "tool_use", "id": "toolu_1", "name": "find_order", "input": ARGUMENTS},
+    ],
+    stop_reason="tool_use",
+)
+BOTH = (ARGUMENTS, OTHER_ARGUMENTS)
+RECORDINGS = (
+    Recording(
+        stream(*START, *SPEECH, *tool(2, "", *FRAGMENTS), *tool(3, "", *OTHER_FRAGMENTS), *end("tool_use")), BOTH
+    ),
+    Recording(stream(*START, *tool(0, "", *OTHER_FRAGMENTS), *end("tool_use")), BOTH),
+    Recording(stream(*START, *tool(0, "", *FRAGMENTS), *end("max_tokens")), BOTH),
+    Recording(stream(*START, *SPEECH, *SEARCH, *tool(4, "", *FRAGMENTS), *end("tool_use")), BOTH),
+    Recording(stream(*START, *SPEECH, *end("end_turn"))),
+    Recording(json.dumps(WHOLE).encode(), BOTH),
+)
+
+
+@pytest.fixture
+async def trial() -> AsyncIterator[Trial]:
+    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
+
+    def prompt(url: str) -> Prompt:
+        model = ModelDefinition(use="anthropic/claude-sonnet-5-5", base_url=url)
+        return Prompt(model=model, system="", tools=(TOOL,))
+
+    ends = (b"message_stop", b'"stop_reason": "', b"[DONE]")
+    yield Trial(wire=wire, prompt=prompt, recordings=RECORDINGS, ends=ends)
+    await wire.aclose()
+
+
+async def test_mutated_answers(trial: Trial) -> None:
+    tally = await survive(trial, range(400))
+    assert min(tally["answers"], tally["failures"], tally["calls"]) > 50
+
+
+@pytest.mark.slow
+async def test_ten_thousand_mutated_answers(trial: Trial) -> None:
+    tally = await survive(trial, range(10_000))
+    assert min(tally["answers"], tally["failures"], tally["calls"]) > 1000

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import View
 from perdure.workflows.vocabulary.parts import Message
 
@@ -17,10 +18,16 @@ class Transcript(Record):
     prefix: str = ""
     #: Grows when what was said before changes its meaning.
     epoch: int = 0
+    #: What a provider declined, so that later requests leave it out.
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def view(self) -> View:
         return View(epoch=self.epoch, count=len(self.messages), prefix=self.prefix)
+
+    def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Transcript":
+        """As later requests have it, which leave this out, too."""
+        return replace(self, left_out=(*self.left_out, *left_out), epoch=self.epoch + 1)
 
     def said(self, message: Message) -> "Transcript":
         """With `message` at its end."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -45,6 +46,8 @@ class Prompt(Frozen):
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
     #: What comes after the conversation in this request alone; nobody else sees it.
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+    #: What of the conversation is left out, because a provider declined it.
+    left_out: tuple[LeftOut, ...] = Field(default=(), exclude_if=operator.not_)
 
     @property
     def instructions(self) -> str:
@@ -53,7 +56,7 @@ class Prompt(Frozen):
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + messages + self.closing
+        return self.examples + without(messages, self.left_out) + self.closing
 
 
 class ModelInputRequest(Frozen):

@@ -61,7 +61,7 @@ def test_a_server_may_have_another_name_and_a_model_may_refuse_one() -> None:
     thinks = Dialect(refuses=frozenset({"top_p"}), refuses_thinking=frozenset({"temperature"}))
     params = {"temperature": 0.5, "top_p": 0.5}
     assert made("openai-chat/m", {}, thinks, params=params) == {"temperature": 0.5}
-    assert made("openai-chat/m", {}, thinks, params=params, thinking="low") == {}
+    assert made("openai-chat/m", {}, thinks, params=params, thinking="low") == {"reasoning_effort": "low"}
 
 
 def test_extra_wins_and_is_merged_member_by_member() -> None:

@@ -71,10 +71,13 @@ def _with_budget(body: Body) -> Body:
     return bare | {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
 
-def budget_of(effort: str, max_tokens: int) -> int | None:
-    """Tokens to think with, of an answer of at most `max_tokens`, thinking included. None: too few to think at all."""
+def budget_of(effort: str | int, max_tokens: int) -> int | None:
+    """Tokens to think with, of an answer of at most `max_tokens`, thinking included. None: too few to think at all.
+
+    `effort` is a level, or the number of tokens that a level stands for."""
+    wanted = effort if isinstance(effort, int) else BUDGETS.get(effort, BUDGETS["medium"])
     # Half of them at most, so that words are left for the answer itself.
-    budget = min(BUDGETS.get(effort, BUDGETS["medium"]), max_tokens // 2)
+    budget = min(wanted, max_tokens // 2)
     return budget if budget >= LEAST_BUDGET else (LEAST_BUDGET if max_tokens > LEAST_BUDGET + 256 else None)
 
 

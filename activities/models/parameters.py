@@ -1,4 +1,4 @@
-"""`params` and `extra` of a model definition, in the body of a request. Pure.
+"""`thinking`, `params` and `extra` of a model definition, in the body of a request. Pure.
 
 Rule: nothing here is refused for being wrong. `ModelDefinition` has refused what does not belong into a body, and reading a
 definition says which parameters its model does not take.
@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from perdure.activities.models.thinking import with_thinking
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.table import PROVIDERS
@@ -18,11 +19,11 @@ _NOT: Final = "not "
 
 
 def with_parameters(body: Body, model: ModelDefinition, dialect: Dialect) -> Body:
-    """`body` with the parameters of the definition under the names that its API and its server have for them, and with its
-    `extra`, which is merged in as a JSON Merge Patch (RFC 7396) and wins over everything else."""
+    """`body` with the thinking and the parameters of the definition under the names that its API and its server have for
+    them, and with its `extra`, which is merged in as a JSON Merge Patch (RFC 7396) and wins over everything else."""
     places = {**PROVIDERS[model.provider].parameters, **dialect.parameters}
     refused = dialect.refused(model.thinking)
-    made = body
+    made = with_thinking(body, model, dialect)
     for name, value in model.params.model_dump(mode="json", exclude_defaults=True).items():
         place = places.get(name, name)
         # Servers refuse the word about parallel calls where no tool can be called.

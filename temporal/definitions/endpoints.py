@@ -79,6 +79,15 @@ def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = 
 def address_of(model: ModelDefinition, environment: Mapping[str, str]) -> str | None:
     """Scheme, host and port that a call of `model` goes to, for people who run the worker. None: it goes nowhere, or nobody
     can say."""
+    origin = origin_of(model, environment)
+    if origin is None:
+        return None
+    scheme, host, port = origin
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def origin_of(model: ModelDefinition, environment: Mapping[str, str]) -> tuple[str, str, int] | None:
+    """The same, in parts."""
     endpoint = PROVIDERS[model.provider].endpoint
     if endpoint is None:
         return None
@@ -86,11 +95,7 @@ def address_of(model: ModelDefinition, environment: Mapping[str, str]) -> str | 
         named = resolve(model.base_url, environment) if model.base_url else None
     except MissingVariable:
         return None
-    origin = _origin(named or named_address(endpoint, environment) or endpoint.base_url)
-    if origin is None:
-        return None
-    scheme, host, port = origin
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    return _origin(named or named_address(endpoint, environment) or endpoint.base_url)
 
 
 def _is_host(endpoint: Endpoint, url: str) -> bool:

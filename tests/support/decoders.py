@@ -17,7 +17,7 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult, ToolSpec
+from perdure.workflows.vocabulary.parts import Message, Reasoning, Text, ToolCall, ToolResult, ToolSpec
 from tests.support.body_server import EVENTS, JSON, Body, BodyServer, body_server
 from tests.support.mutations import Mutated, Recording, mutated
 
@@ -70,6 +70,33 @@ async def outcome(trial: Trial, server: BodyServer, body: Body) -> Answer | Mode
     answer = items[-1]
     assert isinstance(answer, Answer)
     return answer
+
+
+async def answered(trial: Trial, server: BodyServer, body: Body | bytes) -> Answer:
+    told = await outcome(trial, server, body if isinstance(body, Body) else Body(body))
+    assert isinstance(told, Answer), told
+    return told
+
+
+async def failed(trial: Trial, server: BodyServer, body: Body | bytes) -> str:
+    told = await outcome(trial, server, body if isinstance(body, Body) else Body(body))
+    assert isinstance(told, ModelFailed), told
+    return told.failure.kind
+
+
+def said(answer: Answer) -> list[Any]:
+    """Texts, thoughts in brackets, and arguments of calls that may run."""
+    may_run = runnable(answer)
+    shown: list[Any] = []
+    for part in answer.parts:
+        match part:
+            case Text():
+                shown.append(part.text)
+            case Reasoning():
+                shown.append(f"({part.text})")
+            case ToolCall():
+                shown.append(part.args if part in may_run else "not whole")
+    return shown
 
 
 def runnable(answer: Answer) -> list[ToolCall]:

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from perdure.workflows.definition.providers.claude_models import CLAUDE_ELSEWHERE, CLAUDE_MODELS
 from perdure.workflows.definition.providers.dialect import FORMATS, Dialect, StrictTools
 from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
+from perdure.workflows.definition.providers.messages_servers import MESSAGES_SERVERS
 
 ANTHROPIC: Final = ProviderInfo(
     name="anthropic",
@@ -35,6 +37,9 @@ ANTHROPIC: Final = ProviderInfo(
         calls_without_tools=False,
     ),
     elsewhere=Dialect(caching="request", calls_without_tools=False),
+    models=CLAUDE_MODELS,
+    elsewhere_models=CLAUDE_ELSEWHERE,
+    servers=MESSAGES_SERVERS,
     parameters={
         "seed": "",
         "stop": "stop_sequences",

@@ -37,9 +37,10 @@ class StrictTools:
 #: `none`: not at all. `effort`: a level by its name, in the field that the API has for it (`reasoning_effort` in Chat
 #: Completions, `reasoning.effort` in Responses, `output_config.effort` beside adaptive thinking in Messages).
 #: `budget`: a number of tokens (`thinking.budget_tokens` in Messages, `thinkingConfig.thinkingBudget` at Gemini).
-#: `level`: `thinkingConfig.thinkingLevel` at Gemini. `switch`: only on or off (`thinking: {type}`).
-#: `enable`: `enable_thinking`. `template`: `chat_template_kwargs.enable_thinking`. `think`: Ollama's `think`.
-#: `reasoning`: OpenRouter's `reasoning` object.
+#: `level`: `thinkingConfig.thinkingLevel` at Gemini. `switch`: on or off (`thinking: {type}`), beside an effort where the
+#: vendor has words for levels. `enable`: `enable_thinking`, beside a `thinking_budget`. `template`: `chat_template_kwargs`
+#: of servers that people run themselves. `think`: Ollama's `think`. `reasoning`: a `reasoning` object with an effort, or
+#: `enabled`, as at OpenRouter.
 ThinkingForm = Literal["none", "effort", "budget", "level", "switch", "enable", "template", "think", "reasoning"]
 
 
@@ -48,8 +49,12 @@ class ThinkingDialect:
     form: ThinkingForm = "effort"
     #: The vendor's word, or number of tokens, for each level. A level that is missing goes by its own name.
     levels: Mapping[Thinking, str | int] = field(default_factory=dict)
-    #: What is sent for `off`. None: nothing, because the model does not think unless it is asked to.
+    #: What is sent for `off`. None: nothing, because the model does not think unless it is asked to, or nobody knows.
     off: str | int | None = None
+    #: The model always thinks: `off` is the least that it can.
+    always: bool = False
+    #: Tools and an effort of thinking exclude each other, so that a request with tools is sent with `none`.
+    with_tools: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

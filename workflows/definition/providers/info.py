@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
+from perdure.workflows.definition.providers.known import KnownServer, Models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,17 @@ class ProviderInfo:
     dialect: Dialect = PLAIN
     #: What can be relied on at any other address, where proxies and other makers' servers speak the same API.
     elsewhere: Dialect = PLAIN
+    #: Models at its own address, and at any other of which nothing is known.
+    models: tuple[Models, ...] = ()
+    elsewhere_models: tuple[Models, ...] = ()
+    #: Other servers that speak its API, the first that matches counts.
+    servers: tuple[KnownServer, ...] = ()
     #: Where in the body of a request each field of `ModelParams` goes, member by member from the top. A field that is missing
     #: goes by its own name. An empty place: the API has nothing of the kind. A place that begins with `not `: it says the
     #: opposite.
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def api(self) -> str:
+        """The API that it speaks, as its wire is named: `anthropic_messages`, `openai_responses`, `openai_chat`, `gemini`."""
+        return self.wire.rpartition(".")[2]

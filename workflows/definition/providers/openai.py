@@ -3,7 +3,10 @@
 from typing import Final
 
 from perdure.workflows.definition.providers.dialect import FORMATS, Dialect, StrictTools
+from perdure.workflows.definition.providers.gpt_models import GPT_MODELS
 from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
+from perdure.workflows.definition.providers.known import KnownServer
+from perdure.workflows.definition.providers.responses_servers import RESPONSES_SERVERS
 
 ENDPOINT: Final = Endpoint(
     base_url="https://api.openai.com/v1", keys=("OPENAI_API_KEY",), address="OPENAI_BASE_URL", own_sdk=True
@@ -27,6 +30,16 @@ DIALECT: Final = Dialect(
     # Its newer models refuse `max_tokens`, the only name that compatible servers know.
     output_limit="max_completion_tokens",
     null_content=True,
+    # "array too long. Expected an array with maximum length 128"
+    most_tools=128,
+    structured_output=True,
+)
+#: Deployments there have names of their own, which often are those of the models.
+AZURE: Final = KnownServer(
+    name="Azure OpenAI",
+    hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
+    dialect=DIALECT,
+    models=GPT_MODELS,
 )
 OPENAI: Final = ProviderInfo(
     name="openai",
@@ -37,6 +50,8 @@ OPENAI: Final = ProviderInfo(
     price_list="openai",
     trace_name="openai",
     dialect=DIALECT,
+    models=GPT_MODELS,
+    servers=(AZURE, *RESPONSES_SERVERS),
     # The Responses API has neither.
     parameters={"seed": "", "stop": ""},
 )

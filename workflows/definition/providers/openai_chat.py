@@ -1,9 +1,13 @@
 """OpenAI by Chat Completions, and every server that speaks this API: Ollama, vLLM, llama.cpp and others."""
 
+from dataclasses import replace
 from typing import Final
 
+from perdure.workflows.definition.providers.chat_servers import CHAT_SERVERS
+from perdure.workflows.definition.providers.gpt_models import GPT_MODELS_IN_CHAT
 from perdure.workflows.definition.providers.info import ProviderInfo
-from perdure.workflows.definition.providers.openai import DIALECT, ENDPOINT
+from perdure.workflows.definition.providers.open_models import OPEN_MODELS
+from perdure.workflows.definition.providers.openai import AZURE, DIALECT, ENDPOINT
 
 OPENAI_CHAT: Final = ProviderInfo(
     name="openai-chat",
@@ -14,4 +18,7 @@ OPENAI_CHAT: Final = ProviderInfo(
     price_list="openai",
     trace_name="openai",
     dialect=DIALECT,
+    models=GPT_MODELS_IN_CHAT,
+    elsewhere_models=OPEN_MODELS,
+    servers=(replace(AZURE, models=GPT_MODELS_IN_CHAT), *CHAT_SERVERS),
 )

@@ -11,6 +11,7 @@ from perdure.workflows.core.fork import past
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.state.session import dump_state, new_state, read_state
 from perdure.workflows.core.step import opened_step
+from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import Prompt, StepRecord
 from perdure.workflows.vocabulary.parts import Text
@@ -101,6 +102,18 @@ def test_what_was_told_stays_as_it_was() -> None:
     # Each step is shown again as it was.
     first = build_prompt(story.state, story.state.log.steps[0])
     assert (first.system, first.dates) == (systems[0], {})
+
+
+def test_a_day_is_told_also_where_its_first_message_is_left_out() -> None:
+    story = began()
+    story.loaded()
+    on(story, AT, "one")
+    on(story, AT + timedelta(days=1), "two")
+    told = build_prompt(story.state, story.state.log.steps[-1])
+    declined = told.model_copy(update={"left_out": (LeftOut(turn_id="t2", step_id="t2.s1", epoch=0),)})
+    seen = [part for message in declined.around(story.state.transcript.messages) for part in message.parts]
+    texts = [part.text for part in seen if isinstance(part, Text)]
+    assert texts == ["one", "hello", "Today is Monday, 2026-03-02 (time zone: UTC)."]
 
 
 def test_another_zone_is_another_day() -> None:

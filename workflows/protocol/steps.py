@@ -8,6 +8,7 @@ from pydantic import Field
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
@@ -49,6 +50,8 @@ class Prompt(Frozen):
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
     #: What comes after the conversation in this request alone; nobody else sees it.
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+    #: What of the conversation is left out, because a provider declined it.
+    left_out: tuple[LeftOut, ...] = Field(default=(), exclude_if=operator.not_)
 
     @property
     def instructions(self) -> str:
@@ -57,19 +60,22 @@ class Prompt(Frozen):
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + self.dated(messages) + self.closing
+        return self.examples + self.seen(messages) + self.closing
 
-    def dated(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """`messages` with the lines on the days between them."""
+    def seen(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """`messages` as the model is shown them: without what is left out, and with the lines on the days."""
+        return without(self._dated(messages), self.left_out)
+
+    def _dated(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         if not self.dates:
             return messages
-        return tuple(shown for message in messages for shown in (*self.day_before(message), message))
+        return tuple(shown for message in messages for shown in (*self._day_before(message), message))
 
-    def day_before(self, message: Message) -> tuple[Message, ...]:
-        """The line on the day that comes before a message, if one does."""
+    def _day_before(self, message: Message) -> tuple[Message, ...]:
         line = self.dates.get(message.id)
         if line is None:
             return ()
+        # Of no turn, so that it is told also where the message is left out.
         return (Message(id=day_id(message.id), role="user", parts=(Text(text=line),), at=message.at),)
 
 

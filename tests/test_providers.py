@@ -2,6 +2,7 @@ import pytest
 
 from perdure.activities.models.demo.wire import Demo
 from perdure.activities.models.providers import Providers
+from perdure.activities.models.wires.anthropic_bedrock import BedrockMessages
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
@@ -13,6 +14,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
     ("use", "wire"),
     [
         ("anthropic/claude-haiku-5-5", AnthropicMessages),
+        ("bedrock/us.anthropic.claude-haiku-5-5", BedrockMessages),
         ("openai/gpt-6-sol", OpenAIResponses),
         ("openai-chat/llama3.2", OpenAIChat),
         ("demo/demo", Demo),
@@ -31,5 +33,11 @@ async def test_each_provider_has_its_wire(use: str, wire: type) -> None:
 async def test_every_provider_of_a_definition_has_one() -> None:
     providers = Providers({})
     wires = [providers.wire(ModelDefinition(use=f"{provider}/m")) for provider in PROVIDERS]
-    assert [wire.api for wire in wires] == ["anthropic.messages", "openai.responses", "openai.chat", "demo"]
+    assert [wire.api for wire in wires] == [
+        "anthropic.messages",
+        "anthropic.messages",
+        "openai.responses",
+        "openai.chat",
+        "demo",
+    ]
     await providers.aclose()

@@ -3,6 +3,7 @@
 from typing import Final
 
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.bedrock import BEDROCK
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai import OPENAI
@@ -13,6 +14,7 @@ PROVIDERS: Final[dict[str, ProviderInfo]] = {
     provider.name: provider
     for provider in (
         ANTHROPIC,
+        BEDROCK,
         OPENAI,
         OPENAI_CHAT,
         DEMO,

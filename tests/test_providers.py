@@ -4,6 +4,7 @@ from perdure.activities.models.demo.wire import Demo
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wires.anthropic_bedrock import BedrockMessages
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.gemini import Gemini
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.workflows.definition.agent import ModelDefinition
@@ -17,6 +18,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
         ("bedrock/us.anthropic.claude-haiku-5-5", BedrockMessages),
         ("openai/gpt-6-sol", OpenAIResponses),
         ("openai-chat/llama3.2", OpenAIChat),
+        ("gemini/gemini-3-pro", Gemini),
         ("demo/demo", Demo),
     ],
 )
@@ -38,6 +40,7 @@ async def test_every_provider_of_a_definition_has_one() -> None:
         "anthropic.messages",
         "openai.responses",
         "openai.chat",
+        "gemini.content",
         "demo",
     ]
     await providers.aclose()

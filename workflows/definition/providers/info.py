@@ -40,7 +40,7 @@ class ProviderInfo:
     display_name: str
     #: The module below `perdure.activities.models` that speaks its API, imported when it is first needed.
     wire: str
-    #: The package of its SDK; None: it has none.
+    #: The package of its SDK, by which its loggers are named, too; None: it has none.
     sdk: str | None = None
     #: Packages that its wire needs beside the SDK. The extra of Perdure that is named like the provider installs them.
     packages: tuple[str, ...] = ()

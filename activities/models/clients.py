@@ -67,6 +67,8 @@ class Server:
         named = resolve(model.base_url, environment) if model.base_url else None
         # An SDK finds the address of its own maker by itself, and would take it for that of any other provider, too.
         url = named if endpoint.own_sdk else named or named_address(endpoint, environment) or endpoint.base_url
+        if url == "" and endpoint.address is not None:
+            raise MissingVariable(endpoint.address)
         if model.api_key is not None:
             return cls(url, resolve(model.api_key, environment), sdk_credentials=False)
         given = is_given_key(endpoint, named, environment)
@@ -79,9 +81,14 @@ class Server:
 
 
 def http_options(
-    server: Server, sdk: SdkHeaders, environment: Mapping[str, str], timeout: httpx2.Timeout
+    server: Server,
+    sdk: SdkHeaders,
+    environment: Mapping[str, str],
+    timeout: httpx2.Timeout,
+    authentication: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Arguments for the HTTP client that an SDK uses to call `server`."""
+    """Arguments for the HTTP client that an SDK uses to call `server`. `authentication` are the headers that tell the key,
+    where no bearer token does."""
     hooks: dict[str, list[Any]] = {"response": [check_answer]}
     options: dict[str, Any] = {
         "timeout": timeout,
@@ -99,7 +106,9 @@ def http_options(
         placeholder = request.headers.get("authorization") == f"Bearer {PLACEHOLDER_KEY}"
         for name in unwanted:
             request.headers.pop(name, None)
-        if key is not None:
+        if authentication is not None:
+            request.headers.update(authentication)
+        elif key is not None:
             request.headers["authorization"] = key
         elif placeholder:
             request.headers["authorization"] = f"Bearer {PLACEHOLDER_KEY}"

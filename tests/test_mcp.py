@@ -168,7 +168,7 @@ async def test_a_server_that_was_never_there_costs_only_its_tools(shop: Shop) ->
     assert found == 3
     assert missing["type"] == "unknown_tool"
     told = await prompt(talk, "t1.s1")
-    assert told.system == "Be brief.\n\nThe tools of these servers cannot be reached at the moment: stock."
+    assert told.instructions == "Be brief.\n\nThe tools of these servers cannot be reached at the moment: stock."
 
 
 async def test_a_name_that_is_taken_costs_the_server_s_tool_alone(shop: Shop) -> None:
@@ -176,8 +176,8 @@ async def test_a_name_that_is_taken_costs_the_server_s_tool_alone(shop: Shop) ->
     # Both servers' tools would return an object.
     assert results(await talk.turn("add")) == [3, "x"]
     told = await prompt(talk, "t1.s1")
-    assert "You do not have these tools: add of " in told.system
-    assert told.system.endswith(", because another tool has the name.")
+    assert "You do not have these tools: add of " in told.instructions
+    assert told.instructions.endswith(", because another tool has the name.")
 
 
 async def test_a_call_that_takes_too_long(shop: Shop) -> None:

@@ -3,6 +3,8 @@
 import json
 
 from perdure.temporal.telemetry.span_content import finish_reason, input_messages, instructions, output_messages
+from perdure.workflows.definition.model import ModelDefinition
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Data, File, Message, Reasoning, Text, ToolResult
 from tests.support.core import AT, call, user
 
@@ -40,7 +42,12 @@ def test_an_answer_has_its_finish_reason() -> None:
             "finish_reason": "tool_call",
         }
     ]
-    assert json.loads(instructions("Be brief.")) == [{"type": "text", "content": "Be brief."}]
+    model = ModelDefinition(use="demo/x")
+    assert json.loads(instructions(Prompt(model=model, system="Be brief."))) == [
+        {"type": "text", "content": "Be brief."}
+    ]
+    dated = Prompt(model=model, system="Be brief.\n\nToday is Monday.", date="Today is Monday.")
+    assert [one["content"] for one in json.loads(instructions(dated))] == ["Be brief.", "Today is Monday."]
     assert [finish_reason("end"), finish_reason("max_tokens"), finish_reason("stopped")] == [
         "stop",
         "length",

@@ -19,6 +19,7 @@ from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.span_collector import Collector, Seen, serving
 
+ROOT = Path(__file__).parent.parent
 AGENT = """
 name: traced
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -26,6 +27,25 @@ model: main
 instructions: Keep the secret word hush.
 tools: [look_up, refuse, dawdle]
 """
+#: Agents for the trees of spans beyond a Python tool: MCP servers, a tool that asks a person, another agent.
+OTHERS = {
+    "served": f"""
+name: served
+models: {{main: {{use: anthropic/claude-sonnet-5-5}}}}
+model: main
+instructions: Look things up.
+tools:
+  - mcp:
+      {{command: ["{sys.executable}", -m, tests.support.mcp_server], env: {{PYTHONPATH: "{ROOT}"}}, name: shop, allow: [add]}}
+""",
+    "asking": """
+name: asking
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Ask before you look.
+tools: [look_up: {approval: always}, agent: {name: traced, description: Looks up}]
+""",
+}
 TOOLS = '''
 import pathlib
 import time
@@ -60,7 +80,8 @@ LONG = Reply(text=" ".join(f"word{n}" for n in range(120)), gap=0.03)
 
 @asynccontextmanager
 async def traced_dev(folder: Path, provider: FakeProvider, url: str, **environment: str) -> AsyncIterator[Dev]:
-    (folder / "traced.yaml").write_text(AGENT)
+    for name, agent in {"traced": AGENT, **OTHERS}.items():
+        (folder / f"{name}.yaml").write_text(agent)
     (folder / "shop.py").write_text(TOOLS)
     given = {
         "ANTHROPIC_BASE_URL": provider.url,
@@ -232,6 +253,79 @@ async def test_a_tool_that_held_up_others_is_told_with_the_line(
         finished = (await viewer.until("turn.finished"))[-1]
         assert finished.type == "turn.finished"
         assert all("blocked" not in frame.data for frame in viewer.frames)
+
+
+@pytest.mark.server
+async def test_an_mcp_tool_has_its_name_and_its_listing_belongs_to_the_turn(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    session = await sessions.create("served")
+    provider.script(Reply(text="", tools=(("shop_add", {"a": 1, "b": 2}),)), Reply(text="3"))
+
+    await sessions.ask(session, "1 + 2?")
+
+    spans = await collector.turn(session, "t1")
+    names = {name for name, _ in shape(spans)}
+    assert {"invoke_agent served", "execute_tool shop_add", "chat claude-sonnet-5-5"} <= names
+    assert not any("call_mcp_tool" in name for name in names)
+    tool = next(span for span in spans if span.name == "execute_tool shop_add")
+    assert (tool.attributes["gen_ai.tool.name"], tool.attributes["gen_ai.tool.type"]) == ("shop_add", "extension")
+    assert tool.attributes["gen_ai.tool.call.id"] == "t1.s1.c1"
+    # The SDK of MCP makes a span for each request.
+    within = dict(shape(spans))
+    assert within["MCP send tools/call add"] == "execute_tool shop_add"
+    assert within["MCP send tools/list"] == "invoke_agent served"
+    roots = {span.name for span in collector.spans if not span.parent}
+    assert all(name.startswith("invoke_agent ") for name in roots)
+
+
+CALLER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+def traceparent(number: int) -> dict[str, str]:
+    return {"traceparent": f"00-{CALLER[0]}-{CALLER[1][:-1]}{number}-01"}
+
+
+@pytest.mark.server
+async def test_a_turn_is_linked_to_whoever_caused_it(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    http = sessions.http
+    provider.script(Reply(text="", tools=(("look_up", {"order": "a1"}),)), Reply(text="It is there."))
+    made = await http.post("/v1/sessions", json={"agent": "asking", "message": "where?"}, headers=traceparent(1))
+    session = made.json()["session_id"]
+    async with sessions.view(session) as viewer:
+        asked = next(one for one in await viewer.until("approval.requested") if one.type == "approval.requested")
+        answer = {"question_id": asked.data["question_id"], "approved": True}
+        await http.post(f"/v1/sessions/{session}/answers", json=answer, headers=traceparent(2))
+        await viewer.until("turn.finished")
+    await http.post(f"/v1/sessions/{session}/messages?wait=60", json={"text": "thanks"}, headers=traceparent(3))
+    await http.post(
+        f"/v1/sessions/{session}/messages?wait=60", json={"text": "bye"}, headers={"traceparent": "00-zz-1-1"}
+    )
+
+    links = [
+        next(span for span in await collector.turn(session, turn) if span.name == "invoke_agent asking").links
+        for turn in ("t1", "t2", "t3")
+    ]
+    span_ids = [f"{CALLER[1][:-1]}{number}" for number in (1, 2, 3)]
+    assert links == [((CALLER[0], span_ids[0]), (CALLER[0], span_ids[1])), ((CALLER[0], span_ids[2]),), ()]
+
+
+@pytest.mark.server
+async def test_a_sub_agent_s_turn_is_linked_to_the_turn_that_called_it(
+    sessions: Sessions, provider: FakeProvider, collector: Collector
+) -> None:
+    session = await sessions.create("asking")
+    provider.script(
+        Reply(text="", tools=(("traced", {"message": "look"}),)), Reply(text="There."), Reply(text="There.")
+    )
+
+    await sessions.ask(session, "where?")
+
+    caller = (await collector.turn(session, "t1"))[0]
+    called = (await collector.turn(f"{session}~t1.s1.c1", "t1"))[0]
+    assert called.links == ((caller.trace, caller.id),)
 
 
 @pytest.mark.server

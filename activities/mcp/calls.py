@@ -10,6 +10,7 @@ Rule 4: a call is validated: its arguments against the server's input schema, it
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from mcp.shared.exceptions import MCPError
@@ -41,6 +42,7 @@ from perdure.workflows.definition.tools import McpAddress
 from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
 from perdure.workflows.vocabulary.elicitation import ServerAnswer, ServerAsks
 from perdure.workflows.vocabulary.errors import (
+    CONTEXT_UNFIT,
     DENIED,
     INPUT_NOT_SUPPORTED,
     INVALID_ARGUMENTS,
@@ -53,6 +55,7 @@ from perdure.workflows.vocabulary.errors import (
 )
 from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult, preview
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: The SDK's messages for errors that have no code in the protocol.
 _NO_WAY_BACK = ("Cannot send 'elicitation/", "Cannot send 'sampling/", "Cannot send 'roots/")
@@ -82,7 +85,7 @@ class McpServers:
 
         Raises ApplicationError `mcp_unavailable`, `mcp_lost`, `unknown_tool`, `invalid_arguments`, `tool_failed`,
         `invalid_result`, `result_too_large`, `input_not_supported`, `too_many_questions`, `denied`, `expired`,
-        `tool_changed`; `agent_unavailable`, `not_published`.
+        `tool_changed`, `context_unfit`; `agent_unavailable`, `not_published`.
         """
         info = activity.info()
         address = (await server_of(request, self._published, self._allowed)).address
@@ -132,7 +135,8 @@ class McpServers:
         self, request: CallMcpToolInput, address: McpAddress, args: dict[str, JsonValue], dialogue: Dialogue
     ) -> CallToolResult | ServerAsks:
         try:
-            async with self._connections.to(address, dialogue.on_open_connection) as client:
+            context = _on_behalf(request) if address.has_templates else None
+            async with self._connections.to(address, dialogue.on_open_connection, context) as client:
                 return await converse(client, request, args, dialogue)
         except McpUnavailable as away:
             raise _unavailable(request, away) from None
@@ -159,6 +163,15 @@ class McpServers:
             raise _lost(request, type(error).__name__) from None
         finally:
             dialogue.over.set()
+
+
+def _on_behalf(request: CallMcpToolInput) -> ToolContext:
+    """The call's context; which session and which call it is, Temporal itself says."""
+    info, given = activity.info(), request.context or ToolContext()
+    tenant, _, session_id = (info.workflow_id or "").partition("/")
+    if not session_id:
+        return given
+    return replace(given, tenant=tenant, session_id=session_id, call_id=call_of_activity(info.activity_id))
 
 
 def _part(call_id: str, name: str, tool: Tool, result: CallToolResult, files: Files) -> tuple[ToolResult, bool]:
@@ -218,6 +231,9 @@ def _not_askable(request: CallMcpToolInput, why: str) -> ApplicationError:
 
 
 def _unavailable(request: CallMcpToolInput, away: McpUnavailable) -> ApplicationError:
+    if away.unfilled:
+        message = f"{request.name} did not run, because {request.label} cannot be told on whose behalf: {away}."
+        return ApplicationError(message, type=CONTEXT_UNFIT, non_retryable=True)
     how = "is there, but" if away.refused else "cannot be reached, so"
     message = f"The server {request.label} {how} {request.name} did not run: {away}."
     return ApplicationError(message, type=MCP_UNAVAILABLE, non_retryable=away.final)

@@ -1,7 +1,8 @@
-"""Connections to MCP servers: one per call over HTTP, one kept process per program.
+"""Connections to MCP servers: one per call over HTTP, kept processes for programs.
 
 Rule 1: a connection that broke, or whose server no longer responds, is never used again. The next call gets a new one.
-Rule 2: what an address takes from the environment is filled in here, and never reaches an error or a log.
+Rule 2: what an address takes from the environment, or from the session, is filled in here, and never reaches an error or a
+log. Nothing that was filled in for one call serves another: what is kept of a server is what it says of itself.
 Rule 3: an `MCPError` that leaves here is the server's own word. An error that the SDK makes up for a missing or
 invalid response is recognized by what was seen on the wire, and leaves as one of the exceptions in `errors`.
 Rule 4: a server's question on a connection goes to the one call that is under way there. The server does not say for
@@ -22,15 +23,23 @@ from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION, DiscoverRe
 
 from perdure.activities.encoding.unpacking import UNPACKED, Bounds, bounded
 from perdure.activities.mcp.client import CONNECT_S, MAX_ANSWER, Asker, OpenCalls, open_client
-from perdure.activities.mcp.errors import McpUnavailable, leaf_of, missing_variable, no_answer, of_program, refusal
+from perdure.activities.mcp.errors import (
+    McpUnavailable,
+    leaf_of,
+    missing_variable,
+    no_answer,
+    of_program,
+    refusal,
+    unfilled,
+)
 from perdure.activities.mcp.http import Seen, watched
-from perdure.activities.mcp.kept_program import Program
+from perdure.activities.mcp.programs import Programs
 from perdure.activities.tools.outputs import MAX_RESULT
+from perdure.temporal.definitions.address_templates import Unfilled, filled
 from perdure.temporal.definitions.references import MissingVariable, resolve
 from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
-#: Seconds that the end of a worker waits for its programs.
-_ENDED_S: Final = 10.0
 #: A stream of events holds one result, and what the server sends meanwhile.
 _BOUNDS: Final = Bounds(body=MAX_ANSWER, stream=MAX_ANSWER + MAX_RESULT // 2, line=MAX_ANSWER)
 #: The server does not know the request: it may have been replaced since it was discovered.
@@ -42,16 +51,16 @@ class Connections:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        #: By address, written as JSON.
-        self._programs: dict[str, Program] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._programs = Programs()
         #: What servers said of themselves, so that the next connection need not ask.
         self._discovered: dict[str, DiscoverResult] = {}
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
-    async def to(self, address: McpAddress, asker: Asker | None = None) -> AsyncIterator[Client]:
-        """A connection, for as long as the block runs.
+    async def to(
+        self, address: McpAddress, asker: Asker | None = None, context: ToolContext | None = None
+    ) -> AsyncIterator[Client]:
+        """A connection, for as long as the block runs, on whose behalf `context` says; None: on nobody's.
 
         Raises `McpUnavailable` before the block runs, or out of it if the server refused the request; `McpLost` and
         `McpTooMuch` in place of what the SDK raises in the block.
@@ -59,20 +68,22 @@ class Connections:
         `asker` answers the server's questions meanwhile. Without one, they are refused.
         """
         if address.url is None:
-            program = await self._program(address)
-            try:
-                with program.open_calls.answered_by(asker):
-                    yield program.client
-            except MCPError as error:
-                raise of_program(error) from None
-            except BaseException:
-                # The program may hang, or wait for an answer that will not come.
-                program.suspect = True
-                raise
+            env = self._filled(address.env, context, header=False)
+            async with self._programs.running(address.command, env, kept=not address.has_templates) as program:
+                try:
+                    with program.open_calls.answered_by(asker):
+                        yield program.client
+                except MCPError as error:
+                    raise of_program(error) from None
+                except BaseException:
+                    # The program may hang, or wait for an answer that will not come.
+                    program.suspect = True
+                    raise
             return
         open_calls = OpenCalls()
+        headers = self._filled(address.headers, context, header=True)
         with open_calls.answered_by(asker):
-            async with self._over_http(address, open_calls) as client:
+            async with self._over_http(address, headers, open_calls) as client:
                 yield client
 
     def forget(self, address: McpAddress) -> None:
@@ -80,16 +91,30 @@ class Connections:
         self._discovered.pop(address.model_dump_json(), None)
 
     async def aclose(self) -> None:
-        for key in list(self._programs):
-            self._end(key)
-        if self._ending:
-            await asyncio.wait(self._ending, timeout=_ENDED_S)
+        await self._programs.aclose()
+
+    async def _is_replaced(self, address: McpAddress, headers: dict[str, str], version: str) -> bool:
+        """Whether another server answers there now than the one that spoke this version. If not, its error is its word."""
+        try:
+            async with self._over_http(address, headers, OpenCalls()) as client:
+                return client.session.discover_result is None or client.protocol_version != version
+        except McpUnavailable:
+            return True
+
+    def _filled(self, texts: Mapping[str, str], context: ToolContext | None, *, header: bool) -> dict[str, str]:
+        try:
+            return filled(texts, self._environment, context, header=header)
+        except MissingVariable as missing:
+            raise missing_variable(missing) from None
+        except Unfilled as error:
+            raise unfilled(error) from None
 
     @asynccontextmanager
-    async def _over_http(self, address: McpAddress, open_calls: "OpenCalls") -> AsyncGenerator[Client]:
+    async def _over_http(
+        self, address: McpAddress, headers: dict[str, str], open_calls: "OpenCalls"
+    ) -> AsyncGenerator[Client]:
         try:
             url = resolve(address.url or "", self._environment)
-            headers = {name: resolve(value, self._environment) for name, value in address.headers.items()}
         except MissingVariable as missing:
             raise missing_variable(missing) from None
         seen = Seen()
@@ -130,36 +155,10 @@ class Connections:
             if not opened:
                 raise McpUnavailable(*refusal(leaf, seen.status), refused=seen.status is not None) from None
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
-                # Nothing ran. A connection that discovers the server anew shows whether the call is possible.
                 self.forget(address)
-                raise McpUnavailable("it no longer speaks the same protocol version") from None
+                if await self._is_replaced(address, headers, mode):
+                    # Nothing ran. The next connection is to the server as it is now.
+                    raise McpUnavailable("it no longer speaks the same protocol version") from None
             if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):
                 raise no_answer(leaf, seen) from None
             raise leaf from None
-
-    async def _program(self, address: McpAddress) -> "Program":
-        key = address.model_dump_json()
-        program = self._programs.get(key)
-        if program is not None and (program.ended.is_set() or (program.suspect and not await program.answers())):
-            if self._programs.get(key) is program:
-                self._end(key)
-            # Another call may have started one in the meantime.
-            program = self._programs.get(key)
-        if program is None:
-            try:
-                env = {name: resolve(value, self._environment) for name, value in address.env.items()}
-            except MissingVariable as missing:
-                raise missing_variable(missing) from None
-            program = self._programs[key] = Program(address.command, env)
-        try:
-            await program.ready()
-        except McpUnavailable:
-            if self._programs.get(key) is program:
-                self._end(key)
-            raise
-        return program
-
-    def _end(self, key: str) -> None:
-        task = self._programs.pop(key).end()
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)

@@ -9,19 +9,22 @@ from mcp.shared.exceptions import MCPError
 from perdure.activities.encoding.unpacking import NotUnpackable
 from perdure.activities.mcp.http import Seen
 from perdure.activities.mcp.program import Overlong, Unreadable, Word
+from perdure.temporal.definitions.address_templates import Unfilled
 from perdure.temporal.definitions.references import MissingVariable
 
 
 class McpUnavailable(Exception):
     """The server could not be reached, so the tool did not run. The message is for people.
 
-    `final`: a retry would not help. `refused`: the server responded, and refused.
+    `final`: a retry would not help. `refused`: the server responded, and refused. `unfilled`: it was not even asked, for
+    the session lacks what it has to be told.
     """
 
-    def __init__(self, message: str, *, final: bool = False, refused: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, refused: bool = False, unfilled: bool = False) -> None:
         super().__init__(message)
         self.final = final
         self.refused = refused
+        self.unfilled = unfilled
 
 
 class McpLost(Exception):
@@ -34,6 +37,10 @@ class McpTooMuch(Exception):
 
 def missing_variable(missing: MissingVariable) -> McpUnavailable:
     return McpUnavailable(f"the environment variable {missing} that its address needs is not set", final=True)
+
+
+def unfilled(error: Unfilled) -> McpUnavailable:
+    return McpUnavailable(str(error), final=True, unfilled=True)
 
 
 def of_program(error: MCPError) -> Exception:

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import Context
 from typing import Any
 
 import anyio
@@ -18,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from perdure.activities.mcp.client import ALIVE_S, CONNECT_S, MAX_ANSWER, OpenCalls, open_client
 from perdure.activities.mcp.errors import McpUnavailable, leaf_of, refusal
 from perdure.activities.mcp.program import run_program
+from perdure.temporal.telemetry.trace_context import of_this_span
 
 
 class Program:
@@ -31,7 +31,7 @@ class Program:
         self._over = asyncio.Event()
         self._open: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         # The task outlives the call that first needs it, so it must not inherit that call's context.
-        self._task = asyncio.create_task(self._hold(command, env), context=Context())
+        self._task = asyncio.create_task(self._hold(command, env), context=of_this_span())
 
     @property
     def client(self) -> Client:

@@ -12,7 +12,6 @@ import hashlib
 import re
 import time
 from collections.abc import Iterable
-from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +24,7 @@ from perdure.activities.mcp.client import CONNECT_S
 from perdure.activities.mcp.connections import Connections
 from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
 from perdure.temporal.schemas.check import field_of, input_fault, schema_fault
+from perdure.temporal.telemetry.trace_context import of_this_span
 from perdure.workflows.definition.tools import McpAddress, McpServer
 from perdure.workflows.vocabulary.parts import ToolSpec
 
@@ -111,7 +111,7 @@ class Listings:
     def _ask(self, address: McpAddress, listing: _Listing) -> asyncio.Task[None]:
         if listing.task is None or listing.task.done():
             # A caller may stop waiting, but the list is for all of them.
-            listing.task = asyncio.create_task(self._list(address, listing), context=Context())
+            listing.task = asyncio.create_task(self._list(address, listing), context=of_this_span())
         return listing.task
 
     async def _list(self, address: McpAddress, listing: _Listing) -> None:

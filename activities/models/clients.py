@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx2
 
+from perdure.activities.models.gate import hear
 from perdure.activities.models.http import HEADERS, check_answer
 from perdure.temporal.definitions.endpoints import (
     gives_key,
@@ -116,7 +117,7 @@ def http_options(
     server: Server, sdk: SdkHeaders, environment: Mapping[str, str], timeout: httpx2.Timeout
 ) -> dict[str, Any]:
     """Arguments for the HTTP client that an SDK uses to call `server`."""
-    hooks: dict[str, list[Any]] = {"response": [check_answer], "request": [server.dress]}
+    hooks: dict[str, list[Any]] = {"response": [hear, check_answer], "request": [server.dress]}
     options: dict[str, Any] = {
         "timeout": timeout,
         "follow_redirects": False,

@@ -100,6 +100,7 @@ class Deliveries:
             digest=agent.digest,
             inputs=inputs,
             user=schedule.user,
+            timezone=schedule.timezone,
             continue_as_new_after=self._settings.continue_as_new_after,
         )
         start = Start(

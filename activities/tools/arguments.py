@@ -22,6 +22,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import from_json, to_json
 from typing_extensions import is_typeddict
 
+from perdure.activities.tools.context_parameter import ContextParameter, UnfitContext, context_parameter
 from perdure.activities.tools.docstrings import Docs, read_docstring
 from perdure.temporal.schemas.nesting import too_deep
 
@@ -49,6 +50,8 @@ class Arguments:
     _unpack: Callable[[Any], dict[str, Any]]
     #: The function's defaults, as JSON, by parameter: those that mean the same when they are sent.
     _defaults: dict[str, JsonValue] = field(default_factory=dict)
+    #: The parameter that is no argument: on whose behalf the call is made.
+    context: ContextParameter | None = None
 
     def check(self, sent: dict[str, JsonValue]) -> dict[str, Any]:
         """The keyword arguments to call the function with. Raises `BadArguments`."""
@@ -106,7 +109,8 @@ class Arguments:
 
 def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
     """What `fn` takes, described with the words of its docstring. Raises `UnsupportedParameter`."""
-    parameters = inspect.signature(fn).parameters
+    parameters = dict(inspect.signature(fn).parameters)
+    context = _take_context(fn, parameters)
     hints = {name: _hint(fn, parameter) for name, parameter in parameters.items()}
     if len(hints) == 1:
         ((name, hint),) = hints.items()
@@ -114,7 +118,7 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
         schema = _schema(whole)
         if _has_fields(hint) and schema.get("type") == "object":
             _describe(schema, {**read_docstring(_bare(hint)).parameters, **docs.parameters})
-            return Arguments(schema, whole, lambda value: {name: value})
+            return Arguments(schema, whole, lambda value: {name: value}, context=context)
 
     # Fields are numbered, with the parameter's name as alias: a parameter may be called `schema` or `_x`, a field not.
     fields: dict[str, Any] = {}
@@ -134,7 +138,26 @@ def read_arguments(fn: Callable[..., Any], docs: Docs) -> Arguments:
             if f"p{index}" in value.model_fields_set or parameter.default is parameter.empty
         }
 
-    return Arguments(schema, adapter, unpack, _sendable_defaults(parameters, hints))
+    return Arguments(schema, adapter, unpack, _sendable_defaults(parameters, hints), context)
+
+
+def _take_context(fn: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> ContextParameter | None:
+    """The context's parameter, taken out of `parameters`; None: the function has none."""
+    found: list[ContextParameter] = []
+    for name, parameter in list(parameters.items()):
+        try:
+            context = context_parameter(parameter, _resolved(fn, parameter))
+        except UnfitContext as error:
+            raise UnsupportedParameter(f"parameter {name!r}: {error}") from None
+        except (NameError, TypeError, SyntaxError):
+            # As an argument, it is refused with the reason.
+            continue
+        if context is not None:
+            found.append(context)
+            del parameters[name]
+    if len(found) > 1:
+        raise UnsupportedParameter(f"parameter {found[1].name!r}: {found[0].name!r} takes the context already")
+    return found[0] if found else None
 
 
 def _sendable_defaults(
@@ -199,15 +222,19 @@ def _hint(fn: Callable[..., Any], parameter: inspect.Parameter) -> Any:
         raise UnsupportedParameter(f"{label} has no type hint")
     if isinstance(parameter.default, FieldInfo):
         raise UnsupportedParameter(f"{label}: write `Annotated[type, Field(...)] = default`, not `= Field(...)`")
-    annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    names = getattr(inspect.unwrap(fn), "__globals__", {})
     try:
-        hint = typing.get_type_hints(annotated, globalns=names, include_extras=True)[parameter.name]
+        hint = _resolved(fn, parameter)
         _schema(TypeAdapter(hint))
     except (PydanticUserError, PydanticUndefinedAnnotation, NameError, TypeError, SyntaxError) as error:
         reason = str(error).partition("\n")[0]
         raise UnsupportedParameter(f"{label}: its type cannot be described as JSON Schema: {reason}") from error
     return hint
+
+
+def _resolved(fn: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    annotated = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    names = getattr(inspect.unwrap(fn), "__globals__", {})
+    return typing.get_type_hints(annotated, globalns=names, include_extras=True)[parameter.name]
 
 
 def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:

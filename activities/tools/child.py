@@ -1,6 +1,6 @@
 """A process that runs tools, one call at a time, for `perdure.activities.tools.processes`: what its `main` is given and says.
 
-It receives `(name, arguments, info)` and sends `heartbeat`, and finally `done` or `failed`. It sends JSON or plain
+It receives `(name, arguments, context, info)` and sends `heartbeat`, and finally `done` or `failed`. It sends JSON or plain
 values, so that the other side need not know the tools' own types.
 """
 
@@ -24,6 +24,7 @@ from perdure.activities.tools.catalogue import load_tools
 from perdure.activities.tools.tool import Tool, ToolLoadError, is_tool, read_tool
 from perdure.temporal.telemetry.failure_lines import bug_behind, trace_of
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: Seconds between two checks whether the worker is still there.
 _LOOK_S: Final = 0.5
@@ -52,22 +53,26 @@ def main() -> None:
     with asyncio.Runner() as runner:
         while True:
             try:
-                name, args, info = connection.recv()
+                name, args, context, info = connection.recv()
             except EOFError:
                 return
             if name not in tools:
                 tools[name] = read_tool(functions[name])
-            say(*runner.run(_call(tools[name], args, info, say)))
+            say(*runner.run(_call(tools[name], args, context, info, say)))
 
 
 async def _call(
-    tool: Tool, args: dict[str, JsonValue], info: activity.Info, say: Callable[[str, object], None]
+    tool: Tool,
+    args: dict[str, JsonValue],
+    context: ToolContext | None,
+    info: activity.Info,
+    say: Callable[[str, object], None],
 ) -> tuple[str, object]:
     run = ActivityEnvironment()
     run.info = info
     run.on_heartbeat = lambda *details: say("heartbeat", to_jsonable_python(details))
     try:
-        returned = await run.run(tool.carry_out, args)
+        returned = await run.run(tool.carry_out, args, context)
     except ApplicationError as error:
         bug = bug_behind(error)
         return "failed", {

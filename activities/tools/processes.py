@@ -28,6 +28,7 @@ from perdure.activities.tools.loops import NEVER_BEGAN
 from perdure.activities.tools.returned import Returned
 from perdure.workflows.vocabulary.errors import TOOL_CRASHED, TOOL_FAILED, TOOL_STOPPED
 from perdure.workflows.vocabulary.parts import ToolResult
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: Seconds between two checks whether a call was stopped.
 _LOOK_S: Final = 0.05
@@ -54,12 +55,12 @@ class ToolProcesses:
         self._all: set[_Process] = set()
         self._threads = ThreadPoolExecutor(limit * 4, thread_name_prefix="tool-process")
 
-    async def call(self, name: str, args: dict[str, JsonValue]) -> Returned:
+    async def call(self, name: str, args: dict[str, JsonValue], on_behalf: ToolContext | None = None) -> Returned:
         """As `call_in_thread`, from the loop of an `async` activity."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         context.run(activity._Context.set, elsewhere(loop))
-        calling = self._threads.submit(context.run, self.call_in_thread, name, args)
+        calling = self._threads.submit(context.run, self.call_in_thread, name, args, on_behalf)
         ended = asyncio.wrap_future(calling)
         while not ended.done():
             try:
@@ -73,7 +74,7 @@ class ToolProcesses:
         except CancelledError:
             raise asyncio.CancelledError from None
 
-    def call_in_thread(self, name: str, args: dict[str, JsonValue]) -> Returned:
+    def call_in_thread(self, name: str, args: dict[str, JsonValue], on_behalf: ToolContext | None = None) -> Returned:
         """What the tool `name` returned. Called within an activity.
 
         Raises what the tool did, as an ApplicationError, and also `tool_crashed`; and CancelledError where the call was
@@ -84,7 +85,7 @@ class ToolProcesses:
             try:
                 process = self._take()
                 try:
-                    outcome = process.call(name, args)
+                    outcome = process.call(name, args, on_behalf)
                 except BaseException:
                     self._end(process)
                     raise
@@ -143,7 +144,7 @@ class _Process:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def call(self, name: str, args: dict[str, JsonValue]) -> Returned | ApplicationError:
+    def call(self, name: str, args: dict[str, JsonValue], on_behalf: ToolContext | None) -> Returned | ApplicationError:
         """Raises ApplicationError `tool_crashed` and CancelledError, after which the process is of no use."""
         if not self._ready:
             try:
@@ -158,7 +159,7 @@ class _Process:
         if activity.is_cancelled():
             raise _never_began()
         try:
-            self._connection.send((name, args, activity.info()))
+            self._connection.send((name, args, on_behalf, activity.info()))
         except OSError:
             raise self._crashed(name) from None
         while True:

@@ -22,6 +22,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from perdure.activities.encoding.raw_bytes import Files, whole_text
 from perdure.activities.tools.arguments import Arguments, BadArguments, UnsupportedParameter, read_arguments
+from perdure.activities.tools.context_parameter import UnfitContext
 from perdure.activities.tools.docstrings import Docs, read_docstring
 from perdure.activities.tools.errors import is_tellable, tellable
 from perdure.activities.tools.outputs import keep_files, output_of, sized_result
@@ -35,6 +36,7 @@ from perdure.workflows.core.binding import spec_sha256
 from perdure.workflows.definition.tools import Name
 from perdure.workflows.protocol.activities import ALLOWED_SPEC, FOLDED_ARGS, CallOptions, ToolOutput
 from perdure.workflows.vocabulary.errors import (
+    CONTEXT_UNFIT,
     INVALID_ARGUMENTS,
     INVALID_RESULT,
     TOOL_CHANGED,
@@ -42,6 +44,7 @@ from perdure.workflows.vocabulary.errors import (
 )
 from perdure.workflows.vocabulary.ids import call_of_activity
 from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec, preview
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -73,13 +76,14 @@ class Tool:
         async def call(args: dict[str, JsonValue], how: CallOptions | None = None) -> ToolOutput:
             args = await whole_arguments(blobs, self._as_allowed(args))
             blocked = None
+            context = how.context if how is not None else None
             if places is None:
-                returned = await self.carry_out(args)
+                returned = await self.carry_out(args, context)
             elif how is not None and how.process:
-                returned = await places.processes.call(self.spec.name, args)
+                returned = await places.processes.call(self.spec.name, args, context)
             else:
                 with places.watched(self.spec.name, self.source) as running:
-                    returned = await places.loops.run(running, partial(self.carry_out, args))
+                    returned = await places.loops.run(running, partial(self.carry_out, args, context))
                 blocked = running.blocked
             return await _kept(blobs, returned, blocked)
 
@@ -88,10 +92,11 @@ class Tool:
             if FOLDED_ARGS in args:
                 args = asyncio.run_coroutine_threadsafe(whole_arguments(blobs, args), loop).result()
             blocked = None
+            context = how.context if how is not None else None
             if places is not None and how is not None and how.process:
-                returned = places.processes.call_in_thread(self.spec.name, args)
+                returned = places.processes.call_in_thread(self.spec.name, args, context)
             else:
-                given = self._check(args)
+                given = self._check(args, context)
                 watched = nullcontext() if places is None else places.watched_in_thread(self.spec.name, self.source)
                 with watched as running, _typed_failures():
                     value = self.fn(**given)
@@ -106,10 +111,10 @@ class Tool:
         wrap = activity.defn(name=self.spec.name, no_thread_cancel_exception=definition.no_thread_cancel_exception)
         return wrap(call) if inspect.iscoroutinefunction(self.fn) else wrap(call_in_thread)
 
-    async def carry_out(self, args: dict[str, JsonValue]) -> Returned:
+    async def carry_out(self, args: dict[str, JsonValue], context: ToolContext | None = None) -> Returned:
         """Carries out a call on the running loop, users' validators and serializers included. The function blocks the loop if
         it blocks. Raises ApplicationError."""
-        given = self._check(args)
+        given = self._check(args, context)
         with _typed_failures():
             value = self.fn(**given)
             if inspect.isawaitable(value):
@@ -122,12 +127,25 @@ class Tool:
             raise tool_changed(self.spec.name)
         return {name: value for name, value in args.items() if name != ALLOWED_SPEC}
 
-    def _check(self, args: dict[str, JsonValue]) -> dict[str, Any]:
+    def _check(self, args: dict[str, JsonValue], context: ToolContext | None) -> dict[str, Any]:
+        """The keyword arguments to call the function with, the context among them."""
         try:
-            return self.arguments.check(args)
+            given = self.arguments.check(args)
         except BadArguments as error:
             message = f"{self.spec.name} was not called, because its arguments are wrong. {error}."
             raise ApplicationError(message, type=INVALID_ARGUMENTS, non_retryable=True) from None
+        wanted = self.arguments.context
+        if wanted is None:
+            return given
+        if context is None:
+            message = f"{self.spec.name} was not called, because it was not told on whose behalf. Call it again."
+            # The session knows the tool as it was before it asked to be told.
+            raise ApplicationError(message, type=TOOL_CHANGED, non_retryable=True)
+        try:
+            return {**given, wanted.name: wanted.value(context)}
+        except UnfitContext as error:
+            message = f"{self.spec.name} was not called, because this session cannot tell it what it needs. {error}."
+            raise ApplicationError(message, type=CONTEXT_UNFIT, non_retryable=True) from None
 
     def _result(self, value: object) -> Returned:
         name = self.spec.name
@@ -176,7 +194,13 @@ def read_tool(fn: Callable[..., Any]) -> Tool:
     except UnsupportedParameter as error:
         raise ToolLoadError(f"{source}: tool {name!r}: {error}") from error
     results = read_results(fn)
-    spec = ToolSpec(name=name, description=_description(docs), input=arguments.schema, output=results.schema)
+    spec = ToolSpec(
+        name=name,
+        description=_description(docs),
+        input=arguments.schema,
+        output=results.schema,
+        context=arguments.context is not None,
+    )
     return Tool(spec, source, fn, arguments, results)
 
 

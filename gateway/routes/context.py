@@ -1,7 +1,7 @@
 """What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -15,6 +15,7 @@ from perdure.temporal.sessions import caller
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.telemetry.trace_context import read_traceparent
 
 #: A tool's description by its name; None for a tool that this process does not know.
 DescribeTool = Callable[[str], str | None]
@@ -42,7 +43,9 @@ async def _gateway(request: Request) -> Gateway:
 
 
 async def _caller(request: Request) -> caller.Caller:
-    return (await _gateway(request)).authenticate(request)
+    who = (await _gateway(request)).authenticate(request)
+    span = read_traceparent(request.headers.get("traceparent"))
+    return who if span is None else replace(who, traceparent=span)
 
 
 App = Annotated[Gateway, Depends(_gateway)]

@@ -18,6 +18,7 @@ from perdure.temporal.definitions.field_problems import problem_of
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.inputs import input_faults
 from perdure.temporal.definitions.instructions import Instructions, included_files, read_instructions
+from perdure.temporal.definitions.mcp_check import mcp_findings
 from perdure.temporal.definitions.model_check import model_findings
 from perdure.temporal.definitions.models_file import Models
 from perdure.temporal.definitions.recovery import Recovered, recover
@@ -161,6 +162,7 @@ class _Reading:
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
         yield from tool_findings(draft, self._known)
+        yield from mcp_findings(draft)
         yield from schedule_findings(draft)
         yield from model_findings(draft, own)
         yield from secret_findings(draft, own, self._allowed)

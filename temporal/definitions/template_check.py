@@ -20,11 +20,19 @@ def _record(**properties: str) -> dict[str, Any]:
 
 #: What every template may use beside the inputs, by name: the JSON Schema of each value (`workflows.prompt.names_in`).
 VALUES: Final[Mapping[str, Any]] = {
-    "session": _record(id="string", agent="string", created_at="string"),
+    "session": _record(id="string", agent="string", created_at="string", timezone="string"),
     "user": _record(id="string"),
-    "turn": _record(id="string", number="integer"),
+    "turn": _record(id="string", number="integer", date="string", time="string", weekday="string", started_at="string"),
 }
 BUILT_IN: Final = frozenset(VALUES)
+#: Where what other products name so stands here.
+_MEANT: Final = {
+    "now": "turn.started_at",
+    "today": "turn.date",
+    "date": "turn.date",
+    "time": "turn.time",
+    "timezone": "session.timezone",
+}
 #: What a template could take from other ones.
 _OTHERS: Final = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
@@ -74,5 +82,7 @@ def template_faults(text: str, known: frozenset[str]) -> list[Fault]:
 def _undeclared(template: nodes.Template, names: set[str], known: frozenset[str]) -> Iterator[Fault]:
     for name in sorted(names):
         line = next((node.lineno for node in template.find_all(nodes.Name) if node.name == name), 1)
-        near = did_you_mean(name, known) or f"; there are: {', '.join(sorted(known))}"
+        meant = _MEANT.get(name) if "turn" in known else None
+        near = f"; did you mean {meant}?" if meant else did_you_mean(name, known)
+        near = near or f"; there are: {', '.join(sorted(known))}"
         yield Fault(line, f"{name!r} is neither an input nor a built-in name{near}", name)

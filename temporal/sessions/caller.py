@@ -16,6 +16,8 @@ class Caller:
     #: None: the caller speaks for all users of the tenant.
     user: str | None = None
     scopes: tuple[str, ...] = ()
+    #: The span from which it calls, for the trace of the turn that it causes.
+    traceparent: str | None = None
 
     @property
     def by(self) -> By:

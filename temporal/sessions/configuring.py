@@ -7,6 +7,7 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
 from perdure.temporal.sessions.requests import ConfigureSession
 from perdure.temporal.sessions.snapshot import read_facts
+from perdure.temporal.sessions.timezone import timezone_in
 from perdure.workflows.definition.agent import AgentDefinition, Limits
 from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.protocol.signals import Configure
@@ -25,7 +26,13 @@ async def configured(
         raise InvalidRequest("model", f"is not a model of {page.agent}; its models are: {known}")
     if not wanted.model_fields_set:
         return None
-    return Configure(id=uuid.uuid4().hex, model=wanted.model, metadata=wanted.metadata, digest=wanted.digest)
+    return Configure(
+        id=uuid.uuid4().hex,
+        model=wanted.model,
+        metadata=wanted.metadata,
+        timezone=timezone_in(wanted.metadata or {}),
+        digest=wanted.digest,
+    )
 
 
 async def limited(backend: Backend, definitions: Definitions, session: str, wanted: Limits) -> Configure:

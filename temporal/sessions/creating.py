@@ -14,6 +14,7 @@ from perdure.temporal.sessions.errors import IdConflict, InvalidRequest
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.starting import Start, title_of
+from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.signals import NewSession
@@ -65,7 +66,8 @@ class Creator:
         return Created(session_id, workflow_id, is_new=False)
 
     async def _start(self, caller: Caller, request: CreateSession, session_id: str) -> bool:
-        """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs."""
+        """False where a session with this id exists. Raises `InvalidRequest` where the agent does not take its inputs, or
+        where `metadata` name no time zone that there is."""
         agent = self._definitions.current(request.agent)
         if agent is None:
             names = ", ".join(self._definitions.names()) or "none"
@@ -74,6 +76,7 @@ class Creator:
             inputs = check_inputs(agent.definition, request.inputs)
         except InputProblem as problem:
             raise InvalidRequest(f"inputs.{problem.field}", problem.message) from None
+        timezone = timezone_in(request.metadata)
         message, title = None, ""
         if request.message is not None:
             given = request.message.neutral_parts()
@@ -83,6 +86,7 @@ class Creator:
             message = await new_message(
                 self._blobs, session, parts, agent.digest, request.message.message_id, sha256=content_sha256(given)
             )
+            message = message.model_copy(update={"traceparent": caller.traceparent})
         new = NewSession(
             tenant=caller.tenant,
             session_id=session_id,
@@ -91,6 +95,7 @@ class Creator:
             inputs=inputs,
             user=caller.user or request.user,
             metadata=request.metadata,
+            timezone=timezone,
             message=message,
             continue_as_new_after=self._continue_as_new_after,
         )

@@ -100,6 +100,7 @@ async def fork(
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
+        message = message.model_copy(update={"traceparent": caller.traceparent})
     asked = [one.parts for one in carried.transcript.messages if one.role == "user"] + (
         [message.parts] if message else []
     )

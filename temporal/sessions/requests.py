@@ -149,6 +149,7 @@ class CreateSession(Frozen):
     session_id: Annotated[SessionId, AfterValidator(free_session_id)] | None = None
     message: FirstMessage | None = None
     user: Label | None = None
+    #: What tools and the headers of MCP servers may know of the session. `timezone`, an IANA name, is its time zone.
     metadata: SmallObject = {}
 
     def sha256(self) -> str:
@@ -161,6 +162,7 @@ class ConfigureSession(Frozen):
 
     #: A role of the definition that the session runs.
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: In place of all that there was; `timezone` is the session's time zone.
     metadata: SmallObject | None = None
     #: Pins the session to the definition with this digest.
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -92,6 +92,7 @@ class Sender:
             if any(isinstance(part, File) for part in parts):
                 parts = await self._files.take_in(caller, session, parts, await self._files.taker(receipt))
             command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256)
+            command = command.model_copy(update={"traceparent": caller.traceparent})
             position = await place.take()
             await self._backend.signal(session, command)
         self._live.poke(session)

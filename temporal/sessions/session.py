@@ -99,7 +99,7 @@ class Session:
         check_answer(answer, question.model_copy(update={"args": args}), state)
         answer = await as_taken(answer, question, self._shared.edit_arguments)
         command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
-        await self._tell(command)
+        await self._tell(command.model_copy(update={"traceparent": self._caller.traceparent}))
         after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
         if after.answer_id != command.id:
             raise AlreadyAnswered

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from pydantic import JsonValue
 
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import (
     Data,
     File,
@@ -44,9 +45,9 @@ def output_messages(parts: Sequence[Part], stop: StopReason) -> str:
     return as_json([{"role": "assistant", "parts": _parts(parts), "finish_reason": finish_reason(stop)}])
 
 
-def instructions(system: str) -> str:
-    """The value of `gen_ai.system_instructions`."""
-    return as_json([{"type": "text", "content": system}])
+def instructions(prompt: Prompt) -> str:
+    """The value of `gen_ai.system_instructions`: what the definition says, and the line on the date."""
+    return as_json([{"type": "text", "content": text} for text in (prompt.instructions, prompt.date) if text])
 
 
 def as_json(value: JsonValue) -> str:

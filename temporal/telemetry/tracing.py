@@ -1,13 +1,17 @@
 """OpenTelemetry spans, following the GenAI conventions: one trace per turn. Imported only if spans are switched on.
 
-`invoke_agent {agent}` is the turn. Its children are `chat {model}` for each attempt at a step and `execute_tool {name}`
-for each attempt at a Python tool, in which the tool's own code can open further spans.
+`invoke_agent {agent}` is the turn. Its children are `chat {model}` for each attempt at a step, `execute_tool {name}` for
+each attempt at a Python tool or an MCP server's, in which the tool's own code can open further spans, and what MCP servers
+were asked for their lists.
 
 Rule 1: the ids of a turn's span are derived from session and turn. So every process can compute the parent's ids,
 nothing is stored, and a turn that outlives its worker is still one trace.
 Rule 2: the turn's span is sent when `turn.finished` is appended, which does not happen in a replay: once, with its true
 times. A span is lost if its process is killed, so a lost attempt shows up as a missing number.
-Rule 3: no content unless it is switched on, and never the texts of exceptions, because they quote content.
+Rule 3: whoever caused the turn is linked, and is not its parent: the caller whose message or answer it works on, and for a
+sub-agent the turn that called it. So OpenTelemetry's conventions for messaging have it where sending and processing are
+apart in time. A turn may wait in a queue, answer several callers, and run for days.
+Rule 4: no content unless it is switched on, and never the texts of exceptions, because they quote content.
 
 Why not the SDK's own `temporalio.contrib.opentelemetry`: it passes contexts through headers, which are written into the
 history with every signal and activity; it knows workflows and activities but neither turns nor steps; and a span for a
@@ -30,19 +34,28 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from perdure.temporal.telemetry import span_content
+from perdure.temporal.telemetry.trace_context import parts_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.providers.table import PROVIDERS
-from perdure.workflows.protocol.activities import ALLOWED_SPEC, CallModelInput, StepOutput, ToolOutput
+from perdure.workflows.protocol.activities import (
+    ALLOWED_SPEC,
+    CallMcpToolInput,
+    CallModelInput,
+    LoadAgentInput,
+    StepOutput,
+    ToolOutput,
+    ToolsChangedInput,
+)
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.events import Event, TurnFinished
-from perdure.workflows.vocabulary.ids import turn_of
+from perdure.workflows.vocabulary.ids import call_of_activity, turn_of
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
 
 #: Seconds that an ending process waits for a collector that does not respond.
@@ -116,7 +129,9 @@ class Tracing(Interceptor):
         if event.cost_usd is not None:
             attributes["perdure.cost_usd"] = event.cost_usd
         with self._ids.given(_turn_ids(session, event.turn_id)):
-            span = self._tracer.start_span(name, Context(), attributes=attributes, start_time=_nanoseconds(started))
+            span = self._tracer.start_span(
+                name, Context(), attributes=attributes, start_time=_nanoseconds(started), links=_links(before)
+            )
         if event.error is not None:
             span.set_attribute("error.type", event.error.type)
             span.set_status(StatusCode.ERROR)
@@ -129,7 +144,7 @@ class Tracing(Interceptor):
         """Call inside a step's span, with the request that is about to go to the model."""
         if self._content:
             span = trace.get_current_span()
-            span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt.system))
+            span.set_attribute("gen_ai.system_instructions", span_content.instructions(prompt))
             span.set_attribute("gen_ai.input.messages", span_content.input_messages(prompt.around(messages)))
 
     def blocked(self, blocked: Blocked) -> None:
@@ -149,20 +164,31 @@ class Tracing(Interceptor):
             yield span
 
     @contextmanager
-    def tool(self, args: object) -> Iterator[Span]:
-        """The span of this attempt at a tool call."""
+    def tool(self, request: object) -> Iterator[Span]:
+        """The span of this attempt at a tool call; `request` is the activity's first argument."""
         info = activity.info()
+        served = isinstance(request, CallMcpToolInput)
+        name, args = (
+            (request.name, request.args) if isinstance(request, CallMcpToolInput) else (info.activity_type, request)
+        )
         attributes: Attributes = {
             "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": info.activity_type,
-            "gen_ai.tool.call.id": info.activity_id,
-            "gen_ai.tool.type": "function",
+            "gen_ai.tool.name": name,
+            "gen_ai.tool.call.id": call_of_activity(info.activity_id),
+            "gen_ai.tool.type": "extension" if served else "function",
         }
         if self._content and isinstance(args, dict):
             given = {name: value for name, value in args.items() if name != ALLOWED_SPEC}
             attributes["gen_ai.tool.call.arguments"] = span_content.as_json(given)
-        with self._child(f"execute_tool {info.activity_type}", SpanKind.INTERNAL, attributes) as span:
+        with self._child(f"execute_tool {name}", SpanKind.INTERNAL, attributes) as span:
             yield span
+
+    @contextmanager
+    def looked_up(self, turn_id: str) -> Iterator[None]:
+        """What is asked of servers inside of a look-up belongs to the turn that needs it. The look-up has no span itself."""
+        session = activity.info().workflow_id or ""
+        with trace.use_span(NonRecordingSpan(self._parent(_turn_ids(session, turn_id)))):
+            yield
 
     def finished(self, span: Span, result: object) -> None:
         """Records on `span` that its activity returned `result`."""
@@ -217,10 +243,13 @@ class _Inbound(ActivityInboundInterceptor):
         self._tracing = tracing
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
-        if activity.info().is_local:
-            return await self.next.execute_activity(input)
         request = input.args[0] if input.args else None
         tracing = self._tracing
+        if activity.info().is_local:
+            if not isinstance(request, LoadAgentInput | ToolsChangedInput) or request.turn_id is None:
+                return await self.next.execute_activity(input)
+            with tracing.looked_up(request.turn_id):
+                return await self.next.execute_activity(input)
         opened = tracing.chat(request) if isinstance(request, CallModelInput) else tracing.tool(request)
         with opened as span:
             result = await self.next.execute_activity(input)
@@ -232,6 +261,19 @@ def _turn_ids(session: str, turn_id: str) -> SpanContext:
     """Ids that every process can derive: of a sha256, the first 16 bytes are the trace id, the next 8 the span id."""
     digest = hashlib.sha256(f"{session}\n{turn_id}".encode()).digest()
     return SpanContext(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]), is_remote=True)
+
+
+def _links(state: SessionState) -> list[Link]:
+    """Whoever caused the turn that runs."""
+    assert state.turn is not None
+    links: list[Link] = []
+    for caller in state.turn.callers:
+        trace_id, span_id, flags = parts_of(caller)
+        links.append(Link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))))
+    parent = state.new.parent
+    if parent is not None:
+        links.append(Link(_turn_ids(f"{state.new.tenant}/{parent.session_id}", turn_of(parent.call_id))))
+    return links
 
 
 def _of_session(session: str, turn_id: str) -> Attributes:

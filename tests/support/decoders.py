@@ -17,7 +17,7 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import Message, Text, ToolCall, ToolResult, ToolSpec
+from perdure.workflows.vocabulary.parts import Message, Reasoning, Text, ToolCall, ToolResult, ToolSpec
 from tests.support.body_server import EVENTS, JSON, Body, BodyServer, body_server
 from tests.support.mutations import Mutated, Recording, mutated
 
@@ -52,6 +52,8 @@ class Trial:
     recordings: tuple[Recording, ...]
     #: A stream without any of these has no end. Each of them stands in one that has.
     ends: tuple[bytes, ...]
+    #: What stands in an answer of which a call has no arguments, and says so.
+    no_arguments: bytes | None = None
 
 
 async def outcome(trial: Trial, server: BodyServer, body: Body) -> Answer | ModelFailed:
@@ -70,6 +72,33 @@ async def outcome(trial: Trial, server: BodyServer, body: Body) -> Answer | Mode
     answer = items[-1]
     assert isinstance(answer, Answer)
     return answer
+
+
+async def answered(trial: Trial, server: BodyServer, body: Body | bytes) -> Answer:
+    told = await outcome(trial, server, body if isinstance(body, Body) else Body(body))
+    assert isinstance(told, Answer), told
+    return told
+
+
+async def failed(trial: Trial, server: BodyServer, body: Body | bytes) -> str:
+    told = await outcome(trial, server, body if isinstance(body, Body) else Body(body))
+    assert isinstance(told, ModelFailed), told
+    return told.failure.kind
+
+
+def said(answer: Answer) -> list[Any]:
+    """Texts, thoughts in brackets, and arguments of calls that may run."""
+    may_run = runnable(answer)
+    shown: list[Any] = []
+    for part in answer.parts:
+        match part:
+            case Text():
+                shown.append(part.text)
+            case Reasoning():
+                shown.append(f"({part.text})")
+            case ToolCall():
+                shown.append(part.args if part in may_run else "not whole")
+    return shown
 
 
 def runnable(answer: Answer) -> list[ToolCall]:
@@ -105,14 +134,16 @@ async def _try(trial: Trial, server: BodyServer, recording: Recording, change: M
     calls = runnable(told)
     tally["calls"] += len(calls)
     whole = {_canonical(args) for args in recording.arguments} | set(_objects(change.body))
+    if trial.no_arguments is not None and trial.no_arguments in change.body:
+        whole.add("{}")
     for call in calls:
         assert _canonical(call.args) in whole, f"arguments that did not come whole: {call.args}"
     _goes_on(trial, server, told)
 
 
 def _has_end(trial: Trial, recording: Recording, body: bytes) -> bool:
-    if recording.is_json:
-        return any(True for _ in _values(body))
+    if recording.is_json and any(True for _ in _values(body)):
+        return True
     return any(end in body for end in trial.ends)
 
 

@@ -32,6 +32,8 @@ class RawServer:
     other: dict[str, Answer] = field(default_factory=dict)
     tools: list[dict[str, Any]] = field(default_factory=lambda: [TOOL])
     calls: int = 0
+    #: Method and headers of each request, the headers' names in lower case.
+    sent: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     @property
     def address(self) -> McpAddress:
@@ -41,16 +43,19 @@ class RawServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                received = (await reader.readuntil(b"\r\n\r\n")).decode()
+                head = received.lower()
                 length = head.partition("content-length:")[2].partition("\r\n")[0].strip()
                 asked = json.loads(await reader.readexactly(int(length))) if length and length != "0" else {}
+                lines = [line.partition(": ") for line in received.splitlines()[1:] if line]
+                self.sent.append((asked.get("method", ""), {name.lower(): value for name, _, value in lines}))
                 answer = self._answer(head.partition(" ")[0], asked)
                 if answer is None:
                     break
                 body = answer.body.replace(b"{id}", json.dumps(asked.get("id")).encode())
                 size = len(body) + (100 if answer.cut else 0)
-                lines = (f"HTTP/1.1 {answer.status}", f"content-type: {answer.content_type}", f"content-length: {size}")
-                writer.write("\r\n".join((*lines, *answer.headers, "", "")).encode() + body)
+                told = (f"HTTP/1.1 {answer.status}", f"content-type: {answer.content_type}", f"content-length: {size}")
+                writer.write("\r\n".join((*told, *answer.headers, "", "")).encode() + body)
                 await writer.drain()
                 if answer.cut:
                     break

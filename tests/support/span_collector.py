@@ -33,6 +33,8 @@ class Seen:
     service: str
     #: Attributes of the span's events, by event name.
     events: dict[str, dict[str, Any]]
+    #: Trace and span ids of the spans that it is linked to.
+    links: tuple[tuple[str, str], ...]
 
 
 class Collector:
@@ -83,6 +85,7 @@ def _seen(span: trace_pb2.Span, service: str) -> Seen:
         failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
         service=service,
         events={event.name: {pair.key: _value(pair.value) for pair in event.attributes} for event in span.events},
+        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
     )
 
 

@@ -86,7 +86,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
-            effects = (LoadDefinition(LoadAgentInput(name=state.agent, digest=action.digest)),)
+            # Between two turns, it is loaded for the next one.
+            needed = state.turn_id or turn_id(state.turns + 1)
+            request = LoadAgentInput(name=state.agent, digest=action.digest, turn_id=needed)
+            effects = (LoadDefinition(request),)
         case RenewAgent():
             draft.add(RenewalAsked(timer_id=action.timer.timer_id))
             effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
@@ -154,7 +157,8 @@ def _wake_up(draft: Draft, timer: Timer) -> None:
 def _compare_tools(state: SessionState) -> tuple[Effect, ...]:
     loaded = state.slot.loaded
     assert loaded is not None
-    return (CompareTools(ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest)),)
+    request = ToolsChangedInput(digest=loaded.digest, mcp_digest=loaded.mcp_digest, turn_id=state.turn_id)
+    return (CompareTools(request),)
 
 
 def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:

@@ -14,6 +14,7 @@ from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
+from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
@@ -42,6 +43,8 @@ class Accepted:
     digest: str | None
     #: The role that shall answer it; None: the session's.
     role: str | None = None
+    #: The caller's span.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Configured:
 
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: Goes with the metadata.
+    timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
 
@@ -182,6 +187,20 @@ class StepPassedOn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerTraced:
+    """What the turn does is also of this caller's trace."""
+
+    traceparent: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeDeclined:
+    """A provider declined to answer; later requests leave out what it may have been for."""
+
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -212,6 +231,8 @@ Note = (
     | StepEnding
     | ModelGivenUp
     | StepPassedOn
+    | CallerTraced
+    | ExchangeDeclined
     | TurnBroken
 )
 Change = Event | Note

@@ -22,6 +22,7 @@ from perdure.workflows.protocol.activities import (
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import ToolCall
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 AGENT: Final = "agent"
 RENEWAL: Final = "renewal"
@@ -71,6 +72,8 @@ class RunActivity:
     args: dict[str, JsonValue]
     #: The tool runs only as long as this is the sha256 of what it says of itself.
     spec_sha256: str | None
+    #: For a tool that asks for it.
+    context: ToolContext | None = None
 
     @property
     def key(self) -> str:
@@ -84,6 +87,8 @@ class RunRemote:
     call: ToolCall
     use: ToolUse
     activity_id: str
+    #: For a tool whose definition gives it one.
+    context: ToolContext | None = None
 
     @property
     def key(self) -> str:

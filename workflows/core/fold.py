@@ -14,10 +14,12 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     AgentRenewed,
     CallChanged,
+    CallerTraced,
     Change,
     CloseRequested,
     CommandSeen,
     Configured,
+    ExchangeDeclined,
     HandoffAgreed,
     ModelGivenUp,
     Note,
@@ -107,6 +109,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case MessageAdded():
             role = state.inbox.roles.get(event.message.id)
             turn = replace(turn, role=role) if turn is not None and role is not None else turn
+            trace = state.inbox.traces.get(event.message.id)
+            turn = turn.traced(trace) if trace is not None and turn is not None else turn
             inbox = state.inbox.without(event.message.id)
             return replace(state, inbox=inbox, turn=turn, transcript=state.transcript.said(event.message))
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
@@ -172,12 +176,16 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
             return opened_step(state, note.record)
+        case CallerTraced():
+            return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
             return with_turn(state, replace(in_turn(state), step_ending=True))
         case ModelGivenUp():
             return given_up(state, note.tried)
         case StepPassedOn():
             return passed_on(state, note.record)
+        case ExchangeDeclined():
+            return replace(state, transcript=state.transcript.leaving_out(note.left_out))
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case _:
@@ -189,7 +197,7 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
     seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
-    inbox = state.inbox.with_message(note.message, seen, note.role)
+    inbox = state.inbox.with_message(note.message, seen, note.role, note.traceparent)
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))
@@ -202,8 +210,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
         digest=note.digest or state.slot.digest,
         pinned=state.slot.pinned or note.digest is not None,
     )
-    metadata = state.metadata if note.metadata is None else note.metadata
-    return replace(state, slot=slot, metadata=metadata, limits=note.limits or state.limits)
+    if note.metadata is not None:
+        state = replace(state, metadata=note.metadata, timezone=note.timezone)
+    return replace(state, slot=slot, limits=note.limits or state.limits)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

@@ -74,6 +74,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         inbox=Inbox(seen=seen),
         turns=turns,
         metadata=state.metadata,
+        timezone=state.timezone,
         limits=state.limits,
     )
     return retold(kept, transcript, events)
@@ -84,7 +85,9 @@ def retold(state: SessionState, transcript: tuple[Message, ...], events: tuple[E
 
     The views of its steps are computed anew as well: a model call compares its own with those.
     """
-    whole = Transcript(epoch=state.transcript.epoch)
+    turns = {message.turn_id for message in transcript}
+    left_out = tuple(one for one in state.transcript.left_out if one.turn_id in turns)
+    whole = Transcript(epoch=state.transcript.epoch, left_out=left_out)
     prefixes = [whole.prefix]
     for message in transcript:
         whole = whole.said(message)

@@ -14,9 +14,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from perdure.workflows.core.dates import date_line, date_names, turn_start
 from perdure.workflows.core.endings import NUDGES
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
@@ -78,13 +79,16 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     if agent is None:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
+    date = _date(agent, record)
     return Prompt(
         model=definition.route(record.role)[record.hop].model,
-        system=_render(state, agent, record.turn_id) + _absent(agent),
+        system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), date))),
+        date=date,
         examples=tuple(_example(state, agent)),
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
         closing=_closing(state, record),
+        left_out=tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch),
     )
 
 
@@ -98,22 +102,31 @@ def _template(text: str) -> Template:
     return _ENVIRONMENT.from_string(text)
 
 
-def names_in(state: SessionState, turn_id: str, agent: LoadedAgent | None) -> dict[str, object]:
-    """What every template of a session may name, in the definition of `agent`."""
+def names_in(
+    state: SessionState, turn_id: str, agent: LoadedAgent | None, record: StepRecord | None = None
+) -> dict[str, object]:
+    """What every template of a session may name, in the definition of `agent`. `record`: in a prompt of this step."""
     # What ran before another agent took over goes by the name that the session was started with.
     inputs = state.slot.taken.inputs if state.slot.taken else {}
     taken = agent is not None and agent.definition.name in inputs
     name = agent.definition.name if agent is not None and taken else state.new.agent
+    timezone = state.timezone if record is None else record.timezone
+    at = (None if record is None else record.turn_at) or turn_start(state, turn_id) or state.created_at
     return {
         **state.inputs_of(name),
-        "session": {"id": state.new.session_id, "agent": name, "created_at": state.created_at.isoformat()},
+        "session": {
+            "id": state.new.session_id,
+            "agent": name,
+            "created_at": state.created_at.isoformat(),
+            "timezone": timezone or "UTC",
+        },
         "user": {"id": state.new.user},
-        "turn": {"id": turn_id, "number": turn_number(turn_id)},
+        "turn": {"id": turn_id, "number": turn_number(turn_id), **date_names(at, timezone)},
     }
 
 
-def _render(state: SessionState, agent: LoadedAgent, turn_id: str) -> str:
-    names = names_in(state, turn_id, agent)
+def _render(state: SessionState, agent: LoadedAgent, record: StepRecord) -> str:
+    names = names_in(state, record.turn_id, agent, record)
     pieces: list[str] = []
     length = 0
     try:
@@ -146,12 +159,32 @@ def _closing(state: SessionState, record: StepRecord) -> tuple[Message, ...]:
 
 def _absent(agent: LoadedAgent) -> str:
     """A model that knows what is missing does not promise it."""
-    told = ""
+    told = []
     if agent.absent:
-        told = f"\n\nThe tools of these servers cannot be reached at the moment: {', '.join(agent.absent)}."
+        told.append(f"The tools of these servers cannot be reached at the moment: {', '.join(agent.absent)}.")
     if agent.left_out:
-        told += f"\n\nYou do not have these tools: {'; '.join(agent.left_out)}."
-    return told
+        told.append(f"You do not have these tools: {'; '.join(agent.left_out)}.")
+    return "\n\n".join(told)
+
+
+def _date(agent: LoadedAgent, record: StepRecord) -> str:
+    """At the end, and by the day alone: providers' caches of what comes before are good until midnight."""
+    if record.turn_at is None or not agent.definition.context.date or _tells_date(agent.definition.instructions):
+        return ""
+    return date_line(record.turn_at, record.timezone)
+
+
+@lru_cache(maxsize=256)
+def _tells_date(instructions: str) -> bool:
+    """Whether the instructions name the date by themselves."""
+    try:
+        read = environment().parse(instructions).find_all(nodes.Getattr)
+    except TemplateSyntaxError:
+        return False
+    return any(
+        one.attr in ("date", "started_at") and isinstance(one.node, nodes.Name) and one.node.name == "turn"
+        for one in read
+    )
 
 
 def _example(state: SessionState, agent: LoadedAgent) -> list[Message]:

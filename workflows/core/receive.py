@@ -82,6 +82,7 @@ def _accept(draft: Draft, command: SendMessage) -> None:
             cursor=command.cursor,
             digest=command.digest,
             role=command.model,
+            traceparent=command.traceparent,
         )
     )
     if busy:
@@ -101,7 +102,13 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
             draft.add(
-                Configured(model=command.model, metadata=command.metadata, digest=command.digest, limits=command.limits)
+                Configured(
+                    model=command.model,
+                    metadata=command.metadata,
+                    timezone=command.timezone,
+                    digest=command.digest,
+                    limits=command.limits,
+                )
             )
         case Close():
             draft.add(CloseRequested(reason=command.reason))

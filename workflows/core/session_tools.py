@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.changes import TimerCancelled, TimerDue
+from perdure.workflows.core.dates import from_local, local
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
@@ -34,7 +35,8 @@ WAKE_ME: Final = ToolSpec(
         "properties": {
             "at": {
                 "type": "string",
-                "description": "RFC 3339 time, such as 2026-03-06T09:00:00+01:00; UTC without a zone",
+                "description": "RFC 3339 time, such as 2026-03-06T09:00:00+01:00; without an offset, in the time zone of "
+                "the conversation",
             },
             "after": {"type": "string", "description": "Time from now: a number and a unit, such as 30m, 2h, 3d"},
             "note": {"type": "string", "description": "What to do or check then", "maxLength": MAX_NOTE},
@@ -44,7 +46,11 @@ WAKE_ME: Final = ToolSpec(
     },
     output={
         "type": "object",
-        "properties": {"timer_id": {"type": "string"}, "at": {"type": "string"}},
+        "properties": {
+            "timer_id": {"type": "string"},
+            "at": {"type": "string"},
+            "timezone": {"type": "string", "description": "The zone of `at`, and of times without an offset"},
+        },
         "required": ["timer_id", "at"],
     },
 )
@@ -79,7 +85,8 @@ def mark_due(draft: Draft) -> None:
 
 
 def _wake(draft: Draft, call: Call) -> ToolOutput | ToolError:
-    args = read_wake_up(call.made.args, draft.now)
+    timezone = draft.state.timezone
+    args = read_wake_up(call.made.args, draft.now, timezone)
     if isinstance(args, ToolError):
         return args
     due, note = args
@@ -87,7 +94,8 @@ def _wake(draft: Draft, call: Call) -> ToolOutput | ToolError:
         return _wrong(f"This session has {MAX_TIMERS} timers already; cancel one first.")
     made = timer_id(call.call_id)
     draft.add(TimerSet(**draft.stamp, timer_id=made, due=due, note=note))
-    return ToolOutput(output={"timer_id": made, "at": due.isoformat()}, attempt=None)
+    told = {"timer_id": made, "at": local(due, timezone).isoformat(), "timezone": timezone or "UTC"}
+    return ToolOutput(output=told, attempt=None)
 
 
 def _cancel(draft: Draft, call: Call) -> ToolOutput | ToolError:
@@ -100,8 +108,11 @@ def _cancel(draft: Draft, call: Call) -> ToolOutput | ToolError:
     return ToolOutput(output={"cancelled": wanted}, attempt=None)
 
 
-def read_wake_up(args: dict[str, JsonValue], now: datetime) -> tuple[datetime, str] | ToolError:
-    """When to wake up, and the note; or what is wrong with the arguments. Pure."""
+def read_wake_up(
+    args: dict[str, JsonValue], now: datetime, timezone: str | None = None
+) -> tuple[datetime, str] | ToolError:
+    """When to wake up, in UTC, and the note; or what is wrong with the arguments. `timezone` is that of a time without an
+    offset. Pure."""
     unknown = sorted(args.keys() - {"at", "after", "note"})
     if unknown:
         return _wrong(f"{unknown[0]}: is not an argument of this tool; its arguments: at, after, note")
@@ -115,26 +126,27 @@ def read_wake_up(args: dict[str, JsonValue], now: datetime) -> tuple[datetime, s
     if (at is None) == (after is None):
         return _wrong("at, after: give exactly one of the two")
     try:
-        due = _time(at) if at is not None else now + parse_duration(after)
+        due = _time(at, timezone) if at is not None else now + parse_duration(after)
     except ValueError as error:
         return _wrong(f"{given}: {error}")
     except OverflowError:
         return _wrong(f"{given}: is further away than any clock can tell")
     if due <= now:
-        return _wrong(f"{given}: {due.isoformat()} is not in the future; now it is {now.isoformat()}")
+        then, here = (local(one, timezone).isoformat() for one in (due, now))
+        return _wrong(f"{given}: {then} is not in the future; now it is {here}")
     if due - now > LONGEST:
         return _wrong(f"{given}: is more than ten years away")
     return due, note
 
 
-def _time(value: JsonValue) -> datetime:
+def _time(value: JsonValue, timezone: str | None) -> datetime:
     if not isinstance(value, str):
         raise ValueError("is an RFC 3339 time, such as 2026-03-06T09:00:00+01:00")
     try:
         read = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError("is not an RFC 3339 time, such as 2026-03-06T09:00:00+01:00") from None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return from_local(read, timezone) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _wrong(message: str) -> ToolError:

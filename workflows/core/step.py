@@ -6,6 +6,7 @@ from datetime import datetime
 from perdure.workflows.core.actions import CallModel
 from perdure.workflows.core.budget import sent
 from perdure.workflows.core.changes import Stamp
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.routing import first_place, route_of
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
@@ -47,6 +48,8 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         nudge=action.nudge,
         hop=place,
         ahead=len(hops) - place - 1,
+        turn_at=turn_start(state, in_turn(state).turn_id),
+        timezone=state.timezone,
     )
 
 

@@ -1,5 +1,7 @@
 """How much a turn and a session may do and cost, and how much of a conversation a model is shown."""
 
+import operator
+
 from pydantic import Field
 
 from perdure.workflows.vocabulary.parts import Frozen
@@ -70,4 +72,10 @@ class ContextPolicy(Frozen):
         strict=True,
         description="About how many tokens of one tool result the model is shown, head and tail; people and the trace see "
         f"the whole. Default: {TOOL_OUTPUT_TOKENS}.",
+    )
+    date: bool = Field(
+        default=True,
+        exclude_if=operator.truth,
+        description="Whether the model is told the date, in a line at the end of the instructions; where these name "
+        "`turn.date` themselves, they alone tell it. Default: true.",
     )

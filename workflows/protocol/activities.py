@@ -26,6 +26,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: Task queue of session workflows, model calls and Python tools.
 TASK_QUEUE = "perdure"
@@ -40,6 +41,8 @@ ALLOWED_SPEC = "$perdure_spec"
 class LoadAgentInput(Frozen):
     name: str
     digest: str
+    #: The turn that needs it, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CallModelInput(Frozen):
@@ -119,6 +122,8 @@ class CallOptions(Frozen):
 
     #: It runs in a process of its own.
     process: bool = False
+    #: On whose behalf, for a tool that asks for it.
+    context: ToolContext | None = Field(default=None, exclude_if=absent)
 
 
 class ToolOutput(Frozen):
@@ -168,6 +173,8 @@ class CallMcpToolInput(Frozen):
     so_far: ServerInput | None = Field(default=None, exclude_if=absent)
     #: Of the tool that was allowed (`perdure.workflows.core.binding.spec_sha256`): any other does not run.
     spec_sha256: str | None = Field(default=None, exclude_if=absent)
+    #: On whose behalf, where the server's headers or environment are templates over it.
+    context: ToolContext | None = Field(default=None, exclude_if=absent)
 
 
 class ToolsChangedInput(Frozen):
@@ -175,6 +182,8 @@ class ToolsChangedInput(Frozen):
 
     digest: str
     mcp_digest: str
+    #: The turn that needs to know, for traces.
+    turn_id: str | None = Field(default=None, exclude_if=absent)
 
 
 class CurrentAgentInput(Frozen):
@@ -272,7 +281,7 @@ async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
     """Calls an MCP server's tool, or goes on with a call whose server has asked something.
 
     Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
-    `denied`, `expired`, `tool_changed`."""
+    `denied`, `expired`, `tool_changed`, `context_unfit`."""
     raise NotImplementedError
 
 

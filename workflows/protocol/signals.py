@@ -27,6 +27,8 @@ class SendMessage(Frozen):
     digest: str | None = None
     #: The role that shall answer this message; None: the session's.
     model: str | None = Field(default=None, exclude_if=absent)
+    #: The caller's span, as W3C Trace Context writes it.
+    traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
 class Stop(Frozen):
@@ -41,6 +43,8 @@ class Configure(Frozen):
     id: Id
     model: str | None = None
     metadata: dict[str, JsonValue] | None = None
+    #: The time zone that the metadata names; counts where metadata is given.
+    timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
     limits: Limits | None = None
@@ -69,6 +73,8 @@ class Answer(Frozen):
     result: JsonValue = None
     blob: BlobRef | None = None
     by: Answerer | None = None
+    #: The caller's span, as W3C Trace Context writes it.
+    traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
 class CancelTimer(Frozen):
@@ -104,6 +110,8 @@ class NewSession(Frozen):
     inputs: dict[str, JsonValue] = {}
     user: str | None = None
     metadata: dict[str, JsonValue] = {}
+    #: IANA name; None: UTC.
+    timezone: str | None = Field(default=None, exclude_if=absent)
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None

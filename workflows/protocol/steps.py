@@ -1,12 +1,14 @@
 """What can be asked of a step: what its model was sent, and how it went."""
 
 import operator
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -36,16 +38,25 @@ class Prompt(Frozen):
 
     model: ModelDefinition
     system: str
+    #: The line on the date with which `system` ends; empty: there is none.
+    date: str = Field(default="", exclude_if=operator.not_)
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
     #: What comes after the conversation in this request alone; nobody else sees it.
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+    #: What of the conversation is left out, because a provider declined it.
+    left_out: tuple[LeftOut, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @property
+    def instructions(self) -> str:
+        """The system text without the line on the date, so the same on every day."""
+        return self.system.removesuffix(self.date).rstrip() if self.date else self.system
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + messages + self.closing
+        return self.examples + without(messages, self.left_out) + self.closing
 
 
 class ModelInputRequest(Frozen):
@@ -105,6 +116,9 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
+    turn_at: datetime | None = Field(default=None, exclude_if=absent)
+    timezone: str | None = Field(default=None, exclude_if=absent)
     #: The place of `model` in the route of `role`, from 0.
     hop: int = Field(default=0, exclude_if=operator.not_)
     #: Models of the route behind it.

@@ -54,6 +54,8 @@ OUTCOME_UNKNOWN: Final = "outcome_unknown"
 NO_WORKER: Final = "no_worker"
 #: The tool is another one than was allowed, so it did not run.
 TOOL_CHANGED: Final = "tool_changed"
+#: The session lacks what the tool, or its MCP server, has to be told of it, so the call never ran.
+CONTEXT_UNFIT: Final = "context_unfit"
 #: What the tool returned is not what its output schema says.
 INVALID_RESULT: Final = "invalid_result"
 RESULT_TOO_LARGE: Final = "result_too_large"

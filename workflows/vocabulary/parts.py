@@ -53,7 +53,7 @@ class BlobRef(Frozen):
 class Native(Frozen):
     """A server's own form of a part, which goes back verbatim to that server, and to no other."""
 
-    #: The wire that read it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
+    #: The wire that read it: `anthropic.messages`, `openai.responses`, `openai.chat`, `gemini.content`, `demo`.
     api: str
     #: The server that made it, as `perdure.temporal.definitions.servers.server_of` names servers. Empty: a part of before
     #: servers were told apart, or one that no model made.
@@ -261,6 +261,8 @@ class ToolSpec(Frozen):
     output: dict[str, JsonValue] | None = None
     #: Its schemas are an MCP server's, and so not to be trusted with the time that it takes to apply them.
     foreign: bool = Field(default=False, exclude_if=operator.not_)
+    #: Its calls are told on whose behalf they are made.
+    context: bool = Field(default=False, exclude_if=operator.not_)
 
 
 def as_foreign(part: Part) -> Part:

@@ -194,7 +194,7 @@ class ArrivingAnswer:
             self.skipped += 1
             return
         block.ended = True
-        if block.written.tell():
+        if block.written:
             return
         if isinstance(final, dict):
             # Some servers send the whole block once more.

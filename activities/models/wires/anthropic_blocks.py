@@ -6,8 +6,8 @@ Rule 2: a block of a type that this version does not know (a server's own tools 
 server that sent it.
 """
 
+from codecs import iterdecode
 from dataclasses import dataclass, field
-from io import StringIO
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -23,6 +23,8 @@ from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, To
 #: Tag of the blocks that go back verbatim.
 API: Final = "anthropic.messages"
 SHOWN: Final[dict[str, DeltaKind]] = {"text": "text", "thinking": "reasoning", "tool_use": "tool_input"}
+#: Bytes that are decoded at once. The decoder needs several times their memory where they are not ASCII.
+_PIECE: Final = 65_536
 _SPEECH: Final = ("text", "thinking", "redacted_thinking")
 
 
@@ -36,8 +38,8 @@ class Block:
     index: int | None = None
     #: The index among the answer's parts, once it has content.
     part: int | None = None
-    #: Fragments of its text, its thinking or its arguments.
-    written: StringIO = field(default_factory=StringIO)
+    #: Fragments of its text, its thinking or its arguments, in UTF-8: as strings they would take many times as much memory.
+    written: bytearray = field(default_factory=bytearray)
     signature: str = ""
     citations: list[Any] = field(default_factory=list)
     #: Arguments that came as a whole.
@@ -81,12 +83,12 @@ class Block:
         return self.kind == family if family != "input" else self.kind not in _SPEECH
 
     def write(self, text: str) -> None:
-        self.written.write(encodable(text))
+        self.written += encodable(text).encode()
 
     def replace(self, given: Any) -> None:
         """Arguments have come as a whole."""
         self.given = given
-        self.written = StringIO()
+        self.written.clear()
 
     def as_call(self, call_id: str, *, sure: bool) -> ToolCall:
         """`sure`: the answer ended well, and no fragment of any arguments in it was lost."""
@@ -95,10 +97,10 @@ class Block:
         return ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=native)
 
     def as_part(self, *, whole: bool) -> Part | None:
-        """`whole`: the answer ended in a way in which blocks of unknown types can go back."""
-        text = self.written.getvalue()
+        """`whole`: the answer ended so that its blocks can go back."""
         match self.kind:
             case "text":
+                text = self._taken()
                 known = ("type", "text") if not self.citations else ("type", "text", "citations")
                 extra = {name: value for name, value in self._native().items() if value and name not in known}
                 cited: dict[str, JsonValue] = {"citations": storable(self.citations)} if self.citations else {}
@@ -106,10 +108,12 @@ class Block:
                 native = Native(api=API, block=own) if extra or cited else None
                 return Text(text=text, native=native)
             case "thinking":
-                # Only compatible servers leave out the signature.
+                text = self._taken()
                 signed: dict[str, JsonValue] = {"signature": encodable(self.signature)} if self.signature else {}
                 block = {n: v for n, v in self._native().items() if n != "signature"} | {"thinking": text} | signed
-                return Reasoning(text=text, native=Native(api=API, block=block | {"type": "thinking"}))
+                # Compatible servers give no signature. Anthropic gives none to thinking that was cut, and refuses it then.
+                kept = Native(api=API, block=block | {"type": "thinking"}) if signed or whole else None
+                return Reasoning(text=text, native=kept)
             case "redacted_thinking":
                 return Reasoning(native=Native(api=API, block=self._native()))
             case _ if whole and self.ended and not self.doubtful:
@@ -122,7 +126,7 @@ class Block:
 
     def _arguments(self, *, sure: bool) -> tuple[dict[str, JsonValue], str | None]:
         """The arguments, and what was written of them where they are not whole."""
-        written = self.written.getvalue()
+        written = self._taken()
         args, raw = parse_arguments(written)
         given = self.given_text
         if raw is not None and given:
@@ -130,6 +134,16 @@ class Block:
         if raw is not None and not written.strip() and self.given == {}:
             return {}, None if sure and self.ended and not self.doubtful else ""
         return (args, raw) if not self.doubtful or raw is not None else ({}, written or given)
+
+    def _taken(self) -> str:
+        """What was written. It is not kept in two forms."""
+        if self.written.isascii():
+            text = self.written.decode()
+        else:
+            pieces = (bytes(self.written[at : at + _PIECE]) for at in range(0, len(self.written), _PIECE))
+            text = "".join(iterdecode(pieces, "utf-8"))
+        self.written.clear()
+        return text
 
     def _native(self) -> dict[str, JsonValue]:
         kept = storable(self.start)

@@ -34,6 +34,14 @@ def call(
         list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Arguments, one by one.")
     ] = None,
     args: Annotated[str | None, typer.Option("--args", help="Arguments, as one JSON object.")] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            metavar="JSON",
+            help='On whose behalf, as in \'{"user": "ada", "inputs": {"customer": "C-1"}}\'.',
+        ),
+    ] = None,
     agents: Agents = None,
     tools: Tools = None,
     models: Models = None,
@@ -41,4 +49,4 @@ def call(
     """Run a tool for real, with all that it does, and print its result; a failure is told with its type, and exits with 1."""
     from perdure.temporal.app.commands import tools as commands
 
-    commands.call(name, arguments, args, agents, tools, models)
+    commands.call(name, arguments, args, context, agents, tools, models)

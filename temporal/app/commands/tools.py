@@ -8,12 +8,12 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,10 +39,11 @@ from perdure.temporal.telemetry.failure_lines import bug_behind, user_line
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ClientTool, McpServer, ToolUse
-from perdure.workflows.protocol.activities import CallMcpToolInput, ToolOutput
+from perdure.workflows.protocol.activities import CallMcpToolInput, CallOptions, ToolOutput
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.errors import TOOL_FAILED
 from perdure.workflows.vocabulary.parts import ToolResult, ToolSpec
+from perdure.workflows.vocabulary.tool_context import ToolContext
 
 T = TypeVar("T")
 
@@ -75,20 +76,25 @@ def show(name: str, agents: list[Path] | None, tools: list[str] | None, models: 
     found = _run(_one(usual_sources(agents, tools, models), name))
     echo(f"{found.spec.name} ({found.source})\n\n{found.spec.description}\n\ninput:\n{_json(found.spec.input)}")
     echo(f"\noutput:\n{_json(found.spec.output) if found.spec.output else 'anything'}")
+    if found.spec.context:
+        echo("\nIt is told on whose behalf it is called; `perdure tools call` takes that as --context.")
 
 
 def call(
     name: str,
     arguments: list[str] | None,
     args: str | None,
+    context: str | None,
     agents: list[Path] | None,
     tools: list[str] | None,
     models: Path | None,
 ) -> None:
-    """Runs a tool and prints its result; exits with 1 where it fails. `arguments` are KEY=VALUE, `args` is JSON."""
+    """Runs a tool and prints its result; exits with 1 where it fails. `arguments` are KEY=VALUE, `args` is JSON, and so is
+    `context`, which says on whose behalf."""
     sources = usual_sources(agents, tools, models)
+    behalf = _context(context)
     try:
-        result = _run(_call(sources, name, arguments or [], args))
+        result = _run(_call(sources, name, arguments or [], args, behalf))
     except ApplicationError as error:
         echo(f"{error.type}: {error.message}", err=True)
         bug = bug_behind(error)
@@ -117,7 +123,9 @@ async def _one(sources: Sources, name: str) -> _Found:
     raise Refused(f"there is no tool {name!r}; there are: {', '.join(one.spec.name for one in found)}")
 
 
-async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | None) -> JsonValue:
+async def _call(
+    sources: Sources, name: str, pairs: Sequence[str], whole: str | None, context: ToolContext
+) -> JsonValue:
     async with _opened(sources) as (catalogue, servers):
         with tempfile.TemporaryDirectory(prefix="perdure-") as folder:
             tool = catalogue.tool(name)
@@ -126,11 +134,12 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
             if tool is not None:
                 args = _arguments(tool.spec, pairs, whole)
                 activity = tool.activity(blobs, asyncio.get_running_loop())
+                how = CallOptions(context=context)
                 if asyncio.iscoroutinefunction(activity):
-                    output = await run.run(activity, args)
+                    output = await run.run(activity, args, how)
                 else:
                     # Such a tool may block, and puts big results away by this loop.
-                    output = await asyncio.to_thread(run.run, activity, args)
+                    output = await asyncio.to_thread(run.run, activity, args, how)
                 return await _whole(output, blobs, name)
             found = next((one for one in await _find(sources, catalogue, servers) if one.spec.name == name), None)
             if found is None:
@@ -148,6 +157,7 @@ async def _call(sources: Sources, name: str, pairs: Sequence[str], whole: str | 
                 tool=theirs,
                 args=_arguments(found.spec, pairs, whole),
                 once=server.side_effects == "once",
+                context=context,
             )
             given = await run.run(servers.call_mcp_tool, request)
             if isinstance(given, ServerAsks):
@@ -240,6 +250,24 @@ def _arguments(spec: ToolSpec, pairs: Sequence[str], whole: str | None) -> dict[
         known: Any = properties.get(name) if isinstance(properties, dict) else None
         args[name] = value if isinstance(known, dict) and known.get("type") == "string" else _value(value)
     return args
+
+
+def _context(text: str | None) -> ToolContext:
+    """Raises Refused where it cannot be read."""
+    try:
+        given = {} if text is None else json.loads(text)
+    except ValueError as error:
+        raise Refused(f"--context: not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise Refused("--context: is one JSON object")
+    known = {one.name for one in fields(ToolContext)}
+    if unknown := sorted(given.keys() - known):
+        raise Refused(f"--context: there is no {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    try:
+        return TypeAdapter(ToolContext).validate_python({"session_id": "try", "call_id": "call", **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"--context: {first['loc'][0]}: {first['msg']}") from None
 
 
 def _value(text: str) -> JsonValue:

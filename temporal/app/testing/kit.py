@@ -51,6 +51,7 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.starting import Start, start_session
+from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
@@ -123,7 +124,7 @@ class Perdure:
         continue_as_new_after: int = CONTINUE_AS_NEW_AFTER,
     ) -> Session:
         """Starts a session of an agent, shipped or from the agents' folder. Raises `LookupError` where there is none,
-        and `InputProblem` where the inputs are not those that it takes.
+        and `InputProblem` where the inputs are not those that it takes. `metadata` may name its `timezone`.
 
         `message` comes with the start; its id is `first`: `await session.turn("first")`.
 
@@ -156,6 +157,7 @@ class Perdure:
             inputs=check_inputs(known.definition, inputs or {}),
             user=user,
             metadata=metadata or {},
+            timezone=timezone_in(metadata or {}),
             message=first,
             continue_as_new_after=continue_as_new_after,
         )

@@ -36,10 +36,12 @@ class Asked:
 
     #: As the definition names it: `anthropic/claude-sonnet-5-5`.
     model: str
+    #: Without the line on the date, which is `date`.
     system: str
     transcript: Transcript
     #: Names of the tools that it could call.
     tools: tuple[str, ...]
+    date: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ class ScriptedModel:
         messages = request["messages"]
         assert isinstance(messages, list)
         transcript = Transcript.of(Message.model_validate(message) for message in messages)
-        self.asked.append(Asked(prompt.model.use, prompt.system, transcript, tuple(t.name for t in prompt.tools)))
+        tool_names = tuple(tool.name for tool in prompt.tools)
+        self.asked.append(Asked(prompt.model.use, prompt.instructions, transcript, tool_names, prompt.date))
         key = (activity.info().workflow_id or "", step_id)
         given = self._given.get(key)
         if given is not None and given.failure is None:

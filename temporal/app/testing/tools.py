@@ -19,10 +19,18 @@ class StandIn:
     answer: Callable[..., Any]
     #: The arguments of every call, oldest first; attempts count.
     calls: list[dict[str, Any]] = field(default_factory=list)
+    #: On whose behalf each of them was made, for a tool that asks for it.
+    contexts: list[Any] = field(default_factory=list)
 
-    async def call(self, arguments: dict[str, Any]) -> Any:
+    async def call(self, arguments: dict[str, Any], context: str | None) -> Any:
+        """`context` names the argument that is the tool's context; `answer` is given it if it has such a parameter."""
+        given = dict(arguments)
+        if context is not None:
+            self.contexts.append(arguments.pop(context))
+            if not _takes(self.answer, context):
+                given = arguments
         self.calls.append(arguments)
-        value = self.answer(**arguments)
+        value = self.answer(**given)
         return await value if inspect.isawaitable(value) else value
 
 
@@ -41,10 +49,11 @@ class StandIns:
             known = ", ".join(self._catalogue.names)
             raise UnknownTool(f"there is no tool {name!r} to replace; there are: {known}")
         stand_in = StandIn(answer)
+        context = tool.arguments.context
 
         @activity.defn(name=name)
         async def called(**arguments: Any) -> Any:
-            return await stand_in.call(arguments)
+            return await stand_in.call(arguments, context.name if context is not None else None)
 
         self._activities[name] = replace(tool, fn=called).activity(self._blobs, asyncio.get_running_loop())
         return stand_in
@@ -52,3 +61,8 @@ class StandIns:
     def of(self, name: str) -> Callable[..., Any] | None:
         """The activity that stands in for the tool `name`, if one does."""
         return self._activities.get(name)
+
+
+def _takes(answer: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(answer).parameters
+    return name in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())

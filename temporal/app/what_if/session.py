@@ -24,6 +24,7 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.fork import inputs_for
 from perdure.temporal.settings import environment
 from perdure.temporal.stores.blobs import BlobStore, unfold
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fork import last_finished, past
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition
@@ -165,7 +166,9 @@ class Again:
         before, agent = await self._definer.prepare(after, turn_id)
         recording = Recording(_calls(recorded))
         message = asked.model_copy(update={"turn_id": None})
-        then = await rerun(before, message, agent, recording, self._models)
+        # On the same day, so that a model that is told the date is told the same one.
+        at = turn_start(after, turn_id) or asked.at
+        then = await rerun(before, message, agent, recording, self._models.of(session), at)
         matches = recording.matches
         return WhatIf(
             session=session,

@@ -68,15 +68,15 @@ class Recording:
 
 
 async def rerun(
-    before: SessionState, message: Message, agent: LoadedAgent, recording: Recording, models: Models
+    before: SessionState, message: Message, agent: LoadedAgent, recording: Recording, models: Models, at: datetime
 ) -> SessionState:
-    """The session after the turn that begins with `message` in the state `before`, run by `agent`.
+    """The session after the turn that begins with `message` in the state `before`, run by `agent`, as if it began `at`.
 
     What a model call failed with is the turn's error, as in a session."""
     state = replace(before, slot=replace(before.slot, digest=agent.digest), rehearsal=True)
     state = apply(state, AgentLoaded(agent=agent))
     accepted = Accepted(message=message, content_sha256="", cursor=before.log.seq, digest=None)
-    world = _World()
+    world = _World(at)
     driver = Driver(apply(state, accepted), world)
     results: dict[str, ToolResult] = {}
     while isinstance(driver.advance(), Wait):
@@ -101,11 +101,12 @@ def _output(result: ToolResult) -> ToolOutput:
 class _World:
     """Where nothing runs but what `rerun` answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: datetime) -> None:
         self.open: dict[str, Effect] = {}
+        self._ago = datetime.now(UTC) - at
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) - self._ago
 
     def start(self, effect: Effect, state: SessionState) -> None:
         if not isinstance(effect, AskModel | Rehearse):

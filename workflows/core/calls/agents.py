@@ -129,6 +129,8 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         digest=digest,
         inputs=work.opened.inputs,
         user=state.new.user,
+        metadata=state.metadata,
+        timezone=state.timezone,
         message=message,
         parent=parent,
         continue_as_new_after=state.new.continue_as_new_after,
@@ -161,7 +163,8 @@ def store_answer(call: Call, work: PutAway) -> StoreAnswer:
 
 
 def adopt_agent(state: SessionState, call: Call) -> AdoptAgent:
-    request = LoadAgentInput(name=call.name, digest=_digest(state, call.name) or "")
+    digest = _digest(state, call.name) or ""
+    request = LoadAgentInput(name=call.name, digest=digest, turn_id=state.turn_id)
     return AdoptAgent(call.call_id, request)
 
 

@@ -14,7 +14,7 @@ from perdure.workflows.core.binding import Allowed, args_sha256, binding
 from perdure.workflows.core.calls.call import Asked, Asking, Call, Given, Ready, at
 from perdure.workflows.core.calls.fold import asker
 from perdure.workflows.core.calls.results import UNKNOWN, declined, denied, expired, finish, start
-from perdure.workflows.core.changes import QuestionSettled
+from perdure.workflows.core.changes import CallerTraced, QuestionSettled
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
@@ -49,6 +49,8 @@ def answer(draft: Draft, command: Answer) -> None:
         return
     call, stage, question = found
     given = _given(call, question, command)
+    if command.traceparent is not None:
+        draft.add(CallerTraced(traceparent=command.traceparent))
     draft.add(
         QuestionSettled(
             question_id=question.question_id,

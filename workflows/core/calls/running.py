@@ -17,6 +17,7 @@ from perdure.workflows.core.calls.agents import (
     session_of,
     store_answer,
 )
+from perdure.workflows.core.calls.behalf import context_of
 from perdure.workflows.core.calls.call import (
     Adopt,
     Begin,
@@ -87,7 +88,7 @@ def _effect(draft: Draft, call: Call) -> Effect | ToolError:
             return _first(state, call, policy)
         case FallBack(failed=failed):
             other = state.policy(policy.fallback) if policy.fallback else None
-            return failed if other is None else _activity(call, other, fallback_activity(call.call_id), None)
+            return failed if other is None else _activity(state, call, other, fallback_activity(call.call_id), None)
         case RunChild() as work:
             until = None if policy.timeout is None else draft.now + policy.timeout
             spent = Spent(usage=Usage(), cost_usd=work.cap_usd)
@@ -105,7 +106,7 @@ def _first(state: SessionState, call: Call, policy: Policy) -> Effect | ToolErro
     activity_id, spec = _activity_id(call), call.bound.spec if call.bound is not None else None
     match policy.runner:
         case "worker" | "remote":
-            return _activity(call, policy, activity_id, spec)
+            return _activity(state, call, policy, activity_id, spec)
         case "mcp":
             return _server_call(state, call, policy, activity_id, spec)
         case "child" | "handoff":
@@ -116,15 +117,19 @@ def _first(state: SessionState, call: Call, policy: Policy) -> Effect | ToolErro
             assert_never(policy.runner)
 
 
-def _activity(call: Call, policy: Policy, activity_id: str, spec: str | None) -> Effect | ToolError:
+def _activity(
+    state: SessionState, call: Call, policy: Policy, activity_id: str, spec: str | None
+) -> Effect | ToolError:
     use, run = policy.activity, call.as_run
     assert use is not None
     if policy.runner == "worker":
-        return RunActivity(run, use, activity_id, arguments(run), spec)
+        told = state.slot.loaded.spec(policy.name) if state.slot.loaded else None
+        context = context_of(state, call) if told is not None and told.context else None
+        return RunActivity(run, use, activity_id, arguments(run), spec, context)
     if run.blob is not None:
         message = f"The arguments are too long for {call.name}: at most {INLINE_LIMIT} bytes of JSON may be."
         return ToolError(type=INVALID_ARGUMENTS, message=message)
-    return RunRemote(run, use, activity_id)
+    return RunRemote(run, use, activity_id, context_of(state, call) if use.context else None)
 
 
 def _server_call(state: SessionState, call: Call, policy: Policy, activity_id: str, spec: str | None) -> CallServer:
@@ -142,6 +147,7 @@ def _server_call(state: SessionState, call: Call, policy: Policy, activity_id: s
         once=policy.once,
         so_far=call.server,
         spec_sha256=spec,
+        context=context_of(state, call) if policy.server.has_templates else None,
     )
     return CallServer(run, policy.activity, activity_id, request)
 

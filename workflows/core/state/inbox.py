@@ -30,17 +30,27 @@ class Inbox(Record):
     roles: dict[str, str] = field(default_factory=dict)
     #: Of all other commands.
     command_ids: tuple[str, ...] = ()
+    #: Spans of the callers that sent the messages that wait, by message id.
+    traces: dict[str, str] = field(default_factory=dict)
 
-    def with_message(self, message: Message, seen: Seen, role: str | None = None) -> "Inbox":
+    def with_message(
+        self, message: Message, seen: Seen, role: str | None = None, traceparent: str | None = None
+    ) -> "Inbox":
         known = {**self.seen, message.id: seen}
         if len(known) > KEPT_MESSAGE_IDS:
             del known[next(iter(known))]
         roles = self.roles if role is None else {**self.roles, message.id: role}
-        return replace(self, messages=(*self.messages, message), seen=known, roles=roles)
+        traces = self.traces if traceparent is None else {**self.traces, message.id: traceparent}
+        return replace(self, messages=(*self.messages, message), seen=known, roles=roles, traces=traces)
 
     def without(self, message_id: str) -> "Inbox":
-        roles = {one: role for one, role in self.roles.items() if one != message_id} if self.roles else self.roles
-        return replace(self, messages=tuple(one for one in self.messages if one.id != message_id), roles=roles)
+        """Without the message, which has been dealt with, and all that is kept of it while it waits."""
+        return replace(
+            self,
+            messages=tuple(one for one in self.messages if one.id != message_id),
+            roles={known: role for known, role in self.roles.items() if known != message_id},
+            traces={known: trace for known, trace in self.traces.items() if known != message_id},
+        )
 
     def with_command(self, command_id: str) -> "Inbox":
         return replace(self, command_ids=(*self.command_ids, command_id)[-KEPT_COMMAND_IDS:])

@@ -39,6 +39,8 @@ class SessionState(Record):
     #: Turns that have started.
     turns: int = 0
     metadata: dict[str, JsonValue] = field(default_factory=dict)
+    #: IANA name of the time zone that the metadata name; None: UTC.
+    timezone: str | None = None
     #: Set by `configure`; None: the definition's.
     limits: Limits | None = None
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
@@ -105,7 +107,9 @@ class _AsJson(RootModel[SessionState]):
 
 def new_state(new: NewSession, at: datetime) -> SessionState:
     """The state of a session before its first event."""
-    return SessionState(new=new, created_at=at, slot=AgentSlot(digest=new.digest), metadata=new.metadata)
+    return SessionState(
+        new=new, created_at=at, slot=AgentSlot(digest=new.digest), metadata=new.metadata, timezone=new.timezone
+    )
 
 
 def dump_state(state: SessionState) -> bytes:

@@ -1,17 +1,20 @@
 """The turn that runs: data, not a call stack."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import JsonValue
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
-from perdure.workflows.core.state.record import Record
+from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import StopReason, ToolError
+
+#: Callers that a turn's trace is linked to.
+MOST_CALLERS: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,11 @@ class Turn(Record):
     handoff: Handoff | None = None
     #: The role that its message asked for; None: the session's.
     role: str | None = None
+    #: Spans of the callers whose messages and answers it works on.
+    callers: tuple[str, ...] = ()
+
+    def traced(self, traceparent: str) -> "Turn":
+        return replace(self, callers=(*self.callers, traceparent)[-MOST_CALLERS:])
 
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)

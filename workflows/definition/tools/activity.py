@@ -72,6 +72,13 @@ class ToolUse(Frozen):
     output: Schema | None = Field(
         default=None, description="With `task_queue`: the JSON Schema of the tool's result. Without it, anything."
     )
+    context: bool = Field(
+        default=False,
+        exclude_if=operator.not_,
+        description="With `task_queue`: whether the activity is given a second argument, a JSON object that says on whose "
+        "behalf it is called: `tenant`, `user`, `session_id`, `agent`, `turn_id`, `call_id`, `inputs`, `metadata`, "
+        "`timezone`. Default: false.",
+    )
     queue_timeout: Duration = Field(
         default=timedelta(seconds=60),
         ge=LEAST,
@@ -97,7 +104,7 @@ class ToolUse(Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_once(self.side_effects, self.retry, self.on_unknown)
-        remote = ("description", "input", "output", "heartbeat", "queue_timeout")
+        remote = ("description", "input", "output", "heartbeat", "queue_timeout", "context")
         if self.task_queue is None:
             for field in remote:
                 if getattr(self, field) != type(self).model_fields[field].default:

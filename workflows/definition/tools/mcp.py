@@ -30,6 +30,13 @@ from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.parts import Frozen
 
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
+#: What begins an expression, a statement or a comment of Jinja2.
+_TEMPLATE: Final = re.compile(r"\{[{%#]")
+
+
+def is_template(text: str) -> bool:
+    """Whether a header or a variable is a template over the call, and not the same for everybody."""
+    return _TEMPLATE.search(text) is not None
 
 
 class McpAddress(Frozen):
@@ -41,7 +48,10 @@ class McpAddress(Frozen):
         "variable of the environment.",
     )
     headers: dict[str, str] = Field(
-        default={}, description="HTTP headers of each request to `url`, as in `Authorization: Bearer ${TOKEN}`."
+        default={},
+        description="HTTP headers of each request to `url`, as in `Authorization: Bearer ${TOKEN}`. Also templates over "
+        "the call: `{{ user.id }}`, `{{ tenant }}`, `{{ session.id }}`, `{{ inputs.NAME }}`, `{{ metadata.NAME }}`, "
+        "`{{ call.id }}`.",
     )
     command: tuple[str, ...] = Field(
         default=(),
@@ -49,8 +59,14 @@ class McpAddress(Frozen):
         "path or name, then its arguments.",
     )
     env: dict[str, str] = Field(
-        default={}, description="Variables that `command` is given in its environment, as in `TOKEN: ${TOKEN}`."
+        default={},
+        description="Variables that `command` is given in its environment, as in `TOKEN: ${TOKEN}`, or templates, as in "
+        "`headers`: the program is then started anew for whoever needs other values.",
     )
+
+    @property
+    def has_templates(self) -> bool:
+        return any(map(is_template, (*self.headers.values(), *self.env.values())))
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -27,7 +27,8 @@ async def run_activity(effect: RunActivity, opened: Opened) -> ToolEnded:
     use, call = effect.use, effect.call
     config = tool_config(effect.activity_id, _summary(call), use)
     given = effect.args if effect.spec_sha256 is None else {**effect.args, ALLOWED_SPEC: effect.spec_sha256}
-    how = [CallOptions(process=True)] if use.process else []
+    asks = use.process or effect.context is not None
+    how = [CallOptions(process=use.process, context=effect.context)] if asks else []
     handle = workflow.start_activity(use.name, args=[given, *how], result_type=ToolOutput, **config)
     opened.ends_by(handle.cancel)
     try:
@@ -52,8 +53,9 @@ async def call_server(effect: CallServer, opened: Opened) -> ToolEnded:
 async def run_remote(effect: RunRemote, opened: Opened) -> ToolEnded:
     use, call = effect.use, effect.call
     config = tool_config(effect.activity_id, _summary(call), use)
+    given: list[object] = [call.args] if effect.context is None else [call.args, effect.context]
     # Undecoded: what is not JSON would fail the session's own task, again and again.
-    handle = workflow.start_activity(use.name, call.args, result_type=RawValue, **config)
+    handle = workflow.start_activity(use.name, args=given, result_type=RawValue, **config)
     opened.ends_by(handle.cancel)
     try:
         raw: RawValue | None = await handle

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -136,6 +136,14 @@ async def test_an_answer_in_the_newer_way(
 
 
 @both
+async def test_a_version_that_the_definition_names(server: BodyServer, provider: str) -> None:
+    server.give(ANSWERS[provider])
+    await ask(named(server), provider, query={"api-version": DATED}, headers={"X-Team": "a"})
+    assert server.paths == [f"{OLDER[provider]}api-version={DATED}"]
+    assert server.headers[0]["x-team"] == "a"
+
+
+@both
 async def test_a_deployment_in_the_address(server: BodyServer, provider: str) -> None:
     server.give(ANSWERS[provider])
     await ask(named(server, "/openai/deployments/mine", OPENAI_API_VERSION=DATED), provider)
@@ -244,5 +252,5 @@ async def test_failures_by_their_kinds(
 ) -> None:
     server.give(Body(json.dumps({"error": error}).encode(), JSON, status=status))
     failed = await failure(named(server), provider)
-    assert (failed.kind, failed.retry_after) == (kind, None)
+    assert (failed.kind, failed.retry_after) == (kind, timedelta(seconds=7) if status == 429 else None)
     assert KEY not in failed.message

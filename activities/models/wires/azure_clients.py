@@ -3,8 +3,8 @@
 Azure serves OpenAI's APIs in two ways: below `/openai/v1`, as OpenAI does, and in the older one, where the address of a chat
 names the deployment and each request a version of the API. The SDK has a class for the older one only.
 
-Rule: the version in `OPENAI_API_VERSION` chooses the older way, unless the address ends in `/openai/v1`. Without a version,
-or with one of the names that the newer way knows, it is the newer way.
+Rule: a version (`api-version` in a definition's `query`, else `OPENAI_API_VERSION`) chooses the older way, unless the address
+ends in `/openai/v1`. Without a version, or with one of the names that the newer way knows, it is the newer way.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def azure_client(
 ) -> AsyncOpenAI:
     """`http` are the arguments of the HTTP client, which authenticates."""
     url = (server.url or "").rstrip("/")
-    version = environment.get(_VERSION, "").strip()
+    version = dict(server.query).get("api-version", "") or environment.get(_VERSION, "").strip()
     common: dict[str, Any] = {
         "api_key": PLACEHOLDER_KEY,
         "timeout": timeout,

@@ -79,7 +79,7 @@ class OpenAIChat:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking)
+        body |= thinking(model.thinking, dialect.thinking, tools=bool(prompt.tools))
         body["messages"] = messages(prompt.system, turns(prompt.around(conversation), asked), dialect)
         return with_parameters(body, model, dialect)
 

@@ -51,7 +51,7 @@ class OpenAIClients:
                     server, environment, timeout, http_options(server, _HEADERS, environment, timeout, told)
                 )
             key = server.key or (key_in(endpoint, environment) if server.sdk_credentials else None)
-            if key is None and wants_key(endpoint, server.url, environment):
+            if key is None and not server.has_key and wants_key(endpoint, server.url, environment):
                 raise MissingVariable(endpoint.keys[0])
             return client(
                 base_url=server.url or named_address(endpoint, environment),

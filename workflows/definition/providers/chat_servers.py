@@ -75,7 +75,8 @@ MISTRAL: Final = KnownServer(
 XAI: Final = KnownServer(
     name="xAI",
     hosts=("api.x.ai",),
-    dialect=replace(_NONE, most_tools=128),
+    # Its Responses API has no field for instructions.
+    dialect=replace(_NONE, most_tools=128, instructions="system"),
     models=(
         Models(r"grok-3-mini", {"thinking": always_thinks("effort", "low", medium="high", max="high")}),
         Models(r"grok-4\.[3-9]|grok-[5-9]", {"thinking": always_thinks("effort", "low", max="high")}),

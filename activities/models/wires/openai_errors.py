@@ -31,6 +31,9 @@ def neutral(error: Exception) -> Exception:
 
 def _text(error: openai.APIError) -> str:
     body = error.body
+    if isinstance(body, list) and body:
+        # Google's endpoint answers with a list.
+        body = body[0]
     if isinstance(body, dict):
         # Compatible servers nest it, or do not.
         inner = body.get("error", body)

@@ -39,6 +39,34 @@ class Thoughts:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingBlocks:
+    """Messages of Anthropic's API that called tools have a block of thinking, as DeepSeek wants it."""
+
+    path: Path = ("messages", "*", "content")
+
+    @property
+    def words(self) -> str:
+        return "thinking: blank where another model called tools"
+
+    def apply(self, body: Body) -> Body:
+        def thought(message: Any) -> Any:
+            content = message.get("content") if isinstance(message, dict) else None
+            return (
+                message | {"content": made} if content and (made := with_thought(content)) is not content else message
+            )
+
+        return _each_message(body, thought)
+
+
+def with_thought(content: Any) -> Any:
+    """The blocks of a message, with one of thinking if they have a call and none. The same object if not."""
+    kinds = {block.get("type") for block in content if isinstance(block, dict)} if isinstance(content, list) else set()
+    if "tool_use" not in kinds or kinds & {"thinking", "redacted_thinking"}:
+        return content
+    return [{"type": "thinking", "thinking": NO_THOUGHT}, *content]
+
+
+@dataclass(frozen=True, slots=True)
 class Signatures:
     """The first call of each message of Chat Completions has a thought signature, as Google's endpoint wants it."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from perdure.activities.models.adaptation import AtMost, Body, Change, Drop, Path, Put, Rename
-from perdure.activities.models.missing_members import Signatures, Thoughts
+from perdure.activities.models.missing_members import Signatures, ThinkingBlocks, Thoughts
 from perdure.activities.models.other_forms import SystemAs, ThinkingAs
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.refused_members import may_go, refused_members
@@ -56,6 +56,8 @@ _LACKS: Final = re.compile(
 )
 #: Members of a message of Chat Completions that hold reasoning.
 _THOUGHT: Final = re.compile(r"\breasoning(?:_content|_text|_details)?\b(?=[`'\"]|\s+(?:in|is|field))", re.IGNORECASE)
+#: The same of Anthropic's API, in DeepSeek's words: "The `content[].thinking` in the thinking mode must be passed back".
+_THINKING_BLOCK: Final = re.compile(r"content(?:\[\d*\])?\.thinking\b.*must be passed back", re.IGNORECASE)
 
 
 def cures(refusal: Refusal, body: Body) -> list[Change]:
@@ -96,6 +98,8 @@ def _missing(refusal: Refusal, body: Body) -> list[Change]:
         return []
     if "thought_signature" in refusal.lower or "thoughtsignature" in refusal.lower:
         return [Signatures()]
+    if _THINKING_BLOCK.search(refusal.words):
+        return [ThinkingBlocks()]
     thoughts = _THOUGHT.search(refusal.words)
     return [Thoughts(thoughts[0].lower())] if thoughts else []
 

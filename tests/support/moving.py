@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx2
+import pytest
+
 from perdure.activities.models.call_attempt import signed
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wire import Answer
 from perdure.temporal.app.fakes.dialects import DIALECTS
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from perdure.temporal.definitions.endpoints import owns
 from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.table import PROVIDERS
@@ -45,6 +49,10 @@ def provider_of(dialect: str) -> str:
 MOVABLE = tuple(name for name in DIALECTS if provider_of(name) in PROVIDERS)
 
 
+#: Those whose hosts are known.
+KNOWN = tuple(name for name in MOVABLE if DIALECTS[name].host)
+
+
 def thought(dialect: str, step: int) -> str:
     return f"What {dialect} thought in step {step}."
 
@@ -57,8 +65,10 @@ class Servers:
     providers: Providers
     models: Mapping[str, ModelDefinition]
 
-    def calls(self) -> list[Call]:
-        return [call for fake in self.fakes.values() for call in fake.calls]
+    def calls(self, dialect: str = "") -> list[Call]:
+        """All calls, or those of this dialect."""
+        made = [call for fake in dict.fromkeys(self.fakes.values()) for call in fake.calls]
+        return [call for call in made if not dialect or call.dialect.name == dialect]
 
     def reset(self) -> None:
         for fake in self.fakes.values():
@@ -80,9 +90,38 @@ async def serving(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
             await fake.__aexit__()
 
 
+@asynccontextmanager
+async def standing_in(environment: Mapping[str, str], patch: pytest.MonkeyPatch) -> AsyncIterator[Servers]:
+    """One fake provider that stands in for the vendors' own hosts: whatever goes there, over TLS, reaches it instead."""
+    send = httpx2.AsyncHTTPTransport.handle_async_request
+    async with FakeProvider() as fake:
+        port = int(fake.url.rpartition(":")[2])
+
+        async def reroute(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+            # The header `Host` stays, and says which vendor it is.
+            request.url = request.url.copy_with(scheme="http", host="127.0.0.1", port=port)
+            return await send(transport, request)
+
+        patch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", reroute)
+        providers = Providers(environment)
+        try:
+            yield Servers(dict.fromkeys(KNOWN, fake), providers, {name: model(name, address(name)) for name in KNOWN})
+        finally:
+            await providers.aclose()
+
+
+def address(dialect: str) -> str | None:
+    """Of the real server; None: its provider's own."""
+    here = DIALECTS[dialect]
+    url = f"https://{here.host}{here.base}"
+    endpoint = PROVIDERS[provider_of(dialect)].endpoint
+    return None if endpoint is not None and owns(endpoint, url) else url
+
+
 def model(dialect: str, base_url: str | None) -> ModelDefinition:
     use = f"{provider_of(dialect)}/{DIALECTS[dialect].model}"
-    return ModelDefinition(use=use, base_url=base_url, api_key="${KEY}", thinking="medium")
+    key = "${KEY}" if base_url is not None else None
+    return ModelDefinition(use=use, base_url=base_url, api_key=key, thinking="medium")
 
 
 @dataclass

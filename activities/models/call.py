@@ -23,10 +23,15 @@ from perdure.activities.models.conversation import Conversation, Conversations
 from perdure.activities.models.delta_writer import DeltaWriter
 from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
+<<<<<<< HEAD
 from perdure.activities.models.gate import Gates
+=======
+from perdure.activities.models.media.loading import MediaLoader
+>>>>>>> main
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
@@ -58,10 +63,11 @@ class ModelCalls:
         metrics: Metrics = UNMEASURED,
         asked: Asked = lambda prompt, messages: None,
         own_tool: OwnTool = lambda spec: None,
+        media: MediaLoader | None = None,
     ) -> None:
         """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
         with the prompt and the messages that the model is about to get. `own_tool` gives what a Python tool of this worker
-        takes."""
+        takes. `media` loads files; None: those of the session only."""
         self._client = client
         self._live = live
         self._blobs = blobs
@@ -73,7 +79,11 @@ class ModelCalls:
         self._metrics = metrics
         self._asked = asked
         self._own_tool = own_tool
+<<<<<<< HEAD
         self._gates = Gates(metrics)
+=======
+        self._media = media or MediaLoader(blobs, environment())
+>>>>>>> main
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -88,7 +98,13 @@ class ModelCalls:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
+<<<<<<< HEAD
             attempt = self._attempt(request, conversation, progress, workflow_id)
+=======
+            wire = self._providers.wire(conversation.prompt.model)
+            loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
+            attempt = Attempt(request.step_id, conversation, loaded, wire, progress, self._metrics, self._own_tool)
+>>>>>>> main
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -174,7 +190,7 @@ class ModelCalls:
             lost=attempt.progress.lost,
             before=attempt.progress.before,
             stop_raw=answer.stop_raw if answer and not stopped else None,
-            adapted=answer.adapted if answer else (),
+            adapted=(*attempt.loaded.adapted, *(answer.adapted if answer else ())),
             skipped=answer.skipped if answer else 0,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),

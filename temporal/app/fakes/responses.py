@@ -49,6 +49,9 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
             continue
         yield Frame(event("response.output_item.added", **place, item=empty))
         for kind, key, section, piece in pieces:
+            if kind.endswith(".done"):
+                yield Frame(event(kind, item_id=item["id"], **place, **{key: section}, text=piece))
+                continue
             yield pause
             token = stamp() if reply.stamped and kind == "response.output_text.delta" else piece
             within = {key: section} if key else {}
@@ -99,9 +102,9 @@ def _reasoning(reply: Reply, body: dict[str, Any], item_id: str) -> tuple[dict[s
     if reply.reasoning_key == "reasoning_text":
         content = [{"type": "reasoning_text", "text": section} for section in sections]
         pieces = [
-            ("response.reasoning_text.delta", "content_index", at, piece)
+            (f"response.reasoning_text.{kind}", "content_index", at, piece)
             for at, section in enumerate(sections)
-            for piece in words(section)
+            for kind, piece in (*(("delta", word) for word in words(section)), ("done", section))
         ]
         return item, item | {"content": content}, pieces
     # The API returns summaries of the reasoning only on request.

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from perdure.workflows.core.media_tokens import Medium, media_in
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import View
@@ -20,6 +21,8 @@ class Transcript(Record):
     epoch: int = 0
     #: What a provider declined, so that later requests leave it out.
     left_out: tuple[LeftOut, ...] = ()
+    #: Files of the messages that have any.
+    media: tuple[Medium, ...] = ()
 
     @property
     def view(self) -> View:
@@ -36,5 +39,6 @@ class Transcript(Record):
             self,
             messages=(*self.messages, message),
             size=self.size + len(dumped) + sum(part.blob.size for part in message.parts if part.blob),
+            media=(*self.media, *found) if (found := media_in(message)) else self.media,
             prefix=hashlib.sha256(self.prefix.encode() + dumped).hexdigest()[:32],
         )

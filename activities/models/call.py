@@ -23,11 +23,8 @@ from perdure.activities.models.conversation import Conversation, Conversations
 from perdure.activities.models.delta_writer import DeltaWriter
 from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
-<<<<<<< HEAD
 from perdure.activities.models.gate import Gates
-=======
-from perdure.activities.models.media.loading import MediaLoader
->>>>>>> main
+from perdure.activities.models.media.loading import Loaded, MediaLoader
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
@@ -79,11 +76,8 @@ class ModelCalls:
         self._metrics = metrics
         self._asked = asked
         self._own_tool = own_tool
-<<<<<<< HEAD
         self._gates = Gates(metrics)
-=======
         self._media = media or MediaLoader(blobs, environment())
->>>>>>> main
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -98,13 +92,8 @@ class ModelCalls:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
-<<<<<<< HEAD
-            attempt = self._attempt(request, conversation, progress, workflow_id)
-=======
-            wire = self._providers.wire(conversation.prompt.model)
             loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
-            attempt = Attempt(request.step_id, conversation, loaded, wire, progress, self._metrics, self._own_tool)
->>>>>>> main
+            attempt = self._attempt(request, conversation, loaded, progress, workflow_id)
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -122,7 +111,12 @@ class ModelCalls:
             writer.close()
 
     def _attempt(
-        self, request: CallModelInput, conversation: Conversation, progress: Progress, workflow_id: str
+        self,
+        request: CallModelInput,
+        conversation: Conversation,
+        loaded: Loaded,
+        progress: Progress,
+        workflow_id: str,
     ) -> Attempt:
         model, has_next = conversation.prompt.model, request.has_next
         step = f"{workflow_id} {request.step_id}"
@@ -131,6 +125,7 @@ class ModelCalls:
         return Attempt(
             request.step_id,
             conversation,
+            loaded,
             wire,
             progress,
             self._metrics,

@@ -12,13 +12,10 @@ from temporalio import activity
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_progress import Progress
 from perdure.activities.models.conversation import Conversation
-<<<<<<< HEAD
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.gate import Passage
-=======
 from perdure.activities.models.media.loading import Loaded
->>>>>>> main
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.patience import begins_within
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
@@ -68,13 +65,9 @@ class Attempt:
         self._wire = wire
         self._metrics = metrics
         self._own_tool = own_tool
-<<<<<<< HEAD
         self._passage = passage
-        self._request = wire.request(conversation.prompt, conversation.messages)
-=======
         self.loaded = loaded
         self._request = wire.request(conversation.prompt, loaded.messages)
->>>>>>> main
         self.body = encode_request(self._request)
         model = conversation.prompt.model
         self.meter = Meter(price_of(model), loaded.weight_of(self.body), model.max_output_tokens)

@@ -76,8 +76,8 @@ class ModelCalls:
         self._metrics = metrics
         self._asked = asked
         self._own_tool = own_tool
-        self._gates = Gates(metrics)
         self._media = media or MediaLoader(blobs, environment())
+        self._gates = Gates(metrics)
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:

@@ -31,7 +31,7 @@ def encode_request(body: dict[str, JsonValue]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
-def _signed(parts: tuple[Part, ...], server: str) -> tuple[Part, ...]:
+def signed(parts: tuple[Part, ...], server: str) -> tuple[Part, ...]:
     """`parts` whose native blocks name the server that made them."""
     return tuple(
         part.model_copy(update={"native": part.native.model_copy(update={"server": server})})
@@ -65,8 +65,8 @@ class Attempt:
         self._wire = wire
         self._metrics = metrics
         self._own_tool = own_tool
-        self._passage = passage
         self.loaded = loaded
+        self._passage = passage
         self._request = wire.request(conversation.prompt, loaded.messages)
         self.body = encode_request(self._request)
         model = conversation.prompt.model
@@ -110,7 +110,7 @@ class Attempt:
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
-                        self.answer = replace(item, parts=_signed(parts, server_of(self.conversation.prompt.model)))
+                        self.answer = replace(item, parts=signed(parts, server_of(self.conversation.prompt.model)))
 
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)

@@ -116,6 +116,9 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
+    turn_at: datetime | None = Field(default=None, exclude_if=absent)
+    timezone: str | None = Field(default=None, exclude_if=absent)
     #: The place of `model` in the route of `role`, from 0.
     hop: int = Field(default=0, exclude_if=operator.not_)
     #: Models of the route behind it.
@@ -127,10 +130,6 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
-
-    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
-    turn_at: datetime | None = Field(default=None, exclude_if=absent)
-    timezone: str | None = Field(default=None, exclude_if=absent)
 
     def seeing(self, prefix: str) -> "StepRecord":
         """The same step, whose view has this prefix."""

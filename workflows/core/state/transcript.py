@@ -19,10 +19,10 @@ class Transcript(Record):
     prefix: str = ""
     #: Grows when what was said before changes its meaning.
     epoch: int = 0
-    #: What a provider declined, so that later requests leave it out.
-    left_out: tuple[LeftOut, ...] = ()
     #: Files of the messages that have any.
     media: tuple[Medium, ...] = ()
+    #: What a provider declined, so that later requests leave it out.
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def view(self) -> View:

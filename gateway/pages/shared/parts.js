@@ -7,7 +7,7 @@ import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
 import { link, renderMarkdown } from './markdown.js';
 import { questionsBelow } from '../view/sub_views.js';
-import { drawFiles } from './files.js';
+import { drawFiles, fileOfPart, messageFile } from './files.js';
 import { drawQuestions } from './questions.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';
 
@@ -49,6 +49,7 @@ function make({ part, unfold }) {
         h('div', { class: 'questions' }),
       );
     case 'file':
+      if (fileOfPart(part)) return h('ul', { class: 'files' }, h('li', {}, messageFile(part)));
       return h(
         'p',
         { class: 'file' },

@@ -96,6 +96,8 @@ async def test_a_picture_is_shown_at_once_and_a_model_that_sees_describes_it(pag
     assert "/files/" in (await shown.get_attribute("src") or "")
     assert await shown.evaluate("(one) => one.decode().then(() => one.naturalWidth)") == 320
     await expect(page.locator(".user")).to_contain_text("What is this?")
+    await page.locator("#inspector").click()
+    await expect(page.locator(".turn > .files img")).to_be_visible()
 
 
 async def test_a_model_that_cannot_see_refuses_it_in_words_and_the_file_comes_back(page: Page) -> None:

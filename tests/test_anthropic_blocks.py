@@ -1,16 +1,19 @@
 """Calls and blocks of Anthropic Messages as its API and servers that resemble it send them, through the real wire."""
 
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
 
+from perdure.activities.models.wire import Answer
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Native, Reasoning, ToolSpec
+from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text, ToolSpec
 from tests.support.anthropic_events import (
     Event,
     begin,
@@ -24,12 +27,16 @@ from tests.support.anthropic_events import (
     thinking,
     tool,
 )
-from tests.support.body_server import Body, BodyServer, body_server
+from tests.support.body_server import JSON, Body, BodyServer, body_server
 from tests.support.decoders import TOOL, Trial, answered, runnable, said
 
 API = "anthropic.messages"
 A1 = '{"order_id":"A-1"}'
 BARE = ToolSpec(name="now", description="", input={"type": "object", "properties": {}})
+
+
+def message_of(role: Role, *parts: Part) -> Message:
+    return Message(id="m", role=role, parts=parts, at=datetime(2026, 11, 1, tzinfo=UTC))
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +220,8 @@ async def test_what_goes_back_to_its_server(trial: Trial, server: BodyServer) ->
     ]
     # Of an answer that was cut, nothing goes back of which a part may be missing.
     told = await answered(trial, server, stream(START, *events, *end("max_tokens")))
-    assert [native(part)["type"] for part in told.parts if part.type == "reasoning"] == [
-        *("thinking", "thinking", "redacted_thinking")
-    ]
+    thoughts = [native(part) for part in told.parts if isinstance(part, Reasoning)]
+    assert thoughts == [{"type": "thinking", "thinking": "Signed.", "signature": "s"}, None, redacted]
     told = await answered(trial, server, stream(START, *events[:-3], *end("pause_turn")))
     assert (told.stop, len(told.parts)) == ("pause", 7)
 
@@ -248,3 +254,39 @@ async def test_values_that_no_history_can_hold(trial: Trial, server: BodyServer)
 async def test_bytes_one_by_one(trial: Trial, server: BodyServer) -> None:
     told = await answered(trial, server, Body(stream(START, *HELLO, *CALL, *end("tool_use")), piece=1))
     assert said(told) == ["(Hmm.)", "Hello", {"order_id": "A-1"}]
+
+
+@pytest.mark.parametrize(
+    ("block", "refusal", "adapted"),
+    [
+        (
+            {"type": "thinking", "thinking": "Hm.", "signature": "s"},
+            "messages.1.content.0: Invalid `signature` in `thinking` block",
+            ("thinking of before: left out",),
+        ),
+        (
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+            "messages.1: `web_search` tool use with id srvtoolu_1 was found without a result block",
+            ("blocks of unknown types: left out",),
+        ),
+    ],
+)
+async def test_own_blocks_that_their_server_refuses_later(
+    trial: Trial, server: BodyServer, block: Event, refusal: str, adapted: tuple[str, ...]
+) -> None:
+    prompt = trial.prompt(server.url)
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": refusal}}
+    server.give(Body(json.dumps(error).encode(), JSON, status=400), stream(START, *text(0, "Hi"), *END))
+    said_before = (Reasoning(native=Native(api=API, block=block)), Text(text="Well."))
+    history = (
+        message_of("user", Text(text="go")),
+        message_of("assistant", *said_before),
+        message_of("user", Text(text="on")),
+    )
+    items = [item async for item in trial.wire.stream(trial.wire.request(prompt, history), prompt, "t1.s1")]
+    told = items[-1]
+    assert isinstance(told, Answer)
+    assert told.adapted == adapted
+    first, second = (json.loads(request)["messages"][1]["content"] for request in server.requests[-2:])
+    assert first == [block, {"type": "text", "text": "Well."}]
+    assert second == [{"type": "text", "text": "Well."}]

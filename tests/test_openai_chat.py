@@ -67,7 +67,8 @@ def test_the_whole_body() -> None:
                 "function": {"name": "find_order", "description": "Finds.", "parameters": STRICT, "strict": True},
             }
         ],
-        "reasoning_effort": "low",
+        # With tools, this model takes no other effort over Chat Completions.
+        "reasoning_effort": "none",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}],
     }
 

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import JsonValue
@@ -11,12 +11,17 @@ from pydantic import JsonValue
 from perdure.activities.models.call_ids import made_id
 from perdure.activities.models.clients import PLACEHOLDER_KEY
 from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.provider_turns import Asked, Media, Result, UserTurn
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
+from perdure.activities.models.wires.openai_responses_input import items
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.app.fakes.responses import encrypted
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.dialect import PLAIN, Dialect, FilesDialect
+from perdure.workflows.definition.providers.openai import OPENAI
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
@@ -95,7 +100,10 @@ def test_the_whole_body() -> None:
             {"role": "user", "content": [{"type": "input_text", "text": "c"}]},
         ],
     }
-    assert "reasoning" not in body(user("a"))
+    # What a model does by itself is turned off, or down to the least.
+    assert body(user("a"))["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert body(user("a"), use="openai/gpt-5.1")["reasoning"] == {"effort": "none"}
+    assert "reasoning" not in body(user("a"), use="openai/gpt-4.1")
 
 
 def test_own_items_go_back_verbatim_and_foreign_ones_do_not() -> None:
@@ -270,7 +278,19 @@ async def test_reasoning_in_the_open_is_for_people(fake: FakeProvider, wire: Ope
     assert [item.text for item in items if isinstance(item, Delta)] == ["Let ", "me", "\n\nsee.", "Well."]
     last = items[-1]
     assert isinstance(last, Answer)
-    assert last.parts[0] == Reasoning(text="Let me\n\nsee.")
+    content: JsonValue = [{"type": "reasoning_text", "text": text} for text in ("Let me", "see.")]
+    block: dict[str, JsonValue] = {"id": "rs_1_0", "type": "reasoning", "summary": [], "content": content}
+    assert last.parts[0] == Reasoning(text="Let me\n\nsee.", native=Native(api=API, block=block))
+
+
+def test_reasoning_in_the_open_goes_back_where_it_can_be_read() -> None:
+    content: JsonValue = [{"type": "reasoning_text", "text": "Let me see."}]
+    block: dict[str, JsonValue] = {"id": "rs_1_0", "type": "reasoning", "summary": [], "content": content}
+    spoken = Text(text="Well.", native=Native(api=API, block=said("Well.")))
+    told = message("assistant", Reasoning(text="Let me see.", native=Native(api=API, block=block)), spoken)
+    assert body(user("a"), told, user("b"), base_url="http://localhost:8000/v1")["input"][1:3] == [block, said("Well.")]
+    # Without an encrypted form, OpenAI would look for it among what it stored.
+    assert body(user("a"), told, user("b"))["input"][1] == said("Well.")
 
 
 async def test_servers_that_leave_things_out(fake: FakeProvider, wire: OpenAIResponses) -> None:
@@ -357,3 +377,81 @@ async def test_without_a_key_it_says_which() -> None:
         await play(wire, user("go"))
     await wire.aclose()
     assert (caught.value.failure.kind, caught.value.failure.retryable) == (errors.MODEL_NO_KEY, False)
+
+
+TAKES = Dialect(
+    files=FilesDialect(
+        images=frozenset(("image/png",)),
+        documents=frozenset(("application/pdf",)),
+        audio=frozenset(("audio/mpeg",)),
+        in_results=True,
+    )
+)
+PICTURE = Media("image", "image/png", "cat.png", data="iVBORw0KGgo=")
+PAPER = Media("document", "application/pdf", "a.pdf", data="JVBERi0=")
+SOUND = Media("audio", "audio/mpeg", "a.mp3", data="SUQz")
+LINKED = Media("image", "image/png", "cat.png", url="https://example.com/cat.png")
+MOVIE = Media("image", "image/tiff", "old.tiff", data="SUkq")
+IMAGE_PART = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}
+FILE_PART = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}
+SOUND_PART = {"type": "input_audio", "input_audio": {"data": "SUQz", "format": "mp3"}}
+
+
+def shown(turn: UserTurn, dialect: Dialect) -> Any:
+    return items([turn], Asked(API, "openai", dialect))
+
+
+def test_media_in_what_a_person_says() -> None:
+    (said_,) = shown(UserTurn((), (Text(text="See:"), PICTURE, LINKED, PAPER, SOUND, MOVIE)), TAKES)
+    assert said_["content"] == [
+        {"type": "input_text", "text": "See:"},
+        IMAGE_PART,
+        {"type": "input_image", "image_url": "https://example.com/cat.png", "detail": "auto"},
+        FILE_PART,
+        SOUND_PART,
+        {"type": "input_text", "text": "[image old.tiff (image/tiff)]"},
+    ]
+    (plain,) = shown(UserTurn((), (PICTURE,)), PLAIN)
+    assert plain["content"] == [{"type": "input_text", "text": "[image cat.png (image/png)]"}]
+
+
+def test_media_in_results() -> None:
+    turn = UserTurn((Result("c1", (Text(text="Here."), PICTURE, SOUND), is_error=True),), (Text(text="So?"),))
+    output, said_ = shown(turn, TAKES)
+    assert output["output"] == [
+        {"type": "input_text", "text": "Error:"},
+        {"type": "input_text", "text": "Here."},
+        IMAGE_PART,
+        {"type": "input_text", "text": "[audio a.mp3 (audio/mpeg)]"},
+    ]
+    assert said_["content"][1:] == [SOUND_PART, {"type": "input_text", "text": "So?"}]
+
+
+def test_media_behind_results_where_these_hold_only_text() -> None:
+    dialect = replace(TAKES, files=replace(TAKES.files, in_results=False))
+    output, said_ = shown(UserTurn((Result("c1", (PICTURE,), is_error=False),), ()), dialect)
+    assert output["output"] == "[image cat.png (image/png)]"
+    assert said_["content"] == [{"type": "input_text", "text": "[From the result of the call c1:]"}, IMAGE_PART]
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+def test_instructions_as_a_message(
+    monkeypatch: pytest.MonkeyPatch, role: Literal["system", "developer", "user"]
+) -> None:
+    monkeypatch.setitem(PROVIDERS, "openai", replace(OPENAI, dialect=replace(OPENAI.dialect, instructions=role)))
+    prompt = Prompt(model=ModelDefinition(use="openai/m"), system="Be brief.", tools=())
+    sent: Any = OpenAIResponses({}, provider=PROVIDERS["openai"]).request(prompt, (user("a"),))
+    assert "instructions" not in sent
+    assert sent["input"][0] == {"role": role, "content": "Be brief."}
+
+
+def test_parameters_and_extra() -> None:
+    sent = body(
+        user("a"),
+        use="openai/gpt-4.1",
+        params={"temperature": 0.5, "stop": ["x"], "service_tier": "flex", "parallel_tool_calls": False},
+        extra={"truncation": "auto", "include": None},
+    )
+    assert (sent["temperature"], sent["service_tier"], sent["parallel_tool_calls"]) == (0.5, "flex", False)
+    assert sent["truncation"] == "auto"
+    assert not {"include", "stop"} & sent.keys()

@@ -3,6 +3,7 @@ import pytest
 from perdure.activities.models.demo.wire import Demo
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
+from perdure.activities.models.wires.gemini import Gemini
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_responses import OpenAIResponses
 from perdure.workflows.definition.agent import ModelDefinition
@@ -15,6 +16,7 @@ from perdure.workflows.definition.providers.table import PROVIDERS
         ("anthropic/claude-haiku-5-5", AnthropicMessages),
         ("openai/gpt-6-sol", OpenAIResponses),
         ("openai-chat/llama3.2", OpenAIChat),
+        ("gemini/gemini-3-pro", Gemini),
         ("demo/demo", Demo),
     ],
 )
@@ -31,5 +33,11 @@ async def test_each_provider_has_its_wire(use: str, wire: type) -> None:
 async def test_every_provider_of_a_definition_has_one() -> None:
     providers = Providers({})
     wires = [providers.wire(ModelDefinition(use=f"{provider}/m")) for provider in PROVIDERS]
-    assert [wire.api for wire in wires] == ["anthropic.messages", "openai.responses", "openai.chat", "demo"]
+    assert [wire.api for wire in wires] == [
+        "anthropic.messages",
+        "openai.responses",
+        "openai.chat",
+        "gemini.content",
+        "demo",
+    ]
     await providers.aclose()

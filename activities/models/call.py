@@ -23,7 +23,8 @@ from perdure.activities.models.conversation import Conversation, Conversations
 from perdure.activities.models.delta_writer import DeltaWriter
 from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
-from perdure.activities.models.media.loading import MediaLoader
+from perdure.activities.models.gate import Gates
+from perdure.activities.models.media.loading import Loaded, MediaLoader
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
@@ -76,6 +77,7 @@ class ModelCalls:
         self._asked = asked
         self._own_tool = own_tool
         self._media = media or MediaLoader(blobs, environment())
+        self._gates = Gates(metrics)
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -90,9 +92,8 @@ class ModelCalls:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
-            wire = self._providers.wire(conversation.prompt.model)
             loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
-            attempt = Attempt(request.step_id, conversation, loaded, wire, progress, self._metrics, self._own_tool)
+            attempt = self._attempt(request, conversation, loaded, progress, workflow_id)
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -108,6 +109,30 @@ class ModelCalls:
         finally:
             beats.cancel()
             writer.close()
+
+    def _attempt(
+        self,
+        request: CallModelInput,
+        conversation: Conversation,
+        loaded: Loaded,
+        progress: Progress,
+        workflow_id: str,
+    ) -> Attempt:
+        model, has_next = conversation.prompt.model, request.has_next
+        step = f"{workflow_id} {request.step_id}"
+        passage = self._gates.passage(model, step, progress.attempt, has_next=has_next)
+        wire = self._providers.wire(model)
+        return Attempt(
+            request.step_id,
+            conversation,
+            loaded,
+            wire,
+            progress,
+            self._metrics,
+            self._own_tool,
+            passage,
+            has_next=has_next,
+        )
 
     async def _run(self, attempt: Attempt, stop_reported: asyncio.Event, workflow_id: str, run_id: str) -> bool:
         """Streams to the end, or until the turn is stopped. Returns whether it was."""

@@ -12,8 +12,12 @@ from temporalio import activity
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_progress import Progress
 from perdure.activities.models.conversation import Conversation
+from perdure.activities.models.failure_kinds import classify
+from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.gate import Passage
 from perdure.activities.models.media.loading import Loaded
 from perdure.activities.models.meter import Meter
+from perdure.activities.models.patience import begins_within
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.servers import server_of
@@ -27,7 +31,7 @@ def encode_request(body: dict[str, JsonValue]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
-def _signed(parts: tuple[Part, ...], server: str) -> tuple[Part, ...]:
+def signed(parts: tuple[Part, ...], server: str) -> tuple[Part, ...]:
     """`parts` whose native blocks name the server that made them."""
     return tuple(
         part.model_copy(update={"native": part.native.model_copy(update={"server": server})})
@@ -49,7 +53,11 @@ class Attempt:
         progress: Progress,
         metrics: Metrics,
         own_tool: OwnTool,
+        passage: Passage,
+        *,
+        has_next: bool = False,
     ) -> None:
+        """`has_next`: another model can go on with the step."""
         self.step_id = step_id
         self.conversation = conversation
         self.progress = progress
@@ -58,15 +66,26 @@ class Attempt:
         self._metrics = metrics
         self._own_tool = own_tool
         self.loaded = loaded
+        self._passage = passage
         self._request = wire.request(conversation.prompt, loaded.messages)
         self.body = encode_request(self._request)
         model = conversation.prompt.model
         self.meter = Meter(price_of(model), loaded.weight_of(self.body), model.max_output_tokens)
         progress.measure(self.meter)
+        #: Seconds in which the answer has to begin; None: as long as the wire waits.
+        self._begins_within = begins_within(self.meter.input.input_tokens) if has_next else None
         self._started = time.monotonic()
         self._first_token: float | None = None
 
     async def stream(self) -> None:
+        async with self._passage:
+            try:
+                async with asyncio.timeout(self._begins_within) as begins:
+                    await self._stream(begins)
+            except TimeoutError as error:
+                raise ModelFailed(classify(error, self._passage.source)) from None
+
+    async def _stream(self, begins: asyncio.Timeout) -> None:
         model = self.conversation.prompt.model.use
         self._metrics.request_sent(model, time.time() - activity.info().current_attempt_scheduled_time.timestamp())
         self._started = time.monotonic()
@@ -75,10 +94,13 @@ class Attempt:
             async for item in items:
                 match item:
                     case Started():
+                        begins.reschedule(None)
+                        self._passage.heard({}, taken=True)
                         self.meter.begun(item.usage)
                         self.progress.begun()
                     case Delta():
                         if self._first_token is None:
+                            self._passage.answers()
                             self._first_token = time.monotonic()
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.meter.streamed((item.tool_name or "") + item.text)
@@ -88,7 +110,7 @@ class Attempt:
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
-                        self.answer = replace(item, parts=_signed(parts, server_of(self.conversation.prompt.model)))
+                        self.answer = replace(item, parts=signed(parts, server_of(self.conversation.prompt.model)))
 
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import httpx2
 
+from perdure.activities.models.gate import hear
 from perdure.activities.models.http import HEADERS, check_answer
 from perdure.temporal.definitions.endpoints import is_given_key, key_in, named_address, wants_key
 from perdure.temporal.definitions.references import MissingVariable, resolve
@@ -82,7 +83,7 @@ def http_options(
     server: Server, sdk: SdkHeaders, environment: Mapping[str, str], timeout: httpx2.Timeout
 ) -> dict[str, Any]:
     """Arguments for the HTTP client that an SDK uses to call `server`."""
-    hooks: dict[str, list[Any]] = {"response": [check_answer]}
+    hooks: dict[str, list[Any]] = {"response": [hear, check_answer]}
     options: dict[str, Any] = {
         "timeout": timeout,
         "follow_redirects": False,

@@ -44,6 +44,8 @@ class Refusal:
     words: str
     #: The most explicit ones first.
     places: tuple[Place, ...]
+    #: The server's codes for it.
+    codes: frozenset[str] = frozenset()
 
     @property
     def lower(self) -> str:
@@ -58,7 +60,7 @@ def refusal_of(error: ProviderError) -> Refusal | None:
     told = [str(error), *_strings(details)]
     words = "\n".join(dict.fromkeys(told))[:_LONGEST].replace("\\", "")
     places = [*_structured(details), *_in_words(words)]
-    return Refusal(error.status, words, tuple(dict.fromkeys(place for place in places if place)))
+    return Refusal(error.status, words, tuple(dict.fromkeys(place for place in places if place)), error.codes)
 
 
 def _opened(value: Any, depth: int = 0) -> Any:

@@ -28,8 +28,10 @@ _WORDS: Final[dict[StopReason, str]] = {
     "refusal": "refusal refused",
     "content_filter": "blocked blocklist content_blocked content_filter content_filtered content_policy "
     "content_policy_violation filtered guardrail guardrail_intervened image_safety model_armor moderation policy "
-    "prohibited_content recitation safety sensitive spii",
-    "pause": "pause pause_turn paused",
+    "prohibited_content recitation safety sensitive spii "
+    # Of Gemini.
+    "image_prohibited_content image_recitation jailbreak language",
+    "pause": "continuation pause pause_turn paused",
 }
 _STOPS: Final[dict[str, StopReason]] = {word: stop for stop, words in _WORDS.items() for word in words.split()}
 #: The server gave the answer up. Another attempt may succeed.
@@ -38,6 +40,8 @@ _GIVEN_UP: Final = {
     *("failure", "insufficient_system_resource", "insufficient_system_resources", "internal_error", "interrupted"),
     *("internal_server_error", "malformed_function_call", "network_error", "overloaded", "preempted", "server_error"),
     *("service_unavailable", "timed_out", "timeout", "unexpected_tool_call"),
+    # Of Gemini.
+    *("malformed_response", "missing_thought_signature", "too_many_tool_calls"),
 }
 #: The answer goes on, or nothing is said.
 _SAYING_NOTHING: Final = {

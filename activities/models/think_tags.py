@@ -52,7 +52,13 @@ class ThinkTags:
         if self._state == "text" and not self._rest and not _FIRST.search(text):
             return [self._text(text)] if text else []
         self._rest += text
-        return [piece for piece in self._pieces() if piece[1] or piece[0] == "turned"]
+        pieces: list[Piece] = []
+        for kind, piece in self._pieces():
+            if pieces and pieces[-1][0] == kind:
+                pieces[-1] = (kind, pieces[-1][1] + piece)
+            elif piece or kind == "turned":
+                pieces.append((kind, piece))
+        return pieces
 
     def end(self) -> list[Piece]:
         """What is left when the answer is complete."""

@@ -6,7 +6,6 @@ Rule 2: `Usage.output_tokens` holds everything that was written, hidden reasonin
 leave it out of the completion; only their total shows it.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -83,9 +82,10 @@ def number(value: object) -> int:
             value = float(value)
         except ValueError:
             return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return min(max(int(value), 0), _MOST)
+    # A comparison, for neither NaN nor a huge integer can be converted.
+    return int(value) if 0 < value <= _MOST else 0
 
 
 def _first(found: Mapping[str, Any], names: tuple[str, ...]) -> int:

@@ -51,7 +51,7 @@ class Answer:
 
 
 class Wire(Protocol):
-    #: Tag of `Native` blocks: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
+    #: Tag of `Native` blocks: `anthropic.messages`, `openai.responses`, `openai.chat`, `gemini.content`, `demo`.
     api: str
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:

@@ -19,6 +19,7 @@ from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.left_out import without
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
@@ -132,11 +133,17 @@ class TraceReader:
     def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
         if prompt is None:
             return None
+        seen = tuple(self._whole[: record.view.count])
+        shown = {id(message): json for message, json in zip(seen, self._shown, strict=False)}
+        # What stands in the place of what is left out was never shown.
+        messages = [
+            shown.get(id(message)) or to_json(message_json(message)) for message in without(seen, prompt.left_out)
+        ]
         return {
             "system": prompt.system,
             "examples": [message_json(message) for message in prompt.examples],
             "messages": [
-                *(orjson.Fragment(message) for message in self._shown[: record.view.count]),
+                *map(orjson.Fragment, messages),
                 *[message_json(message) for message in prompt.closing],
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),

@@ -53,7 +53,7 @@ class BlobRef(Frozen):
 class Native(Frozen):
     """A server's own form of a part, which goes back verbatim to that server, and to no other."""
 
-    #: The wire that read it: `anthropic.messages`, `openai.responses`, `openai.chat`, `demo`.
+    #: The wire that read it: `anthropic.messages`, `openai.responses`, `openai.chat`, `gemini.content`, `demo`.
     api: str
     #: The server that made it, as `perdure.temporal.definitions.servers.server_of` names servers. Empty: a part of before
     #: servers were told apart, or one that no model made.

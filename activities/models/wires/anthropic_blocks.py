@@ -97,7 +97,7 @@ class Block:
         return ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=native)
 
     def as_part(self, *, whole: bool) -> Part | None:
-        """`whole`: the answer ended in a way in which blocks of unknown types can go back."""
+        """`whole`: the answer ended so that its blocks can go back."""
         match self.kind:
             case "text":
                 text = self._taken()
@@ -109,10 +109,11 @@ class Block:
                 return Text(text=text, native=native)
             case "thinking":
                 text = self._taken()
-                # Only compatible servers leave out the signature.
                 signed: dict[str, JsonValue] = {"signature": encodable(self.signature)} if self.signature else {}
                 block = {n: v for n, v in self._native().items() if n != "signature"} | {"thinking": text} | signed
-                return Reasoning(text=text, native=Native(api=API, block=block | {"type": "thinking"}))
+                # Compatible servers give no signature. Anthropic gives none to thinking that was cut, and refuses it then.
+                kept = Native(api=API, block=block | {"type": "thinking"}) if signed or whole else None
+                return Reasoning(text=text, native=kept)
             case "redacted_thinking":
                 return Reasoning(native=Native(api=API, block=self._native()))
             case _ if whole and self.ended and not self.doubtful:

@@ -1,11 +1,9 @@
-"""Anthropic Messages, by its own SDK.
+"""Anthropic Messages, by its own SDK."""
 
-Rule: thinking goes back verbatim and signed, or not at all.
-"""
-
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import anthropic
@@ -15,6 +13,7 @@ from anthropic.types import Message as SdkMessage
 from anthropic.types import RawMessageStreamEvent
 from pydantic import JsonValue
 
+from perdure.activities.models.adapting import Adapting, Opened, Rewrite
 from perdure.activities.models.clients import (
     PLACEHOLDER_KEY,
     TIMEOUT,
@@ -26,21 +25,17 @@ from perdure.activities.models.clients import (
 )
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed, Source
-from perdure.activities.models.provider_turns import (
-    Asked,
-    AssistantTurn,
-    Call,
-    Turn,
-    UserTurn,
-    as_text,
-    text_of,
-    turns,
-)
+from perdure.activities.models.parameters import with_parameters
+from perdure.activities.models.provider_turns import Asked, turns
+from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseDecoder, events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
+from perdure.activities.models.wires.anthropic_caching import with_caching
+from perdure.activities.models.wires.anthropic_content import THOUGHT, messages, without
 from perdure.activities.models.wires.anthropic_errors import neutral
+from perdure.activities.models.wires.anthropic_thinking import thinking
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
@@ -49,11 +44,9 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Message, Reasoning, Text
+from perdure.workflows.vocabulary.parts import Message
 
 _HEADERS: Final = SdkHeaders(frozenset(("authorization", "x-api-key")), custom="ANTHROPIC_CUSTOM_HEADERS")
-#: Stands for an answer of which nothing may be sent back, for no turn may be empty.
-_NOTHING: Final[dict[str, JsonValue]] = {"type": "text", "text": "(no answer)"}
 
 
 def connect(provider: ProviderInfo, environment: Mapping[str, str]) -> Wire:
@@ -95,8 +88,9 @@ class AnthropicMessages:
                 raise MissingVariable(self._endpoint.keys[0]) from None
 
         self._clients = Clients(connect)
+        self._adapting = Adapting()
 
-    def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
+    def request(self, prompt: Prompt, conversation: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
         dialect = dialect_of(self._provider, model, self._environment)
         asked = Asked(API, server_of(model, self._environment), dialect, bool(prompt.tools), prompt.tool_output_tokens)
@@ -114,12 +108,9 @@ class AnthropicMessages:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        if model.thinking != "off":
-            body["thinking"] = {"type": "adaptive", "display": "summarized"}
-            body["output_config"] = {"effort": model.thinking}
-        body["cache_control"] = {"type": "ephemeral"}
-        body["messages"] = [_turn(turn) for turn in turns(prompt.around(messages), asked)]
-        return body
+        body |= thinking(model.thinking, dialect.thinking, model.max_output_tokens)
+        body["messages"] = messages(turns(prompt.around(conversation), asked), dialect)
+        return with_parameters(with_caching(body, dialect.caching), model, dialect)
 
     def _is_own(self, model: ModelDefinition) -> bool:
         """Whether the provider itself serves the model. Other servers may know nothing of strict tools."""
@@ -129,7 +120,8 @@ class AnthropicMessages:
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
-            async with await self._open(request, prompt.model) as stream:
+            opened = await self._open(request, prompt.model)
+            async with opened.stream as stream:
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
                 chunks = stream.response.aiter_bytes()
                 try:
@@ -145,25 +137,18 @@ class AnthropicMessages:
                 for delta in answer.finish():
                     yield delta
                 await read_out(chunks)
-                yield answer.whole()
+                yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
             source = Source.of(self._provider, own=self._is_own(prompt.model))
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise ModelFailed(classify(neutral(error), source)) from None
 
-    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[Any]:
+    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> Opened[AsyncStream[Any]]:
         client = self._clients.at(Server.of(model, self._provider, self._environment))
         if not _has_credentials(client):
             raise MissingVariable(self._endpoint.keys[0])
-        try:
-            return await _send(client, request)
-        except anthropic.BadRequestError as error:
-            bare = _without_thinking(request)
-            # No code names this refusal: signed thinking that belongs to another prefix, model or account.
-            about = (error.api_message or "").lower()
-            if bare == request or not ("different conversation" in about or "signature" in about):
-                raise
-            return await _send(client, bare)
+        server = server_of(model, self._environment)
+        return await self._adapting.open(server, model, request, partial(_send, client), neutral, _REWRITES)
 
     async def aclose(self) -> None:
         await self._clients.aclose()
@@ -185,46 +170,20 @@ def _has_credentials(client: AsyncAnthropic) -> bool:
     )
 
 
-def _turn(turn: Turn) -> JsonValue:
-    match turn:
-        case UserTurn():
-            content: list[JsonValue] = [
-                {
-                    "type": "tool_result",
-                    "tool_use_id": result.id,
-                    "content": as_text(result.content),
-                    "is_error": result.is_error,
-                }
-                for result in turn.results
-            ]
-            content += [{"type": "text", "text": text_of(part)} for part in turn.content]
-            return {"role": "user", "content": content}
-        case AssistantTurn():
-            blocks: list[JsonValue] = [block for part in turn.parts if (block := _block(part)) is not None]
-            # Nor may a turn be thinking alone, as that of an answer which was cut before its first word.
-            return {"role": "assistant", "content": blocks if any(map(_is_said, blocks)) else [_NOTHING]}
+def _is_of_another_conversation(refusal: Refusal) -> bool:
+    """Signed thinking belongs to another prefix, model or account. No code names this refusal."""
+    return "different conversation" in refusal.lower or "signature" in refusal.lower
 
 
-def _is_said(block: JsonValue) -> bool:
-    return isinstance(block, dict) and block.get("type") not in ("thinking", "redacted_thinking")
+def _is_about_messages(refusal: Refusal) -> bool:
+    return any(place[0] == "messages" for place in refusal.places) or "messages." in refusal.lower
 
 
-def _block(part: Text | Reasoning | Call) -> JsonValue:
-    match part:
-        case Text():
-            return {"type": "text", "text": part.text}
-        case Reasoning():
-            block = part.native.block if part.native else {}
-            return block if block.get("signature") or block.get("type") == "redacted_thinking" else None
-        case Call():
-            own = part.part.native.block if part.part.native else {}
-            rebuilt: dict[str, JsonValue] = {"type": "tool_use", "id": part.id, "name": part.part.name}
-            return own | rebuilt | {"input": part.part.args}
-
-
-def _without_thinking(request: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    bare: dict[str, Any] = json.loads(json.dumps(request))
-    for message in bare["messages"]:
-        kept = [block for block in message["content"] if block["type"] not in ("thinking", "redacted_thinking")]
-        message["content"] = kept or [_NOTHING]
-    return bare
+_REWRITES: Final = (
+    Rewrite("thinking of before: left out", _is_of_another_conversation, lambda body: without(body, *THOUGHT)),
+    Rewrite(
+        "blocks of unknown types: left out",
+        _is_about_messages,
+        lambda body: without(body, known=("text", "tool_use", *THOUGHT)),
+    ),
+)

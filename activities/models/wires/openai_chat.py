@@ -6,14 +6,17 @@ Rule: the SDK sends the request. The answer is read from the raw events, for few
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import JsonValue
 
+from perdure.activities.models.adapting import Adapting, Opened
 from perdure.activities.models.clients import TIMEOUT
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseDecoder, SseEvent
@@ -24,7 +27,6 @@ from perdure.activities.models.wires.openai_chat_messages import messages
 from perdure.activities.models.wires.openai_chat_thinking import thinking
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
-from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
 from perdure.workflows.protocol.steps import Prompt
@@ -50,6 +52,7 @@ class OpenAIChat:
     ) -> None:
         """See `OpenAIClients`."""
         self._clients = OpenAIClients(provider, environment, client, timeout)
+        self._adapting = Adapting()
 
     def request(self, prompt: Prompt, conversation: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
@@ -76,18 +79,19 @@ class OpenAIChat:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking)
+        body |= thinking(model.thinking, dialect.thinking, tools=bool(prompt.tools))
         body["messages"] = messages(prompt.system, turns(prompt.around(conversation), asked), dialect)
-        return body
+        return with_parameters(body, model, dialect)
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
-            async with await self._open(request, prompt.model) as opened:
+            opened = await self._open(request, prompt)
+            async with opened.stream as stream:
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
-                events = _events(opened.response)
+                events = _events(stream.response)
                 async for event in events:
                     for delta in answer.take(event):
                         yield delta
@@ -96,16 +100,21 @@ class OpenAIChat:
                 await _read_on(events, answer)
                 for delta in answer.rest():
                     yield delta
-                yield answer.whole()
+                yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
             raise ModelFailed(classify(neutral(error), self._clients.source(prompt.model.base_url))) from None
 
-    async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> AsyncStream[object]:
-        client = self._clients.at(model)
-        return await client.post(
-            "/chat/completions", cast_to=object, body=request, stream=True, stream_cls=AsyncStream[object]
-        )
+    async def _open(self, request: dict[str, JsonValue], prompt: Prompt) -> Opened[AsyncStream[object]]:
+        client = self._clients.at(prompt.model)
+
+        async def send(body: dict[str, JsonValue]) -> AsyncStream[object]:
+            return await client.post(
+                "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+            )
+
+        server = self._clients.asked(API, prompt).server
+        return await self._adapting.open(server, prompt.model, request, send, neutral)
 
     async def aclose(self) -> None:
         await self._clients.aclose()

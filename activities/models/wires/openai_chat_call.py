@@ -34,6 +34,8 @@ class ArrivingCall:
         self.members = Members()
         #: Its place among the parts of the answer, once viewers are shown it.
         self.part: int | None = None
+        #: Fragments of it came under the same index.
+        self.keeps_index = False
         self._written = StringIO()
         #: The last fragment while all of them are cumulative, else the end of the text.
         self._last = ""

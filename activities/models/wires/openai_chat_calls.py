@@ -97,11 +97,13 @@ class ArrivingCalls:
         if index is None:
             return by_id or (None if last and call_id and last.id and name else last)
         if index in self._by_index:
-            return self._by_index[index]
+            known = self._by_index[index]
+            known.keeps_index = known.keeps_index or not name
+            return known
         if name:
             return None
         # A fragment only continues. Some servers count fragments.
-        call = by_id or (None if call_id or last is None or last.is_complete else last)
+        call = by_id or (None if call_id or last is None or last.keeps_index or last.is_complete else last)
         if call is not None:
             self._by_index[index] = call
         return call

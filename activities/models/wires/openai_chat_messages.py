@@ -41,7 +41,7 @@ class _Messages:
         self._system = system if system.strip() else ""
         self._turns = turns
         self._dialect = dialect
-        asked = [number for number, turn in enumerate(turns) if isinstance(turn, UserTurn) and not turn.results]
+        asked = [number for number, turn in enumerate(turns) if isinstance(turn, UserTurn) and turn.content]
         #: The turn after which the tool loop, if one is open, began.
         self._asked = asked[-1] if asked else -1
         #: Names of the calls of the last assistant turn, by id.

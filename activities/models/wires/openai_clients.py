@@ -65,11 +65,15 @@ class OpenAIClients:
         """The server that a request for `prompt` goes to."""
         return Asked(
             api,
-            server_of(prompt.model, self._environment),
+            self.server(prompt.model),
             dialect_of(self._provider, prompt.model, self._environment),
             bool(prompt.tools),
             prompt.tool_output_tokens,
         )
+
+    def server(self, model: ModelDefinition) -> str:
+        """The name of the server that calls of `model` go to."""
+        return server_of(model, self._environment)
 
     def source(self, base_url: str | None) -> Source:
         """What failures of a model with this `base_url` call the server."""

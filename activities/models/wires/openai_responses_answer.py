@@ -1,41 +1,47 @@
 """An answer of OpenAI Responses, put together from the events of its stream.
 
-Rule 1: an answer is whole when `response.completed` or `response.incomplete` came, and its parts are what
-`response.output_item.done` said, or else the terminal event. What came before is for viewers. Failures are events, which the
-SDK does not raise.
-Rule 2: compatible servers leave out what they like (indexes, usage, its details); an item is known by its index or its id.
-Rule 3: events are plain JSON, so that an item stays as it came.
+Rule 1: an answer is whole when its terminal event came, or `[DONE]`. What came before is for viewers. Failures are events.
+Rule 2: compatible servers leave out what they like: announcements, fragments, complete items, the list of items at the end.
+Each of these is read.
+Rule 3: the decoder is total. What it does not know is passed over and counted.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.failures import ProviderError, StreamTruncated
-from perdure.activities.models.provider_turns import encodable, parse_arguments
-from perdure.activities.models.stop_words import ending
+from perdure.activities.models.provider_turns import encodable
+from perdure.activities.models.sse_events import SseEvent
+from perdure.activities.models.stop_words import ending, is_good
+from perdure.activities.models.think_tags import Piece
+from perdure.activities.models.token_counts import counts, merged, timed
 from perdure.activities.models.wire import Answer, Delta, DeltaKind
+from perdure.activities.models.wires.openai_responses_events import (
+    COMPLETE,
+    ENDS,
+    ERRORS,
+    FRAGMENTS,
+    UNFINISHED,
+    About,
+    is_quiet,
+)
+from perdure.activities.models.wires.openai_responses_item_list import Items, index_in, name_in, same
+from perdure.activities.models.wires.openai_responses_items import (
+    API,
+    KINDS,
+    Item,
+    as_written,
+    is_refused,
+    plain,
+    text_of,
+)
+from perdure.activities.models.wires.openai_stream_errors import reported
 from perdure.workflows.vocabulary.ids import call_id
-from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall, ToolSpec, Usage
+from perdure.workflows.vocabulary.parts import Part, ToolSpec, Usage
 
-#: Tag of the items that go back verbatim.
-API: Final = "openai.responses"
-_KINDS: Final[dict[str, DeltaKind]] = {"message": "text", "reasoning": "reasoning", "function_call": "tool_input"}
+__all__ = ["API", "ArrivingAnswer"]
 
-
-@dataclass(slots=True)
-class _Arriving:
-    """An output item that is arriving. `part` is its index among the answer's parts once it has content."""
-
-    kind: DeltaKind
-    part: int | None = None
-    text: list[str] = field(default_factory=list)
-    name: str = ""
-    #: The summary or text of the item that came last.
-    section: tuple[str, int] | None = None
-    #: The complete item.
-    done: dict[str, Any] = field(default_factory=dict)
+_ITEMS: Final = {"response.output_item.added": False, "response.output_item.done": True}
 
 
 @dataclass(slots=True)
@@ -45,173 +51,230 @@ class ArrivingAnswer:
     step_id: str
     model: str
     tools: tuple[ToolSpec, ...]
-    items: dict[int | str | None, _Arriving] = field(default_factory=dict)
-    begun: list[_Arriving] = field(default_factory=list)
+    items: Items = field(default_factory=Items)
+    #: Those that have content, in the order of the answer's parts.
+    begun: list[Item] = field(default_factory=list)
+    #: How many parts have begun.
+    parts: int = 0
     refused: bool = False
+    #: A complete call that its server calls incomplete.
+    cut: bool = False
+    #: `[DONE]` came.
+    done: bool = False
+    #: The status that the answer ended with. None: it has not ended.
+    status: str | None = None
     #: As the terminal event gives it.
     response: dict[str, Any] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    skipped: int = 0
 
-    def take(self, event: dict[str, Any]) -> list[Delta]:
-        match event.get("type"):
-            case "response.output_item.added" | "response.output_item.done" as kind:
-                item = _plain(event["item"])
-                if item.get("type") in _KINDS:
-                    arriving = self._arriving(event | {"item_id": item.get("id")}, item["type"])
-                    return self._added(arriving, item) if kind.endswith("added") else self._done(arriving, item)
-            case "response.output_text.delta":
-                return self._fragment(self._arriving(event, "message"), event["delta"])
-            case "response.refusal.delta":
-                self.refused = True
-                return self._fragment(self._arriving(event, "message"), event["delta"])
-            case "response.function_call_arguments.delta":
-                return self._fragment(self._arriving(event, "function_call"), _written(event["delta"]))
-            case "response.function_call_arguments.done":
-                return self._rest(self._arriving(event, "function_call"), _written(event.get("arguments")))
-            case "response.reasoning_summary_text.delta":
-                section = ("summary", event.get("summary_index", 0))
-                return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
-            case "response.reasoning_text.delta":
-                section = ("content", event.get("content_index", 0))
-                return self._fragment(self._arriving(event, "reasoning"), event["delta"], section)
-            case "response.completed" | "response.incomplete" as kind:
-                status = event["response"].get("status") or kind.removeprefix("response.")
-                self.response = event["response"] | {"status": status}
-                return self._outstanding()
-            case "response.failed":
-                error = (event.get("response") or {}).get("error") or {}
-                raise ProviderError(error.get("message") or "", code=error.get("code") or error.get("type"))
-            case "error":
-                raise ProviderError(event.get("message") or "", code=event.get("code"))
-            case _:
-                pass
+    @property
+    def ended(self) -> bool:
+        return self.done or self.status is not None
+
+    def take(self, event: SseEvent) -> list[Delta]:
+        if event.kind == "done":
+            self.done = True
+            return self._only_announced()
+        if event.kind != "object":
+            return self._skip()
+        kind = event.value.get("type") or event.name
+        return self._take(kind, event.value) if isinstance(kind, str) and kind else self._untyped(event.value)
+
+    def _take(self, kind: str, event: dict[str, Any]) -> list[Delta]:
+        if (about := FRAGMENTS.get(kind)) is not None:
+            return self._fragment(about, event)
+        if (about := COMPLETE.get(kind)) is not None:
+            return self._complete(about, event)
+        if kind in _ITEMS:
+            return self._item(event, done=_ITEMS[kind])
+        if kind in ERRORS:
+            raise _failure(event)
+        if kind in ENDS:
+            return self._end(event.get("response"), event, ENDS[kind])
+        if not is_quiet(kind):
+            return self._skip()
+        self._count(event, event.get("response"))
         return []
 
     def whole(self) -> Answer:
-        if not self.response:
+        if not self.ended:
             raise StreamTruncated
         parts: list[Part] = []
         calls = 0
-        for arriving in self.begun:
-            calls += arriving.kind == "tool_input"
-            parts.append(_part(arriving, call_id(self.step_id, calls)))
-        status = str(self.response["status"])
-        reason = str((self.response.get("incomplete_details") or {}).get("reason") or "")
-        word = "refusal" if self.refused else reason or status
-        end = ending(word, parts, self.tools, whole=self.refused or not (reason or status == "incomplete"))
-        model = self.response.get("model") or self.model
-        return Answer(end.parts, model, _usage(self.response.get("usage") or {}), end.stop, end.word)
+        reasoned = any(item.type == "reasoning" for item in self.begun)
+        for item in self.begun:
+            calls += item.type == "function_call"
+            parts += item.as_parts(call_id(self.step_id, calls), reasoned=reasoned)
+        details = self.response.get("incomplete_details")
+        reason = details.get("reason") if isinstance(details, dict) else None
+        reason = reason if isinstance(reason, str) else ""
+        if self.status is None:
+            # Without a terminal event, the text counts as complete, and so do calls whose arguments are.
+            word, complete = "" if calls else "stop", True
+        elif self.status == "completed" and (not reason or is_good(reason)):
+            word, complete = "incomplete" if self.cut else "completed", not self.cut
+        else:
+            word, complete = reason or self.status, not (reason or self.status == "incomplete")
+        if self.refused:
+            word, complete = "refusal", True
+        end = ending(word, parts, self.tools, whole=complete)
+        named = self.response.get("model")
+        model = named if isinstance(named, str) and named else self.model
+        return Answer(end.parts, model, self.usage, end.stop, end.word, skipped=self.skipped)
 
-    def _arriving(self, event: dict[str, Any], item_type: str) -> _Arriving:
-        key = event.get("output_index", event.get("item_id"))
-        return self.items.setdefault(key, _Arriving(_KINDS[item_type]))
+    def _skip(self) -> list[Delta]:
+        self.skipped += 1
+        return []
 
-    def _outstanding(self) -> list[Delta]:
+    def _untyped(self, event: dict[str, Any]) -> list[Delta]:
+        """Some servers answer with the whole response in place of its events, or with an error."""
+        if isinstance(event.get("output"), list) or event.get("object") == "response":
+            return self._end(event, event, "completed")
+        if event.get("error") or event.get("detail"):
+            raise _failure(event)
+        return self._skip()
+
+    def _fragment(self, about: About, event: dict[str, Any]) -> list[Delta]:
+        fragment = event.get(about.key)
+        item = self.items.of(about.item, event, event.get("item_id"))
+        if about.section == "arguments" and isinstance(fragment, dict):
+            item.arguments = as_written(fragment)
+            return []
+        if isinstance(fragment, dict):
+            fragment = fragment.get("text")
+        if not isinstance(fragment, str):
+            return self._skip()
+        self.refused = self.refused or about.refusal
+        return self._show(item, fragment, _section(about, event, item))
+
+    def _complete(self, about: About, event: dict[str, Any]) -> list[Delta]:
+        value = event.get(about.key, event.get("text"))
+        item = self.items.of(about.item, event, event.get("item_id"))
+        if about.section == "arguments":
+            item.arguments = as_written(value) or item.arguments
+            item.name = item.name or name_in(event)
+            value = item.arguments
+        if not isinstance(value, str):
+            return self._skip()
+        self.refused = self.refused or about.refusal
+        section = _section(about, event, item)
+        return self._show(item, item.rest(value, section), section)
+
+    def _item(self, event: dict[str, Any], *, done: bool) -> list[Delta]:
+        read = plain(event.get("item"))
+        if read is None:
+            return self._skip()
+        kind = read["type"]
+        if not done:
+            item = self.items.of(kind, event, read.get("id"), announced=True)
+            item.name, item.first = item.name or name_in(read), read
+            return [self._call(item)] if kind == "function_call" and item.name and item.part is None else []
+        item = self.items.of(kind, event, read.get("id"))
+        if item.done:
+            if same(item.done, read):
+                return []
+            item = self.items.new(kind, index_in(event), read.get("id"))
+        return self._done(item, read)
+
+    def _done(self, item: Item, read: dict[str, Any]) -> list[Delta]:
+        item.done = read
+        self.refused = self.refused or is_refused(read)
+        if item.type == "function_call":
+            self.cut = self.cut or _is_cut(read)
+            item.name = name_in(read) or item.name
+            if not item.name:
+                # A call of nothing cannot be made, and is refused when it goes back.
+                return self._skip()
+            if item.part is None:
+                item.streamed.append(encodable(item.unseen()))
+                return [self._call(item)]
+        elif item.part is None and (item.type not in KINDS or read.get("encrypted_content")):
+            self._begin(item, "reasoning")
+        return self._unseen(item) if item.type in KINDS else []
+
+    def _end(self, response: object, event: dict[str, Any], status: str) -> list[Delta]:
+        self.response = response if isinstance(response, dict) else {}
+        told = self.response.get("status")
+        self.status = told if isinstance(told, str) and told not in UNFINISHED else status
+        if self.status == "failed" and self.response.get("error"):
+            raise _failure(self.response)
+        self._count(event, response)
+        output = self.response.get("output")
+        deltas = self._outstanding(output) if isinstance(output, list) else []
+        return [*deltas, *self._only_announced()]
+
+    def _outstanding(self, output: list[object]) -> list[Delta]:
         """What only the terminal event gives of the answer: some servers announce no items, or do not finish them."""
         deltas: list[Delta] = []
-        known = {one.done.get("id") for one in self.items.values()} - {None}
-        for at, given in enumerate(self.response.get("output") or ()):
-            item = _plain(given) if isinstance(given, dict) else {}
-            arriving = self.items.get(at) or self.items.get(item.get("id"))
-            if item.get("type") not in _KINDS or item.get("id") in known or (arriving and arriving.done):
-                continue
-            if arriving is None or arriving.kind != _KINDS[item["type"]]:
-                arriving = self.items[f"output {at}"] = _Arriving(_KINDS[item["type"]])
-            deltas += self._done(arriving, item)
+        complete = [plain(given) for given in output]
+        self.skipped += complete.count(None)
+        for item, read in self.items.matched([read for read in complete if read is not None]):
+            self.cut = self.cut or _is_cut(read)
+            if not item.done or (text_of(read) and not text_of(item.done)):
+                deltas += self._done(item, read)
         return deltas
 
-    def _added(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
-        arriving.name = item.get("name", "")
-        return [self._delta(arriving, "", arriving.name)] if arriving.kind == "tool_input" else []
+    def _only_announced(self) -> list[Delta]:
+        """Texts that came whole with the announcements of their items, and in no other way."""
+        unseen = [item for item in self.items.all if item.part is None and not item.done and item.first]
+        return [delta for item in unseen for delta in self._show(item, text_of(item.first), ("content", 0))]
 
-    def _fragment(self, arriving: _Arriving, text: str, section: tuple[str, int] | None = None) -> list[Delta]:
-        if not text or (arriving.kind == "tool_input" and arriving.part is None):
+    def _count(self, *reports: object) -> None:
+        """Takes the usage wherever it stands."""
+        for report in reports:
+            if isinstance(report, dict):
+                for usage in (counts(report.get("usage")), timed(report.get("timings"))):
+                    self.usage = self.usage if usage is None else merged(self.usage, usage)
+
+    def _show(self, item: Item, text: str, section: tuple[str, int]) -> list[Delta]:
+        if not text:
             return []
-        between = "\n\n" if arriving.section not in (None, section) else ""
-        arriving.section = section
-        return [self._delta(arriving, between + text)]
+        shown = item.add(encodable(text), section)
+        if item.type == "message":
+            return self._pieces(item, item.tags.take(shown))
+        if item.type == "function_call" and item.part is None:
+            # Viewers see a call once its name is known.
+            return [self._call(item)] if item.name else []
+        return [self._delta(item, KINDS[item.type], shown)]
 
-    def _done(self, arriving: _Arriving, item: dict[str, Any]) -> list[Delta]:
-        arriving.done = item
-        self.refused = self.refused or any(part.get("type") == "refusal" for part in item.get("content") or ())
-        if arriving.kind == "tool_input" and arriving.part is None:
-            arriving.name = item.get("name", "")
-            return [self._delta(arriving, _text(item), arriving.name)]
-        rest = self._rest(arriving, _text(item))
-        if item.get("encrypted_content"):
-            self._begin(arriving)
-        return rest
+    def _unseen(self, item: Item) -> list[Delta]:
+        """What viewers have not seen of a complete item."""
+        text = encodable(item.unseen())
+        item.streamed.append(text)
+        if item.type == "message":
+            return self._pieces(item, [*item.tags.take(text), *item.tags.end()])
+        return [self._delta(item, KINDS[item.type], text)] if text else []
 
-    def _rest(self, arriving: _Arriving, whole: str) -> list[Delta]:
-        """What viewers have not seen yet of a text that is complete now."""
-        streamed = "".join(arriving.text)
-        unseen = whole[len(streamed) :] if whole.startswith(streamed) else ""
-        unknown = arriving.kind == "tool_input" and arriving.part is None
-        return [self._delta(arriving, unseen)] if unseen and not unknown else []
+    def _pieces(self, item: Item, pieces: list[Piece]) -> list[Delta]:
+        return [self._delta(item, kind, text) for kind, text in pieces if kind != "turned"]
 
-    def _delta(self, arriving: _Arriving, text: str, tool_name: str | None = None) -> Delta:
-        text = encodable(text)
-        arriving.text.append(text)
-        return Delta(self._begin(arriving), arriving.kind, text, tool_name)
+    def _call(self, item: Item) -> Delta:
+        delta = self._delta(item, "tool_input", "".join(item.streamed))
+        return Delta(delta.part, delta.kind, delta.text, item.name)
 
-    def _begin(self, arriving: _Arriving) -> int:
-        if arriving.part is None:
-            arriving.part = len(self.begun)
-            self.begun.append(arriving)
-        return arriving.part
+    def _delta(self, item: Item, kind: DeltaKind, text: str) -> Delta:
+        if item.kind != kind:
+            self._begin(item, kind)
+        assert item.part is not None
+        return Delta(item.part, kind, text)
 
-
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    """`item` as it came, but without nulls, which the API sends but does not accept, and without lone surrogates."""
-    written = encodable(json.dumps(item, ensure_ascii=False))
-    plain: dict[str, Any] = json.loads(written, object_hook=_without_nulls)
-    return plain
+    def _begin(self, item: Item, kind: DeltaKind) -> None:
+        if item.part is None:
+            self.begun.append(item)
+        item.part, item.kind = self.parts, kind
+        self.parts += 1
 
 
-def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: each for name, each in value.items() if each is not None}
+def _section(about: About, event: dict[str, Any], item: Item) -> tuple[str, int]:
+    index = event.get(about.index) if about.index else sum(name == about.section for name, _ in item.closed)
+    return about.section, index if isinstance(index, int) else 0
 
 
-def _text(item: dict[str, Any]) -> str:
-    match item["type"]:
-        case "message":
-            return "".join(part.get("text") or part.get("refusal") or "" for part in item.get("content") or ())
-        case "reasoning":
-            sections = [*(item.get("summary") or ()), *(item.get("content") or ())]
-            return "\n\n".join(section["text"] for section in sections if section.get("text"))
-        case _:
-            return _written(item.get("arguments"))
+def _is_cut(item: dict[str, Any]) -> bool:
+    return item.get("type") == "function_call" and item.get("status") == "incomplete"
 
 
-def _written(arguments: Any) -> str:
-    """Arguments as JSON text. Some servers send the object itself."""
-    return arguments if isinstance(arguments, str) else "" if arguments is None else compact(arguments)
-
-
-def _part(arriving: _Arriving, call_id: str) -> Part:
-    """The part of a complete item, or of what has come of an incomplete one."""
-    item = arriving.done
-    streamed = "".join(arriving.text)
-    # Some servers omit the arguments from the item once they have streamed them.
-    text = (_text(item) or (streamed if arriving.kind == "tool_input" else "")) if item else streamed
-    native = Native(api=API, block=item) if item else None
-    match arriving.kind:
-        case "text":
-            return Text(text=text, native=native)
-        case "reasoning":
-            # The status of a reasoning item must not be sent back.
-            block = {name: value for name, value in item.items() if name != "status"}
-            kept = Native(api=API, block=block) if item.get("encrypted_content") else None
-            return Reasoning(text=text, native=kept)
-        case "tool_input":
-            args, raw = parse_arguments(text)
-            return ToolCall(call_id=call_id, name=arriving.name, args=args, args_raw=raw, native=native)
-
-
-def _usage(usage: dict[str, Any]) -> Usage:
-    read, written = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
-    return Usage(
-        input_tokens=usage.get("input_tokens") or 0,
-        cached_tokens=read.get("cached_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
-        reasoning_tokens=written.get("reasoning_tokens") or 0,
-    )
+def _failure(holder: dict[str, Any]) -> ProviderError:
+    """What an error event, a response that failed, or a body that is an error reports."""
+    return reported(SseEvent("object", "error", holder)) or ProviderError("")

@@ -1,12 +1,13 @@
-"""A fake model provider: Anthropic Messages, Chat Completions and OpenAI Responses on loopback, scripted, with real
-faults.
+"""A fake model provider: Anthropic Messages, Chat Completions, OpenAI Responses and Gemini on loopback, scripted, in the
+dialects of many servers (`dialects`), with real faults.
 
 It serves tests and `perdure bench`. It uses only the standard library, so that benchmarks measure Perdure alone. Each
 request takes the next scripted reply, or else the default. Every request is recorded with the time of each token, and
-with the moment at which the client closed the connection mid-stream.
+with the moment at which the client closed the connection mid-stream. A key that is `bad-key` is refused. It is also a
+proxy (`HTTP_PROXY`) that answers in the place of the hosts that it knows.
 
-In another process: `python -m perdure.temporal.app.fakes.provider [--port N]` prints its URL; then `POST /_script`
-with a list of replies (the fields of `Reply`), `POST /_default` with one, `GET /_calls`, `DELETE /_calls`.
+In another process: `python -m perdure.temporal.app.fakes.provider [--port N] [--dialect NAME]` prints its URL; then
+`POST /_script` with a list of replies (the fields of `Reply`), `POST /_default` with one, `GET /_calls`, `DELETE /_calls`.
 """
 
 import argparse
@@ -18,40 +19,44 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
-from perdure.temporal.app.fakes.replies import Api, Frame, Reply, anthropic_stream, chat_stream, error_body, error_event
-from perdure.temporal.app.fakes.responses import failure_event, responses_stream
-from perdure.temporal.app.fakes.rules import anthropic_complaint, chat_complaint, responses_complaint
+from perdure.temporal.app.fakes.anthropic import anthropic_stream
+from perdure.temporal.app.fakes.bedrock import bedrock_stream
+from perdure.temporal.app.fakes.calls import Call as Call
+from perdure.temporal.app.fakes.chat import chat_stream
+from perdure.temporal.app.fakes.dialect import FakeDialect
+from perdure.temporal.app.fakes.dialects import DIALECTS, dialect_asked, refusal_of
+from perdure.temporal.app.fakes.faults import last_words
+from perdure.temporal.app.fakes.gemini import gemini_stream
+from perdure.temporal.app.fakes.http import chunk, parted, respond
+from perdure.temporal.app.fakes.refusals import Refusal
+from perdure.temporal.app.fakes.replies import Api, Frame, Reply, Stream, error_body
+from perdure.temporal.app.fakes.responses import responses_stream
 
-_ROUTES: Final[dict[str, Api]] = {"messages": "anthropic", "completions": "chat", "responses": "responses"}
-_COMPLAINTS: Final = {"anthropic": anthropic_complaint, "chat": chat_complaint, "responses": responses_complaint}
-_STREAMS: Final = {"anthropic": anthropic_stream, "chat": chat_stream, "responses": responses_stream}
-
-
-@dataclass(slots=True)
-class Call:
-    """One request and its outcome. Times are `time.time()`."""
-
-    api: Api
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-    at: float
-    #: Each token with the time at which it was written.
-    tokens: list[tuple[str, float]] = field(default_factory=list)
-    #: When the client disconnected mid-stream.
-    closed_at: float | None = None
-    #: The answer was written completely.
-    whole: bool = False
+#: By the end of the path.
+_ROUTES: Final[dict[str, Api]] = {
+    "messages": "anthropic",
+    "completions": "chat",
+    "responses": "responses",
+    "invoke-with-response-stream": "anthropic",
+    "streamGenerateContent": "gemini",
+}
+_STREAMS: Final[dict[Api, Callable[..., Stream]]] = {
+    "anthropic": anthropic_stream,
+    "chat": chat_stream,
+    "responses": responses_stream,
+    "gemini": gemini_stream,
+}
+_KEYS: Final = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
 
 class FakeProvider:
-    def __init__(self, port: int = 0) -> None:
-        """Listens on 127.0.0.1; port 0 picks a free port."""
+    def __init__(self, port: int = 0, dialect: str = "") -> None:
+        """Listens on 127.0.0.1; port 0 picks a free port. `dialect` is that of requests that name no other."""
         self.calls: list[Call] = []
         self._port = port
+        self._dialect = dialect
         self._script: deque[Reply] = deque()
         self._default: Callable[[Call], Reply] = lambda call: Reply()
         self._changed = asyncio.Condition()
@@ -79,6 +84,10 @@ class FakeProvider:
     def chat_url(self) -> str:
         """Base URL for an OpenAI client, for both of OpenAI's APIs."""
         return f"{self.url}/v1"
+
+    def at(self, dialect: str) -> str:
+        """Base URL for a client of the API of this dialect."""
+        return f"{self.url}/{dialect}{DIALECTS[dialect].base}"
 
     def script(self, *replies: Reply) -> None:
         """Queues `replies` for the next requests, in this order."""
@@ -128,19 +137,24 @@ class FakeProvider:
         body: Any = json.loads(raw) if raw else {}
         if path.startswith("/_"):
             return await self._control(writer, method, path, body)
-        api = _ROUTES.get(path.rpartition("/")[2])
+        # A proxy is asked for the whole address.
+        host, path = parted(path, headers.get("host", ""))
+        api = _ROUTES.get(path.partition("?")[0].rpartition("/")[2].rpartition(":")[2])
         if api is None or method != "POST":
-            return await _respond(writer, 404, error_body("chat", 404, "", f"no route {method} {path}"))
-        call = Call(api, path, headers, body, time.time())
+            return await respond(writer, 404, error_body("chat", 404, "", f"no route {method} {path}"))
+        dialect = dialect_asked(api, path, host, str(body.get("model", "")), self._dialect)
+        call = Call(api, path, headers, body, time.time(), dialect)
         self.calls.append(call)
         await self._notify()
-        complaint = _COMPLAINTS[api](body)
-        if complaint:
-            return await _respond(writer, 400, error_body(api, 400, "", complaint))
+        call.refused = _refusal(call)
+        if call.refused is not None:
+            return await _refuse(writer, dialect, call.refused)
         reply = self._script.popleft() if self._script else self._default(call)
+        if reply.failure:
+            return await _refuse(writer, dialect, dialect.failures[reply.failure], reply.headers)
         if reply.status != 200:
             failure = error_body(api, reply.status, reply.error, reply.message)
-            return await _respond(writer, reply.status, failure, reply.headers)
+            return await respond(writer, reply.status, failure, reply.headers)
         # While its answer is written, the client sends nothing, so a read can only end with a disconnect.
         gone = asyncio.ensure_future(reader.read(1))
         try:
@@ -157,18 +171,20 @@ class FakeProvider:
     async def _answer(
         self, call: Call, reply: Reply, writer: asyncio.StreamWriter, gone: asyncio.Future[bytes]
     ) -> bool:
+        dialect = call.dialect
+        form = b"application/vnd.amazon.eventstream" if dialect.bedrock else b"text/event-stream"
         writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
+            b"HTTP/1.1 200 OK\r\ncontent-type: " + form + b"\r\ncache-control: no-cache\r\n"
             b"request-id: req_fake\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        for item in _STREAMS[call.api](reply, call.body):
+        for item in _stream_of(dialect)(reply, call.body, dialect.manner):
             if isinstance(item, Frame):
                 due = item.terminal or (item.token is not None and len(call.tokens) >= reply.fault_after)
                 if reply.fault and due:
                     return await self._fail(call, reply, writer, gone)
                 if item.token is not None:
                     call.tokens.append((item.token, time.time()))
-                _chunk(writer, item.data)
+                chunk(writer, item.data)
                 await writer.drain()
                 await self._notify()
             if isinstance(item, float | int) or gone.done():
@@ -183,10 +199,8 @@ class FakeProvider:
 
     async def _fail(self, call: Call, reply: Reply, writer: asyncio.StreamWriter, gone: asyncio.Future[bytes]) -> bool:
         match reply.fault:
-            case "error_event" | "failed":
-                _chunk(writer, failure_event(reply.fault) if call.api == "responses" else error_event(call.api))
-            case "malformed":
-                _chunk(writer, b'event: content_block_delta\ndata: {"type": "content_block_de\n\n')
+            case "error_event" | "failed" | "malformed":
+                chunk(writer, last_words(reply.fault, call.dialect))
             case "stall":
                 await asyncio.wait({gone})
                 call.closed_at = time.time()
@@ -208,41 +222,43 @@ class FakeProvider:
     async def _control(self, writer: asyncio.StreamWriter, method: str, path: str, body: Any) -> bool:
         match method, path:
             case "POST", "/_script":
-                self.script(*(_reply(fields) for fields in body))
+                self.script(*map(_reply, body))
             case "POST", "/_default":
                 self.default(_reply(body))
             case "DELETE", "/_calls":
                 self.calls.clear()
             case "GET", "/_calls":
-                return await _respond(writer, 200, [asdict(call) for call in self.calls])
+                return await respond(writer, 200, [call.told() for call in self.calls])
             case _:
-                return await _respond(writer, 404, {})
-        return await _respond(writer, 200, {})
+                return await respond(writer, 404, {})
+        return await respond(writer, 200, {})
 
 
-def _reply(fields: dict[str, Any]) -> Reply:
-    """A reply from JSON, in which tuples are lists."""
-    pairs: dict[str, Any] = {key: tuple(map(tuple, fields[key])) for key in ("tools", "headers") if key in fields}
-    return Reply(**{**fields, **pairs})
+def _refusal(call: Call) -> Refusal | None:
+    key = next((call.headers[name] for name in _KEYS if name in call.headers), "")
+    if key.endswith("bad-key") and "bad_key" in call.dialect.failures:
+        return call.dialect.failures["bad_key"]
+    return refusal_of(call.dialect, call.body)
 
 
-def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+def _stream_of(dialect: FakeDialect) -> Callable[..., Stream]:
+    return bedrock_stream if dialect.bedrock else _STREAMS[dialect.api]
 
 
-async def _respond(
-    writer: asyncio.StreamWriter, status: int, body: Any, headers: tuple[tuple[str, str], ...] = ()
+async def _refuse(
+    writer: asyncio.StreamWriter, dialect: FakeDialect, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()
 ) -> bool:
-    data = json.dumps(body).encode()
-    lines = [("content-type", "application/json"), ("content-length", str(len(data))), *headers]
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines)
-    writer.write(f"HTTP/1.1 {status} -\r\n{head}\r\n".encode() + data)
-    await writer.drain()
-    return True
+    return await respond(writer, refusal.status, dialect.error(refusal), headers)
 
 
-async def _main(port: int) -> None:
-    async with FakeProvider(port) as fake:
+def _reply(given: dict[str, Any]) -> Reply:
+    """A reply from JSON, in which tuples are lists."""
+    pairs: dict[str, Any] = {key: tuple(map(tuple, given[key])) for key in ("tools", "headers") if key in given}
+    return Reply(**{**given, **pairs})
+
+
+async def _main(port: int, dialect: str) -> None:
+    async with FakeProvider(port, dialect) as fake:
         print(fake.url, flush=True)  # noqa: T201 - the parent process waits for this line
         await asyncio.Event().wait()
 
@@ -250,5 +266,7 @@ async def _main(port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="a fake model provider on loopback")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--dialect", choices=sorted(DIALECTS), default="")
+    given = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(parser.parse_args().port))
+        asyncio.run(_main(given.port, given.dialect))

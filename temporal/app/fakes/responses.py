@@ -8,14 +8,18 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+from perdure.temporal.app.fakes.manners import ResponsesManner
 from perdure.temporal.app.fakes.replies import Fault, Frame, Reply, Stream, fragments, named, stamp, words
+from perdure.temporal.app.fakes.seals import seal
 
 _SUMMARY: Final = "response.reasoning_summary_text.delta"
 _STATUS: Final = {"completed", "failed", "cancelled"}
 
 
-def encrypted(item_id: str, summary: str) -> str:
-    """The encrypted content that the fake OpenAI attaches to a reasoning item, and requires in later requests."""
+def encrypted(item_id: str, summary: str, server: str = "") -> str:
+    """The encrypted content that a server attaches to a reasoning item, and requires in later requests."""
+    if server:
+        return f"gAAAA-{seal(server, item_id, summary)}"
     return f"gAAAA-{hashlib.sha256(f'{item_id} {summary}'.encode()).hexdigest()[:16]}"
 
 
@@ -27,7 +31,7 @@ def failure_event(fault: Fault) -> bytes:
     return named("error", error | {"sequence_number": 9})
 
 
-def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
+def responses_stream(reply: Reply, body: dict[str, Any], manner: ResponsesManner) -> Stream:
     number = 0
 
     def event(kind: str, **fields: Any) -> bytes:
@@ -41,7 +45,7 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
     yield Frame(event("keepalive"))
     pause = reply.first_token
     output: list[dict[str, Any]] = []
-    for index, (empty, item, pieces) in enumerate(_items(reply, body)):
+    for index, (empty, item, pieces) in enumerate(_items(reply, body, manner)):
         # Compatible servers send no indexes.
         place = {"output_index": index} if reply.usage == "full" else {}
         if reply.arguments == "last" and item["type"] == "function_call":
@@ -49,6 +53,9 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
             continue
         yield Frame(event("response.output_item.added", **place, item=empty))
         for kind, key, section, piece in pieces:
+            if kind.endswith(".done"):
+                yield Frame(event(kind, item_id=item["id"], **place, **{key: section}, text=piece))
+                continue
             yield pause
             token = stamp() if reply.stamped and kind == "response.output_text.delta" else piece
             within = {key: section} if key else {}
@@ -67,12 +74,15 @@ def responses_stream(reply: Reply, body: dict[str, Any]) -> Stream:
 _Pieces = list[tuple[str, str, int, str]]
 
 
-def _items(reply: Reply, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any], _Pieces]]:
+def _items(
+    reply: Reply, body: dict[str, Any], manner: ResponsesManner
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], _Pieces]]:
     """Each item as announced, as completed, and its fragments in between."""
-    request = len(body["input"])
+    seen = len(body["input"])
+    request = f"{manner.server}_{seen}" if manner.server else str(seen)
     led = "r" if reply.reasoning else ""
     if reply.reasoning:
-        yield _reasoning(reply, body, f"rs_{request}_0")
+        yield _reasoning(reply, body, f"rs_{request}_0", manner)
     index = 1 if reply.reasoning else 0
     text = reply.refusal or reply.text
     if text:
@@ -86,22 +96,27 @@ def _items(reply: Reply, body: dict[str, Any]) -> Iterator[tuple[dict[str, Any],
     for number, (name, args) in enumerate(reply.tools, 1):
         written = [] if reply.arguments == "nowhere" else fragments(args)
         item = {"id": f"fc_{request}_{index}{led}", "type": "function_call", "name": name, "status": "completed"}
-        item |= {"call_id": reply.call_id.format(n=number), "arguments": "".join(written)}
+        made = reply.call_id.format(n=number)
+        if manner.call_ids is not None:
+            made = manner.call_ids.make(manner.server, reply.reasoning, seen, name, number - 1)
+        item |= {"call_id": made, "arguments": "".join(written)}
         streamed = written if reply.arguments == "fragments" else []
         pieces = [("response.function_call_arguments.delta", "", 0, piece) for piece in streamed]
         yield item | {"status": "in_progress", "arguments": ""}, item, pieces
         index, led = index + 1, ""
 
 
-def _reasoning(reply: Reply, body: dict[str, Any], item_id: str) -> tuple[dict[str, Any], dict[str, Any], _Pieces]:
+def _reasoning(
+    reply: Reply, body: dict[str, Any], item_id: str, manner: ResponsesManner
+) -> tuple[dict[str, Any], dict[str, Any], _Pieces]:
     item: dict[str, Any] = {"id": item_id, "type": "reasoning", "summary": [], "status": None}
     sections = reply.reasoning.split("\n\n")
-    if reply.reasoning_key == "reasoning_text":
+    if reply.reasoning_key == "reasoning_text" or not manner.encrypts:
         content = [{"type": "reasoning_text", "text": section} for section in sections]
         pieces = [
-            ("response.reasoning_text.delta", "content_index", at, piece)
+            (f"response.reasoning_text.{kind}", "content_index", at, piece)
             for at, section in enumerate(sections)
-            for piece in words(section)
+            for kind, piece in (*(("delta", word) for word in words(section)), ("done", section))
         ]
         return item, item | {"content": content}, pieces
     # The API returns summaries of the reasoning only on request.
@@ -109,7 +124,7 @@ def _reasoning(reply: Reply, body: dict[str, Any], item_id: str) -> tuple[dict[s
     done = item | {"content": None, "summary": [{"type": "summary_text", "text": section} for section in shown]}
     if "reasoning.encrypted_content" in (body.get("include") or ()):
         item = item | {"encrypted_content": "gAAAA-unfinished"}
-        done["encrypted_content"] = encrypted(item_id, "\n\n".join(shown))
+        done["encrypted_content"] = encrypted(item_id, "\n\n".join(shown), manner.server)
     return (
         item,
         done,
@@ -131,6 +146,9 @@ def _usage(reply: Reply) -> dict[str, Any] | None:
         "total_tokens": reply.input_tokens + reply.output_tokens,
     }
     if reply.usage == "full":
-        usage["input_tokens_details"] = {"cached_tokens": reply.cached_tokens, "cache_write_tokens": 0}
+        usage["input_tokens_details"] = {
+            "cached_tokens": reply.cached_tokens,
+            "cache_write_tokens": reply.cache_write_tokens,
+        }
         usage["output_tokens_details"] = {"reasoning_tokens": reply.reasoning_tokens}
     return usage

@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from perdure.temporal.app.fakes.replies import signature
+from perdure.temporal.app.fakes.anthropic import signature_of
+from perdure.temporal.app.fakes.manners import PLAIN_ANTHROPIC, PLAIN_RESPONSES, AnthropicManner, ResponsesManner
 from perdure.temporal.app.fakes.responses import encrypted
 from perdure.temporal.app.fakes.tools import anthropic_tools, openai_tools
 
+#: Members of a message that every server of Chat Completions knows.
+CHAT_FIELDS: Final = frozenset(("role", "content", "tool_calls", "tool_call_id"))
 _ITEM_FIELDS: Final = {
     "message": {"type", "id", "role", "content", "status", "phase"},
     "reasoning": {"type", "id", "summary", "content", "encrypted_content"},
@@ -20,18 +23,18 @@ _ITEM_FIELDS: Final = {
 
 
 def anthropic_complaint(body: dict[str, Any]) -> str | None:
-    return next(_anthropic(body), None)
+    return next(anthropic(body, PLAIN_ANTHROPIC), None)
 
 
 def chat_complaint(body: dict[str, Any]) -> str | None:
-    return next(_chat(body), None)
+    return next(chat(body), None) or next(chat_fields(body), None)
 
 
 def responses_complaint(body: dict[str, Any]) -> str | None:
-    return next(_responses(body), None)
+    return next(responses(body, PLAIN_RESPONSES), None)
 
 
-def _anthropic(body: dict[str, Any]) -> Iterator[str]:
+def anthropic(body: dict[str, Any], manner: AnthropicManner) -> Iterator[str]:
     yield from anthropic_tools(body.get("tools") or [])
     if not isinstance(body.get("max_tokens"), int):
         yield "max_tokens: field required"
@@ -51,8 +54,8 @@ def _anthropic(body: dict[str, Any]) -> Iterator[str]:
         if at and message["role"] == messages[at - 1]["role"]:
             yield f"messages.{at}: roles must alternate"
         for block in content:
-            if block["type"] == "thinking" and block.get("signature") != signature(block["thinking"]):
-                yield f"messages.{at}: Invalid `signature` in `thinking` block"
+            if block["type"] == "thinking" and manner.signs:
+                yield from _signature(at, block, body, manner)
         calls = [block["id"] for block in content if block["type"] == "tool_use"]
         for call in calls:
             if not re.fullmatch(r"[a-zA-Z0-9_-]+", call):
@@ -72,7 +75,17 @@ def _anthropic(body: dict[str, Any]) -> Iterator[str]:
             yield f"messages.{at}: `tool_result` blocks must come first"
 
 
-def _chat(body: dict[str, Any]) -> Iterator[str]:
+def _signature(at: int, block: dict[str, Any], body: dict[str, Any], manner: AnthropicManner) -> Iterator[str]:
+    def made(before: list[Any]) -> str:
+        return signature_of(manner, block["thinking"], body.get("system"), body.get("tools"), before)
+
+    if block.get("signature") == made(body["messages"][:at]):
+        return
+    yield f"messages.{at}: Invalid `signature` in `thinking` block"
+
+
+def chat(body: dict[str, Any]) -> Iterator[str]:
+    """Calls and results."""
     yield from openai_tools([tool["function"] for tool in body.get("tools") or ()])
     messages = body.get("messages") or []
     if not messages:
@@ -86,14 +99,19 @@ def _chat(body: dict[str, Any]) -> Iterator[str]:
                 waiting.remove(message["tool_call_id"])
         elif waiting:
             yield f"messages.{at}: these tool calls have no response: {', '.join(waiting)}"
-        if unknown := set(message) - {"role", "content", "tool_calls", "tool_call_id"}:
-            yield f"messages.{at}: unknown fields {sorted(unknown)}"
         waiting += [call["id"] for call in message.get("tool_calls") or ()]
     if waiting:
         yield f"these tool calls have no response: {', '.join(waiting)}"
 
 
-def _responses(body: dict[str, Any]) -> Iterator[str]:
+def chat_fields(body: dict[str, Any]) -> Iterator[str]:
+    """Members of messages. Of those that the API itself has not, a plain server takes what it sends."""
+    for at, message in enumerate(body.get("messages") or []):
+        if unknown := set(message) - CHAT_FIELDS - {"reasoning_content"}:
+            yield f"messages.{at}: unknown fields {sorted(unknown)}"
+
+
+def responses(body: dict[str, Any], manner: ResponsesManner) -> Iterator[str]:
     yield from openai_tools(body.get("tools") or [])
     items = body.get("input") or []
     if not items:
@@ -111,7 +129,7 @@ def _responses(body: dict[str, Any]) -> Iterator[str]:
             yield f"Invalid type for 'input[{at}].{nulls[0]}': got null instead"
         match kind:
             case "reasoning":
-                yield from _reasoning(item, items[at + 1 :])
+                yield from _reasoning(item, items[at + 1 :], manner)
             case "message":
                 yield from _content(at, item)
             case "function_call":
@@ -125,16 +143,19 @@ def _responses(body: dict[str, Any]) -> Iterator[str]:
                 else:
                     waiting.remove(item["call_id"])
         before = items[at - 1].get("id", "") if at else ""
-        if item.get("id", "").endswith("r") and not before.startswith("rs_"):
+        if manner.encrypts and item.get("id", "").endswith("r") and not before.startswith("rs_"):
             yield f"Item '{item['id']}' of type '{kind}' was provided without its required 'reasoning' item."
     if waiting:
         yield f"No tool output found for function call {waiting[0]}."
 
 
-def _reasoning(item: dict[str, Any], following: list[dict[str, Any]]) -> Iterator[str]:
+def _reasoning(item: dict[str, Any], following: list[dict[str, Any]], manner: ResponsesManner) -> Iterator[str]:
+    summary = "\n\n".join(part["text"] for part in item.get("summary") or ())
+    if not manner.encrypts:
+        return
     if "encrypted_content" not in item:
         yield f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false."
-    elif item["encrypted_content"] != encrypted(item["id"], "\n\n".join(part["text"] for part in item["summary"])):
+    elif item["encrypted_content"] != encrypted(item["id"], summary, manner.server):
         yield f"The encrypted content for item {item['id']} could not be verified."
     if not following or following[0].get("role", "assistant") != "assistant" or "output" in following[0]:
         yield f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."

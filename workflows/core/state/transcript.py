@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from perdure.workflows.core.media_tokens import Medium, media_in
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import View
 from perdure.workflows.vocabulary.parts import Message
 
@@ -20,10 +21,16 @@ class Transcript(Record):
     epoch: int = 0
     #: Files of the messages that have any.
     media: tuple[Medium, ...] = ()
+    #: What a provider declined, so that later requests leave it out.
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def view(self) -> View:
         return View(epoch=self.epoch, count=len(self.messages), prefix=self.prefix)
+
+    def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Transcript":
+        """As later requests have it, which leave this out, too."""
+        return replace(self, left_out=(*self.left_out, *left_out), epoch=self.epoch + 1)
 
     def said(self, message: Message) -> "Transcript":
         """With `message` at its end."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.known import NO_THINKING, KnownServer, Models, always_thinks, sees, thinks
-from perdure.workflows.definition.providers.open_models import GPT_OSS, HYBRID
+from perdure.workflows.definition.providers.open_models import GPT_OSS, HYBRID, MISTRAL_MODELS
 
 _NONE: Final = Dialect(thinking=NO_THINKING)
 _BUDGETS: Final = {"low": 2048, "medium": 8192, "high": 16_384, "max": 32_768}
@@ -60,7 +60,9 @@ MISTRAL: Final = KnownServer(
     name="Mistral",
     hosts=("api.mistral.ai", "codestral.mistral.ai"),
     # It always tells its usage, and refuses members that it does not know.
-    dialect=replace(_NONE, stream_usage=False, parameters={"seed": "random_seed"}),
+    dialect=replace(
+        _NONE, stream_usage=False, parameters={"seed": "random_seed"}, answers_results=True, named_results=True
+    ),
     models=(
         Models(r"magistral", {"thinking": replace(NO_THINKING, always=True)}),
         Models(
@@ -73,7 +75,8 @@ MISTRAL: Final = KnownServer(
 XAI: Final = KnownServer(
     name="xAI",
     hosts=("api.x.ai",),
-    dialect=replace(_NONE, most_tools=128),
+    # Its Responses API has no field for instructions.
+    dialect=replace(_NONE, most_tools=128, instructions="system"),
     models=(
         Models(r"grok-3-mini", {"thinking": always_thinks("effort", "low", medium="high", max="high")}),
         Models(r"grok-4\.[3-9]|grok-[5-9]", {"thinking": always_thinks("effort", "low", max="high")}),
@@ -140,6 +143,7 @@ OPENROUTER: Final = KnownServer(
             r"^openai/(?:o\d|gpt-5(?!\.))|gpt-oss|fable|mythos|opus-5\.5|gemini-(?:2\.5|3[.0-9]*)-pro|grok-4\.[5-9]",
             {"thinking": replace(thinks("reasoning", off="low", max="high"), always=True)},
         ),
+        Models(MISTRAL_MODELS, {"answers_results": True}),
     ),
 )
 TOGETHER: Final = KnownServer(

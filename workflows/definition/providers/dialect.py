@@ -101,6 +101,8 @@ class Dialect:
     thinking: ThinkingDialect = ThinkingDialect()
     #: The role of the instructions in Chat Completions. `user`: the model knows no other.
     system_role: Literal["system", "developer", "user"] = "system"
+    #: In Responses, what the instructions are: the field for them, or a message with this role.
+    instructions: Literal["field", "system", "developer", "user"] = "field"
     #: `stream_options: {include_usage: true}` is understood.
     stream_usage: bool = True
     #: Tools that one request may offer. None: unknown, or unlimited.
@@ -110,6 +112,10 @@ class Dialect:
     #: Reasoning goes back to the server that gave it: with every message (in Chat Completions, with every one that called
     #: tools), only within a turn whose tool loop is open, or never.
     reasoning_back: Literal["always", "loop", "never"] = "always"
+    #: In Responses, reasoning that can be read, without encrypted content, may go back, too.
+    open_reasoning: bool = True
+    #: At Gemini, the first call of an answer has to bear a signature.
+    signed_calls: bool = False
     #: The member of a Chat Completions message that called tools which the server misses if it is absent, also where the
     #: message has no reasoning: `reasoning_content` of DeepSeek and Kimi while they think.
     reasoning_key: str | None = None

@@ -36,7 +36,7 @@ class ProviderInfo:
     display_name: str
     #: The module below `perdure.activities.models` that speaks its API, imported when it is first needed.
     wire: str
-    #: The package of its SDK; None: it has none.
+    #: The package of its SDK, by which its loggers are named, too; None: it has none.
     sdk: str | None = None
     #: None: it runs in the worker, and wants neither an address nor a key.
     endpoint: Endpoint | None = None

@@ -17,6 +17,8 @@ HYBRID: Final = (
 )
 #: Of OpenAI's open models, whose thinking has three levels, and no end.
 GPT_OSS: Final[ThinkingDialect] = always_thinks("effort", "low", max="high")
+#: Models whose chat templates let no person speak right behind the results of tools.
+MISTRAL_MODELS: Final = r"mistral|ministral|magistral|devstral|codestral|pixtral"
 _SEEING: Final = (
     r"-vl|vl-|llava|gemma-?[34]|llama-?4|pixtral|minicpm-v|moondream|internvl|qwen-?3\.[5-9]|qwen-?[4-9]|vision|omni"
     r"|glm-\d(?:\.\d)?v|kimi-k2\.[5-9]|kimi-k[3-9]|mistral-(?:small|medium|large)-?[34]"
@@ -29,4 +31,5 @@ OPEN_MODELS: Final = (
         r"qwq|deepseek-r\d|-thinking|magistral|kimi-k2\.7|minimax-m2", {"thinking": replace(NO_THINKING, always=True)}
     ),
     Models(_SEEING, {"files": sees()}),
+    Models(MISTRAL_MODELS, {"answers_results": True}),
 )

@@ -30,6 +30,8 @@ DIALECT: Final = Dialect(
     # Its newer models refuse `max_tokens`, the only name that compatible servers know.
     output_limit="max_completion_tokens",
     null_content=True,
+    # Nothing is stored, and so there is nothing to read reasoning from but its encrypted content.
+    open_reasoning=False,
     # "array too long. Expected an array with maximum length 128"
     most_tools=128,
     structured_output=True,

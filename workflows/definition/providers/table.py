@@ -4,6 +4,7 @@ from typing import Final
 
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.demo import DEMO
+from perdure.workflows.definition.providers.gemini import GEMINI
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.definition.providers.openai import OPENAI
 from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
@@ -15,6 +16,7 @@ PROVIDERS: Final[dict[str, ProviderInfo]] = {
         ANTHROPIC,
         OPENAI,
         OPENAI_CHAT,
+        GEMINI,
         DEMO,
     )
 }

@@ -1,0 +1,119 @@
+"""Clients of the google-genai SDK, which builds requests, authenticates and reads errors. The wire reads answers itself, for
+the SDK raises on shapes that it does not know.
+
+Rule 1: the SDK never looks for keys, projects or addresses in the environment. It is given all of them.
+Rule 2: it never retries.
+"""
+
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+import httpx2
+from google import genai
+from google.genai import types
+from pydantic import JsonValue
+
+from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, Server
+from perdure.activities.models.failures import Source
+from perdure.activities.models.http import HEADERS, check_answer
+from perdure.activities.models.provider_turns import Asked
+from perdure.temporal.definitions.dialects import dialect_of
+from perdure.temporal.definitions.endpoints import asks_provider
+from perdure.temporal.definitions.servers import server_of
+from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.info import ProviderInfo
+from perdure.workflows.protocol.steps import Prompt
+
+_VERSION: Final = re.compile(r"/(v\d+[a-z]*\d*)/*$")
+#: Where the response of the call that this task makes is put.
+_opened: ContextVar[list[httpx2.Response]] = ContextVar("opened")
+
+
+class _Transport(httpx2.AsyncClient):
+    """Keeps a good response for the wire, and gives the SDK an empty one in its place."""
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        # The SDK sets no limit where it was given none.
+        request.extensions["timeout"] = self.timeout.as_dict()
+        response = await super().send(request, **options)
+        if response.status_code != 200:
+            return response
+        _opened.get().append(response)
+        return httpx2.Response(200, request=request)
+
+
+class GeminiClient:
+    def __init__(self, server: Server, timeout: httpx2.Timeout) -> None:
+        url, version = _split(server.url or "")
+        self._http = _Transport(
+            timeout=timeout, follow_redirects=False, headers=HEADERS, event_hooks={"response": [check_answer]}
+        )
+        self._client = genai.Client(
+            enterprise=False,
+            api_key=server.key or PLACEHOLDER_KEY,
+            http_options=types.HttpOptions(base_url=url, api_version=version, httpx_async_client=self._http),
+        )
+
+    async def stream(self, model: str, body: dict[str, JsonValue]) -> httpx2.Response:
+        """The response to `body`, whose own body is not read yet. Raises what the SDK and httpx2 raise."""
+        token = _opened.set([])
+        try:
+            options = types.GenerateContentConfig(
+                http_options=types.HttpOptions(extra_body=body),
+                automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+                automatic_continuation=False,
+            )
+            # The contents are those of the body.
+            async for _ in await self._client.aio.models.generate_content_stream(
+                model=model, contents="", config=options
+            ):
+                pass
+            return _opened.get()[0]
+        finally:
+            _opened.reset(token)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        self._client.close()
+
+
+class GeminiClients:
+    def __init__(self, provider: ProviderInfo, environment: Mapping[str, str], timeout: httpx2.Timeout) -> None:
+        """`environment` gives the provider's key and address, and what `${NAME}` in a model definition stands for."""
+        assert provider.endpoint is not None, provider.name
+        self._provider = provider
+        self._endpoint = provider.endpoint
+        self._environment = environment
+        self._clients = Clients(lambda server: GeminiClient(server, timeout))
+
+    def at(self, model: ModelDefinition) -> GeminiClient:
+        """The client for a definition's model. Raises `MissingVariable`."""
+        return self._clients.at(Server.of(model, self._provider, self._environment))
+
+    def asked(self, api: str, prompt: Prompt) -> Asked:
+        """The server that a request for `prompt` goes to."""
+        return Asked(
+            api,
+            self.server(prompt.model),
+            dialect_of(self._provider, prompt.model, self._environment),
+            bool(prompt.tools),
+            prompt.tool_output_tokens,
+        )
+
+    def server(self, model: ModelDefinition) -> str:
+        return server_of(model, self._environment)
+
+    def source(self, base_url: str | None) -> Source:
+        """What failures of a model with this `base_url` call the server."""
+        return Source.of(self._provider, own=asks_provider(self._endpoint, base_url, self._environment))
+
+    async def aclose(self) -> None:
+        await self._clients.aclose()
+
+
+def _split(url: str) -> tuple[str, str | None]:
+    """The address and the version of the API, which some people write into the address. None: the SDK's own."""
+    match = _VERSION.search(url)
+    return (url[: match.start()], match[1]) if match else (url, None)

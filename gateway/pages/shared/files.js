@@ -6,6 +6,7 @@
  */
 import { h, icon, keyed } from './dom.js';
 import { bytes as size } from './format.js';
+import { link } from './markdown.js';
 
 /** `{tenant}/{session}/{sha256}`, as a result references a file. */
 const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;
@@ -38,7 +39,7 @@ export function messageFile({ name, media_type: type, bytes = null, preview = nu
   if (file) return make(file, name);
   if (preview) return h('img', { src: preview, alt: name });
   const about = [type, bytes !== null && size(bytes)].filter(Boolean).join(', ');
-  return h('p', { class: 'file' }, icon('file'), name, h('span', { class: 'faint' }, about));
+  return h('p', { class: 'file' }, icon('file'), link(part.uri ?? '', [name]) ?? name, h('span', { class: 'faint' }, about));
 }
 
 /** Shows the files of a call of the tool `name`; unchanged files keep their nodes, so audio keeps playing. */

@@ -18,6 +18,8 @@ from perdure.workflows.definition.providers.table import PROVIDERS
         ("bedrock/us.anthropic.claude-haiku-5-5", BedrockMessages),
         ("openai/gpt-6-sol", OpenAIResponses),
         ("openai-chat/llama3.2", OpenAIChat),
+        ("azure/gpt-4o", OpenAIResponses),
+        ("azure-chat/gpt-4o", OpenAIChat),
         ("gemini/gemini-3-pro", Gemini),
         ("demo/demo", Demo),
     ],
@@ -38,6 +40,8 @@ async def test_every_provider_of_a_definition_has_one() -> None:
     assert [wire.api for wire in wires] == [
         "anthropic.messages",
         "anthropic.messages",
+        "openai.responses",
+        "openai.chat",
         "openai.responses",
         "openai.chat",
         "gemini.content",

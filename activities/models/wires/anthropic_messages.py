@@ -36,7 +36,7 @@ from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_caching import with_caching
 from perdure.activities.models.wires.anthropic_content import THOUGHT, messages, without
 from perdure.activities.models.wires.anthropic_errors import neutral
-from perdure.activities.models.wires.anthropic_thinking import thinking
+from perdure.activities.models.wires.anthropic_thinking import fitting_loop
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
@@ -121,9 +121,9 @@ class AnthropicMessages:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking, model.max_output_tokens)
         body["messages"] = messages(turns(prompt.around(conversation), asked), dialect)
-        return with_parameters(with_caching(body, dialect.caching), model, dialect)
+        made = with_parameters(with_caching(body, dialect.caching), model, dialect)
+        return made if "thinking" in model.extra else fitting_loop(made)
 
     def _is_own(self, model: ModelDefinition) -> bool:
         """Whether the provider itself serves the model. Other servers may know nothing of strict tools."""
@@ -184,6 +184,11 @@ def _has_credentials(client: AsyncAnthropic) -> bool:
     )
 
 
+def _wants_thinking_first(refusal: Refusal) -> bool:
+    """An answer of the open tool loop does not begin with thinking. No code names this refusal."""
+    return "must start with a thinking block" in refusal.lower
+
+
 def _is_of_another_conversation(refusal: Refusal) -> bool:
     """Signed thinking belongs to another prefix, model or account. No code names this refusal."""
     return "different conversation" in refusal.lower or "signature" in refusal.lower
@@ -195,6 +200,7 @@ def _is_about_messages(refusal: Refusal) -> bool:
 
 _REWRITES: Final = (
     Rewrite("thinking of before: left out", _is_of_another_conversation, lambda body: without(body, *THOUGHT)),
+    Rewrite("thinking: left out until the tool loop ends", _wants_thinking_first, fitting_loop),
     Rewrite(
         "blocks of unknown types: left out",
         _is_about_messages,

@@ -3,6 +3,7 @@
 from typing import Final
 
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.azure import AZURE, AZURE_CHAT
 from perdure.workflows.definition.providers.bedrock import BEDROCK
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.gemini import GEMINI
@@ -18,6 +19,8 @@ PROVIDERS: Final[dict[str, ProviderInfo]] = {
         BEDROCK,
         OPENAI,
         OPENAI_CHAT,
+        AZURE,
+        AZURE_CHAT,
         GEMINI,
         DEMO,
     )

@@ -400,6 +400,24 @@ async def test_failures_by_their_kinds(
     assert KEY not in failed.message
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Thinking is not enabled for this model.",
+        "Budget 0 is invalid. This model only works in thinking mode.",
+        "Invalid value at 'generation_config.thinking_config.thinking_level' (TYPE_ENUM), \"minimal\"",
+    ],
+)
+async def test_thinking_that_a_model_refuses_is_left_out(server: BodyServer, wire: Gemini, words: str) -> None:
+    server.give(Body(bodies.error(400, "INVALID_ARGUMENT", words), JSON, status=400), answer({"text": "Well."}))
+    got = await answered(wire)
+    assert got.parts == (Text(text="Well."),)
+    assert [told.partition(":")[0].startswith("generationConfig.thinkingConfig") for told in got.adapted] == [True]
+    first, second = (json.loads(request)["generationConfig"] for request in server.requests)
+    assert "thinkingLevel" in first["thinkingConfig"]
+    assert "thinkingLevel" not in second.get("thinkingConfig", {})
+
+
 async def test_an_error_within_a_stream(server: BodyServer, wire: Gemini) -> None:
     server.give(stream(response({"text": "We"}), json.loads(bodies.OVERLOADED)))
     failed = await failure(wire)

@@ -11,10 +11,14 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.activities.models.failures import ModelFailed, ModelFailure
+from perdure.activities.models.provider_turns import Asked, AssistantTurn, Call, Media, Result, Turn, UserTurn
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.gemini import Gemini
+from perdure.activities.models.wires.gemini_contents import contents
 from perdure.activities.models.wires.gemini_parts import API
+from perdure.temporal.definitions.dialects import dialect_of
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.gemini import GEMINI
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
@@ -361,6 +365,43 @@ async def test_members_under_the_names_of_fields(server: BodyServer, wire: Gemin
 async def test_the_books(server: BodyServer, wire: Gemini, metadata: dict[str, Any], usage: Usage) -> None:
     server.give(stream(response({"text": "Well."}, finish="STOP") | {"usageMetadata": metadata}))
     assert (await answered(wire)).usage == usage
+
+
+PICTURE = Media("image", "image/png", "cat.png", data="iVBORw0KGgo=")
+LINKED = Media("image", "image/png", "cat.png", url="https://example.com/cat.png")
+SOUND = Media("audio", "audio/wav", "a.wav", data="UklGRg==")
+FILM = Media("document", "video/mp4", "a.mp4", data="AAAA")
+INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+CALL = Call("c1", ToolCall(call_id="t1.s1.c1", name="find_order", args={}))
+
+
+def shown(model: str, *turns: Turn) -> Any:
+    dialect = dialect_of(GEMINI, ModelDefinition(use=f"gemini/{model}"), {})
+    return contents(turns, Asked(API, "gemini", dialect))
+
+
+def test_media_in_what_a_person_says() -> None:
+    (said,) = shown("gemini-3-pro", UserTurn((), (Text(text="See:"), PICTURE, LINKED, SOUND, FILM)))
+    assert said["parts"] == [
+        {"text": "See:"},
+        INLINE,
+        {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/cat.png"}},
+        {"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}},
+        {"text": "[document a.mp4 (video/mp4)]"},
+    ]
+
+
+def test_media_in_results() -> None:
+    turns = (AssistantTurn((CALL,)), UserTurn((Result("c1", (Text(text="Here."), PICTURE), is_error=False),), ()))
+    _, results = shown("gemini-3-pro", *turns)
+    (part,) = results["parts"]
+    response: dict[str, Any] = {"id": "c1", "name": "find_order", "response": {"output": "Here."}}
+    assert part == {"functionResponse": response | {"parts": [INLINE]}}
+    # Before the third generation they follow.
+    _, results, beside = shown("gemini-2.5-pro", *turns)
+    words = "Here.\n\n[image cat.png (image/png)]"
+    assert results["parts"] == [{"functionResponse": response | {"response": {"output": words}}}]
+    assert beside == {"role": "user", "parts": [{"text": "[From the result of find_order:]"}, INLINE]}
 
 
 async def test_a_prompt_that_was_blocked(server: BodyServer, wire: Gemini) -> None:

@@ -82,6 +82,8 @@ class Server:
         bare, query = split_query(address) if address else (None, ())
         # An SDK finds the address of its own maker by itself, and would take it for that of any other provider, too.
         url = (bare if named or query else None) if endpoint.own_sdk else bare or endpoint.base_url
+        if url == "" and endpoint.address is not None:
+            raise MissingVariable(endpoint.address)
         bears = {
             "headers": tuple((name, resolve(value, environment)) for name, value in model.headers.items()),
             "query": (*query, *((name, resolve(value, environment)) for name, value in model.query.items())),
@@ -114,9 +116,14 @@ class Server:
 
 
 def http_options(
-    server: Server, sdk: SdkHeaders, environment: Mapping[str, str], timeout: httpx2.Timeout
+    server: Server,
+    sdk: SdkHeaders,
+    environment: Mapping[str, str],
+    timeout: httpx2.Timeout,
+    authentication: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Arguments for the HTTP client that an SDK uses to call `server`."""
+    """Arguments for the HTTP client that an SDK uses to call `server`. `authentication` are the headers that tell the key,
+    where no bearer token does."""
     hooks: dict[str, list[Any]] = {"response": [hear, check_answer], "request": [server.dress]}
     options: dict[str, Any] = {
         "timeout": timeout,
@@ -134,7 +141,9 @@ def http_options(
         placeholder = request.headers.get("authorization") == f"Bearer {PLACEHOLDER_KEY}"
         for name in unwanted:
             request.headers.pop(name, None)
-        if key is not None:
+        if authentication is not None:
+            request.headers.update(authentication)
+        elif key is not None:
             request.headers["authorization"] = key
         elif placeholder:
             request.headers["authorization"] = f"Bearer {PLACEHOLDER_KEY}"

@@ -86,6 +86,8 @@ def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = 
             resolve(text, environment)
     except MissingVariable as unset:
         return str(unset)
+    if endpoint.address is not None and url is None and not _has_address(endpoint, environment):
+        return endpoint.address
     if gives_key(model):
         return None
     if is_given_key(endpoint, url, environment):
@@ -94,6 +96,10 @@ def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = 
         # A server that merely speaks the provider's protocol may want no key.
         missing = url is not None and bool(endpoint.keys) and _is_host(endpoint, url)
     return endpoint.keys[0] if missing else None
+
+
+def _has_address(endpoint: Endpoint, environment: Mapping[str, str]) -> bool:
+    return bool(endpoint.base_url) or named_address(endpoint, environment) is not None
 
 
 def address_of(model: ModelDefinition, environment: Mapping[str, str]) -> str | None:

@@ -49,7 +49,7 @@ from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.service import Sessions
-from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore, StoreFull, StoreUnavailable
@@ -120,7 +120,7 @@ def create_app(
     temporal_ui: str | None = None,
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
-    rebuild_request: RebuildRequest = lambda prompt, messages: None,
+    rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,

@@ -183,7 +183,7 @@ def test_nothing_is_blank_and_roles_alternate() -> None:
 def test_files_and_data_are_named_in_text() -> None:
     file = File(uri="blob:1", media_type="text/csv", name="a.csv")
     assert sent(message("user", file, Data(name="cart", value={"n": 1})))[0]["content"] == [
-        {"type": "text", "text": "[file a.csv (text/csv): blob:1]"},
+        {"type": "text", "text": "[file a.csv (text/csv)]"},
         {"type": "text", "text": 'cart: {"n":1}'},
     ]
 

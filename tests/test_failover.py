@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from perdure.activities.models.circuits import FAILURES
 from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
@@ -19,7 +20,7 @@ WELL = Reply(text="The second model answers.", input_tokens=10, output_tokens=5)
 AGENT = """
 name: {name}
 models:
-  main: {{use: anthropic/first, base_url: "{url}", price: {{input: 3, output: 15}}, fallback: {fallback}}}
+  main: {{use: anthropic/{first}, base_url: "{url}", price: {{input: 3, output: 15}}, fallback: {fallback}}}
   other: {{use: openai-chat/second, base_url: "{url}/v1", price: {{input: 1, output: 1}}}}
 model: main
 instructions: Be brief.
@@ -30,7 +31,12 @@ tools: [calculator]
 def agents(url: str) -> dict[str, str]:
     written = f'{{use: openai/third, base_url: "{url}/v1", price: {{input: 1, output: 1}}, on: [refusal]}}'
     lists = {"routed": "[other]", "written": f"[{written}]", "long": f"[other, {written}]"}
-    return {f"{name}.yaml": AGENT.format(name=name, url=url, fallback=lists[name]) for name in lists}
+    # What is learnt of a model is shared by the tests of this module, so these have models of their own.
+    own = {"resting": "[other]", "limited": "[other]", "alone": "[]"}
+    return {
+        f"{name}.yaml": AGENT.format(name=name, url=url, fallback=fallback, first=name if name in own else "first")
+        for name, fallback in {**lists, **own}.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +97,15 @@ async def test_what_waiting_does_not_mend_is_asked_once(
     assert [call.body["model"] for call in provider.calls] == ["first", "third"]
 
 
-async def test_a_long_wait_is_not_waited_for(sessions: Sessions, provider: FakeProvider) -> None:
-    limited = Reply(status=429, headers=(("retry-after", "3600"),))
-    provider.default(by_model(first=limited, second=WELL))
-    frames = await turn(sessions, await sessions.create("routed", message="hello"))
-    assert [one["reason"] for one in of(frames, "model.switched")] == ["rate_limited"]
-    assert [call.body["model"] for call in provider.calls] == ["first", "second"]
+async def test_a_long_wait_is_not_waited_for_and_the_next_session_does_not_ask(
+    sessions: Sessions, provider: FakeProvider
+) -> None:
+    refused = Reply(status=429, headers=(("retry-after", "3600"),))
+    provider.default(by_model(limited=refused, second=WELL))
+    for _ in range(2):
+        frames = await turn(sessions, await sessions.create("limited", message="hello"))
+        assert [one["reason"] for one in of(frames, "model.switched")] == ["rate_limited"]
+    assert [call.body["model"] for call in provider.calls] == ["limited", "second", "second"]
 
 
 async def test_a_provider_that_dies_in_mid_answer_is_replaced_for_viewers(
@@ -151,6 +160,34 @@ async def test_when_all_are_down_the_error_names_each(sessions: Sessions, provid
     assert (ended["reason"], error["type"], error["retryable"]) == ("failed", "model_auth", True)
     assert "anthropic/first: " in error["message"]
     assert "openai/third: " in error["message"]
+
+
+async def test_a_model_that_fails_again_and_again_is_not_asked_for_a_while(
+    sessions: Sessions, provider: FakeProvider
+) -> None:
+    provider.default(by_model(resting=DEAD, second=WELL))
+    reasons = []
+    for _ in range(4):
+        frames = await turn(sessions, await sessions.create("resting", message="hello"))
+        reasons += [one["reason"] for one in of(frames, "model.switched")]
+        assert [one["reason"] for one in of(frames, "turn.finished")] == ["done"]
+    assert reasons == ["overloaded", "unavailable", "unavailable", "unavailable"]
+    assert [call.body["model"] for call in provider.calls].count("resting") == FAILURES
+    metrics = (await sessions.http.get("/metrics")).text
+    assert 'perdure_circuits_opened_total{model="anthropic/resting"' in metrics
+    assert 'perdure_calls_held_total{model="anthropic/resting",reason="circuit"' in metrics
+    assert 'perdure_model_switches_total{model="anthropic/resting",reason="unavailable"' in metrics
+
+
+async def test_without_another_model_a_step_waits_for_its_circuit(sessions: Sessions, provider: FakeProvider) -> None:
+    down = [DEAD] * FAILURES
+    provider.default(lambda call: down.pop() if down else WELL)
+    first, second = [await sessions.create("alone", message="hello") for _ in range(2)]
+    for session in (first, second):
+        frames = await turn(sessions, session)
+        assert [one["reason"] for one in of(frames, "turn.finished")] == ["done"]
+    # The one whose failure opened the circuit waited for it, or the other did; nobody asked meanwhile.
+    assert len(provider.calls) == FAILURES + 2
 
 
 async def test_a_kill_while_another_model_answers_loses_nothing(tmp_path: Path) -> None:

@@ -253,3 +253,29 @@ async def test_a_closed_session_answers_and_takes_nothing(http: httpx2.AsyncClie
         await http.patch(f"/v1/sessions/{session}/limits", json={}),
     ]
     assert [problem(answer) for answer in refused] == [(409, "session_closed", [])] * 4
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "Europe", "", 5, "../etc/passwd"])
+async def test_a_time_zone_that_there_is_not_is_refused(http: httpx2.AsyncClient, timezone: Any) -> None:
+    named = (422, "validation", ["metadata.timezone"])
+    body = {"agent": "assistant", "metadata": {"timezone": timezone}}
+    assert problem(await http.post("/v1/sessions", json=body)) == named
+    session = await create(http)
+    assert problem(await http.patch(f"/v1/sessions/{session}", json={"metadata": body["metadata"]})) == named
+    assert (await snapshot(http, session))["metadata"] == {}
+
+
+async def test_the_date_is_that_of_the_session_s_time_zone(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
+    provider.reset()
+    session = await create(http, metadata={"timezone": "Pacific/Kiritimati"})
+    told: list[str] = []
+    for metadata in ({"timezone": "Pacific/Niue"}, {}, None):
+        provider.script(Reply(text="Hello."))
+        await http.post(f"/v1/sessions/{session}/messages?wait=60", json={"text": "hi"})
+        told.append(str(provider.calls[-1].body["system"]))
+        if metadata is not None:
+            await http.patch(f"/v1/sessions/{session}", json={"metadata": metadata})
+    # These two are 25 hours apart, so it is never the same day in both.
+    days = [line.partition("Today is ")[2].partition(" (time zone: ") for line in told]
+    assert [zone.partition(")")[0] for _, _, zone in days] == ["Pacific/Kiritimati", "Pacific/Niue", "UTC"]
+    assert days[0][0] != days[1][0]

@@ -12,6 +12,7 @@ import typer
 import yaml
 from temporalio.testing import ActivityEnvironment
 
+from perdure import ToolContext
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.agent_file import load_agent_file
@@ -28,6 +29,8 @@ _AROUND: dict[str, Any] = {
 _CALLS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "quote_parcel": ((2.0, "DE"), {"euros": 4.90 + 1.20 * 2.0}),
     "pieces_in_stock": (("lamp", 1), 3),
+    "put_in_cart": (("shade", ToolContext(user="ada")), ["lamp", "shade"]),
+    "name_plan": (("lamp", {"metadata": {"plan": "pro"}}), "lamp, pro"),
     "count_pages": ((2,), 2),
 }
 

@@ -131,6 +131,49 @@ async def test_an_error_without_an_id_is_that_of_the_call(caller: Caller, raw: R
     assert await caller.failure(STDIO, lines=[words]) == ("tool_failed", "shop: what was that?", True)
 
 
+MODERN = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+ABOUT = {
+    "supportedVersions": ["2026-07-28"],
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "r", "version": "1"},
+}
+
+
+def modern(raw: RawServer) -> None:
+    """Lets the server speak the protocol of 2026-07-28."""
+    for method, result in (("server/discover", ABOUT), ("tools/list", {"tools": [TOOL]})):
+        body = json.dumps({"jsonrpc": "2.0", "result": MODERN | result})[:-1] + ',"id":{id}}'
+        raw.other[method] = Answer(body.encode())
+
+
+@pytest.mark.parametrize("code", [*CODES, -32022, -32042])
+async def test_an_error_is_the_word_of_a_server_of_the_new_protocol(caller: Caller, raw: RawServer, code: int) -> None:
+    modern(raw)
+    raw.answer = Answer(GOOD.replace('"result":{', '"result":{"resultType":"complete",').encode())
+    assert (await caller.call(raw.address)).output == "fine"
+    raw.answer = Answer(error(code, "the order is locked").encode())
+    assert await caller.failure(raw.address) == ("tool_failed", "shop: the order is locked", True)
+    assert raw.calls == 2
+
+
+async def test_a_server_that_was_replaced_did_not_run_the_call(caller: Caller, raw: RawServer) -> None:
+    modern(raw)
+    raw.answer = Answer(error(-32601, "no such method").encode())
+    await caller.servers.listings.tools(raw.address, patience=AT_ONCE_S)
+    del raw.other["server/discover"], raw.other["tools/list"]
+    kind, message, final = await caller.failure(raw.address)
+    assert (kind, final) == ("mcp_unavailable", False)
+    assert "it no longer speaks the same protocol version" in message
+
+
+@pytest.mark.parametrize("code", [-32020, -32042])
+async def test_codes_of_the_new_protocol_mean_nothing_in_the_old_one(caller: Caller, raw: RawServer, code: int) -> None:
+    raw.answer = Answer(error(code, "the order is locked").encode())
+    assert await caller.failure(raw.address) == ("tool_failed", "shop: the order is locked", True)
+    assert raw.calls == 1
+    assert await caller.failure(STDIO, lines=[error(code, "locked")]) == ("tool_failed", "shop: locked", True)
+
+
 async def test_what_an_error_says_beside_its_words_is_told(caller: Caller) -> None:
     line = '{"jsonrpc":"2.0","id":{id},"error":{"code":-32000,"message":"locked","data":{"by":"Ada"}}}'
     assert (await caller.failure(STDIO, lines=[line]))[1] == 'shop: locked {"by":"Ada"}'

@@ -16,6 +16,8 @@ from perdure.workflows.definition.providers.table import PROVIDERS
         ("anthropic/claude-haiku-5-5", AnthropicMessages),
         ("openai/gpt-6-sol", OpenAIResponses),
         ("openai-chat/llama3.2", OpenAIChat),
+        ("azure/gpt-4o", OpenAIResponses),
+        ("azure-chat/gpt-4o", OpenAIChat),
         ("gemini/gemini-3-pro", Gemini),
         ("demo/demo", Demo),
     ],
@@ -35,6 +37,8 @@ async def test_every_provider_of_a_definition_has_one() -> None:
     wires = [providers.wire(ModelDefinition(use=f"{provider}/m")) for provider in PROVIDERS]
     assert [wire.api for wire in wires] == [
         "anthropic.messages",
+        "openai.responses",
+        "openai.chat",
         "openai.responses",
         "openai.chat",
         "gemini.content",

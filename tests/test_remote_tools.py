@@ -108,6 +108,21 @@ async def test_a_tool_of_another_s_worker(python_worker: None, talk: Talk) -> No
     assert finished.attempts is None
 
 
+async def test_it_is_told_on_whose_behalf_where_its_definition_says_so(python_worker: None, lab: Lab) -> None:
+    talk = await lab.start("python", user="ada", metadata={"plan": "pro"}, timezone="Europe/Berlin")
+    assert (await outcome(talk, "whose_stock", {})).output == {
+        "tenant": "lab",
+        "user": "ada",
+        "session_id": talk.handle.id.partition("/")[2],
+        "agent": "python",
+        "turn_id": "t1",
+        "call_id": "t1.s1.c1",
+        "inputs": {},
+        "metadata": {"plan": "pro"},
+        "timezone": "Europe/Berlin",
+    }
+
+
 async def test_its_result_is_checked(python_worker: None, talk: Talk) -> None:
     failed = error(await outcome(talk, "bad_stock", {}))
     assert failed.type == "invalid_result"

@@ -31,10 +31,11 @@ models: {main: {use: anthropic/claude-sonnet-5-5}}
 model: main
 instructions: Add for {{ who }}.
 inputs: {who: {type: string, default: Ada}}
-tools: [add, here: {process: true}]
+tools: [add, whose, here: {process: true}]
 """
 TOOLS = '''\
 import asyncio, os
+from perdure import ToolContext
 from temporalio import activity
 
 @activity.defn
@@ -43,12 +44,34 @@ def add(a: int, b: int) -> int:
     return a + b
 
 @activity.defn
+def whose(cart: str, who: ToolContext) -> str:
+    """Says whose a cart is."""
+    return f"{cart} {who.user}"
+
+@activity.defn
 async def here() -> str:
     """Where it runs."""
     return f"{os.getpid()} {id(asyncio.get_running_loop())}"
 '''
 
 GREEN = """
+async def test_on_whose_behalf(perdure):
+    perdure.model.says("", calls=[("whose", {"cart": "x"})])
+    perdure.model.says("", calls=[("whose", {"cart": "y"})])
+    perdure.model.says("Done.")
+    session = await perdure.session("adder", user="ada", metadata={"plan": "pro"})
+    tool = perdure.tool("whose", lambda cart: f"{cart} again")
+    await session.say("Whose?")
+    assert tool.calls == [{"cart": "x"}, {"cart": "y"}]
+    assert [one.user for one in tool.contexts] == ["ada", "ada"]
+    assert tool.contexts[0].idempotency_key.endswith("/t1.s1.c1")
+    assert (await session.transcript()).count(result("whose", "x again")) == 1
+    perdure.tool("whose", lambda cart, who: f"{cart} of {who.user}, {who.metadata['plan']}")
+    perdure.model.says("", calls=[("whose", {"cart": "z"})])
+    perdure.model.says("Done.")
+    await session.say("And z?")
+    assert result("whose", "z of ada, pro") in await session.transcript()
+
 async def test_a_month(perdure):
     perdure.model.says("Let me see.", calls=[("add", {"a": 1, "b": 2})], reasoning="Hm.")
     perdure.model.says("3")
@@ -68,7 +91,7 @@ async def test_a_month(perdure):
         assistant("3"), user("Sure?"), assistant("Yes."), user("Thanks"), assistant("Bye."),
     ]
     first, last = perdure.model.asked[0], perdure.model.asked[-1]
-    assert (first.model, first.tools) == ("anthropic/claude-sonnet-5-5", ("add", "here"))
+    assert (first.model, first.tools) == ("anthropic/claude-sonnet-5-5", ("add", "whose", "here"))
     assert first.system.strip() == "Add for Ada."
     assert len(last.transcript) == 7
 
@@ -237,7 +260,7 @@ def run(folder: Path, tests: str, *arguments: str, agent: str = AGENT, tools: st
 
 def test_a_user_s_tests(tmp_path: Path) -> None:
     code, output = run(tmp_path, GREEN)
-    assert (code, "16 passed" in output) == (0, True), output
+    assert (code, "17 passed" in output) == (0, True), output
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from perdure.temporal.app.testing.kit import Perdure
+from perdure.temporal.app.testing.kit import Perdure, result
 from perdure.workflows.core.session_tools import read_wake_up
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import AgentUpdated
@@ -29,6 +29,27 @@ NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
 )
 def test_when_it_wakes_up(args: dict[str, JsonValue], due: datetime) -> None:
     assert read_wake_up({**args, "note": "look"}, NOW) == (due, "look")
+
+
+@pytest.mark.parametrize(
+    ("at", "due"),
+    [
+        ("2026-03-07T09:00", datetime(2026, 3, 7, 8, tzinfo=UTC)),
+        ("2026-07-07T09:00", datetime(2026, 7, 7, 7, tzinfo=UTC)),
+        ("2026-03-07T09:00:00Z", datetime(2026, 3, 7, 9, tzinfo=UTC)),
+        ("2026-03-07", datetime(2026, 3, 6, 23, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_an_offset_is_of_the_session_s_zone(at: str, due: datetime) -> None:
+    assert read_wake_up({"at": at, "note": "look"}, NOW, "Europe/Berlin") == (due, "look")
+
+
+def test_a_time_that_is_over_is_told_on_the_session_s_clock() -> None:
+    error = read_wake_up({"at": "2026-03-06T12:30", "note": "look"}, NOW, "Europe/Berlin")
+    assert isinstance(error, ToolError)
+    assert error.message == ("at: 2026-03-06T12:30:00+01:00 is not in the future; now it is 2026-03-06T13:00:00+01:00")
+    early = read_wake_up({"at": "0001-01-01T00:00", "note": "look"}, NOW, "America/New_York")
+    assert isinstance(early, ToolError)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +106,18 @@ async def test_it_wakes_up_on_time_and_only_once(perdure: Perdure) -> None:
     assert "look at the parcel" in str(perdure.model.asked[-1])
     await perdure.later(days=30)
     assert [event.type for event in await session.events()] == kinds
+
+
+async def test_it_is_told_which_clock_counted(perdure: Perdure) -> None:
+    at = (await perdure.now() + timedelta(days=2)).strftime("%Y-%m-%dT09:00")
+    perdure.model.says("", calls=[("wake_me", {"at": at, "note": "look"})])
+    perdure.model.says("Set.")
+    session = await perdure.session("assistant", metadata={"timezone": "Asia/Kolkata"})
+    await session.say("Remind me at nine.")
+
+    told = {"timer_id": "t1.s1.c1.timer", "at": f"{at}:00+05:30", "timezone": "Asia/Kolkata"}
+    assert result("wake_me", told) in await session.transcript()
+    assert "(time zone: Asia/Kolkata)" in perdure.model.asked[0].date
 
 
 async def test_a_cancelled_timer_does_not_fire(perdure: Perdure) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 TOOLS = '''
 import json
+from typing import Annotated, Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -54,6 +56,12 @@ def _weight(item: str) -> float:
 
 
 @activity.defn
+def whose(item: str, who: Annotated[dict[str, Any], "perdure.context"]) -> list[Any]:
+    """Says whose an item is."""
+    return [item, who["user"], who["inputs"], who["session_id"]]
+
+
+@activity.defn
 def long(size: int) -> str:
     """Gives a long text."""
     return "x" * size
@@ -69,6 +77,10 @@ tools:
   - client: {{name: pick_date, description: Picks a date.}}
   - mcp:
       {{command: ["{sys.executable}", -m, tests.support.mcp_server], env: {{PYTHONPATH: "{ROOT}"}}, name: shop, allow: [add]}}
+  - mcp:
+      name: own
+      command: ["{sys.executable}", -m, tests.support.mcp_whoami]
+      env: {{PYTHONPATH: "{ROOT}", WHO: "{{{{ user.id }}}}"}}
   - mcp: {{command: [no-such-program], name: away}}
 """
 
@@ -105,7 +117,7 @@ def test_list_tells_of_every_kind_of_tool_and_where_it_comes_from(here: Path) ->
     told = {name: (about, source) for name, about, source in rows}
     assert told["calculator"][1] == "built-in"
     assert told["wake_me"][1] == "built-in, in the session"
-    assert told["reserve"] == ("Reserves an item.", f"{here / 'tools.py'}:8")
+    assert told["reserve"] == ("Reserves an item.", f"{here / 'tools.py'}:9")
     assert told["find_stock"] == ("Finds stock.", "task queue stock, agent desk")
     assert told["pick_date"] == ("Picks a date.", "the app, agent desk")
     assert told["shop_add"] == ("Adds two numbers.", "MCP server shop, agent desk")
@@ -147,6 +159,12 @@ def test_show_tells_what_a_model_is_told() -> None:
         (["reserve", "--args", '{"item": "cup"}'], {"cup": 1}),
         (["long", "size=100000"], "x" * 100_000),
         (["shop_add", "a=1", "b=2"], {"result": 3}),
+        (["whose", "item=cup"], ["cup", None, {}, "try"]),
+        (
+            ["whose", "item=cup", "--context", '{"user": "ada", "inputs": {"customer": "C-1"}}'],
+            ["cup", "ada", {"customer": "C-1"}, "try"],
+        ),
+        (["own_whoami", "--context", '{"user": "ada"}'], {"who": "ada", "token": None, "pid": ANY}),
     ],
 )
 def test_call_runs_a_tool_for_real(arguments: list[str], output: object) -> None:
@@ -215,3 +233,32 @@ def test_a_schema_that_no_provider_takes_is_refused_with_its_place(here: Path) -
     result = run("list", "--tools", "odd.py")
     assert isinstance(result.exception, ToolLoadError)
     assert "tool 'odd': input.properties.ein Wort: models take only names of up to 64 letters" in str(result.exception)
+
+
+def test_show_tells_that_a_tool_asks_on_whose_behalf() -> None:
+    result = run("show", "whose")
+    assert "`perdure tools call` takes that as --context" in result.stdout
+    assert '"who"' not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ("ada", "--context: not JSON"),
+        ("[]", "--context: is one JSON object"),
+        ('{"usr": "ada"}', "--context: there is no 'usr'; there are: agent, call_id"),
+        ('{"user": 5}', "--context: user: "),
+    ],
+)
+def test_a_context_that_cannot_be_read_is_named(context: str, told: str) -> None:
+    result = run("call", "whose", "item=cup", "--context", context)
+    assert isinstance(result.exception, Refused)
+    assert str(result.exception).startswith(told)
+
+
+def test_a_server_that_cannot_be_told_is_not_asked() -> None:
+    result = run("call", "own_whoami")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "context_unfit: own_whoami did not run, because own cannot be told on whose behalf: WHO: there is no 'id'.",
+    )

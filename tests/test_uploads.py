@@ -282,3 +282,29 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileUnreadable):
         await uploads.receive(Caller("acme"), stream(b"\0"), "", "")
     assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
+
+
+@pytest.mark.server
+async def test_a_model_that_sees_describes_a_picture_and_one_that_cannot_is_told_of_it(
+    http: httpx2.AsyncClient,
+) -> None:
+    """Also in the trace, whose request is the one that was sent, without the bytes of the picture."""
+    session = await create(http, "sees")
+    big = picture("PNG", (400, 300), colour=(210, 20, 20))
+    uri = (await upload(http, big, content_disposition="a; filename=cat.png"))["uri"]
+
+    answer = await said(http, session, file_part(uri), {"type": "text", "text": "What is it?"})
+
+    words = answer.json()["messages"][1]["parts"][-1]["text"]
+    assert words.startswith("I see cat.png, a picture of 400 × 300 pixels, mostly red (image/png, ")
+    step = (await http.get(f"/v1/sessions/{session}/trace")).json()["steps"][0]
+    assert step["request_matches"] is True
+    assert step["request"]["messages"][0]["parts"][0]["data"].endswith("characters of base64)")
+    # The text of a file is text for every model.
+    blind = await create(http, "blind")
+    notes = (await upload(http, b"Buy milk", content_disposition="a; filename=notes.md"))["uri"]
+    await said(http, blind, file_part(notes))
+    step = (await http.get(f"/v1/sessions/{blind}/trace")).json()["steps"][0]
+    assert step["request"]["messages"][0]["parts"] == [
+        {"type": "text", "text": "[file notes.md (text/markdown)]\nBuy milk"}
+    ]

@@ -93,6 +93,14 @@ class Connections:
     async def aclose(self) -> None:
         await self._programs.aclose()
 
+    async def _is_replaced(self, address: McpAddress, headers: dict[str, str], version: str) -> bool:
+        """Whether another server answers there now than the one that spoke this version. If not, its error is its word."""
+        try:
+            async with self._over_http(address, headers, OpenCalls()) as client:
+                return client.session.discover_result is None or client.protocol_version != version
+        except McpUnavailable:
+            return True
+
     def _filled(self, texts: Mapping[str, str], context: ToolContext | None, *, header: bool) -> dict[str, str]:
         try:
             return filled(texts, self._environment, context, header=header)
@@ -147,9 +155,10 @@ class Connections:
             if not opened:
                 raise McpUnavailable(*refusal(leaf, seen.status), refused=seen.status is not None) from None
             if known is not None and isinstance(leaf, MCPError) and leaf.code in _OTHER_SERVER:
-                # Nothing ran. A connection that discovers the server anew shows whether the call is possible.
                 self.forget(address)
-                raise McpUnavailable("it no longer speaks the same protocol version") from None
+                if await self._is_replaced(address, headers, mode):
+                    # Nothing ran. The next connection is to the server as it is now.
+                    raise McpUnavailable("it no longer speaks the same protocol version") from None
             if isinstance(leaf, httpx2.HTTPError) or (isinstance(leaf, MCPError) and not seen.answered):
                 raise no_answer(leaf, seen) from None
             raise leaf from None

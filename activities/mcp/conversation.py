@@ -54,7 +54,10 @@ async def converse(
             result = await _unless_asked(_ask(client, request.tool, args, responses, state), dialogue)
         except MCPError as error:
             if error.code == URL_ELICITATION_REQUIRED:
-                return dialogue.elsewhere(data_of(error.error))
+                asks = dialogue.elsewhere(data_of(error.error))
+                if asks is None:
+                    raise
+                return asks
             if error.code != INVALID_PARAMS or not resumed:
                 raise
             if request.once:
@@ -123,7 +126,8 @@ async def _ask(
     try:
         return await call()
     except MCPError as error:
-        if error.code != HEADER_MISMATCH:
+        # Before 2026-07-28, servers gave the code whatever meaning they liked, and the call may have run.
+        if error.code != HEADER_MISMATCH or client.session.discover_result is None:
             raise
     # The server requires some arguments in headers as well; its list of tools says which.
     await client.list_tools()

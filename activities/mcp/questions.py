@@ -135,14 +135,16 @@ class Dialogue:
         """The questions asked on the open connection. Raises `NotAskable`."""
         return _bounded(ServerAsks(questions=tuple(self._waiting.values()), anew=True))
 
-    def elsewhere(self, data: Any) -> ServerAsks:
-        """What has to be done at URLs before the server accepts the call. Raises `NotAskable`, `Declined`."""
+    def elsewhere(self, data: Any) -> ServerAsks | None:
+        """What has to be done at URLs before the server accepts the call; None: its error does not say that anything has.
+
+        Raises `NotAskable`, `Declined`."""
         try:
             needed = ElicitationRequiredErrorData.model_validate(data).elicitations
         except ValidationError:
-            raise NotAskable("it does not say what has to be done") from None
+            return None
         if not needed:
-            raise NotAskable("it does not say what has to be done")
+            return None
         questions: list[ServerQuestion] = []
         for params in needed:
             question = self._question("", params)

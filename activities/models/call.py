@@ -23,9 +23,13 @@ from perdure.activities.models.conversation import Conversation, Conversations
 from perdure.activities.models.delta_writer import DeltaWriter
 from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.gate import Gates
+from perdure.activities.models.made_files import kept
+from perdure.activities.models.media.loading import Loaded, MediaLoader
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
@@ -57,10 +61,11 @@ class ModelCalls:
         metrics: Metrics = UNMEASURED,
         asked: Asked = lambda prompt, messages: None,
         own_tool: OwnTool = lambda spec: None,
+        media: MediaLoader | None = None,
     ) -> None:
         """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
         with the prompt and the messages that the model is about to get. `own_tool` gives what a Python tool of this worker
-        takes."""
+        takes. `media` loads files; None: those of the session only."""
         self._client = client
         self._live = live
         self._blobs = blobs
@@ -72,6 +77,8 @@ class ModelCalls:
         self._metrics = metrics
         self._asked = asked
         self._own_tool = own_tool
+        self._media = media or MediaLoader(blobs, environment())
+        self._gates = Gates(metrics)
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -86,8 +93,8 @@ class ModelCalls:
             conversation = await self._conversations.of_step(workflow_id, run_id, request)
             await model_of(conversation.prompt.model, request.agent_digest, self._published, self._allowed)
             self._asked(conversation.prompt, conversation.messages)
-            wire = self._providers.wire(conversation.prompt.model)
-            attempt = Attempt(request.step_id, conversation, wire, progress, self._metrics, self._own_tool)
+            loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
+            attempt = self._attempt(request, conversation, loaded, progress, workflow_id)
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -103,6 +110,30 @@ class ModelCalls:
         finally:
             beats.cancel()
             writer.close()
+
+    def _attempt(
+        self,
+        request: CallModelInput,
+        conversation: Conversation,
+        loaded: Loaded,
+        progress: Progress,
+        workflow_id: str,
+    ) -> Attempt:
+        model, has_next = conversation.prompt.model, request.has_next
+        step = f"{workflow_id} {request.step_id}"
+        passage = self._gates.passage(model, step, progress.attempt, has_next=has_next)
+        wire = self._providers.wire(model)
+        return Attempt(
+            request.step_id,
+            conversation,
+            loaded,
+            wire,
+            progress,
+            self._metrics,
+            self._own_tool,
+            passage,
+            has_next=has_next,
+        )
 
     async def _run(self, attempt: Attempt, stop_reported: asyncio.Event, workflow_id: str, run_id: str) -> bool:
         """Streams to the end, or until the turn is stopped. Returns whether it was."""
@@ -145,7 +176,7 @@ class ModelCalls:
         usage = attempt.meter.usage()
         price = price_of(model)
         return StepOutput(
-            parts=await fold(self._blobs, workflow_id, parts),
+            parts=await fold(self._blobs, workflow_id, await kept(self._blobs, workflow_id, parts)),
             model=answer.model if answer else model.model_name,
             usage=usage,
             cost_usd=cost(price, usage) if price else None,
@@ -155,7 +186,7 @@ class ModelCalls:
             lost=attempt.progress.lost,
             before=attempt.progress.before,
             stop_raw=answer.stop_raw if answer and not stopped else None,
-            adapted=answer.adapted if answer else (),
+            adapted=(*attempt.loaded.adapted, *(answer.adapted if answer else ())),
             skipped=answer.skipped if answer else 0,
             request_sha256=hashlib.sha256(attempt.body).hexdigest(),
             tools_digest=self._tools_digest([tool.name for tool in attempt.conversation.prompt.tools]),

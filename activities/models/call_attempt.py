@@ -12,7 +12,12 @@ from temporalio import activity
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_progress import Progress
 from perdure.activities.models.conversation import Conversation
+from perdure.activities.models.failure_kinds import classify
+from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.gate import Passage
+from perdure.activities.models.media.loading import Loaded
 from perdure.activities.models.meter import Meter
+from perdure.activities.models.patience import begins_within
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.servers import server_of
@@ -43,11 +48,16 @@ class Attempt:
         self,
         step_id: str,
         conversation: Conversation,
+        loaded: Loaded,
         wire: Wire,
         progress: Progress,
         metrics: Metrics,
         own_tool: OwnTool,
+        passage: Passage,
+        *,
+        has_next: bool = False,
     ) -> None:
+        """`has_next`: another model can go on with the step."""
         self.step_id = step_id
         self.conversation = conversation
         self.progress = progress
@@ -55,15 +65,27 @@ class Attempt:
         self._wire = wire
         self._metrics = metrics
         self._own_tool = own_tool
-        self._request = wire.request(conversation.prompt, conversation.messages)
+        self.loaded = loaded
+        self._passage = passage
+        self._request = wire.request(conversation.prompt, loaded.messages)
         self.body = encode_request(self._request)
         model = conversation.prompt.model
-        self.meter = Meter(price_of(model), len(self.body), model.max_output_tokens)
+        self.meter = Meter(price_of(model), loaded.weight_of(self.body), model.max_output_tokens)
         progress.measure(self.meter)
+        #: Seconds in which the answer has to begin; None: as long as the wire waits.
+        self._begins_within = begins_within(self.meter.input.input_tokens) if has_next else None
         self._started = time.monotonic()
         self._first_token: float | None = None
 
     async def stream(self) -> None:
+        async with self._passage:
+            try:
+                async with asyncio.timeout(self._begins_within) as begins:
+                    await self._stream(begins)
+            except TimeoutError as error:
+                raise ModelFailed(classify(error, self._passage.source)) from None
+
+    async def _stream(self, begins: asyncio.Timeout) -> None:
         model = self.conversation.prompt.model.use
         self._metrics.request_sent(model, time.time() - activity.info().current_attempt_scheduled_time.timestamp())
         self._started = time.monotonic()
@@ -72,10 +94,13 @@ class Attempt:
             async for item in items:
                 match item:
                     case Started():
+                        begins.reschedule(None)
+                        self._passage.heard({}, taken=True)
                         self.meter.begun(item.usage)
                         self.progress.begun()
                     case Delta():
                         if self._first_token is None:
+                            self._passage.answers()
                             self._first_token = time.monotonic()
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.meter.streamed((item.tool_name or "") + item.text)

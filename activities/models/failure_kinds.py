@@ -1,8 +1,8 @@
 """From an exception to a `ModelFailure`: its kind, whether it is retried, and its message.
 
 Rule 1: every failure of a provider leaves a wire through `classify`. Nothing else decides on retries or words.
-Rule 2: a code that the provider names comes before the HTTP status. The provider's wording decides only where no code exists
-(a prompt that is too long).
+Rule 2: a code that the provider names comes before its words, and both before the HTTP status, which vendors use as they
+like.
 Rule 3: the message is for people. It never holds a key, a header or an address. What looks like a key is redacted.
 """
 
@@ -17,17 +17,16 @@ from typing import Final
 import httpx2
 
 from perdure.activities.encoding.unpacking import NotUnpackable, TooMuch
+from perdure.activities.models.error_texts import codes_in, text_in
 from perdure.activities.models.failure_table import (
+    BY_CODE,
     BY_STATUS,
     KINDS,
     OVERLOADED,
-    POLICY,
-    QUOTA,
     RATE,
     STATUS_OF_CODE,
-    TOO_LONG,
-    TOO_LONG_WORDS,
 )
+from perdure.activities.models.failure_words import kind_in, wait_in
 from perdure.activities.models.failures import (
     AnswerAborted,
     ModelFailed,
@@ -80,6 +79,11 @@ def classify(error: BaseException, source: Source) -> ModelFailure:
             return _failure(errors.MODEL_UNEXPECTED, source, text=type(error).__name__)
 
 
+def withheld(kind: str, source: Source, wait: timedelta) -> ModelFailure:
+    """The failure of a call that was not made, because it would have failed; it may be made after `wait`."""
+    return _failure(kind, source, delay=wait)
+
+
 def redact(text: str) -> str:
     """`text` on one line, short, and without what looks like a key."""
     return _KEYS.sub("[redacted]", redacted(" ".join(text.split())))[:500]
@@ -97,6 +101,10 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())) if seconds > 0 else None
 
 
+def _capped(wait: timedelta | None) -> timedelta | None:
+    return None if wait is None else min(wait, LONGEST_WAIT)
+
+
 def _seconds(value: str) -> float:
     date = email.utils.parsedate_tz(value)
     return email.utils.mktime_tz(date) - time.time() if date else float(value)
@@ -104,18 +112,18 @@ def _seconds(value: str) -> float:
 
 def _reported(error: ProviderError, source: Source) -> ModelFailure:
     """Rows of the table that depend on what the provider said."""
-    codes, text = error.codes, str(error)
+    text = str(error) or text_in(error.details)
+    codes = {code.lower() for code in error.codes | codes_in(error.details)}
     reported = _status(error)
-    status, words = reported or 500, text.lower()
+    status = reported or 500
     again = error.headers.get("x-should-retry")
     retry: bool | None = None
-    if codes & QUOTA or status == 402:
+    said = next((kind for known, kind in BY_CODE if codes & known), None) or kind_in(text, reported)
+    if status == 402:
         kind = errors.MODEL_QUOTA
-    elif codes & TOO_LONG or (status in (400, 413, 422) and any(phrase in words for phrase in TOO_LONG_WORDS)):
-        kind = errors.MODEL_CONTEXT_LENGTH
-    elif codes & POLICY:
-        kind = errors.MODEL_CONTENT_POLICY
-    elif codes & OVERLOADED or status == 529:
+    elif said is not None and said != errors.MODEL_OVERLOADED:
+        kind = said
+    elif said is not None or codes & OVERLOADED or status == 529:
         kind, retry = errors.MODEL_OVERLOADED, again != "false"
     elif codes & RATE or status == 429:
         kind, retry = errors.MODEL_RATE_LIMITED, again != "false"
@@ -128,9 +136,9 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
         source,
         text=text,
         status=reported,
-        code=min(sorted(codes), default=None, key=lambda code: code in STATUS_OF_CODE),
+        code=min(sorted(error.codes), default=None, key=lambda code: code in STATUS_OF_CODE),
         retry=retry,
-        delay=retry_after(error.headers),
+        delay=retry_after(error.headers) or _capped(wait_in(text)),
     )
 
 
@@ -173,6 +181,8 @@ def _failure(
     # A proxy's error page helps nobody.
     if row.quote and text and not text.lstrip().startswith("<"):
         message += f": {redact(text)}"
+    if row.advice:
+        message = f"{message.rstrip('.')}. {row.advice}"
     return ModelFailure(
         kind=kind,
         message=message,

@@ -18,6 +18,8 @@ class Kind:
     benign: bool = False
     #: The provider's own text helps the reader.
     quote: bool = True
+    #: What the reader can do about it.
+    advice: str = ""
     #: Attempts after which a kind that is retried is final. Each of them may have been paid for.
     most_attempts: int | None = None
     #: Attempts that broke off in mid-answer after which a kind that is retried is final. None: as any other.
@@ -34,12 +36,18 @@ KINDS: Final = {
     errors.MODEL_TIMEOUT: Kind("did not answer in time", retry=True, benign=True, may_be_charged=True),
     errors.MODEL_STREAM_TRUNCATED: Kind("broke off in mid-answer", retry=True, benign=True),
     errors.MODEL_ABORTED: Kind("gave up in mid-answer", retry=True, benign=True, most_attempts=3),
-    errors.MODEL_CONTEXT_LENGTH: Kind("finds the conversation too long", benign=True),
+    errors.MODEL_CONTEXT_LENGTH: Kind(
+        "finds the conversation too long",
+        benign=True,
+        advice="Start a new session, fork this one from an earlier turn, or use a model with a larger context window.",
+    ),
     errors.MODEL_CONTENT_POLICY: Kind("declines the content of this request", benign=True),
     errors.MODEL_QUOTA: Kind("says that the account's quota or credit is used up"),
     errors.MODEL_AUTH: Kind("does not accept the API key", quote=False),
     errors.MODEL_NOT_FOUND: Kind("does not know this model or address"),
-    errors.MODEL_REQUEST_TOO_LARGE: Kind("finds the request too large"),
+    errors.MODEL_REQUEST_TOO_LARGE: Kind(
+        "finds the request too large", advice="Send less or smaller files, or start a new session."
+    ),
     errors.MODEL_INVALID_REQUEST: Kind("refuses the request"),
     errors.MODEL_NO_KEY: Kind("cannot be asked"),
     errors.MODEL_UNEXPECTED: Kind("could not be asked, for an unexpected reason", retry=True, most_broken=2),
@@ -67,39 +75,72 @@ STATUS_OF_CODE: Final = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+#: Codes, in lower case.
 QUOTA: Final = {
+    "arrearage",
     "billing_error",
     "billing_hard_limit_reached",
     "contract_spend_limit_reached",
     "credit_balance_exhausted",
     "enforced_spend_limit_reached",
+    "exceeded_current_quota_error",
+    "insufficient_balance",
+    "insufficient_credits",
     "insufficient_quota",
     "linked_organization_spend_limit_reached",
     "organization_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
+    "payment_required",
     "project_spend_limit_exceeded",
 }
 POLICY: Final = {
     "bio_policy",
     "content_filter",
+    "content_filter_error",
     "content_policy_violation",
     "cyber_policy",
+    "data_inspection_failed",
+    "datainspectionfailed",
     "image_content_policy_violation",
     "invalid_prompt",
     "misalignment_policy_violation",
+    "responsibleaipolicyviolation",
 }
-TOO_LONG: Final = {"context_length_exceeded", "exceed_context_size_error"}
-TOO_LONG_WORDS: Final = (
-    "prompt is too long",
-    "maximum context length",
-    "exceeds the available context size",
-    "exceed context limit",
-)
-OVERLOADED: Final = {"overloaded_error", "server_is_overloaded"}
-RATE: Final = {"rate_limit_error", "rate_limit_exceeded"}
+TOO_LONG: Final = {
+    "context_length_exceeded",
+    "context_window_exceeded",
+    "exceed_context_size_error",
+    "model_context_window_exceeded",
+    "tokens_limit_reached",
+}
+KEY: Final = {"api_key_invalid", "expired_api_key", "invalid_api_key", "invalid_authentication", "missing_api_key"}
+UNKNOWN_MODEL: Final = {"deploymentnotfound", "invalid_model", "model_decommissioned", "model_not_found"}
+OVERLOADED: Final = {
+    "engine_overloaded_error",
+    "model_overloaded",
+    "overloaded",
+    "overloaded_error",
+    "server_is_overloaded",
+    "server_overloaded",
+}
+RATE: Final = {
+    "rate_limit_error",
+    "rate_limit_exceeded",
+    "rate_limit_reached_error",
+    "resource_exhausted",
+    "throttlingexception",
+}
 BY_STATUS: Final = {
     401: errors.MODEL_AUTH,
     403: errors.MODEL_AUTH,
     404: errors.MODEL_NOT_FOUND,
     413: errors.MODEL_REQUEST_TOO_LARGE,
 }
+#: What a code says, before any words are looked at; the first counts.
+BY_CODE: Final = (
+    (QUOTA, errors.MODEL_QUOTA),
+    (TOO_LONG, errors.MODEL_CONTEXT_LENGTH),
+    (POLICY, errors.MODEL_CONTENT_POLICY),
+    (KEY, errors.MODEL_AUTH),
+    (UNKNOWN_MODEL, errors.MODEL_NOT_FOUND),
+)

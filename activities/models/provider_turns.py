@@ -12,13 +12,15 @@ not. Where a request offers no tools, and the server then refuses calls of befor
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 import pydantic_core
 from pydantic import JsonValue
 
 from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.call_ids import made_id
+from perdure.activities.models.media.shown import Media as Media
+from perdure.activities.models.media.shown import ShownFile, ShownResult, is_address, sized
 from perdure.temporal.schemas.nesting import too_deep
 from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS
@@ -68,18 +70,6 @@ class Call:
     part: ToolCall
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A picture, document or sound, in the form in which the server that is asked takes it."""
-
-    kind: Literal["image", "document", "audio"]
-    media_type: str
-    name: str
-    #: Base64. None: the server fetches it from `url`.
-    data: str | None = field(default=None, repr=False)
-    url: str | None = None
-
-
 #: What a person, or a tool, says to the model. A wire sends each part in the best form that its API has; `text_of` gives the
 #: form that every API has.
 Content = Text | File | Data | Media
@@ -127,7 +117,10 @@ def text_of(part: Content) -> str:
         case Text():
             return part.text
         case File():
-            return f"[file {part.name} ({part.media_type}): {part.uri}]"
+            size = "" if part.bytes is None else f", {sized(part.bytes)}"
+            # An internal address tells a model nothing.
+            place = f": {part.uri}" if is_address(part.uri) else ""
+            return f"[file {part.name} ({part.media_type}{size}){place}]"
         case Media():
             return f"[{part.kind} {part.name} ({part.media_type})]"
         case Data():
@@ -181,7 +174,8 @@ class _Building:
                 elif part.call_id in self.told_calls:
                     name = self.told_calls.pop(part.call_id)
                     shown = self._result("", part)
-                    self.content.append(Text(text=f"[Result of the tool {name}: {as_text(shown.content)}]"))
+                    words, *beside = shown.content
+                    self.content += [Text(text=f"[Result of the tool {name}: {text_of(words)}]"), *beside]
             else:
                 self.content += _content(message, part)
 
@@ -261,7 +255,8 @@ class _Building:
             shown = (
                 f"[A person changed this call's arguments before it ran. It ran with: {result.changed_args}]\n{shown}"
             )
-        return Result(wire_id, (Text(text=shown),), result.is_error)
+        beside = result.beside if isinstance(result, ShownResult) else ()
+        return Result(wire_id, (Text(text=shown), *beside), result.is_error)
 
 
 def _content(message: Message, part: Part) -> list[Content]:
@@ -271,6 +266,8 @@ def _content(message: Message, part: Part) -> list[Content]:
         case Data(value={"note": str(note), "due": str(due)}) if message.is_note(part):
             note = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
             return [Text(text=note)]
+        case ShownFile():
+            return [part.shown]
         case File() | Data():
             return [part]
         case _:

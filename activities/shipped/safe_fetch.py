@@ -1,4 +1,4 @@
-"""Reads a public web page at a URL from a model, without giving the model access to this machine's network.
+"""Reads a public web page or file at a URL from a model or a user, without giving either access to this machine's network.
 
 Rule 1: a host is resolved once, all its addresses are checked, and the connection goes to a checked address. There is
 no second lookup that a hostile name server could answer differently. Each redirect goes through the same checks.
@@ -10,33 +10,22 @@ Rule 4: a refusal never contains the resolved address, which must not leave this
 
 import asyncio
 import re
-import socket
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Self
+from ipaddress import ip_address
+from typing import Self, TypeVar
 
 import httpx2
 
 from perdure.activities.shipped.html_text import html_text
+from perdure.activities.shipped.public_addresses import Address as Address
+from perdure.activities.shipped.public_addresses import FetchFailed as FetchFailed
+from perdure.activities.shipped.public_addresses import FetchRefused as FetchRefused
+from perdure.activities.shipped.public_addresses import is_public as is_public
+from perdure.activities.shipped.public_addresses import resolve as resolve
 from perdure.workflows.vocabulary.parts import Frozen
-
-Address = IPv4Address | IPv6Address
-
-_NOT_PUBLIC_4 = tuple(
-    ip_network(network)
-    for network in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
-        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # Looks public, but is an internal service of one large cloud.
-        "168.63.129.16/32",
-    )
-)
-_NOT_PUBLIC_6 = tuple(ip_network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
-_NAT64 = ip_network("64:ff9b::/96")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEXT = re.compile(
@@ -49,12 +38,13 @@ _CHARSET = re.compile(
 _HEADERS = {"User-Agent": "Perdure", "Accept": "text/html, text/*, application/json;q=0.9", "Accept-Encoding": "gzip"}
 
 
-class FetchRefused(Exception):
-    """This URL is never fetched; the message says why."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file as its server sent it."""
 
-
-class FetchFailed(Exception):
-    """The network or the server failed; a retry may succeed."""
+    data: bytes
+    #: As its server said, with parameters.
+    content_type: str
 
 
 class Page(Frozen):
@@ -65,30 +55,6 @@ class Page(Frozen):
     text: str
     #: The page was longer than the limit.
     truncated: bool
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet. An address that embeds another (mapped, 6to4, Teredo) never
-    does. A NAT64 address, the only way to IPv4 in some networks, does if its embedded address does."""
-    if isinstance(address, IPv4Address):
-        return address.is_global and not any(address in network for network in _NOT_PUBLIC_4)
-    if address in _NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-    # 2000::/3 is all global unicast space that has been assigned.
-    return int(address) >> 125 == 0b001 and not any(address in network for network in _NOT_PUBLIC_6)
-
-
-async def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a host, in the order in which to try them. Raises `FetchRefused` or `FetchFailed`."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)):
-            raise FetchRefused(f"there is no host {host!r}") from None
-        raise FetchFailed(f"the host {host!r} could not be resolved") from error
-    except (UnicodeError, OverflowError):
-        raise FetchRefused(f"there is no host {host!r}") from None
-    return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +79,10 @@ def _lists(hosts: tuple[str, ...], name: str) -> bool:
     return any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in hosts)
 
 
+_T = TypeVar("_T")
+_Reader = Callable[[httpx2.Response, httpx2.URL], Awaitable[_T]]
+
+
 @dataclass(frozen=True, slots=True)
 class Fetcher:
     resolve: Callable[[str, int], Awaitable[list[Address]]] = resolve
@@ -129,23 +99,30 @@ class Fetcher:
 
     async def fetch(self, url: str) -> Page:
         """Fetches the page at `url` and returns its text. Raises `FetchRefused` or `FetchFailed`."""
+        return await self._in_time(url, self._read, _HEADERS)
+
+    async def fetch_file(self, url: str) -> Fetched:
+        """Fetches the file at `url`, whatever it is. Raises `FetchRefused`, also where it is too big, or `FetchFailed`."""
+        return await self._in_time(url, self._read_file, {**_HEADERS, "Accept": "*/*"})
+
+    async def _in_time(self, url: str, read: "_Reader[_T]", headers: dict[str, str]) -> _T:
         try:
             async with asyncio.timeout(self.seconds):
-                return await self._follow(url)
+                return await self._follow(url, read, headers)
         except TimeoutError:
             raise FetchFailed(f"it took longer than {self.seconds:g} seconds") from None
 
-    async def _follow(self, url: str) -> Page:
+    async def _follow(self, url: str, read: "_Reader[_T]", headers: dict[str, str]) -> _T:
         tls = self.tls()
         target = _parse(url)
         for _ in range(self.max_redirects + 1):
             # A connection serves one request: it was opened, and its certificate checked, for one host.
             async with httpx2.AsyncHTTPTransport(verify=tls, trust_env=False) as transport:
-                response = await self._send(transport, target)
+                response = await self._send(transport, target, headers)
                 try:
                     location = response.headers.get("location")
                     if response.status_code not in _REDIRECTS or location is None:
-                        return await self._read(response, target)
+                        return await read(response, target)
                     target = _parse(location, base=target)
                 finally:
                     await response.aclose()
@@ -164,7 +141,9 @@ class Fetcher:
             raise FetchRefused(f"the host {host!r} is not on the public internet")
         return found
 
-    async def _send(self, transport: httpx2.AsyncHTTPTransport, url: httpx2.URL) -> httpx2.Response:
+    async def _send(
+        self, transport: httpx2.AsyncHTTPTransport, url: httpx2.URL, headers: dict[str, str]
+    ) -> httpx2.Response:
         host = url.raw_host.decode("ascii")
         port = url.port or (443 if url.scheme == "https" else 80)
         timeouts = {"connect": self.connect_seconds, "read": None, "write": None, "pool": None}
@@ -173,7 +152,7 @@ class Fetcher:
             request = httpx2.Request(
                 "GET",
                 url.copy_with(host=str(address)),
-                headers={**_HEADERS, "Host": url.netloc.decode("ascii")},
+                headers={**headers, "Host": url.netloc.decode("ascii")},
                 # SNI and the certificate check use the requested host name.
                 extensions={"timeout": timeouts, "sni_hostname": host},
             )
@@ -193,10 +172,7 @@ class Fetcher:
             raise FetchRefused(
                 f"it is {content_type[:80] or 'of an unknown type'}, not text (status {response.status_code})"
             )
-        try:
-            body, truncated = await self._body(response)
-        except httpx2.HTTPError as error:
-            raise FetchFailed(f"the server broke the connection: {type(error).__name__}") from error
+        body, truncated = await self._whole(response)
         named = re.search(r"charset=[\"']?([\w-]+)", declared, re.IGNORECASE)
         charset = named[1].lower() if named and _CHARSET.fullmatch(named[1].lower()) else "utf-8"
         text = body.decode(charset, errors="replace")
@@ -204,6 +180,21 @@ class Fetcher:
             text = await asyncio.to_thread(html_text, text)
         shown = str(url.copy_with(fragment=None))
         return Page(url=shown, status=response.status_code, content_type=content_type, text=text, truncated=truncated)
+
+    async def _read_file(self, response: httpx2.Response, _url: httpx2.URL) -> Fetched:
+        if response.status_code != 200:
+            kind = FetchFailed if response.status_code >= 500 or response.status_code == 429 else FetchRefused
+            raise kind(f"its server answers {response.status_code}")
+        data, truncated = await self._whole(response)
+        if truncated:
+            raise FetchRefused(f"it has more than {self.max_bytes} bytes")
+        return Fetched(data, response.headers.get("content-type", ""))
+
+    async def _whole(self, response: httpx2.Response) -> tuple[bytes, bool]:
+        try:
+            return await self._body(response)
+        except httpx2.HTTPError as error:
+            raise FetchFailed(f"the server broke the connection: {type(error).__name__}") from error
 
     async def _body(self, response: httpx2.Response) -> tuple[bytes, bool]:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()

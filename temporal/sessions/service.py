@@ -24,7 +24,7 @@ from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
-from perdure.temporal.sessions.trace import RebuildRequest
+from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
 from perdure.temporal.sessions.workers import Workers
@@ -46,7 +46,7 @@ class Sessions:
         gone_within_s: float = 10,
         continue_as_new_after: int | None = None,
         edit_arguments: EditArguments = lambda name, spec, args: None,
-        rebuild_request: RebuildRequest = lambda prompt, messages: None,
+        rebuild_request: RebuildRequest = not_rebuilt,
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
         self._backend = backend = Backend(client, settings, workers)

@@ -4,9 +4,9 @@ The request is not stored. It is built again from the step's frozen view of the 
 sha256 is not the one that was recorded when it was sent, `request_matches` says so.
 """
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,13 +19,29 @@ from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.left_out import without
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Message
 
-#: The exact body that the provider of this prompt would be sent now; None where this process cannot build it.
-RebuildRequest = Callable[[Prompt, tuple[Message, ...]], bytes | None]
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The exact body that the provider of a prompt would be sent now."""
+
+    body: bytes
+    #: As people are shown it: without the bytes of files.
+    shown: bytes
+
+
+#: Of a session (its workflow id) and what a step of it saw; None where this process cannot build it.
+RebuildRequest = Callable[[str, Prompt, tuple[Message, ...]], Awaitable[Rebuilt | None]]
+
+
+async def not_rebuilt(_session: str, _prompt: Prompt, _messages: tuple[Message, ...]) -> Rebuilt | None:
+    """For processes that know no providers."""
+    return None
 
 
 async def kept_steps(backend: Backend, session: str, after: int = 0) -> AsyncIterator[TraceStep]:
@@ -62,7 +78,7 @@ class TraceReader:
         events = [await whole_event(event, self._blobs) for event in step.events]
         started = next((e for e in events if isinstance(e, StepStarted)), None)
         finished = next((e for e in events if isinstance(e, StepFinished)), None)
-        body = await self._rebuild(prompt, record)
+        rebuilt = await self._rebuild(prompt, record)
         sent = finished.request_sha256 if finished else None
         shown: dict[str, Any] = {
             "step_id": record.step_id,
@@ -74,9 +90,9 @@ class TraceReader:
             "started_at": rfc3339(started.at) if started else None,
             "finished_at": rfc3339(finished.at) if finished else None,
             "prompt": self._prompt_json(prompt, record),
-            "request": None if body is None else orjson.Fragment(body),
+            "request": None if rebuilt is None else orjson.Fragment(rebuilt.shown),
             "request_sha256": sent,
-            "request_matches": None if body is None or sent is None else hashlib.sha256(body).hexdigest() == sent,
+            "request_matches": None if not (rebuilt and sent) else hashlib.sha256(rebuilt.body).hexdigest() == sent,
             **_outcome(finished),
             "tools": fragment(calls_json(events)),
         }
@@ -108,20 +124,26 @@ class TraceReader:
             self._whole.append(await whole_message(message, self._blobs))
             self._shown.append(to_json(message_json(self._whole[-1])))
 
-    async def _rebuild(self, prompt: Prompt | None, record: StepRecord) -> bytes | None:
+    async def _rebuild(self, prompt: Prompt | None, record: StepRecord) -> Rebuilt | None:
         if prompt is None:
             return None
         messages = tuple(self._whole[: record.view.count])
-        return await asyncio.to_thread(self._rebuild_request, prompt, messages)
+        return await self._rebuild_request(self._session, prompt, messages)
 
     def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
         if prompt is None:
             return None
+        seen = tuple(self._whole[: record.view.count])
+        shown = {id(message): json for message, json in zip(seen, self._shown, strict=False)}
+        # What stands in the place of what is left out was never shown.
+        messages = [
+            shown.get(id(message)) or to_json(message_json(message)) for message in without(seen, prompt.left_out)
+        ]
         return {
             "system": prompt.system,
             "examples": [message_json(message) for message in prompt.examples],
             "messages": [
-                *(orjson.Fragment(message) for message in self._shown[: record.view.count]),
+                *map(orjson.Fragment, messages),
                 *[message_json(message) for message in prompt.closing],
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),

@@ -29,7 +29,7 @@ from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.events import Event, StepFinished, ToolFinished, TurnFinished
+from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
 
 #: Seconds allowed for reading the exporter.
 _READ_S = 5.0
@@ -84,6 +84,14 @@ class Metrics:
         self._lost_attempts = count(
             "perdure_lost_attempts_total", "Attempts at model calls that gave no answer and were followed by another"
         )
+        self._switches = count(
+            "perdure_model_switches_total", "Steps that went on with another model, by the model before and the reason"
+        )
+        self._circuits = count("perdure_circuits_opened_total", "Models that were given a rest after failures in a row")
+        self._held = count(
+            "perdure_calls_held_total",
+            "Model calls that waited, or were put off, for a rate limit or an open circuit, by model and reason",
+        )
         self._tools = count("perdure_tool_calls_total", "Tool calls that ended, by tool and outcome")
         self._blocked = spread(
             "perdure_tool_blocked_seconds",
@@ -118,6 +126,8 @@ class Metrics:
                     self._stop_delay.record(_not_negative((event.at - stop_at).total_seconds()))
             case StepFinished():
                 self._step(event)
+            case ModelSwitched():
+                self._switches.add(1, {"model": event.from_, "reason": event.reason})
             case ToolFinished():
                 known = before.slot.loaded is not None and before.slot.loaded.policy(event.name) is not None
                 self._tools.add(1, {"name": event.name if known else "(unknown)", "outcome": _outcome(event)})
@@ -161,6 +171,13 @@ class Metrics:
 
     def first_token(self, model: str, after: float) -> None:
         self._first_token.record(after, {"model": model})
+
+    def circuit_opened(self, model: str) -> None:
+        self._circuits.add(1, {"model": model})
+
+    def call_held(self, model: str, reason: str) -> None:
+        """`reason` is `circuit` or `rate_limit`."""
+        self._held.add(1, {"model": model, "reason": reason})
 
     # Reported by watches.
 

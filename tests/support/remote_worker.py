@@ -23,6 +23,12 @@ async def find_stock(args: Args) -> Args:
 
 
 @activity.defn
+async def whose_stock(args: Args, context: Args) -> Args:
+    """Returns on whose behalf it is called."""
+    return context
+
+
+@activity.defn
 async def bad_stock(args: Args) -> Args:
     return {"pieces": "many"}
 
@@ -84,7 +90,8 @@ async def report_stock(args: Args) -> str:
 
 async def main(address: str, queue: str) -> None:
     client = await Client.connect(address)
-    tools = [find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock, move_stock, count_stock, report_stock]
+    tools: list[Any] = [whose_stock, find_stock, bad_stock, all_stock, whole_stock, raw_stock, no_stock]
+    tools += [move_stock, count_stock, report_stock]
     throttle = timedelta(seconds=0.2)
     async with Worker(client, task_queue=queue, activities=tools, max_heartbeat_throttle_interval=throttle):
         sys.stdout.write("ready\n")

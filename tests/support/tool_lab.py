@@ -71,6 +71,7 @@ HAS = "description: Stock, input: {type: object}"
 REMOTE = f"""{MODELS}
 tools:
   - find_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
+  - whose_stock: {{task_queue: QUEUE, context: true, {HAS}}}
   - bad_stock: {{task_queue: QUEUE, {HAS}, output: {STOCK}}}
   - all_stock: {{task_queue: QUEUE, {HAS}, output: {{type: array}}}}
   - whole_stock: {{task_queue: QUEUE, {HAS}}}

@@ -14,6 +14,7 @@ from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
+from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
@@ -193,6 +194,13 @@ class CallerTraced:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExchangeDeclined:
+    """A provider declined to answer; later requests leave out what it may have been for."""
+
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -224,6 +232,7 @@ Note = (
     | ModelGivenUp
     | StepPassedOn
     | CallerTraced
+    | ExchangeDeclined
     | TurnBroken
 )
 Change = Event | Note

@@ -19,6 +19,7 @@ from perdure.workflows.core.changes import (
     CloseRequested,
     CommandSeen,
     Configured,
+    ExchangeDeclined,
     HandoffAgreed,
     ModelGivenUp,
     Note,
@@ -183,6 +184,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return given_up(state, note.tried)
         case StepPassedOn():
             return passed_on(state, note.record)
+        case ExchangeDeclined():
+            return replace(state, transcript=state.transcript.leaving_out(note.left_out))
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case _:

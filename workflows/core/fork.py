@@ -85,7 +85,9 @@ def retold(state: SessionState, transcript: tuple[Message, ...], events: tuple[E
 
     The views of its steps are computed anew as well: a model call compares its own with those.
     """
-    whole = Transcript(epoch=state.transcript.epoch)
+    turns = {message.turn_id for message in transcript}
+    left_out = tuple(one for one in state.transcript.left_out if one.turn_id in turns)
+    whole = Transcript(epoch=state.transcript.epoch, left_out=left_out)
     prefixes = [whole.prefix]
     for message in transcript:
         whole = whole.said(message)

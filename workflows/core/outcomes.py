@@ -14,6 +14,8 @@ from perdure.workflows.vocabulary.parts import ToolError
 class ModelEnded:
     step_id: str
     outcome: StepOutput | StepFailure
+    #: Whether later requests leave out what a provider declined; sessions of older versions did not.
+    leaves_out: bool = True
 
 
 @dataclass(frozen=True)

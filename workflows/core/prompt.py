@@ -88,6 +88,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
         closing=_closing(state, record),
+        left_out=tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch),
     )
 
 

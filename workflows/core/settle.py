@@ -15,12 +15,14 @@ from perdure.workflows.core.changes import (
     AgentLoaded,
     AgentRenewed,
     Changes,
+    ExchangeDeclined,
     ModelGivenUp,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
 )
+from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
@@ -91,7 +93,10 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if reason is not None and next_place(draft.state, turn.step, reason) is not None:
         draft.add(ModelGivenUp(tried=tried(turn.step, outcome, reason)))
         return
+    left_out = left_out_for(draft.state, turn.step) if ended.leaves_out and is_declined(outcome) else ()
     draft.add(finished_step(turn.step, outcome, stopping, draft.stamp))
+    if left_out and not stopping:
+        draft.add(ExchangeDeclined(left_out=left_out))
     if isinstance(outcome, StepFailure):
         if not stopping:
             draft.add(TurnBroken(error=every_failure(turn.step, outcome.error)))

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -45,6 +46,8 @@ class Prompt(Frozen):
     tool_output_tokens: int = TOOL_OUTPUT_TOKENS
     #: What comes after the conversation in this request alone; nobody else sees it.
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
+    #: What of the conversation is left out, because a provider declined it.
+    left_out: tuple[LeftOut, ...] = Field(default=(), exclude_if=operator.not_)
 
     @property
     def instructions(self) -> str:
@@ -53,7 +56,7 @@ class Prompt(Frozen):
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + messages + self.closing
+        return self.examples + without(messages, self.left_out) + self.closing
 
 
 class ModelInputRequest(Frozen):
@@ -113,6 +116,9 @@ class StepRecord(Frozen):
     sent: Spent | None = Field(default=None, exclude_if=absent)
     #: What the request says at its end.
     nudge: Nudge | None = Field(default=None, exclude_if=absent)
+    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
+    turn_at: datetime | None = Field(default=None, exclude_if=absent)
+    timezone: str | None = Field(default=None, exclude_if=absent)
     #: The place of `model` in the route of `role`, from 0.
     hop: int = Field(default=0, exclude_if=operator.not_)
     #: Models of the route behind it.
@@ -124,10 +130,6 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
-
-    #: When its turn started, and the session's time zone then; None: an older version opened it, and told no date.
-    turn_at: datetime | None = Field(default=None, exclude_if=absent)
-    timezone: str | None = Field(default=None, exclude_if=absent)
 
     def seeing(self, prefix: str) -> "StepRecord":
         """The same step, whose view has this prefix."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from perdure.activities.models.demo.arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
+from perdure.activities.models.demo.files import described
 from perdure.activities.models.demo.text import LONG, default_answer, long_text, recollection, tool_report
 
 
@@ -67,6 +68,7 @@ def script(request: dict[str, Any]) -> Script:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
     said = [_text(message) for message in messages if message["role"] == "user"]
     text = said[-1] if said else ""
+    files = _newest_files(messages)
     if found := _FAIL.search(text):
         kind, once = found[1].lower(), bool(found[2])
         if kind == "once":
@@ -74,6 +76,9 @@ def script(request: dict[str, Any]) -> Script:
         rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
         nothing_else = Say("The user asked me to fail.", "The session went on by itself, and nothing was said twice.")
         return Fail(kind, once, _talk(rest, said[:-1], len(messages), request["tools"]) if rest else nothing_else)
+    if files:
+        wrote = f" You wrote “{_short(text)}”." if text else ""
+        return Say("The user sent files, so I look at them.", f"{described(files)}{wrote}")
     return _answer(text, said[:-1], len(messages), request["tools"])
 
 
@@ -142,6 +147,12 @@ def _newest_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
             break
         results = [part for part in message["parts"] if part["type"] == "tool_result"] + results
     return results
+
+
+def _newest_files(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Files of the last message that it is shown, if a user wrote it."""
+    newest = messages[-1] if messages and messages[-1]["role"] == "user" else {"parts": []}
+    return [part for part in newest["parts"] if part["type"] == "file" and part.get("data")]
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from perdure.activities.encoding.compact_json import compact
+from perdure.activities.models.demo.files import as_asked, bytes_of
 from perdure.activities.models.demo.script import CallTools, Fail, Say, script
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed, ProviderError, Source, StreamTruncated
@@ -83,7 +84,7 @@ class Demo:
             "model": prompt.model.model_name,
             "system": prompt.system,
             "tools": [tool.model_dump(mode="json") for tool in prompt.tools],
-            "messages": [message.model_dump(mode="json", exclude=_LEFT_OUT) for message in messages],
+            "messages": [_dumped(message) for message in messages],
         }
 
     async def stream(
@@ -153,6 +154,13 @@ class Demo:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def _dumped(message: Message) -> dict[str, Any]:
+    asked = message.with_parts(tuple(as_asked(part) for part in message.parts))
+    dumped = asked.model_dump(mode="json", exclude=_LEFT_OUT)
+    dumped["parts"] = [part | bytes_of(one) for part, one in zip(dumped["parts"], asked.parts, strict=True)]
+    return dumped
 
 
 def _pieces(text: str) -> list[str]:

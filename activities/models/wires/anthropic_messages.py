@@ -35,7 +35,7 @@ from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_caching import with_caching
 from perdure.activities.models.wires.anthropic_content import THOUGHT, messages, without
 from perdure.activities.models.wires.anthropic_errors import neutral
-from perdure.activities.models.wires.anthropic_thinking import fitting_loop, thinking
+from perdure.activities.models.wires.anthropic_thinking import fitting_loop
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
@@ -108,7 +108,6 @@ class AnthropicMessages:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking, model.max_output_tokens)
         body["messages"] = messages(turns(prompt.around(conversation), asked), dialect)
         made = with_parameters(with_caching(body, dialect.caching), model, dialect)
         return made if "thinking" in model.extra else fitting_loop(made)

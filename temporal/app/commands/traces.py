@@ -13,9 +13,8 @@ from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.sessions.session import Session as OpenSession
 from perdure.temporal.settings import environment
-from perdure.workflows.protocol.steps import Prompt, TraceStep
+from perdure.workflows.protocol.steps import TraceStep
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message
 
 
 def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: str, data_dir: Path | None) -> None:
@@ -33,7 +32,7 @@ def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: s
 
 async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) -> None:
     traced = to.session(session)
-    steps = [orjson.loads(step) async for step in _shown(traced, last, prompt)]
+    steps = [orjson.loads(step) async for step in _shown(to, session, last, prompt)]
     if not steps:
         raise Refused("the session has made no step that it still keeps")
     turns = turn_facts([event async for event in _events(traced)])
@@ -43,24 +42,21 @@ async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) 
 async def _print_json(to: Direct, session: str, last: int | None) -> None:
     # A step at a time, for each of them holds its whole conversation.
     out, before = sys.stdout, '{"steps":['
-    async for step in _shown(to.session(session), last, prompt=True):
+    async for step in _shown(to, session, last, prompt=True):
         out.write(before + step.decode())
         before = ","
     out.write(f'{before if before != "," else ""}],"next_cursor":null}}\n')
 
 
-async def _shown(traced: OpenSession, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
+async def _shown(to: Direct, session: str, last: int | None, prompt: bool) -> AsyncIterator[bytes]:
     # The providers' SDKs take seconds to import, which no other command should wait for.
-    from perdure.activities.models.call_attempt import encode_request
     from perdure.activities.models.providers import Providers
+    from perdure.activities.models.rebuilding import Rebuilding
 
-    steps = [step async for step in traced.steps()]
+    steps = [step async for step in to.session(session).steps()]
     providers = Providers(environment())
 
-    def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
-        return encode_request(providers.wire(prompt.model).request(prompt, messages))
-
-    reader = traced.trace(rebuild_request)
+    reader = to.session(session).trace(Rebuilding(providers, to.blobs, environment()).request)
     async with aclosing(providers):
         for step in _of_last_turns(steps, last):
             yield await reader.step_json(step, with_prompt=prompt)

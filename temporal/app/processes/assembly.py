@@ -22,8 +22,10 @@ from temporalio.worker import (
 
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.models.call import ModelCalls
-from perdure.activities.models.call_attempt import encode_request
+from perdure.activities.models.media.addresses import fetcher
+from perdure.activities.models.media.loading import MediaLoader
 from perdure.activities.models.providers import Providers
+from perdure.activities.models.rebuilding import Rebuilding
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.stale_attempts import StaleAttempts
@@ -47,10 +49,8 @@ from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.protocol.activities import TASK_QUEUE
-from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message
 
 #: Seconds between two looks at the definitions' files.
 DEFINITIONS_CHECK_S = 1.0
@@ -119,6 +119,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         telemetry.metrics,
         telemetry.asked,
         parts.catalogue.arguments,
+        MediaLoader(parts.blobs, environment(), fetcher(environment())),
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
@@ -197,9 +198,6 @@ def make_app(
         spec = parts.catalogue.spec(name) or SPECS.get(name)
         return spec.description if spec else None
 
-    def rebuild_request(prompt: Prompt, messages: tuple[Message, ...]) -> bytes | None:
-        return encode_request(parts.providers.wire(prompt.model).request(prompt, messages))
-
     return create_app(
         client=client,
         live=live,
@@ -209,7 +207,7 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
-        rebuild_request=rebuild_request,
+        rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,
         measures=parts.telemetry.metrics,

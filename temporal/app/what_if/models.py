@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from copy import copy
 from typing import Final
 
 from pydantic import JsonValue
@@ -15,10 +16,12 @@ from pydantic import JsonValue
 from perdure.activities.models.argument_validation import OwnTool, validated
 from perdure.activities.models.call_attempt import encode_request
 from perdure.activities.models.failures import ModelFailed
+from perdure.activities.models.media.loading import MediaLoader
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.environment import environment
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.pricing import Spent, cost
@@ -35,20 +38,29 @@ class Models:
 
     def __init__(self, providers: Providers, blobs: BlobStore, own_tool: OwnTool) -> None:
         """`own_tool` gives what a Python tool takes, as in a worker."""
+        self._session = ""
+        self._media = MediaLoader(blobs, environment())
         self._providers = providers
         self._blobs = blobs
         self._own_tool = own_tool
+
+    def of(self, session: str) -> "Models":
+        """The same for the conversation of `session`, a workflow id, which has the files that it names."""
+        made = copy(self)
+        made._session = session
+        return made
 
     async def call(self, prompt: Prompt, messages: Sequence[Message], step_id: str) -> StepOutput | StepFailure:
         """The answer in whole, with the arguments of its calls checked, or why there is none."""
         whole = [one.model_copy(update={"parts": await unfold(self._blobs, one.parts)}) for one in messages]
         wire = self._providers.wire(prompt.model)
-        body = wire.request(prompt, tuple(whole))
+        loaded = await self._media.load(self._session, prompt, tuple(whole))
+        body = wire.request(prompt, loaded.messages)
         encoded = encode_request(body)
         price = price_of(prompt.model)
         before = Spent()
         for attempt in range(1, _ATTEMPTS + 1):
-            meter = Meter(price, len(encoded), prompt.model.max_output_tokens)
+            meter = Meter(price, loaded.weight_of(encoded), prompt.model.max_output_tokens)
             try:
                 output = await self._attempt(wire, body, prompt, step_id, meter)
                 told = {"attempt": attempt, "request_sha256": hashlib.sha256(encoded).hexdigest()}

@@ -168,7 +168,7 @@ class Again:
         message = asked.model_copy(update={"turn_id": None})
         # On the same day, so that a model that is told the date is told the same one.
         at = turn_start(after, turn_id) or asked.at
-        then = await rerun(before, message, agent, recording, self._models, at)
+        then = await rerun(before, message, agent, recording, self._models.of(session), at)
         matches = recording.matches
         return WhatIf(
             session=session,

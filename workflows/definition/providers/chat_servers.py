@@ -152,7 +152,7 @@ TOGETHER: Final = KnownServer(
     hosts=("api.together.xyz", "api.together.ai"),
     dialect=_NONE,
     models=(
-        Models(HYBRID, {"thinking": thinks("reasoning", off="none", max="high")}),
+        Models(HYBRID, {"thinking": thinks("reasoning", off="false", max="high")}),
         Models(r"gpt-oss", {"thinking": GPT_OSS}),
         Models(r"-vl|llama-4|kimi-k2\.[5-9]|qwen3\.[5-9]", {"files": sees()}),
     ),

@@ -57,6 +57,11 @@ class ThinkingDialect:
     with_tools: bool = True
 
 
+#: How vendors count the tokens of a picture: `area` by its pixels (Anthropic), `tiles` and `crops` by the squares that cover
+#: it (OpenAI, Gemini). `workflows/core/media_tokens.py` has the formulas.
+ImageCharge = Literal["area", "tiles", "crops"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesDialect:
     """Media that a model takes, and their limits. Texts are not listed: every model takes them as text."""
@@ -76,6 +81,8 @@ class FilesDialect:
     fetches_urls: bool = False
     #: The result of a tool may hold images. Elsewhere they follow in a user turn.
     in_results: bool = False
+    #: How tokens of a picture are counted.
+    charge: ImageCharge = "area"
 
 
 #: How prompt caching is asked for. `automatic`: the server caches by itself. `request`: one mark for the whole request

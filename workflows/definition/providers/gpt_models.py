@@ -11,7 +11,7 @@ from perdure.workflows.definition.providers.known import NO_THINKING, Models, al
 
 _SAMPLING: Final = frozenset(("temperature", "top_p"))
 #: 50 MB and 500 images a request.
-_FILES: Final = sees(documents=True, image_bytes=15_000_000, fetches_urls=True, in_results=True)
+_FILES: Final = sees(documents=True, image_bytes=15_000_000, fetches_urls=True, in_results=True, charge="tiles")
 
 GPT_MODELS: Final = (
     Models(r"gpt-4o|gpt-4\.1|gpt-4\.5|gpt-4-turbo|gpt-[5-9]|(?:^|/)o[134](?!-mini)|o4-mini|chatgpt", {"files": _FILES}),

@@ -16,6 +16,7 @@ from perdure.workflows.definition.providers.known import KnownServer, Models
 class Endpoint:
     """Where a provider serves its API, and the credentials that it wants."""
 
+    #: Empty: each customer has an address of its own, which `address` names.
     base_url: str
     #: Environment variables that hold a key. Any one of them will do.
     keys: tuple[str, ...]
@@ -26,6 +27,8 @@ class Endpoint:
     #: Who answers at any other address. `provider`: a proxy in front of this provider. `anyone`: a server that merely
     #: speaks the same API. It goes by no name, may serve any model at any price, and may want no key.
     elsewhere: Literal["provider", "anyone"] = "anyone"
+    #: `azure`: addresses and keys are those of Azure's services.
+    flavour: Literal["plain", "azure"] = "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.azure import AZURE, AZURE_CHAT
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.gemini import GEMINI
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -16,6 +17,8 @@ PROVIDERS: Final[dict[str, ProviderInfo]] = {
         ANTHROPIC,
         OPENAI,
         OPENAI_CHAT,
+        AZURE,
+        AZURE_CHAT,
         GEMINI,
         DEMO,
     )

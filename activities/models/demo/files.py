@@ -1,0 +1,54 @@
+"""What the demo model says of files: what it can tell for certain, which shows that they have come."""
+
+import base64
+import io
+from typing import Any, Final
+
+from PIL import Image
+
+from perdure.activities.models.media.shown import Media, ShownFile, sized
+from perdure.workflows.vocabulary.parts import Part
+
+#: Colours by which it describes pictures.
+_COLOURS: Final = {
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "grey": (128, 128, 128),
+    "red": (200, 30, 30),
+    "orange": (240, 140, 30),
+    "yellow": (240, 220, 60),
+    "green": (40, 150, 60),
+    "blue": (40, 80, 200),
+    "purple": (130, 60, 170),
+    "pink": (240, 150, 190),
+    "brown": (120, 75, 40),
+}
+
+
+def as_asked(part: Part) -> Part:
+    """The part as the demo model is asked with it: words in place of a file that it is not shown."""
+    return part.shown if isinstance(part, ShownFile) and not isinstance(part.shown, Media) else part
+
+
+def bytes_of(part: Part) -> dict[str, Any]:
+    """What a file is sent with, beside its description."""
+    return {"data": part.shown.data} if isinstance(part, ShownFile) and isinstance(part.shown, Media) else {}
+
+
+def described(files: list[dict[str, Any]]) -> str:
+    """What it sees of file parts, as the request has them."""
+    seen = [_described(file) for file in files]
+    return f"I see {', '.join(seen[:-1])} and {seen[-1]}." if len(seen) > 1 else f"I see {seen[0]}."
+
+
+def _described(file: dict[str, Any]) -> str:
+    data = base64.b64decode(file.get("data") or "")
+    about = f"{file['media_type']}, {sized(file.get('bytes') or len(data))}"
+    if not file["media_type"].startswith("image/"):
+        return f"{file['name']} ({about})"
+    with Image.open(io.BytesIO(data)) as picture:
+        size = f"{picture.width} × {picture.height} pixels"
+        pixel = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    nearest = min(_COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_COLOURS[name], pixel, strict=True)))
+    return f"{file['name']}, a picture of {size}, mostly {nearest} ({about})"

@@ -1,5 +1,5 @@
-"""How vendors say that a key is wrong, a prompt too long, an account empty or their servers overloaded: over the wires, in the
-words and the forms of each."""
+"""How vendors say that a key is wrong, a prompt too long, an account empty or their servers overloaded: over the wires, in
+each one's words and form."""
 
 from collections.abc import AsyncIterator
 

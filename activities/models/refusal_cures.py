@@ -135,6 +135,12 @@ def _thinking(refusal: Refusal, body: Body) -> list[Change]:
     return []
 
 
+def _thinking_config(refusal: Refusal, body: Body) -> list[Change]:
+    """Thinking of Gemini, which says that a model cannot do it, or cannot do without, and names no member."""
+    forbidden = "thinking" in refusal.lower and _FORBIDS_THINKING.search(refusal.lower) is not None
+    return [Drop(("generationConfig", "thinkingConfig"))] if forbidden else []
+
+
 def _limit(refusal: Refusal, body: Body) -> list[Change]:
     path = _limit_in(refusal, body)
     if path is None or "context length" in refusal.lower or "context window" in refusal.lower:
@@ -211,4 +217,5 @@ _CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
     _limit,
     _level,
     _left_out,
+    _thinking_config,
 )

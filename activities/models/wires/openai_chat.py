@@ -26,6 +26,7 @@ from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.activities.models.wires.openai_chat_call import API
 from perdure.activities.models.wires.openai_chat_messages import messages
+from perdure.activities.models.wires.openai_chat_rewrites import REWRITES
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -112,7 +113,7 @@ class OpenAIChat:
             )
 
         server = self._clients.asked(API, prompt).server
-        return await self._adapting.open(server, prompt.model, request, send, neutral)
+        return await self._adapting.open(server, prompt.model, request, send, neutral, REWRITES)
 
     async def aclose(self) -> None:
         await self._clients.aclose()

@@ -1,11 +1,13 @@
 """Which server a model's address belongs to, and which key it is given. A provider's key goes to its own servers only.
 
-Its own are the host of its base URL and those below that host, over TLS. The operator adds the address in the provider's own
-variable (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`): who sets it beside the key means both together. Any other server gets a
-key only by `api_key` of the model definition. Addresses are parsed by the library that connects, so that both see one host.
+Its own are the host of its base URL, those below that host, and those that its record lists, over TLS. The operator adds the
+address in the provider's own variable (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`): who sets it beside the key means both
+together. Any other server gets a key only by `api_key` of the model definition. Addresses are parsed by the library that
+connects, so that both see one host.
 """
 
 import os
+import re
 from collections.abc import Mapping
 
 from perdure.temporal.definitions.references import MissingVariable, resolve
@@ -20,8 +22,9 @@ def owns(endpoint: Endpoint, url: str) -> bool:
     origin, own = _origin(url), _origin(endpoint.base_url)
     if origin is None or own is None:
         return False
-    below = origin[1].endswith(f".{own[1]}") and (origin[0], origin[2]) == ("https", 443)
-    return origin == own or below
+    below = origin[1].endswith(f".{own[1]}")
+    listed = endpoint.hosts is not None and re.fullmatch(endpoint.hosts, origin[1]) is not None
+    return origin == own or ((below or listed) and (origin[0], origin[2]) == ("https", 443))
 
 
 def named_address(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
@@ -50,7 +53,7 @@ def key_in(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
 
 def wants_key(endpoint: Endpoint, url: str | None, environment: Mapping[str, str]) -> bool:
     """Whether a call of `url` without a key is refused. None: where the provider is called by default."""
-    if not endpoint.keys:
+    if not endpoint.keys or endpoint.other_credentials:
         return False
     url = url or named_address(endpoint, environment)
     return url is None or owns(endpoint, url) or endpoint.elsewhere == "provider"

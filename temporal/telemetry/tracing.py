@@ -54,6 +54,7 @@ from perdure.workflows.protocol.activities import (
     ToolsChangedInput,
 )
 from perdure.workflows.protocol.steps import Prompt
+from perdure.workflows.running.children import SESSION_WORKFLOW
 from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.ids import call_of_activity, turn_of
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
@@ -243,6 +244,9 @@ class _Inbound(ActivityInboundInterceptor):
         self._tracing = tracing
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        if activity.info().workflow_type != SESSION_WORKFLOW:
+            # The delivery of a scheduled message belongs to no turn.
+            return await self.next.execute_activity(input)
         request = input.args[0] if input.args else None
         tracing = self._tracing
         if activity.info().is_local:

@@ -95,9 +95,9 @@ class CalledModel(Frozen):
     """A model, and how it is called."""
 
     use: str = Field(
-        description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `openai` (Responses), "
-        "`openai-chat` (Chat Completions, also of Ollama, vLLM and others by `base_url`), `azure` and `azure-chat` (both in "
-        "Azure), `gemini`, and `demo`, which needs no key."
+        description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `bedrock` (Claude at "
+        "Amazon Bedrock, with the extra `bedrock`), `openai` (Responses), `openai-chat` (Chat Completions, also of Ollama, "
+        "vLLM and others by `base_url`), `azure` and `azure-chat` (both in Azure), `gemini`, and `demo`, which needs no key."
     )
     max_output_tokens: int = Field(
         default=4096,

@@ -54,6 +54,9 @@ def _text(error: openai.APIError) -> str:
 
 def _message(error: openai.APIError) -> str:
     body = error.body
+    if isinstance(body, list) and body:
+        # Google's endpoint answers with a list.
+        body = body[0]
     if isinstance(body, dict):
         # Compatible servers nest it, or do not.
         inner = body.get("error", body)

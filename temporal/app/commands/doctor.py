@@ -63,7 +63,12 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
                 yield check
         except RPCError as error:
             yield checkup.refused("schedules", error)
-    for check in (*checkup.definitions(reading), *checkup.keys(reading), *checkup.prices(reading)):
+    for check in (
+        *checkup.definitions(reading),
+        *checkup.keys(reading),
+        *checkup.packages(reading),
+        *checkup.prices(reading),
+    ):
         yield check
     async for check in models(reading, settings.blobs_root, environment()):
         yield check

@@ -148,6 +148,16 @@ def test_keys_of_servers_of_ones_own_are_not_asked_for(tmp_path: Path, monkeypat
     assert [check.state for check in checkup.keys(AgentFolders.of([SHIPPED], None, None).read())] == ["warning"] * 2
 
 
+def test_a_package_that_is_not_installed_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses = ("bedrock/us.anthropic.claude-haiku-5-5", "demo/x")
+    found = reading(tmp_path, *(AGENT.format(name=f"agent{n}", use=use) for n, use in enumerate(uses)))
+    assert list(checkup.packages(found)) == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (check,) = checkup.packages(found)
+    assert (check.state, check.found) == ("failed", "agent0: the package boto3 is not installed")
+    assert check.advice == "install Perdure with its extra [bedrock] where the workers run"
+
+
 async def test_a_blob_store_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "~").write_text("in the way")
 

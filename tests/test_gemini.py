@@ -441,6 +441,16 @@ async def test_another_server_gets_no_key_of_google_s(server: BodyServer, monkey
     assert [path.partition("/models")[0] for path in server.paths] == ["/v1beta", "/v1"]
 
 
+async def test_headers_and_query_of_a_definition(server: BodyServer) -> None:
+    wire = Gemini({"GEMINI_API_KEY": KEY, "OTHER": "other-2"})
+    server.give(answer({"text": "a"}))
+    fields: dict[str, Any] = {"headers": {"X-Team": "a", "x-goog-api-key": "${OTHER}"}, "query": {"trace": "1"}}
+    await play(wire, asked=prompt(base_url=server.url, **fields))
+    await wire.aclose()
+    (headers,), (path,) = server.headers, server.paths
+    assert (headers["x-team"], headers["x-goog-api-key"], path.partition("?")[2]) == ("a", "other-2", "alt=sse&trace=1")
+
+
 async def test_without_a_key_it_says_which() -> None:
     wire = Gemini({})
     failed = await failure(wire)

@@ -24,6 +24,7 @@ from perdure.activities.models.delta_writer import DeltaWriter
 from perdure.activities.models.failure_log import log_failure
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.gate import Gates
+from perdure.activities.models.made_files import kept
 from perdure.activities.models.media.loading import Loaded, MediaLoader
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
@@ -175,7 +176,7 @@ class ModelCalls:
         usage = attempt.meter.usage()
         price = price_of(model)
         return StepOutput(
-            parts=await fold(self._blobs, workflow_id, parts),
+            parts=await fold(self._blobs, workflow_id, await kept(self._blobs, workflow_id, parts)),
             model=answer.model if answer else model.model_name,
             usage=usage,
             cost_usd=cost(price, usage) if price else None,

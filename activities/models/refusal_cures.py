@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from perdure.activities.models.adaptation import AtMost, Body, Change, Drop, Path, Put, Rename
+from perdure.activities.models.missing_members import Signatures, ThinkingBlocks, Thoughts
 from perdure.activities.models.other_forms import SystemAs, ThinkingAs
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.refused_members import may_go, refused_members
@@ -53,6 +54,10 @@ _BOTH: Final = re.compile(r"\bboth\b|only one of|mutually exclusive|together wit
 _LACKS: Final = re.compile(
     r"\b(?:missing|field required|requires?|is required|are required|must be passed)\b", re.IGNORECASE
 )
+#: Members of a message of Chat Completions that hold reasoning.
+_THOUGHT: Final = re.compile(r"\breasoning(?:_content|_text|_details)?\b(?=[`'\"]|\s+(?:in|is|field))", re.IGNORECASE)
+#: The same of Anthropic's API, in DeepSeek's words: "The `content[].thinking` in the thinking mode must be passed back".
+_THINKING_BLOCK: Final = re.compile(r"content(?:\[\d*\])?\.thinking\b.*must be passed back", re.IGNORECASE)
 
 
 def cures(refusal: Refusal, body: Body) -> list[Change]:
@@ -85,6 +90,18 @@ def _suggested(refusal: Refusal, body: Body) -> list[Change]:
     if "function tools with reasoning_effort" in refusal.lower:
         return [Put(("reasoning_effort",), "none", always=True)]
     return []
+
+
+def _missing(refusal: Refusal, body: Body) -> list[Change]:
+    """What messages of other servers lack here."""
+    if _LACKS.search(refusal.words) is None:
+        return []
+    if "thought_signature" in refusal.lower or "thoughtsignature" in refusal.lower:
+        return [Signatures()]
+    if _THINKING_BLOCK.search(refusal.words):
+        return [ThinkingBlocks()]
+    thoughts = _THOUGHT.search(refusal.words)
+    return [Thoughts(thoughts[0].lower())] if thoughts else []
 
 
 def _system(refusal: Refusal, body: Body) -> list[Change]:
@@ -187,6 +204,7 @@ def _value(body: Any, path: Path) -> Any:
 
 
 _CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
+    _missing,
     _suggested,
     _system,
     _thinking,

@@ -21,9 +21,8 @@ async def configured(
     Raises `InvalidRequest`, `SessionClosed`, and what `Backend.query` raises."""
     page = await _open_session(backend, session)
     definition = await _definition(definitions, page, wanted.digest)
-    if wanted.model is not None and (definition is None or wanted.model not in definition.models):
-        known = ", ".join(definition.models) if definition else "unknown"
-        raise InvalidRequest("model", f"is not a model of {page.agent}; its models are: {known}")
+    if wanted.model is not None:
+        check_role(definition, wanted.model, page.agent)
     if not wanted.model_fields_set:
         return None
     return Configure(
@@ -45,6 +44,14 @@ async def limited(backend: Backend, definitions: Definitions, session: str, want
     changes = wanted.model_dump(mode="json", exclude_unset=True)
     merged = {part: {**whole, **changes.get(part, {})} for part, whole in limits.model_dump(mode="json").items()}
     return Configure(id=uuid.uuid4().hex, limits=Limits.model_validate(merged))
+
+
+def check_role(definition: AgentDefinition | None, role: str, agent: str, field: str = "model") -> AgentDefinition:
+    """The definition of `agent`, which has this role. Raises `InvalidRequest`, which names the field that asks for it."""
+    if definition is None or role not in definition.models:
+        known = ", ".join(definition.models) if definition else "unknown"
+        raise InvalidRequest(field, f"is not a model of {agent}; its models are: {known}")
+    return definition
 
 
 async def _open_session(backend: Backend, session: str) -> SnapshotPage:

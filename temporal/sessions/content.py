@@ -18,11 +18,10 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def content_sha256(parts: tuple[Part, ...]) -> str:
-    """Of a message's content, before anything of it is offloaded to the blob store."""
-    return hashlib.sha256(
-        canonical([part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts])
-    ).hexdigest()
+def content_sha256(parts: tuple[Part, ...], model: str | None = None) -> str:
+    """Of a message's content, before anything of it is offloaded to the blob store. `model` is the role that it asks for."""
+    content: list[Any] = [part.model_dump(mode="json", exclude={"native", "blob"}) for part in parts]
+    return hashlib.sha256(canonical(content if model is None else [*content, {"model": model}])).hexdigest()
 
 
 async def new_message(
@@ -33,15 +32,17 @@ async def new_message(
     message_id: str | None = None,
     cursor: int = 0,
     sha256: str | None = None,
+    model: str | None = None,
 ) -> SendMessage:
     """The command that brings a message to `session` (a workflow id), with big parts of it in `blobs`.
 
     `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message; `sha256`, of the content as
-    it was given, where `parts` are not that any more."""
+    it was given, where `parts` are not that any more; `model`, the role that shall answer it."""
     return SendMessage(
         message_id=message_id or uuid.uuid4().hex,
         parts=await fold(blobs, session, parts),
-        content_sha256=sha256 or content_sha256(parts),
+        content_sha256=sha256 or content_sha256(parts, model),
         cursor=cursor,
         digest=digest,
+        model=model,
     )

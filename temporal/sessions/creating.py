@@ -9,6 +9,7 @@ from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest
 from perdure.temporal.sessions.message_files import MessageFiles
@@ -80,11 +81,15 @@ class Creator:
         message, title = None, ""
         if request.message is not None:
             given = request.message.neutral_parts()
-            session, taker = caller.workflow_id(session_id), self._files.taker_of(agent.definition)
+            role = request.message.model
+            if role is not None:
+                check_role(agent.definition, role, agent.definition.name, "message.model")
+            session, taker = caller.workflow_id(session_id), self._files.taker_of(agent.definition, role)
             parts = await self._files.take_in(caller, session, given, taker, "message.")
             title = title_of(parts)
+            sha256 = content_sha256(given, role)
             message = await new_message(
-                self._blobs, session, parts, agent.digest, request.message.message_id, sha256=content_sha256(given)
+                self._blobs, session, parts, agent.digest, request.message.message_id, sha256=sha256, model=role
             )
             message = message.model_copy(update={"traceparent": caller.traceparent})
         new = NewSession(
@@ -96,6 +101,7 @@ class Creator:
             user=caller.user or request.user,
             metadata=request.metadata,
             timezone=timezone,
+            dated=True,
             message=message,
             continue_as_new_after=self._continue_as_new_after,
         )

@@ -119,6 +119,8 @@ class MessageBody(Frozen):
     message_id: SessionId | None = None
     text: LongText | None = None
     parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
+    #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

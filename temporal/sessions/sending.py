@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from perdure.temporal.definitions.files import Taker
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, SessionClosed, SessionError
 from perdure.temporal.sessions.message_files import MessageFiles
@@ -71,14 +73,16 @@ class Sender:
         parts: tuple[Part, ...],
         message_id: str | None,
         known: KnownReceipt = lambda: None,
+        model: str | None = None,
     ) -> Sent:
-        """Without a `message_id` the message gets one. Raises `SessionClosed`, `TooMany` where no more messages may wait,
+        """Without a `message_id` the message gets one. `model` is the role that shall answer it. Raises `InvalidRequest`
+        where the session's agent has no such role, `SessionClosed`, `TooMany` where no more messages may wait,
         `IdConflict` where the id is that of another message, what `MessageFiles.take_in` raises of its files, and what
         `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
         message_id = message_id or uuid.uuid4().hex
-        sha256 = content_sha256(parts)
+        sha256 = content_sha256(parts, model)
         async with self._admissions.asking(session, message_id, receipt) as place:
             receipt = place.receipt
             if receipt.content_sha256 is not None and receipt.cursor is not None:
@@ -89,9 +93,10 @@ class Sender:
                 raise rejection("session_closed")
             agent = None if receipt.pinned else self._definitions.current(receipt.agent)
             digest = agent.digest if agent is not None else None
+            taker = await self._taker(receipt, digest, model)
             if any(isinstance(part, File) for part in parts):
-                parts = await self._files.take_in(caller, session, parts, await self._files.taker(receipt))
-            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256)
+                parts = await self._files.take_in(caller, session, parts, taker or await self._files.taker(receipt))
+            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model)
             command = command.model_copy(update={"traceparent": caller.traceparent})
             position = await place.take()
             await self._backend.signal(session, command)
@@ -100,6 +105,13 @@ class Sender:
             # Another gateway has filled the last places.
             raise rejection("queue_full")
         return await self._sent(session, message_id, sha256, place.receipt, position, command.cursor)
+
+    async def _taker(self, receipt: Receipt, digest: str | None, model: str | None) -> Taker | None:
+        """The model behind the role that a message asks for; None where it asks for none. Raises `InvalidRequest`."""
+        if model is None:
+            return None
+        definition = check_role(await self._definitions.by_digest(digest or receipt.digest), model, receipt.agent)
+        return self._files.taker_of(definition, model)
 
     async def _sent(
         self,

@@ -71,10 +71,16 @@ class Session:
         return await self._backend.query(self.workflow_id, SessionWorkflow.receipt, message_id)
 
     async def send(
-        self, parts: tuple[Part, ...], message_id: str | None = None, *, known: KnownReceipt = lambda: None
+        self,
+        parts: tuple[Part, ...],
+        message_id: str | None = None,
+        *,
+        known: KnownReceipt = lambda: None,
+        model: str | None = None,
     ) -> Sent:
-        """Sends a message; returns once it is in the session's history. Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known)
+        """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
+        Raises as `Sender.send`."""
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""

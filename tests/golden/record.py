@@ -403,6 +403,35 @@ async def cut_answers(lab: Lab) -> Talk:
     return talk
 
 
+async def fallback(lab: Lab) -> Talk:
+    """A model whose key is refused, one that breaks off until it is given up, and messages that ask for a model."""
+    talk = await lab.start("routed", continue_as_new_after=60)
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
+    busy = ModelFailure(kind="model_overloaded", message="The provider is overloaded.", provider="demo", retryable=True)
+    lab.stage.plays = [Play(error=final)]
+    await talk.turn("hello")
+    lab.stage.plays = [Play("Onc", error=busy)] * 2
+    await talk.turn("a story")
+    await talk.turn("another one", model="other")
+    await talk.turn("and another one")
+    return talk
+
+
+async def declined(lab: Lab) -> Talk:
+    """A message, then a result, that the model refuses to answer; a policy; and what comes after."""
+    talk = await lab.start("staged")
+    policy = ModelFailure(kind="model_content_policy", message="The provider declines the content.", provider="demo")
+    lab.stage.plays = [Play("I will not.", stop="refusal")]
+    await talk.turn("something bad")
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play("", stop="content_filter"), Play("Well.")]
+    await talk.turn("what is 1 + 2?")
+    await talk.turn("go on")
+    lab.stage.plays = [Play(error=policy)]
+    await talk.turn("something bad again")
+    await talk.turn("thanks")
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -429,6 +458,8 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     stop_tool_last_word,
     timer_renews,
     cut_answers,
+    fallback,
+    declined,
 )
 
 

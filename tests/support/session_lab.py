@@ -58,6 +58,7 @@ _TREE: Final = {
     "slow": "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}",
     "expert": "inputs: {level: {type: string}}\ninstructions: 'You are {{ session.agent }}, {{ level }}.'\n"
     "models: {main: {use: demo/stage, price: {input: 1, output: 1}}}\ntools: [add, agent: {name: boss, handoff: true}]",
+    "routed": "models: {main: {use: demo/stage, fallback: [other]}, other: {use: demo/quick}}\ntools: [add]",
     "one": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two}]",
     "two": "models: {main: {use: demo/stage}}\ntools: [agent: {name: three}]",
     "three": "models: {main: {use: demo/stage}}\ntools: [agent: {name: two, handoff: true}]",
@@ -186,10 +187,13 @@ class Talk:
         workflow_id = f"{self.handle.id}~{call_id}"
         return Talk(self.lab, self.lab.client.get_workflow_handle_for(SessionWorkflow.run, workflow_id))
 
-    async def send(self, text: str, message_id: str = "", *, digest: str | None = None) -> str:
+    async def send(
+        self, text: str, message_id: str = "", *, digest: str | None = None, model: str | None = None
+    ) -> str:
         self._sent += 1
         message_id = message_id or f"m{self._sent}"
-        await self.handle.signal(SessionWorkflow.send_message, message(text, message_id, digest=digest))
+        command = message(text, message_id, digest=digest).model_copy(update={"model": model})
+        await self.handle.signal(SessionWorkflow.send_message, command)
         return message_id
 
     async def stop(self, turn_id: str | None = None) -> None:

@@ -24,7 +24,6 @@ from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.activities.models.wires.openai_chat_call import API
 from perdure.activities.models.wires.openai_chat_messages import messages
-from perdure.activities.models.wires.openai_chat_thinking import thinking
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -79,7 +78,6 @@ class OpenAIChat:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking, tools=bool(prompt.tools))
         body["messages"] = messages(prompt.system, turns(prompt.around(conversation), asked), dialect)
         return with_parameters(body, model, dialect)
 

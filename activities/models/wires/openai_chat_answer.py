@@ -8,10 +8,10 @@ Rule 3: an event that was damaged on its way may have been a piece of a call, so
 """
 
 from collections.abc import Iterator, Mapping
-from io import StringIO
 from typing import Any, Final, Literal
 
 from perdure.activities.models.failures import StreamTruncated
+from perdure.activities.models.growing_text import GrowingText
 from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.stop_words import ending, is_bad, says_nothing
@@ -44,7 +44,7 @@ class _Written:
     def __init__(self, kind: Literal["text", "reasoning"], part: int) -> None:
         self.kind = kind
         self.part = part
-        self.text = StringIO()
+        self.text = GrowingText()
         #: It came as text, and turned out to be reasoning.
         self.turned = False
 
@@ -166,12 +166,7 @@ class ArrivingAnswer:
             return
         said = next((part for part in self._parts if isinstance(part, _Written) and part.kind == "text"), None)
         content = message.get("content")
-        if (
-            said is not None
-            and ends
-            and isinstance(content, str)
-            and content.startswith(before := said.text.getvalue())
-        ):
+        if said is not None and ends and isinstance(content, str) and content.startswith(before := said.text.text):
             message = {**message, "content": content[len(before) :]}
         self._messages += 1
         yield from self._message(message)
@@ -242,7 +237,7 @@ class ArrivingAnswer:
         if written is None:
             written = _Written(kind, len(self._parts))
             self._parts.append(written)
-        written.text.write(text)
+        written.text.add(text)
         return Delta(written.part, kind, text)
 
     def _call(self, entries: object) -> Iterator[Delta]:
@@ -276,9 +271,9 @@ class ArrivingAnswer:
                 case ArrivingCall() if id(written) in numbers:
                     yield written.finished(call_id(self._step_id, numbers[id(written)]))
                 case _Written(kind="reasoning"):
-                    text = written.text.getvalue()
+                    text = written.text.text
                     yield Reasoning(text=text.strip() if written.turned else text, native=native)
-                case _Written() if text := written.text.getvalue():
+                case _Written() if text := written.text.text:
                     yield Text(text=text)
                 case _:
                     pass

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from perdure.activities.encoding.compact_json import compact
+from perdure.activities.models.missing_members import NO_THOUGHT, with_signature
 from perdure.activities.models.provider_turns import (
     AssistantTurn,
     Call,
@@ -26,9 +27,6 @@ from perdure.activities.models.wires.openai_chat_call import MESSAGE, function_c
 from perdure.activities.models.wires.openai_chat_content import content, takes
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.vocabulary.parts import Native, Reasoning, Text
-
-#: A thought that says nothing. Kimi takes an empty one for a missing one.
-_NO_THOUGHT = " "
 
 
 def messages(system: str, turns: Sequence[Turn], dialect: Dialect) -> list[JsonValue]:
@@ -110,8 +108,11 @@ class _Messages:
                 if isinstance(part, Reasoning):
                     _put_back(part, message)
             if self._dialect.reasoning_key:
-                message.setdefault(self._dialect.reasoning_key, _NO_THOUGHT)
-        return message | {"tool_calls": [_call(call) for call in calls]} if calls else message
+                message.setdefault(self._dialect.reasoning_key, NO_THOUGHT)
+        if not calls:
+            return message
+        message["tool_calls"] = [_call(call) for call in calls]
+        return with_signature(message) if self._dialect.signed_calls else message
 
 
 def _others(native: Native | None) -> dict[str, JsonValue]:

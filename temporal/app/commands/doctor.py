@@ -61,7 +61,12 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
                 yield check
         except RPCError as error:
             yield checkup.refused("schedules", error)
-    for check in (*checkup.definitions(reading), *checkup.keys(reading), *checkup.prices(reading)):
+    for check in (
+        *checkup.definitions(reading),
+        *checkup.keys(reading),
+        *checkup.packages(reading),
+        *checkup.prices(reading),
+    ):
         yield check
     yield await checkup.blob_store(settings.blobs_root)
 

@@ -1,0 +1,71 @@
+"""A provider that is dead, or dies in mid-answer, is survived in the browser: what another model says is shown once."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, expect
+
+from perdure.temporal.app.fakes.provider import Call, FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from tests.support.browsing import WAIT_MS, open_browser, say
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+AGENT = """
+name: assistant
+models:
+  main: {{use: anthropic/first, base_url: "{url}", fallback: [other]}}
+  other: {{use: openai-chat/second, base_url: "{url}/v1"}}
+model: main
+instructions: Be brief.
+"""
+WORDS = [f"word{number}" for number in range(30)]
+WELL = Reply(text=" ".join(WORDS), gap=0.03)
+
+
+@pytest.fixture(scope="module")
+def definitions(provider: FakeProvider) -> dict[str, str]:
+    return {"assistant.yaml": AGENT.format(url=provider.url)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
+    async with open_browser(chromium) as context:
+        yield context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
+    provider.reset()
+    expect.set_options(timeout=WAIT_MS)
+    opened = await browser.new_page()
+    await opened.goto(dev.url)
+    await opened.evaluate("localStorage.clear()")
+    await opened.goto(f"{dev.url}/")
+    yield opened
+    await opened.close()
+
+
+def replies(first: Reply) -> Callable[[Call], Reply]:
+    return lambda call: first if call.body["model"] == "first" else WELL
+
+
+@pytest.mark.parametrize(
+    "first",
+    [Reply(status=529), Reply(text="lost1 lost2 lost3 lost4", gap=0.1, fault="fin", fault_after=3)],
+    ids=["dead", "dies in mid-answer"],
+)
+async def test_a_dead_provider_is_survived(page: Page, provider: FakeProvider, first: Reply) -> None:
+    provider.default(replies(first))
+    await say(page, "hello")
+    await expect(page.locator(".answer")).to_contain_text("word29")
+    await expect(page.locator("#stop")).to_be_hidden()
+    shown = await page.locator("body").inner_text()
+    assert [shown.count(f"{word} ") for word in WORDS[:-1]] == [1] * 29
+    assert "lost" not in shown
+    await page.reload()
+    await expect(page.locator(".answer")).to_contain_text("word29")
+    shown = await page.locator("body").inner_text()
+    assert (shown.count("word28 "), "lost" in shown) == (1, False)

@@ -80,7 +80,7 @@ def kept(body: dict[str, Any]) -> Any:
     """What a request is about, whatever else of it is changed."""
     return json.dumps(
         [
-            body["model"] if "model" in body else None,
+            body.get("model"),
             [tool.get("name") or tool.get("function", {}).get("name") for tool in body.get("tools", ())],
             sorted(
                 text

@@ -17,7 +17,11 @@ from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
+SHIPPED_AGENTS = AgentFolders.of([SHIPPED], None, None).read().serving
 AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\n"
+
+#: Of the shipped agents.
+MODELS = len({(hop.model.use, hop.model.thinking) for one, _ in SHIPPED_AGENTS.values() for hop in one.every_model})
 
 
 async def doctor(*arguments: str, address: str, **environment: str) -> Result:
@@ -48,6 +52,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "definitions"),
         *[("ok", "keys")] * 2,
         *[("ok", "prices")] * 2,
+        *[("ok", "model")] * MODELS,
         ("ok", "blob store"),
     ]
     assert "sk-a-secret" not in result.output
@@ -111,6 +116,8 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
         ("failed", "keys"),
         ("warning", "keys"),
         *[("ok", "prices")] * 3,
+        # The good one is of a model that a shipped agent has, too.
+        *[("ok", "model")] * MODELS,
         ("warning", "blob store"),
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout
@@ -146,6 +153,16 @@ def test_keys_of_servers_of_ones_own_are_not_asked_for(tmp_path: Path, monkeypat
 
     assert [check.state for check in checkup.keys(found)] == ["ok", "failed"]
     assert [check.state for check in checkup.keys(AgentFolders.of([SHIPPED], None, None).read())] == ["warning"] * 2
+
+
+def test_a_package_that_is_not_installed_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses = ("bedrock/us.anthropic.claude-haiku-5-5", "demo/x")
+    found = reading(tmp_path, *(AGENT.format(name=f"agent{n}", use=use) for n, use in enumerate(uses)))
+    assert list(checkup.packages(found)) == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (check,) = checkup.packages(found)
+    assert (check.state, check.found) == ("failed", "agent0: the package boto3 is not installed")
+    assert check.advice == "install Perdure with its extra [bedrock] where the workers run"
 
 
 async def test_a_blob_store_that_cannot_be_written_fails(tmp_path: Path) -> None:

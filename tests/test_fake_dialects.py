@@ -138,6 +138,11 @@ def test_a_request_finds_its_dialect() -> None:
     assert found(model="fake-groq") == "groq"
     assert found(own="xai") == "xai"
     assert found("/kimi/v1/chat/completions", own="xai") == "kimi"
+    assert (
+        dialect_asked("responses", "/openai/v1/responses", "127.0.0.1:80", "m", "azure-responses").name
+        == "azure-responses"
+    )
+    assert dialect_asked("anthropic", "/anthropic/v1/messages", "127.0.0.1:80", "m", "minimax").name == "minimax"
     assert dialect_asked("chat", "/anthropic/v1/chat/completions", "", "m", "") is PLAIN["chat"]
     assert dialect_asked("anthropic", "/anthropic/v1/messages", "api.deepseek.com", "m").name == "deepseek-anthropic"
 

@@ -1,6 +1,8 @@
 """Session routes over real HTTP, against `perdure dev` as users run it."""
 
 import asyncio
+import json
+import re
 import uuid
 from typing import Any
 
@@ -268,14 +270,22 @@ async def test_a_time_zone_that_there_is_not_is_refused(http: httpx2.AsyncClient
 async def test_the_date_is_that_of_the_session_s_time_zone(http: httpx2.AsyncClient, provider: FakeProvider) -> None:
     provider.reset()
     session = await create(http, metadata={"timezone": "Pacific/Kiritimati"})
-    told: list[str] = []
+    bodies: list[dict[str, Any]] = []
     for metadata in ({"timezone": "Pacific/Niue"}, {}, None):
         provider.script(Reply(text="Hello."))
         await http.post(f"/v1/sessions/{session}/messages?wait=60", json={"text": "hi"})
-        told.append(str(provider.calls[-1].body["system"]))
+        bodies.append(provider.calls[-1].body)
         if metadata is not None:
             await http.patch(f"/v1/sessions/{session}", json={"metadata": metadata})
-    # These two are 25 hours apart, so it is never the same day in both.
-    days = [line.partition("Today is ")[2].partition(" (time zone: ") for line in told]
-    assert [zone.partition(")")[0] for _, _, zone in days] == ["Pacific/Kiritimati", "Pacific/Niue", "UTC"]
-    assert days[0][0] != days[1][0]
+    told = re.findall(r"Today is \w+, ([0-9-]+) \(time zone: ([\w/]+)\)", json.dumps(bodies[-1]))
+    assert [zone for _, zone in sorted(told, key=lambda one: one[1])] == ["Pacific/Kiritimati", "Pacific/Niue", "UTC"]
+    # The first two are 25 hours apart, so it is never the same day in both.
+    days = {zone: day for day, zone in told}
+    assert days["Pacific/Kiritimati"] != days["Pacific/Niue"]
+    # The beginning of the request is the same for ever.
+    assert len({json.dumps(body["system"]) for body in bodies}) == 1
+
+    steps = (await http.get(f"/v1/sessions/{session}/trace")).json()["steps"]
+    assert [step["request_matches"] for step in steps] == [True] * 3
+    lines = [message["parts"][0].get("text", "") for message in steps[-1]["prompt"]["messages"]]
+    assert [line.startswith("Today is ") for line in lines] == [False, False, True, False, False, True, False]

@@ -13,6 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from perdure.activities.mcp.calls import McpServers
 from perdure.activities.mcp.programs import MOST_IDLE
+from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.definitions.address_templates import LONGEST, Unfilled, filled
 from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.allowed import Allowed
@@ -23,6 +24,8 @@ from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.tool_context import ToolContext
 from tests.support.mcp_raw_http import Answer, RawServer, raw_server
 from tests.support.mcp_running import SHELF, program
+from tests.support.session_lab import lab_on
+from tests.support.tool_lab import MODELS, error, outcome
 
 VARIABLES = {"TOKEN": "t0p{{ user.id }}", "HUSH": "hush"}
 ADA = ToolContext(
@@ -41,6 +44,7 @@ ADA = ToolContext(
         "many": [1],
         "lines": "a\r\nX-Admin: 1",
         "name": "Łu",
+        "items": "two",
     },
     timezone="Europe/Berlin",
 )
@@ -65,6 +69,7 @@ def header(text: str, context: ToolContext | None = ADA, **options: Any) -> str 
         ("{% if metadata.plan == 'pro' %}gold{% endif %}", "gold"),
         ("{{ metadata.missing | default('free') }}", "free"),
         ("{{ metadata.name | urlencode }}", "%C5%81u"),
+        ("{{ metadata.items }} {{ metadata['items'] }} {{ metadata.get('plan') }}", "two two pro"),
         ("Bearer ${TOKEN}", "Bearer t0p{{ user.id }}"),
         ("Bearer ${TOKEN} {{ user.id }}", "Bearer t0p{{ user.id }} ada"),
         ("{{ inputs.odd }}${HUSH}", "${HUSH} {{ tenant }}hush"),
@@ -79,7 +84,7 @@ def test_what_is_sent(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{{ metadata.missing }}", "X: there is no 'missing'"),
+        ("{{ metadata.missing }}", "X: there is no metadata.missing"),
         ("{{ metadata.none }}", "X: a value in it is null"),
         ("{{ metadata.many }}", "X: a value in it is null, a list or a mapping"),
         ("{{ metadata.lines }}", "X: a value in it has a line break"),
@@ -94,11 +99,11 @@ def test_what_cannot_be_sent_is_said_without_a_value(text: str, why: str) -> Non
     with pytest.raises(Unfilled) as refused:
         header(text)
     assert str(refused.value).startswith(why)
-    assert not any(value in str(refused.value) for value in ("X-Admin", "ada", "pro", "Łu"))
+    assert not any(value in str(refused.value) for value in ("X-Admin", "acme", "pro", "Łu"))
 
 
 def test_no_user_is_no_text() -> None:
-    with pytest.raises(Unfilled, match="X: there is no 'id'"):
+    with pytest.raises(Unfilled, match=r"X: there is no user\.id"):
         header("{{ user.id }}", ToolContext())
     assert header("{{ user.id | default('anonymous') }}", ToolContext()) == "anonymous"
 
@@ -227,7 +232,7 @@ async def test_a_call_that_cannot_say_it_is_not_made(servers: McpServers, raw: R
         await call(servers, address, "say", of_user(None))
     assert (refused.value.type, refused.value.non_retryable) == ("context_unfit", True)
     assert refused.value.message == (
-        "shop_say did not run, because shop cannot be told on whose behalf: X-User: there is no 'id'."
+        "shop_say did not run, because shop cannot be told on whose behalf: X-User: there is no user.id."
     )
     assert raw.calls == 0
 
@@ -261,3 +266,33 @@ async def test_programs_of_many_users_do_not_pile_up(servers: McpServers) -> Non
         await call(servers, address, "whoami", of_user(f"u{number}"))
     assert await call(servers, shared, "whoami", of_user("bob")) == for_all
     assert (await call(servers, address, "whoami", of_user("u0"))) != first
+
+
+async def test_a_session_tells_the_server_whom_it_works_for(
+    temporal_server: DevServer, raw: RawServer, tmp_path: Path
+) -> None:
+    url = raw.address.url
+    agents = {
+        "told": f"{MODELS}\ninputs: {{customer: {{type: string}}}}\ntools:\n"
+        f"  - mcp: {{name: shop, url: '{url}', headers: {{X-Who: '{{{{ tenant }}}} {{{{ user.id }}}} {{{{ customer }}}} "
+        "{{ metadata.plan }} {{ call.idempotency_key }}'}}\n",
+        "plain": f"{MODELS}\ntools: [mcp: {{name: shop, url: '{url}'}}]",
+    }
+    async with lab_on(temporal_server, tmp_path, more_agents=agents) as lab:
+        talk = await lab.start("told", user="ada", inputs={"customer": "C-1"}, metadata={"plan": "pro"})
+        assert (await outcome(talk, "shop_say", {})).output == "fine"
+        nobody = await lab.start("told", inputs={"customer": "C-1"})
+        failed = error(await outcome(nobody, "shop_say", {}))
+        plain = await lab.start("plain", user="ada")
+        await outcome(plain, "shop_say", {})
+    called = [sent.get("x-who") for method, sent in raw.sent if method == "tools/call"]
+    assert called == [f"lab ada C-1 pro {talk.handle.id}/t1.s1.c1", None]
+    assert (failed.type, failed.retryable) == ("context_unfit", False)
+    # A server that is told nothing costs the history nothing.
+    history = await plain.handle.fetch_history()
+    assert b'"context"' not in b"".join(
+        payload.data
+        for event in history.events
+        for payload in event.activity_task_scheduled_event_attributes.input.payloads
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "call_mcp_tool"
+    )

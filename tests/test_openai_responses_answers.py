@@ -183,6 +183,7 @@ async def test_a_call_wherever_its_arguments_stand(
         (added(call("{}")), delta("function_call_arguments", '{"before": '), end(call("{}"))),
         (done(call("[1]")), end()),
         (done(call([1])), end()),
+        (done(call({"before": float("nan")})), end()),
     ],
 )
 async def test_arguments_that_are_not_whole_are_not_taken_for_empty_ones(
@@ -190,6 +191,11 @@ async def test_arguments_that_are_not_whole_are_not_taken_for_empty_ones(
 ) -> None:
     got = await answered(wire, server, *events)
     assert all(isinstance(part, ToolCall) and part.args_raw is not None for part in got.parts)
+
+
+async def test_an_argument_that_is_null_is_kept(wire: OpenAIResponses, server: BodyServer) -> None:
+    got = await answered(wire, server, done(call({"before": None})), end())
+    assert shown(got) == [("purge", {"before": None})]
 
 
 async def test_a_tool_without_parameters_needs_no_arguments(wire: OpenAIResponses, server: BodyServer) -> None:

@@ -218,6 +218,10 @@ async def test_a_model_s_address_is_the_published_one() -> None:
         own.model_copy(update={"base_url": "http://evil.example/${KEY}"}),
         own.model_copy(update={"api_key": "${OTHER}"}),
         at_home.model_copy(update={"api_key": "${KEY}"}),
+        at_home.model_copy(update={"headers": {"X-Stolen": "${KEY}"}}),
+        at_home.model_copy(update={"query": {"stolen": "${KEY}"}}),
+        at_home.model_copy(update={"extra": {"service_tier": "priority"}}),
+        own.model_copy(update={"headers": {"X-Stolen": "${OTHER}"}}),
     ):
         with pytest.raises(ApplicationError) as refused:
             await model_of(forged, known, published, Allowed())

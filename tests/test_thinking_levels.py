@@ -70,7 +70,7 @@ def reasoning_of_none() -> dict[str, Any]:
 
 
 NOTHING: list[Any] = [{}] * 5
-BUDGETS = [{}, *map(budget, (2048, 8192, 16_384, 32_000))]
+BUDGETS = [{}, *map(budget, (2048, 8192, 16_384, 32_768))]
 ADAPTIVE = [adaptive(level) for level in LEVELS[1:]]
 ON = {"thinking": {"type": "enabled"}}
 OFF = {"thinking": {"type": "disabled"}}
@@ -93,12 +93,17 @@ OFF = {"thinking": {"type": "disabled"}}
         ),
         ("claude-sonnet-5 claude-opus-5 claude-haiku-5-5 anthropic/claude-haiku-5.5-20261007", [OFF, *ADAPTIVE]),
         ("claude-sonnet-5-5", [{"thinking": {"type": "between_tools"}}, *ADAPTIVE]),
-        ("claude-opus-5-5 claude-fable-5 claude-fable-5-2 claude-mythos-5", [adaptive("low"), *ADAPTIVE]),
+        # They always think: the least effort, and nothing of it shown.
+        (
+            "claude-opus-5-5 claude-fable-5 claude-fable-5-2 claude-mythos-5",
+            [{"output_config": {"effort": "low"}}, *ADAPTIVE],
+        ),
     ],
 )
 def test_claude(names: str, shown: list[Any], base_url: str | None) -> None:
     for name in names.split():
         assert thinking(f"anthropic/{name}", base_url) == shown, name
+        assert thinking(f"bedrock/{name}", base_url) == shown, name
 
 
 @pytest.mark.parametrize("base_url", [None, AZURE])
@@ -121,6 +126,8 @@ def test_openai(names: str, words: tuple[str | None, ...], base_url: str | None)
     for name in names.split():
         assert thinking(f"openai/{name}", base_url) == reasoning(*words), name
         assert thinking(f"openai-chat/{name}", base_url) == efforts(*words), name
+        assert thinking(f"azure/{name}", None) == reasoning(*words), name
+        assert thinking(f"azure-chat/{name}", None) == efforts(*words), name
 
 
 def test_thinking_and_tools_exclude_each_other_in_chat_completions_of_newer_models() -> None:
@@ -168,10 +175,7 @@ def test_thinking_and_tools_exclude_each_other_in_chat_completions_of_newer_mode
         (
             OPENROUTER,
             "deepseek/deepseek-v4-pro anthropic/claude-opus-4.6",
-            [
-                {"reasoning": {"enabled": False}},
-                *({"reasoning": {"effort": word}} for word in ("low", "medium", "high", "xhigh")),
-            ],
+            [{"reasoning": {"effort": word}} for word in ("none", "low", "medium", "high", "xhigh")],
         ),
         (
             OPENROUTER,

@@ -260,5 +260,5 @@ def test_a_server_that_cannot_be_told_is_not_asked() -> None:
     result = run("call", "own_whoami")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1,
-        "context_unfit: own_whoami did not run, because own cannot be told on whose behalf: WHO: there is no 'id'.",
+        "context_unfit: own_whoami did not run, because own cannot be told on whose behalf: WHO: there is no user.id.",
     )

@@ -296,7 +296,7 @@ async def test_a_model_that_sees_describes_a_picture_and_one_that_cannot_is_told
     answer = await said(http, session, file_part(uri), {"type": "text", "text": "What is it?"})
 
     words = answer.json()["messages"][1]["parts"][-1]["text"]
-    assert words.startswith("I see cat.png, a picture of 400 × 300 pixels, mostly red (image/png, ")
+    assert words.startswith("I see “cat.png”, a picture of 400 × 300 pixels, mostly red (image/png, ")
     step = (await http.get(f"/v1/sessions/{session}/trace")).json()["steps"][0]
     assert step["request_matches"] is True
     assert step["request"]["messages"][0]["parts"][0]["data"].endswith("characters of base64)")

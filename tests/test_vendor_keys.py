@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -23,6 +21,7 @@ from perdure.workflows.definition.providers.openai import ENDPOINT as OPENAI
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Text
+from tests.support.catcher import Catcher
 
 assert ANTHROPIC.endpoint is not None
 CLAUDE = ANTHROPIC.endpoint
@@ -50,32 +49,6 @@ WIRES: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "openai-chat": OpenAIChat,
 }
 HELLO = (Message(id="m", role="user", parts=(Text(text="hi"),), at="2026-01-01T00:00:00Z"),)
-
-
-@dataclass
-class Catcher:
-    """Records the head of each request, and answers with an error, or with a redirect."""
-
-    heads: list[str] = field(default_factory=list)
-    to: str | None = None
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.heads.append(head)
-            length = next(
-                (int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0
-            )
-            await reader.readexactly(length)
-            there = f"307 Temporary Redirect\r\nLocation: {self.to}/v1/elsewhere" if self.to else "400 Bad Request"
-            writer.write(f"HTTP/1.1 {there}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-            await writer.drain()
-        writer.close()
 
 
 @pytest_asyncio.fixture

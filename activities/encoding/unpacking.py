@@ -16,6 +16,8 @@ import httpx2
 
 #: Bytes that are decompressed at once.
 _PIECE: Final = 256 * 1024
+#: A stream of events in AWS's binary frames.
+_FRAMES: Final = "application/vnd.amazon.eventstream"
 _GZIP: Final = ("gzip", "x-gzip")
 _IDENTITY: Final = ("", "identity")
 #: Headers for a client's requests: no compression.
@@ -59,7 +61,7 @@ class _DecompressedStream(httpx2.AsyncByteStream):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         self._source = response.stream
         self._decompressor = _decompressor(response.headers.get("content-encoding", ""))
-        self._by_lines = is_event_stream(response)
+        self._by_lines = is_event_stream(response) or _media_type(response) == _FRAMES
         self._most = bounds.stream if self._by_lines else bounds.body
         self._longest_line = bounds.line
         self._size = 0
@@ -130,5 +132,9 @@ def _decompressor(named: str) -> _Decompressor | None:
 
 def is_event_stream(response: httpx2.Response) -> bool:
     """Whether the response is a stream of server-sent events, by its content type."""
+    return _media_type(response) == "text/event-stream"
+
+
+def _media_type(response: httpx2.Response) -> str:
     media_type: str = response.headers.get("content-type", "").partition(";")[0]
-    return media_type.strip().lower() == "text/event-stream"
+    return media_type.strip().lower()

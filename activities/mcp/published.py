@@ -58,10 +58,10 @@ async def server_of(request: CallMcpToolInput, published: Published, allowed: Al
 async def model_of(model: ModelDefinition, digest: str, published: Published, allowed: Allowed) -> ModelDefinition:
     """Returns `model`, taken from a session's state, if the published definition contains the same model.
 
-    A model at its vendor's own address contains nothing that could be misused and is not checked. Raises
-    ApplicationError `agent_unavailable`, `not_published`.
+    A model at its vendor's own address, with nothing of its own in its requests, contains nothing that could be misused and
+    is not checked. Raises ApplicationError `agent_unavailable`, `not_published`.
     """
-    if model.base_url is None and model.api_key is None:
+    if not (model.base_url or model.api_key or model.headers or model.query or model.extra):
         return model
     definition = await published(digest)
     if definition is None:

@@ -31,6 +31,7 @@ from perdure.activities.models.failures import (
     AnswerAborted,
     ModelFailed,
     ModelFailure,
+    NotSetUp,
     ProviderError,
     Source,
     StreamTruncated,
@@ -59,6 +60,8 @@ def classify(error: BaseException, source: Source) -> ModelFailure:
             return error.failure
         case MissingVariable():
             return _failure(errors.MODEL_NO_KEY, source, text=f"the environment variable {error} is not set")
+        case NotSetUp():
+            return _failure(errors.MODEL_NO_KEY, source, text=str(error))
         case AnswerAborted():
             return _failure(errors.MODEL_ABORTED, source, text=f"it ended with {str(error)!r}")
         case StreamTruncated():

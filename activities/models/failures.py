@@ -69,6 +69,10 @@ class ModelFailed(Exception):
 # What wires and their SDK adapters raise inside, for `failure_kinds.classify`.
 
 
+class NotSetUp(Exception):
+    """Something that a call needs is missing where the worker runs. The message says what, and what to do."""
+
+
 class StreamTruncated(Exception):
     """The stream ended without its terminal event."""
 

@@ -105,7 +105,7 @@ class SseDecoder:
         if len(self._data) > LARGEST:
             events.append(SseEvent("damaged", name))
         elif self._data and not self._data.isspace():
-            events += _read(name, self._data.decode(errors="replace"))
+            events += read_event(name, self._data.decode(errors="replace"))
         self._name, self._lines = b"", 0
         self._data.clear()
 
@@ -119,14 +119,15 @@ async def events_of(chunks: AsyncIterable[bytes], decoder: Decoder) -> AsyncGene
         yield event
 
 
-def _read(name: str, data: str) -> Iterator[SseEvent]:
+def read_event(name: str, data: str) -> Iterator[SseEvent]:
+    """The event with this data, or several where it holds several JSON texts."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
         lines = [line.removeprefix("data:") for line in data.split("\n") if line and not line.isspace()]
         if len(lines) > 1:
             for line in lines:
-                yield from _read(name, line)
+                yield from read_event(name, line)
         else:
             done = data.strip().startswith("[DONE]")
             yield SseEvent("done", name) if done else SseEvent("damaged", name, text=data[:_TEXT])

@@ -101,6 +101,7 @@ class Deliveries:
             inputs=inputs,
             user=schedule.user,
             timezone=schedule.timezone,
+            dated=True,
             continue_as_new_after=self._settings.continue_as_new_after,
         )
         start = Start(

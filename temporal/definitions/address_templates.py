@@ -27,6 +27,8 @@ LONGEST: Final = 8192
 #: The name under which a compiled template finds the variables that its text refers to; no definition may use it.
 _VARIABLES: Final = "perdure_environment"
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}")
+#: The names whose values are only there in a call.
+_PARTS: Final = ("user", "session", "turn", "call", "inputs", "metadata")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -34,12 +36,32 @@ class Unfilled(Exception):
     """A template cannot be filled in for this call. The message names the header and says why, without any value."""
 
 
+class _Part(dict[str, Any]):
+    """What a template finds under one of its names."""
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._name = name
+
+    def path(self, key: str) -> str:
+        return f"{self._name}.{key}"
+
+
 class _Missing(StrictUndefined):
     """A value that is not there, in words for whoever reads why a call failed."""
 
     @property
     def _undefined_message(self) -> str:
-        return f"there is no {self._undefined_name!r}" if self._undefined_name is not None else "a value is missing"
+        if self._undefined_name is None:
+            return "a value is missing"
+        holder, name = self._undefined_obj, str(self._undefined_name)
+        return f"there is no {holder.path(name) if isinstance(holder, _Part) else name}"
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        # A value may have the name of a method, as `metadata.items`.
+        return obj[attribute] if isinstance(obj, _Part) and attribute in obj else super().getattr(obj, attribute)
 
 
 def filled(
@@ -88,19 +110,20 @@ def _rendered(text: str, names: Mapping[str, Any]) -> str:
 
 
 def _names(context: ToolContext | None) -> dict[str, Any]:
-    if context is None:
-        return {"user": {}, "session": {}, "turn": {}, "call": {}, "inputs": {}, "metadata": {}}
-    return {
-        **context.inputs,
-        "tenant": context.tenant,
-        # No user is no user, and not the text `None`.
-        "user": {} if context.user is None else {"id": context.user},
-        "session": {"id": context.session_id, "agent": context.agent, "timezone": context.timezone},
-        "turn": {"id": context.turn_id},
-        "call": {"id": context.call_id, "idempotency_key": context.idempotency_key},
-        "inputs": dict(context.inputs),
-        "metadata": dict(context.metadata),
-    }
+    parts: dict[str, Mapping[str, Any]] = {name: {} for name in _PARTS}
+    others: dict[str, Any] = {}
+    if context is not None:
+        others = {**context.inputs, "tenant": context.tenant}
+        parts = {
+            # No user is no user, and not the text `None`.
+            "user": {} if context.user is None else {"id": context.user},
+            "session": {"id": context.session_id, "agent": context.agent, "timezone": context.timezone},
+            "turn": {"id": context.turn_id},
+            "call": {"id": context.call_id, "idempotency_key": context.idempotency_key},
+            "inputs": context.inputs,
+            "metadata": context.metadata,
+        }
+    return others | {name: _Part(name, values) for name, values in parts.items()}
 
 
 def _written(value: Any) -> Any:
@@ -118,10 +141,10 @@ def _written(value: Any) -> Any:
             raise Unfilled("a value in it is null, a list or a mapping, and no text")
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    made = environment()
-    made.undefined = _Missing
-    made.finalize = _written
+def _environment() -> _Environment:
+    plain = environment()
+    made = _Environment(undefined=_Missing, finalize=_written, autoescape=False)
+    made.globals, made.filters = plain.globals, plain.filters
     return made
 
 

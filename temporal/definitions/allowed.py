@@ -68,6 +68,9 @@ def texts_of(part: ModelDefinition | McpServer) -> Iterator[tuple[tuple[str | in
         for field in ("base_url", "api_key"):
             if (text := getattr(part, field)) is not None:
                 yield (field,), text
+        for field, values in (("headers", part.headers), ("query", part.query)):
+            for name, text in values.items():
+                yield (field, name), text
         return
     if part.url is not None:
         yield ("url",), part.url

@@ -1,17 +1,20 @@
 """Which server a model's address belongs to, and which key it is given. A provider's key goes to its own servers only.
 
-Its own are the host of its base URL and those below that host, over TLS. The operator adds the address in the provider's own
-variable (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`): who sets it beside the key means both together. Any other server gets a
-key only by `api_key` of the model definition. Addresses are parsed by the library that connects, so that both see one host.
+Its own are the host of its base URL, those below that host, and those that its record lists, over TLS. The operator adds the
+address in the provider's own variable (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`): who sets it beside the key means both
+together. Any other server gets a key only by `api_key` of the model definition. Addresses are parsed by the library that
+connects, so that both see one host.
 """
 
 import os
+import re
 from collections.abc import Mapping
 
 from perdure.temporal.definitions.references import MissingVariable, resolve
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import Endpoint
 from perdure.workflows.definition.providers.table import PROVIDERS
+from perdure.workflows.definition.request_rules import KEY_HEADERS
 
 
 def owns(endpoint: Endpoint, url: str) -> bool:
@@ -19,8 +22,9 @@ def owns(endpoint: Endpoint, url: str) -> bool:
     origin, own = _origin(url), _origin(endpoint.base_url)
     if origin is None or own is None:
         return False
-    below = origin[1].endswith(f".{own[1]}") and (origin[0], origin[2]) == ("https", 443)
-    return origin == own or below
+    below = origin[1].endswith(f".{own[1]}")
+    listed = endpoint.hosts is not None and re.fullmatch(endpoint.hosts, origin[1]) is not None
+    return origin == own or ((below or listed) and (origin[0], origin[2]) == ("https", 443))
 
 
 def named_address(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
@@ -49,10 +53,28 @@ def key_in(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
 
 def wants_key(endpoint: Endpoint, url: str | None, environment: Mapping[str, str]) -> bool:
     """Whether a call of `url` without a key is refused. None: where the provider is called by default."""
-    if not endpoint.keys:
+    if not endpoint.keys or endpoint.other_credentials:
         return False
     url = url or named_address(endpoint, environment)
     return url is None or owns(endpoint, url) or endpoint.elsewhere == "provider"
+
+
+def gives_key(model: ModelDefinition) -> bool:
+    """Whether the definition itself gives a key, by `api_key` or by a header."""
+    return model.api_key is not None or any(name.lower() in KEY_HEADERS for name in model.headers)
+
+
+def split_query(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """An address without its query, and the query: an SDK adds to an address what it calls there."""
+    import httpx2
+
+    if "?" not in url:
+        return url, ()
+    try:
+        read = httpx2.URL(url)
+        return str(read.copy_with(query=None)), tuple(read.params.multi_items())
+    except httpx2.InvalidURL:
+        return url, ()
 
 
 def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = None) -> str | None:
@@ -63,17 +85,24 @@ def missing_key(model: ModelDefinition, environment: Mapping[str, str] | None = 
         return None
     try:
         url = resolve(model.base_url, environment) if model.base_url else None
-        if model.api_key is not None:
-            resolve(model.api_key, environment)
-            return None
+        for text in (*model.headers.values(), *model.query.values(), model.api_key or ""):
+            resolve(text, environment)
     except MissingVariable as unset:
         return str(unset)
+    if endpoint.address is not None and url is None and not _has_address(endpoint, environment):
+        return endpoint.address
+    if gives_key(model):
+        return None
     if is_given_key(endpoint, url, environment):
         missing = key_in(endpoint, environment) is None and wants_key(endpoint, url, environment)
     else:
         # A server that merely speaks the provider's protocol may want no key.
         missing = url is not None and bool(endpoint.keys) and _is_host(endpoint, url)
     return endpoint.keys[0] if missing else None
+
+
+def _has_address(endpoint: Endpoint, environment: Mapping[str, str]) -> bool:
+    return bool(endpoint.base_url) or named_address(endpoint, environment) is not None
 
 
 def address_of(model: ModelDefinition, environment: Mapping[str, str]) -> str | None:

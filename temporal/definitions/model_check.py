@@ -6,6 +6,7 @@ Rule: a model that is only unknown is never refused. There are more models than 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from perdure.temporal.definitions.dialect_check import dialect_findings
 from perdure.temporal.definitions.finding import Finding
 from perdure.temporal.definitions.prices import is_listed, listed_ids, price_of
 from perdure.temporal.schemas.yaml_source import Loc
@@ -48,3 +49,4 @@ def model_findings(definition: AgentDefinition, own: Mapping[str, Any]) -> Itera
             place = (*loc, "use") if loc[0] == "models" else loc
             message = f"no model {model.model_name!r} of {model.provider} is known"
             yield Finding(place, f"{message}{near or '; its cost will be shown as unknown'}", kind="warning")
+        yield from dialect_findings(definition, loc, model)

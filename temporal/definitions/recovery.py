@@ -227,7 +227,11 @@ def _near_choice(detail: ErrorDetails) -> str | None:
 
 def _stand_ins(holder: Any, place: Loc) -> list[Any]:
     found: list[Any] = copy.deepcopy(list(_STAND_INS))
-    if place[:1] == ("tools",) and len(place) == 2 and holder and isinstance(entry := holder[place[1]], dict):
+    entry: Any = None
+    # A role of models may be called `tools`, too.
+    if isinstance(holder, list) and holder and place[:1] == ("tools",) and len(place) == 2:
+        entry = holder[int(place[1])]
+    if isinstance(entry, dict):
         # What a tool is called is known even where its options are not.
         found[:0] = list(entry)[:1]
     return found

@@ -82,7 +82,7 @@ def _text(data: bytes, told: str, charset: str | None, name: str) -> Recognised:
     types = [one for one in (told, by_name) if is_text_type(one)]
     read = read_text(data, charset, likely=bool(types))
     if read is None:
-        claimed = told if told not in ("", "application/octet-stream") else by_name
+        claimed = next((one for one in (told, by_name) if one not in ("", "application/octet-stream")), "")
         said = f"does not hold {claimed}" if claimed else "is of no known type"
         raise Unrecognised(
             f"{said}: its bytes are neither text nor begin as a picture, a PDF, a sound or an archive do"

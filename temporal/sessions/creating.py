@@ -101,6 +101,7 @@ class Creator:
             user=caller.user or request.user,
             metadata=request.metadata,
             timezone=timezone,
+            dated=True,
             message=message,
             continue_as_new_after=self._continue_as_new_after,
         )

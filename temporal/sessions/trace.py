@@ -19,7 +19,6 @@ from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.left_out import without
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
@@ -135,10 +134,8 @@ class TraceReader:
             return None
         seen = tuple(self._whole[: record.view.count])
         shown = {id(message): json for message, json in zip(seen, self._shown, strict=False)}
-        # What stands in the place of what is left out was never shown.
-        messages = [
-            shown.get(id(message)) or to_json(message_json(message)) for message in without(seen, prompt.left_out)
-        ]
+        # What stands in the place of what is left out, or tells the day, was never shown.
+        messages = [shown.get(id(message)) or to_json(message_json(message)) for message in prompt.seen(seen)]
         return {
             "system": prompt.system,
             "examples": [message_json(message) for message in prompt.examples],

@@ -67,7 +67,8 @@ def _exhausted(quota: str) -> bytes:
     return error(
         429,
         "RESOURCE_EXHAUSTED",
-        "You exceeded your current quota, please check your plan and billing details.",
+        "You exceeded your current quota, please check your plan and billing details.\n* Quota exceeded for metric: "
+        "generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 5\nPlease retry in 34.074824224s.",
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",
             "violations": [

@@ -37,6 +37,7 @@ from perdure.workflows.core.changes import (
     ToolsKnown,
     TurnBroken,
 )
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_turn import (
     finished_call,
@@ -74,6 +75,7 @@ from perdure.workflows.vocabulary.events import (
     TurnFinished,
     TurnStarted,
 )
+from perdure.workflows.vocabulary.zones import day_of
 
 
 def apply(state: SessionState, change: Change) -> SessionState:
@@ -111,8 +113,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = replace(turn, role=role) if turn is not None and role is not None else turn
             trace = state.inbox.traces.get(event.message.id)
             turn = turn.traced(trace) if trace is not None and turn is not None else turn
-            inbox = state.inbox.without(event.message.id)
-            return replace(state, inbox=inbox, turn=turn, transcript=state.transcript.said(event.message))
+            at = turn_start(state, turn.turn_id) if turn is not None else None
+            dates = state.dates.told(event.message.id, day_of(at or event.at, state.timezone))
+            inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
+            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
             return started_turn(state, turn_id)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:

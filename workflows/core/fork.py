@@ -75,6 +75,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         turns=turns,
         metadata=state.metadata,
         timezone=state.timezone,
+        dates=state.dates.of(said),
         limits=state.limits,
     )
     return retold(kept, transcript, events)

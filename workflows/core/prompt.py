@@ -17,7 +17,7 @@ from typing import Final
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from perdure.workflows.core.dates import date_line, date_names, turn_start
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import NUDGES
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
@@ -25,6 +25,7 @@ from perdure.workflows.protocol.steps import Prompt, StepRecord
 from perdure.workflows.vocabulary.errors import INSTRUCTIONS_INVALID
 from perdure.workflows.vocabulary.ids import nudge_id, turn_number
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError
+from perdure.workflows.vocabulary.zones import date_names
 
 MAX_SYSTEM_CHARACTERS: Final = 200_000
 #: Of one value that is quoted in instructions.
@@ -79,11 +80,12 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     if agent is None:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
-    date = _date(agent, record)
+    first, later = _dates(state, agent, record)
     return Prompt(
         model=definition.route(record.role)[record.hop].model,
-        system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), date))),
-        date=date,
+        system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
+        date=first,
+        dates=later,
         examples=tuple(_example(state, agent)),
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
@@ -167,11 +169,16 @@ def _absent(agent: LoadedAgent) -> str:
     return "\n\n".join(told)
 
 
-def _date(agent: LoadedAgent, record: StepRecord) -> str:
-    """At the end, and by the day alone: providers' caches of what comes before are good until midnight."""
-    if record.turn_at is None or not agent.definition.context.date or _tells_date(agent.definition.instructions):
-        return ""
-    return date_line(record.turn_at, record.timezone)
+def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple[str, dict[str, str]]:
+    """The line on the date at the end of the instructions, and the later ones by the message that each comes before."""
+    dates, definition = state.dates, agent.definition
+    if not dates.first or not definition.context.date or _tells_date(definition.instructions):
+        return "", {}
+    later = {}
+    if dates.later:
+        seen = dates.of(message.id for message in state.transcript.messages[: record.view.count])
+        later = {message_id: f"Today is {day}." for message_id, day in seen.later.items()}
+    return f"Today is {dates.first}, until a later line names another day.", later
 
 
 @lru_cache(maxsize=256)

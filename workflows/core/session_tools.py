@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.calls.results import finish, start
 from perdure.workflows.core.changes import TimerCancelled, TimerDue
-from perdure.workflows.core.dates import from_local, local
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
@@ -21,6 +20,7 @@ from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, UNKNOWN_TIMER
 from perdure.workflows.vocabulary.events import TimerSet
 from perdure.workflows.vocabulary.ids import timer_id
 from perdure.workflows.vocabulary.parts import ToolError, ToolSpec
+from perdure.workflows.vocabulary.zones import from_local, local
 
 MAX_TIMERS: Final = 100
 MAX_NOTE: Final = 2_000

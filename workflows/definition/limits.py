@@ -76,6 +76,7 @@ class ContextPolicy(Frozen):
     date: bool = Field(
         default=True,
         exclude_if=operator.truth,
-        description="Whether the model is told the date, in a line at the end of the instructions; where these name "
-        "`turn.date` themselves, they alone tell it. Default: true.",
+        description="Whether the model is told the date: on which day the session began, at the end of the instructions, "
+        "and each later day before its first message. Where the instructions name `turn.date` themselves, they alone tell "
+        "it. Default: true.",
     )

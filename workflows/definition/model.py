@@ -2,12 +2,14 @@
 
 import operator
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
 from perdure.workflows.definition.providers.dialect import Thinking
 from perdure.workflows.definition.providers.table import PROVIDERS
+from perdure.workflows.definition.request_rules import address_faults, extra_faults, header_faults, query_faults
 from perdure.workflows.definition.tools.options import Name
 from perdure.workflows.vocabulary.parts import Frozen, absent
 
@@ -50,17 +52,37 @@ class Price(Rates):
     )
 
 
+StopText = Annotated[str, Field(min_length=1)]
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 class ModelParams(Frozen):
     """Parameters of a model's API, under the names that most vendors share. Those that are absent are not sent."""
 
-    temperature: float | None = Field(default=None, ge=0, le=2, description="Randomness of the answer.")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="The share of likely tokens to choose from.")
-    seed: int | None = Field(
-        default=None, description="The same seed makes answers more alike, where a server knows it."
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, strict=True, allow_inf_nan=False, description="Randomness of the answer."
     )
-    stop: tuple[str, ...] = Field(default=(), max_length=16, description="Texts that end the answer where they occur.")
+    top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        strict=True,
+        allow_inf_nan=False,
+        description="The share of likely tokens to choose from.",
+    )
+    seed: int | None = Field(
+        default=None, strict=True, description="The same seed makes answers more alike, where a server knows it."
+    )
+    stop: Annotated[
+        tuple[StopText, ...], BeforeValidator(_listed, json_schema_input_type=StopText | tuple[StopText, ...])
+    ] = Field(default=(), max_length=16, description="Texts that end the answer where they occur; one text, or a list.")
     parallel_tool_calls: bool | None = Field(
-        default=None, description="Whether one answer may hold several tool calls. Without it, the server's default."
+        default=None,
+        strict=True,
+        description="Whether one answer may hold several tool calls. Without it, the server's default.",
     )
     service_tier: str | None = Field(default=None, min_length=1, description="The vendor's name of a tier of service.")
 
@@ -73,8 +95,9 @@ class CalledModel(Frozen):
     """A model, and how it is called."""
 
     use: str = Field(
-        description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `openai` (Responses), "
-        "`openai-chat` (Chat Completions, also of Ollama, vLLM and others by `base_url`) and `demo`, which needs no key."
+        description="Provider and model, as in `anthropic/claude-sonnet-5-5`. Providers: `anthropic`, `bedrock` (Claude at "
+        "Amazon Bedrock, with the extra `bedrock`), `openai` (Responses), `openai-chat` (Chat Completions, also of Ollama, "
+        "vLLM and others by `base_url`), `azure` and `azure-chat` (both in Azure), `gemini`, and `demo`, which needs no key."
     )
     max_output_tokens: int = Field(
         default=4096,
@@ -97,13 +120,14 @@ class CalledModel(Frozen):
     headers: dict[str, str] = Field(
         default={},
         exclude_if=operator.not_,
-        description="Headers to send with each request. `${NAME}` stands for a variable of the environment.",
+        description="Headers of each request, as in `X-Team: shop`. `${NAME}` stands for a variable of the environment, "
+        "listed in `secrets`; a key is always written so.",
     )
     query: dict[str, str] = Field(
         default={},
         exclude_if=operator.not_,
-        description="Query parameters of the address, as in `api-version: 2026-01-01`. `${NAME}` stands for a variable of "
-        "the environment.",
+        description="Query parameters of each request, as in `api-version: 2026-01-01`. `${NAME}` stands for a variable of "
+        "the environment, listed in `secrets`.",
     )
     params: ModelParams = Field(
         default=ModelParams(), exclude_if=_says_nothing, description="Parameters of the model's API."
@@ -111,7 +135,8 @@ class CalledModel(Frozen):
     extra: dict[str, JsonValue] = Field(
         default={},
         exclude_if=operator.not_,
-        description="Further members of the request's body, merged into it as they stand.",
+        description="Further members of the request's body, as the server's API names them: records are merged, null takes a "
+        "member away, anything else replaces it. The conversation, the tools and the length of an answer are not set here.",
     )
     context_window: int | None = Field(
         default=None,
@@ -142,9 +167,22 @@ class CalledModel(Frozen):
             )
         if self.api_key is not None and PROVIDERS[provider].endpoint is None:
             raise ValueError(f"api_key: {provider} models take no key")
-        if self.base_url is not None and "@" in self.base_url.partition("://")[2].partition("/")[0]:
-            raise ValueError("base_url: holds a user or a password; a key comes by api_key")
+        for field, fault in self._faults():
+            raise ValueError(f"{field}: {fault}")
         return self
+
+    def _faults(self) -> Iterator[tuple[str, str]]:
+        if PROVIDERS[self.provider].endpoint is None:
+            for field in ("headers", "query"):
+                if getattr(self, field):
+                    yield field, f"{self.provider} models are not called over a network"
+        if self.base_url is not None:
+            yield from (("base_url", fault) for fault in address_faults(self.base_url))
+        yield from (("headers", fault) for fault in header_faults(self.headers, key=self.api_key is not None))
+        yield from (("query", fault) for fault in query_faults(self.query))
+        yield from (("extra", fault) for fault in extra_faults(self.extra))
+        if self.context_window is not None and self.context_window <= self.max_output_tokens:
+            yield "context_window", "leaves no room for the question: it is not more than max_output_tokens"
 
     @property
     def provider(self) -> str:

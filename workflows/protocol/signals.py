@@ -3,6 +3,8 @@
 Every signal carries an id made by its caller; a repeated id does nothing.
 """
 
+import operator
+
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
@@ -112,6 +114,8 @@ class NewSession(Frozen):
     metadata: dict[str, JsonValue] = {}
     #: IANA name; None: UTC.
     timezone: str | None = Field(default=None, exclude_if=absent)
+    #: Its model is told the date, unless the definition says otherwise; older versions told none.
+    dated: bool = Field(default=False, exclude_if=operator.not_)
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None

@@ -10,9 +10,11 @@ from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefiniti
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
     Frozen,
     Message,
+    Text,
     ToolSpec,
     absent,
 )
@@ -40,6 +42,8 @@ class Prompt(Frozen):
     system: str
     #: The line on the date with which `system` ends; empty: there is none.
     date: str = Field(default="", exclude_if=operator.not_)
+    #: Lines on later days, by the id of the message that each comes before.
+    dates: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: Examples, as messages that come before the conversation.
     examples: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
@@ -56,7 +60,23 @@ class Prompt(Frozen):
 
     def around(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The conversation `messages` as the model is shown it: after the examples, before what closes the request."""
-        return self.examples + without(messages, self.left_out) + self.closing
+        return self.examples + self.seen(messages) + self.closing
+
+    def seen(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """`messages` as the model is shown them: without what is left out, and with the lines on the days."""
+        return without(self._dated(messages), self.left_out)
+
+    def _dated(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if not self.dates:
+            return messages
+        return tuple(shown for message in messages for shown in (*self._day_before(message), message))
+
+    def _day_before(self, message: Message) -> tuple[Message, ...]:
+        line = self.dates.get(message.id)
+        if line is None:
+            return ()
+        # Of no turn, so that it is told also where the message is left out.
+        return (Message(id=day_id(message.id), role="user", parts=(Text(text=line),), at=message.at),)
 
 
 class ModelInputRequest(Frozen):

@@ -77,6 +77,11 @@ def turn_of(id: str) -> str:  # noqa: A002
     return id.partition(".")[0]
 
 
+def day_id(message: str) -> str:
+    """The id of the line on the day before a message, which only models are shown."""
+    return f"{message}.day"
+
+
 def fallback_activity(call: str) -> str:
     return f"{call}.fallback"
 

@@ -45,10 +45,10 @@ def _described(file: dict[str, Any]) -> str:
     data = base64.b64decode(file.get("data") or "")
     about = f"{file['media_type']}, {sized(file.get('bytes') or len(data))}"
     if not file["media_type"].startswith("image/"):
-        return f"{file['name']} ({about})"
+        return f"“{file['name']}” ({about})"
     with Image.open(io.BytesIO(data)) as picture:
         size = f"{picture.width} × {picture.height} pixels"
         pixel = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert isinstance(pixel, tuple)
     nearest = min(_COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_COLOURS[name], pixel, strict=True)))
-    return f"{file['name']}, a picture of {size}, mostly {nearest} ({about})"
+    return f"“{file['name']}”, a picture of {size}, mostly {nearest} ({about})"

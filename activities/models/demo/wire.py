@@ -104,7 +104,7 @@ class Demo:
         midway: Callable[[], Exception] | None = None
         if isinstance(part, Fail):
             part, midway = self._failing(part)
-        before = _tokens(compact(request))
+        before = _tokens(compact(_without_data(request)))
         yield Started(Usage(input_tokens=before))
         thought = _tokens(part.reasoning)
         async for delta in self._write(0, "reasoning", _pieces(part.reasoning)):
@@ -154,6 +154,16 @@ class Demo:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def _without_data(request: dict[str, JsonValue]) -> dict[str, Any]:
+    """A file costs nothing here, and certainly not its base64."""
+    messages: Any = request["messages"]
+    bare = [
+        message | {"parts": [{name: one for name, one in part.items() if name != "data"} for part in message["parts"]]}
+        for message in messages
+    ]
+    return {**request, "messages": bare}
 
 
 def _dumped(message: Message) -> dict[str, Any]:

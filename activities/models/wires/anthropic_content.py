@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from perdure.activities.models.missing_members import with_thought
 from perdure.activities.models.provider_turns import (
     AssistantTurn,
     Call,
@@ -50,7 +51,10 @@ def messages(turns: Iterable[Turn], dialect: Dialect) -> list[JsonValue]:
                 thinks = back == "always" or (back == "loop" and at > asked)
                 blocks = [*_answered(turn, thinks=thinks)]
                 said = any(block.get("type") not in THOUGHT for block in blocks)
-                made.append({"role": "assistant", "content": [*blocks] if said else [NOTHING]})
+                content: JsonValue = [*blocks] if said else [NOTHING]
+                made.append(
+                    {"role": "assistant", "content": with_thought(content) if dialect.reasoning_key else content}
+                )
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
+from anthropic import AsyncAnthropic, AsyncAnthropicBedrock, AsyncStream, DefaultAsyncHttpxClient
 from anthropic.types import Message as SdkMessage
 from anthropic.types import RawMessageStreamEvent
 from pydantic import JsonValue
@@ -29,13 +29,14 @@ from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import Asked, turns
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
-from perdure.activities.models.sse_events import SseDecoder, events_of
+from perdure.activities.models.sse_events import Decoder, SseDecoder, events_of
+from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_caching import with_caching
 from perdure.activities.models.wires.anthropic_content import THOUGHT, messages, without
 from perdure.activities.models.wires.anthropic_errors import neutral
-from perdure.activities.models.wires.anthropic_thinking import thinking
+from perdure.activities.models.wires.anthropic_thinking import fitting_loop
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
@@ -47,6 +48,7 @@ from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message
 
 _HEADERS: Final = SdkHeaders(frozenset(("authorization", "x-api-key")), custom="ANTHROPIC_CUSTOM_HEADERS")
+SdkClient = AsyncAnthropic | AsyncAnthropicBedrock
 
 
 def connect(provider: ProviderInfo, environment: Mapping[str, str]) -> Wire:
@@ -69,26 +71,37 @@ class AnthropicMessages:
         self._endpoint = provider.endpoint
         self._environment = environment
 
-        def connect(server: Server) -> AsyncAnthropic:
-            # With a key given, the SDK looks for no credentials by itself, not in files either.
-            key = {} if server.sdk_credentials else {"api_key": server.key or PLACEHOLDER_KEY}
-            http = DefaultAsyncHttpxClient(**http_options(server, _HEADERS, environment, timeout))
-            try:
-                # Without the SDK's spans: each call has ours where spans are on, and two would count every token twice.
-                return client(
-                    base_url=server.url,
-                    timeout=timeout,
-                    max_retries=0,
-                    open_telemetry=False,
-                    http_client=http,
-                    **key,
-                )
-            except anthropic.CredentialsError:
-                # A profile that the SDK was pointed to, and that holds no credentials.
-                raise MissingVariable(self._endpoint.keys[0]) from None
-
-        self._clients = Clients(connect)
+        self._client = client
+        self._timeout = timeout
+        self._clients: Clients[SdkClient] = Clients(self.connect)
         self._adapting = Adapting()
+
+    def connect(self, server: Server) -> SdkClient:
+        """A client of the SDK. Raises `MissingVariable`, and `NotSetUp`."""
+        # With a key given, the SDK looks for no credentials by itself, not in files either.
+        key = {} if server.sdk_credentials else {"api_key": server.key or PLACEHOLDER_KEY}
+        http = DefaultAsyncHttpxClient(**http_options(server, _HEADERS, self._environment, self._timeout))
+        try:
+            # Without the SDK's spans: each call has ours where spans are on, and two would count every token twice.
+            return self._client(
+                base_url=server.url,
+                timeout=self._timeout,
+                max_retries=0,
+                open_telemetry=False,
+                http_client=http,
+                **key,
+            )
+        except anthropic.CredentialsError:
+            # A profile that the SDK was pointed to, and that holds no credentials.
+            raise MissingVariable(self._endpoint.keys[0]) from None
+
+    def decoder(self, response: httpx2.Response) -> Decoder:
+        """What reads the body of an answer."""
+        return SseDecoder()
+
+    def neutral(self, error: Exception) -> Exception:
+        """`error` without the SDK's types."""
+        return neutral(error)
 
     def request(self, prompt: Prompt, conversation: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
@@ -108,9 +121,9 @@ class AnthropicMessages:
                 }
                 for tool, fit in zip(prompt.tools, fitted, strict=True)
             ]
-        body |= thinking(model.thinking, dialect.thinking, model.max_output_tokens)
         body["messages"] = messages(turns(prompt.around(conversation), asked), dialect)
-        return with_parameters(with_caching(body, dialect.caching), model, dialect)
+        made = with_parameters(with_caching(body, dialect.caching), model, dialect)
+        return made if "thinking" in model.extra else fitting_loop(made)
 
     def _is_own(self, model: ModelDefinition) -> bool:
         """Whether the provider itself serves the model. Other servers may know nothing of strict tools."""
@@ -122,10 +135,11 @@ class AnthropicMessages:
         try:
             opened = await self._open(request, prompt.model)
             async with opened.stream as stream:
-                answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
+                tags = None if self._is_own(prompt.model) else ThinkTags()
+                answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools, tags)
                 chunks = stream.response.aiter_bytes()
                 try:
-                    async with aclosing(events_of(chunks, SseDecoder())) as events:
+                    async with aclosing(events_of(chunks, self.decoder(stream.response))) as events:
                         async for event in events:
                             for item in answer.take(event):
                                 yield item
@@ -141,20 +155,20 @@ class AnthropicMessages:
         except Exception as error:
             source = Source.of(self._provider, own=self._is_own(prompt.model))
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(neutral(error), source)) from None
+            raise ModelFailed(classify(self.neutral(error), source)) from None
 
     async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> Opened[AsyncStream[Any]]:
         client = self._clients.at(Server.of(model, self._provider, self._environment))
-        if not _has_credentials(client):
+        if isinstance(client, AsyncAnthropic) and not _has_credentials(client):
             raise MissingVariable(self._endpoint.keys[0])
         server = server_of(model, self._environment)
-        return await self._adapting.open(server, model, request, partial(_send, client), neutral, _REWRITES)
+        return await self._adapting.open(server, model, request, partial(_send, client), self.neutral, _REWRITES)
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
 
-async def _send(client: AsyncAnthropic, request: dict[str, JsonValue]) -> AsyncStream[Any]:
+async def _send(client: SdkClient, request: dict[str, JsonValue]) -> AsyncStream[Any]:
     # Not by `client.messages.create`, which knows only what its own version of the API has.
     return await client.post(
         "/v1/messages", cast_to=SdkMessage, body=request, stream=True, stream_cls=AsyncStream[RawMessageStreamEvent]
@@ -170,6 +184,11 @@ def _has_credentials(client: AsyncAnthropic) -> bool:
     )
 
 
+def _wants_thinking_first(refusal: Refusal) -> bool:
+    """An answer of the open tool loop does not begin with thinking. No code names this refusal."""
+    return "must start with a thinking block" in refusal.lower
+
+
 def _is_of_another_conversation(refusal: Refusal) -> bool:
     """Signed thinking belongs to another prefix, model or account. No code names this refusal."""
     return "different conversation" in refusal.lower or "signature" in refusal.lower
@@ -181,6 +200,7 @@ def _is_about_messages(refusal: Refusal) -> bool:
 
 _REWRITES: Final = (
     Rewrite("thinking of before: left out", _is_of_another_conversation, lambda body: without(body, *THOUGHT)),
+    Rewrite("thinking: left out until the tool loop ends", _wants_thinking_first, fitting_loop),
     Rewrite(
         "blocks of unknown types: left out",
         _is_about_messages,

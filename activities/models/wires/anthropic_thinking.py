@@ -36,6 +36,24 @@ def thinking(level: Thinking, dialect: ThinkingDialect, max_tokens: int) -> dict
             return {}
 
 
+def fitting_loop(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """`body` without a budget for thinking where an answer of the open tool loop does not begin with thinking, as one that
+    another model gave: Anthropic refuses the two together. The same body where there is nothing to change."""
+    thinking, messages = body.get("thinking"), body.get("messages")
+    budget = isinstance(thinking, dict) and thinking.get("type") == "enabled"
+    if not budget or not isinstance(messages, list):
+        return body
+    for message in reversed(messages):
+        content = message.get("content") if isinstance(message, dict) else None
+        kinds = [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+        if isinstance(message, dict) and message.get("role") == "user":
+            if "tool_result" not in kinds:
+                break
+        elif kinds[:1] != ["thinking"] and kinds[:1] != ["redacted_thinking"]:
+            return {name: value for name, value in body.items() if name != "thinking"}
+    return body
+
+
 def _effort(word: str | int) -> dict[str, JsonValue]:
     return {"output_config": {"effort": word}}
 

@@ -6,7 +6,7 @@ Rule 3: the decoder is total. What it does not know is passed over and counted.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -120,13 +120,14 @@ class ArrivingAnswer:
             return self._skip()
         return [delta for part in parts for delta in self._part(part)]
 
-    def _part(self, given: object) -> list[Delta]:
+    def _part(self, given: Any) -> list[Delta]:
         part = plain(given)
         if part is None:
             return self._skip()
         call = member(part, "functionCall")
         if isinstance(call, dict):
-            return self._call(call, part)
+            # Of the part as it came, for what is no number makes arguments unreadable.
+            return self._call(call, part, member(given, "functionCall").get("args"))
         text, kind = part.get("text"), _kind(part)
         if isinstance(text, str) and (text or part.keys() - _BARE):
             return self._text(text, kind, part)
@@ -151,14 +152,14 @@ class ArrivingAnswer:
             self.runs.append(last)
         return [Delta(len(self.runs) - 1, last.kind, text)] if text else []
 
-    def _call(self, call: dict[str, JsonValue], part: dict[str, JsonValue]) -> list[Delta]:
+    def _call(self, call: dict[str, JsonValue], part: dict[str, JsonValue], args: Any) -> list[Delta]:
         name = call.get("name")
         if not isinstance(name, str) or not name.strip():
             return self._skip()
-        args = call.get("args")
         fragment = member(call, "willContinue") or member(call, "partialArgs")
         # Fragments, which only Vertex sends, and only on demand, are no whole arguments.
         written = args if isinstance(args, str) else "" if args is None or fragment else compact(args)
+        written = encodable(written)
         ident = call.get("id")
         run = _Run("tool_input", [written], [part], name.strip(), ident if isinstance(ident, str) else "", written)
         self.runs.append(run)

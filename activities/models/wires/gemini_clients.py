@@ -15,9 +15,8 @@ from google import genai
 from google.genai import types
 from pydantic import JsonValue
 
-from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, Server
+from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, SdkHeaders, Server, http_options
 from perdure.activities.models.failures import Source
-from perdure.activities.models.http import HEADERS, check_answer
 from perdure.activities.models.provider_turns import Asked
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider
@@ -26,6 +25,8 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.steps import Prompt
 
+_KEY: Final = "x-goog-api-key"
+_HEADERS: Final = SdkHeaders(frozenset((_KEY,)), custom="")
 _VERSION: Final = re.compile(r"/(v\d+[a-z]*\d*)/*$")
 #: Where the response of the call that this task makes is put.
 _opened: ContextVar[list[httpx2.Response]] = ContextVar("opened")
@@ -45,14 +46,13 @@ class _Transport(httpx2.AsyncClient):
 
 
 class GeminiClient:
-    def __init__(self, server: Server, timeout: httpx2.Timeout) -> None:
+    def __init__(self, server: Server, environment: Mapping[str, str], timeout: httpx2.Timeout) -> None:
         url, version = _split(server.url or "")
-        self._http = _Transport(
-            timeout=timeout, follow_redirects=False, headers=HEADERS, event_hooks={"response": [check_answer]}
-        )
+        key = server.key or PLACEHOLDER_KEY
+        self._http = _Transport(**http_options(server, _HEADERS, environment, timeout, {_KEY: key}))
         self._client = genai.Client(
             enterprise=False,
-            api_key=server.key or PLACEHOLDER_KEY,
+            api_key=key,
             http_options=types.HttpOptions(base_url=url, api_version=version, httpx_async_client=self._http),
         )
 
@@ -86,7 +86,7 @@ class GeminiClients:
         self._provider = provider
         self._endpoint = provider.endpoint
         self._environment = environment
-        self._clients = Clients(lambda server: GeminiClient(server, timeout))
+        self._clients = Clients(lambda server: GeminiClient(server, environment, timeout))
 
     def at(self, model: ModelDefinition) -> GeminiClient:
         """The client for a definition's model. Raises `MissingVariable`."""

@@ -7,10 +7,11 @@ which Google lets it pass.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from pydantic import JsonValue
 
+from perdure.activities.models.missing_members import UNSIGNED
 from perdure.activities.models.provider_turns import (
     Asked,
     AssistantTurn,
@@ -28,9 +29,6 @@ from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.vocabulary.parts import Reasoning, Text
 
 Object = dict[str, JsonValue]
-
-#: Of Google's page on thought signatures.
-_UNSIGNED: Final = "skip_thought_signature_validator"
 
 
 def contents(turns: Iterable[Turn], asked: Asked) -> list[JsonValue]:
@@ -96,7 +94,7 @@ def _answered(turn: AssistantTurn, dialect: Dialect) -> list[Object]:
     if dialect.signed_calls:
         first = next((at for at, part in enumerate(made) if "functionCall" in part or "function_call" in part), None)
         if first is not None and not member(made[first], "thoughtSignature"):
-            made[first] = made[first] | {"thoughtSignature": _UNSIGNED}
+            made[first] = made[first] | {"thoughtSignature": UNSIGNED}
     return made
 
 

@@ -58,6 +58,7 @@ def reported(
         # A key that is wrong is a 400 here. The code says it better.
         status=None if code == _BAD_KEY else status,
         headers=told,
+        details=body,
     )
 
 

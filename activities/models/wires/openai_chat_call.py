@@ -1,11 +1,11 @@
 """One tool call of a Chat Completions answer while its arguments arrive. Pure and total."""
 
-from io import StringIO
 from typing import Final
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from perdure.activities.models.growing_text import GrowingText
 from perdure.activities.models.provider_turns import parse_arguments
 from perdure.activities.models.wires.openai_chat_members import Members
 from perdure.workflows.vocabulary.parts import Native, ToolCall
@@ -36,7 +36,7 @@ class ArrivingCall:
         self.part: int | None = None
         #: Fragments of it came under the same index.
         self.keeps_index = False
-        self._written = StringIO()
+        self._written = GrowingText()
         #: The last fragment while all of them are cumulative, else the end of the text.
         self._last = ""
         self._cumulative = True
@@ -50,23 +50,23 @@ class ArrivingCall:
         if whole or self.is_empty_object or (grows and self._grown >= _GROWN and len(self._last) >= _GROWN_LENGTH):
             new = fragment[len(self._last) :] if grows else fragment
             self.restart()
-            self._written.write(fragment)
+            self._written.add(fragment)
             self._last, self._grown = fragment, self._grown + grows
             return new
         self._cumulative = self._cumulative and (grows or not self._last)
         self._grown += grows
         self._last = fragment if self._cumulative else (self._last + fragment)[-8:]
-        self._written.write(fragment)
+        self._written.add(fragment)
         return fragment
 
     def restart(self) -> None:
         """Forgets the arguments so far, for they come again."""
-        self._written = StringIO()
+        self._written = GrowingText()
 
     @property
     def text(self) -> str:
         """The arguments as the model wrote them. Empty: there are none."""
-        written = self._written.getvalue()
+        written = self._written.text
         if parse_arguments(written)[1] is None:
             return written
         if written.strip() in _NOTHING:
@@ -78,7 +78,7 @@ class ArrivingCall:
     @property
     def so_far(self) -> str:
         """The arguments as they have come."""
-        return self._written.getvalue()
+        return self._written.text
 
     @property
     def has_arguments(self) -> bool:
@@ -86,7 +86,7 @@ class ArrivingCall:
 
     @property
     def is_empty_object(self) -> bool:
-        return self._last.strip() == "{}" and self._written.tell() == len(self._last)
+        return self._last.strip() == "{}" and len(self._written) == len(self._last)
 
     @property
     def is_complete(self) -> bool:
@@ -94,7 +94,7 @@ class ArrivingCall:
         if not self._last.rstrip().endswith("}"):
             return False
         try:
-            return isinstance(from_json(self._written.getvalue()), dict)
+            return isinstance(from_json(self._written.text), dict)
         except ValueError:
             return False
 

@@ -5,12 +5,12 @@ A server may want them back: Gemini's OpenAI endpoint wants `extra_content`, Lit
 """
 
 from collections.abc import Iterable, Mapping
-from io import StringIO
 from math import isfinite
 from typing import Any, Final
 
 from pydantic import JsonValue
 
+from perdure.activities.models.growing_text import GrowingText
 from perdure.activities.models.provider_turns import encodable
 from perdure.temporal.schemas.nesting import too_deep
 
@@ -22,7 +22,7 @@ class Members:
     """What has come so far, by name."""
 
     def __init__(self) -> None:
-        # JSON, in which a StringIO is a text that may go on.
+        # JSON, in which a `GrowingText` is a text that may go on.
         self._known: dict[str, Any] = {}
 
     def add(self, members: Iterable[tuple[str, Any]]) -> None:
@@ -49,9 +49,9 @@ def _merge(into: dict[str, Any], name: str, new: Any) -> None:
         for entry in new:
             _gather(old, entry)
     elif isinstance(new, str) and name in _FRAGMENTS:
-        if not isinstance(old, StringIO):
-            old = into[name] = StringIO()
-        old.write(new)
+        if not isinstance(old, GrowingText):
+            old = into[name] = GrowingText()
+        old.add(new)
     else:
         into[name] = new
 
@@ -84,8 +84,8 @@ def _continues(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _storable(value: Any) -> JsonValue:
     match value:
-        case StringIO():
-            return encodable(value.getvalue())
+        case GrowingText():
+            return encodable(value.text)
         case str():
             return encodable(value)
         case dict():

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from perdure.activities.encoding.compact_json import compact
+from perdure.activities.models.missing_members import NO_THOUGHT, with_signature
 from perdure.activities.models.provider_turns import (
     AssistantTurn,
     Call,
@@ -24,11 +25,9 @@ from perdure.activities.models.provider_turns import (
 )
 from perdure.activities.models.wires.openai_chat_call import MESSAGE, function_call
 from perdure.activities.models.wires.openai_chat_content import content, takes
+from perdure.activities.models.wires.openai_chat_rewrites import NOTED
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.vocabulary.parts import Native, Reasoning, Text
-
-#: A thought that says nothing. Kimi takes an empty one for a missing one.
-_NO_THOUGHT = " "
 
 
 def messages(system: str, turns: Sequence[Turn], dialect: Dialect) -> list[JsonValue]:
@@ -70,7 +69,7 @@ class _Messages:
         if not said:
             return
         if turn.results and self._dialect.answers_results:
-            yield {"role": "assistant", "content": "(results noted)"}
+            yield {"role": "assistant", "content": NOTED}
         yield {"role": "user", "content": content(said, self._dialect.files)}
 
     def _result(self, result: Result, behind: list[Content]) -> JsonValue:
@@ -110,8 +109,11 @@ class _Messages:
                 if isinstance(part, Reasoning):
                     _put_back(part, message)
             if self._dialect.reasoning_key:
-                message.setdefault(self._dialect.reasoning_key, _NO_THOUGHT)
-        return message | {"tool_calls": [_call(call) for call in calls]} if calls else message
+                message.setdefault(self._dialect.reasoning_key, NO_THOUGHT)
+        if not calls:
+            return message
+        message["tool_calls"] = [_call(call) for call in calls]
+        return with_signature(message) if self._dialect.signed_calls else message
 
 
 def _others(native: Native | None) -> dict[str, JsonValue]:

@@ -12,6 +12,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, SdkHeaders, Server, http_options
 from perdure.activities.models.failures import Source
 from perdure.activities.models.provider_turns import Asked
+from perdure.activities.models.wires.azure_clients import authentication, azure_client
 from perdure.temporal.definitions.dialects import dialect_of
 from perdure.temporal.definitions.endpoints import asks_provider, key_in, named_address, wants_key
 from perdure.temporal.definitions.references import MissingVariable
@@ -21,7 +22,7 @@ from perdure.workflows.definition.providers.info import ProviderInfo
 from perdure.workflows.protocol.steps import Prompt
 
 _HEADERS: Final = SdkHeaders(
-    frozenset(("authorization", "openai-organization", "openai-project")), custom="OPENAI_CUSTOM_HEADERS"
+    frozenset(("authorization", "api-key", "openai-organization", "openai-project")), custom="OPENAI_CUSTOM_HEADERS"
 )
 
 
@@ -44,8 +45,13 @@ class OpenAIClients:
         self._environment = environment
 
         def connect(server: Server) -> AsyncOpenAI:
+            if endpoint.flavour == "azure":
+                told = authentication(server, environment)
+                return azure_client(
+                    server, environment, timeout, http_options(server, _HEADERS, environment, timeout, told)
+                )
             key = server.key or (key_in(endpoint, environment) if server.sdk_credentials else None)
-            if key is None and wants_key(endpoint, server.url, environment):
+            if key is None and not server.has_key and wants_key(endpoint, server.url, environment):
                 raise MissingVariable(endpoint.keys[0])
             return client(
                 base_url=server.url or named_address(endpoint, environment),

@@ -122,6 +122,9 @@ def plain(item: object) -> dict[str, Any] | None:
     no item."""
     if not isinstance(item, dict) or not isinstance(item.get("type"), str) or too_deep(item):
         return None
+    if isinstance(item.get("arguments"), dict):
+        # Within arguments, null means something, and what is no number makes them unreadable.
+        item = item | {"arguments": compact(item["arguments"])}
     written = encodable(json.dumps(item, ensure_ascii=False))
     read: dict[str, Any] = json.loads(written, object_hook=_without_nulls, parse_constant=lambda _: None)
     return read

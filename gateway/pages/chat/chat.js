@@ -6,10 +6,14 @@
  */
 import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
 import { unwrapped } from '../view/sub_views.js';
-import { byId, icon, scheduler, setText } from '../shared/dom.js';
+import { byId, icon, scheduler } from '../shared/dom.js';
 import { textOf } from '../shared/format.js';
 import { followAgents } from './agents.js';
+import { Attachments } from './attachments.js';
+import { takeFiles } from './dropping.js';
+import { notice } from './notice.js';
 import { Outbox } from './outbox.js';
+import { listenToPanel, showPanel } from './panel.js';
 import { drawRefused } from './refused.js';
 import { Sidebar } from './sidebar.js';
 import { drawTopbar } from './topbar.js';
@@ -38,6 +42,7 @@ const page = {
 };
 const draw = scheduler(drawPage);
 const outbox = new Outbox(client, localStorage, draw);
+const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
 const [scroll, transcript, welcome, box] = ['scroll', 'transcript', 'welcome', 'message'].map(byId);
 
@@ -80,7 +85,7 @@ function open(sessionId) {
     drawNewChat();
   }
   page.follow = true;
-  showSidebar(false);
+  showPanel(false);
   draw();
   sidebar.draw();
   box.focus();
@@ -121,7 +126,9 @@ function refreshFacts(live) {
 
 function submit() {
   const text = box.value.trim();
-  if (!text || page.view.closed) return;
+  if ((!text && attachments.empty) || page.view.closed) return;
+  if (attachments.busy) return void attachments.settled().then(submit);
+  if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
   const isNew = page.sessionId === null;
   page.hurried = isNew && page.agents === null;
   if (page.hurried) return;
@@ -130,7 +137,7 @@ function submit() {
   if (inputs === null) return;
   const sessionId = page.sessionId ?? newId();
   const create = isNew ? { agent: page.agent.name, inputs } : null;
-  outbox.send({ sessionId, messageId: newId(), text, create });
+  outbox.send({ sessionId, messageId: newId(), text, files: attachments.take(), create });
   box.value = '';
   localStorage.removeItem(DRAFT);
   fitBox();
@@ -185,7 +192,8 @@ function drawComposer() {
   const gone = page.connection?.name === 'failed';
   box.disabled = closed || gone;
   box.placeholder = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : 'Write a message';
-  byId('send').disabled = box.disabled || !box.value.trim();
+  byId('attach').disabled = box.disabled;
+  byId('send').disabled = box.disabled || !(box.value.trim() || !attachments.empty);
 }
 
 function drawNewChat() {
@@ -228,6 +236,7 @@ const actions = {
     outbox.drop([messageId]);
     if (entry?.create && !page.live) open(null);
     if (entry && !box.value) box.value = entry.text;
+    if (entry?.files) attachments.restore(entry.files);
     fitBox();
     draw();
   },
@@ -238,36 +247,30 @@ const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page
 const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
 
-function notice(text) {
-  setText(byId('notice'), text);
-  byId('notice').hidden = !text;
-  clearTimeout(page.noticeTimer);
-  page.noticeTimer = setTimeout(() => (byId('notice').hidden = true), 8000);
-}
-
 function fitBox() {
   box.style.height = 'auto';
   box.style.height = `${Math.min(box.scrollHeight, 220)}px`;
   drawComposer();
 }
 
-function showSidebar(shown) {
-  document.body.classList.toggle('with-sidebar', shown);
-  byId('scrim').hidden = !shown;
-}
-
 function drawIcons() {
-  const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', send: 'send', stop: 'stop' };
+  const icons = { 'open-sidebar': 'menu', 'close-sidebar': 'cross', attach: 'clip', send: 'send', stop: 'stop' };
   for (const [id, name] of Object.entries(icons)) byId(id).append(icon(name));
 }
 
+function addFiles(files) {
+  if (box.disabled) return;
+  const tooMany = attachments.add(files);
+  if (tooMany) notice(`A message takes 20 files; ${tooMany} more were left out.`);
+  box.focus();
+}
+
 function listen() {
+  listenToPanel();
+  takeFiles(addFiles);
   byId('composer').addEventListener('submit', (event) => (event.preventDefault(), submit()));
   byId('stop').addEventListener('click', stop);
   byId('new-chat').addEventListener('click', () => open(null));
-  byId('open-sidebar').addEventListener('click', () => (showSidebar(true), byId('new-chat').focus()));
-  byId('close-sidebar').addEventListener('click', () => showSidebar(false));
-  byId('scrim').addEventListener('click', () => showSidebar(false));
   byId('to-latest').addEventListener('click', () => ((page.follow = true), draw()));
   byId('model').addEventListener('change', (event) =>
     client.configure(page.sessionId, { model: event.target.value }).catch((error) => notice(error.message)),
@@ -285,7 +288,6 @@ function listen() {
   });
   // A picture that is loaded makes the conversation longer.
   scroll.addEventListener('load', draw, true);
-  addEventListener('keydown', (event) => event.key === 'Escape' && showSidebar(false));
   addEventListener('hashchange', () => open(fromAddress()));
   addEventListener('online', () => page.live?.stream.wake());
   document.addEventListener('visibilitychange', () => {

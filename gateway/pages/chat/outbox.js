@@ -2,6 +2,9 @@
  * Messages on their way. Each is kept in the browser's storage from before it is first sent until the server has taken
  * it, so neither a reload nor a dead server loses one; and as it keeps its id, none is ever taken twice.
  */
+import { sentence } from '../shared/format.js';
+import { keep } from './attachments.js';
+
 const PREFIX = 'perdure.outbox.';
 
 export class Outbox {
@@ -32,9 +35,9 @@ export class Outbox {
     return this.#chains.get(sessionId) ?? Promise.resolve();
   }
 
-  /** `create`: null, or what the session is made with if this is its first message, {agent, inputs}. */
-  send({ sessionId, messageId, text, create = null }) {
-    const entry = { sessionId, messageId, text, create, at: Date.now(), state: 'sending' };
+  /** `files`: as `attachments.js` gives them. `create`: null, or what the session is made with if this is its first message, {agent, inputs}. */
+  send({ sessionId, messageId, text, files = [], create = null }) {
+    const entry = { sessionId, messageId, text, files, create, at: Date.now(), state: 'sending' };
     this.#entries.set(messageId, entry);
     this.#store(entry);
     return this.#enqueue(messageId);
@@ -65,16 +68,17 @@ export class Outbox {
     const entry = this.#entries.get(messageId);
     if (!entry) return;
     const onRetry = () => this.#change(messageId, { state: 'retrying' });
-    const { sessionId, text, create } = entry;
+    const { sessionId, text, files = [], create } = entry;
+    const said = files.length ? { parts: [...files.map(filePart), ...(text ? [{ type: 'text', text }] : [])] } : { text };
     try {
       // The first message goes with the session that it makes, which is named after it in the lists.
       if (create)
-        await this.client.createSession({ sessionId, ...create, message: { message_id: messageId, text }, onRetry });
-      else await this.client.send(sessionId, { messageId, text, onRetry });
+        await this.client.createSession({ sessionId, ...create, message: { message_id: messageId, ...said }, onRetry });
+      else await this.client.send(sessionId, { messageId, ...said, onRetry });
       this.storage.removeItem(PREFIX + messageId);
       this.#change(messageId, { state: 'accepted' });
     } catch (error) {
-      this.#change(messageId, { state: 'failed', error: error.message });
+      this.#change(messageId, { state: 'failed', error: why(error) });
     }
   }
 
@@ -85,7 +89,15 @@ export class Outbox {
     this.onChange();
   }
 
-  #store({ sessionId, messageId, text, create, at }) {
-    this.storage.setItem(PREFIX + messageId, JSON.stringify({ sessionId, messageId, text, create, at }));
+  #store({ sessionId, messageId, text, files, create, at }) {
+    keep(this.storage, PREFIX + messageId, { sessionId, messageId, text, files, create, at });
   }
+}
+
+const filePart = ({ uri, name }) => ({ type: 'file', uri, name });
+
+/** A refused file is told in the server's words, without the place in the request that no person has seen. */
+function why(error) {
+  const aboutFiles = ['file_not_taken', 'file_unreadable'].includes(error.code) && error.errors?.length;
+  return aboutFiles ? error.errors.map(({ message }) => sentence(message)).join(' ') : error.message;
 }

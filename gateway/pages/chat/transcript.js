@@ -2,19 +2,21 @@
 import { questionsBelow } from '../view/sub_views.js';
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { ESTIMATED, between, cost, duration, outcome, stopNote, textOf, tokens, total } from '../shared/format.js';
+import { messageFile } from '../shared/files.js';
 import { drawParts } from '../shared/parts.js';
 import { tickExpiry } from '../shared/questions.js';
 
 /**
- * `outbox`: messages of this page that the session has not shown yet, {messageId, text, state, error}.
+ * `outbox`: messages of this page that the session has not shown yet, {messageId, text, files, state, error}.
  * `actions`: {retry(messageId), discard(messageId), answer, readBelow(way)}; `answer` as in `questions.js`, `way` as in `sub_views.js`.
  */
 export function drawTranscript(container, view, outbox, actions) {
   const shown = new Set(view.turns.flatMap((turn) => turn.messages.map((message) => message.id)));
-  const texts = new Map(outbox.map((entry) => [entry.messageId, entry.text]));
+  const sent = new Map(outbox.map((entry) => [entry.messageId, entry]));
   const queued = view.queued.map(({ id, message }) => ({
     messageId: id,
-    text: message ? textOf(message) : (texts.get(id) ?? ''),
+    text: message ? textOf(message) : (sent.get(id)?.text ?? ''),
+    files: message ? message.parts.filter((part) => part.type === 'file') : (sent.get(id)?.files ?? []),
     state: 'queued',
   }));
   const known = new Set([...shown, ...queued.map((entry) => entry.messageId)]);
@@ -63,9 +65,8 @@ function drawTurn(node, turn, told, { answer, readBelow }) {
     turn.messages.map((message) => ({ message, turn, options })),
     {
       key: ({ message }) => message.key,
-      make: ({ message }) => (message.role === 'user' ? h('div', { class: 'user' }) : makeAnswer()),
-      update: (one, item) =>
-        item.message.role === 'user' ? setText(one, userText(item.message)) : drawAnswer(one, item),
+      make: ({ message }) => (message.role === 'user' ? h('div', { class: 'said' }) : makeAnswer()),
+      update: (one, item) => (item.message.role === 'user' ? drawSaid(one, item.message) : drawAnswer(one, item)),
     },
   );
   drawOutcome(result, outcome(turn));
@@ -152,10 +153,19 @@ function drawPending(node, entry, { retry, discard }) {
     failed && h('button', { type: 'button', class: 'text-button', onclick: () => discard(entry.messageId) }, 'Discard');
   node.classList.toggle('failed', failed);
   const state = h('p', { class: 'pending-state' }, ...[label, again, drop].filter(Boolean));
-  node.replaceChildren(h('div', { class: 'user' }, entry.text), state);
+  node.replaceChildren(h('div', { class: 'said' }, said(entry.text, entry.files ?? [])), state);
 }
 
-function userText(message) {
-  const others = message.parts.filter((part) => part.type === 'file').map((part) => `[${part.name}]`);
-  return [textOf(message), ...others].filter(Boolean).join('\n');
+/** What a user said: files above, text below, as people send them. */
+function drawSaid(node, message) {
+  const files = message.parts.filter((part) => part.type === 'file');
+  const shown = JSON.stringify([textOf(message), files]);
+  if (node.shown === shown) return;
+  node.shown = shown;
+  node.replaceChildren(...said(textOf(message), files));
+}
+
+function said(text, files) {
+  const list = files.length > 0 && h('ul', { class: 'files', 'aria-label': 'Files' }, files.map((file) => h('li', {}, messageFile(file))));
+  return [list, (text || !files.length) && h('div', { class: 'user' }, text)].filter(Boolean);
 }

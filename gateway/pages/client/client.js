@@ -20,6 +20,7 @@
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
+import { upload } from './pages/client/uploads.js';
 import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
 
 export { emptyView, openBelow, openQuestions, reduce, withFacts };
@@ -29,7 +30,7 @@ const RETRIED = new Set([408, 429, 502, 503, 504]);
 /** An error response of the server. `status` is HTTP's, `code` is stable, `message` is for people. */
 export class PerdureError extends Error {
   constructor(status, problem = {}, retryAfter = null) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
+    super(problem.detail || problem.title || (status ? `The server answered ${status}.` : 'The server could not be reached.'));
     // `errors`: for a 422, [{field, message}].
     const { code = null, errors = [] } = problem;
     Object.assign(this, { name: 'PerdureError', status, code, errors, retryAfter });
@@ -62,6 +63,11 @@ export class PerdureClient {
   send(sessionId, { messageId = newId(), text, parts, signal, onRetry }) {
     const body = parts ? { message_id: messageId, parts } : { message_id: messageId, text };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });
+  }
+
+  /** Uploads a File or Blob → {uri, media_type, name, bytes}, for parts {type: 'file', uri}. `onProgress` gets a fraction. */
+  upload(file, options = {}) {
+    return upload(this, file, { ...options, failure: (status, problem) => new PerdureError(status, problem) });
   }
 
   /** Stops the turn and keeps the session. With `turnId`, only if that turn is still running. */

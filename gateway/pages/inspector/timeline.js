@@ -1,5 +1,6 @@
 /** The inspector's timeline: `spans.js` → nodes. The row of a step is a button that shows the step in full. */
 import { h, icon, keyed, setText } from '../shared/dom.js';
+import { messageFile } from '../shared/files.js';
 import { cost, duration, outcome, textOf, tokens, total } from '../shared/format.js';
 import { rowsOf, ticks } from './spans.js';
 
@@ -30,6 +31,7 @@ function makeTurn({ turn, fork }) {
     'article',
     { class: 'turn' },
     head,
+    h('ul', { class: 'files', 'aria-label': 'Files of the message' }),
     h('p', { class: 'why', hidden: true }),
     h('div', { class: 'axis', 'aria-hidden': 'true' }),
     h('ol', { class: 'rows' }),
@@ -41,14 +43,14 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
   const drawn = [turn, length, selected, traced.size];
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
-  const [head, why, axis, list] = node.children;
-  const said = turn.messages
-    .filter((message) => message.role === 'user')
-    .map(textOf)
-    .join('\n');
+  const [head, files, why, axis, list] = node.children;
+  const asked = turn.messages.filter((message) => message.role === 'user');
+  const said = asked.map(textOf).filter(Boolean).join('\n');
+  const given = asked.flatMap(({ parts }) => parts.filter((part) => part.type === 'file'));
   const [saidNode, sums, button] = head.children;
   button.hidden = turn.id === null || turn.status === 'running';
-  setText(saidNode, said || `Started by a ${turn.cause ?? 'message'}`);
+  setText(saidNode, said || given.map(({ name }) => name).join(', ') || `Started by a ${turn.cause ?? 'message'}`);
+  keyed(files, given, { key: ({ uri, name }) => `${uri} ${name}`, make: (file) => h('li', {}, messageFile(file)) });
   // If the turn's own events are gone, its rows still have their tokens.
   const counted = total(turn.usage) || rows.reduce((sum, row) => sum + (row.tokens ?? 0), 0);
   const paid = total(turn.usage)

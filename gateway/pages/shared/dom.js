@@ -61,6 +61,7 @@ const ICONS = {
   alert: 'M12 8v5M12 16.5v.5M12 3l9.5 17h-19z',
   copy: 'M9 9h10v11H9zM5 15V4h10',
   file: 'M7 3h7l4 4v14H7zM14 3v4h4',
+  clip: 'M20 11.5l-8 8a5 5 0 0 1-7-7l8.5-8.5a3.4 3.4 0 0 1 4.8 4.8l-8.4 8.4a1.7 1.7 0 0 1-2.4-2.4l7.5-7.5',
 };
 
 /** An icon from the table above, hidden from screen readers. */

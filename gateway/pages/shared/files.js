@@ -1,9 +1,12 @@
 /**
- * Files that a tool returned with its result: images and audio inline, everything else as a download.
+ * Files that a tool returned with its result, or that came with a message: images and audio inline, everything else as a
+ * download.
  *
  * Rule: files are loaded only from this server's file route; any other address is shown as text.
  */
-import { h, keyed } from './dom.js';
+import { h, icon, keyed } from './dom.js';
+import { bytes as size } from './format.js';
+import { link } from './markdown.js';
 
 /** `{tenant}/{session}/{sha256}`, as a result references a file. */
 const URI = /^[\w.~:-]{1,200}\/([\w.~:-]{1,200})\/([0-9a-f]{64})$/;
@@ -22,6 +25,21 @@ function found(value, depth) {
   if (value === null || typeof value !== 'object' || depth === 0) return [];
   const file = Array.isArray(value) ? null : fileOf(value);
   return file ? [file] : Object.values(value).flatMap((inner) => found(inner, depth - 1));
+}
+
+/** The file that a part of a message references, as `filesOf` gives it; null where it lies elsewhere. Pure. */
+export function fileOfPart(part) {
+  const file = fileOf(part);
+  return file && { ...file, of: part.name };
+}
+
+/** A file of a message: as `fileOfPart` gives it, or one that is only on its way, with its `preview`. */
+export function messageFile({ name, media_type: type, bytes = null, preview = null, ...part }) {
+  const file = fileOfPart({ ...part, name, media_type: type, bytes });
+  if (file) return make(file, name);
+  if (preview) return h('img', { src: preview, alt: name });
+  const about = [type, bytes !== null && size(bytes)].filter(Boolean).join(', ');
+  return h('p', { class: 'file' }, icon('file'), link(part.uri ?? '', [name]) ?? name, h('span', { class: 'faint' }, about));
 }
 
 /** Shows the files of a call of the tool `name`; unchanged files keep their nodes, so audio keeps playing. */
@@ -57,10 +75,5 @@ function make(file, which) {
 function download({ path, media_type: type, bytes, of }) {
   const name = (typeof of === 'string' && of.split(/[/\\]/).findLast(Boolean)) || 'File';
   const about = [type, Number.isFinite(bytes) && size(bytes)].filter(Boolean).join(', ');
-  return h('p', { class: 'file' }, h('a', { href: path, download: true }, name), about && h('span', { class: 'faint' }, about));
-}
-
-function size(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return h('p', { class: 'file' }, icon('file'), h('a', { href: path, download: name }, name), about && h('span', { class: 'faint' }, about));
 }

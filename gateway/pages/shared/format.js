@@ -60,6 +60,18 @@ export function textOf(message) {
     .join('\n\n');
 }
 
+/** A size in words. */
+export function bytes(count) {
+  if (count < 1000) return `${count} bytes`;
+  return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+/** A problem as a sentence, where it is the end of one. */
+export function sentence(text) {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
 export function between(from, to) {
   return from && to ? Date.parse(to) - Date.parse(from) : null;
 }

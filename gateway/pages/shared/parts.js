@@ -5,9 +5,9 @@
  */
 import { h, icon, keyed, setText } from './dom.js';
 import { duration, pretty } from './format.js';
-import { link, renderMarkdown } from './markdown.js';
+import { renderMarkdown } from './markdown.js';
 import { questionsBelow } from '../view/sub_views.js';
-import { drawFiles } from './files.js';
+import { drawFiles, messageFile } from './files.js';
 import { drawQuestions } from './questions.js';
 import { drawSubAgent, spentBelow } from './sub_agents.js';
 
@@ -49,13 +49,7 @@ function make({ part, unfold }) {
         h('div', { class: 'questions' }),
       );
     case 'file':
-      return h(
-        'p',
-        { class: 'file' },
-        icon('file'),
-        link(part.uri, [part.name]) ?? part.name,
-        h('span', { class: 'faint' }, part.media_type),
-      );
+      return h('ul', { class: 'files' }, h('li', {}, messageFile(part)));
     default:
       if (part.type === 'data' && part.name === 'timer' && typeof part.value?.note === 'string') {
         return h('p', { class: 'file woke' }, icon('clock'), h('span', { class: 'faint' }, 'Woke up:'), part.value.note);

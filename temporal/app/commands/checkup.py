@@ -27,11 +27,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.definitions.endpoints import missing_key
 from perdure.temporal.definitions.folders import SHIPPED, Reading
+from perdure.temporal.definitions.packages import missing_package
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.server.client import attribute_type, missing_search_attributes
 from perdure.temporal.server.schedules import deliveries, ours, placed
 from perdure.temporal.stores.blobs import BlobError, LocalBlobs
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.vocabulary.search_attributes import ALL
 
@@ -218,6 +220,15 @@ def _missing_keys(definition: AgentDefinition) -> Iterator[tuple[str, str, str]]
         variable = missing_key(hop.model)
         if variable is not None:
             yield hop.key, hop.model.use, variable
+
+
+def packages(reading: Reading) -> Iterator[Check]:
+    """What is not installed here and the models of an agent need."""
+    for name, (definition, _) in sorted(reading.serving.items()):
+        needed = (missing_package(PROVIDERS[hop.model.provider]) for hop in definition.every_model)
+        for missing in dict.fromkeys(filter(None, needed)):
+            found, _, advice = missing.partition("; ")
+            yield Check("failed", "packages", f"{name}: {found}", f"{advice} where the workers run")
 
 
 def prices(reading: Reading) -> Iterator[Check]:

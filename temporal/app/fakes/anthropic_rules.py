@@ -66,14 +66,15 @@ def own_thinking(manner: AnthropicManner) -> Rule:
     return rule
 
 
-def thinking_back(body: dict[str, Any]) -> Iterator[str]:
+def thinking_back(body: dict[str, Any]) -> Iterator[Refusal]:
     """Of DeepSeek: while it thinks, every message with calls has to hold thinking, whoever made the message."""
     if (body.get("thinking") or {}).get("type") == "disabled":
         return
     for message in body["messages"]:
         kinds = {block["type"] for block in message["content"]}
         if "tool_use" in kinds and "thinking" not in kinds:
-            yield "The `content[].thinking` in the thinking mode must be passed back to the API."
+            words = "The `content[].thinking` in the thinking mode must be passed back to the API."
+            yield Refusal(message=words, about="missing")
 
 
 def of_bedrock(body: dict[str, Any]) -> Iterator[Refusal]:

@@ -60,7 +60,7 @@ def reasoning_back(words: str, *, blank: bool) -> Rule:
         for at, message in enumerate(body["messages"]):
             given = message.get("reasoning_content")
             if message.get("tool_calls") and not (isinstance(given, str) and (given or blank)):
-                yield Refusal(message=words.format(at=at))
+                yield Refusal(message=words.format(at=at), about="missing")
 
     return rule
 
@@ -99,7 +99,8 @@ def thought_signatures(manner: ChatManner) -> Rule:
                         message="Function call is missing a thought_signature in functionCall parts. This is required for "
                         "tools to work correctly, and missing thought_signature may lead to degraded model performance. "
                         f"Additional data, function call `default_api:{call['function']['name']}` , position {at}. Please "
-                        "refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+                        "refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details.",
+                        about="missing",
                     )
 
     return rule

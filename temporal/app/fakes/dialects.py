@@ -174,9 +174,12 @@ _BY_HOST: Final = {(dialect.host, dialect.api): dialect for dialect in DIALECTS.
 
 def dialect_asked(api: Api, path: str, host: str, model: str, own: str = "") -> FakeDialect:
     """The dialect of a request. `own`: that of the provider."""
-    # The host first, for `/anthropic` at DeepSeek is DeepSeek's.
-    named = _BY_HOST.get((host.partition(":")[0], api)) or DIALECTS.get(path.split("/", 2)[1])
-    if named is None and model.startswith("fake-"):
-        named = DIALECTS.get(model.removeprefix("fake-"))
-    named = named or DIALECTS.get(own)
+    given, first = DIALECTS.get(own), path.split("/", 2)[1]
+    named = _BY_HOST.get((host.partition(":")[0], api))
+    # Paths at Azure begin with `/openai`, and those of many others with `/anthropic`.
+    if named is None and not (given is not None and given.base and path.startswith(f"{given.base}/")):
+        named = DIALECTS.get(first) or (
+            DIALECTS.get(model.removeprefix("fake-")) if model.startswith("fake-") else None
+        )
+    named = named or given
     return named if named is not None and named.api == api else PLAIN[api]

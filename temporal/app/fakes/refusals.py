@@ -14,9 +14,10 @@ class Refusal:
     code: str | None = None
     #: The field that is wrong.
     param: str | None = None
-    #: What is wrong: the conversation; a field that this server does not know, or that its models do not; who asks; or
-    #: nothing, because the server cannot answer now.
-    about: Literal["conversation", "field", "caller", "server"] = "conversation"
+    #: What is wrong: the conversation; a field that this server does not know, or that its models do not; something that
+    #: this server alone wants of every conversation, and that is missing; who asks; or nothing, because the server cannot
+    #: answer now.
+    about: Literal["conversation", "field", "missing", "caller", "server"] = "conversation"
 
 
 #: What is wrong with a request body; a text stands for a refusal without more.
@@ -65,7 +66,7 @@ def google_error(refusal: Refusal) -> Any:
         "message": refusal.message,
         "status": refusal.code or "INVALID_ARGUMENT",
     }
-    if refusal.about == "caller":
+    if refusal.about == "caller" and refusal.status == 400:
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     return {"error": error}
 

@@ -162,6 +162,7 @@ def _reasoning(item: dict[str, Any], following: list[dict[str, Any]], manner: Re
 
 
 def _content(at: int, item: dict[str, Any]) -> Iterator[str]:
-    allowed = {"output_text", "refusal"} if item["role"] == "assistant" else {"input_text"}
+    files = {"input_text", "input_image", "input_file"}
+    allowed = {"output_text", "refusal"} if item["role"] == "assistant" else files
     if any(part["type"] not in allowed for part in item["content"]):
         yield f"Invalid value: 'input[{at}].content'. Supported values are: {sorted(allowed)}"

@@ -158,6 +158,7 @@ class Perdure:
             user=user,
             metadata=metadata or {},
             timezone=timezone_in(metadata or {}),
+            dated=True,
             message=first,
             continue_as_new_after=continue_as_new_after,
         )

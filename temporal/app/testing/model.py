@@ -122,7 +122,9 @@ class ScriptedModel:
     # What makes it a wire.
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        told = [message.model_dump(mode="json") for message in prompt.around(messages)]
+        # A test that moves the clock is not about the lines on the days.
+        undated = prompt.model_copy(update={"dates": {}})
+        told = [message.model_dump(mode="json") for message in undated.around(messages)]
         tools = [tool.model_dump(mode="json") for tool in prompt.tools]
         return {"model": prompt.model.use, "system": prompt.system, "messages": [*told], "tools": [*tools]}
 

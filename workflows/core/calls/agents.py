@@ -131,6 +131,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         user=state.new.user,
         metadata=state.metadata,
         timezone=state.timezone,
+        dated=True,
         message=message,
         parent=parent,
         continue_as_new_after=state.new.continue_as_new_after,

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, JsonValue, RootModel
 
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
@@ -22,6 +23,7 @@ from perdure.workflows.definition.agent import Limits, SessionLimits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import SessionStatus
+from perdure.workflows.vocabulary.zones import day_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,7 @@ class SessionState(Record):
     metadata: dict[str, JsonValue] = field(default_factory=dict)
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
+    dates: Dates = field(default_factory=Dates)
     #: Set by `configure`; None: the definition's.
     limits: Limits | None = None
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
@@ -108,7 +111,12 @@ class _AsJson(RootModel[SessionState]):
 def new_state(new: NewSession, at: datetime) -> SessionState:
     """The state of a session before its first event."""
     return SessionState(
-        new=new, created_at=at, slot=AgentSlot(digest=new.digest), metadata=new.metadata, timezone=new.timezone
+        new=new,
+        created_at=at,
+        slot=AgentSlot(digest=new.digest),
+        metadata=new.metadata,
+        timezone=new.timezone,
+        dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),
     )
 
 

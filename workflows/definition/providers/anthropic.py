@@ -7,6 +7,12 @@ from perdure.workflows.definition.providers.dialect import FORMATS, Dialect, Str
 from perdure.workflows.definition.providers.info import Endpoint, ProviderInfo
 from perdure.workflows.definition.providers.messages_servers import MESSAGES_SERVERS
 
+#: Of the Messages API.
+PARAMETERS: Final[dict[str, str]] = {
+    "seed": "",
+    "stop": "stop_sequences",
+    "parallel_tool_calls": "not tool_choice.disable_parallel_tool_use",
+}
 ANTHROPIC: Final = ProviderInfo(
     name="anthropic",
     display_name="Anthropic",
@@ -40,9 +46,5 @@ ANTHROPIC: Final = ProviderInfo(
     models=CLAUDE_MODELS,
     elsewhere_models=CLAUDE_ELSEWHERE,
     servers=MESSAGES_SERVERS,
-    parameters={
-        "seed": "",
-        "stop": "stop_sequences",
-        "parallel_tool_calls": "not tool_choice.disable_parallel_tool_use",
-    },
+    parameters=PARAMETERS,
 )

@@ -106,12 +106,13 @@ CEREBRAS: Final = KnownServer(
 GOOGLE: Final = KnownServer(
     name="Gemini (OpenAI endpoint)",
     hosts=("generativelanguage.googleapis.com", "*.aiplatform.googleapis.com", "aiplatform.googleapis.com"),
-    dialect=Dialect(thinking=always_thinks("effort", "minimal", max="high"), most_tools=512),
+    dialect=Dialect(thinking=always_thinks("effort", "minimal", max="high"), most_tools=512, signed_calls=True),
     models=(
         Models(r"gemini-[12]\.[05]-pro|gemini-3\.?\d*-pro", {"thinking": always_thinks("effort", "low", max="high")}),
         Models(r"gemini-3-pro", {"thinking": always_thinks("effort", "low", medium="high", max="high")}),
         Models(r"gemini-2\.5-flash", {"thinking": thinks(off="none", max="high")}),
         Models(r"gemini-(?:1|2\.0)|gemma", {"thinking": NO_THINKING}),
+        Models(r"gemini-[12]|gemma", {"signed_calls": False}),
         Models(r"gemini", {"files": sees(image_bytes=7_000_000)}),
     ),
 )
@@ -151,7 +152,7 @@ TOGETHER: Final = KnownServer(
     hosts=("api.together.xyz", "api.together.ai"),
     dialect=_NONE,
     models=(
-        Models(HYBRID, {"thinking": thinks("reasoning", off="none", max="high")}),
+        Models(HYBRID, {"thinking": thinks("reasoning", off="false", max="high")}),
         Models(r"gpt-oss", {"thinking": GPT_OSS}),
         Models(r"-vl|llama-4|kimi-k2\.[5-9]|qwen3\.[5-9]", {"files": sees()}),
     ),

@@ -114,10 +114,10 @@ class Dialect:
     reasoning_back: Literal["always", "loop", "never"] = "always"
     #: In Responses, reasoning that can be read, without encrypted content, may go back, too.
     open_reasoning: bool = True
-    #: At Gemini, the first call of an answer has to bear a signature.
+    #: At Google, the first call of an answer has to bear a thought signature.
     signed_calls: bool = False
-    #: The member of a Chat Completions message that called tools which the server misses if it is absent, also where the
-    #: message has no reasoning: `reasoning_content` of DeepSeek and Kimi while they think.
+    #: What the server misses of a message that called tools, also where the message has no reasoning: `reasoning_content` of
+    #: DeepSeek and Kimi in Chat Completions while they think, and a block of `thinking` of DeepSeek in Messages.
     reasoning_key: str | None = None
     #: In Chat Completions, `content` is null where a message has calls and no text. Else it is an empty text.
     null_content: bool = False

@@ -16,16 +16,23 @@ from perdure.workflows.definition.providers.known import KnownServer, Models
 class Endpoint:
     """Where a provider serves its API, and the credentials that it wants."""
 
+    #: Empty: each customer has an address of its own, which `address` names.
     base_url: str
+    #: A regular expression for further hosts of its own, over TLS.
+    hosts: str | None = None
     #: Environment variables that hold a key. Any one of them will do.
     keys: tuple[str, ...]
     #: The environment variable that names another address, set by the operator beside the key.
     address: str | None = None
     #: The provider maintains the SDK of its wire, so the SDK finds keys, account and address by itself.
     own_sdk: bool = False
+    #: The SDK finds credentials in other places, too (files, roles of a machine), so that no variable need be set.
+    other_credentials: bool = False
     #: Who answers at any other address. `provider`: a proxy in front of this provider. `anyone`: a server that merely
     #: speaks the same API. It goes by no name, may serve any model at any price, and may want no key.
     elsewhere: Literal["provider", "anyone"] = "anyone"
+    #: `azure`: addresses and keys are those of Azure's services.
+    flavour: Literal["plain", "azure"] = "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,8 @@ class ProviderInfo:
     wire: str
     #: The package of its SDK, by which its loggers are named, too; None: it has none.
     sdk: str | None = None
+    #: Packages that its wire needs beside the SDK. The extra of Perdure that is named like the provider installs them.
+    packages: tuple[str, ...] = ()
     #: None: it runs in the worker, and wants neither an address nor a key.
     endpoint: Endpoint | None = None
     #: Its id in the price list of `genai-prices`. None: only a definition can give prices.

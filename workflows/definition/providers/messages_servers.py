@@ -37,7 +37,10 @@ MESSAGES_SERVERS: Final = (
     KnownServer(
         name="DeepSeek",
         hosts=("api.deepseek.com",),
-        dialect=Dialect(thinking=thinks("switch", off="disabled", low="low", medium="high", high="high", max="max")),
+        dialect=Dialect(
+            thinking=thinks("switch", off="disabled", low="low", medium="high", high="high", max="max"),
+            reasoning_key="thinking",
+        ),
     ),
     KnownServer(
         name="Moonshot (Kimi)",

@@ -3,6 +3,8 @@
 from typing import Final
 
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
+from perdure.workflows.definition.providers.azure import AZURE, AZURE_CHAT
+from perdure.workflows.definition.providers.bedrock import BEDROCK
 from perdure.workflows.definition.providers.demo import DEMO
 from perdure.workflows.definition.providers.gemini import GEMINI
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -14,8 +16,11 @@ PROVIDERS: Final[dict[str, ProviderInfo]] = {
     provider.name: provider
     for provider in (
         ANTHROPIC,
+        BEDROCK,
         OPENAI,
         OPENAI_CHAT,
+        AZURE,
+        AZURE_CHAT,
         GEMINI,
         DEMO,
     )

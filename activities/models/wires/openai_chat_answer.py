@@ -178,9 +178,9 @@ class ArrivingAnswer:
         calls = message.get("tool_calls")
         if calls:
             yield from self._parts.calls(calls)
-        # What this was called before there were several calls.
+        # What this was called before there were several calls. Some servers say it twice.
         call = message.get("function_call")
-        if call:
+        if call and not calls:
             yield from self._parts.calls({"index": 0, "function": call})
         if len(message) > 1 and not message.keys() <= _READ:
             self._parts.members.add((key, message[key]) for key in message.keys() - _READ - _REMARKS)

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.activities.models.wire import Delta
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import Usage
+from perdure.workflows.vocabulary.parts import File, Text, Usage
 from tests.support.body_server import JSON, Body
 from tests.support.chat import Chat, called, calls, chatting, chunk, reasoning, stream, text
 
@@ -201,6 +201,16 @@ async def test_a_message_in_place_of_a_delta(chat: Chat) -> None:
         b'{"message":{"content":"Hel"},"done":false}\n{"message":{"content":"lo"},"done":true,"done_reason":"stop"}\n'
     )
     assert (text(told.parts), told.stop) == ("Hello", "end")
+
+
+async def test_pictures_that_the_model_made(chat: Chat) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    file = File(uri="data:image/png;base64,aGk=", media_type="image/png", name="image-1.png")
+    for said in ({"content": "Here.", "images": [picture]}, {"content": ["Here.", picture]}):
+        told = await chat.of(chunk(said), chunk(said | {"content": None}), STOP)
+        assert (told.parts, told.skipped) == ((Text(text="Here."), file), 0)
+    told = await chat.of(chunk({"images": [picture | {"image_url": {"url": "https://example.com/a.png"}}, 7]}), STOP)
+    assert (told.parts, told.skipped) == ((), 2)
 
 
 async def test_a_refusal(chat: Chat) -> None:

@@ -12,10 +12,11 @@ from perdure.activities.models.think_tags import Piece, ThinkTags
 from perdure.activities.models.wire import Delta
 from perdure.activities.models.wires.openai_chat_call import API, MESSAGE, ArrivingCall
 from perdure.activities.models.wires.openai_chat_calls import ArrivingCalls
+from perdure.activities.models.wires.openai_chat_files import picture
 from perdure.activities.models.wires.openai_chat_members import Members
 from perdure.activities.models.wires.openai_chat_reasoning import ArrivingReasoning
 from perdure.workflows.vocabulary.ids import call_id
-from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
+from perdure.workflows.vocabulary.parts import File, Native, Part, Reasoning, Text, ToolCall
 
 
 class _Written:
@@ -33,7 +34,7 @@ class ArrivingParts:
     def __init__(self, tools: frozenset[str]) -> None:
         """`tools` are the names of those on offer."""
         self._tools = tools
-        self._parts: list[_Written | ArrivingCall] = []
+        self._parts: list[_Written | ArrivingCall | File] = []
         self._calls = ArrivingCalls(tools)
         self._reasoning = ArrivingReasoning()
         self._tags = ThinkTags()
@@ -71,6 +72,15 @@ class ArrivingParts:
                 # Before that, a name may be only the beginning of one.
                 yield self._show(call)
 
+    def picture(self, part: Any) -> bool:
+        """Takes a picture that the model made. Returns whether `part` is one."""
+        files = [part for part in self._parts if isinstance(part, File)]
+        file = picture(part, len(files) + 1)
+        # Some servers send it once more with the last chunk.
+        if file is not None and all(file.uri != other.uri for other in files):
+            self._parts.append(file)
+        return file is not None
+
     def rest(self) -> list[Delta]:
         """What was held back, once the stream has ended."""
         deltas = list(self._pieces(self._tags.end()))
@@ -107,6 +117,8 @@ class ArrivingParts:
             yield Reasoning(native=native)
         for part in self._parts:
             match part:
+                case File():
+                    yield part
                 case ArrivingCall() if id(part) in numbers:
                     yield part.finished(call_id(step_id, numbers[id(part)]))
                 case _Written(kind="reasoning"):

@@ -107,6 +107,22 @@ async def test_where_reasoning_and_text_stand(chat: Chat, said: list[Any], thoug
     assert (reasoning(told.parts), text(told.parts), told.skipped) == (thought, shown, 0)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (["a\ud83d", "\ude00b"], "a😀b"),
+        (["\ud83d", "", "\ude00"], "😀"),
+        (["a\ud83d", "b"], "a\ufffdb"),
+        (["\ude00b"], "\ufffdb"),
+        (["a\ud83d"], "a"),
+        (["日", "本"], "日本"),
+    ],
+)
+async def test_halves_of_an_emoji(chat: Chat, pieces: list[str], shown: str) -> None:
+    told = await chat.of(*(chunk({"content": piece, "reasoning": piece}) for piece in pieces), STOP)
+    assert (text(told.parts), reasoning(told.parts)) == (shown, shown)
+
+
 async def test_what_was_held_back_is_shown_in_the_end(chat: Chat) -> None:
     items = await chat.play(stream(chunk({"content": "a <thi"}), STOP))
     assert [item.text for item in items if isinstance(item, Delta)] == ["a ", "<thi"]

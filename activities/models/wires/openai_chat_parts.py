@@ -26,8 +26,20 @@ class _Written:
         self.kind = kind
         self.part = part
         self.text = GrowingText()
+        #: Half a character, whose other half is to come.
+        self.half = ""
         #: It came as text, and turned out to be reasoning.
         self.turned = False
+
+    def add(self, text: str) -> str:
+        """Takes a fragment, and returns what can be shown. Some servers cut emojis into halves."""
+        if not text.isascii() or self.half:
+            text = self.half + text
+            self.half = text[-1] if "\ud800" <= text[-1] < "\udc00" else ""
+            text = text[: len(text) - len(self.half)]
+            text = encodable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        self.text.add(text)
+        return text
 
 
 class ArrivingParts:
@@ -49,7 +61,7 @@ class ArrivingParts:
 
     def refusal(self, text: str) -> Iterator[Delta]:
         if text:
-            yield self._write("text", text)
+            yield from self._write("text", text)
 
     def reasoning(self, message: Mapping[str, Any]) -> Iterator[Delta]:
         """The reasoning in a fragment of a message, beside its content."""
@@ -132,7 +144,7 @@ class ArrivingParts:
     def _reason(self, text: str) -> Iterator[Delta]:
         if text:
             self._tags.reasoned = True
-            yield self._write("reasoning", text)
+            yield from self._write("reasoning", text)
 
     def _pieces(self, pieces: list[Piece]) -> Iterator[Delta]:
         for kind, text in pieces:
@@ -142,16 +154,16 @@ class ArrivingParts:
                 for written in self._of("text"):
                     written.kind, written.turned = "reasoning", True
             else:
-                yield self._write(kind, text)
+                yield from self._write(kind, text)
 
-    def _write(self, kind: Literal["text", "reasoning"], text: str) -> Delta:
-        text = encodable(text)
+    def _write(self, kind: Literal["text", "reasoning"], text: str) -> Iterator[Delta]:
         written = next(self._of(kind), None)
         if written is None:
             written = _Written(kind, len(self._parts))
             self._parts.append(written)
-        written.text.add(text)
-        return Delta(written.part, kind, text)
+        shown = written.add(text)
+        if shown:
+            yield Delta(written.part, kind, shown)
 
     def _show(self, call: ArrivingCall) -> Delta:
         call.part = len(self._parts)

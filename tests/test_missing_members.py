@@ -77,7 +77,7 @@ def test_missing_thinking_is_a_blank_block() -> None:
 
 def test_what_is_not_missing_is_not_put_in() -> None:
     """Groq's refusal of the very same member."""
-    words = "for 'role:assistant' the following must be satisfied[('messages.1' : property 'reasoning_content' is unsupported)]"
+    words = "the following must be satisfied[('messages.1' : property 'reasoning_content' is unsupported)]"
     found = cures(refusal(words), body(USER, called(reasoning_content="hm"), RESULT))
     assert not any(isinstance(change, Thoughts) for change in found)
 

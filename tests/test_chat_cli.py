@@ -189,6 +189,27 @@ async def test_a_conversation_and_taking_it_up_again(
 
 
 @pytest.mark.server
+async def test_a_file_goes_with_the_next_message(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
+    (tmp_path / "my notes.md").write_text("Buy milk")
+    provider.script(Reply(text="Milk, then."), Reply(text="Yes."))
+    async with Chat(tmp_path, dev.url) as chat:
+        await chat.type("/file nowhere.png")
+        await chat.until("nowhere.png cannot be read: No such file or directory")
+        await chat.type('/file "my notes.md"')
+        await chat.until("(my notes.md goes with your next message)")
+        await chat.type("What do I need?")
+        await chat.until("Milk, then.")
+        await chat.type("Sure?")
+        await chat.until("Yes.")
+        await chat.end()
+    said = [one["content"] for one in provider.calls[-1].body["messages"] if one["role"] == "user"]
+    assert [[block["text"] for block in content] for content in said] == [
+        ["[file my notes.md (text/markdown)]\nBuy milk", "What do I need?"],
+        ["Sure?"],
+    ]
+
+
+@pytest.mark.server
 async def test_ctrl_c_stops_the_answer_and_then_leaves(
     dev: Dev, sessions: Sessions, provider: FakeProvider, tmp_path: Path
 ) -> None:

@@ -65,7 +65,8 @@ async def dev(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) 
     (folder / "server.py").write_text(SERVER)
     mcp = json.dumps({"name": "paint", "command": [sys.executable, str(folder / "server.py")]})
     for role in ("messages", "responses", "chat", "blind"):
-        text = f"name: {role}\ninstructions: Look.\nmodels:{MODELS}model: {role}\ntools: [draw, mcp: {mcp}]\n"
+        tools = f"[draw, mcp: {mcp}, client: {{name: snap, description: Takes a photo}}]"
+        text = f"name: {role}\ninstructions: Look.\nmodels:{MODELS}model: {role}\ntools: {tools}\n"
         (folder / "agents" / f"{role}.yaml").write_text(text)
     environment = {
         "ANTHROPIC_BASE_URL": provider.url,
@@ -148,6 +149,32 @@ async def test_a_picture_of_a_tool_reaches_the_model(
     else:
         assert holds_picture(body, role)
         assert f"image/png, {len(PNG)} bytes): shown beside this result" in sent
+
+
+@pytest.mark.parametrize("shape", ["text", "object"])
+async def test_a_picture_that_an_app_gives_as_a_result_is_a_file_like_any_other(
+    http: httpx2.AsyncClient, provider: FakeProvider, shape: str
+) -> None:
+    provider.script(Reply(text="", tools=(("snap", {}),)), Reply(text="A cat."))
+    session = (await http.post("/v1/sessions", json={"agent": "chat", "message": "Snap"})).json()["session_id"]
+    url = f"/v1/sessions/{session}"
+    async with http.stream("GET", f"{url}/events") as events:
+        async for line in events.aiter_lines():
+            if line == "event: input.requested":
+                break
+    question = (await http.get(url)).json()["questions"][0]["question_id"]
+    data = f"data:image/png;base64,{DATA}"
+    wrong = {"question_id": question, "result": {"photo": {"type": "image", "uri": "data:;base64,*"}}}
+    assert (await http.post(f"{url}/answers", json=wrong)).status_code == 422
+    given = data if shape == "text" else {"photo": {"type": "image", "uri": data, "name": "me.png"}}
+    assert (await http.post(f"{url}/answers", json={"question_id": question, "result": given})).status_code == 202
+    await provider.until(lambda calls: len(calls) == 2)
+    assert holds_picture(provider.calls[-1].body, "chat")
+    messages = (await http.get(url)).json()["messages"]
+    output = next(part for one in messages for part in one["parts"] if part["type"] == "tool_result")["output"]
+    file = output if shape == "text" else output["photo"]
+    assert file.items() >= {"media_type": "image/png", "bytes": len(PNG)}.items()
+    assert (await http.get(f"{url}/files/{file['uri'].rpartition('/')[2]}")).content == PNG
 
 
 async def test_after_a_move_to_a_model_that_cannot_see_older_pictures_are_told_in_words(

@@ -207,6 +207,24 @@ async def test_what_is_exported_replays_without_the_blob_store(
     assert "blob store" in await refused(dev, *elsewhere, environment=temporal_of(dev))
 
 
+async def test_the_files_of_a_session_are_exported_with_it(
+    dev: Dev, sessions: Sessions, http: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    parts = [{"type": "file", "uri": "data:text/csv,a%0Ab", "name": "table.csv"}]
+    session = await sessions.create(message={"parts": parts})
+    snapshot = await sessions.snapshot(session)
+    while not snapshot["messages"]:
+        snapshot = await sessions.snapshot(session)
+    sha256 = snapshot["messages"][0]["parts"][0]["uri"].rpartition("/")[2]
+
+    written = await ok(dev, "export", session, str(tmp_path), "--data-dir", str(dev.data_dir))
+
+    file = tmp_path / f"{session}.files" / f"{sha256}.csv"
+    assert written.splitlines()[-1] == str(file)
+    assert await asyncio.to_thread(file.read_bytes) == b"a\nb"
+    assert "file table.csv (text/csv)" in await ok(dev, "show", session)
+
+
 async def test_what_is_not_there_is_told(dev: Dev, tmp_path: Path) -> None:
     for command in (["show"], ["stop"], ["close"]):
         assert await refused(dev, *command, "nobody-made-this") == "There is no such session."

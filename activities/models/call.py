@@ -102,9 +102,10 @@ class ModelCalls:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
         except ModelFailed as failed:
+            error = progress.failed(failed.failure)
             if conversation is not None:
-                log_failure(conversation.prompt.model, failed)
-            raise progress.failed(failed.failure) from None
+                log_failure(conversation.prompt.model, failed, tried_again=not error.non_retryable)
+            raise error from None
         except ApplicationError as error:
             raise progress.with_costs(error) from error
         except BaseException:

@@ -17,6 +17,7 @@ from perdure.temporal.schemas.faults import faults
 from perdure.temporal.schemas.yaml_source import field_name
 from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
+from perdure.temporal.sessions.result_files import with_files_kept
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.definition import ask_user
 from perdure.workflows.protocol.queries import QuestionState
@@ -104,7 +105,8 @@ def _changed(body: AnswerBody, question: Question) -> ToolCall:
 
 async def make_answer(blobs: BlobStore, session: str, body: AnswerBody, question: Question, by: By) -> Answer:
     """The command that answers, with what is big of it in the blob store. `session` is the workflow's id."""
-    result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=body.result)
+    given = await with_files_kept(blobs, session, body.result) if question.form == "result" else body.result
+    result = ToolResult(call_id=question.call_id or "", name=question.name or "", output=given)
     folded = await fold_part(blobs, session, result)
     assert isinstance(folded, ToolResult)
     short = await fold_part(blobs, session, _changed(body, question))

@@ -177,9 +177,9 @@ class ArrivingAnswer:
             named = self.blocks.named(index)
             if not isinstance(delta, dict) or (named is not None and named.kind not in SHOWN):
                 self.blocks.doubt(index)
-        elif member == "partial_json" and isinstance(fragment, dict):
+        elif member == "partial_json" and isinstance(fragment, dict) and not block.written:
             # Some compatible servers send the object itself.
-            block.replace(fragment)
+            block.given = fragment or block.given
         elif member == "citation" and isinstance(fragment, dict):
             block.citations.append(fragment)
         elif not isinstance(fragment, str):

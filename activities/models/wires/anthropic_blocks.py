@@ -87,11 +87,6 @@ class Block:
     def write(self, text: str) -> None:
         self.written += encodable(text).encode()
 
-    def replace(self, given: Any) -> None:
-        """Arguments have come as a whole."""
-        self.given = given
-        self.written.clear()
-
     def as_call(self, call_id: str, *, sure: bool) -> ToolCall:
         """`sure`: the answer ended well, and no fragment of any arguments in it was lost."""
         args, raw = self._arguments(sure=sure)

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from perdure.temporal.app.chat.files import path_in, upload
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
@@ -32,6 +33,7 @@ _HELP: Final = """\
 What you type is sent with Enter. While an answer streams, Ctrl-C stops it.
 At the prompt, Ctrl-C or Ctrl-D leaves; the session stays.
 At a question, answer by a number or in words, or decline it with /decline.
+/file PATH sends a file with your next message.
 /help shows this."""
 #: Messages shown of a session that is taken up again.
 _LAST: Final = 6
@@ -62,6 +64,8 @@ def converse(conversation: "Conversation") -> None:
             line = input("> ")
             if line.strip() == "/help":
                 conversation.note(_HELP)
+            elif (path := path_in(line)) is not None:
+                conversation.attach(path)
             elif line.strip():
                 conversation.say(line)
     except (EOFError, KeyboardInterrupt):
@@ -101,14 +105,28 @@ class Conversation:
         #: What is waited for: the turn, and until it has one, the message.
         self._turn = turn
         self._message: str | None = None
+        #: Parts of the next message.
+        self._files: list[dict[str, Any]] = []
         #: Seen to be asked and not seen to be settled, by their ids.
         self._questions: dict[str, dict[str, Any]] = {}
+
+    def attach(self, path: str) -> None:
+        """Uploads a file, which goes with the next message."""
+        try:
+            part = upload(self._http, path)
+        except Refused as refused:
+            self._say(str(refused), "red")
+            return
+        self._files.append(part)
+        self.note(f"({part['name']} goes with your next message)")
 
     def say(self, text: str) -> None:
         """Sends a message and shows what happens until its turn has ended."""
         self._message, self._turn = uuid.uuid4().hex, None
         self.view.typed.add(self._message)
-        body = {"message_id": self._message, "text": text}
+        files, self._files = self._files, []
+        said = {"parts": [*files, {"type": "text", "text": text}]} if files else {"text": text}
+        body = {"message_id": self._message, **said}
         answer = self._patiently("POST", f"{self._path}/messages", body)
         if answer.status_code != 202:
             self._say(problem_of(answer), "red")

@@ -11,7 +11,7 @@ from rich.console import Console
 from perdure.temporal.app.commands.session_text import session_lines
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
-from perdure.temporal.app.replay.export import write_histories
+from perdure.temporal.app.replay.export import write_files, write_histories
 from perdure.temporal.sessions.errors import SessionNotFound
 from perdure.temporal.sessions.runs import runs_of
 
@@ -76,7 +76,7 @@ def erase(session: str, yes: bool, terminate: bool, tenant: str, data_dir: Path 
 
 
 def export(session: str, folder: Path, tenant: str, data_dir: Path | None) -> None:
-    """Writes a session's histories as JSON files that replay anywhere."""
+    """Writes a session's histories as JSON files that replay anywhere, and its files."""
 
     async def work() -> None:
         to = await reach(tenant, data_dir)
@@ -85,6 +85,8 @@ def export(session: str, folder: Path, tenant: str, data_dir: Path | None) -> No
         if not runs:
             raise SessionNotFound
         async for path in write_histories(to.client, to.blobs, workflow_id, runs, folder):
+            typer.echo(path)
+        async for path in write_files(to.blobs, workflow_id, folder):
             typer.echo(path)
 
     run(work())

@@ -1,10 +1,12 @@
-"""Exports a session's histories to files that replay anywhere: `{session}.{n}.json`, 1 the oldest run.
+"""Exports a session's histories to files that replay anywhere: `{session}.{n}.json`, 1 the oldest run; and its files, to
+`{session}.files/`.
 
 A replay needs the history and its payloads, so payloads in the blob store are put back inline. Folded parts stay
 folded, because workflow code never reads what is behind them.
 """
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContex
 
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.codec import BlobDriver
+from perdure.temporal.stores.files import get_file
 from perdure.temporal.stores.private import make_folder, write_text
 
 _REFERENCE: Final = ExternalStorageReference.DESCRIPTOR.full_name.encode()
@@ -37,6 +40,21 @@ async def write_histories(
         path = folder / f"{session.partition('/')[2]}.{number}.json"
         await asyncio.to_thread(write_text, path, text)
         yield path
+
+
+async def write_files(blobs: BlobStore, session: str, folder: Path) -> AsyncIterator[Path]:
+    """Writes the files of a session, those of its messages and those of its tools, and yields each. `session` is a workflow
+    id. Raises `StoreUnavailable`."""
+    below = folder / f"{session.partition('/')[2]}.files"
+    for key in sorted(await blobs.keys(session)):
+        kind, _, sha256 = key.rpartition("/")[2].partition(".")
+        found = await get_file(blobs, session, sha256) if kind == "file" else None
+        if found is not None:
+            data, media_type = found
+            await asyncio.to_thread(make_folder, below)
+            path = below / f"{sha256}{mimetypes.guess_extension(media_type.partition(';')[0]) or ''}"
+            await asyncio.to_thread(path.write_bytes, data)
+            yield path
 
 
 async def with_payloads(history: WorkflowHistory, blobs: BlobStore) -> WorkflowHistory:

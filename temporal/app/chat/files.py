@@ -1,0 +1,36 @@
+"""Files that a person at a terminal sends with a message."""
+
+import mimetypes
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from perdure.temporal.app.console.gateway import problem_of
+from perdure.temporal.app.console.refused import Refused
+
+WORD: Final = "/file"
+
+
+def path_in(line: str) -> str | None:
+    """The path of a line `/file PATH`, as it is or in quotes; None of any other line."""
+    word, _, path = line.strip().partition(" ")
+    return path.strip().strip("\"'") if word == WORD else None
+
+
+def upload(http: httpx2.Client, given: str) -> dict[str, Any]:
+    """The part of a message that names the file at a path, once it was uploaded. Raises `Refused`."""
+    path = Path(given).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"{given} cannot be read: {error.strerror or error}") from None
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    try:
+        answer = http.post("/v1/files", params={"name": path.name}, content=data, headers={"Content-Type": kind})
+    except httpx2.TransportError:
+        raise Refused(f"{given} was not sent: the gateway does not answer") from None
+    if answer.status_code != 201:
+        raise Refused(problem_of(answer))
+    uploaded = answer.json()
+    return {"type": "file", "uri": uploaded["uri"], "name": uploaded["name"]}

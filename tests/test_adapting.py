@@ -97,6 +97,7 @@ async def test_a_server_that_takes_neither_name_is_not_asked_for_ever() -> None:
     "error",
     [
         ProviderError("This model's maximum context length is 8192 tokens, and max_tokens is too large", status=400),
+        ProviderError("The model `m` does not exist", status=404),
         ProviderError("unsupported parameter: 'seed'", status=429),
         ProviderError("unsupported parameter: 'seed'", status=401),
         ProviderError("unsupported parameter: 'seed'", status=500),
@@ -110,6 +111,34 @@ async def test_another_failure_is_left_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         await opened(Adapting(), server)
     assert raised.value is error
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 4096 tokens and "
+        "your request has 96 input tokens (4096 > 4096 - 96). None",
+        "This model's maximum context length is 4096 tokens. However, you requested 4192 tokens (96 in the messages, 4096 in "
+        "the completion). Please reduce the length of the messages or completion.",
+        "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of 4192 "
+        "tokens: 96 tokens from the input messages and 4096 tokens for the completion.",
+        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 96 `inputs` tokens and 4096 `max_new_tokens`",
+    ],
+)
+async def test_a_long_question_leaves_room_for_a_shorter_answer(words: str) -> None:
+    """For this conversation only."""
+    adapting, server = Adapting(), Saying(ProviderError(words, status=400))
+    assert (await opened(adapting, server)).adapted == ("max_tokens: at most 4000",)
+    assert [body["max_tokens"] for body in server.bodies] == [4096, 4000]
+    assert adapting.learnt("openai-chat@1", "m") == ()
+
+
+async def test_a_question_that_leaves_no_room_is_too_long() -> None:
+    words = "This model's maximum context length is 4096 tokens and your request has 4090 input tokens"
+    server = Saying(ProviderError(words, status=400))
+    with pytest.raises(ProviderError, match="4090"):
+        await opened(Adapting(), server)
     assert len(server.bodies) == 1
 
 

@@ -67,9 +67,9 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("thinking: off", "output: 3", "6: models.capable.output: there is no such field"),
         (
             "anthropic/claude",
-            "gemini/claude",
-            "6: models.capable.use: 'gemini/claude-sonnet-5-5' names no provider of this version; "
-            "write one of anthropic/…, openai/…, openai-chat/…, demo/…",
+            "palm/claude",
+            "6: models.capable.use: 'palm/claude-sonnet-5-5' names no provider of this version; "
+            "write one of anthropic/…, bedrock/…, openai/…, openai-chat/…, azure/…, azure-chat/…, gemini/…, demo/…",
         ),
         ("anthropic/claude-sonnet-5-5", "openai/gpt-0", "6: models.capable: openai/gpt-0 has no known price"),
         ("timeout: 90s", "timeout: soon", "14: tools[1].timeout: a duration is a number and a unit"),

@@ -11,7 +11,7 @@ from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import StopReason, ToolSpec, Usage
+from perdure.workflows.vocabulary.parts import Reasoning, StopReason, Text, ToolSpec, Usage
 from tests.support.anthropic_events import (
     Event,
     begin,
@@ -225,3 +225,30 @@ async def test_usage_wherever_it_is(
 async def test_a_server_that_counts_nothing(trial: Trial, server: BodyServer) -> None:
     bare = stream(start(usage=None), *HELLO, STOP_REASON | {"usage": None}, MESSAGE_STOP)
     assert (await answered(trial, server, bare)).usage == Usage()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        text(0, "<think>Hm.</think>Hello"),
+        text(0, "<th", "ink>H", "m.</thi", "nk>\n\nHel", "lo"),
+        [*text(0, "<think>Hm.</think>"), *text(1, "Hello")],
+        # The opening tag is in the prompt's template.
+        text(0, "Hm", ".</think>", "Hello"),
+    ],
+)
+async def test_thinking_between_tags(trial: Trial, server: BodyServer, events: list[Event]) -> None:
+    told = await answered(trial, server, stream(START, *events, *end("end_turn")))
+    thought, words = told.parts
+    assert isinstance(thought, Reasoning)
+    assert isinstance(words, Text)
+    assert (thought.text, words.text.strip()) == ("Hm.", "Hello")
+    assert thought.native is not None
+    assert thought.native.block == {"type": "text", "text": "<think>Hm.</think>"}
+
+
+async def test_what_only_looks_like_tags_is_text(trial: Trial, server: BodyServer) -> None:
+    told = await answered(trial, server, stream(START, *text(0, "Write `<think>` and", " </b>."), *END))
+    assert said(told) == ["Write `<think>` and </b>."]
+    told = await answered(trial, server, stream(START, *thinking(0, "Hm."), *text(1, "a < b, <"), *END))
+    assert said(told) == ["(Hm.)", "a < b, <"]

@@ -107,6 +107,9 @@ async def test_arguments_wherever_they_are(trial: Trial, server: BodyServer, eve
         [begin(0, USE | {"input": {}})],
         [begin(0, USE | {"input": {}}), delta(0, "input_json_delta", partial_json=7), finish(0)],
         [begin(0, USE | {"input": {}}), delta(0, "input_json_delta"), finish(0)],
+        # An object behind a fragment belongs to neither kind of server.
+        [*tool(0, '{"order_id":')[:-1], delta(0, "input_json_delta", partial_json={}), finish(0)],
+        [*tool(0, A1)[:-1], delta(0, "input_json_delta", partial_json={"order_id": "B-2"}), finish(0)],
         [begin(0, USE | {"input": {}}), {"type": "content_block_delta", "index": 0, "delta": None}, finish(0)],
     ],
 )

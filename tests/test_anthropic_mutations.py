@@ -52,6 +52,7 @@ RECORDINGS = (
     Recording(stream(*START, *tool(0, "", *FRAGMENTS), *end("max_tokens")), BOTH),
     Recording(stream(*START, *SPEECH, *SEARCH, *tool(4, "", *FRAGMENTS), *end("tool_use")), BOTH),
     Recording(stream(*START, *SPEECH, *end("end_turn"))),
+    Recording(stream(*START, *text(0, "<th", "ink>Hm.</think>", "Hi"), *tool(1, *FRAGMENTS), *end("tool_use")), BOTH),
     Recording(json.dumps(WHOLE).encode(), BOTH),
 )
 

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from perdure.activities.models.bedrock_events import BedrockDecoder
 from perdure.activities.models.failures import ModelFailed
@@ -86,6 +89,29 @@ async def test_a_key_of_bedrock(trial: Trial, server: BodyServer, monkeypatch: p
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-key")
     await answered(trial, server, body(*WHOLE))
     assert server.headers[0]["authorization"] == "Bearer bedrock-key"
+
+
+async def test_the_signature_covers_the_query(server: BodyServer) -> None:
+    model = ModelDefinition(use=USE, query={"stage": "beta"}, headers={"X-Team": "a"})
+    wire = BedrockMessages({}, provider=BEDROCK)
+    trial = Trial(wire=wire, prompt=lambda url: Prompt(model=model, system=""), recordings=(), ends=())
+    await answered(trial, server, body(*WHOLE))
+    await wire.aclose()
+    (path,), (headers,) = server.paths, server.headers
+    assert path.endswith("/invoke-with-response-stream?stage=beta")
+    assert headers["x-team"] == "a"
+    request = AWSRequest("POST", server.url + path, headers=_signed(headers), data=server.requests[0])
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(Credentials(KEY, SECRET), "bedrock", "us-west-2")
+    canonical = signer.canonical_request(request)
+    signature = signer.signature(signer.string_to_sign(request, canonical), request)
+    assert headers["authorization"].endswith(f"Signature={signature}")
+
+
+def _signed(headers: dict[str, str]) -> dict[str, str]:
+    """The headers that the signature covers."""
+    names = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    return {name: headers[name] for name in names}
 
 
 @pytest.mark.parametrize(("api_key", "sent"), [(None, "Bearer no-key"), ("${GATEWAY_KEY}", "Bearer other")])

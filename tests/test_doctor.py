@@ -17,7 +17,11 @@ from tests.support.dev import Dev, free_ports
 from tests.support.versions import make_current
 
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
+SHIPPED_AGENTS = AgentFolders.of([SHIPPED], None, None).read().serving
 AGENT = "name: {name}\nmodels: {{m: {{use: {use}}}}}\nmodel: m\ninstructions: x\n"
+
+#: Of the shipped agents.
+MODELS = len({(hop.model.use, hop.model.thinking) for one, _ in SHIPPED_AGENTS.values() for hop in one.every_model})
 
 
 async def doctor(*arguments: str, address: str, **environment: str) -> Result:
@@ -48,6 +52,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         ("ok", "definitions"),
         *[("ok", "keys")] * 2,
         *[("ok", "prices")] * 2,
+        *[("ok", "model")] * MODELS,
         ("ok", "blob store"),
     ]
     assert "sk-a-secret" not in result.output
@@ -111,6 +116,8 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
         ("failed", "keys"),
         ("warning", "keys"),
         *[("ok", "prices")] * 3,
+        # The good one is of a model that a shipped agent has, too.
+        *[("ok", "model")] * MODELS,
         ("warning", "blob store"),
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout

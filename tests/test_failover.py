@@ -1,6 +1,7 @@
 """Steps that go on with another model, on the real server: providers that are down, that die in mid-answer, and kills."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def agents(url: str) -> dict[str, str]:
     written = f'{{use: openai/third, base_url: "{url}/v1", price: {{input: 1, output: 1}}, on: [refusal]}}'
     lists = {"routed": "[other]", "written": f"[{written}]", "long": f"[other, {written}]"}
     # What is learnt of a model is shared by the tests of this module, so these have models of their own.
-    own = {"resting": "[other]", "limited": "[other]", "alone": "[]"}
+    own = {"resting": "[other]", "limited": "[other]", "alone": "[]", "waiting": "[]"}
     return {
         f"{name}.yaml": AGENT.format(name=name, url=url, fallback=fallback, first=name if name in own else "first")
         for name, fallback in {**lists, **own}.items()
@@ -40,8 +41,18 @@ def agents(url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def definitions(provider: FakeProvider) -> dict[str, str]:
-    return agents(provider.url)
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def definitions(provider: FakeProvider, silent: str) -> dict[str, str]:
+    hung = AGENT.format(name="hung", url=provider.url, first="hung", fallback="[other]")
+    return agents(provider.url) | {
+        "hung.yaml": hung.replace(f'hung, base_url: "{provider.url}"', f'hung, base_url: "{silent}"')
+    }
 
 
 @pytest.fixture
@@ -188,6 +199,30 @@ async def test_without_another_model_a_step_waits_for_its_circuit(sessions: Sess
         assert [one["reason"] for one in of(frames, "turn.finished")] == ["done"]
     # The one whose failure opened the circuit waited for it, or the other did; nobody asked meanwhile.
     assert len(provider.calls) == FAILURES + 2
+
+
+async def test_a_call_that_waits_for_its_turn_can_be_stopped(sessions: Sessions, provider: FakeProvider) -> None:
+    provider.default(Reply(status=429, headers=(("retry-after", "25"),)))
+    first, second = await sessions.create("waiting", message="hello"), await sessions.create("waiting")
+    await provider.until(lambda calls: len(calls) == 1)
+    async with sessions.view(second) as viewer:
+        await sessions.send(second, "hello")
+        await viewer.until("step.started")
+        await sessions.stop(second)
+        frames = list(await viewer.until("turn.finished"))
+    assert [(one["reason"], one["cost_usd"]) for one in of(frames, "turn.finished")] == [("stopped", 0)]
+    await sessions.stop(first)
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.slow
+async def test_a_provider_that_does_not_begin_to_answer_is_not_waited_for(
+    sessions: Sessions, provider: FakeProvider
+) -> None:
+    provider.default(by_model(second=WELL))
+    for reason in ("timeout", "timeout"):
+        frames = await turn(sessions, await sessions.create("hung", message="hello"))
+        assert [one["reason"] for one in of(frames, "model.switched")] == [reason]
 
 
 async def test_a_kill_while_another_model_answers_loses_nothing(tmp_path: Path) -> None:

@@ -11,10 +11,14 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.activities.models.failures import ModelFailed, ModelFailure
+from perdure.activities.models.provider_turns import Asked, AssistantTurn, Call, Media, Result, Turn, UserTurn
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.gemini import Gemini
+from perdure.activities.models.wires.gemini_contents import contents
 from perdure.activities.models.wires.gemini_parts import API
+from perdure.temporal.definitions.dialects import dialect_of
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.providers.gemini import GEMINI
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import (
@@ -363,6 +367,43 @@ async def test_the_books(server: BodyServer, wire: Gemini, metadata: dict[str, A
     assert (await answered(wire)).usage == usage
 
 
+PICTURE = Media("image", "image/png", "cat.png", data="iVBORw0KGgo=")
+LINKED = Media("image", "image/png", "cat.png", url="https://example.com/cat.png")
+SOUND = Media("audio", "audio/wav", "a.wav", data="UklGRg==")
+FILM = Media("document", "video/mp4", "a.mp4", data="AAAA")
+INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+CALL = Call("c1", ToolCall(call_id="t1.s1.c1", name="find_order", args={}))
+
+
+def shown(model: str, *turns: Turn) -> Any:
+    dialect = dialect_of(GEMINI, ModelDefinition(use=f"gemini/{model}"), {})
+    return contents(turns, Asked(API, "gemini", dialect))
+
+
+def test_media_in_what_a_person_says() -> None:
+    (said,) = shown("gemini-3-pro", UserTurn((), (Text(text="See:"), PICTURE, LINKED, SOUND, FILM)))
+    assert said["parts"] == [
+        {"text": "See:"},
+        INLINE,
+        {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/cat.png"}},
+        {"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}},
+        {"text": "[document a.mp4 (video/mp4)]"},
+    ]
+
+
+def test_media_in_results() -> None:
+    turns = (AssistantTurn((CALL,)), UserTurn((Result("c1", (Text(text="Here."), PICTURE), is_error=False),), ()))
+    _, results = shown("gemini-3-pro", *turns)
+    (part,) = results["parts"]
+    response: dict[str, Any] = {"id": "c1", "name": "find_order", "response": {"output": "Here."}}
+    assert part == {"functionResponse": response | {"parts": [INLINE]}}
+    # Before the third generation they follow.
+    _, results, beside = shown("gemini-2.5-pro", *turns)
+    words = "Here.\n\n[image cat.png (image/png)]"
+    assert results["parts"] == [{"functionResponse": response | {"response": {"output": words}}}]
+    assert beside == {"role": "user", "parts": [{"text": "[From the result of find_order:]"}, INLINE]}
+
+
 async def test_a_prompt_that_was_blocked(server: BodyServer, wire: Gemini) -> None:
     blocked = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 9}}
     server.give(stream(blocked))
@@ -398,6 +439,24 @@ async def test_failures_by_their_kinds(
     failed = await failure(wire)
     assert (failed.kind, failed.retry_after, len(server.requests)) == (kind, wait, 1)
     assert KEY not in failed.message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Thinking is not enabled for this model.",
+        "Budget 0 is invalid. This model only works in thinking mode.",
+        "Invalid value at 'generation_config.thinking_config.thinking_level' (TYPE_ENUM), \"minimal\"",
+    ],
+)
+async def test_thinking_that_a_model_refuses_is_left_out(server: BodyServer, wire: Gemini, words: str) -> None:
+    server.give(Body(bodies.error(400, "INVALID_ARGUMENT", words), JSON, status=400), answer({"text": "Well."}))
+    got = await answered(wire)
+    assert got.parts == (Text(text="Well."),)
+    assert [told.partition(":")[0].startswith("generationConfig.thinkingConfig") for told in got.adapted] == [True]
+    first, second = (json.loads(request)["generationConfig"] for request in server.requests)
+    assert "thinkingLevel" in first["thinkingConfig"]
+    assert "thinkingLevel" not in second.get("thinkingConfig", {})
 
 
 async def test_an_error_within_a_stream(server: BodyServer, wire: Gemini) -> None:

@@ -60,7 +60,7 @@ async def at_unknown_addresses(servers: Servers, here: str, there: str) -> None:
     assert [refusal for refusal in refused if refusal.about not in ("field", "missing")] == []
 
 
-@pytest.mark.parametrize(("here", "there"), zip(MOVABLE, (*MOVABLE[3:], *MOVABLE[:3]), strict=True))
+@pytest.mark.parametrize(("here", "there"), list(zip(MOVABLE, (*MOVABLE[3:], *MOVABLE[:3]), strict=True)))
 async def test_there_and_back_in_one_tool_loop(elsewhere: Servers, here: str, there: str) -> None:
     await at_unknown_addresses(elsewhere, here, there)
 

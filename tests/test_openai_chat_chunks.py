@@ -137,6 +137,18 @@ async def test_a_reason_is_an_end_without_done(chat: Chat) -> None:
     ).stop == "end"
 
 
+async def test_once_it_has_ended_a_lost_connection_takes_nothing(chat: Chat) -> None:
+    for end in (STOP, "data: [DONE]\n\n"):
+        told = await chat.answer(Body(stream(HI, end, done=False), broken=True))
+        assert (text(told.parts), told.stop) == ("Hi", "end")
+    # One that gives its reason with each chunk has not ended.
+    failure = await chat.failure(
+        Body(stream(chunk({"content": "H"}, "stop"), chunk({"content": "i"}, "stop"), done=False), broken=True)
+    )
+    assert failure.kind == errors.MODEL_CONNECTION
+    assert (await chat.of(HI, "data: [DONE]\n\n", {"error": "late"})).stop == "end"
+
+
 async def test_calls_under_any_good_word_and_none(chat: Chat) -> None:
     for word in ("stop", "tool_calls", "function_call", "STOP", "tool_use", None):
         told = await chat.of(called(CALL, finish=word))
@@ -178,6 +190,12 @@ async def test_a_message_in_place_of_a_delta(chat: Chat) -> None:
     # Once more at the end.
     assert text((await chat.of(chunk({"content": "Hello"}), said("Hello", "stop", delta={}))).parts) == "Hello"
     assert text((await chat.of(said("Hel"), said("Hello", "stop"))).parts) == "Hello"
+    # A fragment under another name is no whole message.
+    for body in (
+        stream(said("Hel") | {"object": "chat.completion.chunk"}, done=False),
+        stream(said("Hel"), said("lo"), done=False),
+    ):
+        assert (await chat.failure(body)).kind == errors.MODEL_STREAM_TRUNCATED
     # One message a line, as Ollama's own API has it.
     told = await chat.answer(
         b'{"message":{"content":"Hel"},"done":false}\n{"message":{"content":"lo"},"done":true,"done_reason":"stop"}\n'

@@ -8,8 +8,9 @@ import pytest
 from perdure.activities.models.provider_turns import AssistantTurn, Call, Media, Result, Turn, UserTurn
 from perdure.activities.models.wires.openai_chat import OpenAIChat
 from perdure.activities.models.wires.openai_chat_messages import messages
+from perdure.activities.models.wires.openai_chat_thinking import thinking
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.definition.providers.dialect import PLAIN, Dialect, FilesDialect
+from perdure.workflows.definition.providers.dialect import PLAIN, Dialect, FilesDialect, Thinking, ThinkingDialect
 from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Text, ToolCall
@@ -124,3 +125,51 @@ def test_pictures_of_tools_follow_the_results() -> None:
     assert inside["content"][0]["type"] == "image_url"
     (blind,) = sent(GO, LOOK, results(PICTURE))[2:]
     assert blind["content"] == "[image cat.png (image/png)]"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "level", "members"),
+    [
+        (ThinkingDialect(), "low", {"reasoning_effort": "low"}),
+        (ThinkingDialect(), "off", {}),
+        (ThinkingDialect(levels={"max": "xhigh"}, off="none"), "max", {"reasoning_effort": "xhigh"}),
+        (ThinkingDialect(off="none"), "off", {"reasoning_effort": "none"}),
+        (ThinkingDialect(off="low", always=True), "off", {"reasoning_effort": "low"}),
+        (ThinkingDialect(form="none", off="none"), "high", {}),
+        (ThinkingDialect(form="switch", off="disabled"), "low", {"thinking": {"type": "enabled"}}),
+        (ThinkingDialect(form="switch", off="disabled"), "off", {"thinking": {"type": "disabled"}}),
+        (
+            ThinkingDialect(form="switch", levels={"high": "max"}),
+            "high",
+            {"thinking": {"type": "enabled"}, "reasoning_effort": "max"},
+        ),
+        (
+            ThinkingDialect(form="budget", levels={"low": 1024}),
+            "low",
+            {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+        ),
+        (ThinkingDialect(form="enable", off="false"), "off", {"enable_thinking": False}),
+        (ThinkingDialect(form="enable", levels={"low": 99}), "low", {"enable_thinking": True, "thinking_budget": 99}),
+        (ThinkingDialect(form="enable", off=99, always=True), "off", {"enable_thinking": True, "thinking_budget": 99}),
+        (
+            ThinkingDialect(form="template", off="false"),
+            "off",
+            {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}},
+        ),
+        (ThinkingDialect(form="think", off="false"), "off", {"think": False}),
+        (ThinkingDialect(form="think"), "high", {"think": True}),
+        (ThinkingDialect(form="think", levels={"high": "high"}), "high", {"think": "high"}),
+        (ThinkingDialect(form="reasoning"), "medium", {"reasoning": {"effort": "medium"}}),
+        (ThinkingDialect(form="reasoning", levels={"low": 2000}), "low", {"reasoning": {"max_tokens": 2000}}),
+        (ThinkingDialect(form="reasoning", off="none"), "off", {"reasoning": {"effort": "none"}}),
+        (ThinkingDialect(form="reasoning", off="disabled"), "off", {"reasoning": {"enabled": False}}),
+    ],
+)
+def test_thinking_in_each_form(dialect: ThinkingDialect, level: Thinking, members: dict[str, Any]) -> None:
+    assert thinking(level, dialect) == members
+
+
+def test_where_tools_and_thinking_exclude_each_other() -> None:
+    either = ThinkingDialect(with_tools=False)
+    assert thinking("high", either, tools=True) == {"reasoning_effort": "none"}
+    assert thinking("high", either, tools=False) == {"reasoning_effort": "high"}

@@ -160,6 +160,31 @@ async def test_the_inspector_shows_turns_and_exact_prompts(page: Page, dev: Any,
         await expect(detail).to_contain_text(shown)
 
 
+async def test_the_inspector_tells_what_was_cached_and_what_is_estimated(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    counted = Reply(text="Counted.", input_tokens=1000, cached_tokens=400, cache_write_tokens=300, output_tokens=5)
+    provider.script(counted, Reply(text="Not counted.", usage="none"))
+    await say(page, "count this")
+    await expect(page.locator(".answer", has_text="Counted.")).to_be_visible()
+    await expect(page.locator("#cost")).not_to_contain_text("≈")
+    await say(page, "and this")
+    await expect(page.locator(".answer", has_text="Not counted.")).to_be_visible()
+    await expect(page.locator("#cost")).to_contain_text("≈ $")
+    await expect(page.locator(".turn-footer").nth(1)).to_contain_text("≈")
+    await expect(page.locator(".turn-footer").nth(0)).not_to_contain_text("≈")
+
+    session = page.url.partition("session=")[2]
+    await page.goto(f"{dev.url}/sessions/{session}")
+    await expect(page.locator("#facts")).to_contain_text("Estimated")
+    detail = page.locator("#detail")
+    await page.locator("button.row[data-step]").nth(0).click()
+    await expect(detail).to_contain_text("1,000, 400 of them cached, 300 written to the cache")
+    await expect(detail).not_to_contain_text("Estimated")
+    await page.locator("button.row[data-step]").nth(1).click()
+    await expect(detail).to_contain_text("Estimated, because the model server did not count all tokens")
+
+
 async def test_the_inspector_forks_a_session_from_a_turn(page: Page, dev: Any, provider: FakeProvider) -> None:
     for number in (1, 2):
         provider.script(Reply(text=f"Answer number {number}."))

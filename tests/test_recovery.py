@@ -15,7 +15,7 @@ inputs:
   tier: {type: strng, minLength: -1}
 modls:
   capable: {use: anthropic/claude-sonnet-5-5, thinkin: low}
-  local: {use: gemini/x, max_output_tokens: many}
+  local: {use: nobody/x, max_output_tokens: many}
 model: capabel
 instructions: |
   You help {{ customer }} and {{ customer_name }}.

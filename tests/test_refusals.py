@@ -99,6 +99,38 @@ CHAT_CASES: dict[str, tuple[object, list[str]]] = {
     ),
     "a range": (openai("the valid range of max_tokens is [1, 2048]"), ["max_tokens: at most 2048"]),
     "Groq, the limit": (openai("`max_tokens` must be less than or equal to `2048`"), ["max_tokens: at most 2048"]),
+    "Bedrock": (
+        {"message": "Malformed input request: #: extraneous key [seed] is not permitted, please reformat your input"},
+        ["seed: dropped"],
+    ),
+    "LM Studio": ({"error": "Unrecognized key(s) in object: 'stream_options'"}, ["stream_options: dropped"]),
+    "Fireworks": (openai("Extra inputs are not permitted, field: 'seed', value: 7"), ["seed: dropped"]),
+    "LiteLLM": (
+        openai("litellm.UnsupportedParamsError: x does not support parameters: ['reasoning_effort'], for model=m"),
+        ["reasoning_effort: dropped"],
+    ),
+    "Groq, in a message": (
+        openai(
+            "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property "
+            "'reasoning_content' is unsupported)]"
+        ),
+        ["messages.reasoning_content: dropped"],
+    ),
+    "xAI, at the end": ({"error": "Argument not supported on this model: stop"}, ["stop: dropped"]),
+    "Ollama, levels": (
+        openai('invalid reasoning value: \'medium\' (must be "high", "low", or "none")'),
+        ["reasoning_effort: high"],
+    ),
+    "Ollama": (openai('"llama3.2" does not support thinking'), ["reasoning_effort: dropped"]),
+    "OpenRouter, always": (
+        openai("Reasoning is mandatory for this endpoint and cannot be disabled."),
+        ["reasoning_effort: dropped"],
+    ),
+    "a template": (openai("Only user and assistant roles are supported!"), ["system: in the first user message"]),
+    "another template": (
+        openai("roles must alternate user/assistant/user/assistant/..."),
+        ["system: in the first user message"],
+    ),
     "the choice of tools": (openai("tool_choice: unsupported"), ["tool_choice: dropped"]),
 }
 RESPONSES_CASES: dict[str, tuple[object, list[str]]] = {
@@ -170,7 +202,6 @@ FINAL: list[Any] = [
     openai('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
     openai("registry.ollama.ai/library/m does not support tools"),
     openai("The reasoning_content in the thinking mode must be passed back to the API."),
-    openai("Conversation roles must alternate user/assistant/user/assistant/..."),
     openai("Bad Request"),
     {"message": {"detail": [forbidden("messages", 1, "user", "content")]}},
     {},

@@ -1,4 +1,4 @@
-"""A real, very small model runs a turn with a tool over both wire formats. The content of its answers is not
+"""A real, very small model runs a turn with a tool over three wire formats. The content of its answers is not
 checked."""
 
 import asyncio
@@ -25,6 +25,8 @@ models:
 model: small
 instructions: You are the order desk of a shop.
 tools: [find_order]
+# So small a model says something else each day.
+context: {{date: false}}
 limits:
   turn: {{steps: 3}}
 """
@@ -61,6 +63,7 @@ def definitions(model: str) -> dict[str, str]:
     return {
         "messages.yaml": AGENT.format(name="messages", use="anthropic/smollm2", base_url=model),
         "chat.yaml": AGENT.format(name="chat", use="openai-chat/smollm2", base_url=f"{model}/v1"),
+        "responses.yaml": AGENT.format(name="responses", use="openai/smollm2", base_url=f"{model}/v1"),
     }
 
 
@@ -69,7 +72,7 @@ def environment() -> dict[str, str]:
     return {"ANTHROPIC_API_KEY": "no-key-is-needed"}
 
 
-@pytest.mark.parametrize("agent", ["messages", "chat"])
+@pytest.mark.parametrize("agent", ["messages", "chat", "responses"])
 async def test_a_turn_with_a_tool(http: httpx2.AsyncClient, agent: str) -> None:
     sessions = Sessions(http)
     session = await sessions.create(agent)

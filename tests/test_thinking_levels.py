@@ -103,6 +103,7 @@ OFF = {"thinking": {"type": "disabled"}}
 def test_claude(names: str, shown: list[Any], base_url: str | None) -> None:
     for name in names.split():
         assert thinking(f"anthropic/{name}", base_url) == shown, name
+        assert thinking(f"bedrock/{name}", base_url) == shown, name
 
 
 @pytest.mark.parametrize("base_url", [None, AZURE])
@@ -125,6 +126,8 @@ def test_openai(names: str, words: tuple[str | None, ...], base_url: str | None)
     for name in names.split():
         assert thinking(f"openai/{name}", base_url) == reasoning(*words), name
         assert thinking(f"openai-chat/{name}", base_url) == efforts(*words), name
+        assert thinking(f"azure/{name}", None) == reasoning(*words), name
+        assert thinking(f"azure-chat/{name}", None) == efforts(*words), name
 
 
 def test_thinking_and_tools_exclude_each_other_in_chat_completions_of_newer_models() -> None:

@@ -18,15 +18,24 @@ from perdure.activities.models.adaptation import Body, Change, Path, Rename
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ProviderError, Source
 from perdure.activities.models.refusal import Refusal, refusal_of
-from perdure.activities.models.refusal_cures import cures
+from perdure.activities.models.refusal_cures import cures, room
 from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.vocabulary.errors import MODEL_INVALID_REQUEST, MODEL_SERVER_ERROR
+from perdure.workflows.vocabulary.errors import (
+    MODEL_CONTEXT_LENGTH,
+    MODEL_INVALID_REQUEST,
+    MODEL_NOT_FOUND,
+    MODEL_SERVER_ERROR,
+)
 
 #: Servers and models of which something is remembered.
 _KNOWN: Final = 512
 #: Changes that are remembered for one of them, and times that one request is asked again.
 _CHANGES: Final = 24
 _ROUNDS: Final = 6
+
+#: Kinds of failures that may come of the form of a request. A router that has no server for a parameter says 404, and a
+#: question may leave room for a shorter answer than the one that was asked for.
+_MAY_HELP: Final = frozenset((MODEL_INVALID_REQUEST, MODEL_SERVER_ERROR, MODEL_NOT_FOUND, MODEL_CONTEXT_LENGTH))
 
 Stream = TypeVar("Stream")
 
@@ -75,6 +84,8 @@ class Adapting:
         for change in self._learnt.get(key, ()):
             sent = _changed(sent, change, model.extra, told)
         made: list[Change] = []
+        #: For this conversation, and so not remembered.
+        made_here: list[Change] = []
         left = [*rewrites]
         for _ in range(_ROUNDS):
             try:
@@ -89,6 +100,11 @@ class Adapting:
                     left.remove(rewrite)
                     sent = rewrite.make(sent)
                     told.append(rewrite.words)
+                    continue
+                shorter = room(refusal, sent)
+                if shorter is not None and shorter not in made_here:
+                    made_here.append(shorter)
+                    sent = _changed(sent, shorter, model.extra, told)
                     continue
                 for change in cures(refusal, sent):
                     if not _tried(change, made):
@@ -117,8 +133,7 @@ def _refused(error: Exception) -> Refusal | None:
     """None where another request would not help, as with a prompt that is too long, or a key that is wrong."""
     if not isinstance(error, ProviderError):
         return None
-    kind = classify(error, Source("", "")).kind
-    return refusal_of(error) if kind in (MODEL_INVALID_REQUEST, MODEL_SERVER_ERROR) else None
+    return refusal_of(error) if classify(error, Source("", "")).kind in _MAY_HELP else None
 
 
 def _changed(body: Body, change: Change, extra: Mapping[str, JsonValue], told: list[str]) -> Body:

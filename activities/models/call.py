@@ -29,10 +29,12 @@ from perdure.activities.models.media.loading import Loaded, MediaLoader
 from perdure.activities.models.providers import Providers
 from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.definitions.servers import server_of
 from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import Live
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
+from perdure.temporal.stores.learnt import LearntChanges
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
@@ -79,6 +81,7 @@ class ModelCalls:
         self._own_tool = own_tool
         self._media = media or MediaLoader(blobs, environment())
         self._gates = Gates(metrics)
+        self._learnt = LearntChanges(blobs)
 
     @activity.defn(name="call_model")
     async def call_model(self, request: CallModelInput) -> StepOutput:
@@ -99,9 +102,10 @@ class ModelCalls:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
         except ModelFailed as failed:
+            error = progress.failed(failed.failure)
             if conversation is not None:
-                log_failure(conversation.prompt.model, failed)
-            raise progress.failed(failed.failure) from None
+                log_failure(conversation.prompt.model, failed, tried_again=not error.non_retryable)
+            raise error from None
         except ApplicationError as error:
             raise progress.with_costs(error) from error
         except BaseException:
@@ -175,6 +179,8 @@ class ModelCalls:
         parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
         usage = attempt.meter.usage()
         price = price_of(model)
+        if answer and answer.adapted:
+            await self._learnt.add(server_of(model), model.model_name, answer.adapted)
         return StepOutput(
             parts=await fold(self._blobs, workflow_id, await kept(self._blobs, workflow_id, parts)),
             model=answer.model if answer else model.model_name,

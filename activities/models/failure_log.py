@@ -18,7 +18,7 @@ from perdure.workflows.definition.agent import ModelDefinition
 _DEEPEST = 20
 
 
-def log_failure(model: ModelDefinition, failed: ModelFailed) -> None:
+def log_failure(model: ModelDefinition, failed: ModelFailed, *, tried_again: bool) -> None:
     """Writes the line. Call it within the attempt, where the log knows the session, turn and attempt."""
     failure = failed.failure
     log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ def log_failure(model: ModelDefinition, failed: ModelFailed) -> None:
         address=address_of(model, environment()),
         problem=failure.message,
         cause=cause_of(failed),
-        tried_again=failure.retryable,
+        tried_again=tried_again,
     )
 
 

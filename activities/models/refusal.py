@@ -54,7 +54,7 @@ class Refusal:
 
 def refusal_of(error: ProviderError) -> Refusal | None:
     """What a server refused, as far as it says so; None for any other kind of failure."""
-    if error.status is None or not (error.status in (400, 422) or error.status >= 500):
+    if error.status is None or not (error.status in (400, 404, 422) or error.status >= 500):
         return None
     details = _opened(error.details)
     told = [str(error), *_strings(details)]

@@ -27,8 +27,10 @@ _SET: Final = re.compile(
     rf"{_QUOTE}?\b([a-z_]\w+){_QUOTE}?\s+(?:must\s+be\s+set\s+to|must\s+be|to)\s+{_QUOTE}?(\w+){_QUOTE}?", re.IGNORECASE
 )
 _CHOICES: Final = re.compile(
-    r"\b(?:supported|allowed|valid|accepted|permitted|possible)\s+values?(?:\s+are|\s+is|\s+include)?\s*:?\s*(.+)"
-    r"|must be (?:one of|either)\s*:?\s*(.+)|input should be\s*:?\s*(.+)|expected one of\s*:?\s*(.+)"
+    r"\b(?:supported|allowed|valid|accepted|permitted|possible)\s+(?:values?|levels?|options?)"
+    r"(?:\s+are|\s+is|\s+include)?\s*:?\s*(.+)"
+    r"|must be (?:one of|either)\s*:?\s*(.+)|must be\s*:?\s*([`'\"].+)"
+    r"|input should be\s*:?\s*(.+)|expected one of\s*:?\s*(.+)"
     r"|\bone of\s*:?\s*([\[(`'\"].+)|\bonly\s+(.+?)\s+(?:is|are)\s+(?:supported|allowed|accepted)",
     re.IGNORECASE,
 )
@@ -36,7 +38,8 @@ _ROLE: Final = re.compile(
     r"(?:system|developer)\W{0,3}\s*(?:role|messages?|prompts?|instructions?)\W{0,3}\s*(?:is|are)?\s*(?:not|un)"
     r"|(?:role|roles)\W{0,4}\s*[`'\"]?(?:system|developer)\b"
     r"|(?:does not|doesn't|not) support (?:the )?[`'\"]?(?:system|developer)\b"
-    r"|(?:unexpected|invalid|unknown|unsupported) (?:role|value|message role)\W{0,4}(?:system|developer)\b",
+    r"|only user(?:,| and| or)[^.]*roles? (?:is|are) supported|roles must alternate"
+    r"|(?:unexpected|invalid|unknown|unsupported) (?:role|value|variant|message role)\W{0,4}(?:system|developer)\b",
     re.IGNORECASE,
 )
 _FORBIDS_THINKING: Final = re.compile(
@@ -50,6 +53,33 @@ _BOUND: Final = re.compile(
     re.IGNORECASE,
 )
 _BOTH: Final = re.compile(r"\bboth\b|only one of|mutually exclusive|together with|conflict", re.IGNORECASE)
+_UNKNOWN: Final = re.compile(
+    r"not (?:supported|permitted|allowed|recognized|a valid)|un(?:supported|recognized|known|expected)|extra",
+    re.IGNORECASE,
+)
+_WINDOW: Final = re.compile(r"maximum context length (?:is|of) (\d+)|must be <= (\d+)", re.IGNORECASE)
+_ASKED: Final = re.compile(
+    r"(\d+) input tokens|(\d+) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)|given: (\d+)", re.IGNORECASE
+)
+#: Tokens that are worth an answer.
+_LEAST_ROOM: Final = 64
+#: The server has no thinking, or nothing but thinking.
+_NO_THINKING: Final = re.compile(
+    r"(?:not|n't) support (?:the )?(?:thinking|reasoning)|(?:thinking|reasoning)(?: mode| effort)? (?:is|are) "
+    r"(?:not|un\w+|mandatory|required)|(?:thinking|reasoning)\b[^.]{0,40}cannot be disabled|only works in thinking mode",
+    re.IGNORECASE,
+)
+_THINKING_MEMBERS: Final = (
+    ("reasoning_effort",),
+    ("reasoning",),
+    ("thinking",),
+    ("output_config", "effort"),
+    ("enable_thinking",),
+    ("thinking_budget",),
+    ("think",),
+    ("chat_template_kwargs",),
+    ("generationConfig", "thinkingConfig"),
+)
 #: The server lacks something; to take more away will not help.
 _LACKS: Final = re.compile(
     r"\b(?:missing|field required|requires?|is required|are required|must be passed)\b", re.IGNORECASE
@@ -62,6 +92,8 @@ _THINKING_BLOCK: Final = re.compile(r"content(?:\[\d*\])?\.thinking\b.*must be p
 
 def cures(refusal: Refusal, body: Body) -> list[Change]:
     """The changes to try next; none where the refusal names nothing that can be changed."""
+    if "context length" in refusal.lower or "context window" in refusal.lower:
+        return []
     if refusal.status >= 500:
         # Some servers fail so where a model's template knows no such role.
         return _system(refusal, body)
@@ -135,9 +167,15 @@ def _thinking(refusal: Refusal, body: Body) -> list[Change]:
     return []
 
 
+def _thinking_config(refusal: Refusal, body: Body) -> list[Change]:
+    """Thinking of Gemini, which says that a model cannot do it, or cannot do without, and names no member."""
+    forbidden = "thinking" in refusal.lower and _FORBIDS_THINKING.search(refusal.lower) is not None
+    return [Drop(("generationConfig", "thinkingConfig"))] if forbidden else []
+
+
 def _limit(refusal: Refusal, body: Body) -> list[Change]:
     path = _limit_in(refusal, body)
-    if path is None or "context length" in refusal.lower or "context window" in refusal.lower:
+    if path is None:
         return []
     sent = _value(body, path)
     bounds = [int(re.sub(r"\D", "", found)) for found in _BOUND.findall(refusal.words)]
@@ -145,7 +183,22 @@ def _limit(refusal: Refusal, body: Body) -> list[Change]:
     if lower:
         return [AtMost(path, max(lower))]
     other = _OTHER_LIMIT.get(path[0])
-    return [Rename(path, other)] if other is not None and other not in body and "messages" in body else []
+    # Messages of Anthropic's has one name for it, whatever a server says of it.
+    is_chat = "messages" in body and not {"system", "cache_control", "output_config"} & body.keys()
+    unknown = _UNKNOWN.search(refusal.words) is not None
+    return [Rename(path, other)] if other is not None and other not in body and is_chat and unknown else []
+
+
+def room(refusal: Refusal, body: Body) -> Change | None:
+    """A lower limit for an answer, where the server counts the question and its limit together, and says how long both are
+    (vLLM, SGLang, TGI). None: it does not say so, or hardly any room is left."""
+    window, asked = _WINDOW.search(refusal.words), _ASKED.search(refusal.words)
+    path = next((path for name in _LIMITS if _value(body, path := tuple(name.split("."))) is not None), None)
+    if window is None or asked is None or path is None:
+        return None
+    left = int(next(filter(None, window.groups()))) - int(next(filter(None, asked.groups())))
+    sent = _value(body, path)
+    return AtMost(path, left) if isinstance(sent, int) and _LEAST_ROOM <= left < sent else None
 
 
 def _limit_in(refusal: Refusal, body: Body) -> Path | None:
@@ -164,7 +217,9 @@ def _level(refusal: Refusal, body: Body) -> list[Change]:
         return []
     listed = next(group for group in match.groups() if group)
     choices = re.findall(rf"{_QUOTE}(\w+){_QUOTE}", listed) or re.findall(r"\w+", listed.split(".")[0])
-    for path in refused_members(refusal, body):
+    named = refused_members(refusal, body)
+    quoted = [path for path in _THINKING_MEMBERS if re.search(rf"{_QUOTE}{_value(body, path)}{_QUOTE}", refusal.words)]
+    for path in (*named, *quoted, ("reasoning", "effort")):
         value = _value(body, path)
         if isinstance(value, str) and value in _LEVELS and (nearest := _nearest(value, choices)) is not None:
             return [Put(path, nearest)]
@@ -181,6 +236,12 @@ def _nearest(value: str, choices: list[str]) -> str | None:
         at = _LEVELS.index(value)
         return min(thinks, key=lambda choice: (abs(_LEVELS.index(choice) - at), -_LEVELS.index(choice)))
     return "default" if "default" in choices else None
+
+
+def _no_thinking(refusal: Refusal, body: Body) -> list[Change]:
+    if _NO_THINKING.search(refusal.words) is None or refused_members(refusal, body):
+        return []
+    return [Drop(path) for path in _THINKING_MEMBERS]
 
 
 def _left_out(refusal: Refusal, body: Body) -> list[Change]:
@@ -210,5 +271,7 @@ _CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
     _thinking,
     _limit,
     _level,
+    _no_thinking,
     _left_out,
+    _thinking_config,
 )

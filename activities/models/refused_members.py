@@ -204,9 +204,10 @@ def _stands(name: str, words: str) -> bool:
     return any(
         re.search(pattern, words, re.IGNORECASE) is not None
         for pattern in (
-            rf"[`'\"]{spelt}[`'\"]",
+            rf"[`'\"\[]{spelt}[`'\"\]]",
             rf"\b{_LABEL}\b(?: supplied)?\s*:?\s*(?:[\w.]+,\s*)*{spelt}\b",
             rf"\b{spelt}\s+{_LABEL}\b",
+            rf":\s*(?:[\w.]+,\s*)*{spelt}\s*\.?\s*(?:$|\n)",
             rf"(?:^|[\n(.:]\s*){spelt}\s*:",
             rf"\b{spelt}\s+{_REFUSED}\b",
             rf"\b(?:invalid|unsupported|unknown|unexpected|unrecognized)\s+{spelt}\b",

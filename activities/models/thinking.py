@@ -17,7 +17,7 @@ def with_thinking(body: Body, model: ModelDefinition, dialect: Dialect) -> Body:
     """`body` with the thinking that the definition wants."""
     level, thinking = model.thinking, dialect.thinking
     match PROVIDERS[model.provider].api:
-        case "anthropic_messages":
+        case "anthropic_messages" | "anthropic_bedrock":
             return body | anthropic_thinking.thinking(level, thinking, model.max_output_tokens)
         case "openai_chat":
             return body | openai_chat_thinking.thinking(level, thinking, tools=bool(body.get("tools")))

@@ -34,6 +34,7 @@ PAGES: Final = (
     Page("start", "Start"),
     Page("concepts", "Concepts"),
     Page("definition", "Agent definition"),
+    Page("models", "Models"),
     Page("tools", "Tools"),
     Page("http", "HTTP"),
     Page("events", "Events"),

@@ -19,7 +19,6 @@ session, which lives for months, is of no use.
 """
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,16 +31,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from perdure.temporal.telemetry import span_content
-from perdure.temporal.telemetry.trace_context import parts_of
+from perdure.temporal.telemetry.turn_spans import Ids, links_of, turn_ids
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import (
@@ -54,6 +52,7 @@ from perdure.workflows.protocol.activities import (
     ToolsChangedInput,
 )
 from perdure.workflows.protocol.steps import Prompt
+from perdure.workflows.running.children import SESSION_WORKFLOW
 from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.ids import call_of_activity, turn_of
 from perdure.workflows.vocabulary.parts import Blocked, Message, Usage
@@ -64,30 +63,6 @@ FLUSH_S: Final = 5.0
 Attributes = dict[str, AttributeValue]
 
 
-class _Ids(RandomIdGenerator):
-    """Generates random ids, except for a span whose ids are given."""
-
-    def __init__(self) -> None:
-        self._given = threading.local()
-
-    @contextmanager
-    def given(self, ids: SpanContext) -> Iterator[None]:
-        """The span started inside, on this thread and without a parent, gets `ids`."""
-        self._given.ids = ids
-        try:
-            yield
-        finally:
-            self._given.ids = None
-
-    def generate_trace_id(self) -> int:
-        ids: SpanContext | None = getattr(self._given, "ids", None)
-        return ids.trace_id if ids else super().generate_trace_id()
-
-    def generate_span_id(self) -> int:
-        ids: SpanContext | None = getattr(self._given, "ids", None)
-        return ids.span_id if ids else super().generate_span_id()
-
-
 class Tracing(Interceptor):
     """Creates the spans of this process and sends them to the exporter that the `OTEL_…` variables configure.
 
@@ -96,7 +71,7 @@ class Tracing(Interceptor):
     def __init__(self, *, content: bool) -> None:
         """`content`: spans also contain messages, arguments and results."""
         self._content = content
-        self._ids = _Ids()
+        self._ids = Ids()
         self._provider = TracerProvider(resource=_resource(), id_generator=self._ids, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("perdure")
@@ -128,9 +103,9 @@ class Tracing(Interceptor):
             attributes |= _model(before.slot.last_model)
         if event.cost_usd is not None:
             attributes["perdure.cost_usd"] = event.cost_usd
-        with self._ids.given(_turn_ids(session, event.turn_id)):
+        with self._ids.given(turn_ids(session, event.turn_id)):
             span = self._tracer.start_span(
-                name, Context(), attributes=attributes, start_time=_nanoseconds(started), links=_links(before)
+                name, Context(), attributes=attributes, start_time=_nanoseconds(started), links=links_of(before)
             )
         if event.error is not None:
             span.set_attribute("error.type", event.error.type)
@@ -187,7 +162,7 @@ class Tracing(Interceptor):
     def looked_up(self, turn_id: str) -> Iterator[None]:
         """What is asked of servers inside of a look-up belongs to the turn that needs it. The look-up has no span itself."""
         session = activity.info().workflow_id or ""
-        with trace.use_span(NonRecordingSpan(self._parent(_turn_ids(session, turn_id)))):
+        with trace.use_span(NonRecordingSpan(self._parent(turn_ids(session, turn_id)))):
             yield
 
     def finished(self, span: Span, result: object) -> None:
@@ -218,7 +193,7 @@ class Tracing(Interceptor):
         info = activity.info()
         session, turn_id = info.workflow_id or "", turn_of(info.activity_id)
         attributes = attributes | _of_session(session, turn_id) | {"perdure.attempt": info.attempt}
-        parent = trace.set_span_in_context(NonRecordingSpan(self._parent(_turn_ids(session, turn_id))), Context())
+        parent = trace.set_span_in_context(NonRecordingSpan(self._parent(turn_ids(session, turn_id))), Context())
         with self._tracer.start_as_current_span(
             name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -243,6 +218,9 @@ class _Inbound(ActivityInboundInterceptor):
         self._tracing = tracing
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        if activity.info().workflow_type != SESSION_WORKFLOW:
+            # The delivery of a scheduled message belongs to no turn.
+            return await self.next.execute_activity(input)
         request = input.args[0] if input.args else None
         tracing = self._tracing
         if activity.info().is_local:
@@ -255,25 +233,6 @@ class _Inbound(ActivityInboundInterceptor):
             result = await self.next.execute_activity(input)
             tracing.finished(span, result)
         return result
-
-
-def _turn_ids(session: str, turn_id: str) -> SpanContext:
-    """Ids that every process can derive: of a sha256, the first 16 bytes are the trace id, the next 8 the span id."""
-    digest = hashlib.sha256(f"{session}\n{turn_id}".encode()).digest()
-    return SpanContext(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]), is_remote=True)
-
-
-def _links(state: SessionState) -> list[Link]:
-    """Whoever caused the turn that runs."""
-    assert state.turn is not None
-    links: list[Link] = []
-    for caller in state.turn.callers:
-        trace_id, span_id, flags = parts_of(caller)
-        links.append(Link(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))))
-    parent = state.new.parent
-    if parent is not None:
-        links.append(Link(_turn_ids(f"{state.new.tenant}/{parent.session_id}", turn_of(parent.call_id))))
-    return links
 
 
 def _of_session(session: str, turn_id: str) -> Attributes:

@@ -76,6 +76,10 @@ class Chat:
     def requests(self) -> list[dict[str, Any]]:
         return [json.loads(body) for body in self._server.requests]
 
+    def refuse_with(self, body: Body) -> None:
+        """Queues an answer for a request that comes before that of the next `play`'s answer."""
+        self._server.give(body)
+
     async def play(
         self, body: bytes | Body, *said: Message, tools: tuple[ToolSpec, ...] = TOOLS, **model: Any
     ) -> list[Started | Delta | Answer]:

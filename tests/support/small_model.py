@@ -1,7 +1,7 @@
 """Serves SmolLM2-135M with llama.cpp: a real model behind real wire formats, small enough for any machine.
 
-`python small_model.py PORT` prints a line beginning with `ready` once it serves /v1/messages and /v1/chat/completions
-on 127.0.0.1, and runs until it is ended.
+`python small_model.py PORT` prints a line beginning with `ready` once it serves /v1/messages, /v1/chat/completions and
+/v1/responses on 127.0.0.1, and runs until it is ended.
 """
 
 import importlib.util

@@ -262,12 +262,15 @@ class AgentUpdated(EventBase):
 
 
 class ModelSwitched(EventBase):
-    """Another model answers from this step on."""
+    """Another model answers: from this step on, or the rest of this step, whose model could not."""
 
     type: Literal["model.switched"] = "model.switched"
     step_id: str
     from_: str = Field(alias="from")
     to: str
+    #: What the session was told: `configured`, `message`, `definition`. Or why the model before gave no answer: `overloaded`,
+    #: `rate_limited`, `unavailable`, `server_error`, `connection`, `timeout`, `truncated`, `aborted`, `unexpected`, `quota`,
+    #: `key`, `not_found`, `refusal`, `content_filter`.
     reason: str
 
     model_config = Frozen.model_config | {"populate_by_name": True, "serialize_by_alias": True}

@@ -16,6 +16,7 @@ from perdure.activities.models.failures import ProviderError, StreamTruncated
 from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.stop_words import ending, is_bad, is_good, is_pause
+from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.anthropic_blocks import API, SHOWN, Block, Blocks
 from perdure.activities.models.wires.anthropic_events import error_of, fragment_of, kind_of, word
@@ -42,6 +43,8 @@ class ArrivingAnswer:
     step_id: str
     model: str
     tools: tuple[ToolSpec, ...]
+    #: For servers that may pass on thinking as text between tags.
+    tags: ThinkTags | None = None
     blocks: Blocks = field(default_factory=Blocks)
     usage: ArrivingUsage = field(default_factory=ArrivingUsage)
     stop: str | None = None
@@ -109,6 +112,8 @@ class ArrivingAnswer:
             for index, block in enumerate(content):
                 yield from self._start(block, index)
                 yield from self._stop(block, index)
+        for kind, text in self.tags.end() if self.tags else ():
+            yield from self._piece(kind, text)
         if self.stop == "refusal" and self.refusal and not self._begun:
             yield self._show(self.blocks.begin(Block("text", ended=True), None), self.refusal)
 
@@ -159,7 +164,7 @@ class ArrivingAnswer:
             elif block.kind == "tool_use":
                 self.skipped += 1  # it names no tool
             elif block.first_words:
-                yield self._show(block, block.first_words)
+                yield from self._say(block, block.first_words)
             elif block.kind not in SHOWN or block.signature:
                 self._place(block)
 
@@ -172,9 +177,9 @@ class ArrivingAnswer:
             named = self.blocks.named(index)
             if not isinstance(delta, dict) or (named is not None and named.kind not in SHOWN):
                 self.blocks.doubt(index)
-        elif member == "partial_json" and isinstance(fragment, dict):
+        elif member == "partial_json" and isinstance(fragment, dict) and not block.written:
             # Some compatible servers send the object itself.
-            block.replace(fragment)
+            block.given = fragment or block.given
         elif member == "citation" and isinstance(fragment, dict):
             block.citations.append(fragment)
         elif not isinstance(fragment, str):
@@ -186,7 +191,7 @@ class ArrivingAnswer:
         elif block.kind not in SHOWN:
             block.write(fragment)
         elif fragment:
-            yield self._show(block, fragment)
+            yield from self._say(block, fragment)
 
     def _stop(self, final: Any, index: Any) -> Iterator[Delta]:
         block = self.blocks.named(index) if type(index) is int else self.blocks.open()
@@ -200,9 +205,36 @@ class ArrivingAnswer:
             # Some servers send the whole block once more.
             block.given = block.given or final.get("input")
             if block.kind in ("text", "thinking") and (words := word(final.get(block.kind))):
-                yield self._show(block, words)
+                yield from self._say(block, words)
         if block.is_call and (given := block.given_text):
             yield Delta(self._place(block), "tool_input", given)
+
+    def _say(self, block: Block, text: str) -> Iterator[Delta]:
+        if self.tags is None or block.kind == "tool_use":
+            yield self._show(block, text)
+        elif block.kind == "thinking":
+            self.tags.reasoned = True
+            yield self._show(block, text)
+        else:
+            for kind, piece in self.tags.take(text):
+                yield from self._piece(kind, piece, block)
+
+    def _piece(self, kind: str, text: str, block: Block | None = None) -> Iterator[Delta]:
+        """Shows a piece of the text of `block`, told apart by its tags."""
+        assert self.tags is not None
+        if kind == "turned":
+            for earlier in self.blocks.all:
+                if earlier.kind == "text":
+                    earlier.kind, earlier.tags = "thinking", self.tags.pair
+        elif kind == "reasoning":
+            thought = next((one for one in self.blocks.all if one.tags), None)
+            if thought is None:
+                thought = self.blocks.begin(Block("thinking", ended=True, tags=self.tags.pair), None)
+            yield self._show(thought, text)
+        elif text:
+            if block is None or block.kind != "text":
+                block = self.blocks.last("text") or self.blocks.begin(Block("text"), None)
+            yield self._show(block, text)
 
     def _show(self, block: Block, text: str, tool_name: str | None = None) -> Delta:
         text = encodable(text)

@@ -49,6 +49,8 @@ class BedrockMessages(AnthropicMessages):
                 api_key=key,
                 aws_region=named[1] if named else None,
                 base_url=server.url,
+                # The signature covers it.
+                default_query=dict(server.query) or None,
                 timeout=self._timeout,
                 max_retries=0,
                 open_telemetry=False,

@@ -45,6 +45,8 @@ class Block:
     #: Arguments that came as a whole.
     given: Any = None
     ended: bool = False
+    #: Of thinking that came as text between tags, the tags.
+    tags: tuple[str, str] | None = None
     #: Something that may belong to it could not be read.
     doubtful: bool = False
 
@@ -85,11 +87,6 @@ class Block:
     def write(self, text: str) -> None:
         self.written += encodable(text).encode()
 
-    def replace(self, given: Any) -> None:
-        """Arguments have come as a whole."""
-        self.given = given
-        self.written.clear()
-
     def as_call(self, call_id: str, *, sure: bool) -> ToolCall:
         """`sure`: the answer ended well, and no fragment of any arguments in it was lost."""
         args, raw = self._arguments(sure=sure)
@@ -107,6 +104,10 @@ class Block:
                 own: dict[str, JsonValue] = {"type": "text", "text": text, **extra, **cited}
                 native = Native(api=API, block=own) if extra or cited else None
                 return Text(text=text, native=native)
+            case "thinking" if self.tags:
+                text = self._taken().strip()
+                tagged: dict[str, JsonValue] = {"type": "text", "text": f"{self.tags[0]}{text}{self.tags[1]}"}
+                return Reasoning(text=text, native=Native(api=API, block=tagged))
             case "thinking":
                 text = self._taken()
                 signed: dict[str, JsonValue] = {"signature": encodable(self.signature)} if self.signature else {}
@@ -172,6 +173,9 @@ class Blocks:
     def open(self) -> Block | None:
         """The last block that has not ended."""
         return next((block for block in reversed(self.all) if not block.ended), None)
+
+    def last(self, kind: str) -> Block | None:
+        return next((block for block in reversed(self.all) if block.kind == kind), None)
 
     def taking(self, family: str, index: Any) -> Block | None:
         """The block that a delta belongs to: a new one, if it is speech that none can take."""

@@ -30,6 +30,7 @@ from perdure.activities.models.provider_turns import Asked, turns
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import Decoder, SseDecoder, events_of
+from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.anthropic_answer import API, ArrivingAnswer
 from perdure.activities.models.wires.anthropic_caching import with_caching
@@ -134,7 +135,8 @@ class AnthropicMessages:
         try:
             opened = await self._open(request, prompt.model)
             async with opened.stream as stream:
-                answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
+                tags = None if self._is_own(prompt.model) else ThinkTags()
+                answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools, tags)
                 chunks = stream.response.aiter_bytes()
                 try:
                     async with aclosing(events_of(chunks, self.decoder(stream.response))) as events:

@@ -4,9 +4,10 @@ Rule: the SDK sends the request. The answer is read from the raw events, for few
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
@@ -19,11 +20,13 @@ from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.schemas import fit_all
-from perdure.activities.models.sse_events import SseDecoder, SseEvent
+from perdure.activities.models.sse_events import SseEvent
+from perdure.activities.models.sse_stream import events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.activities.models.wires.openai_chat_call import API
 from perdure.activities.models.wires.openai_chat_messages import messages
+from perdure.activities.models.wires.openai_chat_rewrites import REWRITES
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -31,8 +34,9 @@ from perdure.workflows.definition.providers.openai_chat import OPENAI_CHAT
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Message, Usage
 
-#: Seconds in which what follows the end of an answer may still come: its usage, and the end of the body.
-_AFTER_S = 0.2
+#: Seconds to wait for what may follow: the usage and `[DONE]` behind the reason to end; the end of the body behind `[DONE]`.
+_AFTER_REASON_S: Final = 5
+_AFTER_DONE_S: Final = 0.2
 
 
 def connect(provider: ProviderInfo, environment: Mapping[str, str]) -> Wire:
@@ -89,13 +93,10 @@ class OpenAIChat:
             async with opened.stream as stream:
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
-                events = _events(stream.response)
-                async for event in events:
-                    for delta in answer.take(event):
-                        yield delta
-                    if answer.done:
-                        break
-                await _read_on(events, answer)
+                async with aclosing(_events(stream.response, answer)) as events:
+                    async for event in events:
+                        for delta in answer.take(event):
+                            yield delta
                 for delta in answer.rest():
                     yield delta
                 yield replace(answer.whole(), adapted=opened.adapted)
@@ -112,24 +113,32 @@ class OpenAIChat:
             )
 
         server = self._clients.asked(API, prompt).server
-        return await self._adapting.open(server, prompt.model, request, send, neutral)
+        return await self._adapting.open(server, prompt.model, request, send, neutral, REWRITES)
 
     async def aclose(self) -> None:
         await self._clients.aclose()
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[SseEvent]:
-    decoder = SseDecoder()
-    async for chunk in response.aiter_bytes():
-        for event in decoder.feed(chunk):
+async def _events(response: httpx2.Response, answer: ArrivingAnswer) -> AsyncGenerator[SseEvent, None]:
+    """The events of the response, to its end if that comes soon. Then the connection can serve another request.
+
+    Once the answer has ended, a silent or lost connection takes nothing from it."""
+    loop = asyncio.get_running_loop()
+    until: float | None = None
+    async with aclosing(events_of(response)) as events:
+        while True:
+            try:
+                if answer.done:
+                    until = loop.time() + _AFTER_DONE_S if until is None else until
+                    event = await asyncio.wait_for(anext(events), until - loop.time())
+                elif answer.has_ended:
+                    event = await asyncio.wait_for(anext(events), _AFTER_REASON_S)
+                else:
+                    event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except (httpx2.TransportError, TimeoutError):
+                if answer.has_ended:
+                    return
+                raise
             yield event
-    for event in decoder.end():
-        yield event
-
-
-async def _read_on(events: AsyncIterator[SseEvent], answer: ArrivingAnswer) -> None:
-    """Reads what follows the end of an answer. Then its connection can serve another request."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_AFTER_S):
-            async for event in events:
-                answer.take(event)

@@ -25,6 +25,7 @@ from perdure.activities.models.provider_turns import (
 )
 from perdure.activities.models.wires.openai_chat_call import MESSAGE, function_call
 from perdure.activities.models.wires.openai_chat_content import content, takes
+from perdure.activities.models.wires.openai_chat_rewrites import NOTED
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.vocabulary.parts import Native, Reasoning, Text
 
@@ -68,7 +69,7 @@ class _Messages:
         if not said:
             return
         if turn.results and self._dialect.answers_results:
-            yield {"role": "assistant", "content": "(results noted)"}
+            yield {"role": "assistant", "content": NOTED}
         yield {"role": "user", "content": content(said, self._dialect.files)}
 
     def _result(self, result: Result, behind: list[Content]) -> JsonValue:

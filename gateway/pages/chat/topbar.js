@@ -14,7 +14,7 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   document.title = title ? `${title} · Perdure` : 'Perdure';
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
   setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
-  byId('cost').title = known && view.usage?.estimated ? ESTIMATED : '';
+  byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';
   drawLink('above', known && parent && `#session=${encodeURIComponent(parent.session_id)}`);
   drawLink('inspector', known && `/sessions/${encodeURIComponent(sessionId)}`);
   drawLink('temporal', temporalLink(temporalUi, view.session.workflow_id));

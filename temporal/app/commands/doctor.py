@@ -12,11 +12,13 @@ from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
 from perdure.temporal.app.console.terminal import plain
 from perdure.temporal.app.processes.sources import Sources, usual_sources
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders
+from perdure.temporal.environment import environment
 from perdure.temporal.server.client import TemporalUnavailable, connect
 from perdure.temporal.settings import Settings
 
@@ -67,6 +69,8 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
         *checkup.packages(reading),
         *checkup.prices(reading),
     ):
+        yield check
+    async for check in models(reading, settings.blobs_root, environment()):
         yield check
     yield await checkup.blob_store(settings.blobs_root)
 

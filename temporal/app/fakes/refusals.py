@@ -66,7 +66,7 @@ def google_error(refusal: Refusal) -> Any:
         "message": refusal.message,
         "status": refusal.code or "INVALID_ARGUMENT",
     }
-    if refusal.about == "caller":
+    if refusal.about == "caller" and refusal.status == 400:
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     return {"error": error}
 

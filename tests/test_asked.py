@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from perdure.activities.models.call_ids import made_id
 from perdure.activities.models.media.shown import Media, ShownFile
 from perdure.activities.models.provider_turns import Asked, AssistantTurn, Call, Turn, UserTurn, as_text, turns
@@ -11,8 +9,6 @@ from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.vocabulary.parts import File, Message, Native, Reasoning, Text, ToolCall, ToolResult
-
-pytestmark = pytest.mark.pure
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 OWN = Asked("openai.chat", "openai-chat@a")

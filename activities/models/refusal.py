@@ -70,7 +70,7 @@ def _opened(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return _opened(json.loads(value[:_LONGEST]), depth + 1)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     if isinstance(value, list):
         return [_opened(item, depth + 1) for item in value]

@@ -49,7 +49,7 @@ _FORBIDS_THINKING: Final = re.compile(
 )
 _BOUND: Final = re.compile(
     r"(?:at most|maximum(?: allowed)?(?: value)?(?: of| is)?|less than or equal to|<=|up to|no more than|exceeds?(?: the)? "
-    r"(?:maximum|limit)(?: of)?|\[\s*\d+\s*,|(?:from|between) \d+ (?:to|and)|>)\s*[`'\"]?([\d,_]{2,})",
+    r"(?:maximum|limit)(?: of)?|\[\s*\d+\s*,|(?:from|between) \d+ (?:to|and)|>)\s*[`'\"]?([0-9][0-9,_]{1,14})",
     re.IGNORECASE,
 )
 _BOTH: Final = re.compile(r"\bboth\b|only one of|mutually exclusive|together with|conflict", re.IGNORECASE)
@@ -57,9 +57,11 @@ _UNKNOWN: Final = re.compile(
     r"not (?:supported|permitted|allowed|recognized|a valid)|un(?:supported|recognized|known|expected)|extra",
     re.IGNORECASE,
 )
-_WINDOW: Final = re.compile(r"maximum context length (?:is|of) (\d+)|must be <= (\d+)", re.IGNORECASE)
+_WINDOW: Final = re.compile(r"maximum context length (?:is|of) ([0-9]{1,9})\b|must be <= ([0-9]{1,9})\b", re.IGNORECASE)
 _ASKED: Final = re.compile(
-    r"(\d+) input tokens|(\d+) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)|given: (\d+)", re.IGNORECASE
+    r"\b([0-9]{1,9}) input tokens|\b([0-9]{1,9}) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)"
+    r"|given: ([0-9]{1,9})\b",
+    re.IGNORECASE,
 )
 #: Tokens that are worth an answer.
 _LEAST_ROOM: Final = 64

@@ -77,10 +77,10 @@ def _resolved(place: Place, body: Body) -> Path | None:
     steps = list(place)
     for at, step in enumerate(steps):
         if isinstance(value, list):
-            index = int(step) if step.isdigit() else 0
+            index = int(step) if _is_index(step) else 0
             path.append("*")
             value = value[index] if index < len(value) else (value[0] if value else None)
-            if step.isdigit():
+            if _is_index(step):
                 continue
         if not isinstance(value, dict):
             break
@@ -97,7 +97,7 @@ def _resolved(place: Place, body: Body) -> Path | None:
             path.append(key)
             value = value[key]
     found = tuple(path)
-    last = next((step for step in reversed(steps) if not step.isdigit()), "")
+    last = next((step for step in reversed(steps) if not _is_index(step)), "")
     exact = bool(found) and _plain(next((step for step in reversed(found) if step != "*"), "")) == _plain(last)
     if not exact:
         # Google names tools as its own API has them, whichever API was asked.
@@ -105,6 +105,10 @@ def _resolved(place: Place, body: Body) -> Path | None:
     while found and found[-1] == "*":
         found = found[:-1]
     return found if found and may_go(found) else None
+
+
+def _is_index(step: str) -> bool:
+    return step.isascii() and step.isdigit() and len(step) < 10
 
 
 def _schema_keyword(name: str, body: Body) -> Path | None:

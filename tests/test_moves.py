@@ -11,22 +11,26 @@ from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.parts import Text, ToolCall
 from tests.support.moving import KNOWN, MOVABLE, Conversation, Servers, serving, standing_in, thought
 
-ENVIRONMENT = dict.fromkeys(("KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"), "sk-test-not-a-key")
+KEYS = ("KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK")
+ENVIRONMENT = {"AWS_REGION": "us-east-1", **dict.fromkeys(KEYS, "sk-test-not-a-key")}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def elsewhere() -> AsyncIterator[Servers]:
     """Each server at an address of which nothing is known."""
-    async with serving(ENVIRONMENT) as made:
-        yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_REGION", ENVIRONMENT["AWS_REGION"])
+        async with serving(ENVIRONMENT) as made:
+            yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def vendors() -> AsyncIterator[Servers]:
     """The vendors' own servers."""
     with pytest.MonkeyPatch.context() as patch:
-        # The SDK finds it by itself.
-        patch.setenv("ANTHROPIC_API_KEY", ENVIRONMENT["ANTHROPIC_API_KEY"])
+        # The SDKs find them by themselves.
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
         async with standing_in(ENVIRONMENT, patch) as made:
             yield made
 

@@ -166,6 +166,23 @@ def without_none(members: dict[str, Any]) -> dict[str, Any]:
         pytest.param(
             [[entry(0, "a", "f", {})], [entry(0, "a", "f", {"p": 1})]], [("f", P1)], id="an empty object first, as such"
         ),
+        pytest.param(
+            [
+                [entry(0, "a", "f", "")],
+                [entry(0, "b", "glob", "")],
+                [entry(0, "a", None, '{"p":')],
+                [entry(0, "b", None, '{"p":')],
+                [entry(0, "a", None, "1}")],
+                [entry(0, "b", None, "2}")],
+            ],
+            [("f", P1), ("glob", P2)],
+            id="interleaved at one index",
+        ),
+        pytest.param(
+            [[entry(0, "", "f", '{"p":1}'), entry(0, "", "f", '{"p":2}')]],
+            [("f", P1), ("f", P2)],
+            id="one index in one list",
+        ),
         pytest.param([[entry(0, "a", "f", {"p": 1})]], [("f", P1)], id="an object"),
         pytest.param(
             [[entry(0, "a", "f", '{"p"')], [entry(0, "a", "f", {"p": 1})]], [("f", P1)], id="an object at last"
@@ -237,6 +254,12 @@ async def test_the_older_function_call(chat: Chat) -> None:
         chunk({}, "function_call"),
     )
     assert calls(told.parts) == [("f", P1)]
+
+
+async def test_a_call_that_is_told_in_both_ways(chat: Chat) -> None:
+    function = {"name": "f", "arguments": '{"p":1}'}
+    both = {"tool_calls": [{"index": 0, "id": "a", "function": function}], "function_call": function}
+    assert calls((await chat.of(chunk(both), STOP)).parts) == [("f", P1)]
 
 
 async def test_a_call_in_the_text_is_text(chat: Chat) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from perdure.activities.models.wire import Delta
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import Usage
+from perdure.workflows.vocabulary.parts import File, Text, Usage
 from tests.support.body_server import JSON, Body
 from tests.support.chat import Chat, called, calls, chatting, chunk, reasoning, stream, text
 
@@ -107,6 +107,22 @@ async def test_where_reasoning_and_text_stand(chat: Chat, said: list[Any], thoug
     assert (reasoning(told.parts), text(told.parts), told.skipped) == (thought, shown, 0)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (["a\ud83d", "\ude00b"], "a😀b"),
+        (["\ud83d", "", "\ude00"], "😀"),
+        (["a\ud83d", "b"], "a\ufffdb"),
+        (["\ude00b"], "\ufffdb"),
+        (["a\ud83d"], "a"),
+        (["日", "本"], "日本"),
+    ],
+)
+async def test_halves_of_an_emoji(chat: Chat, pieces: list[str], shown: str) -> None:
+    told = await chat.of(*(chunk({"content": piece, "reasoning": piece}) for piece in pieces), STOP)
+    assert (text(told.parts), reasoning(told.parts)) == (shown, shown)
+
+
 async def test_what_was_held_back_is_shown_in_the_end(chat: Chat) -> None:
     items = await chat.play(stream(chunk({"content": "a <thi"}), STOP))
     assert [item.text for item in items if isinstance(item, Delta)] == ["a ", "<thi"]
@@ -201,6 +217,16 @@ async def test_a_message_in_place_of_a_delta(chat: Chat) -> None:
         b'{"message":{"content":"Hel"},"done":false}\n{"message":{"content":"lo"},"done":true,"done_reason":"stop"}\n'
     )
     assert (text(told.parts), told.stop) == ("Hello", "end")
+
+
+async def test_pictures_that_the_model_made(chat: Chat) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    file = File(uri="data:image/png;base64,aGk=", media_type="image/png", name="image-1.png")
+    for said in ({"content": "Here.", "images": [picture]}, {"content": ["Here.", picture]}):
+        told = await chat.of(chunk(said), chunk(said | {"content": None}), STOP)
+        assert (told.parts, told.skipped) == ((Text(text="Here."), file), 0)
+    told = await chat.of(chunk({"images": [picture | {"image_url": {"url": "https://example.com/a.png"}}, 7]}), STOP)
+    assert (told.parts, told.skipped) == ((), 2)
 
 
 async def test_a_refusal(chat: Chat) -> None:

@@ -8,9 +8,11 @@ from jsonschema import Draft202012Validator
 
 from perdure.temporal.definitions.agent_file import AgentFile, load_agent_file
 from perdure.temporal.definitions.allowed import Allowed
+from perdure.temporal.definitions.demo_models import on_demo
 from perdure.temporal.definitions.json_schema import schema
 from perdure.temporal.schemas.yaml_source import read_yaml
 from perdure.workflows.definition.agent import ModelDefinition
+from perdure.workflows.definition.route import route
 
 AGENT: Final = """
 name: a
@@ -83,6 +85,27 @@ def test_every_form_is_taken_and_is_in_the_schema(tmp_path: Path) -> None:
     ]
     assert route[3].model == ModelDefinition(use="openai/gpt-6-sol", max_output_tokens=9)
     Draft202012Validator(schema()).validate(read_yaml(tmp_path / "a.yaml").values)
+
+
+def test_the_demo_model_never_stands_in_for_a_model_that_failed() -> None:
+    models = {
+        "main": ModelDefinition.model_validate(
+            {"use": "anthropic/a", "fallback": [{"role": "other", "on": ["refusal"]}]}
+        ),
+        "other": ModelDefinition(use="openai/b"),
+        "third": ModelDefinition.model_validate({"use": "openai/c", "fallback": ["main"]}),
+    }
+    found = on_demo(models, lambda model: model.provider == "openai")
+    assert {role: model.use for role, model in found.items()} == {
+        "main": "anthropic/a",
+        "other": "demo/b",
+        "third": "demo/c",
+    }
+    assert [(hop.key, hop.model.use, hop.on) for hop in route(found, "main")] == [
+        ("main", "anthropic/a", ()),
+        ("main/1", "openai/b", ("refusal",)),
+    ]
+    assert [hop.key for hop in route(found, "third")] == ["third"]
 
 
 def test_a_definition_without_fallbacks_is_written_as_before() -> None:

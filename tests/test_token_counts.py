@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from perdure.activities.models.token_counts import counts, in_chunk, merged, timed
 from perdure.workflows.vocabulary.parts import Usage
 
-pytestmark = pytest.mark.pure
-
 
 def used(read: int, written: int, *, cached: int = 0, cache_write: int = 0, reasoning: int = 0) -> Usage:
     return Usage(
@@ -70,6 +68,13 @@ XAI: dict[str, Any] = {"prompt_tokens": 10120, "completion_tokens": 1499, "total
             {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 30}},
             used(10, 35, reasoning=30),
         ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 1009},
+            used(9, 1000, reasoning=1000),
+        ),
+        # What is left out is the rest.
+        ({"prompt_tokens": 10, "total_tokens": 15}, used(10, 5)),
+        ({"completion_tokens": 5, "total_tokens": 15}, used(10, 5)),
         # The names of Responses, and of Ollama.
         (
             {"input_tokens": 9, "output_tokens": 4, "input_tokens_details": {"cached_tokens": 3}},

@@ -37,7 +37,9 @@ from perdure.activities.mcp.programs import Programs
 from perdure.activities.tools.outputs import MAX_RESULT
 from perdure.temporal.definitions.address_templates import Unfilled, filled
 from perdure.temporal.definitions.references import MissingVariable, resolve
+from perdure.temporal.telemetry.redaction import redacted
 from perdure.workflows.definition.tools import McpAddress
+from perdure.workflows.vocabulary.parts import preview
 from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: A stream of events holds one result, and what the server sends meanwhile.
@@ -151,6 +153,9 @@ class Connections:
                 raise McpUnavailable("no connection to it could be made") from None
             if seen.refuses_credentials and isinstance(leaf, MCPError | httpx2.HTTPError):
                 why = f"it refuses our credentials (HTTP {seen.status})"
+                if seen.answered and isinstance(leaf, MCPError):
+                    # Its own words, and not the SDK's.
+                    why = f"{why}: {preview(redacted(leaf.message.strip()))}"
                 raise McpUnavailable(why, final=True, refused=True) from None
             if not opened:
                 raise McpUnavailable(*refusal(leaf, seen.status), refused=seen.status is not None) from None

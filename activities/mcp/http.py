@@ -17,6 +17,7 @@ import httpx2
 import pydantic_core
 
 from perdure.activities.encoding.unpacking import TooMuch, is_event_stream
+from perdure.activities.mcp.mending import mended
 from perdure.activities.mcp.messages import HANDSHAKES, Id, read, repaired, same_id, with_id
 
 #: Client error statuses that do not say whether the request took effect.
@@ -40,6 +41,8 @@ class Seen:
     status: int | None = None
     #: Id of the last request except handshakes.
     request_id: Id | None = None
+    #: It calls a tool.
+    calls: bool = False
 
     @property
     def did_not_run(self) -> bool:
@@ -70,7 +73,7 @@ def watched(seen: Seen) -> dict[str, list[Callable[..., Awaitable[None]]]]:
         if method in HANDSHAKES:
             return
         seen.answered, seen.broken, seen.too_much = False, "", False
-        seen.request_id = request_id
+        seen.request_id, seen.calls = request_id, method == "tools/call"
         if response.status_code == 200 and is_event_stream(response):
             response.stream = _Events(response.stream, request_id, seen)
         elif response.status_code < 300 or _is_json(response):
@@ -97,6 +100,8 @@ async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes
     expected = ("result", "error") if response.status_code < 300 else ("error",)
     if message is not None and message.kind in expected and same_id(message.id, request_id):
         seen.answered = True
+        if seen.calls and message.kind == "result":
+            data = mended(data)
     elif response.status_code < 300:
         seen.broken = _why(response, message is not None)
         raise NoAnswer(seen.broken)
@@ -125,7 +130,7 @@ class _Events(httpx2.AsyncByteStream):
                     if self._data or b"data:" in whole:
                         for line in whole.split(b"\n")[:-1]:
                             self._look(line.rstrip(b"\r"))
-                    yield whole
+                    yield _mended_lines(whole) if self._seen.calls and b'"result"' in whole else whole
                 begun.append(rest)
         except TooMuch:
             self._seen.too_much = True
@@ -155,6 +160,19 @@ class _Events(httpx2.AsyncByteStream):
             return
         self._seen.broken = "its answer belongs to another request" if message else "its answer cannot be read"
         raise NoAnswer(self._seen.broken)
+
+
+def _mended_lines(block: bytes) -> bytes:
+    """Lines of an event stream, with mended results where a line holds a whole message."""
+    return b"\n".join(map(_mended_line, block.split(b"\n")))
+
+
+def _mended_line(line: bytes) -> bytes:
+    if not line.startswith(b"data:"):
+        return line
+    data = line[5:].strip()
+    whole = mended(data)
+    return line if whole is data else b"data: " + whole
 
 
 def _asked(request: httpx2.Request) -> tuple[str, Id] | None:

@@ -33,6 +33,7 @@ from mcp_types import (
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from perdure.activities.mcp.mending import whole_result
 from perdure.activities.mcp.messages import HANDSHAKES, id_in, looks_like_response, read, repaired
 
 #: Grace periods in seconds, for a program to end by itself and after a signal.
@@ -109,6 +110,8 @@ class Lines:
             return [] if key in self._sent else self._broken("", Unreadable())
         if isinstance(message, JSONRPCError):
             return self._failed(key, message.error)
+        if self._open[key].method == "tools/call":
+            message = message.model_copy(update={"result": whole_result(message.result)})
         return [SessionMessage(message), *self._close(key)]
 
     def overlong(self, head: bytes) -> list[SessionMessage]:

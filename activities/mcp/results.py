@@ -121,8 +121,12 @@ def _block(block: ContentBlock, files: Files) -> JsonValue:
 
 
 def _file(data: str, media_type: str, files: Files) -> dict[str, JsonValue]:
+    if data.startswith("data:"):
+        data = data.partition(",")[2]
+    bare = "".join(data.split())
     try:
-        raw = base64.b64decode(data, validate=True)
+        # Some servers break lines, and some leave out the padding.
+        raw = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadResult(f"content of type {media_type} that is not base64") from None
     return files.add(raw, media_type)

@@ -38,6 +38,8 @@ _TOO_LONG: Final = (
     r"\b(?:reduce|shorten|decrease|trim) (?:the |your )?(?:length|size|input length|prompt|input|conversation|messages?)\b",
     r"\btoo many (?:input |prompt )?tokens\b(?!.{0,40}\bwait\b)",
     r"\brange of input length\b",
+    r"\btotal (?:number of )?tokens\b.{0,60}\bexceed",
+    r"\bexpected maxlength: ?\d{4,}",
     r"\brequest (?:body )?too large for\b",
     r"`?inputs`?.{0,60}\bmust (?:be (?:<=?|≤|at most|less|below|under|fewer)|have (?:less|fewer|at most))",
     r"\binput token count\b.{0,60}\b(?:only )?supports? (?:only )?up to\b",
@@ -47,7 +49,7 @@ _TOO_LONG: Final = (
 _PERHAPS_TOO_LONG: Final = (rf"\b{_INPUT}.{{0,80}}\b{_OVER}\b.{{0,80}}\b{_BOUND}",)
 _QUOTA: Final = (
     r"\bcredit balance\b.{0,30}\b(?:low|zero|negative|empty|insufficient|exhausted)",
-    r"\b(?:insufficient|not enough|no (?:more |remaining )?|low|negative) (?:account )?(?:balance|credits?|funds|quota)\b",
+    r"\b(?:insufficient|not enough|no(?: more| remaining)?|low|negative) (?:account )?(?:balance|credits?|funds|quota)\b",
     r"\b(?:balance|credits?|funds)\b.{0,40}\b(?:insufficient|exhausted|depleted|used up|ran out|run out|expired)\b",
     r"\b(?:out of|used all|run out of|ran out of)\b.{0,30}\b(?:credits?|funds|balance|quota)\b",
     r"\bexhausted\b.{0,30}\b(?:credits?|funds|balance)\b",
@@ -55,6 +57,7 @@ _QUOTA: Final = (
     r"\bexceeded your (?:current |monthly |daily )?quota\b",
     r"\b(?:spend(?:ing)?|billing|budget|usage|credit)[ _-](?:hard )?(?:limit|cap)s?\b",
     r"\breached your\b.{0,40}\busage limits?\b",
+    r"\b(?:unpaid|trial (?:has |is )?(?:expired|over|ended))\b",
     r"\baccount\b.{0,40}\b(?:suspended|in arrears|overdue|deactivated for billing)\b",
     r"\b(?:payment required|please (?:top up|recharge)|arrears|arrearage)\b",
     r"(?:余额不足|欠费|额度已用)",
@@ -71,6 +74,7 @@ _POLICY: Final = (
     r"\bcontent[ _-](?:management|filter(?:ing)?|moderation|safety|usage)\b.{0,20}\b(?:polic|system|block|trigger)",
     r"\b(?:triggering|blocked by|filtered by|rejected by|flagged by)\b.{0,60}\b(?:polic|filter|guardrail|moderation|safety)",
     r"\b(?:violat\w+|against)\b.{0,40}\b(?:usage (?:guidelines|polic)|content polic|safety polic|acceptable use|terms of)",
+    r"\bblocked\b.{0,40}\b(?:safety|guardrails?|moderation|polic\w+|filters?)\b",
     r"\b(?:was|were|been|is) flagged\b",
     r"\b(?:inappropriate|harmful|unsafe|prohibited|sensitive) content\b",
     r"\bcontent exists risk\b",
@@ -82,6 +86,7 @@ _MODEL: Final = (
     r"\b(?:unknown|invalid|no such|unrecognized|nonexistent) model\b(?! (?:param|input|output|option|config|type))",
     r"\bnot found the model\b",
     r"\bnot a valid model\b",
+    r"\bmodel ['\"`]?[\w./:@-]+['\"`]? is not (?:supported|available|enabled|allowed)\b(?! (?:for|with|in))",
     r"\bmodel identifier\b.{0,20}\binvalid\b",
     r"\bmodel\b[^,;:]{0,100}\b(?:not exist|(?:does not|doesn't) exist|(?:was |is |could )?not (?:be )?found"
     r"|decommissioned|(?:has been|was|is) (?:retired|deprecated|removed|shut ?down|discontinued)"
@@ -102,11 +107,11 @@ _OVERLOADED: Final = (
 #: Words of a limit that passes by itself, and the time that it takes.
 _SOON: Final = re.compile(
     r"\b(?:retry|try again|available again|resets?)\b.{0,20}?\b(?:in|after)\b[ :]*(?P<wait>(?:\d+(?:\.\d+)?\s*"
-    r"(?:milliseconds|seconds?|minutes?|ms|secs?|mins?|s|m|h)(?![a-z])\s*)+)",
+    r"(?:milliseconds|seconds?|minutes?|hours?|days?|ms|secs?|mins?|s|m|h|d)(?![a-z])\s*)+)",
     re.IGNORECASE,
 )
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
-_UNITS: Final = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0}
+_UNITS: Final = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0, "d": 86400.0}
 #: One request is larger than what a whole minute takes, so waiting is no use.
 _NEVER_FITS: Final = re.compile(r"\brequest too large\b.{0,200}\btokens per (?:minute|min|day)\b", re.DOTALL)
 

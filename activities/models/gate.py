@@ -52,20 +52,26 @@ class Gates:
         self._metrics = metrics
         self._circuits: dict[tuple[str, str], Circuit] = {}
         self._allowances: dict[tuple[str, str | None, str], Allowance] = {}
+        #: By what a definition says of a model.
+        self._known: dict[tuple[str, str | None, str | None], tuple[Circuit, Allowance]] = {}
 
     def passage(self, model: ModelDefinition, step: str, attempt: int, *, has_next: bool) -> "Passage":
         """Enter it around a request to `model`. `step` names the step among all sessions'; `attempt` counts from 1."""
+        # Finding a server parses its address, which takes longer than all the rest.
+        address = (model.use, model.base_url, model.api_key)
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = self._find(model)
+        circuit, allowance = known
+        return Passage(model, circuit, allowance, self._metrics, step, attempt, has_next=has_next)
+
+    def _find(self, model: ModelDefinition) -> tuple[Circuit, Allowance]:
         server = server_of(model, environment())
         circuit = self._circuits.get((server, model.model_name))
         if circuit is None:
-            circuit = self._circuits[server, model.model_name] = Circuit(self._reporter(model.use))
+            circuit = self._circuits[server, model.model_name] = Circuit(_Reporter(model.use, self._metrics))
         # The variable that holds a key stands for the key.
-        key = (server, model.api_key, model.model_name)
-        allowance = self._allowances.setdefault(key, Allowance())
-        return Passage(model, circuit, allowance, self._metrics, step, attempt, has_next=has_next)
-
-    def _reporter(self, use: str) -> "_Reporter":
-        return _Reporter(use, self._metrics)
+        return circuit, self._allowances.setdefault((server, model.api_key, model.model_name), Allowance())
 
 
 class _Reporter:

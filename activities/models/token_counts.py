@@ -39,6 +39,11 @@ def counts(usage: object) -> Usage | None:
     apart = cached + cache_write
     if apart > read or (apart and total == read + apart + written):
         read += apart
+    # What is not reported at all is the rest of the total.
+    if not _reports(usage, _INPUT):
+        read = max(total - written, read)
+    if not _reports(usage, _OUTPUT):
+        written = max(total - read, 0)
     hidden = max(total - read - written, 0)
     if hidden == 0 and reasoning > written:
         hidden = reasoning
@@ -90,6 +95,10 @@ def number(value: object) -> int:
 
 def _first(found: Mapping[str, Any], names: tuple[str, ...]) -> int:
     return next((count for name in names if (count := number(found.get(name)))), 0)
+
+
+def _reports(usage: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    return any(usage.get(name) is not None for name in names)
 
 
 def _inside(usage: Mapping[str, Any], places: tuple[str, ...], names: tuple[str, ...]) -> int:

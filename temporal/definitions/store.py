@@ -18,13 +18,14 @@ from typing import Final
 
 import structlog
 
+from perdure.temporal.definitions.demo_models import on_demo
 from perdure.temporal.definitions.folders import SHIPPED, AgentFolders, Reading
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs, inputs_schema
 from perdure.temporal.definitions.links import links_digest
 from perdure.temporal.schemas.yaml_source import DefinitionProblem
 from perdure.temporal.stores.blobs import BlobMissing, BlobStore
 from perdure.temporal.telemetry.redaction import name_secrets
-from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition, Price
+from perdure.workflows.definition.agent import AgentDefinition, ModelDefinition
 from perdure.workflows.vocabulary.parts import ToolSpec
 
 __all__ = [
@@ -41,7 +42,6 @@ __all__ = [
 #: Definitions kept in memory, newest last; older ones are in the blob store.
 _REMEMBERED: Final = 1000
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_FREE: Final = Price(input=0, output=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,22 +203,9 @@ class Definitions:
         return Known(definition, digest(definition, salt), file, salt)
 
     def _on_demo(self, definition: AgentDefinition) -> AgentDefinition:
-        replaced = {
-            role: model.model_copy(
-                # It never fails, so nothing has to stand in for it.
-                update={
-                    "use": f"demo/{model.model_name}",
-                    "base_url": None,
-                    "api_key": None,
-                    "price": _FREE,
-                    "fallback": (),
-                }
-            )
-            if self._demo_for is not None and self._demo_for(model)
-            else model
-            for role, model in definition.models.items()
-        }
-        return definition.model_copy(update={"models": replaced})
+        if self._demo_for is None:
+            return definition
+        return definition.model_copy(update={"models": on_demo(definition.models, self._demo_for)})
 
     def _salt(self, definition: AgentDefinition) -> str:
         return "" if self._tools_digest is None else self._tools_digest(definition.worker_tools)

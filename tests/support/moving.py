@@ -25,7 +25,7 @@ from perdure.workflows.vocabulary.parts import Message, Part, Role, Text, ToolCa
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 #: Providers by the API of a dialect, and those of dialects that have one of their own.
 _PROVIDERS = {"anthropic": "anthropic", "chat": "openai-chat", "responses": "openai", "gemini": "gemini"}
-_OWN = {"bedrock": "bedrock"}
+_OWN = {"bedrock": "bedrock", "azure": "azure-chat", "azure-responses": "azure"}
 TOOLS = tuple(
     ToolSpec(
         name=name,

@@ -21,7 +21,7 @@ from perdure.activities.models.wires.openai_chat_reasoning import KEYS
 from perdure.activities.models.wires.openai_stream_errors import reported
 from perdure.workflows.vocabulary.parts import ToolCall, ToolSpec, Usage
 
-_READ: Final = KEYS | {"content", "refusal", "tool_calls", "function_call"}
+_READ: Final = KEYS | {"content", "refusal", "tool_calls", "function_call", "images"}
 #: Members of a message that say something about the answer, and that no server takes back.
 _REMARKS: Final = frozenset(
     ("role", "index", "name", "annotations", "citations", "logprobs", "token_ids", "obfuscation", "channel", "audio")
@@ -172,15 +172,18 @@ class ArrivingAnswer:
         elif content is not None:
             for part in content if isinstance(content, list) else [content]:
                 yield from self._content(part)
+        images = message.get("images")
+        for image in images if isinstance(images, list) else ():
+            self._skipped += not self._parts.picture(image)
         refusal = message.get("refusal")
         if refusal:
             yield from self._refuse(refusal)
         calls = message.get("tool_calls")
         if calls:
             yield from self._parts.calls(calls)
-        # What this was called before there were several calls.
+        # What this was called before there were several calls. Some servers say it twice.
         call = message.get("function_call")
-        if call:
+        if call and not calls:
             yield from self._parts.calls({"index": 0, "function": call})
         if len(message) > 1 and not message.keys() <= _READ:
             self._parts.members.add((key, message[key]) for key in message.keys() - _READ - _REMARKS)
@@ -195,7 +198,7 @@ class ArrivingAnswer:
             yield from self._refuse(part.get("refusal"))
         elif kind in _TEXTS and isinstance(part.get("text"), str):
             yield from self._parts.text(part["text"])
-        else:
+        elif not self._parts.picture(part):
             self._skipped += 1
 
     def _refuse(self, refusal: object) -> Iterator[Delta]:

@@ -98,6 +98,9 @@ class ArrivingCalls:
             return by_id or (None if last and call_id and last.id and name else last)
         if index in self._by_index:
             known = self._by_index[index]
+            if by_id is not None and known.id and known.id != call_id:
+                # Index 0 for all calls, whose fragments alternate.
+                return by_id
             known.keeps_index = known.keeps_index or not name
             return known
         if name:

@@ -32,7 +32,7 @@ class Members:
                 _merge(self._known, name, value)
 
     def whole(self) -> dict[str, JsonValue]:
-        return {encodable(name): _storable(value) for name, value in self._known.items()}
+        return {encodable(name): _storable(value) for name, value in self._known.items() if value not in ({}, [])}
 
 
 def _merge(into: dict[str, Any], name: str, new: Any) -> None:

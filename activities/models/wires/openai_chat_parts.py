@@ -12,10 +12,11 @@ from perdure.activities.models.think_tags import Piece, ThinkTags
 from perdure.activities.models.wire import Delta
 from perdure.activities.models.wires.openai_chat_call import API, MESSAGE, ArrivingCall
 from perdure.activities.models.wires.openai_chat_calls import ArrivingCalls
+from perdure.activities.models.wires.openai_chat_files import picture
 from perdure.activities.models.wires.openai_chat_members import Members
 from perdure.activities.models.wires.openai_chat_reasoning import ArrivingReasoning
 from perdure.workflows.vocabulary.ids import call_id
-from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
+from perdure.workflows.vocabulary.parts import File, Native, Part, Reasoning, Text, ToolCall
 
 
 class _Written:
@@ -25,15 +26,27 @@ class _Written:
         self.kind = kind
         self.part = part
         self.text = GrowingText()
+        #: Half a character, whose other half is to come.
+        self.half = ""
         #: It came as text, and turned out to be reasoning.
         self.turned = False
+
+    def add(self, text: str) -> str:
+        """Takes a fragment, and returns what can be shown. Some servers cut emojis into halves."""
+        if not text.isascii() or self.half:
+            text = self.half + text
+            self.half = text[-1] if "\ud800" <= text[-1] < "\udc00" else ""
+            text = text[: len(text) - len(self.half)]
+            text = encodable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        self.text.add(text)
+        return text
 
 
 class ArrivingParts:
     def __init__(self, tools: frozenset[str]) -> None:
         """`tools` are the names of those on offer."""
         self._tools = tools
-        self._parts: list[_Written | ArrivingCall] = []
+        self._parts: list[_Written | ArrivingCall | File] = []
         self._calls = ArrivingCalls(tools)
         self._reasoning = ArrivingReasoning()
         self._tags = ThinkTags()
@@ -48,7 +61,7 @@ class ArrivingParts:
 
     def refusal(self, text: str) -> Iterator[Delta]:
         if text:
-            yield self._write("text", text)
+            yield from self._write("text", text)
 
     def reasoning(self, message: Mapping[str, Any]) -> Iterator[Delta]:
         """The reasoning in a fragment of a message, beside its content."""
@@ -70,6 +83,15 @@ class ArrivingParts:
             elif call.name and (call.name in self._tools or call.has_arguments):
                 # Before that, a name may be only the beginning of one.
                 yield self._show(call)
+
+    def picture(self, part: Any) -> bool:
+        """Takes a picture that the model made. Returns whether `part` is one."""
+        files = [part for part in self._parts if isinstance(part, File)]
+        file = picture(part, len(files) + 1)
+        # Some servers send it once more with the last chunk.
+        if file is not None and all(file.uri != other.uri for other in files):
+            self._parts.append(file)
+        return file is not None
 
     def rest(self) -> list[Delta]:
         """What was held back, once the stream has ended."""
@@ -107,6 +129,8 @@ class ArrivingParts:
             yield Reasoning(native=native)
         for part in self._parts:
             match part:
+                case File():
+                    yield part
                 case ArrivingCall() if id(part) in numbers:
                     yield part.finished(call_id(step_id, numbers[id(part)]))
                 case _Written(kind="reasoning"):
@@ -120,7 +144,7 @@ class ArrivingParts:
     def _reason(self, text: str) -> Iterator[Delta]:
         if text:
             self._tags.reasoned = True
-            yield self._write("reasoning", text)
+            yield from self._write("reasoning", text)
 
     def _pieces(self, pieces: list[Piece]) -> Iterator[Delta]:
         for kind, text in pieces:
@@ -130,16 +154,16 @@ class ArrivingParts:
                 for written in self._of("text"):
                     written.kind, written.turned = "reasoning", True
             else:
-                yield self._write(kind, text)
+                yield from self._write(kind, text)
 
-    def _write(self, kind: Literal["text", "reasoning"], text: str) -> Delta:
-        text = encodable(text)
+    def _write(self, kind: Literal["text", "reasoning"], text: str) -> Iterator[Delta]:
         written = next(self._of(kind), None)
         if written is None:
             written = _Written(kind, len(self._parts))
             self._parts.append(written)
-        written.text.add(text)
-        return Delta(written.part, kind, text)
+        shown = written.add(text)
+        if shown:
+            yield Delta(written.part, kind, shown)
 
     def _show(self, call: ArrivingCall) -> Delta:
         call.part = len(self._parts)

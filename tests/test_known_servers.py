@@ -75,6 +75,12 @@ def test_what_else_is_known() -> None:
     assert dialect("anthropic/claude-opus-5").caching == "request"
     assert dialect("openai-chat/x", HERE).strict is None
     assert not dialect("openai-chat/mistral-large", MISTRAL).stream_usage
+    for name in ("google/gemma-2-9b-it", "gemma-7b-it", "mistralai/Mistral-7B-Instruct-v0.2"):
+        assert dialect(f"openai-chat/{name}", HERE).system_role == "user", name
+    for name in ("google/gemma-3-12b-it", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"):
+        assert dialect(f"openai-chat/{name}", HERE).system_role == "system", name
+    assert dialect("openai-chat/o1-mini").system_role == "user"
+    assert dialect("openai-chat/o1").system_role == "system"
     asked = model("openai-chat/m", MISTRAL, params={"seed": 3})
     assert with_parameters({}, asked, dialect("openai-chat/m", MISTRAL)) == {"random_seed": 3}
 

@@ -17,6 +17,7 @@ GPT_MODELS: Final = (
     Models(r"gpt-4o|gpt-4\.1|gpt-4\.5|gpt-4-turbo|gpt-[5-9]|(?:^|/)o[134](?!-mini)|o4-mini|chatgpt", {"files": _FILES}),
     Models(r"gpt-(?:3\.5|4)|chatgpt", {"thinking": NO_THINKING}),
     Models(r"(?:^|/)o\d", {"thinking": always_thinks("effort", "low", max="high"), "refuses": _SAMPLING}),
+    Models(r"(?:^|/)o1-(?:mini|preview)", {"thinking": NO_THINKING, "system_role": "user", "instructions": "user"}),
     Models(r"gpt-5(?!\.\d)", {"thinking": always_thinks("effort", "minimal", max="high"), "refuses": _SAMPLING}),
     # From here on a model can be kept from thinking. Some do not think by default, later ones do.
     Models(r"gpt-5\.\d", {"thinking": thinks(off="none", max="xhigh"), "refuses_thinking": _SAMPLING}),

@@ -31,5 +31,7 @@ OPEN_MODELS: Final = (
         r"qwq|deepseek-r\d|-thinking|magistral|kimi-k2\.7|minimax-m2", {"thinking": replace(NO_THINKING, always=True)}
     ),
     Models(_SEEING, {"files": sees()}),
+    # "System role not supported"
+    Models(r"gemma-?[12]\b|gemma-\d+b|mi[sx]tral-(?:7b|8x7b)-instruct-v0\.[12]", {"system_role": "user"}),
     Models(MISTRAL_MODELS, {"answers_results": True}),
 )

@@ -9,8 +9,6 @@ from perdure.activities.models.failures import ProviderError
 from perdure.workflows.definition.agent import ModelDefinition
 from tests.support.refusals import CHAT, anthropic, openai, said
 
-pytestmark = pytest.mark.pure
-
 MODEL = ModelDefinition(use="openai-chat/m", base_url="http://h/v1")
 
 

@@ -252,3 +252,8 @@ async def test_what_only_looks_like_tags_is_text(trial: Trial, server: BodyServe
     assert said(told) == ["Write `<think>` and </b>."]
     told = await answered(trial, server, stream(START, *thinking(0, "Hm."), *text(1, "a < b, <"), *END))
     assert said(told) == ["(Hm.)", "a < b, <"]
+
+
+async def test_bytes_one_by_one(trial: Trial, server: BodyServer) -> None:
+    told = await answered(trial, server, Body(stream(START, *HELLO, *CALL, *end("tool_use")), piece=1))
+    assert said(told) == ["(Hmm.)", "Hello", {"order_id": "A-1"}]

@@ -229,6 +229,13 @@ async def test_what_goes_back_to_its_server(trial: Trial, server: BodyServer) ->
     assert (told.stop, len(told.parts)) == ("pause", 7)
 
 
+async def test_more_blocks_than_any_answer_has(trial: Trial, server: BodyServer) -> None:
+    calls = [event for n in range(1200) for event in tool(n, f'{{"order_id":"{n}"}}')]
+    told = await answered(trial, server, stream(START, *calls, *end("tool_use")))
+    # Of each of the others, the start, the fragment and the stop.
+    assert (len(told.parts), told.skipped) == (1000, 600)
+
+
 async def test_half_an_emoji(trial: Trial, server: BodyServer) -> None:
     events = [
         *text(0, "a\ud83d", "\ude00b"),
@@ -252,11 +259,6 @@ async def test_values_that_no_history_can_hold(trial: Trial, server: BodyServer)
         assert said(told) == ["()", "Hi"]
         told = await answered(trial, server, stream(START, *tool(0, input={"order_id": value}), *end("tool_use")))
         assert said(told) in (["not whole"], [{"order_id": 10**400}])
-
-
-async def test_bytes_one_by_one(trial: Trial, server: BodyServer) -> None:
-    told = await answered(trial, server, Body(stream(START, *HELLO, *CALL, *end("tool_use")), piece=1))
-    assert said(told) == ["(Hmm.)", "Hello", {"order_id": "A-1"}]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ from perdure.activities.models.wires.anthropic_answer import ArrivingAnswer
 from perdure.workflows.vocabulary.parts import Reasoning, Text, ToolCall
 from tests.support.anthropic_events import end, start, stream, text, thinking, tool
 
-pytestmark = pytest.mark.pure
-
 MB = 1_000_000
 
 

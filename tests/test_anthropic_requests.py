@@ -17,8 +17,6 @@ from perdure.workflows.definition.providers.dialect import Dialect, FilesDialect
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Data, Message, Native, Reasoning, Text, ToolCall
 
-pytestmark = pytest.mark.pure
-
 API = "anthropic.messages"
 PNG = Media("image", "image/png", "cat.png", data="aGk=")
 PDF = Media("document", "application/pdf", "bill.pdf", data="aGk=")

@@ -2,16 +2,13 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from perdure.activities.models.call_ids import made_id
+from perdure.activities.models.media.shown import Media, ShownFile
 from perdure.activities.models.provider_turns import Asked, AssistantTurn, Call, Turn, UserTurn, as_text, turns
 from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
-from perdure.workflows.vocabulary.parts import Message, Native, Reasoning, Text, ToolCall, ToolResult
-
-pytestmark = pytest.mark.pure
+from perdure.workflows.vocabulary.parts import File, Message, Native, Reasoning, Text, ToolCall, ToolResult
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 OWN = Asked("openai.chat", "openai-chat@a")
@@ -66,6 +63,24 @@ def test_where_a_server_refuses_calls_without_tools_they_are_told_as_text() -> N
     assert isinstance(shown[-1], UserTurn)
     assert shown[-1].results == ()
     assert as_text(shown[-1].content) == "[Result of the tool look: seen]"
+
+
+def test_another_server_is_shown_a_picture_that_a_model_made() -> None:
+    medium = Media("image", "image/png", "image-1.png", data="iVBORw0KGgo=")
+    file = File(uri="t/s/1", media_type="image/png", name="image-1.png", bytes=8)
+    picture = ShownFile.model_construct(**dict(file), shown=medium)
+    part = Reasoning(native=native("openai-chat@a", "p"))
+    told = Message(id="a", role="assistant", parts=(Text(text="Here."), picture, part), at=AT)
+    user = Message(id="u", role="user", parts=(Text(text="And?"),), at=AT)
+    assert turns((user, told, user), OWN)[1:] == (
+        AssistantTurn((Text(text="Here."), part)),
+        UserTurn((), (Text(text="And?"),)),
+    )
+    words = "[file image-1.png (image/png, 8 bytes)]"
+    assert turns((user, told, user), Asked("openai.chat", "openai-chat@b"))[1:] == (
+        AssistantTurn((Text(text="Here."), Text(text=words))),
+        UserTurn((), (Text(text="[image-1.png, which you made:]"), medium, Text(text="And?"))),
+    )
 
 
 def test_made_ids_suit_every_server_and_do_not_repeat() -> None:

@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from perdure.activities.models.bedrock_events import BedrockDecoder
+from perdure.activities.models.clients import Server
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.providers import Providers
 from perdure.activities.models.wires.anthropic_bedrock import BedrockMessages
@@ -252,6 +253,15 @@ async def test_without_boto3_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_hosts_of_bedrock(url: str, own: bool) -> None:
     assert BEDROCK.endpoint is not None
     assert owns(BEDROCK.endpoint, url) is own
+
+
+async def test_a_base_url_of_another_region_is_signed_for_it() -> None:
+    url = "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    wire = BedrockMessages({}, provider=BEDROCK)
+    client = wire.connect(Server.of(ModelDefinition(use=USE, base_url=url), BEDROCK, {}))
+    assert (client.aws_region, client.api_key) == ("eu-west-1", None)
+    assert str(client.base_url).rstrip("/") == url
+    await client.close()
 
 
 @pytest.mark.pure

@@ -7,8 +7,6 @@ import pytest
 from perdure.temporal.definitions.agent_file import AgentFile, load_agent_file
 from perdure.workflows.definition.agent import ModelDefinition
 
-pytestmark = pytest.mark.pure
-
 HEAD = "name: shop\nmodel: main\ninstructions: Be brief.\n"
 
 

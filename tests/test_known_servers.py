@@ -3,15 +3,11 @@
 from dataclasses import fields
 from typing import Any
 
-import pytest
-
 from perdure.activities.models.parameters import with_parameters
 from perdure.temporal.definitions.dialects import dialect_of, known_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.table import PROVIDERS
-
-pytestmark = pytest.mark.pure
 
 HERE = "http://127.0.0.1:8000/v1"
 OLLAMA = "http://localhost:11434/v1"

@@ -292,6 +292,14 @@ async def test_an_address_is_fetched_once_and_kept(tmp_path: Path, cats: Callabl
     assert sorted(cats("").split(",")) == ["/cat.png", "/notes"]
 
 
+async def test_a_vendor_that_fetches_addresses_itself_gets_the_address(lab: Lab) -> None:
+    claude = {"use": "anthropic/claude-sonnet-5-5"}
+    address = "https://cats.example/cat.png"
+    assert await lab.shown(at(address), model=claude) == [Media("image", "image/png", "cat.png", url=address)]
+    # No vendor takes an address that is not encrypted.
+    assert "it was not fetched" in text_of((await lab.shown(at("http://cats.example/cat.png"), model=claude))[0])
+
+
 @pytest.mark.parametrize(
     ("address", "why"),
     [

@@ -14,8 +14,6 @@ from perdure.temporal.media.recognise import Recognised, Unrecognised, kind_of, 
 from perdure.temporal.media.texts import read_text
 from tests.support.pictures import animation, pdf, picture, sound, turned
 
-pytestmark = pytest.mark.pure
-
 
 @pytest.mark.parametrize(
     ("kind", "media_type"),

@@ -9,8 +9,6 @@ from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.refusal_cures import cures
 from perdure.activities.models.wires.anthropic_thinking import fitting_loop
 
-pytestmark = pytest.mark.pure
-
 USER = {"role": "user", "content": "x"}
 RESULT = {"role": "tool", "tool_call_id": "a", "content": "y"}
 

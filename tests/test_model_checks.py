@@ -9,8 +9,6 @@ from perdure.temporal.definitions.folders import AgentFolders
 from perdure.temporal.stores.blobs import BlobMissing, LocalBlobs
 from perdure.temporal.stores.learnt import LearntChanges, kept
 
-pytestmark = pytest.mark.pure
-
 AGENT = """\
 name: shop
 model: main

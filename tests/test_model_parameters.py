@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from perdure.activities.models.parameters import merged, with_parameters
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
-
-pytestmark = pytest.mark.pure
 
 PARAMS = {
     "temperature": 0.2,

@@ -8,8 +8,6 @@ from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.workflows.vocabulary.parts import Reasoning, Text, ToolCall
 from tests.support.chat import TOOLS, called, chunk, stream
 
-pytestmark = pytest.mark.pure
-
 MB = 1_000_000
 # Short enough that to keep them apart would take too much memory.
 ASCII, OTHER = "a few words of an answer, ", "言葉が続いて行く、"

@@ -16,8 +16,6 @@ from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.parts import Text, ToolCall
 from tests.support.chat import TOOLS, user
 
-pytestmark = pytest.mark.pure
-
 SEES = FilesDialect(
     images=frozenset(("image/png",)),
     documents=frozenset(("application/pdf",)),

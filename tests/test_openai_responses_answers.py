@@ -348,6 +348,16 @@ async def test_reasoning_wherever_it_stands(
     assert "".join(item.text for item in live if item.kind == "text") == "Well."
 
 
+async def test_a_tag_in_a_text_behind_reasoning_is_text(wire: OpenAIResponses, server: BodyServer) -> None:
+    events = (done(thought(summary="Hm.")), delta("output_text", "Write </think> at the end."), end())
+    items = await play(wire, server, stream(*events))
+    got = items[-1]
+    assert isinstance(got, Answer)
+    assert shown(got) == ["(Hm.)", "Write </think> at the end."]
+    live = [item for item in items if isinstance(item, Delta)]
+    assert "".join(item.text for item in live if item.kind == "text") == "Write </think> at the end."
+
+
 async def test_items_of_a_server_s_own_tools_go_back_to_it(wire: OpenAIResponses, server: BodyServer) -> None:
     thinking = thought(encrypted_content="gAAA", summary=[])
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "x", "new": [1]}}

@@ -115,14 +115,15 @@ async def test_a_model_that_cannot_see_refuses_it_in_words_and_the_file_comes_ba
 
 
 async def test_a_file_is_chosen_by_the_keyboard_and_removed_again(page: Page) -> None:
-    button = page.get_by_role("button", name="Add files")
-    await button.focus()
+    # The page has begun once its agents are there; it takes the focus when it does.
+    await expect(page.locator("#agent")).to_be_visible()
     async with page.expect_file_chooser() as chosen:
-        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Add files").press("Enter")
     file = FilePayload(name="notes.md", mimeType="text/markdown", buffer=b"Buy milk")
     await (await chosen.value).set_files(file)
     await expect(page.locator("#attachments li")).to_contain_text("8 bytes")
     await expect(page.locator("#send")).to_be_enabled()
+    await expect(page.locator("#attachments li")).to_have_attribute("data-state", "ready")
     await page.reload()
     await expect(page.locator("#attachments li")).to_contain_text("notes.md")
 
@@ -143,6 +144,7 @@ async def test_a_file_alone_is_a_message_and_is_offered_as_a_download(page: Page
     await expect(page.locator(".said .file")).to_contain_text("text/markdown, 8 bytes")
     async with page.expect_download() as download:
         await link.click()
+    assert (await download.value).suggested_filename == "notes.md"
     saved = await (await download.value).path()
     assert await asyncio.to_thread(Path(saved).read_bytes) == b"Buy milk"
     await expect(page.locator("#sessions li").first).to_contain_text("notes.md")

@@ -3,15 +3,12 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.activities.models.refusal import refusal_of
 from perdure.activities.models.refusal_cures import cures, room
 from tests.support.refusals import CHAT, GEMINI, MESSAGES, RESPONSES, said
-
-pytestmark = pytest.mark.pure
 
 BODIES = [CHAT, RESPONSES, MESSAGES, GEMINI]
 NAMES = [

@@ -7,8 +7,6 @@ import pytest
 from perdure.activities.models.other_forms import SystemAs, ThinkingAs, budget_of
 from tests.support.refusals import CHAT, GEMINI, MESSAGES, RESPONSES, anthropic, cured, openai
 
-pytestmark = pytest.mark.pure
-
 INSTEAD = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 TAG = "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled', 'enabled'"
 ONLY = "Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported."

@@ -10,8 +10,6 @@ from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.models_file import load_models
 from perdure.workflows.definition.agent import ModelDefinition
 
-pytestmark = pytest.mark.pure
-
 LITERAL = "sk-a-real-key-123456"
 
 

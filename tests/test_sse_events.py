@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from perdure.activities.models.sse_events import LARGEST, SseDecoder, SseEvent
 
-pytestmark = pytest.mark.pure
-
 A, B = SseEvent("object", "", {"a": 1}), SseEvent("object", "", {"b": 2})
 DONE = SseEvent("done")
 

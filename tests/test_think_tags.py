@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from perdure.activities.models.think_tags import ThinkTags
 
-pytestmark = pytest.mark.pure
-
 CASES = [
     # text as it came, reasoning, text
     ("<think>Okay</think>Hi", "Okay", "Hi"),

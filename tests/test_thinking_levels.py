@@ -10,8 +10,6 @@ from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.dialect import Dialect
 from perdure.workflows.definition.providers.table import PROVIDERS
 
-pytestmark = pytest.mark.pure
-
 LEVELS = ("off", "low", "medium", "high", "max")
 HERE = "http://127.0.0.1:8000/v1"
 OLLAMA = "http://localhost:11434/v1"

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from perdure.activities.models.token_counts import counts, in_chunk, merged, timed
 from perdure.workflows.vocabulary.parts import Usage
 
-pytestmark = pytest.mark.pure
-
 
 def used(read: int, written: int, *, cached: int = 0, cache_write: int = 0, reasoning: int = 0) -> Usage:
     return Usage(

@@ -136,6 +136,8 @@ async def test_a_picture_is_kept_by_the_session_and_shown_from_there(http: httpx
     shown = await http.get(f"/v1/sessions/{session}/files/{sha256}")
     assert (shown.content, shown.headers["content-type"]) == (PNG, "image/png")
     assert shown.headers["content-disposition"].startswith("inline")
+    named = await http.get(f"/v1/sessions/{session}/files/{sha256}", params={"name": '../größe".png'})
+    assert named.headers["content-disposition"].endswith("; filename*=UTF-8''gr%C3%B6%C3%9Fe%22.png")
 
 
 @pytest.mark.server

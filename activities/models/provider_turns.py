@@ -195,6 +195,10 @@ class _Building:
             self.turns[-1] = AssistantTurn(last.parts + parts)
         else:
             self.turns.append(AssistantTurn(parts))
+        for part in message.parts:
+            if isinstance(part, ShownFile) and isinstance(part.shown, Media) and not self._made(message):
+                # No API takes a picture as the words of its model.
+                self.content += [Text(text=f"[{part.name}, which you made:]"), part.shown]
 
     def _kept(self, message: Message) -> Iterable[Text | Reasoning | Call]:
         for part in message.parts:
@@ -205,10 +209,16 @@ class _Building:
                     yield part
                 case ToolCall() if not message.stopped and self._takes_calls:
                     yield Call(self._server_id(part), self._own(part.as_written()))
+                case File() if not self._made(message):
+                    yield Text(text=text_of(part))
                 case ToolCall() if not message.stopped:
                     yield Text(text=f"[Called the tool {part.name} with {compact(part.as_written().args)}]")
                 case _:
                     pass
+
+    def _made(self, message: Message) -> bool:
+        """Whether the server that is asked made this answer, and gets the pictures in it back in its own form."""
+        return any(isinstance(part, Reasoning) and self.asked.made(part.native) for part in message.parts)
 
     @property
     def _takes_calls(self) -> bool:

@@ -5,13 +5,15 @@ in place; everything else is a download, of no type.
 """
 
 from typing import Annotated, Final
+from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.problems import Problem
 from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.file_names import file_name
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/files", tags=["files"])
 
@@ -46,7 +48,11 @@ _GUARD: Final = {
     responses={200: {"description": "Its bytes, under their media type", "content": {"*/*": {}}}},
 )
 async def read_file(
-    session_id: SessionPath, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], app: App, caller: Caller
+    session_id: SessionPath,
+    sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")],
+    app: App,
+    caller: Caller,
+    name: Annotated[str, Query(max_length=200, description="The name under which it is saved")] = "",
 ) -> Response:
     """A file that a tool of this session gave, or that came with a message; the last part of its `uri` is its `sha256`."""
     found = await app.sessions.open(caller, session_id).file(sha256)
@@ -55,9 +61,10 @@ async def read_file(
     data, told = found
     media_type = told.partition(";")[0].strip().lower()
     ending = _SHOWN.get(media_type)
-    disposition = (
-        f'attachment; filename="{sha256[:12]}"' if ending is None else f'inline; filename="{sha256[:12]}.{ending}"'
-    )
-    headers = {**_GUARD, "Content-Disposition": disposition}
+    saved = f'filename="{sha256[:12]}{"" if ending is None else f".{ending}"}"'
+    if name:
+        # RFC 6266: whoever knows this form takes it before the other.
+        saved += f"; filename*=UTF-8''{quote(file_name(name, media_type), safe='')}"
+    headers = {**_GUARD, "Content-Disposition": f"{'attachment' if ending is None else 'inline'}; {saved}"}
     # Starlette would add a charset to a text's type; there is none among these.
     return Response(data, media_type=media_type if ending else "application/octet-stream", headers=headers)

@@ -26,6 +26,8 @@ from perdure.workflows.vocabulary.parts import Part, ToolSpec
 
 __all__ = ["API", "ArrivingAnswer"]
 
+#: More are passed over: fragments look for their blocks among them.
+_MOST_BLOCKS: Final = 1000
 #: By the member that holds its fragment, the blocks that a delta may belong to.
 _FAMILIES: Final = {
     "text": "text",
@@ -153,7 +155,7 @@ class ArrivingAnswer:
 
     def _start(self, start: Any, index: Any) -> Iterator[Delta]:
         named = self.blocks.named(index)
-        if not isinstance(start, dict):
+        if not isinstance(start, dict) or len(self.blocks.all) >= _MOST_BLOCKS:
             self.skipped += 1
         elif named is not None and not named.ended and named.start == start and start.get("id"):
             self.skipped += 1  # the same event once more

@@ -4,7 +4,7 @@ Rule: a body is the API's own JSON, in camel case, so that parts go back as they
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -77,8 +77,8 @@ class Gemini:
             try:
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, model.model_name, prompt.tools)
-                async with aclosing(events_of(response)) as events:
-                    async for event in _until_ended(events, answer):
+                async with aclosing(_until_ended(response, answer)) as events:
+                    async for event in events:
                         for delta in answer.take(event):
                             yield delta
                 yield replace(answer.whole(), adapted=opened.adapted)
@@ -92,19 +92,20 @@ class Gemini:
         await self._clients.aclose()
 
 
-async def _until_ended(events: AsyncGenerator[SseEvent, None], answer: ArrivingAnswer) -> AsyncIterator[SseEvent]:
-    """`events`, to their end. The API has no word for the end of a stream, only for that of the answer."""
-    while True:
-        try:
-            async with asyncio.timeout(_LAST if answer.finished else None):
-                event = await anext(events, None)
-        except (httpx2.TransportError, TimeoutError):
-            if not answer.finished:
-                raise
-            return
-        if event is None:
-            return
-        yield event
+async def _until_ended(response: httpx2.Response, answer: ArrivingAnswer) -> AsyncGenerator[SseEvent, None]:
+    """The events of `response`, to their end. The API has no word for the end of a stream, only for that of the answer."""
+    async with aclosing(events_of(response)) as events:
+        while True:
+            try:
+                async with asyncio.timeout(_LAST if answer.finished else None):
+                    event = await anext(events, None)
+            except (httpx2.TransportError, TimeoutError):
+                if not answer.finished:
+                    raise
+                return
+            if event is None:
+                return
+            yield event
 
 
 def _declared(tool: ToolSpec, schema: dict[str, Any]) -> JsonValue:

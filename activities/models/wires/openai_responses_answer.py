@@ -72,6 +72,10 @@ class ArrivingAnswer:
     def ended(self) -> bool:
         return self.done or self.status is not None
 
+    @property
+    def _reasoned(self) -> bool:
+        return any(item.type == "reasoning" for item in self.begun)
+
     def take(self, event: SseEvent) -> list[Delta]:
         if event.kind == "done":
             self.done = True
@@ -102,10 +106,9 @@ class ArrivingAnswer:
             raise StreamTruncated
         parts: list[Part] = []
         calls = 0
-        reasoned = any(item.type == "reasoning" for item in self.begun)
         for item in self.begun:
             calls += item.type == "function_call"
-            parts += item.as_parts(call_id(self.step_id, calls), reasoned=reasoned)
+            parts += item.as_parts(call_id(self.step_id, calls), reasoned=self._reasoned)
         details = self.response.get("incomplete_details")
         reason = details.get("reason") if isinstance(details, dict) else None
         reason = reason if isinstance(reason, str) else ""
@@ -232,6 +235,8 @@ class ArrivingAnswer:
             return []
         shown = item.add(encodable(text), section)
         if item.type == "message":
+            if item.part is None:
+                item.tags.reasoned = self._reasoned
             return self._pieces(item, item.tags.take(shown))
         if item.type == "function_call" and item.part is None:
             # Viewers see a call once its name is known.

@@ -30,7 +30,7 @@ function found(value, depth) {
 /** The file that a part of a message references, as `filesOf` gives it; null where it lies elsewhere. Pure. */
 export function fileOfPart(part) {
   const file = fileOf(part);
-  return file && { ...file, of: part.name };
+  return file && { ...file, path: `${file.path}?name=${encodeURIComponent(part.name)}`, of: part.name };
 }
 
 /** A file of a message: as `fileOfPart` gives it, or one that is only on its way, with its `preview`. */

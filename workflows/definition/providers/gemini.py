@@ -20,6 +20,7 @@ _FILES: Final = FilesDialect(
     image_edge=3072,
     fetches_urls=True,
     in_results=True,
+    charge="crops",
 )
 _BUDGETS: Final = {"low": 2048, "medium": 8192}
 #: Of the newest generation.

@@ -96,6 +96,9 @@ async def test_a_dead_provider_is_survived(sessions: Sessions, provider: FakePro
     trace = (await sessions.http.get(f"/v1/sessions/{session}/trace")).json()
     (step,) = trace["steps"]
     assert (step["model"], step["request_matches"]) == ("openai-chat/second", True)
+    told = {"model": "anthropic/first", "reason": "overloaded", "attempts": 3, "cost_usd": 0}
+    assert step["tried"] == [{**told, "message": "Anthropic is overloaded (529)"}]
+    assert provider.calls[-1].body == step["request"]
 
 
 @pytest.mark.parametrize(("status", "error", "reason"), [(401, "", "key"), (404, "", "not_found"), (402, "", "quota")])

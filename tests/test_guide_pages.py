@@ -31,7 +31,7 @@ def request_of(words: list[str]) -> dict[str, Any]:
             case "-H":
                 name, _, value = next(rest).partition(": ")
                 request["headers"][name] = value
-            case "-d":
+            case "-d" | "--data-binary":
                 request["content"] = next(rest)
             case "-N":
                 pass

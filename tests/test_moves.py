@@ -18,10 +18,8 @@ ENVIRONMENT = {"AWS_REGION": "us-east-1", **dict.fromkeys(KEYS, "sk-test-not-a-k
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def elsewhere() -> AsyncIterator[Servers]:
     """Each server at an address of which nothing is known."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_REGION", ENVIRONMENT["AWS_REGION"])
-        async with serving(ENVIRONMENT) as made:
-            yield made
+    async with serving(ENVIRONMENT) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

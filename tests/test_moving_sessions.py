@@ -93,3 +93,8 @@ async def test_a_session_moves_there_and_back(
     assert sorted(results) == ["42", "42", "48", "48"]
     refused = [call.refused for call in servers.calls() if call.refused]
     assert [refusal for refusal in refused if refusal.about not in ("field", "missing")] == []
+    # At an address of which nothing is known, what a server refuses is learnt from it, and told.
+    trace = (await http.get(f"/v1/sessions/{session}/trace")).json()
+    assert [one.get("adapted") for one in trace["steps"]] == [step.get("adapted") for step in steps]
+    if here == "mistral":
+        assert any("stream_options" in words for words in steps[0]["adapted"])

@@ -139,6 +139,7 @@ def test_what_failed_is_told_in_words() -> None:
         timing={"first_token_ms": None, "total_ms": 90_000},
         usage={"input_tokens": 1234, "cached_tokens": 1000, "cache_write_tokens": 200, "output_tokens": 5},
         cost_usd=None,
+        tried=[{"model": "demo/y", "reason": "key", "message": "It needs one.", "attempts": 1, "cost_usd": None}],
         adapted=["left out reasoning_effort"],
         skipped=2,
         attempt=2,
@@ -151,6 +152,7 @@ def test_what_failed_is_told_in_words() -> None:
         "└── t1  hi[2J  failed  provider_error: the key is not valid  0 in, 0 out  cost unknown",
         "    └── t1.s1  demo/x  total 1 min 30 s  1,234 in (1,000 cached, 200 written to the cache), 5 out  cost unknown  "
         "attempt 2  error",
+        "        ├── demo/y gave no answer (key): It needs one.  cost unknown",
         "        ├── changed for the server: left out reasoning_effort",
         "        ├── passed over 2 pieces of the answer whose shape is not known",
         "        └── find(id=7)  30.50 s  3 attempts  timeout: 30 s",

@@ -19,10 +19,8 @@ UNTOLD = Reply(text="Well, this is all.", usage="none")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_REGION", "us-east-1")
-        async with serving({"KEY": "sk-test-not-a-key"}) as made:
-            yield made
+    async with serving({"KEY": "sk-test-not-a-key"}) as made:
+        yield made
 
 
 async def counted(servers: Servers, name: str, reply: Reply) -> Usage:

@@ -5,6 +5,18 @@ The rooms (`workflows`, `activities`, `gateway`, `temporal`) stand at the top le
 command, by HTTP and by YAML.
 """
 
-from perdure.workflows.vocabulary.tool_context import ToolContext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perdure.workflows.vocabulary.tool_context import ToolContext
 
 __all__ = ["ToolContext"]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when first named, for each command imports this module before it does anything.
+    if name == "ToolContext":
+        from perdure.workflows.vocabulary.tool_context import ToolContext
+
+        return ToolContext
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -65,6 +65,19 @@ class PromptShown(Frozen):
     tools: tuple[ToolSpec, ...]
 
 
+class TriedModel(Frozen):
+    """A model that was asked before and gave no answer."""
+
+    #: `provider/model`
+    model: str
+    #: As in `model.switched`.
+    reason: str
+    message: str
+    attempts: int
+    #: Dollars, which are in the step's.
+    cost_usd: float | None
+
+
 class StepTrace(Frozen):
     """A step: what the model was told, what it answered, what its tools did."""
 
@@ -100,6 +113,8 @@ class StepTrace(Frozen):
     adapted: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     #: Pieces of the answer whose shape was not known, and which were passed over.
     skipped: int = Field(default=0, exclude_if=operator.not_)
+    #: The models of the route that gave no answer, in order.
+    tried: tuple[TriedModel, ...] = Field(default=(), exclude_if=operator.not_)
     tools: tuple[CallTrace, ...]
 
 

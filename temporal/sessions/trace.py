@@ -93,6 +93,7 @@ class TraceReader:
             "request_sha256": sent,
             "request_matches": None if not (rebuilt and sent) else hashlib.sha256(rebuilt.body).hexdigest() == sent,
             **_outcome(finished),
+            **_tried(record),
             "tools": fragment(calls_json(events)),
         }
         return orjson.dumps(shown)
@@ -145,6 +146,12 @@ class TraceReader:
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
+
+
+def _tried(record: StepRecord) -> dict[str, Any]:
+    """There only where another model was asked before."""
+    tried = [{**one.model_dump(exclude={"spent"}), "cost_usd": one.spent.cost_usd} for one in record.tried]
+    return {"tried": tried} if tried else {}
 
 
 def _outcome(finished: StepFinished | None) -> dict[str, Any]:

@@ -83,7 +83,10 @@ async def serving(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
     models = {name: model(name, fake.url + DIALECTS[name].base) for name, fake in fakes.items()}
     providers = Providers(environment)
     try:
-        yield Servers(fakes, providers, models)
+        with pytest.MonkeyPatch.context() as patch:
+            # Bedrock's SDK finds it by itself, and makes no client without it.
+            patch.setenv("AWS_REGION", "us-east-1")
+            yield Servers(fakes, providers, models)
     finally:
         await providers.aclose()
         for fake in fakes.values():

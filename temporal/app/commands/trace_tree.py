@@ -75,6 +75,9 @@ def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
         if step["attempt"] > 1:
             parts.append(f"attempt {step['attempt']}")
         node = branch.add(line.append("  " + "  ".join([*parts, str(step["stop"])]), style="dim"))
+    for one in step.get("tried", ()):
+        told = f"{plain(one['model'])} gave no answer ({plain(one['reason'])}): {one_line(one['message'], 200)}"
+        node.add(Text(f"{told}  {dollars(one['cost_usd'])}", style="yellow"))
     for change in step.get("adapted", ()):
         node.add(Text(f"changed for the server: {one_line(change, 200)}", style="yellow"))
     if skipped := step.get("skipped", 0):

@@ -165,7 +165,6 @@ async def test_a_variable_that_is_not_set_is_named(catcher: Catcher, provider: s
     assert missing_key(model, {"TEAM": "x"}) is None
 
 
-@pytest.mark.pure
 def test_nothing_of_them_shows_and_nothing_is_resolved_in_a_definition() -> None:
     model = ModelDefinition.model_validate(
         {"use": "openai-chat/m", "base_url": "http://h/v1?k=${TRACE}", "headers": {"X-Team": "${TEAM}"}}
@@ -179,7 +178,6 @@ def test_nothing_of_them_shows_and_nothing_is_resolved_in_a_definition() -> None
     assert digest(agent, "") == digest(agent, "")
 
 
-@pytest.mark.pure
 def test_a_query_is_split_off_an_address() -> None:
     assert split_query("https://x/v1?a=1&b=%20c") == ("https://x/v1", (("a", "1"), ("b", " c")))
     assert split_query("https://x/v1") == ("https://x/v1", ())

@@ -10,8 +10,6 @@ import pytest
 
 from tests.support.refusals import CHAT, RESPONSES, cured, forbidden, openai, without
 
-pytestmark = pytest.mark.pure
-
 OTHER_LIMIT = (
     "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 )

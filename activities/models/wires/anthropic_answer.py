@@ -258,9 +258,9 @@ class ArrivingAnswer:
             if isinstance(holder, dict):
                 reason, details = holder.get("stop_reason"), holder.get("stop_details")
                 # Some servers put a word that says nothing into every event that may have one.
-                says = isinstance(reason, str) and not says_nothing(reason)
-                self._goes_on = self._goes_on and not says
-                if says and (self.stop is None or not is_bad(self.stop)):
-                    self.stop = encodable(reason)
+                if isinstance(reason, str) and not says_nothing(reason):
+                    self._goes_on = False
+                    if self.stop is None or not is_bad(self.stop):
+                        self.stop = encodable(reason)
                 if isinstance(details, dict):
                     self.refusal = encodable(word(details.get("explanation"))) or self.refusal

@@ -16,6 +16,7 @@ from perdure.activities.models.stop_words import ending, is_good
 from perdure.activities.models.think_tags import Piece
 from perdure.activities.models.token_counts import counts, merged, timed
 from perdure.activities.models.wire import Answer, Delta, DeltaKind
+from perdure.activities.models.wires.openai_responses_calls import different, name_in, same, says_more
 from perdure.activities.models.wires.openai_responses_events import (
     COMPLETE,
     ENDS,
@@ -25,7 +26,7 @@ from perdure.activities.models.wires.openai_responses_events import (
     About,
     is_quiet,
 )
-from perdure.activities.models.wires.openai_responses_item_list import Items, index_in, name_in, same
+from perdure.activities.models.wires.openai_responses_item_list import Items, index_in
 from perdure.activities.models.wires.openai_responses_items import (
     API,
     KINDS,
@@ -106,7 +107,7 @@ class ArrivingAnswer:
             raise StreamTruncated
         parts: list[Part] = []
         calls = 0
-        for item in self.begun:
+        for item in different(self.begun):
             calls += item.type == "function_call"
             parts += item.as_parts(call_id(self.step_id, calls), reasoned=self._reasoned)
         details = self.response.get("incomplete_details")
@@ -176,7 +177,7 @@ class ArrivingAnswer:
         item = self.items.of(kind, event, read.get("id"))
         if item.done:
             if same(item.done, read):
-                return []
+                return self._done(item, read) if says_more(read, item.done) else []
             item = self.items.new(kind, index_in(event), read.get("id"))
         return self._done(item, read)
 
@@ -214,7 +215,7 @@ class ArrivingAnswer:
         self.skipped += complete.count(None)
         for item, read in self.items.matched([read for read in complete if read is not None]):
             self.cut = self.cut or _is_cut(read)
-            if not item.done or (text_of(read) and not text_of(item.done)):
+            if not item.done or says_more(read, item.done):
                 deltas += self._done(item, read)
         return deltas
 

@@ -76,6 +76,19 @@ class Item:
         whole, seen = text_of(self.done), "".join(self.streamed)
         return whole[len(seen) :] if whole.startswith(seen) else ""
 
+    @property
+    def written(self) -> str:
+        """A call's arguments, wherever they stand."""
+        # In an announcement, an empty object only stands for arguments that are yet to come.
+        announced = text_of(self.first)
+        announced = "" if parse_arguments(announced) == ({}, None) else announced
+        return best([text_of(self.done), self.arguments, "".join(self.streamed), announced])
+
+    def as_call(self) -> dict[str, Any]:
+        """What has come of a call, as a complete item."""
+        own = {"id": self.id} if self.id else {}
+        return self.first | own | self.done | {"type": self.type, "name": self.name, "arguments": self.written}
+
     def as_parts(self, call_id: str, *, reasoned: bool) -> list[Part]:
         """`reasoned`: the answer has items of reasoning, too."""
         item, streamed = self.done, "".join(self.streamed) or text_of(self.first)
@@ -85,9 +98,8 @@ class Item:
                 # Some servers complete a message without its text.
                 return _message(text or streamed, _native(item) if text else None, reasoned=reasoned)
             case "function_call":
-                written = best([text_of(item), self.arguments, "".join(self.streamed), text_of(self.first)])
-                args, raw = parse_arguments(written)
-                own = _native(item | {"arguments": written}) if item else None
+                args, raw = parse_arguments(self.written)
+                own = _native(item | {"arguments": self.written}) if item else None
                 return [ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=own)]
             case "reasoning":
                 # The status of a reasoning item must not be sent back.

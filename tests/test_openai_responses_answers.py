@@ -361,6 +361,63 @@ async def test_a_whole_body_in_place_of_events(wire: OpenAIResponses, server: Bo
     assert shown(last) == ["I look.", ("purge", ARGS)]
 
 
+@pytest.mark.parametrize("status", ["in_progress", "queued"])
+@pytest.mark.parametrize("output", [[], [said("Well.")], [said("I look."), call()]])
+async def test_a_whole_body_of_an_answer_that_is_still_being_made(
+    wire: OpenAIResponses, server: BodyServer, status: str, output: list[Event]
+) -> None:
+    body = {"object": "response", "status": status, "output": output}
+    for form in (Body(json.dumps(body).encode(), JSON), stream(body)):
+        assert (await failure(wire, server, form)).kind == errors.MODEL_STREAM_TRUNCATED
+    # It may be followed by the end.
+    whole = body | {"status": "completed", "output": [said("Done.")]}
+    last = (await play(wire, server, stream(body, whole)))[-1]
+    assert isinstance(last, Answer)
+    assert shown(last) == ["Done."]
+
+
+def part(text: str, *, state: str = "done", **more: Any) -> Event:
+    return {"type": f"response.content_part.{state}", "part": {"type": "output_text", "text": text}, **more}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (part("Well."), end()),
+        (part("", state="added"), part("Well."), end()),
+        (part("Well.", state="added"), end()),
+        (part("Well.", state="added"), part("Well."), end()),
+        (part("We", content_index=0), part("ll.", content_index=1), end()),
+        (delta("output_text", "We"), part("Well."), end()),
+        (delta("output_text", "Well."), part("Well."), end()),
+        # An index that counts something else.
+        (delta("output_text", "Well.", content_index=0), part("Well.", content_index=1), end()),
+        (part("Well."), done(said("Well.")), end(said("Well."))),
+        (done(said("Well.")), part("Well."), end()),
+        (part("Well.", item_id="msg_1"), done(said("", id="msg_1")), end()),
+        (end(output_text="Well."),),
+        (end(said(""), output_text="Well."),),
+        (end(said("Well."), output_text="Well."),),
+        (delta("output_text", "Well."), end(output_text="Well.")),
+        ({"object": "response", "status": "completed", "output_text": "Well."},),
+    ],
+)
+async def test_a_text_that_only_a_part_or_the_response_has(
+    wire: OpenAIResponses, server: BodyServer, events: tuple[Event, ...]
+) -> None:
+    played = await play(wire, server, stream(*events))
+    got = played[-1]
+    assert isinstance(got, Answer)
+    assert (shown(got), got.stop, got.skipped) == (["Well."], "end", 0)
+    assert "".join(delta.text for delta in played if isinstance(delta, Delta)) == "Well."
+
+
+async def test_a_refusal_that_only_a_part_has(wire: OpenAIResponses, server: BodyServer) -> None:
+    event = {"type": "response.content_part.done", "part": {"type": "refusal", "refusal": "No."}}
+    got = await answered(wire, server, event, done(call()), end())
+    assert (shown(got)[0], got.stop) == ("No.", "refusal")
+
+
 @pytest.mark.parametrize(
     "events",
     [

@@ -33,7 +33,7 @@ def agree(written: str, again: str, *, known: bool) -> bool:
         return True
     if known and (_says_nothing(written) or _says_nothing(again)):
         return True
-    if known and (_is_cut(written, again) or _is_cut(again, written)):
+    if known and (_begins(written, again) or _begins(again, written)):
         return True
     return written == again or parse_arguments(written) == parse_arguments(again)
 
@@ -75,6 +75,11 @@ def different(items: Iterable[Item]) -> list[Item]:
     return kept
 
 
+def is_cut(item: dict[str, Any]) -> bool:
+    """Whether the server calls the item an incomplete call."""
+    return item.get("type") == "function_call" and item.get("status") == "incomplete"
+
+
 def call_id_in(holder: dict[str, Any]) -> str:
     """The server's id of a call. "": there is none."""
     call_id = holder.get("call_id")
@@ -102,7 +107,7 @@ def _says_nothing(written: str) -> bool:
     return parse_arguments(written) == ({}, None)
 
 
-def _is_cut(written: str, whole: str) -> bool:
+def _begins(written: str, whole: str) -> bool:
     return parse_arguments(written)[1] is not None and whole.startswith(written.rstrip())
 
 

@@ -16,6 +16,7 @@ from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.provider_turns import encodable, parse_arguments
 from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import DeltaKind
+from perdure.activities.models.wires.openai_responses_events import About
 from perdure.temporal.schemas.nesting import too_deep
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
 
@@ -52,6 +53,11 @@ class Item:
     done: dict[str, Any] = field(default_factory=dict)
     tags: ThinkTags = field(default_factory=ThinkTags)
 
+    def section_of(self, about: About, event: dict[str, Any]) -> Section:
+        """Which of its texts `event` is about."""
+        index = event.get(about.index) if about.index else sum(name == about.section for name, _ in self.closed)
+        return about.section, index if isinstance(index, int) else 0
+
     def add(self, text: str, section: Section) -> str:
         """Takes a fragment. Returns it as viewers see it: a new section of reasoning begins with a blank line."""
         if section != self.section:
@@ -70,6 +76,10 @@ class Item:
             return whole
         seen = "".join(self.streamed[self.since :]).removeprefix("\n\n" if self.type == "reasoning" else "")
         return whole[len(seen) :] if whole.startswith(seen) else ""
+
+    def has(self, text: str) -> bool:
+        """Whether `text`, which is complete, has come before, whatever place it had."""
+        return text in "".join(self.streamed) or text in text_of(self.done)
 
     def unseen(self) -> str:
         """What viewers have not seen of the complete item."""

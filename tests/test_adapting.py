@@ -79,9 +79,44 @@ async def test_what_was_not_taken_is_not_remembered() -> None:
 async def test_a_server_that_goes_on_refusing_is_asked_a_few_times() -> None:
     names = [f"odd_{n}" for n in range(40)]
     server = Refusing(*names)
-    with pytest.raises(ProviderError, match="odd_6"):
-        await opened(Adapting(), server, CHAT | dict.fromkeys(names, 1))
-    assert len(server.bodies) == 7
+    adapting, body = Adapting(), CHAT | dict.fromkeys(names, 1)
+    with pytest.raises(ProviderError, match="odd_16"):
+        await opened(adapting, server, body)
+    assert len(server.bodies) == 17
+    # The next request goes on where this one ended, so it gets through in the end.
+    with pytest.raises(ProviderError):
+        await opened(adapting, server, body)
+    assert await opened(adapting, server, body) == Opened("stream", tuple(f"{name}: dropped" for name in names))
+    asked = len(server.bodies)
+    await opened(adapting, server, body)
+    assert len(server.bodies) == asked + 1
+
+
+async def test_what_moved_a_server_on_is_remembered_even_where_the_request_fails() -> None:
+    adapting = Adapting()
+    said_in_turn = [said(openai(f"unsupported parameter: {name}")) for name in ("seed", "stop")]
+    with pytest.raises(ProviderError, match="Bad request"):
+        await opened(adapting, Saying(*said_in_turn, said(openai("Bad request"))))
+    # Of the last change nobody knows whether it helped.
+    assert adapting.learnt("openai-chat@1", "m") == ("seed: dropped",)
+
+
+async def test_a_server_that_names_each_of_many_members_in_turn_is_asked_until_it_takes_the_rest() -> None:
+    names = [
+        "stream_options",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "user",
+    ]
+    adapting, server = Adapting(), Refusing(*names)
+    first = await opened(adapting, server, CHAT | {"user": "u"})
+    assert first.adapted == tuple(f"{name}: dropped" for name in names)
+    assert await opened(adapting, server, CHAT | {"user": "u"}) == first
+    assert len(server.bodies) == len(names) + 2
 
 
 async def test_a_server_that_takes_neither_name_is_not_asked_for_ever() -> None:

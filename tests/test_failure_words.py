@@ -48,6 +48,25 @@ SOURCE = Source.of(OPENAI_CHAT)
         (400, "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens."),
         (400, "prompt token count of 140000 exceeds the limit of 128000"),
         (None, "prompt is too long"),
+        (400, "The model has a context window of 8192 tokens, but your prompt has 9000 tokens."),
+        (400, "The context size is 4,096 tokens, however this request needs 5,000"),
+        (400, "Sequence length 9000 exceeds max_seq_len 8192"),
+        (400, "prompt (9000) is longer than max_model_len"),
+        (500, "Requested tokens (9000) exceed n_ctx of 8192"),
+        (400, "validation error: the sum of prompt tokens (30000) and max tokens (4096) must not exceed 32768"),
+        (400, "input tokens (30000) + max_tokens (4096) exceeds 32768"),
+        (400, "The total number of tokens (prompt + max_tokens) is too large"),
+        (400, "Current length is 136000 while limit is 131072"),
+        (422, "Input length is 9000, but the maximum is 8192"),
+        (400, "max_tokens must be at least 1, got -500"),
+        (400, "max_completion_tokens must be greater than 0 (given: -12)"),
+        (400, "tokens in request more than max tokens allowed"),
+        (400, "This model supports at most 32768 tokens; the conversation has 40000"),
+        (400, "The text you entered is too long: it contains 9000 tokens but only 8192 are allowed"),
+        (400, "The input or output tokens must be less than 8192"),
+        (402, "Prompt tokens limit exceeded: 12000 > 8000. To increase, visit the settings and upgrade to a paid account"),
+        (413, "Request too large for model `llama` in organization `org_x` service tier `on_demand` on tokens per minute "
+        "(TPM): Limit 6000, Requested 9000, please reduce your message size and try again."),
         (429, "Request too large for gpt-6 in organization org-x on tokens per min (TPM): Limit 10000, Requested 20000."),
     ],
 )  # fmt: skip
@@ -62,6 +81,11 @@ def test_too_long(status: int | None, text: str) -> None:
     [
         (400, "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."),
         (402, "Insufficient Balance"),
+        (
+            402,
+            "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only "
+            "afford 100.",
+        ),
         (400, "Insufficient balance"),
         (429, "You exceeded your current quota, please check your plan and billing details."),
         (403, "Your team has either used all available credits or reached its monthly spending limit."),
@@ -72,6 +96,35 @@ def test_too_long(status: int | None, text: str) -> None:
         (403, "You have run out of free credits."),
         (403, "No credits left. Purchase more"),
         (403, "Your free trial has expired"),
+        (429, "Your account is not active, please check your billing details on our website."),
+        (
+            403,
+            "Your newly created team doesn't have any credits or licenses yet. You can purchase those on our console.",
+        ),
+        (
+            403,
+            "The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, "
+            "please disable the use free tier only mode.",
+        ),
+        (403, "The free quota has been exhausted"),
+        (429, "Free allocated quota exceeded."),
+        (403, "insufficient user quota, remaining quota: $0.00"),
+        (403, "token quota is not enough, token remain quota: 10"),
+        (403, "Quota exceeded for this billing period"),
+        (403, "You have exceeded your inference quota"),
+        (403, "Billing is not active"),
+        (403, "This API method requires billing to be enabled. Please enable billing on project #1."),
+        (403, "This account does not have an active billing plan"),
+        (403, "A valid payment instrument must be provided."),
+        (403, "this model requires a subscription, upgrade for access"),
+        (403, "Key limit exceeded (total limit). Manage it in your settings."),
+        (400, "budget has been exceeded! Current cost: 10.2, Max budget: 10.0"),
+        (400, "ExceededBudget: User=u over budget. Spend=5.1, Budget=5.0"),
+        (401, "Authentication Error, ExceededTokenBudget: Current spend for token: 7.2; Max Budget for Token: 2.0"),
+        (400, "Access denied, please make sure your account is in good standing."),
+        (401, "User has no remaining prepaid balance"),
+        (429, "You have used your monthly token allowance"),
+        (403, "用户额度不足, 剩余额度: 0"),
     ],
 )
 def test_no_credit(status: int, text: str) -> None:
@@ -89,6 +142,17 @@ def test_no_credit(status: int, text: str) -> None:
         (400, "The api_key is required"),
         (400, "API key expired. Please renew the API key."),
         (400, "The security token included in the request is expired"),
+        (400, "Invalid Authentication"),
+        (400, "Key is disabled"),
+        (400, "This key has been revoked"),
+        (400, "Invalid credentials in Authorization header"),
+        (400, "Could not validate credentials"),
+        (400, "Cannot decode API key"),
+        (400, "invalid token"),
+        (400, "Your token has expired"),
+        (400, "Unauthorized"),
+        (400, "API 密钥无效"),
+        (400, "无效的令牌"),
         (401, "whatever it says"),
         (403, "whatever it says"),
     ],
@@ -169,6 +233,9 @@ def test_overloaded(status: int, text: str) -> None:
         ("Too many tokens, please wait before trying again.", None),
         ("Resource has been exhausted (e.g. check quota).", None),
         ("Number of request tokens has exceeded your per-minute rate limit", None),
+        ("Quota exceeded for aiplatform.googleapis.com/online_prediction_requests_per_base_model", None),
+        ("Allocated quota exceeded, please increase your quota limit.", None),
+        ("Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day", None),
     ],
 )
 def test_a_rate_limit_stays_one_whatever_it_says_of_quotas(text: str, seconds: float | None) -> None:
@@ -203,6 +270,18 @@ def test_a_rate_limit_stays_one_whatever_it_says_of_quotas(text: str, seconds: f
         "thinking.budget_tokens: Input should be greater than or equal to 1024",
         "The model does not support the parameter `reasoning_effort`",
         "Unknown parameter: 'prompt_cache_key'.",
+        "Unknown parameter: 'max_seq_len'.",
+        "unexpected field max_input_tokens",
+        "max_tokens must be at least 1, got 0",
+        "This model supports at most 4096 tokens; your request asked for 8192 output tokens",
+        "max_tokens and input must be numbers",
+        "thinking.budget_tokens: the thinking budget was exceeded",
+        "tools.0.input_schema: key 'format' is disabled in strict mode",
+        "Invalid JSON: unexpected token at 14",
+        "invalid token 'x' in grammar",
+        "logit_bias: invalid token id 70000",
+        "tools.0: invalid authentication type 'x'",
+        "files: storage quota exceeded",
     ],
 )
 def test_a_request_that_is_wrong_is_told_as_it_is(text: str) -> None:
@@ -233,6 +312,26 @@ def test_a_reason_deep_in_the_body_is_a_code() -> None:
     assert classify(ProviderError("Bad.", status=400, details=body), SOURCE).kind == errors.MODEL_AUTH
     azure = {"error": {"code": "400", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}
     assert classify(ProviderError("Bad.", status=400, details=azure), SOURCE).kind == errors.MODEL_CONTENT_POLICY
+
+
+@pytest.mark.parametrize("code", ["billing_not_active", "AllocationQuota.FreeTierOnly", "budget_exceeded"])
+@pytest.mark.parametrize("status", [400, 403, 429])
+def test_a_code_of_billing_is_no_rate_limit_and_no_bad_key(code: str, status: int) -> None:
+    body = {"error": {"code": code, "message": "Denied."}}
+    assert classify(ProviderError("Denied.", status=status, details=body), SOURCE).kind == errors.MODEL_QUOTA
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Permission denied on resource project x",
+        "Your organization must be verified to use this",
+        "Billing administrators alone may use this key",
+        "Quota project has no permission for this API",
+    ],
+)
+def test_a_403_of_something_else_stays_one_of_the_key(text: str) -> None:
+    assert classify(ProviderError(text, status=403), SOURCE).kind == errors.MODEL_AUTH
 
 
 @pytest.mark.parametrize(

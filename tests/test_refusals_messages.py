@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perdure.activities.models.other_forms import SystemAs, ThinkingAs, budget_of
-from tests.support.refusals import CHAT, GEMINI, MESSAGES, RESPONSES, anthropic, cured, openai
+from tests.support.refusals import CHAT, GEMINI, MESSAGES, RESPONSES, anthropic, cured, openai, without
 
 INSTEAD = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 TAG = "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled', 'enabled'"
@@ -15,6 +15,17 @@ UNKNOWN = 'Invalid JSON payload received. Unknown name "additionalProperties" at
 
 CASES: dict[str, tuple[object, list[str]]] = {
     "temperature": (anthropic("`temperature` is deprecated for this model."), ["temperature: dropped"]),
+    "temperature beside thinking": (
+        anthropic(
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode. Please consult our "
+            "documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#important"
+        ),
+        ["temperature: dropped"],
+    ),
+    "temperature, if it thinks": (
+        anthropic("temperature: only 1 is allowed if adaptive thinking is on"),
+        ["temperature: dropped"],
+    ),
     "a proxy, temperature": (anthropic("temperature is deprecated for this model."), ["temperature: dropped"]),
     "Bedrock, caching": ({"message": "cache_control: Extra inputs are not permitted"}, ["cache_control: dropped"]),
     "Vertex, caching": (
@@ -84,6 +95,20 @@ GEMINI_CASES: dict[str, tuple[object, list[str]]] = {
 def test_messages(case: str) -> None:
     error, words = CASES[case]
     assert cured(MESSAGES | {"tool_choice": {"type": "any"}}, error) == words
+
+
+@pytest.mark.parametrize("thinking", [{"type": "enabled", "budget_tokens": 2048}, {"type": "adaptive"}])
+@pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
+def test_what_is_refused_because_the_model_thinks_is_left_out_and_thinking_stays(
+    name: str, thinking: dict[str, Any]
+) -> None:
+    body = without(MESSAGES, "temperature") | {"thinking": thinking, name: 0.5}
+    for words in (
+        f"`{name}` may only be set to 1 when thinking is enabled or in adaptive mode.",
+        f"`{name}` must be unset when thinking is enabled or in adaptive mode.",
+        f"{name} is not supported while adaptive thinking is enabled",
+    ):
+        assert cured(body, anthropic(words)) == [f"{name}: dropped"]
 
 
 @pytest.mark.parametrize("case", OTHER_FORMS)

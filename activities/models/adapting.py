@@ -1,6 +1,7 @@
 """Requests in the form that a server takes: what it refuses by name is left out, renamed or put otherwise, and asked again.
 
-Rule 1: what a server took after such a change is remembered for it and the model, so that one request pays for it.
+Rule 1: what a server took after such a change is remembered for it and the model, so that one request pays for it. So is a
+change after which the server refused something else, even where the request failed in the end.
 Rule 2: a refusal that names nothing, or nothing that may be changed, is final at once. So is one that follows the last of a
 few changes.
 Rule 3: a member of the user's own `extra` is never changed. It was written for this very server, which then says what is
@@ -29,9 +30,10 @@ from perdure.workflows.vocabulary.errors import (
 
 #: Servers and models of which something is remembered.
 _KNOWN: Final = 512
-#: Changes that are remembered for one of them, and times that one request is asked again.
-_CHANGES: Final = 24
-_ROUNDS: Final = 6
+#: Changes that are remembered for one of them, and times that one request is asked again. Some servers name one member at a
+#: time, and a request has about as many that may go.
+_CHANGES: Final = 64
+_ROUNDS: Final = 16
 
 #: Kinds of failures that may come of the form of a request. A router that has no server for a parameter says 404, and a
 #: question may leave room for a shorter answer than the one that was asked for.
@@ -84,6 +86,8 @@ class Adapting:
         for change in self._learnt.get(key, ()):
             sent = _changed(sent, change, model.extra, told)
         made: list[Change] = []
+        #: Those of `made` after which the server refused something else.
+        moved: list[Change] = []
         #: For this conversation, and so not remembered.
         made_here: list[Change] = []
         left = [*rewrites]
@@ -93,6 +97,7 @@ class Adapting:
             except Exception as error:
                 refusal = _refused(neutral(error))
                 if refusal is None:
+                    self._remember(key, moved)
                     raise
                 before = sent
                 rewrite = next((one for one in left if one.when(refusal) and one.make(sent) is not sent), None)
@@ -106,15 +111,18 @@ class Adapting:
                     made_here.append(shorter)
                     sent = _changed(sent, shorter, model.extra, told)
                     continue
-                for change in cures(refusal, sent):
-                    if not _tried(change, made):
-                        made.append(change)
-                        sent = _changed(sent, change, model.extra, told)
+                new = [change for change in cures(refusal, sent) if not _tried(change, made)]
+                for change in new:
+                    sent = _changed(sent, change, model.extra, told)
                 if sent is before:
+                    self._remember(key, moved)
                     raise
+                moved = [change for change in made if all(change.path != one.path for one in new)]
+                made += new
             else:
                 self._remember(key, made)
                 return Opened(stream, tuple(dict.fromkeys(told)))
+        self._remember(key, moved)
         return Opened(await send(sent), tuple(dict.fromkeys(told)))
 
     def learnt(self, server: str, model: str) -> tuple[str, ...]:
@@ -124,7 +132,7 @@ class Adapting:
     def _remember(self, key: tuple[str, str], changes: Sequence[Change]) -> None:
         known = self._learnt.pop(key, ())
         if known or changes:
-            self._learnt[key] = (*known, *changes)[-_CHANGES:]
+            self._learnt[key] = tuple(dict.fromkeys((*known, *changes)))[-_CHANGES:]
         while len(self._learnt) > _KNOWN:
             self._learnt.popitem(last=False)
 

@@ -123,7 +123,8 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
     retry: bool | None = None
     said = next((kind for known, kind in BY_CODE if codes & known), None) or kind_in(text, reported)
     if status == 402:
-        kind = errors.MODEL_QUOTA
+        # OpenRouter also says so of a prompt that is longer than an account without credit may send.
+        kind = errors.MODEL_CONTEXT_LENGTH if said == errors.MODEL_CONTEXT_LENGTH else errors.MODEL_QUOTA
     elif said is not None and said != errors.MODEL_OVERLOADED:
         kind = said
     elif said is not None or codes & OVERLOADED or status == 529:

@@ -41,26 +41,73 @@ _TOO_LONG: Final = (
     r"\btotal (?:number of )?tokens\b.{0,60}\bexceed",
     r"\bexpected maxlength: ?\d{4,}",
     r"\brequest (?:body )?too large for\b",
+    r"\b(?:prompt|input|context|conversation)s?[ _](?:tokens?|length|window)[ _]limit (?:is |was |has been )?"
+    r"(?:exceeded|reached)\b",
+    rf"\btokens in (?:the |your |this )?(?:request|prompt|input|messages?|conversation)\b.{{0,40}}\b{_OVER}",
+    # The question and the answer's limit together.
+    rf"\b(?:sum|total)\b.{{0,40}}\b(?:prompt|inputs?|messages?|context)\b.{{0,60}}\b(?:max|output|completion|new)[_ ]?"
+    rf".{{0,60}}\b{_OVER}",
+    rf"\b(?:prompt|inputs?|messages?)\b[^.]{{0,30}}(?:\+|\bplus\b|\band\b)[^.]{{0,20}}"
+    rf"\bmax_?(?:completion_|output_|new_| )?tokens\b[^.]{{0,60}}\b{_OVER}",
+    r"\binputs? (?:or|and|plus|\+) outputs? tokens must be (?:<|at most|less|fewer|below|no more)",
+    # A limit of an answer that the server worked out itself, as vLLM does: the question has left less than nothing.
+    r"\bmax_(?:completion_|output_|new_)?tokens\b.{0,40}\b(?:at least|greater than|larger than|more than|positive)\b"
+    r".{0,40}[ (=:]-\d",
     r"`?inputs`?.{0,60}\bmust (?:be (?:<=?|≤|at most|less|below|under|fewer)|have (?:less|fewer|at most))",
     r"\binput token count\b.{0,60}\b(?:only )?supports? (?:only )?up to\b",
     r"(?:输入|上下文|提示词?).{0,20}(?:超出|超过|超限|过长)",
 )
 #: It may be about another size; `_OTHER_SIZE` says so then.
-_PERHAPS_TOO_LONG: Final = (rf"\b{_INPUT}.{{0,80}}\b{_OVER}\b.{{0,80}}\b{_BOUND}",)
+_PERHAPS_TOO_LONG: Final = (
+    rf"\b{_INPUT}.{{0,80}}\b{_OVER}\b.{{0,80}}\b{_BOUND}",
+    rf"\b{_OVER}.{{0,60}}\b(?:max(?:imum)?[ _-](?:seq(?:uence)?|model|context|prompt|input)[ _-]?(?:len(?:gth)?|size|tokens?)"
+    r"|n_ctx)\b",
+    # Two sizes that are compared: that of the window, and that of what was sent.
+    r"\bcontext[ _-](?:length|window|size|limit)\b.{0,30}\b\d[\d,. ]*k?\b.{0,20}\b(?:but|however|while|whereas)\b"
+    rf".{{0,30}}\b{_INPUT}.{{0,40}}\d",
+    r"\b(?:supports?|accepts?|takes?|allows?) (?:only|up to|at most|a maximum of|no more than) \d[\d,. ]*k?"
+    rf" (?:input |prompt )?tokens\b.{{0,40}}\b{_INPUT}(?!.{{0,40}}\b(?:output|completion|new|generated) tokens).{{0,40}}\d",
+    r"\b(?:current|total|input|prompt|sequence|token|conversation) (?:length|tokens?|count)\b(?: is| was| of|:)?"
+    r" \(?\d[\d,]*\)?,?(?: tokens,?)? (?:while|but|whereas|and)\b.{0,20}\b(?:limit|maximum|max)\b.{0,20}\d",
+    r"\btoo (?:long|large)\b.{0,60}\b\d[\d,]* tokens\b.{0,40}\b(?:only|limit|max\w*|at most|up to)\b",
+)
+#: Whose credit it is, and of which sort.
+_WHOSE: Final = (
+    r"(?:(?:more|remaining|account|user|team|organi[sz]ation|prepaid|available|api|token|free|paid|inference) )*"
+)
 _QUOTA: Final = (
     r"\bcredit balance\b.{0,30}\b(?:low|zero|negative|empty|insufficient|exhausted)",
-    r"\b(?:insufficient|not enough|no(?: more| remaining)?|low|negative) (?:account )?(?:balance|credits?|funds|quota)\b",
-    r"\b(?:balance|credits?|funds)\b.{0,40}\b(?:insufficient|exhausted|depleted|used up|ran out|run out|expired)\b",
+    rf"\b(?:insufficient|not enough|no|low|negative) {_WHOSE}(?:balance|credits?|funds|quota)\b",
+    rf"\b(?:do not|don't|does not|doesn't) have (?:any|enough|sufficient) {_WHOSE}(?:balance|credits?|funds|quota)\b",
+    r"\b(?:balance|credits?|funds)\b.{0,40}\b(?:insufficient|not enough|exhausted|depleted|used up|r[au]n out|expired)\b",
     r"\b(?:out of|used all|run out of|ran out of)\b.{0,30}\b(?:credits?|funds|balance|quota)\b",
     r"\bexhausted\b.{0,30}\b(?:credits?|funds|balance)\b",
     r"\b(?:requires|needs|purchase|buy|add) (?:more |additional )?(?:credits?|funds)\b",
     r"\bexceeded your (?:current |monthly |daily )?quota\b",
     r"\b(?:spend(?:ing)?|billing|budget|usage|credit)[ _-](?:hard )?(?:limit|cap)s?\b",
+    r"\b(?:billing|subscription) (?:period|cycle)\b",
+    r"\bmonthly (?:\w+ ){0,2}(?:limit|quota|allowance|cap)\b",
+    r"\bfree (?:\w+ )?(?:quota|tier|allowance|usage)\b.{0,40}\b(?:exhausted|exceeded|used up|consumed|expired|ended)\b",
+    r"(?<!thinking )(?<!reasoning )(?<!token )\bbudget[ _]?(?:has been |is |was )?(?:exceeded|exhausted|used up)\b",
+    r"\bexceeded (?:(?:your|the|its|their|max|monthly|daily|user|team|project|organi[sz]ation|key) )*budget\b",
+    r"\b(?:over budget|exceeded(?:user|team|key|token|model|project)?budget)\b",
+    r"\bkey limit exceeded\b",
     r"\breached your\b.{0,40}\busage limits?\b",
     r"\b(?:unpaid|trial (?:has |is )?(?:expired|over|ended))\b",
-    r"\baccount\b.{0,40}\b(?:suspended|in arrears|overdue|deactivated for billing)\b",
+    r"\baccount\b.{0,40}\b(?:suspended|in arrears|overdue|deactivated for billing|in good standing)\b",
+    r"\bbilling\b[^.,;]{0,30}(?:\bnot|n't|\bmust be|\bto be)\b[^.,;]{0,10}\b(?:active|enabled|set up|activated)\b",
+    r"\bbilling\b[^.,;]{0,20}\b(?:inactive|disabled)\b",
+    r"\b(?:check|update|verify|enable) your (?:plan and )?billing\b",
+    r"\b(?:no|add|provide|update|valid|active|missing|invalid) (?:an? )?(?:valid |active )?(?:payment|billing)[ _]"
+    r"(?:method|instrument|plan)\b",
+    r"\brequires? (?:an? )?(?:active |valid |paid )*(?:subscription|paid plan|paid account)\b",
     r"\b(?:payment required|please (?:top up|recharge)|arrears|arrearage)\b",
-    r"(?:余额不足|欠费|额度已用)",
+    r"(?:(?:余额|额度|配额)[^。,，]{0,8}(?:不足|已用|用尽|耗尽)|欠费|请充值)",
+)
+#: A quota, without a word of money. With the status of a rate limit it is one.
+_USED_UP: Final = (
+    r"\bquota\b.{0,40}\b(?:exceeded|exhausted|insufficient|used up|depleted|reached|not enough|expired)\b",
+    r"\b(?:exceed(?:s|ed|ing)?|exhausted|insufficient|reached|over)\b.{0,30}\bquota\b",
 )
 _KEY: Final = (
     r"\bapi[ _-]?key\b.{0,40}\b(?:not valid|invalid|incorrect|wrong|missing|required|expired|revoked|not found|disabled)\b",
@@ -68,7 +115,22 @@ _KEY: Final = (
     r"\b(?:provide|pass|supply) (?:a |an |your )?(?:valid )?api[ _-]?key\b",
     r"\b(?:security|access|auth(?:entication|orization)?|bearer) token\b.{0,60}\b(?:invalid|expired|missing|not valid)\b",
     r"\b(?:invalid|expired|missing) (?:access |auth(?:entication|orization)? |bearer )(?:token|credentials?|header)\b",
+    r"\b(?:invalid|incorrect|wrong|bad|expired|missing|malformed|no) (?:(?:api|access|auth\w*|bearer|security) )*"
+    r"credentials?\b",
+    r"\binvalid auth(?:entication|orization)\b(?! (?:type|mode))",
+    r"\b(?:could not|cannot|can't|unable to|failed to) (?:decode|validate|verify|authenticate)\b.{0,20}"
+    r"\b(?:api[ _-]?key|credentials?|request|user|bearer token|access token|jwt)\b",
+    # Of a key or a token that nothing else is said of: a schema has keys as well, and a text tokens.
+    r"(?:^|\b(?:your|this|api|access|secret) )key (?:is|was|has been) "
+    r"(?:not active|inactive|disabled|revoked|expired|suspended|deactivated|deleted|blocked)\b",
+    r"(?:^|[:.] )(?:invalid|expired|missing) token(?:[.!,]|$)",
+    r"(?:^|\b(?:your|this|auth\w*) )token (?:is|was|has|has been) (?:invalid|not valid|expired|revoked)\b",
+    r"\bsignature has expired\b",
+    r"^(?:error: )?(?:unauthorized|unauthenticated|not authenticated)\b",
     r"\bauthentication (?:fails?|failed|is required|required)\b",
+    r"(?:密钥|令牌|api ?key)[^。,，]{0,10}(?:无效|错误|过期|失效|不正确|不存在|禁用)",
+    r"(?:无效|错误|过期|失效)的?[^。,，]{0,4}(?:密钥|令牌|api ?key)",
+    r"(?:身份验证|鉴权|认证)失败",
 )
 _POLICY: Final = (
     r"\bcontent[ _-](?:management|filter(?:ing)?|moderation|safety|usage)\b.{0,20}\b(?:polic|system|block|trigger)",
@@ -113,7 +175,7 @@ _SOON: Final = re.compile(
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
 _UNITS: Final = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0, "d": 86400.0}
 #: One request is larger than what a whole minute takes, so waiting is no use.
-_NEVER_FITS: Final = re.compile(r"\brequest too large\b.{0,200}\btokens per (?:minute|min|day)\b", re.DOTALL)
+_NEVER_FITS: Final = re.compile(r"\brequest too large\b.{0,200}\b(?:tokens per (?:minute|min|day)|tp[md])\b", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +193,19 @@ def _row(kind: str, patterns: tuple[str, ...], *statuses: int, unless: re.Patter
 
 
 _SERVER_SIDE: Final = tuple(range(500, 600))
+#: Limits that pass by themselves, and room for files.
+_NOT_MONEY: Final = re.compile(
+    rf"{_SOON.pattern}|\b(?:per|this|each)[ -](?:minute|min|second|hour)\b|\b(?:rate[ _-]limit|throttl|file|storage|cach)",
+    re.IGNORECASE,
+)
 _NEITHER: Final = re.compile(f"{_OTHER_SIZE.pattern}|{_RATE.pattern}")
 #: The first that matches counts.
 _ROWS: Final = (
     _row(errors.MODEL_QUOTA, _QUOTA, 400, 401, 403, 422, 429, unless=_SOON),
+    _row(errors.MODEL_QUOTA, _USED_UP, 400, 401, 403, 422, unless=_NOT_MONEY),
     _row(errors.MODEL_CONTENT_POLICY, _POLICY, 400, 403, 422, 451),
     _row(errors.MODEL_AUTH, _KEY, 400, 422),
-    _row(errors.MODEL_CONTEXT_LENGTH, _TOO_LONG, 400, 413, 422, *_SERVER_SIDE, unless=_RATE),
+    _row(errors.MODEL_CONTEXT_LENGTH, _TOO_LONG, 400, 402, 413, 422, *_SERVER_SIDE, unless=_RATE),
     _row(errors.MODEL_CONTEXT_LENGTH, _PERHAPS_TOO_LONG, 400, 413, 422, *_SERVER_SIDE, unless=_NEITHER),
     _row(errors.MODEL_NOT_FOUND, _MODEL, 400, 403, 404, 422),
     _row(errors.MODEL_OVERLOADED, _OVERLOADED, 400, 429, *_SERVER_SIDE),
@@ -148,7 +216,7 @@ def kind_in(text: str, status: int | None) -> str | None:
     """The type of error (`MODEL_…`) that a provider's message of this HTTP status means; None: it says nothing known. An
     error inside a stream may have no status."""
     words = " ".join(text[:_LONGEST].lower().replace("’", "'").split())
-    if status == 429 and _NEVER_FITS.search(words) is not None:
+    if status in (413, 429) and _NEVER_FITS.search(words) is not None:
         return errors.MODEL_CONTEXT_LENGTH
     for row in _ROWS:
         holds = status is None or status in row.statuses

@@ -47,6 +47,12 @@ _FORBIDS_THINKING: Final = re.compile(
     r"|unknown|unexpected|unrecognized|extra|does not match|deprecated|only ",
     re.IGNORECASE,
 )
+#: Where another member is refused because the model thinks, and where a server points to its pages.
+_WHILE_THINKING: Final = re.compile(
+    r"\b(?:when|while|if|unless|once|as long as)\b[^.;\n]*\bthinking\b[^.;\n]*"
+    r"|\bwith (?:extended |adaptive )?thinking (?:is |being )?(?:enabled|on|active)\b|https?://\S+",
+    re.IGNORECASE,
+)
 _BOUND: Final = re.compile(
     r"(?:at most|maximum(?: allowed)?(?: value)?(?: of| is)?|less than or equal to|<=|up to|no more than|exceeds?(?: the)? "
     r"(?:maximum|limit)(?: of)?|\[\s*\d+\s*,|(?:from|between) \d+ (?:to|and)|>)\s*[`'\"]?([0-9][0-9,_]{1,14})",
@@ -151,7 +157,7 @@ def _system(refusal: Refusal, body: Body) -> list[Change]:
 
 def _thinking(refusal: Refusal, body: Body) -> list[Change]:
     """Thinking of Anthropic's Messages, as Anthropic, its other hosts and other makers' servers refuse it."""
-    thinking, lower = body.get("thinking"), refusal.lower
+    thinking, lower = body.get("thinking"), _WHILE_THINKING.sub("", refusal.lower)
     if not isinstance(thinking, dict) or "thinking" not in lower or _FORBIDS_THINKING.search(lower) is None:
         return []
     placed = next((place for place in refusal.places if place[:1] == ("thinking",) and len(place) > 1), ())

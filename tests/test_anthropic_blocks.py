@@ -21,6 +21,7 @@ from tests.support.anthropic_events import (
     delta,
     end,
     finish,
+    message,
     start,
     stream,
     text,
@@ -97,8 +98,173 @@ async def test_arguments_wherever_they_are(trial: Trial, server: BodyServer, eve
 @pytest.mark.parametrize(
     "events",
     [
+        # An empty object takes nothing back, and is no fragment.
+        tool(0, "{}", input=FOUND),
+        tool(0, "{", "}", input=FOUND),
+        tool(0, "null", input=FOUND),
+        tool(0, "{}", A1),
+        tool(0, "{}", '{"order_id":', '"A-1"}'),
+        tool(0, "{}", "", " ", A1),
+        tool(0, "null", A1),
+        tool(0, A1, "{}"),
+        tool(0, '{"order_id":', '"A-1"}', "{}"),
+        tool(0, A1, "null"),
+        tool(0, A1, A1),
+        tool(0, '{"order_id":', '"A-1"}', A1),
+        [begin(0, USE | {"input": {}}), delta(0, "input_json_delta", partial_json="{}"), finish(0) | {"input": FOUND}],
+        [*tool(0, A1)[:-1], finish(0) | {"content_block": USE | {"input": {}}}],
+        [*tool(0, A1)[:-1], delta(0, "input_json_delta", partial_json={}), finish(0)],
+        [*tool(0, "{}")[:-1], delta(0, "input_json_delta", partial_json=FOUND), finish(0)],
+        # Null is no fragment either.
+        [begin(0, USE), delta(0, "input_json_delta", partial_json=None), *tool(0, A1)[1:]],
+        [begin(0, USE | {"input": None}), *tool(0, A1)[1:-1], delta(0, "input_json_delta", partial_json=None)],
+        # A start that comes again with more, and a call that comes again with less.
+        [begin(0, USE | {"input": {}}), begin(0, USE | {"input": FOUND}), finish(0)],
+        [*tool(0, A1, id="t1"), *tool(1, id="t1")],
+        [*tool(0, id="t1"), *tool(1, A1, id="t1")],
+    ],
+)
+async def test_arguments_beside_an_empty_object(trial: Trial, server: BodyServer, events: list[Event]) -> None:
+    told = await answered(trial, server, stream(START, *events, *end("tool_use")))
+    assert (said(told), told.stop) == ([FOUND], "tool_calls")
+
+
+@pytest.mark.parametrize("index", [0, None])
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"type": "text_delta", "text": A1}],
+        [{"type": "text_delta", "text": piece} for piece in ("", ' {"order_id":', '"A-', '1"}')],
+        [{"text": A1}],
+        [{"type": "input_json_delta", "text": A1}],
+        [{"type": "tool_use_delta", "json": A1}],
+        [{"type": "tool_use_delta", "json": piece} for piece in ('{"order_id":', '"A-1"}')],
+        [{"type": "input_json_delta", "arguments": A1}],
+        [{"type": "input_json_delta", "input": FOUND}],
+        [{"arguments": FOUND}],
+    ],
+)
+async def test_arguments_under_another_name(
+    trial: Trial, server: BodyServer, deltas: list[Event], index: int | None
+) -> None:
+    events = ({"type": "content_block_delta", "index": index, "delta": each} for each in deltas)
+    whole = [begin(index, USE | {"input": {}}), *events, finish(index)]
+    told = await answered(trial, server, stream(START, *whole, *end("tool_use")))
+    assert (said(told), told.stop, told.skipped) == ([FOUND], "tool_calls", 0)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        tool(0, arguments=FOUND),
+        tool(0, function={"arguments": A1}),
+        [begin(0, USE), {"type": "content_block_delta", "index": 0, "partial_json": A1}, finish(0)],
+        [begin(0, USE), finish(0) | {"content_block": {"arguments": A1}}],
+    ],
+)
+async def test_arguments_at_another_level(trial: Trial, server: BodyServer, events: list[Event]) -> None:
+    told = await answered(trial, server, stream(START, *events, *end("tool_use")))
+    assert (said(told), told.stop) == ([FOUND], "tool_calls")
+
+
+@pytest.mark.parametrize("place", ["message_stop", "message_delta", "message_delta.message", "message"])
+@pytest.mark.parametrize(
+    "streamed", [tool(0, id="t1"), tool(0, "{}", id="t1"), tool(0, id="made_anew"), tool(0, '{"ord'), []]
+)
+async def test_arguments_in_the_whole_message_alone(
+    trial: Trial, server: BodyServer, streamed: list[Event], place: str
+) -> None:
+    content = [{"type": "text", "text": "I look."}, USE | {"input": FOUND}]
+    stop_reason, message_stop = end("tool_use")
+    match place:
+        case "message_stop":
+            message_stop |= {"message": message(content=content)}
+        case "message_delta":
+            stop_reason["delta"]["content"] = content
+        case "message_delta.message":
+            stop_reason["message"] = message(content=content)
+        case _:
+            message_stop = message(content=content)
+    events = [*text(1, "I look."), *streamed, stop_reason, message_stop]
+    told = await answered(trial, server, stream(START, *events))
+    assert (said(told), told.stop) == (["I look.", FOUND], "tool_calls")
+
+
+async def test_a_whole_message_that_says_no_more_than_the_stream(trial: Trial, server: BodyServer) -> None:
+    events = [*thinking(0, "Hm."), *text(1, "I look."), *tool(2, A1, id="t1"), *tool(3, "{}", id="t2")]
+    content = [
+        {"type": "thinking", "thinking": "Hm."},
+        {"type": "text", "text": "I look."},
+        USE | {"input": {}},
+        USE | {"id": "t2", "input": {}},
+    ]
+    stop = {"type": "message_stop", "message": message(content=content, stop_reason="tool_use")}
+    told = await answered(trial, server, stream(START, *events, stop))
+    assert said(told) == ["(Hm.)", "I look.", FOUND, {}]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        delta(0, "text_delta", text="order A-1"),
+        delta(0, "thinking_delta", thinking=A1),
+        delta(0, "shade_delta", shade=A1),
+        delta(0, "input_json_delta", partial_json=None),
+        delta(0, "input_json_delta", words=A1),
+        delta(None, "shade_delta", shade=A1),
+        delta(7, "shade_delta", shade=A1),
+        {"type": "tool_use_input", "index": 0, "input": FOUND},
+        {"type": "tool_use_input", "input": FOUND},
+        {"type": "content_block_delta", "index": 0},
+    ],
+)
+@pytest.mark.parametrize("fragments", [(), ("",), ("{}",)])
+async def test_no_call_runs_without_arguments_that_may_have_come(
+    trial: Trial, server: BodyServer, odd: Event, fragments: tuple[str, ...]
+) -> None:
+    *events, stop = tool(0, *fragments)
+    told = await answered(trial, server, stream(START, *events, odd, stop, *end("tool_use")))
+    assert "not whole" in said(told)
+    # Arguments that are there are whole.
+    *events, stop = tool(0, A1)
+    told = await answered(trial, server, stream(START, *events, odd, stop, *end("tool_use")))
+    assert FOUND in said(told)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "ping"},
+        {"type": "heartbeat"},
+        delta(0, "text_delta", text=""),
+        delta(0, "signature_delta", signature="s"),
+    ],
+)
+async def test_a_call_without_arguments_beside_what_holds_none(trial: Trial, server: BodyServer, odd: Event) -> None:
+    *events, stop = tool(0)
+    told = await answered(trial, server, stream(START, *events, odd, stop, *end("tool_use")))
+    assert {} in said(told)
+
+
+async def test_words_behind_arguments_that_came_as_text(trial: Trial, server: BodyServer) -> None:
+    words = [delta(0, "text_delta", text=each) for each in ('{"order_id":', '"A-1"}', "Done.")]
+    told = await answered(trial, server, stream(START, begin(0, USE | {"input": {}}), *words, finish(0), *END))
+    assert said(told) == [FOUND, "Done."]
+
+
+async def test_braces_within_arguments(trial: Trial, server: BodyServer) -> None:
+    for fragments in (('{"order_id":"\\\\frac{a}', "{b}", '"}'), ('{"order_id":"', "{}", "{}", '"}')):
+        told = await answered(trial, server, stream(START, *tool(0, *fragments), *end("tool_use")))
+        assert said(told) == [json.loads("".join(fragments))]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
         tool(0, '{"order_id":'),
+        tool(0, '{"order_id":"B', input=FOUND),
         tool(0, A1, "}"),
+        tool(0, A1, '{"order_id":"B-2"}'),
         tool(0, input=None),
         tool(0, input=[1]),
         tool(0, input="order A-1"),

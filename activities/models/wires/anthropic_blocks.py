@@ -1,7 +1,7 @@
 """One content block of an answer of Anthropic Messages, while it arrives and as the part that it becomes. Pure, and total.
 
 Rule 1: a call without arguments is one whose block ended well, began with an empty object, and lost nothing on the way. Any
-other call of which nothing came is not whole.
+other call of which nothing came is not whole. `anthropic_arguments` has the rest.
 Rule 2: a block of a type that this version does not know (a server's own tools and their results) is kept as it came, for the
 server that sent it.
 """
@@ -12,12 +12,19 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from perdure.activities.encoding.compact_json import compact
 from perdure.activities.encoding.storable_json import storable
-from perdure.activities.models.provider_turns import encodable, parse_arguments
+from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.wire import DeltaKind
+from perdure.activities.models.wires.anthropic_arguments import (
+    Read,
+    adds_nothing,
+    arguments_in,
+    as_text,
+    chosen,
+    is_whole,
+    says_none,
+)
 from perdure.activities.models.wires.anthropic_events import word
-from perdure.temporal.schemas.nesting import too_deep
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
 
 #: Tag of the blocks that go back verbatim.
@@ -26,6 +33,8 @@ SHOWN: Final[dict[str, DeltaKind]] = {"text": "text", "thinking": "reasoning", "
 #: Bytes that are decoded at once. The decoder needs several times their memory where they are not ASCII.
 _PIECE: Final = 65_536
 _SPEECH: Final = ("text", "thinking", "redacted_thinking")
+#: Bytes of fragments that may stand for no arguments.
+_SHORT: Final = 16
 
 
 @dataclass(slots=True)
@@ -42,20 +51,26 @@ class Block:
     written: bytearray = field(default_factory=bytearray)
     signature: str = ""
     citations: list[Any] = field(default_factory=list)
-    #: Arguments that came as a whole.
+    #: Arguments that came as a whole, before fragments or in their place.
     given: Any = None
+    #: Arguments that came as a whole at the end.
+    final: Any = None
     ended: bool = False
     #: Of thinking that came as text between tags, the tags.
     tags: tuple[str, str] | None = None
-    #: Something that may belong to it could not be read.
+    #: Something of it could not be read.
     doubtful: bool = False
+    #: Something unknown came that may belong to it.
+    unread: bool = False
+    #: Its arguments come as text.
+    comes_as_text: bool = False
 
     @classmethod
     def begun(cls, start: dict[str, Any]) -> "Block":
         kind = start.get("type")
         if not isinstance(kind, str) or not kind:
             kind = next((name for name in ("thinking", "text") if name in start), "tool_use")
-        return cls(kind, start, given=start.get("input"), signature=word(start.get("signature")))
+        return cls(kind, start, given=arguments_in(start), signature=word(start.get("signature")))
 
     @property
     def name(self) -> str:
@@ -68,12 +83,8 @@ class Block:
 
     @property
     def given_text(self) -> str:
-        """Whole arguments as JSON; "": none came. Some servers send that JSON rather than the object."""
-        if self.given in (None, {}):
-            return ""
-        if too_deep(self.given):
-            return "(nested too deep)"
-        return encodable(self.given if isinstance(self.given, str) else compact(self.given))
+        """Whole arguments as JSON; "": none came."""
+        return as_text(self.final) or as_text(self.given)
 
     @property
     def first_words(self) -> str:
@@ -84,12 +95,41 @@ class Block:
         """Whether it may have a delta of this family: `text`, `thinking` or `input`."""
         return self.kind == family if family != "input" else self.kind not in _SPEECH
 
-    def write(self, text: str) -> None:
-        self.written += encodable(text).encode()
+    def takes_as_arguments(self, text: str) -> bool:
+        """Whether a call's arguments go on, or begin, with this text, which came as speech."""
+        if self.comes_as_text and not self._says_none:
+            return not (self.written.endswith(b"}") and is_whole(self.written.decode()))
+        return self.is_call and self._says_none and text.lstrip().startswith("{")
 
-    def as_call(self, call_id: str, *, sure: bool) -> ToolCall:
-        """`sure`: the answer ended well, and no fragment of any arguments in it was lost."""
-        args, raw = self._arguments(sure=sure)
+    def takes_object(self, whole: dict[str, Any]) -> bool:
+        """Takes arguments in place of a fragment. False: they contradict the fragments so far."""
+        if self._says_none:
+            self.given = whole or self.given
+            return True
+        return adds_nothing(as_text(whole), self.written.decode())
+
+    def write(self, text: str) -> str:
+        """Adds to the text, the thinking or the arguments. Returns what is new to viewers."""
+        if self.kind not in _SPEECH and text.strip():
+            if self._says_none:
+                self.written.clear()
+                if says_none(text) and self.given_text:
+                    return ""
+            elif self._may_repeat(text) and adds_nothing(text, self.written.decode()):
+                return ""
+        self.written += text.encode()
+        return text
+
+    def _may_repeat(self, text: str) -> bool:
+        return self.written.endswith(b"}") and (says_none(text) or len(text.encode()) == len(self.written))
+
+    @property
+    def _says_none(self) -> bool:
+        return len(self.written) <= _SHORT and says_none(self.written.decode())
+
+    def as_call(self, call_id: str, read: Read) -> ToolCall:
+        """`read`: its `arguments`."""
+        args, raw = read
         native = Native(api=API, block=self._native() | {"input": args})
         return ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=native)
 
@@ -117,24 +157,25 @@ class Block:
                 return Reasoning(text=text, native=kept)
             case "redacted_thinking":
                 return Reasoning(native=Native(api=API, block=self._native()))
-            case _ if whole and self.ended and not self.doubtful:
+            case _ if whole and self.ended and not self.doubtful and not self.unread:
                 block = self._native()
                 if "input" in block:
-                    block["input"] = self._arguments(sure=True)[0]
+                    block["input"] = self.arguments(good=True, lost=False)[0]
                 return Reasoning(native=Native(api=API, block=block))
             case _:
                 return None
 
-    def _arguments(self, *, sure: bool) -> tuple[dict[str, JsonValue], str | None]:
-        """The arguments, and what was written of them where they are not whole."""
-        written = self._taken()
-        args, raw = parse_arguments(written)
-        given = self.given_text
-        if raw is not None and given:
-            args, raw = parse_arguments(given)
-        if raw is not None and not written.strip() and self.given == {}:
-            return {}, None if sure and self.ended and not self.doubtful else ""
-        return (args, raw) if not self.doubtful or raw is not None else ({}, written or given)
+    def arguments(self, *, good: bool, lost: bool) -> Read:
+        """The arguments, and what was written of them where they are not whole. `good`: the answer ended well. `lost`: it had
+        fragments of arguments that no call could take. To be asked for once."""
+        return chosen(
+            self._taken(),
+            self.given,
+            self.final,
+            lost=self.doubtful,
+            unread=self.unread or lost,
+            ended=self.ended and good,
+        )
 
     def _taken(self) -> str:
         """What was written. It is not kept in two forms."""
@@ -190,8 +231,13 @@ class Blocks:
             block = self.begin(Block(family), index if named is None else None)
         return block
 
-    def doubt(self, index: Any) -> None:
-        """Something was lost: of the block with this index, or, without one, of any that has not ended."""
+    def call_at(self, index: Any) -> Block | None:
+        """The call that something with this index, or without one, stands in."""
+        last = self.all[-1] if self.all and not self.all[-1].ended else None
+        block = self.named(index) if type(index) is int else last
+        return block if block is not None and block.is_call else None
+
+    def concerned(self, index: Any) -> list[Block]:
+        """The block with this index. Without one, all that have not ended."""
         named = self.named(index)
-        for block in self.all if named is None else [named]:
-            block.doubtful = block.doubtful or block is named or not block.ended
+        return [block for block in self.all if not block.ended] if named is None else [named]

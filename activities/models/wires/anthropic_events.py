@@ -21,6 +21,8 @@ _MEMBERS: Final = {
     "signature_delta": "signature",
     "citations_delta": "citation",
 }
+#: Other names for a fragment of arguments.
+_ARGUMENTS: Final = ("arguments", "partial_arguments", "input", "json", "parameters", "args")
 
 
 def kind_of(event: SseEvent) -> str:
@@ -43,12 +45,21 @@ def kind_of(event: SseEvent) -> str:
 
 
 def fragment_of(delta: dict[str, Any]) -> tuple[str, Any]:
-    """The member that holds a delta's fragment ("": none that is known), and the fragment."""
+    """The member that holds a delta's fragment ("": none that is known), and the fragment. For arguments, the member is
+    `partial_json`, whatever its name here."""
     kind = delta.get("type")
-    member = _MEMBERS.get(kind) if isinstance(kind, str) else None
-    if member is None:
-        member = next((name for name in _MEMBERS.values() if name in delta), "")
-    return member, delta.get(member)
+    member = _MEMBERS.get(kind, "") if isinstance(kind, str) else ""
+    others = ("text", *_ARGUMENTS) if member == "partial_json" else (*_MEMBERS.values(), *_ARGUMENTS)
+    name = next((name for name in (member, *others) if delta.get(name) is not None), "")
+    if not name:
+        return member or next((name for name in _MEMBERS.values() if name in delta), ""), None
+    is_known = member != "partial_json" and name not in _ARGUMENTS
+    return name if is_known else "partial_json", delta[name]
+
+
+def says_something(event: dict[str, Any]) -> bool:
+    """Whether an event or a delta of an unknown type may have content."""
+    return any(value and name not in ("type", "index") for name, value in event.items())
 
 
 def error_of(event: dict[str, Any]) -> ProviderError:

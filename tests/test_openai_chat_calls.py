@@ -7,10 +7,11 @@ import pytest
 
 from perdure.activities.models.wire import Delta
 from perdure.workflows.vocabulary.parts import ToolCall
-from tests.support.chat import Chat, called, calls, chatting, chunk, stream
+from tests.support.chat import TOOLS, Chat, called, calls, chatting, chunk, stream
 
 STOP = chunk({}, "tool_calls")
 P1, P2 = {"p": 1}, {"p": 2}
+EMPTY: tuple[Any, ...] = ({}, "", "{}")
 
 
 @pytest.fixture
@@ -167,6 +168,64 @@ def without_none(members: dict[str, Any]) -> dict[str, Any]:
             [[entry(0, "a", "f", {})], [entry(0, "a", "f", {"p": 1})]], [("f", P1)], id="an empty object first, as such"
         ),
         pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, None, None, "{}")]], [("f", P1)], id="an empty object behind"
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":')], [entry(0, None, None, "1}")], [entry(0, None, None, {})]],
+            [("f", P1)],
+            id="an empty object behind, as such",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, "a", "f", " { } ")]],
+            [("f", P1)],
+            id="an empty object behind, with id and name",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, None, "f", "{}")]],
+            [("f", P1)],
+            id="an empty object behind, with the name",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, "b", None, "{}")]],
+            [("f", P1)],
+            id="an empty object behind, with a new id",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(1, "a", "f", "{}")]],
+            [("f", P1)],
+            id="an empty object behind, at another index",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", "{}"), entry(1, "a", "f", '{"p":1}')]],
+            [("f", P1)],
+            id="an empty object first, at another index",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, None, None, "{}")], [entry(0, "b", "glob", '{"p":2}')]],
+            [("f", P1), ("glob", P2)],
+            id="an empty object between calls",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":')], [entry(0, None, None, {})]],
+            [("f", '{"p":')],
+            id="an empty object behind a cut one",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":')], [entry(0, None, None, "{}")], [entry(0, None, None, "}")]],
+            [("f", {"p": {}})],
+            id="an empty object inside",
+        ),
+        pytest.param(
+            [[entry(0, "a", "f", '{"p":1}')], [entry(0, "b", "f", "{}")]],
+            [("f", P1), ("f", {})],
+            id="a call with an empty object",
+        ),
+        pytest.param(
+            [[entry(0, None, "f", '{"p":1}')], [entry(0, None, "f", "{}")]],
+            [("f", P1), ("f", {})],
+            id="a call with an empty object, without ids",
+        ),
+        pytest.param(
             [
                 [entry(0, "a", "f", "")],
                 [entry(0, "b", "glob", "")],
@@ -224,6 +283,27 @@ def without_none(members: dict[str, Any]) -> dict[str, Any]:
         ),
         pytest.param(
             [[{"index": 0, "id": "a", "function": {"name": "f", "parameters": P1}}]], [("f", P1)], id="parameters"
+        ),
+        pytest.param([[{"index": 0, "id": "a", "function": {"name": "f", "args": P1}}]], [("f", P1)], id="args"),
+        pytest.param([[{"index": 0, "id": "a", "name": "f", "args": P1}]], [("f", P1)], id="args beside the name"),
+        pytest.param([[entry(0, "a", "f") | {"arguments": '{"p":1}'}]], [("f", P1)], id="beside the function"),
+        pytest.param([[entry(0, "a", "f", "{}") | {"arguments": P1}]], [("f", P1)], id="beside an empty object"),
+        pytest.param([[entry(0, "a", "f", {}) | {"input": P1}]], [("f", P1)], id="the input beside an empty object"),
+        *(
+            pytest.param(
+                [[{"index": 0, "id": "a", "function": {"name": "f", "arguments": empty, "parameters": P1}}]],
+                [("f", P1)],
+                id=f"parameters beside {empty!r}",
+            )
+            for empty in EMPTY
+        ),
+        pytest.param(
+            [
+                [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "", "parameters": TOOLS[0].input}}],
+                [entry(0, None, None, '{"p":1}')],
+            ],
+            [("f", P1)],
+            id="the declaration beside them",
         ),
         pytest.param([[entry(0, 7, "f", '{"p":1}')]], [("f", P1)], id="an id that is a number"),
         pytest.param([[entry(0, "a", "f", '{"p":1')]], [("f", '{"p":1')], id="cut"),

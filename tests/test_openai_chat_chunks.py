@@ -287,9 +287,22 @@ async def test_an_error_event_by_its_name(chat: Chat) -> None:
 
 
 async def test_no_error_at_all(chat: Chat) -> None:
-    for empty in (None, "", {}, False, {"message": "", "code": None}):
-        told = await chat.of(chunk({"content": "Hi"}, error=empty), STOP)
+    fine: list[Any] = [
+        *(None, "", {}, False, "success", "None", {"message": "", "code": None}, {"code": 0, "message": "OK"}),
+        *({"code": "0", "message": "success"}, {"code": 200, "msg": "Success.", "type": ""}, {"status_code": 0}),
+    ]
+    for none in fine:
+        told = await chat.of(chunk({"content": "Hi"}, error=none), STOP)
         assert text(told.parts) == "Hi"
+        told = await chat.of(chunk({"content": "Hi"}), {"choices": [], "code": 200, "message": "success"}, STOP)
+        assert text(told.parts) == "Hi"
+
+
+@pytest.mark.parametrize(
+    "error", [{"code": "0", "message": "It broke."}, {"code": 500}, {"message": "success", "code": "quota"}, {"x": 1}]
+)
+async def test_an_error_in_part(chat: Chat, error: dict[str, Any]) -> None:
+    assert (await chat.failure(stream(HI, chunk({}, error=error), STOP))).message
 
 
 async def test_an_answer_that_its_server_gave_up(chat: Chat) -> None:

@@ -33,6 +33,11 @@ def decoded(body: bytes, size: int = 1 << 30) -> list[SseEvent]:
         (b'data: {"a": 1}', [A]),
         (b"data: [DONE]", [DONE]),
         (b'data: "[DONE]"\n\n', [DONE]),
+        # In small letters, and with blanks before the names of fields.
+        (b"data: [done]\n\n", [DONE]),
+        (b'data: "[Done]"\n\n', [DONE]),
+        (b'  data: {"a": 1}\n\n\tdata: [DONE]\n\n', [A, DONE]),
+        (b' event: x\n data: {"a": 1}\n\n', [SseEvent("object", "x", {"a": 1})]),
         (b'data: {"a": \n\ndata: {"b": 2}\n\n', [SseEvent("damaged", text='{"a": '), B]),
         (b"data: 7\n\ndata: [1]\n\n", [SseEvent("other", text="7"), SseEvent("other", text="[1]")]),
         (b"event: error\ndata: too busy\n\n", [SseEvent("damaged", "error", text="too busy")]),

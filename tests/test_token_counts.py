@@ -48,6 +48,34 @@ XAI: dict[str, Any] = {"prompt_tokens": 10120, "completion_tokens": 1499, "total
             },
             used(100, 5, cached=8, cache_write=60),
         ),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 5,
+                "prompt_tokens_details": {
+                    "cached_tokens": 8,
+                    "cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 10},
+                },
+            },
+            used(100, 5, cached=8, cache_write=60),
+        ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "cache_creation": {"ephemeral_1h_input_tokens": 7, "x": None},
+            },
+            used(10, 5, cache_write=7),
+        ),
+        (
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 5,
+                "cache_creation_input_tokens": 60,
+                "cache_creation": {"ephemeral_5m_input_tokens": 60},
+            },
+            used(100, 5, cache_write=60),
+        ),
         # Proxies of Anthropic, which count what the cache held apart, or do not.
         (
             {"prompt_tokens": 6, "completion_tokens": 5, "cache_creation_input_tokens": 159_217, "total_tokens": 11},

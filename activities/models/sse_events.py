@@ -1,8 +1,8 @@
 """Server-sent events of model servers, read from raw bytes. Total: no input raises.
 
 It follows the HTML standard's rules for event streams and forgives what servers get wrong: lines that end in LF, CRLF or CR,
-bytes that are not UTF-8, missing event names, blank data, a last event without its blank line, several JSON texts in one
-event, and a whole JSON body, or one JSON text a line, in place of events.
+or begin with blanks, bytes that are not UTF-8, missing event names, blank data, a last event without its blank line, several
+JSON texts in one event, and a whole JSON body, or one JSON text a line, in place of events.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, Protocol
 LARGEST: Final = 16 * 1024 * 1024
 #: Characters of what is no JSON object that are kept, for error messages.
 _TEXT: Final = 500
+_DONE: Final = "[DONE]"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -84,7 +85,10 @@ class SseDecoder:
                 self._form = "json"
         if self._form == "json":
             self._add(line)
-        elif line.startswith(b"data:"):
+            return
+        if line[:1] in (b" ", b"\t") and line.lstrip().startswith((b"data:", b"event:")):
+            line = line.lstrip()
+        if line.startswith(b"data:"):
             self._form = "events"
             self._add(line[6:] if line[5:6] == b" " else line[5:])
         elif line.startswith(b"event:"):
@@ -129,7 +133,7 @@ def read_event(name: str, data: str) -> Iterator[SseEvent]:
             for line in lines:
                 yield from read_event(name, line)
         else:
-            done = data.strip().startswith("[DONE]")
+            done = data.strip()[: len(_DONE)].upper() == _DONE
             yield SseEvent("done", name) if done else SseEvent("damaged", name, text=data[:_TEXT])
         return
     if type(value) is dict:
@@ -138,4 +142,8 @@ def read_event(name: str, data: str) -> Iterator[SseEvent]:
         for item in value:
             yield SseEvent("object", name, item)
     else:
-        yield SseEvent("done", name) if value == "[DONE]" else SseEvent("other", name, text=data[:_TEXT])
+        yield (
+            SseEvent("done", name)
+            if isinstance(value, str) and value.strip().upper() == _DONE
+            else SseEvent("other", name, text=data[:_TEXT])
+        )

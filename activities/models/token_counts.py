@@ -35,6 +35,7 @@ def counts(usage: object) -> Usage | None:
         return None
     read, written = _first(usage, _INPUT), _first(usage, _OUTPUT)
     cached, cache_write = _inside(usage, _READ, _CACHED), _inside(usage, _READ, _CACHE_WRITE)
+    cache_write = cache_write or _by_lifetime(usage)
     reasoning, total = _inside(usage, _WRITTEN, _REASONING), _first(usage, _TOTAL)
     apart = cached + cache_write
     if apart > read or (apart and total == read + apart + written):
@@ -104,6 +105,13 @@ def _reports(usage: Mapping[str, Any], names: tuple[str, ...]) -> bool:
 def _inside(usage: Mapping[str, Any], places: tuple[str, ...], names: tuple[str, ...]) -> int:
     objects = (usage if place == "" else usage.get(place) for place in places)
     return next((count for found in objects if isinstance(found, Mapping) and (count := _first(found, names))), 0)
+
+
+def _by_lifetime(usage: Mapping[str, Any]) -> int:
+    """What was written to the cache, of a server that reports it by lifetime alone. Anthropic reports the sum, too."""
+    objects = (usage if place == "" else usage.get(place) for place in _READ)
+    found = (each.get("cache_creation") for each in objects if isinstance(each, Mapping))
+    return next((sum(map(number, lifetimes.values())) for lifetimes in found if isinstance(lifetimes, Mapping)), 0)
 
 
 def _objects(choices: object) -> list[Any]:

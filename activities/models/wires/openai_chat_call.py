@@ -44,7 +44,7 @@ class ArrivingCall:
 
     def add(self, fragment: str, *, whole: bool) -> str:
         """Takes a fragment of the arguments, or all of them; returns what is new to viewers."""
-        if not fragment:
+        if not fragment or (says_nothing(fragment) and self.is_more_than_nothing(whole=whole)):
             return ""
         grows = self._cumulative and bool(self._last) and fragment.startswith(self._last) and fragment != self._last
         if whole or self.is_empty_object or (grows and self._grown >= _GROWN and len(self._last) >= _GROWN_LENGTH):
@@ -86,7 +86,11 @@ class ArrivingCall:
 
     @property
     def is_empty_object(self) -> bool:
-        return self._last.strip() == "{}" and len(self._written) == len(self._last)
+        return says_nothing(self._last) and len(self._written) == len(self._last)
+
+    def is_more_than_nothing(self, *, whole: bool) -> bool:
+        """Whether the arguments so far make an empty object behind them say nothing. `whole`: it is not a fragment."""
+        return self.has_arguments and not self.is_empty_object and (whole or self.is_complete)
 
     @property
     def is_complete(self) -> bool:
@@ -111,6 +115,11 @@ class ArrivingCall:
             del block["id"]
         native = Native(api=API, block=members | block) if self.id or members or inner else None
         return ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=native)
+
+
+def says_nothing(arguments: str) -> bool:
+    """Whether they are an empty object."""
+    return len(arguments) < _GROWN_LENGTH and "".join(arguments.split()) == "{}"
 
 
 def _unwrapped(written: str) -> str:

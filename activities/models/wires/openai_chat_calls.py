@@ -6,8 +6,9 @@ fragment, or is another one in each; so is the name; arguments come as an object
 
 Rule 1: a fragment belongs to the call of its index; without one, to the call of its id; without that, to the last call.
 Rule 2: another call begins with another id and a name, with another name, and with a new JSON object behind a complete one.
-But behind `{}`, the new object takes its place. Entries of one list that have names are different calls.
-Rule 3: a call that repeats the id, the name and the arguments of another is the same call.
+But behind `{}`, the new object takes its place, and `{}` behind another object says nothing. Entries of one list that have
+names are different calls.
+Rule 3: a call that repeats the id, the name and the arguments of another is the same call, and so is one that has only `{}`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,12 @@ from typing import Any, Final
 
 from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.provider_turns import encodable
-from perdure.activities.models.wires.openai_chat_call import ArrivingCall
+from perdure.activities.models.wires.openai_chat_call import ArrivingCall, says_nothing
 from perdure.temporal.schemas.nesting import too_deep
 
 #: Members of a call, and of its function, that are read here.
 _READ: Final = frozenset(("id", "index", "type", "function"))
-_ARGUMENTS: Final = ("arguments", "parameters", "input")
+_ARGUMENTS: Final = ("arguments", "parameters", "input", "args")
 _READ_OF_FUNCTION: Final = frozenset(("name", *_ARGUMENTS))
 
 
@@ -43,9 +44,9 @@ class ArrivingCalls:
             bare = not isinstance(function, Mapping)
             if not isinstance(function, Mapping):
                 # Some servers leave the level of the function out.
-                function = entry if "name" in entry or "arguments" in entry else {}
+                function = entry if "name" in entry or not entry.keys().isdisjoint(_ARGUMENTS) else {}
             name, call_id = _text(function.get("name")), _text(entry.get("id"))
-            arguments = next((function[key] for key in _ARGUMENTS if function.get(key) is not None), None)
+            arguments = _arguments(function, entry)
             fragment = _fragment(arguments)
             call = self._target(_index(entry.get("index")), call_id, name, fragment, touched)
             touched.append(call)
@@ -59,13 +60,25 @@ class ArrivingCalls:
 
     def different(self) -> list[ArrivingCall]:
         """The calls that have a name, without those that only repeat others."""
-        seen: set[tuple[str, str, str]] = set()
         calls: list[ArrivingCall] = []
+        # By id and name, the arguments, and the place of a call that has none.
+        told: dict[tuple[str, str], set[str]] = {}
+        blank: dict[tuple[str, str], int] = {}
         for call in self._calls:
-            same = (call.id, call.name, call.text)
-            if call.name and not (call.id and same in seen):
+            if not call.name:
+                continue
+            known, text = (call.id, call.name), call.text
+            said = told.setdefault(known, set()) if call.id else set()
+            is_blank = not text.strip() or says_nothing(text)
+            if text in said or (is_blank and said):
+                continue
+            if not is_blank and call.id and known in blank:
+                calls[blank.pop(known)] = call
+            else:
+                if is_blank and call.id:
+                    blank[known] = len(calls)
                 calls.append(call)
-            seen.add(same)
+            said.add(text)
         return calls
 
     def __len__(self) -> int:
@@ -79,12 +92,14 @@ class ArrivingCalls:
             return self._begin(index)
         if call_id and call.id and call_id != call.id:
             # Without a name, it may be an id made anew for each fragment.
-            if name or (fragment.lstrip().startswith("{") and call.is_complete):
+            if name or (_begins(fragment) and call.is_complete and not call.is_empty_object):
                 return self._begin(index, name or call.name)
             return call
         if name and call.name and name != call.name:
             return call if self._same_name(call, name) else self._begin(index)
-        if fragment.lstrip().startswith("{") and not call.is_empty_object and call.is_complete:
+        # A server that gives ids gives one to each call.
+        new = _begins(fragment) or (bool(name) and not call.id and says_nothing(fragment))
+        if new and not call.is_empty_object and call.is_complete:
             # A server that repeats neither id nor name repeats itself, too.
             if name or call_id or fragment.strip() != call.text.strip():
                 return self._begin(index, name or call.name)
@@ -129,6 +144,23 @@ class ArrivingCalls:
         if index is not None:
             self._by_index[index] = call
         return call
+
+
+def _begins(fragment: str) -> bool:
+    """Whether it may be the beginning of the arguments of another call."""
+    return fragment.lstrip().startswith("{") and not says_nothing(fragment)
+
+
+def _arguments(*holders: Mapping[str, Any]) -> Any:
+    """A call's arguments, wherever they stand. Some servers fill in one place, and leave another one empty."""
+    found = [holder[key] for holder in holders for key in _ARGUMENTS if holder.get(key) is not None]
+    told = [each for each in found if each not in ("", {}, []) and not (isinstance(each, str) and says_nothing(each))]
+    # Some servers repeat the declaration of the tool.
+    return next((each for each in told if not _is_schema(each)), found[0] if found else None)
+
+
+def _is_schema(value: object) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == "object" and isinstance(value.get("properties"), Mapping)
 
 
 def _text(value: object) -> str:

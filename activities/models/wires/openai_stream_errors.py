@@ -14,7 +14,11 @@ from perdure.activities.models.sse_events import SseEvent
 
 _MESSAGES: Final = ("message", "error_msg", "status_msg", "msg", "detail", "error", "reason")
 _CODES: Final = ("code", "error_code", "status_code")
+#: Words in place of an error that say that there is none.
+_FINE: Final = ("", "0", "200", "none", "null", "nil", "ok", "okay", "success", "successful", "succeeded", "no error")
 _STATUSES: Final = ("status", "status_code", "statusCode", "http_status", "http_code", "code")
+#: Members that tell of an error.
+_TOLD: Final = frozenset((*_MESSAGES, *_CODES, *_STATUSES, "type", "metadata"))
 
 
 def reported(event: SseEvent) -> ProviderError | None:
@@ -31,12 +35,12 @@ def reported(event: SseEvent) -> ProviderError | None:
 
 def _errors(value: Mapping[str, Any]) -> Iterator[Any]:
     error = value.get("error")
-    if error and not (isinstance(error, Mapping) and not any(error.values())):
+    if not _is_none(error):
         # What stands beside it may say more than a mere text.
         yield error if isinstance(error, Mapping) else {**value, "message": value.get("message") or error}
     choices = value.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, Mapping) and isinstance(choice.get("error"), Mapping) and choice["error"]:
+        if isinstance(choice, Mapping) and isinstance(choice.get("error"), Mapping) and not _is_none(choice["error"]):
             yield choice["error"]
     if value.get("object") == "error" or value.get("type") == "error":
         yield value
@@ -46,10 +50,25 @@ def _errors(value: Mapping[str, Any]) -> Iterator[Any]:
     if choices or value.get("type"):
         return
     errors = value.get("errors")
-    if isinstance(errors, list) and errors:
+    if isinstance(errors, list) and errors and not _is_none(errors[0]):
         yield errors[0]
-    if value.get("detail") or (isinstance(value.get("message"), str) and any(value.get(name) for name in _STATUSES)):
+    told = isinstance(value.get("message"), str) and any(value.get(name) for name in _STATUSES)
+    if value.get("detail") or (told and not _is_none(value)):
         yield value
+
+
+def _is_none(error: object) -> bool:
+    """Whether it says that there is no error. What it holds besides words and codes does not matter."""
+    if not isinstance(error, Mapping):
+        return not error or _is_fine(error)
+    told = [value for name, value in error.items() if name in _TOLD]
+    return all(map(_is_fine, told)) if told else not any(error.values())
+
+
+def _is_fine(value: object) -> bool:
+    if isinstance(value, str):
+        return value.strip().strip(".!").lower() in _FINE
+    return not value or (type(value) is int and value == 200)
 
 
 def _as_error(error: Any) -> ProviderError:

@@ -275,6 +275,8 @@ def test_a_rate_limit_stays_one_whatever_it_says_of_quotas(text: str, seconds: f
         "max_tokens must be at least 1, got 0",
         "This model supports at most 4096 tokens; your request asked for 8192 output tokens",
         "max_tokens and input must be numbers",
+        "The maximum tokens you requested exceeds the model limit of 8192. Try again with a lower value.",
+        "requested maximum output tokens exceed the limit",
         "thinking.budget_tokens: the thinking budget was exceeded",
         "tools.0.input_schema: key 'format' is disabled in strict mode",
         "Invalid JSON: unexpected token at 14",

@@ -23,7 +23,8 @@ _OVER: Final = r"(?:exceed\w*|overflow\w*|surpass\w*|(?:long|larg|great|bigg)er 
 #: Sizes that are not the conversation's length.
 _OTHER_SIZE: Final = re.compile(
     r"\b(?:images?|pictures?|pixels?|dimensions?|pages?|files?|audio|video|documents?|bytes|[km]i?b|megabytes|tools?"
-    r"|stop sequences?|schema|string|array|enum|max_(?:completion_|output_|new_)?tokens|maxoutputtokens)\b"
+    r"|stop sequences?|schema|string|array|enum|max_(?:completion_|output_|new_)?tokens|maxoutputtokens"
+    r"|max(?:imum)? (?:output|completion|new) tokens|max(?:imum)? tokens (?:value|you requested))\b"
 )
 #: A limit of many requests together.
 _RATE: Final = re.compile(

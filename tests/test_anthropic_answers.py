@@ -76,6 +76,15 @@ ENDINGS: list[tuple[bytes, StopReason]] = [
     (stream(START, *HELLO) + b"data: [DONE]\n\n", "end"),
     (stream(START, *HELLO) + b"data: [DONE]", "end"),
     (stream(START, *HELLO, *END) + b"data: [DONE]\n\n", "end"),
+    # A stop reason that says nothing, and one that comes in mid-answer.
+    *(
+        (stream(START, *HELLO, *end(reason)), "end")
+        for reason in ("", " ", "null", "none", "None", "in_progress", "unfinished")
+    ),
+    (stream(START, *HELLO, end("")[0], *END), "end"),
+    (stream(START, *HELLO, end("max_tokens")[0], *end("")), "max_tokens"),
+    (stream(START, *HELLO, end("")[0]) + b"data: [DONE]\n\n", "end"),
+    (stream(START, end("end_turn")[0], *HELLO, *END), "end"),
     # What was reported as cut stays cut.
     (stream(START, *HELLO, end("max_tokens")[0], *END), "max_tokens"),
     (stream(START, *HELLO, end("end_turn")[0], *end(None)), "end"),
@@ -110,6 +119,12 @@ async def test_an_answer_that_is_whole(trial: Trial, server: BodyServer, body: b
         stream(START, *HELLO),
         stream(*HELLO, {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 3}}),
         stream(START, *HELLO, *END)[:-90],
+        stream(START, *HELLO, end("")[0]),
+        stream(START, *HELLO, end("in_progress")[0]),
+        stream(START, *HELLO, *CALL, end("null")[0]),
+        # A reason in mid-answer is no end of what follows.
+        stream(START, end("end_turn")[0], *HELLO),
+        stream(START, end("tool_use")[0], *CALL),
         b"data: [DONE]\n\n",
         b"{}",
         json.dumps(message(content=[{"type": "text", "text": "Hello"}])).encode()[:-1],
@@ -128,7 +143,7 @@ async def test_a_connection_that_breaks_behind_the_end(trial: Trial, server: Bod
         assert (said(told), told.stop) == (["(Hmm.)", "Hello"], "end")
 
 
-@pytest.mark.parametrize("reason", ["tool_use", None])
+@pytest.mark.parametrize("reason", ["tool_use", None, "", "null"])
 @pytest.mark.parametrize("content_type", [JSON, "text/event-stream", "text/plain"])
 @pytest.mark.parametrize("indent", [None, 2])
 async def test_one_whole_message_in_place_of_a_stream(
@@ -220,6 +235,39 @@ async def test_usage_wherever_it_is(
 ) -> None:
     told = await answered(trial, server, stream(*events))
     assert told.usage == Usage(**{"input_tokens": 9, "output_tokens": 42} | usage)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "usage"),
+    [
+        # Tokens that are split later are not read twice.
+        ((2000, 0, 0), (500, 1500, 0), (2000, 1500, 0)),
+        ((2000, None, None), (500, 1500, None), (2000, 1500, 0)),
+        ((2000, 0, 0), (100, 1500, 400), (2000, 1500, 400)),
+        ((2000, 0, 0), (0, 2000, 0), (2000, 2000, 0)),
+        # What is left out, or zero, is as it was before.
+        ((10, None, None), (1500, 900, 0), (2400, 900, 0)),
+        ((6, 0, 159_217), (6, None, None), (159_223, 0, 159_217)),
+        ((6, 0, 159_217), (0, 0, 0), (159_223, 0, 159_217)),
+        ((0, 0, 5000), (1500, 0, 0), (6500, 0, 5000)),
+        ((1500, None, None), (None, 900, None), (2400, 900, 0)),
+        ((None, 900, None), (1500, None, None), (2400, 900, 0)),
+    ],
+)
+async def test_input_that_is_counted_twice(
+    trial: Trial,
+    server: BodyServer,
+    first: tuple[int | None, ...],
+    then: tuple[int | None, ...],
+    usage: tuple[int, ...],
+) -> None:
+    def told(counts: tuple[int | None, ...]) -> dict[str, int | None]:
+        names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        return dict(zip(names, counts, strict=True))
+
+    events = [start(usage=told(first)), *HELLO, *end("end_turn", **told(then))]
+    read = (await answered(trial, server, stream(*events))).usage
+    assert (read.input_tokens, read.cached_tokens, read.cache_write_tokens) == usage
 
 
 async def test_a_server_that_counts_nothing(trial: Trial, server: BodyServer) -> None:

@@ -129,9 +129,8 @@ async def test_nobody_listens(wire: RealWire) -> None:
     assert (caught.kind, caught.retryable) == (errors.MODEL_CONNECTION, True)
 
 
-@pytest.mark.parametrize("url", ["localhost:80", "http://localhost:port"])
-async def test_a_base_url_that_is_none_is_not_tried_again(wire: RealWire, url: str) -> None:
-    caught = await failure(wire, url)
+async def test_a_base_url_that_is_none_is_not_tried_again(wire: RealWire) -> None:
+    caught = await failure(wire, "http://localhost:port")
     assert (caught.kind, caught.retryable) == (errors.MODEL_INVALID_REQUEST, False)
     assert "base_url" in caught.message
 

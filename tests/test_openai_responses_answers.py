@@ -171,6 +171,73 @@ async def test_a_call_wherever_its_arguments_stand(
     assert (shown(got), got.stop) == ([("purge", ARGS)], "tool_calls")
 
 
+ARGUMENTS_DONE = {"type": "response.function_call_arguments.done", "item_id": "fc_1", "arguments": WHOLE}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param((done(call()), end(call("{}"))), id="in the end"),
+        pytest.param((done(call()), end(call({}, id="other"))), id="in the end, with another id"),
+        pytest.param((done(call("{}")), end(call())), id="first"),
+        pytest.param((done(call()), done(call("{}")), end()), id="complete once more"),
+        pytest.param((done(call("{}")), done(call()), end(call("{}"))), id="around it"),
+        pytest.param((done(call(call_id=...)), done(call(" {} ")), end()), id="with a new id for the call"),
+        pytest.param((added(call("")), ARGUMENTS_DONE, done(call("{}", id="z")), end()), id="with another id"),
+        pytest.param((ARGUMENTS_DONE, done(call("{}", id="z")), end()), id="with the first id for the call"),
+        pytest.param(
+            (added(call("")), ARGUMENTS_DONE, added(call("", id="z")), done(call("{}", id="z")), end()),
+            id="announced once more",
+        ),
+        pytest.param((end(call(), call("{}")),), id="twice in the end"),
+        pytest.param((end(call("{}"), call()),), id="twice in the end, the real ones last"),
+        pytest.param((done(call('{"bef')), end(call())), id="behind the beginning of them"),
+    ],
+)
+async def test_an_empty_object_beside_the_arguments_is_no_call(
+    wire: OpenAIResponses, server: BodyServer, events: tuple[Event, ...]
+) -> None:
+    got = await answered(wire, server, *events)
+    assert (shown(got), got.stop) == ([("purge", ARGS)], "tool_calls")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (end(call(), call()),),
+        (end(call(), call(id="fc_2")),),
+        (end(call(), call('{"before":"2020"}', call_id=...)),),
+        (done(call()), end(call(), call())),
+        (done(call()), done(call(id="fc_2")), end()),
+    ],
+)
+async def test_a_call_that_is_told_twice_is_one(
+    wire: OpenAIResponses, server: BodyServer, events: tuple[Event, ...]
+) -> None:
+    assert shown(await answered(wire, server, *events)) == [("purge", ARGS)]
+
+
+@pytest.mark.parametrize("last", [b"data: [DONE]\n\n", stream(end()), stream(end(call("")))])
+@pytest.mark.parametrize("empty", ["{}", {}, " { } "])
+async def test_an_empty_object_in_an_announcement_stands_for_no_arguments(
+    wire: OpenAIResponses, server: BodyServer, empty: Any, last: bytes
+) -> None:
+    begun = stream(added(call(empty, status="in_progress")))
+    got = (await play(wire, server, begun + last))[-1]
+    assert isinstance(got, Answer)
+    assert shown(got) == [("purge", "")]
+
+
+async def test_an_empty_object_that_the_server_completes_is_what_the_model_wrote(
+    wire: OpenAIResponses, server: BodyServer
+) -> None:
+    for written in (done(call("{}")), ARGUMENTS_DONE | {"arguments": "{}"}, delta("function_call_arguments", "{}")):
+        got = await answered(wire, server, added(call("{}")), written, end())
+        assert (shown(got), got.stop) == ([("purge", {})], "tool_calls")
+    both = await answered(wire, server, end(call(), call("{}", id="fc_2", call_id="call_2")))
+    assert shown(both) == [("purge", ARGS), ("purge", {})]
+
+
 @pytest.mark.parametrize(
     "events",
     [
@@ -292,6 +359,63 @@ async def test_a_whole_body_in_place_of_events(wire: OpenAIResponses, server: Bo
     last = (await play(wire, server, Body(json.dumps(whole, indent=2).encode(), JSON)))[-1]
     assert isinstance(last, Answer)
     assert shown(last) == ["I look.", ("purge", ARGS)]
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued"])
+@pytest.mark.parametrize("output", [[], [said("Well.")], [said("I look."), call()]])
+async def test_a_whole_body_of_an_answer_that_is_still_being_made(
+    wire: OpenAIResponses, server: BodyServer, status: str, output: list[Event]
+) -> None:
+    body = {"object": "response", "status": status, "output": output}
+    for form in (Body(json.dumps(body).encode(), JSON), stream(body)):
+        assert (await failure(wire, server, form)).kind == errors.MODEL_STREAM_TRUNCATED
+    # It may be followed by the end.
+    whole = body | {"status": "completed", "output": [said("Done.")]}
+    last = (await play(wire, server, stream(body, whole)))[-1]
+    assert isinstance(last, Answer)
+    assert shown(last) == ["Done."]
+
+
+def part(text: str, *, state: str = "done", **more: Any) -> Event:
+    return {"type": f"response.content_part.{state}", "part": {"type": "output_text", "text": text}, **more}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (part("Well."), end()),
+        (part("", state="added"), part("Well."), end()),
+        (part("Well.", state="added"), end()),
+        (part("Well.", state="added"), part("Well."), end()),
+        (part("We", content_index=0), part("ll.", content_index=1), end()),
+        (delta("output_text", "We"), part("Well."), end()),
+        (delta("output_text", "Well."), part("Well."), end()),
+        # An index that counts something else.
+        (delta("output_text", "Well.", content_index=0), part("Well.", content_index=1), end()),
+        (part("Well."), done(said("Well.")), end(said("Well."))),
+        (done(said("Well.")), part("Well."), end()),
+        (part("Well.", item_id="msg_1"), done(said("", id="msg_1")), end()),
+        (end(output_text="Well."),),
+        (end(said(""), output_text="Well."),),
+        (end(said("Well."), output_text="Well."),),
+        (delta("output_text", "Well."), end(output_text="Well.")),
+        ({"object": "response", "status": "completed", "output_text": "Well."},),
+    ],
+)
+async def test_a_text_that_only_a_part_or_the_response_has(
+    wire: OpenAIResponses, server: BodyServer, events: tuple[Event, ...]
+) -> None:
+    played = await play(wire, server, stream(*events))
+    got = played[-1]
+    assert isinstance(got, Answer)
+    assert (shown(got), got.stop, got.skipped) == (["Well."], "end", 0)
+    assert "".join(delta.text for delta in played if isinstance(delta, Delta)) == "Well."
+
+
+async def test_a_refusal_that_only_a_part_has(wire: OpenAIResponses, server: BodyServer) -> None:
+    event = {"type": "response.content_part.done", "part": {"type": "refusal", "refusal": "No."}}
+    got = await answered(wire, server, event, done(call()), end())
+    assert (shown(got)[0], got.stop) == ("No.", "refusal")
 
 
 @pytest.mark.parametrize(

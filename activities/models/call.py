@@ -125,7 +125,9 @@ class ModelCalls:
     ) -> Attempt:
         model, has_next = conversation.prompt.model, request.has_next
         step = f"{workflow_id} {request.step_id}"
-        passage = self._gates.passage(model, step, progress.attempt, has_next=has_next)
+        passage = self._gates.passage(
+            model, step, progress.attempt, has_next=has_next, shared=not self._providers.is_given(model)
+        )
         wire = self._providers.wire(model)
         return Attempt(
             request.step_id,

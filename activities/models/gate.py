@@ -55,8 +55,14 @@ class Gates:
         #: By what a definition says of a model.
         self._known: dict[tuple[str, str | None, str | None], tuple[Circuit, Allowance]] = {}
 
-    def passage(self, model: ModelDefinition, step: str, attempt: int, *, has_next: bool) -> "Passage":
-        """Enter it around a request to `model`. `step` names the step among all sessions'; `attempt` counts from 1."""
+    def passage(
+        self, model: ModelDefinition, step: str, attempt: int, *, has_next: bool, shared: bool = True
+    ) -> "Passage":
+        """Enter it around a request to `model`. `step` names the step among all sessions'; `attempt` counts from 1.
+        `shared=False`: the call learns nothing from others, nor they from it, as where no server is behind the model."""
+        if not shared:
+            circuit = Circuit(_Reporter(model.use, self._metrics))
+            return Passage(model, circuit, Allowance(), self._metrics, step, attempt, has_next=has_next)
         # Finding a server parses its address, which takes longer than all the rest.
         address = (model.use, model.base_url, model.api_key)
         known = self._known.get(address)

@@ -38,6 +38,10 @@ class Providers:
             self._wires[name] = connected
         return self._wires[name]
 
+    def is_given(self, model: ModelDefinition) -> bool:
+        """Whether `model` has a wire in place of the usual one, such as a scripted model in tests of users' agents."""
+        return model.provider in self._given
+
     async def aclose(self) -> None:
         """Closes every connection. A wire that is needed afterwards is made anew."""
         for wire in self._given.values():

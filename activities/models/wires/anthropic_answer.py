@@ -15,7 +15,7 @@ from typing import Any, Final
 from perdure.activities.models.failures import ProviderError, StreamTruncated
 from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.sse_events import SseEvent
-from perdure.activities.models.stop_words import ending, is_bad, is_good, is_pause
+from perdure.activities.models.stop_words import ending, is_bad, is_good, is_pause, says_nothing
 from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started
 from perdure.activities.models.wires.anthropic_blocks import API, SHOWN, Block, Blocks
@@ -55,6 +55,8 @@ class ArrivingAnswer:
     ended: bool = False
     skipped: int = 0
     _started: bool = False
+    #: Content came behind the stop reason.
+    _goes_on: bool = False
     #: Parts that have begun.
     _begun: int = 0
     #: The content of a whole message in an event of the stream, for servers that send no blocks.
@@ -73,6 +75,8 @@ class ArrivingAnswer:
             if kind == "message_start" or not self._started:
                 self._started = True
                 yield Started(self.usage.whole())
+            if kind in ("content_block_start", "content_block_delta"):
+                self._goes_on = self.stop is not None
             yield from self._take(kind, event.value)
         elif event.name == "error":
             raise ProviderError(event.text)
@@ -121,7 +125,7 @@ class ArrivingAnswer:
 
     @property
     def has_end(self) -> bool:
-        return self.ended or self.stop is not None
+        return self.ended or (self.stop is not None and not self._goes_on)
 
     def whole(self) -> Answer:
         """Raises `StreamTruncated`, and `AnswerAborted` where the server gave the answer up."""
@@ -253,7 +257,10 @@ class ArrivingAnswer:
         for holder in holders:
             if isinstance(holder, dict):
                 reason, details = holder.get("stop_reason"), holder.get("stop_details")
-                if isinstance(reason, str) and (self.stop is None or not is_bad(self.stop)):
-                    self.stop = encodable(reason)
+                # Some servers put a word that says nothing into every event that may have one.
+                if isinstance(reason, str) and not says_nothing(reason):
+                    self._goes_on = False
+                    if self.stop is None or not is_bad(self.stop):
+                        self.stop = encodable(reason)
                 if isinstance(details, dict):
                     self.refusal = encodable(word(details.get("explanation"))) or self.refusal

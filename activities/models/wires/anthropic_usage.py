@@ -1,10 +1,12 @@
 """Token counts of Anthropic Messages, wherever a server puts them. Pure, and total.
 
-Rule: counts are totals so far, so the highest one holds. A zero that follows does not take a number back.
+Rule 1: counts are totals so far, so the highest one holds. A zero that follows does not take a number back.
+Rule 2: what was read counts as one number: uncached, read from the cache and written to it. A server that splits its first
+count later has not read more. What a report leaves out is as it was before.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from perdure.workflows.vocabulary.parts import Usage
@@ -19,33 +21,37 @@ _MOST: Final = 10**12
 
 @dataclass(slots=True)
 class ArrivingUsage:
-    counts: dict[str, int] = field(default_factory=dict)
+    #: Input tokens: uncached, read from the cache, written to it. Of the report with the most of them.
+    read: tuple[int, int, int] = (0, 0, 0)
+    output: int = 0
+    thinking: int = 0
 
     def take(self, event: dict[str, Any]) -> None:
         """Reads what an event says of usage."""
         for usage in _found(event):
             parts = usage.get("cache_creation")
-            lifetimes = parts.values() if isinstance(parts, dict) else ()
+            lifetimes = [_count(count) or 0 for count in parts.values()] if isinstance(parts, dict) else []
             details = usage.get("output_tokens_details")
-            self._at_least("input", *(usage.get(name) for name in _INPUT))
-            self._at_least("output", *(usage.get(name) for name in _OUTPUT))
-            self._at_least("read", *(usage.get(name) for name in _READ))
+            uncached, cached, written = self.read
             # The one number, or one for each lifetime (`ephemeral_5m_input_tokens`, `ephemeral_1h_input_tokens`).
-            self._at_least("written", *(usage.get(name) for name in _WRITTEN), sum(map(_count, lifetimes)))
-            self._at_least("thinking", details.get("thinking_tokens") if isinstance(details, dict) else None)
-
-    def _at_least(self, name: str, *told: Any) -> None:
-        self.counts[name] = max(self.counts.get(name, 0), *map(_count, told), 0)
+            cached, written = _told(usage, _READ) or cached, max(_told(usage, _WRITTEN) or 0, sum(lifetimes)) or written
+            told = _told(usage, _INPUT)
+            # A zero beside more of the cache than before is a split. Any other zero says nothing.
+            if told or (told == 0 and cached + written > sum(self.read[1:])):
+                uncached = told
+            self.read = max((uncached, cached, written), self.read, key=sum)
+            self.output = max(self.output, _told(usage, _OUTPUT) or 0)
+            thinking = _count(details.get("thinking_tokens")) if isinstance(details, dict) else None
+            self.thinking = max(self.thinking, thinking or 0)
 
     def whole(self) -> Usage:
-        count = self.counts.get
-        read, written = count("read", 0), count("written", 0)
+        _, cached, written = self.read
         return Usage(
-            input_tokens=count("input", 0) + read + written,
-            cached_tokens=read,
+            input_tokens=sum(self.read),
+            cached_tokens=cached,
             cache_write_tokens=written,
-            output_tokens=count("output", 0),
-            reasoning_tokens=count("thinking", 0),
+            output_tokens=self.output,
+            reasoning_tokens=self.thinking,
         )
 
 
@@ -59,7 +65,13 @@ def _found(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     yield usage
 
 
-def _count(told: Any) -> int:
+def _told(usage: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    """The highest count under these names. None: there is none."""
+    counts = (_count(usage.get(name)) for name in names)
+    return max((count for count in counts if count is not None), default=None)
+
+
+def _count(told: Any) -> int | None:
     if isinstance(told, float) and told.is_integer():
         told = int(told)
-    return told if type(told) is int and 0 <= told <= _MOST else 0
+    return told if type(told) is int and 0 <= told <= _MOST else None

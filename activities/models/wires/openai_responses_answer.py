@@ -12,20 +12,24 @@ from typing import Any, Final
 from perdure.activities.models.failures import ProviderError, StreamTruncated
 from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.sse_events import SseEvent
-from perdure.activities.models.stop_words import ending, is_good
+from perdure.activities.models.stop_words import ending
 from perdure.activities.models.think_tags import Piece
 from perdure.activities.models.token_counts import counts, merged, timed
 from perdure.activities.models.wire import Answer, Delta, DeltaKind
+from perdure.activities.models.wires.openai_responses_calls import different, is_cut, name_in, same, says_more
+from perdure.activities.models.wires.openai_responses_ending import word_of
 from perdure.activities.models.wires.openai_responses_events import (
     COMPLETE,
     ENDS,
     ERRORS,
     FRAGMENTS,
+    PARTS,
     UNFINISHED,
+    WHOLE_PART,
     About,
     is_quiet,
 )
-from perdure.activities.models.wires.openai_responses_item_list import Items, index_in, name_in, same
+from perdure.activities.models.wires.openai_responses_item_list import Items, index_in
 from perdure.activities.models.wires.openai_responses_items import (
     API,
     KINDS,
@@ -90,6 +94,8 @@ class ArrivingAnswer:
             return self._fragment(about, event)
         if (about := COMPLETE.get(kind)) is not None:
             return self._complete(about, event)
+        if kind in PARTS:
+            return self._part(event, done=PARTS[kind])
         if kind in _ITEMS:
             return self._item(event, done=_ITEMS[kind])
         if kind in ERRORS:
@@ -106,21 +112,10 @@ class ArrivingAnswer:
             raise StreamTruncated
         parts: list[Part] = []
         calls = 0
-        for item in self.begun:
+        for item in different(self.begun):
             calls += item.type == "function_call"
             parts += item.as_parts(call_id(self.step_id, calls), reasoned=self._reasoned)
-        details = self.response.get("incomplete_details")
-        reason = details.get("reason") if isinstance(details, dict) else None
-        reason = reason if isinstance(reason, str) else ""
-        if self.status is None:
-            # Without a terminal event, the text counts as complete, and so do calls whose arguments are.
-            word, complete = "" if calls else "stop", True
-        elif self.status == "completed" and (not reason or is_good(reason)):
-            word, complete = "incomplete" if self.cut else "completed", not self.cut
-        else:
-            word, complete = reason or self.status, not (reason or self.status == "incomplete")
-        if self.refused:
-            word, complete = "refusal", True
+        word, complete = word_of(self.status, self.response, calls=bool(calls), cut=self.cut, refused=self.refused)
         end = ending(word, parts, self.tools, whole=complete)
         named = self.response.get("model")
         model = named if isinstance(named, str) and named else self.model
@@ -133,6 +128,10 @@ class ArrivingAnswer:
     def _untyped(self, event: dict[str, Any]) -> list[Delta]:
         """Some servers answer with the whole response in place of its events, or with an error."""
         if isinstance(event.get("output"), list) or event.get("object") == "response":
+            if event.get("status") in UNFINISHED:
+                # Of an answer that its server goes on to make.
+                self._count(event)
+                return []
             return self._end(event, event, "completed")
         if event.get("error") or event.get("detail"):
             raise _failure(event)
@@ -149,7 +148,7 @@ class ArrivingAnswer:
         if not isinstance(fragment, str):
             return self._skip()
         self.refused = self.refused or about.refusal
-        return self._show(item, fragment, _section(about, event, item))
+        return self._show(item, fragment, item.section_of(about, event))
 
     def _complete(self, about: About, event: dict[str, Any]) -> list[Delta]:
         value = event.get(about.key, event.get("text"))
@@ -161,8 +160,26 @@ class ArrivingAnswer:
         if not isinstance(value, str):
             return self._skip()
         self.refused = self.refused or about.refusal
-        section = _section(about, event, item)
+        section = item.section_of(about, event)
         return self._show(item, item.rest(value, section), section)
+
+    def _part(self, event: dict[str, Any], *, done: bool) -> list[Delta]:
+        """A part of a message, which some servers give in no other event."""
+        part = event.get("part")
+        text = text_of({"type": "message", "content": [part]})
+        if not text:
+            return []
+        ident = event.get("item_id")
+        messages = [item for item in self.items.all if item.type == "message" and (not ident or item.id in ("", ident))]
+        if any(item.has(text) for item in messages):
+            return []
+        self.refused = self.refused or is_refused({"content": [part]})
+        item = self.items.of("message", event, ident)
+        if not done:
+            item.first = item.first if text_of(item.first) else {"type": "message", "content": [part]}
+            return []
+        section = item.section_of(WHOLE_PART, event)
+        return self._show(item, item.rest(text, section), section)
 
     def _item(self, event: dict[str, Any], *, done: bool) -> list[Delta]:
         read = plain(event.get("item"))
@@ -176,7 +193,7 @@ class ArrivingAnswer:
         item = self.items.of(kind, event, read.get("id"))
         if item.done:
             if same(item.done, read):
-                return []
+                return self._done(item, read) if says_more(read, item.done) else []
             item = self.items.new(kind, index_in(event), read.get("id"))
         return self._done(item, read)
 
@@ -184,7 +201,7 @@ class ArrivingAnswer:
         item.done = read
         self.refused = self.refused or is_refused(read)
         if item.type == "function_call":
-            self.cut = self.cut or _is_cut(read)
+            self.cut = self.cut or is_cut(read)
             item.name = name_in(read) or item.name
             if not item.name:
                 # A call of nothing cannot be made, and is refused when it goes back.
@@ -199,13 +216,13 @@ class ArrivingAnswer:
     def _end(self, response: object, event: dict[str, Any], status: str) -> list[Delta]:
         self.response = response if isinstance(response, dict) else {}
         told = self.response.get("status")
-        self.status = told if isinstance(told, str) and told not in UNFINISHED else status
+        self.status = told if isinstance(told, str) and told and told not in UNFINISHED else status
         if self.status == "failed" and self.response.get("error"):
             raise _failure(self.response)
         self._count(event, response)
         output = self.response.get("output")
         deltas = self._outstanding(output) if isinstance(output, list) else []
-        return [*deltas, *self._only_announced()]
+        return [*deltas, *self._only_announced(), *self._only_in_short()]
 
     def _outstanding(self, output: list[object]) -> list[Delta]:
         """What only the terminal event gives of the answer: some servers announce no items, or do not finish them."""
@@ -213,8 +230,8 @@ class ArrivingAnswer:
         complete = [plain(given) for given in output]
         self.skipped += complete.count(None)
         for item, read in self.items.matched([read for read in complete if read is not None]):
-            self.cut = self.cut or _is_cut(read)
-            if not item.done or (text_of(read) and not text_of(item.done)):
+            self.cut = self.cut or is_cut(read)
+            if not item.done or says_more(read, item.done):
                 deltas += self._done(item, read)
         return deltas
 
@@ -222,6 +239,13 @@ class ArrivingAnswer:
         """Texts that came whole with the announcements of their items, and in no other way."""
         unseen = [item for item in self.items.all if item.part is None and not item.done and item.first]
         return [delta for item in unseen for delta in self._show(item, text_of(item.first), ("content", 0))]
+
+    def _only_in_short(self) -> list[Delta]:
+        """The text as SDKs put it together from the items, where no item has any."""
+        text = self.response.get("output_text")
+        if not isinstance(text, str) or any(item.type == "message" for item in self.begun):
+            return []
+        return self._show(self.items.new("message"), text, ("content", 0))
 
     def _count(self, *reports: object) -> None:
         """Takes the usage wherever it stands."""
@@ -269,15 +293,6 @@ class ArrivingAnswer:
             self.begun.append(item)
         item.part, item.kind = self.parts, kind
         self.parts += 1
-
-
-def _section(about: About, event: dict[str, Any], item: Item) -> tuple[str, int]:
-    index = event.get(about.index) if about.index else sum(name == about.section for name, _ in item.closed)
-    return about.section, index if isinstance(index, int) else 0
-
-
-def _is_cut(item: dict[str, Any]) -> bool:
-    return item.get("type") == "function_call" and item.get("status") == "incomplete"
 
 
 def _failure(holder: dict[str, Any]) -> ProviderError:

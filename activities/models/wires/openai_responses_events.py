@@ -48,6 +48,9 @@ COMPLETE: Final[dict[str, About]] = (
     | _events(_SUMMARY, "done", About("reasoning", "summary", "text", "summary_index"))
     | _events(_REASONING, "done", About("reasoning", "content", "text"))
 )
+#: A part of a message, and whether it is complete.
+PARTS: Final = {"response.content_part.added": False, "response.content_part.done": True}
+WHOLE_PART: Final = About("message", "content", "part", "content_index")
 #: The end of the answer, and the status that it means where the response names none.
 ENDS: Final = {
     "response.completed": "completed",
@@ -56,8 +59,8 @@ ENDS: Final = {
     "response.cancelled": "cancelled",
     "response.failed": "failed",
 }
-#: Statuses of a response that has not ended. Some servers forget to change them.
-UNFINISHED: Final = {"in_progress", "queued", ""}
+#: Statuses of a response that has not ended. Some servers forget to change them in the event that ends it.
+UNFINISHED: Final = ("in_progress", "queued")
 ERRORS: Final = {"error", "response.error"}
 #: Beginnings of events that say nothing that an item or the end does not say again.
 _QUIET: Final = (
@@ -69,7 +72,6 @@ _QUIET: Final = (
     "response.code_interpreter_call",
     "response.compaction",
     "response.computer_call",
-    "response.content_part.",
     "response.created",
     "response.custom_tool_call_input.",
     "response.file_search_call.",

@@ -1,7 +1,7 @@
 """Which output item of an OpenAI Responses stream an event is about.
 
-Rule 1: an item is known by its id, else by its index, else as the one of its type that is open. Servers leave out either,
-change an item's id in each event, or give every item the same index.
+Rule 1: an item is known by its id, else by its index, else as the one of its type that is open, else by its call's id.
+Servers leave out either, change an item's id in each event, or give every item the same index.
 Rule 2: two complete calls are one only if they say the same. Taken for another, a call would be lost; taken for a second one,
 it would run twice.
 """
@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.activities.models.provider_turns import encodable, parse_arguments
+from perdure.activities.models.wires.openai_responses_calls import (
+    agree,
+    call_id_in,
+    name_in,
+    same,
+    without_repeats,
+)
 from perdure.activities.models.wires.openai_responses_items import Item, text_of
 
 
@@ -42,17 +48,32 @@ class Items:
         if loose is not None and not announced:
             loose.id, loose.index = loose.id or ident, loose.index if loose.index is not None else index
             return loose
-        return self.new(kind, index, ident)
+        called = None if announced else self._by_call(kind, event)
+        return called or self.new(kind, index, ident)
 
     def new(self, kind: str, index: int | None = None, own_id: object = "") -> Item:
         item = Item(kind, index, own_id if isinstance(own_id, str) else "")
         self.all.append(item)
         return item
 
+    def _by_call(self, kind: str, event: dict[str, Any]) -> Item | None:
+        """The open call that `event` is about although its item has another id there."""
+        if kind != "function_call":
+            return None
+        read = event.get("item")
+        about = read if isinstance(read, dict) else event
+        call_id, written = call_id_in(about), text_of(about)
+        # A call that nothing announced has no id of its own yet.
+        open_ = [item for item in self.all if item.type == kind and not item.done]
+        alike = [item for item in open_ if call_id == call_id_in(item.first)] if call_id else []
+        if not alike and about is read:
+            alike = [item for item in open_ if not item.first]
+        return alike[0] if len(alike) == 1 and agree(alike[0].written, written, known=True) else None
+
     def matched(self, output: list[dict[str, Any]]) -> Iterator[tuple[Item, dict[str, Any]]]:
         """Each item of the list that ends the answer, with what has come of it."""
         left = list(self.all)
-        for at, read in enumerate(output):
+        for at, read in without_repeats(output):
             item = _match(left, read, at)
             if item is None:
                 item = self.new(read["type"])
@@ -61,26 +82,9 @@ class Items:
             yield item, read
 
 
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two complete items say the same, so that one may be the other again."""
-    if one.get("type") != "function_call":
-        return text_of(one) == text_of(other)
-    written, again = text_of(one), text_of(other)
-    # Some servers leave the arguments out of one of the two.
-    blank = not written.strip() or not again.strip()
-    equal = blank or written == again or parse_arguments(written) == parse_arguments(again)
-    return equal and (one.get("call_id"), name_in(one)) == (other.get("call_id"), name_in(other))
-
-
 def index_in(event: dict[str, Any]) -> int | None:
     index = event.get("output_index")
     return index if isinstance(index, int) and not isinstance(index, bool) else None
-
-
-def name_in(holder: dict[str, Any]) -> str:
-    """A tool's name. "": there is none."""
-    name = holder.get("name")
-    return encodable(name.strip()) if isinstance(name, str) else ""
 
 
 def _match(items: list[Item], read: dict[str, Any], at: int) -> Item | None:
@@ -93,7 +97,8 @@ def _match(items: list[Item], read: dict[str, Any], at: int) -> Item | None:
         if item.done and same(item.done, read):
             return item
     open_ = [item for item in alike if not item.done and item.name in ("", name_in(read))]
-    return next((item for item in known if not item.done), None) or _placed(open_, at)
+    called = [item for item in open_ if call_id_in(read) and call_id_in(item.first) == call_id_in(read)]
+    return next((item for item in known if not item.done), None) or _placed(called or open_, at)
 
 
 def _placed(items: list[Item], at: int) -> Item | None:

@@ -16,6 +16,7 @@ from perdure.activities.encoding.compact_json import compact
 from perdure.activities.models.provider_turns import encodable, parse_arguments
 from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import DeltaKind
+from perdure.activities.models.wires.openai_responses_events import About
 from perdure.temporal.schemas.nesting import too_deep
 from perdure.workflows.vocabulary.parts import Native, Part, Reasoning, Text, ToolCall
 
@@ -52,6 +53,11 @@ class Item:
     done: dict[str, Any] = field(default_factory=dict)
     tags: ThinkTags = field(default_factory=ThinkTags)
 
+    def section_of(self, about: About, event: dict[str, Any]) -> Section:
+        """Which of its texts `event` is about."""
+        index = event.get(about.index) if about.index else sum(name == about.section for name, _ in self.closed)
+        return about.section, index if isinstance(index, int) else 0
+
     def add(self, text: str, section: Section) -> str:
         """Takes a fragment. Returns it as viewers see it: a new section of reasoning begins with a blank line."""
         if section != self.section:
@@ -71,10 +77,27 @@ class Item:
         seen = "".join(self.streamed[self.since :]).removeprefix("\n\n" if self.type == "reasoning" else "")
         return whole[len(seen) :] if whole.startswith(seen) else ""
 
+    def has(self, text: str) -> bool:
+        """Whether `text`, which is complete, has come before, whatever place it had."""
+        return text in "".join(self.streamed) or text in text_of(self.done)
+
     def unseen(self) -> str:
         """What viewers have not seen of the complete item."""
         whole, seen = text_of(self.done), "".join(self.streamed)
         return whole[len(seen) :] if whole.startswith(seen) else ""
+
+    @property
+    def written(self) -> str:
+        """A call's arguments, wherever they stand."""
+        # In an announcement, an empty object only stands for arguments that are yet to come.
+        announced = text_of(self.first)
+        announced = "" if parse_arguments(announced) == ({}, None) else announced
+        return best([text_of(self.done), self.arguments, "".join(self.streamed), announced])
+
+    def as_call(self) -> dict[str, Any]:
+        """What has come of a call, as a complete item."""
+        own = {"id": self.id} if self.id else {}
+        return self.first | own | self.done | {"type": self.type, "name": self.name, "arguments": self.written}
 
     def as_parts(self, call_id: str, *, reasoned: bool) -> list[Part]:
         """`reasoned`: the answer has items of reasoning, too."""
@@ -85,9 +108,8 @@ class Item:
                 # Some servers complete a message without its text.
                 return _message(text or streamed, _native(item) if text else None, reasoned=reasoned)
             case "function_call":
-                written = best([text_of(item), self.arguments, "".join(self.streamed), text_of(self.first)])
-                args, raw = parse_arguments(written)
-                own = _native(item | {"arguments": written}) if item else None
+                args, raw = parse_arguments(self.written)
+                own = _native(item | {"arguments": self.written}) if item else None
                 return [ToolCall(call_id=call_id, name=self.name, args=args, args_raw=raw, native=own)]
             case "reasoning":
                 # The status of a reasoning item must not be sent back.

@@ -202,6 +202,9 @@ class ScriptedProviders(Providers):
     def wire(self, model: ModelDefinition) -> Wire:
         return self._model
 
+    def is_given(self, model: ModelDefinition) -> bool:
+        return True
+
 
 def _estimate(request: dict[str, JsonValue], reply: _Reply) -> Usage:
     thought = len(reply.reasoning) // BYTES_PER_TOKEN

@@ -156,6 +156,7 @@ async def test_another_failure_is_left_as_it_is(error: Exception) -> None:
         "the completion). Please reduce the length of the messages or completion.",
         "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of 4192 "
         "tokens: 96 tokens from the input messages and 4096 tokens for the completion.",
+        "validation error: the sum of prompt tokens (96) and max tokens (4096) must not exceed 4096",
         "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 96 `inputs` tokens and 4096 `max_new_tokens`",
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from perdure.activities.models.adaptation import AtMost
 from tests.support.refusals import CHAT, RESPONSES, cured, forbidden, openai, without
 
 OTHER_LIMIT = (
@@ -129,6 +130,47 @@ CHAT_CASES: dict[str, tuple[object, list[str]]] = {
         openai("roles must alternate user/assistant/user/assistant/..."),
         ["system: in the first user message"],
     ),
+    "FastAPI, the role": (
+        {
+            "detail": [
+                {"type": "enum", "loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user' or 'assistant'"}
+            ]
+        },
+        ["system: in the first user message"],
+    ),
+    "the roles that there are": (
+        openai("Invalid role. It must be one of: user, assistant, tool"),
+        ["system: in the first user message"],
+    ),
+    "the user first": (openai("First message must be from the user"), ["system: in the first user message"]),
+    "a conversation begins": (
+        openai("The conversation must start with a user message"),
+        ["system: in the first user message"],
+    ),
+    "the other limit is missing": (
+        openai("Missing required parameter: 'max_completion_tokens'.", "max_completion_tokens"),
+        ["max_tokens → max_completion_tokens"],
+    ),
+    "FastAPI, the other limit": (
+        {"detail": [{"type": "missing", "loc": ["body", "max_completion_tokens"], "msg": "Field required"}]},
+        ["max_tokens → max_completion_tokens"],
+    ),
+    "the limit, with a comma": (openai("max_tokens cannot exceed 2,048"), ["max_tokens: at most 2048"]),
+    "the limit, in words": (
+        openai("The maximum number of output tokens must not be greater than 2048."),
+        ["max_tokens: at most 2048"],
+    ),
+    "a range of a fraction": (openai("top_p must be between 0 and 0.8"), ["top_p: at most 0.8"]),
+    "the most of a fraction": (openai("top_p: Input should be less than or equal to 0.5"), ["top_p: at most 0.5"]),
+    "the least of a fraction": (openai("temperature must be in [0.6, 1.0]"), ["temperature: dropped"]),
+    "Gemini behind a proxy": (
+        openai(
+            "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties[at].format: only 'enum' and "
+            "'date-time' are supported for STRING type"
+        ),
+        ["tools.function.parameters.format: dropped"],
+    ),
+    "in Chinese": (openai("参数 temperature 不支持"), ["temperature: dropped"]),
     "the choice of tools": (openai("tool_choice: unsupported"), ["tool_choice: dropped"]),
 }
 RESPONSES_CASES: dict[str, tuple[object, list[str]]] = {
@@ -141,6 +183,15 @@ RESPONSES_CASES: dict[str, tuple[object, list[str]]] = {
     "encrypted": (openai("Encrypted content is not supported with this model.", "include"), ["include: dropped"]),
     "store": (openai("Unknown parameter: 'store'.", "store"), ["store: dropped"]),
     "the tier": (openai("Invalid service_tier argument", "service_tier"), ["service_tier: dropped"]),
+    "instructions": (
+        openai("Unknown parameter: 'instructions'.", "instructions"),
+        ["system: in the first user message"],
+    ),
+    "instructions, in words": (
+        openai("instructions are not supported for this model"),
+        ["system: in the first user message"],
+    ),
+    "the user first": (openai("the first message must use the 'user' role"), ["system: in the first user message"]),
     "of an item": (openai("Unknown parameter: 'input[1].status'.", "input[1].status"), ["input.status: dropped"]),
     "summaries": (
         openai("Unsupported parameter: 'reasoning.summary' is not supported with this model."),
@@ -184,6 +235,31 @@ def test_the_newer_role_goes_by_the_older_name() -> None:
     assert cured(body, error) == ["developer → system"]
 
 
+def test_the_other_name_of_the_limit_is_taken_back_where_a_server_asks_for_it() -> None:
+    body = without(CHAT, "max_tokens") | {"max_completion_tokens": 9}
+    missing = {"detail": [{"type": "missing", "loc": ["body", "max_tokens"], "msg": "Field required"}]}
+    for error in (missing, openai("max_tokens is required")):
+        assert cured(body, error) == ["max_completion_tokens → max_tokens"]
+
+
+def test_a_list_of_roles_is_about_the_message_that_it_points_to() -> None:
+    """That of a tool's result cannot be put otherwise, and what the model is told need not be."""
+    loc = ["body", "messages", 3, "role"]
+    error = {"detail": [{"type": "enum", "loc": loc, "msg": "Input should be 'system', 'user' or 'assistant'"}]}
+    assert cured(CHAT, error) == []
+    error["detail"][0]["msg"] = "Input should be 'user' or 'assistant'"
+    assert cured(CHAT, error) == []
+    developer = CHAT | {"messages": [{"role": "developer", "content": "x"}, {"role": "user", "content": "y"}]}
+    assert cured(developer, openai("role: Input should be 'system', 'user' or 'assistant'")) == ["developer → system"]
+
+
+def test_a_number_is_lowered_only_where_it_is_too_high() -> None:
+    words = openai("temperature must be between 0 and 1")
+    assert cured(CHAT | {"temperature": 1.7}, words) == ["temperature: at most 1"]
+    assert cured(CHAT | {"temperature": 0.5}, words) == []
+    assert AtMost(("temperature",), 1).apply({"temperature": 0.5}) == {"temperature": 0.5}
+
+
 def test_one_of_two_that_exclude_each_other() -> None:
     body = CHAT | {"thinking": {"type": "enabled"}}
     assert cured(body, openai("cannot specify both 'thinking' and 'reasoning_effort'")) == ["reasoning_effort: dropped"]
@@ -199,6 +275,9 @@ FINAL: list[Any] = [
     openai("'stream' must be false", "stream"),
     openai('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
     openai("registry.ollama.ai/library/m does not support tools"),
+    openai("instructions: Input should be a valid string"),
+    openai("messages[3].role: Input should be 'user' or 'assistant'"),
+    openai("The input is 9 to 5 in length, and seed was set"),
     openai("The reasoning_content in the thinking mode must be passed back to the API."),
     openai("Bad Request"),
     {"message": {"detail": [forbidden("messages", 1, "user", "content")]}},

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.activities.models.refusal import refusal_of
-from perdure.activities.models.refusal_cures import cures, room
+from perdure.activities.models.refusal_cures import cures
+from perdure.activities.models.refused_numbers import room
 from tests.support.refusals import CHAT, GEMINI, MESSAGES, RESPONSES, said
 
 BODIES = [CHAT, RESPONSES, MESSAGES, GEMINI]

@@ -52,6 +52,15 @@ CASES: dict[str, tuple[object, list[str]]] = {
         ["thinking.display: dropped"],
     ),
     "the limit": (anthropic(TOO_MANY), ["max_tokens: at most 2048"]),
+    "no system at all": (anthropic("system: Extra inputs are not permitted"), ["system: in the first user message"]),
+    "the limit, at Bedrock": (
+        {
+            "message": "The maximum tokens you requested exceeds the model limit of 2048. Try again with a maximum tokens "
+            "value that is lower than 2048."
+        },
+        ["max_tokens: at most 2048"],
+    ),
+    "a range": (anthropic("temperature: range: 0..0.1"), ["temperature: at most 0.1"]),
     "a level": (
         anthropic("output_config.effort: 'high' is not supported by this model. Supported levels: low, medium"),
         ["output_config.effort: medium"],
@@ -83,6 +92,23 @@ GEMINI_CASES: dict[str, tuple[object, list[str]]] = {
     "a path": (
         {"error": {"message": "* GenerateContentRequest.generation_config.temperature: not supported"}},
         ["generationConfig.temperature: dropped"],
+    ),
+    "a format": (
+        {
+            "error": {
+                "message": "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties[at].format: "
+                "only 'enum' and 'date-time' are supported for STRING type"
+            }
+        },
+        ["tools.functionDeclarations.parameters.format: dropped"],
+    ),
+    "instructions": (
+        {"error": {"message": "System instruction is not supported for this model"}},
+        ["system: in the first user message"],
+    ),
+    "a range": (
+        {"error": {"message": "temperature must be in the range [0.0, 0.1]"}},
+        ["generationConfig.temperature: at most 0.1"],
     ),
     "the level": (
         {"error": {"message": "Thinking level is not supported for this model."}},

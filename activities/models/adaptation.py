@@ -84,10 +84,10 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A limit of tokens is lowered to what the server takes."""
+    """A number, such as a limit of tokens, is lowered to what the server takes."""
 
     path: Path
-    bound: int
+    bound: int | float
 
     @property
     def words(self) -> str:
@@ -96,7 +96,7 @@ class AtMost:
     def apply(self, body: Body) -> Body:
         def lower(holder: dict[str, Any], name: str) -> dict[str, Any]:
             value = holder[name]
-            return holder | {name: self.bound} if isinstance(value, int) and value > self.bound else holder
+            return holder | {name: self.bound} if isinstance(value, int | float) and value > self.bound else holder
 
         return edited(body, self.path, lower)
 
@@ -157,3 +157,14 @@ def _values(record: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, A
 
 def without(holder: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in holder.items() if key != name}
+
+
+def value_at(body: Any, path: Path) -> Any:
+    """What stands at `path`, of the first item of each list; None: nothing does."""
+    for step in path:
+        if isinstance(body, list):
+            body = body[0] if body else None
+            if step == "*":
+                continue
+        body = body.get(step) if isinstance(body, dict) else None
+    return body

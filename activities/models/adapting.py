@@ -19,7 +19,8 @@ from perdure.activities.models.adaptation import Body, Change, Path, Rename
 from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ProviderError, Source
 from perdure.activities.models.refusal import Refusal, refusal_of
-from perdure.activities.models.refusal_cures import cures, room
+from perdure.activities.models.refusal_cures import cures
+from perdure.activities.models.refused_numbers import room
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.vocabulary.errors import (
     MODEL_CONTEXT_LENGTH,

@@ -23,7 +23,8 @@ _OVER: Final = r"(?:exceed\w*|overflow\w*|surpass\w*|(?:long|larg|great|bigg)er 
 #: Sizes that are not the conversation's length.
 _OTHER_SIZE: Final = re.compile(
     r"\b(?:images?|pictures?|pixels?|dimensions?|pages?|files?|audio|video|documents?|bytes|[km]i?b|megabytes|tools?"
-    r"|stop sequences?|schema|string|array|enum|max_(?:completion_|output_|new_)?tokens|maxoutputtokens)\b"
+    r"|stop sequences?|schema|string|array|enum|max_(?:completion_|output_|new_)?tokens|maxoutputtokens"
+    r"|max(?:imum)? (?:output|completion|new) tokens|max(?:imum)? tokens (?:value|you requested))\b"
 )
 #: A limit of many requests together.
 _RATE: Final = re.compile(
@@ -51,8 +52,10 @@ _TOO_LONG: Final = (
     rf"\bmax_?(?:completion_|output_|new_| )?tokens\b[^.]{{0,60}}\b{_OVER}",
     r"\binputs? (?:or|and|plus|\+) outputs? tokens must be (?:<|at most|less|fewer|below|no more)",
     # A limit of an answer that the server worked out itself, as vLLM does: the question has left less than nothing.
-    r"\bmax_(?:completion_|output_|new_)?tokens\b.{0,40}\b(?:at least|greater than|larger than|more than|positive)\b"
-    r".{0,40}[ (=:]-\d",
+    r"\bmax_(?:completion_|output_|new_)?tokens\b(?:.{0,40}(?:\bat least\b|\b(?:greater|larger|more) than\b|\bpositive\b|>)"
+    r".{0,40}[ (=:]|[ (=:]{1,3})-\d",
+    r"\bcontext (?:overflow|exceeded)|\bcontext_(?:length|window|size)_exceeded\b",
+    r"\btoken limit exceeded\b.{0,20}\d ?> ?\d",
     r"`?inputs`?.{0,60}\bmust (?:be (?:<=?|≤|at most|less|below|under|fewer)|have (?:less|fewer|at most))",
     r"\binput token count\b.{0,60}\b(?:only )?supports? (?:only )?up to\b",
     r"(?:输入|上下文|提示词?).{0,20}(?:超出|超过|超限|过长)",
@@ -69,6 +72,12 @@ _PERHAPS_TOO_LONG: Final = (
     rf" (?:input |prompt )?tokens\b.{{0,40}}\b{_INPUT}(?!.{{0,40}}\b(?:output|completion|new|generated) tokens).{{0,40}}\d",
     r"\b(?:current|total|input|prompt|sequence|token|conversation) (?:length|tokens?|count)\b(?: is| was| of|:)?"
     r" \(?\d[\d,]*\)?,?(?: tokens,?)? (?:while|but|whereas|and)\b.{0,20}\b(?:limit|maximum|max)\b.{0,20}\d",
+    r"\b(?:prompt|inputs?|messages?|conversation|context|history|request)\b.{0,30}\b\d[\d,]* tokens\b.{0,40}"
+    r"\b(?:limit|max(?:imum)?|window|length)\b.{0,20}\d",
+    r"\b(?:limit|max\w*|window|length)\b(?: is| of|:)? \d[\d,]*\b(?: tokens)?[,;]?.{0,20}"
+    r"\b(?:prompt|inputs?|messages?|conversation|context|history|request)\b(?: \w+){0,3} \d[\d,]* tokens\b",
+    rf"\bnumber of (?:input |prompt )?tokens\b[^,;]{{0,30}}\b{_OVER}",
+    r"\b\d[\d,]* tokens? ?(?:>|exceeds?) ?\d",
     r"\btoo (?:long|large)\b.{0,60}\b\d[\d,]* tokens\b.{0,40}\b(?:only|limit|max\w*|at most|up to)\b",
 )
 #: Whose credit it is, and of which sort.
@@ -79,7 +88,11 @@ _QUOTA: Final = (
     r"\bcredit balance\b.{0,30}\b(?:low|zero|negative|empty|insufficient|exhausted)",
     rf"\b(?:insufficient|not enough|no|low|negative) {_WHOSE}(?:balance|credits?|funds|quota)\b",
     rf"\b(?:do not|don't|does not|doesn't) have (?:any|enough|sufficient) {_WHOSE}(?:balance|credits?|funds|quota)\b",
-    r"\b(?:balance|credits?|funds)\b.{0,40}\b(?:insufficient|not enough|exhausted|depleted|used up|r[au]n out|expired)\b",
+    r"\b(?:balance|credits?|funds)\b.{0,40}\b(?:insufficient|not enough|exhausted|depleted|used up|r[au]n out|expired"
+    r"|too low|negative|empty)\b",
+    r"\bused (?:up )?(?:all )?(?:of )?your (?:\w+ ){0,2}(?:credits?|quota|allowance)\b",
+    r"\b(?:payment|card)\b.{0,20}\bdeclined\b",
+    r"\bsubscription\b.{0,20}\b(?:expired|ended|lapsed|inactive|cancell?ed|not active)\b",
     r"\b(?:out of|used all|run out of|ran out of)\b.{0,30}\b(?:credits?|funds|balance|quota)\b",
     r"\bexhausted\b.{0,30}\b(?:credits?|funds|balance)\b",
     r"\b(?:requires|needs|purchase|buy|add) (?:more |additional )?(?:credits?|funds)\b",
@@ -94,39 +107,48 @@ _QUOTA: Final = (
     r"\bkey limit exceeded\b",
     r"\breached your\b.{0,40}\busage limits?\b",
     r"\b(?:unpaid|trial (?:has |is )?(?:expired|over|ended))\b",
-    r"\baccount\b.{0,40}\b(?:suspended|in arrears|overdue|deactivated for billing|in good standing)\b",
-    r"\bbilling\b[^.,;]{0,30}(?:\bnot|n't|\bmust be|\bto be)\b[^.,;]{0,10}\b(?:active|enabled|set up|activated)\b",
+    r"\baccount\b.{0,40}\b(?:suspended|in arrears|in debt|overdue|deactivated for billing|in good standing)\b",
+    r"\bbilling\b[^.,;]{0,30}(?:\bnot|n't|\bmust be|\bto be)\b[^.,;]{0,10}\b(?:active|enabled|set up|activated|configured)\b",
     r"\bbilling\b[^.,;]{0,20}\b(?:inactive|disabled)\b",
     r"\b(?:check|update|verify|enable) your (?:plan and )?billing\b",
     r"\b(?:no|add|provide|update|valid|active|missing|invalid) (?:an? )?(?:valid |active )?(?:payment|billing)[ _]"
     r"(?:method|instrument|plan)\b",
-    r"\brequires? (?:an? )?(?:active |valid |paid )*(?:subscription|paid plan|paid account)\b",
     r"\b(?:payment required|please (?:top up|recharge)|arrears|arrearage)\b",
     r"(?:(?:余额|额度|配额)[^。,，]{0,8}(?:不足|已用|用尽|耗尽)|欠费|请充值)",
 )
-#: A quota, without a word of money. With the status of a rate limit it is one.
+#: A quota or a plan, without a word of money. With the status of a rate limit it is one.
 _USED_UP: Final = (
-    r"\bquota\b.{0,40}\b(?:exceeded|exhausted|insufficient|used up|depleted|reached|not enough|expired)\b",
+    r"\bquota\b.{0,40}\b(?:exceeded|exhausted|insufficient|used up|depleted|reached|not enough|r[au]n out|expired)\b",
+    r"\brequires? (?:an? )?(?:active |valid |paid )*(?:subscription|paid plan|paid account)\b",
+    r"\b(?:no (?:active|valid)|without an?(?: active| valid)?) subscription\b|\bsubscription (?:is )?required\b",
+    r"\bplan (?:has |is )?(?:expired|ended|inactive)\b",
+    r"\bonly available (?:on|to|for|with|in) (?:an? |the )?(?:paid|pro|premium|higher) (?:plan|tier|user|account|subscri)",
+    r"\bupgrade your (?:plan|subscription|account|tier)\b",
     r"\b(?:exceed(?:s|ed|ing)?|exhausted|insufficient|reached|over)\b.{0,30}\bquota\b",
 )
 _KEY: Final = (
     r"\bapi[ _-]?key\b.{0,40}\b(?:not valid|invalid|incorrect|wrong|missing|required|expired|revoked|not found|disabled)\b",
     r"\b(?:invalid|incorrect|wrong|missing|malformed|expired|revoked|no|unknown) (?:x-)?api[ _-]?key\b",
     r"\b(?:provide|pass|supply) (?:a |an |your )?(?:valid )?api[ _-]?key\b",
-    r"\b(?:security|access|auth(?:entication|orization)?|bearer) token\b.{0,60}\b(?:invalid|expired|missing|not valid)\b",
-    r"\b(?:invalid|expired|missing) (?:access |auth(?:entication|orization)? |bearer )(?:token|credentials?|header)\b",
-    r"\b(?:invalid|incorrect|wrong|bad|expired|missing|malformed|no) (?:(?:api|access|auth\w*|bearer|security) )*"
-    r"credentials?\b",
+    r"\b(?:api|security|access|secret|auth(?:entication|orization)?|bearer) (?:token|key)\b.{0,60}"
+    r"\b(?:invalid|expired|missing|not valid)\b",
+    r"\b(?:invalid|expired|missing|wrong|incorrect) (?:api |access |secret |auth(?:entication|orization)? |bearer )"
+    r"(?:token|key|credentials?|header)\b",
+    r"\b(?:invalid|incorrect|wrong|bad|expired|missing|malformed) (?:(?:api|access|auth\w*|bearer|security) )*credentials?\b"
+    r"(?! (?:property|field|for (?:the )?(?:mcp|tool|connector)))",
+    r"\bno (?:\w+ )?credentials (?:found|provided|supplied|given|were)\b",
+    r"\bcredentials\b(?: \w+)?(?: (?:is|are|were))? (?:invalid|incorrect|wrong|expired|not (?:valid|correct|provided))\b",
+    r"\bauthorization header (?:is |was )?(?:missing|invalid|malformed|required|not)\b|\blogin fail|^authentication error\b",
     r"\binvalid auth(?:entication|orization)\b(?! (?:type|mode))",
     r"\b(?:could not|cannot|can't|unable to|failed to) (?:decode|validate|verify|authenticate)\b.{0,20}"
     r"\b(?:api[ _-]?key|credentials?|request|user|bearer token|access token|jwt)\b",
     # Of a key or a token that nothing else is said of: a schema has keys as well, and a text tokens.
     r"(?:^|\b(?:your|this|api|access|secret) )key (?:is|was|has been) "
     r"(?:not active|inactive|disabled|revoked|expired|suspended|deactivated|deleted|blocked)\b",
-    r"(?:^|[:.] )(?:invalid|expired|missing) token(?:[.!,]|$)",
-    r"(?:^|\b(?:your|this|auth\w*) )token (?:is|was|has|has been) (?:invalid|not valid|expired|revoked)\b",
+    r"(?:^|[:.] )(?:invalid|expired|missing) (?:token|key)(?:[.!,]|$)",
+    r"(?:^|\b(?:your|this|auth\w*) )(?:token|jwt)(?: is| was| has| has been)? (?:invalid|not valid|expired|revoked)\b",
     r"\bsignature has expired\b",
-    r"^(?:error: )?(?:unauthorized|unauthenticated|not authenticated)\b",
+    r"^(?:error: )?(?:unauthorized|unauthenticated|not authenticated|not authorized)\b",
     r"\bauthentication (?:fails?|failed|is required|required)\b",
     r"(?:密钥|令牌|api ?key)[^。,，]{0,10}(?:无效|错误|过期|失效|不正确|不存在|禁用)",
     r"(?:无效|错误|过期|失效)的?[^。,，]{0,4}(?:密钥|令牌|api ?key)",

@@ -30,9 +30,22 @@ _TOLD: Final = (
 )
 _LOC: Final = re.compile(r"""['"]loc['"]:\s*[\[(]([^\])]*)[\])]""")
 _AT: Final = re.compile(r"""[Uu]nknown name ['"](\w+)['"](?: at ['"]([^'"]+)['"])?""")
-#: `tools.3.cache_control`, `tools[0].function.strict`.
-_DOTTED: Final = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+|\[\d+\])+")
+#: `tools.3.cache_control`, `tools[0].function.strict`, `parameters.properties[at].format`.
+_DOTTED: Final = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+|\[\w+\])+")
 _STEP: Final = re.compile(r"\w+")
+_QUOTED: Final = re.compile(r"[`'\"](\w+)[`'\"]")
+_CHOICES: Final = re.compile(
+    r"\b(?:supported|allowed|valid|accepted|permitted|possible)\s+(?:values?|levels?|options?)"
+    r"(?:\s+are|\s+is|\s+include)?\s*:?\s*(.+)"
+    r"|must be (?:one of|either)\s*:?\s*(.+)|must be\s*:?\s*([`'\"].+)"
+    r"|input should be\s*:?\s*(.+)|expected one of\s*:?\s*(.+)"
+    r"|\bone of\s*:?\s*([\[(`'\"].+)|\bonly\s+(.+?)\s+(?:is|are)\s+(?:supported|allowed|accepted)",
+    re.IGNORECASE,
+)
+_UNKNOWN: Final = re.compile(
+    r"not (?:supported|permitted|allowed|recognized|a valid)|un(?:supported|recognized|known|expected)|extra",
+    re.IGNORECASE,
+)
 #: Longer errors are pages of a proxy.
 _LONGEST: Final = 20_000
 
@@ -50,6 +63,20 @@ class Refusal:
     @property
     def lower(self) -> str:
         return self.words.lower()
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it says that the server does not take something at all, whatever its value."""
+        return _UNKNOWN.search(self.words) is not None
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that the server lists as those that it takes; none where it lists none."""
+        match = _CHOICES.search(self.words)
+        if match is None:
+            return ()
+        listed = next(group for group in match.groups() if group)
+        return tuple(_QUOTED.findall(listed) or _STEP.findall(listed.split(".")[0]))
 
 
 def refusal_of(error: ProviderError) -> Refusal | None:
@@ -115,8 +142,9 @@ def _in_words(words: str) -> Iterator[Place]:
     for match in _AT.finditer(words):
         yield (*_STEP.findall(match[2] or ""), match[1])
     for match in _DOTTED.finditer(words):
-        yield tuple(_STEP.findall(match[0]))
+        yield _without_body(tuple(_STEP.findall(match[0])))
 
 
 def _without_body(place: Place) -> Place:
-    return place[1:] if place[:1] == ("body",) else place
+    """Without the name that FastAPI, and Google, have for the request as a whole."""
+    return place[1:] if place[:1] in (("body",), ("GenerateContentRequest",)) else place

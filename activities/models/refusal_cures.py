@@ -5,19 +5,19 @@ The first rule that has something to say decides. What a server suggests itself 
 """
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from perdure.activities.models.adaptation import AtMost, Body, Change, Drop, Path, Put, Rename
+from perdure.activities.models.adaptation import Body, Change, Drop, Put, Rename, value_at
 from perdure.activities.models.missing_members import Signatures, ThinkingBlocks, Thoughts
-from perdure.activities.models.other_forms import SystemAs, ThinkingAs
+from perdure.activities.models.other_forms import ThinkingAs
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.refused_members import may_go, refused_members
+from perdure.activities.models.refused_numbers import LIMITS, OTHER_LIMIT, limit_cures, limit_in, range_cures
+from perdure.activities.models.refused_roles import role_cures
 
 #: Levels of reasoning, in order, as any vendor has them.
 _LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "generationConfig.maxOutputTokens")
-_OTHER_LIMIT: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 #: Members that a server may want to have a value which nobody gave them.
 _SETTABLE: Final = frozenset(("reasoning_effort", "enable_thinking", "parallel_tool_calls", "store"))
 
@@ -25,22 +25,6 @@ _QUOTE: Final = r"[`'\"]"
 _INSTEAD: Final = re.compile(rf"\b(?:use|try|send|specify)\s+{_QUOTE}?([a-z_]\w+){_QUOTE}?\s+instead", re.IGNORECASE)
 _SET: Final = re.compile(
     rf"{_QUOTE}?\b([a-z_]\w+){_QUOTE}?\s+(?:must\s+be\s+set\s+to|must\s+be|to)\s+{_QUOTE}?(\w+){_QUOTE}?", re.IGNORECASE
-)
-_CHOICES: Final = re.compile(
-    r"\b(?:supported|allowed|valid|accepted|permitted|possible)\s+(?:values?|levels?|options?)"
-    r"(?:\s+are|\s+is|\s+include)?\s*:?\s*(.+)"
-    r"|must be (?:one of|either)\s*:?\s*(.+)|must be\s*:?\s*([`'\"].+)"
-    r"|input should be\s*:?\s*(.+)|expected one of\s*:?\s*(.+)"
-    r"|\bone of\s*:?\s*([\[(`'\"].+)|\bonly\s+(.+?)\s+(?:is|are)\s+(?:supported|allowed|accepted)",
-    re.IGNORECASE,
-)
-_ROLE: Final = re.compile(
-    r"(?:system|developer)\W{0,3}\s*(?:role|messages?|prompts?|instructions?)\W{0,3}\s*(?:is|are)?\s*(?:not|un)"
-    r"|(?:role|roles)\W{0,4}\s*[`'\"]?(?:system|developer)\b"
-    r"|(?:does not|doesn't|not) support (?:the )?[`'\"]?(?:system|developer)\b"
-    r"|only user(?:,| and| or)[^.]*roles? (?:is|are) supported|roles must alternate"
-    r"|(?:unexpected|invalid|unknown|unsupported) (?:role|value|variant|message role)\W{0,4}(?:system|developer)\b",
-    re.IGNORECASE,
 )
 _FORBIDS_THINKING: Final = re.compile(
     r"not (?:supported|support|allowed|permitted|accept|available|enabled)|unsupported|does ?n.t support|no longer|invalid"
@@ -53,24 +37,7 @@ _WHILE_THINKING: Final = re.compile(
     r"|\bwith (?:extended |adaptive )?thinking (?:is |being )?(?:enabled|on|active)\b|https?://\S+",
     re.IGNORECASE,
 )
-_BOUND: Final = re.compile(
-    r"(?:at most|maximum(?: allowed)?(?: value)?(?: of| is)?|less than or equal to|<=|up to|no more than|exceeds?(?: the)? "
-    r"(?:maximum|limit)(?: of)?|\[\s*\d+\s*,|(?:from|between) \d+ (?:to|and)|>)\s*[`'\"]?([0-9][0-9,_]{1,14})",
-    re.IGNORECASE,
-)
 _BOTH: Final = re.compile(r"\bboth\b|only one of|mutually exclusive|together with|conflict", re.IGNORECASE)
-_UNKNOWN: Final = re.compile(
-    r"not (?:supported|permitted|allowed|recognized|a valid)|un(?:supported|recognized|known|expected)|extra",
-    re.IGNORECASE,
-)
-_WINDOW: Final = re.compile(r"maximum context length (?:is|of) ([0-9]{1,9})\b|must be <= ([0-9]{1,9})\b", re.IGNORECASE)
-_ASKED: Final = re.compile(
-    r"\b([0-9]{1,9}) input tokens|\b([0-9]{1,9}) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)"
-    r"|given: ([0-9]{1,9})\b",
-    re.IGNORECASE,
-)
-#: Tokens that are worth an answer.
-_LEAST_ROOM: Final = 64
 #: The server has no thinking, or nothing but thinking.
 _NO_THINKING: Final = re.compile(
     r"(?:not|n't) support (?:the )?(?:thinking|reasoning)|(?:thinking|reasoning)(?: mode| effort)? (?:is|are) "
@@ -104,7 +71,7 @@ def cures(refusal: Refusal, body: Body) -> list[Change]:
         return []
     if refusal.status >= 500:
         # Some servers fail so where a model's template knows no such role.
-        return _system(refusal, body)
+        return role_cures(refusal, body)
     for cure in _CURES:
         found = [change for change in cure(refusal, body) if change.apply(body) is not body]
         if found:
@@ -117,8 +84,8 @@ def _suggested(refusal: Refusal, body: Body) -> list[Change]:
     named = refused_members(refusal, body)
     instead = _INSTEAD.search(words)
     if instead is not None and instead[1] not in body:
-        limit = _limit_in(refusal, body)
-        old = limit if limit is not None and instead[1] in _LIMITS else (named[0] if len(named) == 1 else None)
+        limit = limit_in(refusal, body)
+        old = limit if limit is not None and instead[1] in LIMITS else (named[0] if len(named) == 1 else None)
         if old is not None and len(old) == 1:
             return [Rename(old, instead[1])]
     for match in _SET.finditer(words):
@@ -133,26 +100,19 @@ def _suggested(refusal: Refusal, body: Body) -> list[Change]:
 
 
 def _missing(refusal: Refusal, body: Body) -> list[Change]:
-    """What messages of other servers lack here."""
+    """What messages of other servers lack here, or what goes by another name."""
     if _LACKS.search(refusal.words) is None:
         return []
+    for sent, wanted in OTHER_LIMIT.items():
+        lacks = (wanted,) in refusal.places or re.search(rf"(?<![\w.]){wanted}(?!\w)", refusal.words) is not None
+        if "messages" in body and sent in body and wanted not in body and lacks:
+            return [Rename((sent,), wanted)]
     if "thought_signature" in refusal.lower or "thoughtsignature" in refusal.lower:
         return [Signatures()]
     if _THINKING_BLOCK.search(refusal.words):
         return [ThinkingBlocks()]
     thoughts = _THOUGHT.search(refusal.words)
     return [Thoughts(thoughts[0].lower())] if thoughts else []
-
-
-def _system(refusal: Refusal, body: Body) -> list[Change]:
-    if _ROLE.search(refusal.words) is None:
-        return []
-    developer = SystemAs("system")
-    # `developer` is the newer name of the same role, so a server that lists `system` takes that.
-    if developer.apply(body) is not body and "developer" in refusal.lower:
-        return [developer]
-    told = SystemAs("user")
-    return [told] if told.apply(body) is not body else []
 
 
 def _thinking(refusal: Refusal, body: Body) -> list[Change]:
@@ -181,60 +141,23 @@ def _thinking_config(refusal: Refusal, body: Body) -> list[Change]:
     return [Drop(("generationConfig", "thinkingConfig"))] if forbidden else []
 
 
-def _limit(refusal: Refusal, body: Body) -> list[Change]:
-    path = _limit_in(refusal, body)
-    if path is None:
-        return []
-    sent = _value(body, path)
-    bounds = [int(re.sub(r"\D", "", found)) for found in _BOUND.findall(refusal.words)]
-    lower = [bound for bound in bounds if isinstance(sent, int) and 0 < bound < sent]
-    if lower:
-        return [AtMost(path, max(lower))]
-    other = _OTHER_LIMIT.get(path[0])
-    # Messages of Anthropic's has one name for it, whatever a server says of it.
-    is_chat = "messages" in body and not {"system", "cache_control", "output_config"} & body.keys()
-    unknown = _UNKNOWN.search(refusal.words) is not None
-    return [Rename(path, other)] if other is not None and other not in body and is_chat and unknown else []
-
-
-def room(refusal: Refusal, body: Body) -> Change | None:
-    """A lower limit for an answer, where the server counts the question and its limit together, and says how long both are
-    (vLLM, SGLang, TGI). None: it does not say so, or hardly any room is left."""
-    window, asked = _WINDOW.search(refusal.words), _ASKED.search(refusal.words)
-    path = next((path for name in _LIMITS if _value(body, path := tuple(name.split("."))) is not None), None)
-    if window is None or asked is None or path is None:
-        return None
-    left = int(next(filter(None, window.groups()))) - int(next(filter(None, asked.groups())))
-    sent = _value(body, path)
-    return AtMost(path, left) if isinstance(sent, int) and _LEAST_ROOM <= left < sent else None
-
-
-def _limit_in(refusal: Refusal, body: Body) -> Path | None:
-    """The limit of tokens that the refusal names; None where it names none that the body has."""
-    for name in _LIMITS:
-        path = tuple(name.split("."))
-        if _value(body, path) is not None and re.search(rf"(?<!\w){path[-1]}(?!\w)", refusal.words, re.IGNORECASE):
-            return path
-    return None
-
-
 def _level(refusal: Refusal, body: Body) -> list[Change]:
     """Another value, where the server lists those that it takes."""
-    match = _CHOICES.search(refusal.words)
-    if match is None:
+    choices = refusal.choices
+    if not choices:
         return []
-    listed = next(group for group in match.groups() if group)
-    choices = re.findall(rf"{_QUOTE}(\w+){_QUOTE}", listed) or re.findall(r"\w+", listed.split(".")[0])
     named = refused_members(refusal, body)
-    quoted = [path for path in _THINKING_MEMBERS if re.search(rf"{_QUOTE}{_value(body, path)}{_QUOTE}", refusal.words)]
+    quoted = [
+        path for path in _THINKING_MEMBERS if re.search(rf"{_QUOTE}{value_at(body, path)}{_QUOTE}", refusal.words)
+    ]
     for path in (*named, *quoted, ("reasoning", "effort")):
-        value = _value(body, path)
+        value = value_at(body, path)
         if isinstance(value, str) and value in _LEVELS and (nearest := _nearest(value, choices)) is not None:
             return [Put(path, nearest)]
     return []
 
 
-def _nearest(value: str, choices: list[str]) -> str | None:
+def _nearest(value: str, choices: Sequence[str]) -> str | None:
     """None: the server has no such thing as a level near it, or it is `none`, which can be left unsaid."""
     known = [choice for choice in choices if choice in _LEVELS]
     if value == "none":
@@ -262,22 +185,13 @@ def _left_out(refusal: Refusal, body: Body) -> list[Change]:
     return [Drop(path) for path in named]
 
 
-def _value(body: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(body, list):
-            body = body[0] if body else None
-            if step == "*":
-                continue
-        body = body.get(step) if isinstance(body, dict) else None
-    return body
-
-
 _CURES: Final[tuple[Callable[[Refusal, Body], list[Change]], ...]] = (
     _missing,
     _suggested,
-    _system,
+    role_cures,
     _thinking,
-    _limit,
+    limit_cures,
+    range_cures,
     _level,
     _no_thinking,
     _left_out,

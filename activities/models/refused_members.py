@@ -196,10 +196,11 @@ def _is_named(path: Path, refusal: Refusal) -> bool:
     if len(names) > 1 and path[0] not in _CONVERSATION:
         # `reasoning.effort`, `reasoning_effort` and `reasoningEffort` are one parameter at xAI.
         forms |= {f"{names[-2]}_{last}", f"{names[-2]}.{last}", f"{names[-2]}{last}"}
-    return any(_stands(form, refusal.words) for form in forms)
+    return any(stands(form, refusal.words) for form in forms)
 
 
-def _stands(name: str, words: str) -> bool:
+def stands(name: str, words: str) -> bool:
+    """Whether `words` have `name` as the name of a member, and not as a common word."""
     written = re.escape(name)
     spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "[ _-]?", written.replace("_", "[ _-]?"))
     if _plain(name) != name:
@@ -215,6 +216,7 @@ def _stands(name: str, words: str) -> bool:
             rf"(?:^|[\n(.:]\s*){spelt}\s*:",
             rf"\b{spelt}\s+{_REFUSED}\b",
             rf"\b(?:invalid|unsupported|unknown|unexpected|unrecognized)\s+{spelt}\b",
+            rf"(?:参数|字段|属性)\s*[:：]?\s*{spelt}\b|\b{spelt}\s*(?:不支持|不合法|无效)",
             rf"\b(?:not support|not accept|not allow)\s+(?:the\s+)?{spelt}\b",
         )
     )

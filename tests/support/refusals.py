@@ -80,7 +80,18 @@ GEMINI: dict[str, Any] = {
     "systemInstruction": {"parts": [{"text": "Be brief."}]},
     "generationConfig": {"maxOutputTokens": 4096, "thinkingConfig": {"thinkingLevel": "HIGH"}, "temperature": 0.2},
     "tools": [
-        {"functionDeclarations": [{"name": "look", "parameters": {"type": "object", "additionalProperties": False}}]}
+        {
+            "functionDeclarations": [
+                {
+                    "name": "look",
+                    "parameters": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {"at": {"type": "string", "format": "date"}},
+                    },
+                }
+            ]
+        }
     ],
 }
 

@@ -228,6 +228,7 @@ async def test_a_provider_that_does_not_begin_to_answer_is_not_waited_for(
         assert [one["reason"] for one in of(frames, "model.switched")] == [reason]
 
 
+@pytest.mark.slow
 async def test_a_kill_while_another_model_answers_loses_nothing(tmp_path: Path) -> None:
     async with FakeProvider() as provider:
         folder = tmp_path / "agents"

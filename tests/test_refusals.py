@@ -238,7 +238,7 @@ def test_the_newer_role_goes_by_the_older_name() -> None:
 def test_the_other_name_of_the_limit_is_taken_back_where_a_server_asks_for_it() -> None:
     body = without(CHAT, "max_tokens") | {"max_completion_tokens": 9}
     missing = {"detail": [{"type": "missing", "loc": ["body", "max_tokens"], "msg": "Field required"}]}
-    for error in (missing, openai("max_tokens is required")):
+    for error in (missing, openai("max_tokens is required"), openai("max_tokens must be specified")):
         assert cured(body, error) == ["max_completion_tokens → max_tokens"]
 
 
@@ -258,6 +258,37 @@ def test_a_number_is_lowered_only_where_it_is_too_high() -> None:
     assert cured(CHAT | {"temperature": 1.7}, words) == ["temperature: at most 1"]
     assert cured(CHAT | {"temperature": 0.5}, words) == []
     assert AtMost(("temperature",), 1).apply({"temperature": 0.5}) == {"temperature": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        ("max_tokens must be less than 2048", 2047),
+        ("max_tokens too large. Max: 2048", 2048),
+        ("max_tokens (4096) exceeds the limit (2,048)", 2048),
+        ("Value for max_tokens is out of range: 1 to 2048", 2048),
+        ("it has a max_tokens value of 4096 but the supported range is from 1 (inclusive) to 2049 (exclusive).", 2048),
+    ],
+)
+def test_a_limit_is_lowered_in_whatever_words_it_is_told(words: str, most: int) -> None:
+    assert cured(CHAT, openai(words)) == [f"max_tokens: at most {most}"]
+    # The number may be that of the question.
+    assert cured(CHAT, openai(f"prompt of 900 and {words}")) != ["max_tokens: at most 900"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "temperature must be > 0"),
+        (0, "temperature should be greater than 0."),
+        (1.0, "temperature must be less than 1.0"),
+        (0.2, "temperature must be 1 for this model"),
+        (0.2, "This model requires temperature to be 1"),
+        (0.2, "temperature must be in [0.6, 1.0]"),
+    ],
+)
+def test_a_number_that_is_wrong_otherwise_is_left_out(value: float, words: str) -> None:
+    assert cured(CHAT | {"temperature": value}, openai(words)) == ["temperature: dropped"]
 
 
 def test_one_of_two_that_exclude_each_other() -> None:

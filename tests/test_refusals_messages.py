@@ -131,6 +131,10 @@ def test_what_is_refused_because_the_model_thinks_is_left_out_and_thinking_stays
     body = without(MESSAGES, "temperature") | {"thinking": thinking, name: 0.5}
     for words in (
         f"`{name}` may only be set to 1 when thinking is enabled or in adaptive mode.",
+        f"`{name}` may only be set to 1 when `thinking` is enabled",
+        f"{name} must be 1 with extended thinking",
+        f"Thinking requires {name} to be 1",
+        f"`{name}` must be unset when `thinking` is adaptive.",
         f"`{name}` must be unset when thinking is enabled or in adaptive mode.",
         f"{name} is not supported while adaptive thinking is enabled",
     ):

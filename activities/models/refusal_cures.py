@@ -6,6 +6,7 @@ The first rule that has something to say decides. What a server suggests itself 
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from perdure.activities.models.adaptation import Body, Change, Drop, Put, Rename, value_at
@@ -57,7 +58,9 @@ _THINKING_MEMBERS: Final = (
 )
 #: The server lacks something; to take more away will not help.
 _LACKS: Final = re.compile(
-    r"\b(?:missing|field required|requires?|is required|are required|must be passed)\b", re.IGNORECASE
+    r"\b(?:missing|field required|requires?|is required|are required|must be (?:passed|specified|provided)"
+    r"|please (?:provide|specify))\b",
+    re.IGNORECASE,
 )
 #: Members of a message of Chat Completions that hold reasoning.
 _THOUGHT: Final = re.compile(r"\breasoning(?:_content|_text|_details)?\b(?=[`'\"]|\s+(?:in|is|field))", re.IGNORECASE)
@@ -176,7 +179,9 @@ def _no_thinking(refusal: Refusal, body: Body) -> list[Change]:
 
 
 def _left_out(refusal: Refusal, body: Body) -> list[Change]:
-    named = refused_members(refusal, body)
+    # What is refused because the model thinks does not refuse thinking.
+    named = refused_members(replace(refusal, words=_WHILE_THINKING.sub("", refusal.words)), body)
+    named = named or refused_members(refusal, body)
     if not named or _LACKS.search(refusal.words) is not None:
         return []
     if len(named) > 1 and _BOTH.search(refusal.words) is not None:

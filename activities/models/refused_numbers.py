@@ -2,6 +2,9 @@
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
+from operator import ge, le, ne
 from typing import Any, Final
 
 from perdure.activities.models.adaptation import AtMost, Body, Change, Drop, Path, Rename, value_at
@@ -33,6 +36,29 @@ _MOST: Final = re.compile(
     rf"|(?:cannot|can't|must not|may not|should not|not) (?:exceed|be (?:more|greater|larger|higher) than))\s*{_NUMBER}",
     re.IGNORECASE,
 )
+#: What a number has to be: this, or on this side of it.
+_EXACTLY: Final = re.compile(
+    r"(?:must|should|has to|needs to|may only|can only|to) be (?:set to |exactly |equal to )?"
+    rf"[`'\"]?{_NUMBER}(?![\d.]*\s*(?:,|and|to|or|-|–)\s*\d)",
+    re.IGNORECASE,
+)
+_ABOVE: Final = re.compile(
+    rf"\bbe (?:strictly )?(?:>|greater than|larger than|more than|above) ?{_NUMBER}", re.IGNORECASE
+)
+_BELOW: Final = re.compile(
+    rf"\bbe (?:strictly )?(?:<|less than|smaller than|lower than|below) ?{_NUMBER}", re.IGNORECASE
+)
+#: The words of a limit that is too high, and of a count of more than an answer.
+_TOO_HIGH: Final = re.compile(
+    r"\btoo (?:large|high|big)\b|\bexceed|\babove\b|\b(?:greater|larger|less|smaller|lower|fewer) than\b|\brange\b",
+    re.IGNORECASE,
+)
+_ALL: Final = re.compile(r"\b(?:inputs?|prompts?|messages|context|total|sum)\b", re.IGNORECASE)
+_ANY: Final = re.compile(
+    r"(?P<below>\b(?:less|smaller|lower|fewer) than )?(?<![\w.,-])(?P<number>\d[\d,_]{1,14})(?![\w-]|\.\d)"
+    r"(?P<exclusive> ?\(exclusive\))?",
+    re.IGNORECASE,
+)
 _WINDOW: Final = re.compile(
     r"maximum context length (?:is|of) ([0-9]{1,9})\b|(?:must be <=|must not exceed|cannot exceed) ([0-9]{1,9})\b",
     re.IGNORECASE,
@@ -52,6 +78,7 @@ def limit_cures(refusal: Refusal, body: Body) -> list[Change]:
         return []
     sent = value_at(body, path)
     bounds = [int(re.sub(r"\D", "", found)) for found in _BOUND.findall(refusal.words)]
+    bounds = bounds or _any_bounds(refusal.words)
     lower = [bound for bound in bounds if isinstance(sent, int) and 0 < bound < sent]
     if lower:
         return [AtMost(path, max(lower))]
@@ -59,6 +86,16 @@ def limit_cures(refusal: Refusal, body: Body) -> list[Change]:
     # Messages of Anthropic's has one name for it, whatever a server says of it.
     is_chat = "messages" in body and not {"system", "cache_control", "output_config"} & body.keys()
     return [Rename(path, other)] if other is not None and other not in body and is_chat and refusal.is_unknown else []
+
+
+def _any_bounds(words: str) -> list[int]:
+    """The numbers that a limit may have, of a message that says in no known words which of them it is."""
+    if _TOO_HIGH.search(words) is None or _ALL.search(words) is not None:
+        return []
+    return [
+        int(re.sub(r"\D", "", found["number"])) - bool(found["below"] or found["exclusive"])
+        for found in _ANY.finditer(words)
+    ]
 
 
 def room(refusal: Refusal, body: Body) -> Change | None:
@@ -86,9 +123,13 @@ def limit_in(refusal: Refusal, body: Body) -> Path | None:
 
 
 def range_cures(refusal: Refusal, body: Body) -> list[Change]:
-    """A number that the server finds too high, as low as it takes it. One that is too low is left out."""
+    """A number that the server finds too high, as low as it takes it. One that is wrong otherwise is left out."""
     spans = [(float(least), float(most)) for least, most in _RANGE.findall(refusal.words)]
     spans += [(-math.inf, float(most)) for most in _MOST.findall(refusal.words)]
+    wrong: list[Callable[[float], bool]] = [lambda value: any(value < least for least, _ in spans)]
+    wrong += [partial(ne, float(one)) for one in _EXACTLY.findall(refusal.words)]
+    wrong += [partial(ge, float(least)) for least in _ABOVE.findall(refusal.words)]
+    wrong += [partial(le, float(most)) for most in _BELOW.findall(refusal.words)]
     changes: list[Change] = []
     config = body.get("generationConfig")
     members: list[tuple[Path, Any]] = [((name,), value) for name, value in body.items()]
@@ -100,7 +141,7 @@ def range_cures(refusal: Refusal, body: Body) -> list[Change]:
             continue
         if (most := next((most for _, most in spans if most < value), None)) is not None:
             changes.append(AtMost(path, int(most) if most.is_integer() else most))
-        elif any(value < least for least, _ in spans):
+        elif any(is_wrong(value) for is_wrong in wrong):
             changes.append(Drop(path))
     return changes
 

@@ -141,6 +141,7 @@ async def test_arguments_beside_an_empty_object(trial: Trial, server: BodyServer
         [{"type": "tool_use_delta", "json": piece} for piece in ('{"order_id":', '"A-1"}')],
         [{"type": "input_json_delta", "arguments": A1}],
         [{"type": "input_json_delta", "input": FOUND}],
+        [{"type": "input_json_delta", "partial_json": "", "input": FOUND}],
         [{"arguments": FOUND}],
     ],
 )
@@ -159,6 +160,7 @@ async def test_arguments_under_another_name(
         tool(0, arguments=FOUND),
         tool(0, function={"arguments": A1}),
         [begin(0, USE), {"type": "content_block_delta", "index": 0, "partial_json": A1}, finish(0)],
+        [begin(0, USE), {"type": "input_json_delta", "index": 0, "partial_json": A1}, finish(0)],
         [begin(0, USE), finish(0) | {"content_block": {"arguments": A1}}],
     ],
 )

@@ -65,7 +65,7 @@ def fragment_of(delta: dict[str, Any]) -> tuple[str, Any]:
 
 def says_something(event: dict[str, Any]) -> bool:
     """Whether an event or a delta of an unknown type may have content."""
-    return any(value and name not in ("type", "index") for name, value in event.items())
+    return any(value and name not in ("type", "index", "usage") for name, value in event.items())
 
 
 def error_of(event: dict[str, Any]) -> ProviderError:

@@ -141,6 +141,7 @@ async def test_arguments_beside_an_empty_object(trial: Trial, server: BodyServer
         [{"type": "tool_use_delta", "json": piece} for piece in ('{"order_id":', '"A-1"}')],
         [{"type": "input_json_delta", "arguments": A1}],
         [{"type": "input_json_delta", "input": FOUND}],
+        [{"type": "input_json_delta", "partial_json": "", "input": FOUND}],
         [{"arguments": FOUND}],
     ],
 )
@@ -159,6 +160,7 @@ async def test_arguments_under_another_name(
         tool(0, arguments=FOUND),
         tool(0, function={"arguments": A1}),
         [begin(0, USE), {"type": "content_block_delta", "index": 0, "partial_json": A1}, finish(0)],
+        [begin(0, USE), {"type": "input_json_delta", "index": 0, "partial_json": A1}, finish(0)],
         [begin(0, USE), finish(0) | {"content_block": {"arguments": A1}}],
     ],
 )
@@ -232,9 +234,28 @@ async def test_no_call_runs_without_arguments_that_may_have_come(
 
 
 @pytest.mark.parametrize(
+    "events",
+    [
+        [{"type": "tool_use_input", "id": "t1", "input": FOUND}, *end("tool_use")],
+        [{"type": "news", "calls": [{"function": {"arguments": A1}}]}, *end("tool_use")],
+        [STOP_REASON | {"delta": {"stop_reason": "tool_use", "partial_json": A1}}, MESSAGE_STOP],
+        [STOP_REASON, MESSAGE_STOP | {"message": message(content={"0": USE | {"input": FOUND}})}],
+        [STOP_REASON, MESSAGE_STOP | {"message": message(tool_calls=[{"function": {"arguments": A1}}])}],
+        [STOP_REASON, MESSAGE_STOP | {"message": message(content=[USE | {"id": "t2", "input": FOUND}, USE])}],
+    ],
+)
+async def test_no_call_runs_without_arguments_that_stand_behind_it(
+    trial: Trial, server: BodyServer, events: list[Event]
+) -> None:
+    told = await answered(trial, server, stream(START, *tool(0, id="t1"), *tool(1, A1, id="t9"), *events))
+    assert said(told) == ["not whole", FOUND]
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         {"type": "ping"},
+        {"type": "news", "usage": {"input": 7}},
         {"type": "heartbeat"},
         delta(0, "text_delta", text=""),
         delta(0, "signature_delta", signature="s"),

@@ -18,8 +18,8 @@ from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.stop_words import ending, is_good, is_pause
 from perdure.activities.models.think_tags import ThinkTags
 from perdure.activities.models.wire import Answer, Delta, Started
-from perdure.activities.models.wires.anthropic_arguments import arguments_in
-from perdure.activities.models.wires.anthropic_blocks import API, SHOWN, Block, Blocks
+from perdure.activities.models.wires.anthropic_arguments import arguments_in, holds_arguments
+from perdure.activities.models.wires.anthropic_blocks import API, SHOWN, Block, Blocks, is_same
 from perdure.activities.models.wires.anthropic_calls import complete, told_apart
 from perdure.activities.models.wires.anthropic_end import ArrivingEnd
 from perdure.activities.models.wires.anthropic_events import error_of, fragment_of, kind_of, says_something, word
@@ -85,6 +85,8 @@ class ArrivingAnswer:
             self._doubt(None)
 
     def _take(self, kind: str, event: dict[str, Any]) -> Iterator[Delta]:
+        if kind in ("message_delta", "message_stop", "message", ""):
+            self._homeless = self._homeless or holds_arguments(event)
         match kind:
             case "content_block_delta":
                 # Some servers leave the level of the delta out.
@@ -180,7 +182,7 @@ class ArrivingAnswer:
         named = self.blocks.named(index)
         if not isinstance(start, dict) or len(self.blocks.all) >= _MOST_BLOCKS:
             self.skipped += 1
-        elif named is not None and not named.ended and _is_same(start, named.start):
+        elif named is not None and not named.ended and is_same(start, named.start):
             self.skipped += 1
             named.given = arguments_in(start) or named.given
         else:
@@ -293,8 +295,3 @@ class ArrivingAnswer:
         if block.part is None:
             block.part, self._begun = self._begun, self._begun + 1
         return block.part
-
-
-def _is_same(start: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether both starts begin the same block, which some servers do more than once."""
-    return bool(start.get("id")) and all(start.get(name) == other.get(name) for name in ("type", "id", "name"))

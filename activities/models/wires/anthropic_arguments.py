@@ -19,6 +19,9 @@ from perdure.temporal.schemas.nesting import too_deep
 
 #: Names for arguments as a whole.
 _NAMES: Final = ("input", "arguments", "parameters", "args")
+_FRAGMENTS: Final = (*_NAMES, "partial_json", "json")
+#: Levels of an event that are looked through.
+_DEPTH: Final = 6
 #: JSON for no arguments, besides the empty object.
 _NOTHING: Final = ("", "null", "None", '""')
 #: Arguments and `args_raw`, as `parse_arguments` returns them.
@@ -31,6 +34,19 @@ def arguments_in(block: dict[str, Any]) -> Any:
     places = [place for place in (block, inner) if isinstance(place, dict)]
     told = [place[name] for place in places for name in _NAMES if place.get(name) is not None]
     return next((one for one in told if one not in ({}, "")), told[0] if told else None)
+
+
+def holds_arguments(event: Any, depth: int = _DEPTH) -> bool:
+    """Whether arguments may stand somewhere in an event, besides a message's list of blocks and its token counts."""
+    match event:
+        case dict():
+            places = [(k, v) for k, v in event.items() if k != "usage" and not (k == "content" and isinstance(v, list))]
+            told = any(name in _FRAGMENTS and value not in (None, "", {}) for name, value in places)
+            return told or (depth > 0 and any(holds_arguments(value, depth - 1) for _, value in places))
+        case list():
+            return depth > 0 and any(holds_arguments(value, depth - 1) for value in event)
+        case _:
+            return False
 
 
 def as_text(whole: Any) -> str:

@@ -241,3 +241,8 @@ class Blocks:
         """The block with this index. Without one, all that have not ended."""
         named = self.named(index)
         return [block for block in self.all if not block.ended] if named is None else [named]
+
+
+def is_same(start: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both starts begin the same block, which some servers do more than once."""
+    return bool(start.get("id")) and all(start.get(name) == other.get(name) for name in ("type", "id", "name"))

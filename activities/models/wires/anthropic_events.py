@@ -33,6 +33,9 @@ def kind_of(event: SseEvent) -> str:
         return kind
     if event.name in _EVENTS:
         return event.name
+    if isinstance(kind, str) and kind in _MEMBERS:
+        # The delta stands in the place of its event.
+        return "content_block_delta"
     if "content_block" in value:
         return "content_block_start"
     if isinstance(delta := value.get("delta"), dict):
@@ -50,16 +53,19 @@ def fragment_of(delta: dict[str, Any]) -> tuple[str, Any]:
     kind = delta.get("type")
     member = _MEMBERS.get(kind, "") if isinstance(kind, str) else ""
     others = ("text", *_ARGUMENTS) if member == "partial_json" else (*_MEMBERS.values(), *_ARGUMENTS)
-    name = next((name for name in (member, *others) if delta.get(name) is not None), "")
-    if not name:
+    told = [name for name in (member, *others) if delta.get(name) is not None]
+    if not told:
         return member or next((name for name in _MEMBERS.values() if name in delta), ""), None
+    # A blank fragment of arguments may stand beside the real one.
+    says = (name for name in told if delta[name] not in ("", {}))
+    name = next(says, told[0]) if member == "partial_json" else told[0]
     is_known = member != "partial_json" and name not in _ARGUMENTS
     return name if is_known else "partial_json", delta[name]
 
 
 def says_something(event: dict[str, Any]) -> bool:
     """Whether an event or a delta of an unknown type may have content."""
-    return any(value and name not in ("type", "index") for name, value in event.items())
+    return any(value and name not in ("type", "index", "usage") for name, value in event.items())
 
 
 def error_of(event: dict[str, Any]) -> ProviderError:

@@ -122,6 +122,8 @@ COMPLETE = (
     pytest.param((added(call(""), output_index=0), done(call(""), output_index=0), end(call())), id="complete last"),
     pytest.param((added(call()), end()), id="only announced"),
     pytest.param((done(call(ARGS)), end()), id="as an object"),
+    pytest.param((done(call(..., input=ARGS)), end()), id="as the input"),
+    pytest.param((done(call({}, parameters=WHOLE)), end(call("{}"))), id="as parameters beside an empty object"),
     pytest.param((added(call({})), delta("function_call_arguments", ARGS), end()), id="an object as a fragment"),
     pytest.param(
         (
@@ -261,8 +263,9 @@ async def test_arguments_that_are_not_whole_are_not_taken_for_empty_ones(
 
 
 async def test_an_argument_that_is_null_is_kept(wire: OpenAIResponses, server: BodyServer) -> None:
-    got = await answered(wire, server, done(call({"before": None})), end())
-    assert shown(got) == [("purge", {"before": None})]
+    for null in (call({"before": None}), call("", args={"before": None})):
+        got = await answered(wire, server, done(null), end())
+        assert shown(got) == [("purge", {"before": None})]
 
 
 async def test_a_tool_without_parameters_needs_no_arguments(wire: OpenAIResponses, server: BodyServer) -> None:
@@ -367,7 +370,7 @@ async def test_a_whole_body_of_an_answer_that_is_still_being_made(
     wire: OpenAIResponses, server: BodyServer, status: str, output: list[Event]
 ) -> None:
     body = {"object": "response", "status": status, "output": output}
-    for form in (Body(json.dumps(body).encode(), JSON), stream(body)):
+    for form in (Body(json.dumps(body).encode(), JSON), stream(body), stream(body) + b"data: [DONE]\n\n"):
         assert (await failure(wire, server, form)).kind == errors.MODEL_STREAM_TRUNCATED
     # It may be followed by the end.
     whole = body | {"status": "completed", "output": [said("Done.")]}

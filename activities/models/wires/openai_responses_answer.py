@@ -7,9 +7,9 @@ Rule 3: the decoder is total. What it does not know is passed over and counted.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from perdure.activities.models.failures import ProviderError, StreamTruncated
+from perdure.activities.models.failures import StreamTruncated
 from perdure.activities.models.provider_turns import encodable
 from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.stop_words import ending
@@ -23,6 +23,7 @@ from perdure.activities.models.wires.openai_responses_events import (
     ENDS,
     ERRORS,
     FRAGMENTS,
+    ITEMS,
     PARTS,
     UNFINISHED,
     WHOLE_PART,
@@ -39,13 +40,11 @@ from perdure.activities.models.wires.openai_responses_items import (
     plain,
     text_of,
 )
-from perdure.activities.models.wires.openai_stream_errors import reported
+from perdure.activities.models.wires.openai_stream_errors import failure_in
 from perdure.workflows.vocabulary.ids import call_id
 from perdure.workflows.vocabulary.parts import Part, ToolSpec, Usage
 
 __all__ = ["API", "ArrivingAnswer"]
-
-_ITEMS: Final = {"response.output_item.added": False, "response.output_item.done": True}
 
 
 @dataclass(slots=True)
@@ -65,6 +64,8 @@ class ArrivingAnswer:
     cut: bool = False
     #: `[DONE]` came.
     done: bool = False
+    #: The server said that it has yet to make the answer.
+    awaited: bool = False
     #: The status that the answer ended with. None: it has not ended.
     status: str | None = None
     #: As the terminal event gives it.
@@ -96,10 +97,10 @@ class ArrivingAnswer:
             return self._complete(about, event)
         if kind in PARTS:
             return self._part(event, done=PARTS[kind])
-        if kind in _ITEMS:
-            return self._item(event, done=_ITEMS[kind])
+        if kind in ITEMS:
+            return self._item(event, done=ITEMS[kind])
         if kind in ERRORS:
-            raise _failure(event)
+            raise failure_in(event)
         if kind in ENDS:
             return self._end(event.get("response"), event, ENDS[kind])
         if not is_quiet(kind):
@@ -108,7 +109,7 @@ class ArrivingAnswer:
         return []
 
     def whole(self) -> Answer:
-        if not self.ended:
+        if not self.ended or (self.awaited and self.status is None and not self.begun):
             raise StreamTruncated
         parts: list[Part] = []
         calls = 0
@@ -129,12 +130,12 @@ class ArrivingAnswer:
         """Some servers answer with the whole response in place of its events, or with an error."""
         if isinstance(event.get("output"), list) or event.get("object") == "response":
             if event.get("status") in UNFINISHED:
-                # Of an answer that its server goes on to make.
+                self.awaited = True
                 self._count(event)
                 return []
             return self._end(event, event, "completed")
         if event.get("error") or event.get("detail"):
-            raise _failure(event)
+            raise failure_in(event)
         return self._skip()
 
     def _fragment(self, about: About, event: dict[str, Any]) -> list[Delta]:
@@ -218,7 +219,7 @@ class ArrivingAnswer:
         told = self.response.get("status")
         self.status = told if isinstance(told, str) and told and told not in UNFINISHED else status
         if self.status == "failed" and self.response.get("error"):
-            raise _failure(self.response)
+            raise failure_in(self.response)
         self._count(event, response)
         output = self.response.get("output")
         deltas = self._outstanding(output) if isinstance(output, list) else []
@@ -293,8 +294,3 @@ class ArrivingAnswer:
             self.begun.append(item)
         item.part, item.kind = self.parts, kind
         self.parts += 1
-
-
-def _failure(holder: dict[str, Any]) -> ProviderError:
-    """What an error event, a response that failed, or a body that is an error reports."""
-    return reported(SseEvent("object", "error", holder)) or ProviderError("")

@@ -48,6 +48,8 @@ COMPLETE: Final[dict[str, About]] = (
     | _events(_SUMMARY, "done", About("reasoning", "summary", "text", "summary_index"))
     | _events(_REASONING, "done", About("reasoning", "content", "text"))
 )
+#: An item, and whether it is complete.
+ITEMS: Final = {"response.output_item.added": False, "response.output_item.done": True}
 #: A part of a message, and whether it is complete.
 PARTS: Final = {"response.content_part.added": False, "response.content_part.done": True}
 WHOLE_PART: Final = About("message", "content", "part", "content_index")

@@ -25,6 +25,9 @@ API: Final = "openai.responses"
 #: How viewers are shown the items that hold what a model says.
 KINDS: Final[dict[str, DeltaKind]] = {"message": "text", "reasoning": "reasoning", "function_call": "tool_input"}
 
+#: The members of a call that hold its arguments; the first one is the API's.
+_ARGUMENTS: Final = ("arguments", "parameters", "input", "args")
+
 Section = tuple[str, int]
 
 
@@ -144,9 +147,9 @@ def plain(item: object) -> dict[str, Any] | None:
     no item."""
     if not isinstance(item, dict) or not isinstance(item.get("type"), str) or too_deep(item):
         return None
-    if isinstance(item.get("arguments"), dict):
-        # Within arguments, null means something, and what is no number makes them unreadable.
-        item = item | {"arguments": compact(item["arguments"])}
+    # Within arguments, null means something, and what is no number makes them unreadable.
+    names = _ARGUMENTS if item["type"] == "function_call" else _ARGUMENTS[:1]
+    item = item | {name: compact(item[name]) for name in names if isinstance(item.get(name), dict)}
     written = encodable(json.dumps(item, ensure_ascii=False))
     read: dict[str, Any] = json.loads(written, object_hook=_without_nulls, parse_constant=lambda _: None)
     return read
@@ -160,7 +163,8 @@ def text_of(item: dict[str, Any]) -> str:
             texts = [*_texts(item.get("summary")), *_texts(item.get("content"))]
             return "\n\n".join(text for text in texts if text)
         case "function_call":
-            return as_written(item.get("arguments"))
+            written = [as_written(item[name]) for name in _ARGUMENTS if name in item]
+            return best(written) if len(written) > 1 else "".join(written)
         case _:
             return ""
 

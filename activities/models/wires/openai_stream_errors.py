@@ -33,6 +33,11 @@ def reported(event: SseEvent) -> ProviderError | None:
     return _as_error(event.text) if event.name == "error" else None
 
 
+def failure_in(holder: dict[str, Any]) -> ProviderError:
+    """What an object reports that is an error, whatever it says."""
+    return reported(SseEvent("object", "error", holder)) or ProviderError("")
+
+
 def _errors(value: Mapping[str, Any]) -> Iterator[Any]:
     error = value.get("error")
     if not _is_none(error):

@@ -67,6 +67,7 @@ _KEY: Final = (
     r"\b(?:invalid|incorrect|wrong|missing|malformed|expired|revoked|no|unknown) (?:x-)?api[ _-]?key\b",
     r"\b(?:provide|pass|supply) (?:a |an |your )?(?:valid )?api[ _-]?key\b",
     r"\b(?:security|access|auth(?:entication|orization)?|bearer) token\b.{0,60}\b(?:invalid|expired|missing|not valid)\b",
+    r"\b(?:invalid|expired) token\b(?! ?(?:at|in|near|count|ids?|limit|type|['\"`:]))",
     r"\b(?:invalid|expired|missing) (?:access |auth(?:entication|orization)? |bearer )(?:token|credentials?|header)\b",
     r"\bauthentication (?:fails?|failed|is required|required)\b",
 )

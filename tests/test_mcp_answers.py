@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from perdure.activities.mcp.calls import McpServers
+from perdure.activities.mcp.lines import Lines
 from perdure.activities.mcp.listing import describe
-from perdure.activities.mcp.program import Lines
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.stores.files import get_file
@@ -38,14 +39,13 @@ BROKEN = {
     "cut": '{"jsonrpc":"2.0","id":{id},"result":{"content":[{"type":"te',
     "cut before the id": '{"jsonrpc":"2.0","i',
     "cut at the first byte": "{",
-    "no version": '{"id":{id},"result":{"content":[]}}',
     "another id": '{"jsonrpc":"2.0","id":4711,"result":{"content":[]}}',
     "no id": '{"jsonrpc":"2.0","result":{"content":[]}}',
     "id null": '{"jsonrpc":"2.0","id":null,"result":{"content":[]}}',
-    "no object": '{"jsonrpc":"2.0","id":{id},"result":"fine"}',
     "neither": '{"jsonrpc":"2.0","id":{id}}',
     "both": '{"jsonrpc":"2.0","id":{id},"result":{},"error":{"code":1,"message":"?"}}',
-    "an error without words": '{"jsonrpc":"2.0","id":{id},"error":"no"}',
+    "no JSON": "oops",
+    "nothing": '{"jsonrpc":"2.0","id":{id},"result":null}',
 }
 
 
@@ -179,6 +179,77 @@ async def test_what_an_error_says_beside_its_words_is_told(caller: Caller) -> No
     assert (await caller.failure(STDIO, lines=[line]))[1] == 'shop: locked {"by":"Ada"}'
 
 
+ODD = {
+    "no version": '{"id":{id},"result":{"content":[{"type":"text","text":"fine"}]}}',
+    "a text": '{"jsonrpc":"2.0","id":{id},"result":"fine"}',
+    "a text before its id": '{"jsonrpc":"2.0","result":"fine","id":{id}}',
+    "a list of items": '{"jsonrpc":"2.0","id":{id},"result":[{"type":"text","text":"fine"}]}',
+    "a batch": f"[{GOOD}]",
+}
+WORDS = {
+    "a code in letters": ('{"code":"E42","message":"sold out"}', "sold out (E42)"),
+    "a code in digits": ('{"code":"-32000","message":"sold out"}', "sold out"),
+    "no code": ('{"message":"sold out"}', "sold out"),
+    "a mere text": ('"sold out"', "sold out"),
+    "words in an object": ('{"code":"E42","reason":"sold out"}', '{"code":"E42","reason":"sold out"}'),
+    "data": ('{"message":"sold out","data":{"left":0}}', 'sold out {"left":0}'),
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
+async def test_an_odd_response_is_an_answer(caller: Caller, raw: RawServer, text: str) -> None:
+    for way in ("json", "events"):
+        raw.answer = WAYS[way](text)
+        assert (await caller.call(raw.address)).output == "fine"
+    assert (await caller.call(STDIO, lines=[text])).output == "fine"
+
+
+async def test_what_is_no_text_is_given_as_json(caller: Caller) -> None:
+    for result, output in (("7", "7"), ("[1,2]", "[1,2]")):
+        answer = f'{{"jsonrpc":"2.0","id":{{id}},"result":{result}}}'
+        assert (await caller.call(STDIO, lines=[answer])).output == output
+
+
+@pytest.mark.parametrize(("said", "words"), WORDS.values(), ids=WORDS.keys())
+async def test_an_odd_error_is_the_servers_word(caller: Caller, raw: RawServer, said: str, words: str) -> None:
+    text = f'{{"jsonrpc":"2.0","id":{{id}},"error":{said}}}'
+    for way in WAYS:
+        raw.answer = WAYS[way](text)
+        assert await caller.failure(raw.address) == ("tool_failed", f"shop: {words}", True)
+    assert await caller.failure(STDIO, lines=[text]) == ("tool_failed", f"shop: {words}", True)
+
+
+@pytest.mark.parametrize("line", ["INFO starting", "[INFO] starting", "[1] starting", '{"level":"info"}', "", "[]"])
+async def test_a_line_that_an_answer_follows_is_harmless(caller: Caller, line: str) -> None:
+    assert (await caller.call(STDIO, lines=[line, GOOD])).output == "fine"
+
+
+def test_a_line_counts_for_one_call_alone_and_only_until_something_follows() -> None:
+    def request(number: int, method: str = "tools/call") -> JSONRPCRequest:
+        return JSONRPCRequest(jsonrpc="2.0", id=number, method=method, params={"name": "say"})
+
+    lines = Lines()
+    lines.received(b"a banner")
+    lines.sent(request(1, "tools/list"))
+    lines.received(b"a log line")
+    assert not lines.doubtful
+    lines.received(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}')
+    lines.sent(request(2))
+    lines.received(b"a log line")
+    assert lines.doubtful
+    lines.received(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":2,"progress":1}}')
+    assert not lines.doubtful
+    lines.sent(request(3))
+    lines.received(b"a log line")
+    assert (lines.doubtful, lines.silent()) == (False, [])
+    assert len(lines.received(b'{"jsonrpc":"2.0","id":2,"result":{"content":[]}}')) == 1
+    lines.received(b"[a log line")
+    (told,) = lines.silent()
+    assert isinstance(told.message, JSONRPCError)
+    assert told.message.id == 3
+    assert not lines.doubtful
+
+
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_answer_leaves_the_outcome_open(caller: Caller, raw: RawServer, text: str) -> None:
     raw.answer = Answer(text.encode())
@@ -270,8 +341,6 @@ async def test_a_broken_answer_among_several_is_that_of_the_call_that_is_left(ca
 
 
 def test_late_and_foreign_answers() -> None:
-    from mcp_types import JSONRPCNotification, JSONRPCRequest
-
     def request(number: int) -> JSONRPCRequest:
         return JSONRPCRequest(jsonrpc="2.0", id=number, method="tools/call")
 

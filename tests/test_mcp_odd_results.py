@@ -73,6 +73,10 @@ ODD: list[tuple[dict[str, Any], JsonValue]] = [
         [{"type": "resource", "of": "mcp:video", **FILE}],
     ),
     ({"content": [TEXT], "structuredContent": [1, 2]}, {"structured": {"result": [1, 2]}, "content": [TEXT]}),
+    (
+        {"content": [{"type": "image", "data": "?", "mimeType": "image/png"}, TEXT]},
+        [{"type": "unreadable", "about": "content of type image/png that is not base64"}, TEXT],
+    ),
     ({"toolResult": {"n": 1}}, {"toolResult": {"n": 1}}),
 ]
 
@@ -106,7 +110,6 @@ async def test_a_failure_keeps_its_odd_blocks(servers: McpServers, raw: RawServe
         {"content": [TEXT], "structuredContent": [1], "resultType": "complete"},
         {"resultType": "input_required", "inputRequests": {}},
         {"content": "what is this"},
-        "no object",
         None,
     ],
     ids=json.dumps,

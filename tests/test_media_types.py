@@ -99,6 +99,9 @@ def test_an_office_document_goes_by_its_name_for_its_bytes_are_an_archive() -> N
         ("table.csv", "text/plain", "text/csv"),
         ("app.ts", "", "text/x-typescript"),
         ("tool.py", "video/mp4", "text/x-python"),
+        ("app.ts", "video/mp2t", "text/x-typescript"),
+        ("", "image/svg+xml", "image/svg+xml"),
+        ("", "application/vnd.ms-excel", "text/plain"),
         ("agent.yaml", "", "application/yaml"),
         ("", "application/json", "application/json"),
         ("Makefile", "", "text/plain"),
@@ -139,6 +142,11 @@ def test_the_encoding_of_a_text_is_found(data: bytes, declared: str, name: str, 
         (b"\x89PNG\r\n\x1a\n", "image/png", "a.png"),
         (b"\0\0\0\x20ftypheic\0\0\0\0", "", "a.heic"),
         (b"\x80\x81%PDF", "application/pdf", "a.pdf"),
+        # Text under a type of files that are none.
+        (b"notapng", "image/png", ""),
+        (b"RIFF", "audio/wav", "a"),
+        (b"a video", "video/mp4; codecs=avc1", "a.mp4"),
+        (b"a report", "application/pdf", "report.pdf"),
     ],
 )
 def test_what_nobody_could_use_is_refused_in_words(data: bytes, declared: str, name: str) -> None:

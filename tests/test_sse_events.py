@@ -52,7 +52,10 @@ def decoded(body: bytes, size: int = 1 << 30) -> list[SseEvent]:
         (b'[{"a": 1},\n\n{"b": 2}]', [A, B]),
         (b'{"a": 1', [SseEvent("damaged", text='{"a": 1')]),
         (b"", []),
-        (b"<html>no</html>", []),
+        # Neither: a page of a proxy, and a mere text.
+        (b"<html>\n<b>no</b>\n\n</html>", [SseEvent("damaged", text="<html>\n<b>no</b>\n</html>")]),
+        (b": hi\n\nbad gateway", [SseEvent("damaged", text="bad gateway")]),
+        (b'one moment\ndata: {"a": 1}\n\n', [A]),
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 1 << 30])

@@ -169,6 +169,40 @@ async def test_a_model_that_takes_no_such_file_is_named_at_every_door(http: http
 
 
 @pytest.mark.server
+@pytest.mark.parametrize(
+    ("uri", "more", "agent", "told"),
+    [
+        ("data:image/png;base64,bm90YXBuZw==", {}, "blind", "image/png"),
+        ("data:audio/wav;base64,UklGRg==", {}, "blind", "audio/wav"),
+        ("data:video/mp4;base64,AAAA", {}, "sees", "video/mp4"),
+        ("data:;base64,YSB2aWRlbw==", {"media_type": "video/webm", "name": "a.webm"}, "blind", "video/webm"),
+        ("data:application/pdf,text", {}, "blind", "application/pdf"),
+        # Neither text nor anything known, nothing at all, and no base64.
+        ("data:video/mp4;base64,AAAA", {}, "blind", "video/mp4"),
+        ("data:IMAGE/PNG;base64,AAAA", {}, "blind", "image/png"),
+        ("data:image/png;base64,", {}, "blind", "image/png"),
+        ("data:image/jpeg;base64,a*b", {}, "blind", "image/jpeg"),
+        # What the bytes say where its sender says nothing.
+        ("data:;base64,AAAAIGZ0eXBoZWljAAAAAA==", {}, "blind", "image/heic"),
+    ],
+)
+async def test_a_type_that_the_model_does_not_take_is_refused_whatever_the_bytes_are(
+    http: httpx2.AsyncClient, uri: str, more: dict[str, str], agent: str, told: str
+) -> None:
+    answer = await said(http, await create(http, agent), file_part(uri, **more))
+    assert (answer.status_code, answer.json()["code"]) == (422, "file_not_taken")
+    assert answer.json()["detail"].startswith(f"parts[0]: the model demo/{agent} takes no {told}; it takes text")
+
+
+@pytest.mark.server
+async def test_text_that_is_called_a_picture_is_unreadable(http: httpx2.AsyncClient) -> None:
+    answer = await said(http, await create(http, "sees"), file_part("data:image/png;base64,bm90YXBuZw=="))
+    assert (answer.status_code, answer.json()["code"]) == (422, "file_unreadable")
+    assert answer.json()["errors"][0]["field"] == "parts[0].uri"
+    assert "does not hold image/png: its bytes are text" in answer.json()["detail"]
+
+
+@pytest.mark.server
 async def test_a_video_is_refused_by_a_model_that_takes_pictures(http: httpx2.AsyncClient) -> None:
     session = await create(http, "sees")
     video = (await upload(http, b"\0\0\0\x20ftypisom" + b"\0" * 40))["uri"]

@@ -25,8 +25,8 @@ from perdure.activities.encoding.raw_bytes import Files, whole_texts
 from perdure.activities.mcp.connections import Connections
 from perdure.activities.mcp.conversation import converse
 from perdure.activities.mcp.errors import McpLost, McpTooMuch, McpUnavailable
+from perdure.activities.mcp.lines import data_of
 from perdure.activities.mcp.listing import Listings, spec_of
-from perdure.activities.mcp.program import data_of
 from perdure.activities.mcp.published import Published, server_of
 from perdure.activities.mcp.questions import Declined, Dialogue, NotAskable
 from perdure.activities.mcp.results import read_failure, read_result

@@ -29,7 +29,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from perdure.activities.mcp.client import ALIVE_S
-from perdure.activities.mcp.program import data_of
+from perdure.activities.mcp.lines import data_of
 from perdure.activities.mcp.questions import Dialogue
 from perdure.workflows.protocol.activities import CallMcpToolInput
 from perdure.workflows.vocabulary.elicitation import MOST_ROUNDS, ServerAsks

@@ -8,7 +8,7 @@ from mcp.shared.exceptions import MCPError
 
 from perdure.activities.encoding.unpacking import NotUnpackable
 from perdure.activities.mcp.http import Seen
-from perdure.activities.mcp.program import Overlong, Unreadable, Word
+from perdure.activities.mcp.lines import Overlong, Unreadable, Word
 from perdure.temporal.definitions.address_templates import Unfilled
 from perdure.temporal.definitions.references import MissingVariable
 

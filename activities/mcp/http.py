@@ -9,6 +9,7 @@ Rule 2: a 4xx status means that nothing ran, except for 408 and 409, which leave
 Rule 3: the handshake in which the SDK finds out the server's protocol version passes unchanged.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +20,11 @@ import pydantic_core
 from perdure.activities.encoding.unpacking import TooMuch, is_event_stream
 from perdure.activities.mcp.mending import mended
 from perdure.activities.mcp.messages import HANDSHAKES, Id, read, repaired, same_id, with_id
+from perdure.activities.mcp.odd_responses import whole_response
 
 #: Client error statuses that do not say whether the request took effect.
 _OPEN_STATUS: Final = (408, 409)
+_MAY_ANSWER: Final = re.compile(rb'"(?:result|error)"')
 
 
 class NoAnswer(httpx2.TransportError):
@@ -86,7 +89,7 @@ async def _whole(response: httpx2.Response, request_id: Id, seen: Seen) -> bytes
     source = response.stream
     assert isinstance(source, httpx2.AsyncByteStream)
     try:
-        data = repaired(b"".join([chunk async for chunk in source]))
+        data = whole_response(repaired(b"".join([chunk async for chunk in source])), calls=lambda _: seen.calls)
     except TooMuch:
         seen.too_much = True
         raise
@@ -130,7 +133,7 @@ class _Events(httpx2.AsyncByteStream):
                     if self._data or b"data:" in whole:
                         for line in whole.split(b"\n")[:-1]:
                             self._look(line.rstrip(b"\r"))
-                    yield _mended_lines(whole) if self._seen.calls and b'"result"' in whole else whole
+                    yield _mended_lines(whole) if self._seen.calls and _MAY_ANSWER.search(whole) else whole
                 begun.append(rest)
         except TooMuch:
             self._seen.too_much = True
@@ -145,11 +148,14 @@ class _Events(httpx2.AsyncByteStream):
             return
         if line or not self._data:
             return
-        data = b"\n".join(self._data)
+        data, lines = b"\n".join(self._data), len(self._data)
         self._data.clear()
         if not data:
             # An event without data only marks a point from which a stream can be resumed.
             return
+        if lines == 1:
+            # What is mended for the SDK, too.
+            data = whole_response(data, calls=lambda _: self._seen.calls)
         message = read(data)
         if message is not None and message.kind == "call":
             return

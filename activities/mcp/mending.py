@@ -15,6 +15,7 @@ from mcp_types import ContentBlock
 from pydantic import TypeAdapter, ValidationError
 
 from perdure.activities.encoding.compact_json import compact
+from perdure.activities.mcp.odd_responses import whole_response
 
 _BLOCK: Final[TypeAdapter[ContentBlock]] = TypeAdapter(ContentBlock)
 #: Members that say something of a result, and are none of it.
@@ -22,7 +23,8 @@ _ABOUT: Final = ("_meta", "isError", "resultType")
 
 
 def mended(data: bytes) -> bytes:
-    """`data`, a complete response to the call of a tool; the very object where it is right."""
+    """`data`, a response to the call of a tool; the very object where it is right."""
+    data = whole_response(data, calls=lambda _: True)
     try:
         message = pydantic_core.from_json(data)
     except ValueError:

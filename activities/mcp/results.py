@@ -36,7 +36,7 @@ _SILENT = "The tool failed and did not say why."
 
 def read_result(result: CallToolResult, files: Files) -> JsonValue:
     """The output of a successful call; its files are added to `files`. Raises `BadResult`."""
-    blocks = [_block(block, files) for block in result.content]
+    blocks = _blocks(result, files)
     texts = [block for block in blocks if isinstance(block, str)]
     structured: dict[str, JsonValue] | None = result.structured_content
     if structured is None:
@@ -52,7 +52,7 @@ def read_result(result: CallToolResult, files: Files) -> JsonValue:
 
 def read_failure(result: CallToolResult, files: Files) -> tuple[str, list[JsonValue] | None]:
     """The error message of a failed call, and any further content. Raises `BadResult`."""
-    blocks = [_block(block, files) for block in result.content]
+    blocks = _blocks(result, files)
     texts = [block for block in blocks if isinstance(block, str)]
     words = redacted("\n\n".join(texts).strip())
     content: list[JsonValue] = [_as_object(block) for block in blocks if not isinstance(block, str)]
@@ -61,6 +61,21 @@ def read_failure(result: CallToolResult, files: Files) -> tuple[str, list[JsonVa
     if preview(words) != words:
         content.insert(0, {"type": "text", "text": words})
     return preview(words) or _SILENT, content or None
+
+
+def _blocks(result: CallToolResult, files: Files) -> list[JsonValue]:
+    """The items of the content. One that cannot be read says so in its place, unless there is nothing else."""
+    blocks: list[JsonValue] = []
+    bad: list[BadResult] = []
+    for block in result.content:
+        try:
+            blocks.append(_block(block, files))
+        except BadResult as why:
+            bad.append(why)
+            blocks.append({"type": "unreadable", "about": str(why)})
+    if bad and len(bad) == len(blocks) and result.structured_content is None:
+        raise bad[0]
+    return blocks
 
 
 def _repeats(texts: list[str], structured: JsonValue) -> bool:

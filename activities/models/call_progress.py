@@ -18,10 +18,13 @@ from perdure.activities.models.meter import Meter
 from perdure.activities.models.patience import again
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import Part
 
 #: Seconds.
 HEARTBEAT_S: Final = 2.0
+#: What an answer that has begun can break off with, although nothing of it has come yet.
+_BREAKS: Final = frozenset([errors.MODEL_CONNECTION, errors.MODEL_TIMEOUT])
 
 
 class Progress:
@@ -77,7 +80,7 @@ class Progress:
         """`failure` as Temporal has it: with what this attempt cost, which is also left to the next one."""
         if self._meter is not None and failure.request == "refused":
             self._meter.refused()
-        if self._meter is not None and self._meter.has_output:
+        if self._broke_off(failure):
             self._start = self._start.model_copy(update={"broken": self._start.broken + 1})
         self.tell()
         then = again(failure, self.attempt, self._start.broken, has_next=self._has_next)
@@ -95,6 +98,14 @@ class Progress:
             next_retry_delay=then.wait if then is not None else None,
             category=ApplicationErrorCategory.BENIGN if failure.benign else ApplicationErrorCategory.UNSPECIFIED,
         )
+
+    def _broke_off(self, failure: ModelFailure) -> bool:
+        """Whether the answer had begun and did not end, so that the attempt was paid for."""
+        if self._meter is None:
+            return False
+        unknown = failure.kind == errors.MODEL_SERVER_ERROR and failure.status is None
+        began = self._meter.streaming and (unknown or failure.kind in _BREAKS)
+        return self._meter.has_output or began or failure.kind == errors.MODEL_STREAM_TRUNCATED
 
     def with_costs(self, error: ApplicationError) -> ApplicationError:
         """`error`, which is not the provider's, with what this attempt cost; also left to the next one."""

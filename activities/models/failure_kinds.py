@@ -31,6 +31,7 @@ from perdure.activities.models.failures import (
     AnswerAborted,
     ModelFailed,
     ModelFailure,
+    NoAnswer,
     NotSetUp,
     ProviderError,
     Source,
@@ -64,6 +65,8 @@ def classify(error: BaseException, source: Source) -> ModelFailure:
             return _failure(errors.MODEL_NO_KEY, source, text=str(error))
         case AnswerAborted():
             return _failure(errors.MODEL_ABORTED, source, text=f"it ended with {str(error)!r}")
+        case NoAnswer():
+            return _unanswered(error, source)
         case StreamTruncated():
             return _failure(errors.MODEL_STREAM_TRUNCATED, source)
         case json.JSONDecodeError():
@@ -143,7 +146,21 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
         code=min(sorted(error.codes), default=None, key=lambda code: code in STATUS_OF_CODE),
         retry=retry,
         delay=retry_after(error.headers) or _capped(wait_in(text)),
+        # An error inside a response that began well, of which nothing is known.
+        most_broken=2 if reported is None and kind == errors.MODEL_SERVER_ERROR else None,
     )
+
+
+def _unanswered(error: NoAnswer, source: Source) -> ModelFailure:
+    """What the body says decides, as with any error. A body that says nothing known comes again, and is paid for again."""
+    text = str(error)
+    if error.details is not None:
+        told = ProviderError(text, code=error.code, status=error.status, details=error.details)
+        reported = _reported(told, source)
+        if reported.kind != errors.MODEL_SERVER_ERROR:
+            return reported
+    words = "sent no answer" if text else "sent an empty response in place of an answer"
+    return _failure(errors.MODEL_STREAM_TRUNCATED, source, words=words, text=text, most_broken=2)
 
 
 def _status(error: ProviderError) -> int | None:
@@ -178,10 +195,11 @@ def _failure(
     retry: bool | None = None,
     delay: timedelta | None = None,
     most_broken: int | None = None,
+    words: str | None = None,
 ) -> ModelFailure:
     row = KINDS[kind]
     retry = row.retry if retry is None else retry
-    message = f"{source.name} {row.words}" + (f" ({status})" if status else "")
+    message = f"{source.name} {words or row.words}" + (f" ({status})" if status else "")
     # A proxy's error page helps nobody.
     if row.quote and text and not text.lstrip().startswith("<"):
         message += f": {redact(text)}"

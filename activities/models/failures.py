@@ -77,6 +77,19 @@ class StreamTruncated(Exception):
     """The stream ended without its terminal event."""
 
 
+class NoAnswer(StreamTruncated):
+    """The response began well, and held no answer at all. The message is what it said instead ("": nothing), `details` the
+    JSON object that said it, `code` and `status` what this object names."""
+
+    def __init__(
+        self, message: str, *, code: str | None = None, status: int | None = None, details: object = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.details = details
+
+
 class AnswerAborted(Exception):
     """The server gave its answer up. The message is the word that it ended with."""
 

@@ -4,7 +4,7 @@ Rule 1: where another model can go on with the step, nobody waits for this one: 
 paid for more than twice.
 Rule 2: without another model, Temporal's retry policy decides, and what the provider asks to wait is obeyed.
 Rule 3: an attempt that broke off in mid-answer was paid for. A fault in what the server writes comes again, so it is tried
-once more; a lost connection does not, and gets a few attempts.
+once more, and so does a response without any answer; a lost connection does not, and gets a few attempts.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 It follows the HTML standard's rules for event streams and forgives what servers get wrong: lines that end in LF, CRLF or CR,
 or begin with blanks, bytes that are not UTF-8, missing event names, blank data, a last event without its blank line, several
-JSON texts in one event, and a whole JSON body, or one JSON text a line, in place of events.
+JSON texts in one event, and a whole JSON body, or one JSON text a line, in place of events. A body that is none of these,
+such as a page of a proxy, is one damaged event.
 """
 
 import json
@@ -15,6 +16,8 @@ LARGEST: Final = 16 * 1024 * 1024
 #: Characters of what is no JSON object that are kept, for error messages.
 _TEXT: Final = 500
 _DONE: Final = "[DONE]"
+#: Comments, and fields that mean nothing here.
+_FIELDS: Final = (b":", b"id:", b"retry:")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -46,6 +49,8 @@ class SseDecoder:
         self._data = bytearray()
         self._lines = 0
         self._after_cr = False
+        #: The beginning of lines that are neither events nor JSON, as long as nothing else has come.
+        self._strange = b""
         #: What kind of body it is; None: nothing but blank lines has come.
         self._form: Literal["events", "json"] | None = None
 
@@ -76,6 +81,8 @@ class SseDecoder:
             self._take(bytes(self._line), events)
             self._line.clear()
         self._dispatch(events)
+        if self._form is None and self._strange:
+            events.append(SseEvent("damaged", text=self._strange.decode(errors="replace")[:_TEXT]))
         return events
 
     def _take(self, line: bytes, events: list[SseEvent]) -> None:
@@ -96,6 +103,8 @@ class SseDecoder:
             self._name = line[6:].strip()
         elif not line and (self._lines or self._name):
             self._dispatch(events)
+        elif self._form is None and len(self._strange) < _TEXT and not line.isspace() and not line.startswith(_FIELDS):
+            self._strange = b"\n".join(filter(None, (self._strange, line[: 4 * _TEXT])))
 
     def _add(self, data: bytes) -> None:
         if len(self._data) <= LARGEST:

@@ -17,6 +17,11 @@ def is_data_uri(uri: str) -> bool:
     return uri[:5].lower() == "data:"
 
 
+def declared_type(uri: str) -> str:
+    """The media type that a `data:` URI names, without parameters and in lower case; empty where there is none."""
+    return uri[5:].partition(",")[0].partition(";")[0].strip().lower()
+
+
 def read_data_uri(uri: str) -> tuple[bytes, str]:
     """The bytes, and the media type as it stands there, with its parameters; empty where there is none.
 

@@ -16,7 +16,12 @@ _CONTAINERS: Final = frozenset(("application/zip", "application/x-ole-storage", 
 
 
 class Unrecognised(Exception):
-    """Nobody could use the file; the message says why and goes on after "it"."""
+    """Nobody could use the file; the message says why and goes on after "it". `media_type` is what the file is said to be, by
+    its bytes, its sender or its name ("": by none)."""
+
+    def __init__(self, message: str, media_type: str = "") -> None:
+        super().__init__(message)
+        self.media_type = media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,9 @@ def recognise(data: bytes, declared: str = "", name: str = "") -> Recognised:
     """What the file is. `declared` is a media type as a caller gave it, with parameters; it counts where the bytes allow it.
 
     Takes long for large pictures: call it in a thread. Raises `Unrecognised`."""
-    if not data:
-        raise Unrecognised("is empty")
     told, charset = _parsed(declared)
+    if not data:
+        raise Unrecognised("is empty", _claimed(told, name))
     media_type = signature_type(data[:32])
     if media_type is None:
         return _text(data, told, charset, name)
@@ -69,11 +74,11 @@ def recognise(data: bytes, declared: str = "", name: str = "") -> Recognised:
 
 def _picture(data: bytes, media_type: str) -> Recognised:
     if media_type not in FORMATS.values():
-        raise Unrecognised(f"is {media_type}, which cannot be read here; convert it to JPEG or PNG")
+        raise Unrecognised(f"is {media_type}, which cannot be read here; convert it to JPEG or PNG", media_type)
     try:
         picture = measure(data)
     except BadPicture as bad:
-        raise Unrecognised(f"begins as {media_type}, but {bad}") from None
+        raise Unrecognised(f"begins as {media_type}, but {bad}", media_type) from None
     return Recognised(picture.media_type, "image", width=picture.width, height=picture.height)
 
 
@@ -82,16 +87,30 @@ def _text(data: bytes, told: str, charset: str | None, name: str) -> Recognised:
     types = [one for one in (told, by_name) if is_text_type(one)]
     read = read_text(data, charset, likely=bool(types))
     if read is None:
-        claimed = next((one for one in (told, by_name) if one not in ("", "application/octet-stream")), "")
+        claimed = _claimed(told, name)
         said = f"does not hold {claimed}" if claimed else "is of no known type"
         raise Unrecognised(
-            f"{said}: its bytes are neither text nor begin as a picture, a PDF, a sound or an archive do"
+            f"{said}: its bytes are neither text nor begin as a picture, a PDF, a sound or an archive do", claimed
         )
+    if not types and _is_medium(told):
+        raise Unrecognised(f"does not hold {told}: its bytes are text", told)
     _, encoding = read
     # What forms and programs send for want of anything better says less than the name.
     specific = [one for one in types if one != "text/plain"]
     plain = encoding in ("utf-8", "utf-8-sig")
     return Recognised((specific or types or ["text/plain"])[0], "text", charset=None if plain else encoding)
+
+
+def _is_medium(media_type: str) -> bool:
+    """Whether files of this type are known by their first bytes, and are no text. The name of a text can say otherwise: forms
+    send `video/mp2t` for TypeScript."""
+    return kind_of(media_type) in ("image", "document", "audio") or media_type.startswith("video/")
+
+
+def _claimed(told: str, name: str) -> str:
+    return (
+        next((one for one in (told, named_type(name)) if one not in (None, "", "application/octet-stream")), "") or ""
+    )
 
 
 def _contained(media_type: str, told: str, name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from perdure.temporal.definitions.files import Taker
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.media.data_uris import BadDataUri, is_data_uri, read_data_uri
+from perdure.temporal.media.data_uris import BadDataUri, declared_type, is_data_uri, read_data_uri
 from perdure.temporal.media.reading import in_thread
 from perdure.temporal.media.recognise import Recognised, Unrecognised, recognise
 from perdure.temporal.sessions.caller import Caller
@@ -59,12 +59,10 @@ class MessageFiles:
         found: list[Part | _Arrived] = []
         for index, part in enumerate(parts):
             field = f"{below}parts[{index}]"
-            one = await self._look(caller, part, field) if isinstance(part, File) else part
+            one = await self._look(caller, part, field, taker) if isinstance(part, File) else part
             looked_at = one.part if isinstance(one, _Arrived) else one
-            if taker is not None and isinstance(looked_at, File):
-                refusal = taker.refusal(looked_at.media_type, looked_at.bytes)
-                if refusal is not None:
-                    raise FileNotTaken(field, refusal)
+            if isinstance(looked_at, File):
+                _refuse(taker, looked_at.media_type, field, looked_at.bytes)
             found.append(one)
         return tuple([await self._kept(caller, session, one, f"{below}parts[{i}].uri") for i, one in enumerate(found)])
 
@@ -79,14 +77,17 @@ class MessageFiles:
         chosen = role if role in definition.models else definition.model
         return Taker.of(definition.models[chosen], self._environment)
 
-    async def _look(self, caller: Caller, part: File, field: str) -> File | _Arrived:
+    async def _look(self, caller: Caller, part: File, field: str, taker: Taker | None) -> File | _Arrived:
         if is_data_uri(part.uri):
             try:
                 data, declared = read_data_uri(part.uri)
                 seen = await in_thread(recognise, data, declared or part.media_type, part.name)
             except BadDataUri as problem:
+                _refuse(taker, declared_type(part.uri) or part.media_type, field)
                 raise InvalidRequest(f"{field}.uri", str(problem)) from None
             except Unrecognised as problem:
+                # What the model would not take in any case need not be mended first.
+                _refuse(taker, problem.media_type, field)
                 raise FileUnreadable(f"{field}.uri", f"the file {problem}") from None
             known = _as_part(seen, file_name(part.name, seen.media_type), len(data))
             return _Arrived(known, seen.described, data)
@@ -113,6 +114,13 @@ class MessageFiles:
         sha256 = hashlib.sha256(data).hexdigest()
         await put_file(self._blobs, session, sha256, data, one.media_type)
         return one.part.model_copy(update={"uri": f"{session}/{sha256}"})
+
+
+def _refuse(taker: Taker | None, media_type: str, field: str, size: int | None = None) -> None:
+    """Raises `FileNotTaken` where the model is known, and takes no such file."""
+    refusal = taker.refusal(media_type, size) if taker is not None and media_type else None
+    if refusal is not None:
+        raise FileNotTaken(field, refusal)
 
 
 def _as_part(seen: Recognised, name: str, size: int) -> File:

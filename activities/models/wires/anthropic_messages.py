@@ -27,6 +27,7 @@ from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed, Source
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import Asked, turns
+from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import Decoder, SseDecoder, events_of
@@ -132,6 +133,7 @@ class AnthropicMessages:
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        received = Received()
         try:
             opened = await self._open(request, prompt.model)
             async with opened.stream as stream:
@@ -141,7 +143,7 @@ class AnthropicMessages:
                 try:
                     async with aclosing(events_of(chunks, self.decoder(stream.response))) as events:
                         async for event in events:
-                            for item in answer.take(event):
+                            for item in received.through(event, answer.take(event)):
                                 yield item
                             if answer.ended:
                                 break
@@ -155,7 +157,7 @@ class AnthropicMessages:
         except Exception as error:
             source = Source.of(self._provider, own=self._is_own(prompt.model))
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(self.neutral(error), source)) from None
+            raise ModelFailed(classify(received.explained(self.neutral(error)), source)) from None
 
     async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> Opened[AsyncStream[Any]]:
         client = self._clients.at(Server.of(model, self._provider, self._environment))

@@ -19,6 +19,7 @@ from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
+from perdure.activities.models.received import Received
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.sse_stream import events_of
@@ -70,6 +71,7 @@ class Gemini:
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         model = prompt.model
+        received = Received()
         try:
             send = partial(self._clients.at(model).stream, model.model_name)
             opened = await self._adapting.open(self._clients.server(model), model, request, send, neutral)
@@ -79,14 +81,16 @@ class Gemini:
                 answer = ArrivingAnswer(step_id, model.model_name, prompt.tools)
                 async with aclosing(_until_ended(response, answer)) as events:
                     async for event in events:
-                        for delta in answer.take(event):
+                        for delta in received.through(event, answer.take(event)):
                             yield delta
                 yield replace(answer.whole(), adapted=opened.adapted)
             finally:
                 await response.aclose()
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(neutral(error), self._clients.source(model.base_url))) from None
+            raise ModelFailed(
+                classify(received.explained(neutral(error)), self._clients.source(model.base_url))
+            ) from None
 
     async def aclose(self) -> None:
         await self._clients.aclose()

@@ -19,6 +19,7 @@ from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
+from perdure.activities.models.received import Received
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_events import SseEvent
 from perdure.activities.models.sse_stream import events_of
@@ -88,6 +89,7 @@ class OpenAIChat:
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
+        received = Received()
         try:
             opened = await self._open(request, prompt)
             async with opened.stream as stream:
@@ -95,14 +97,15 @@ class OpenAIChat:
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
                 async with aclosing(_events(stream.response, answer)) as events:
                     async for event in events:
-                        for delta in answer.take(event):
+                        for delta in received.through(event, answer.take(event)):
                             yield delta
                 for delta in answer.rest():
                     yield delta
                 yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(neutral(error), self._clients.source(prompt.model.base_url))) from None
+            told = received.explained(neutral(error))
+            raise ModelFailed(classify(told, self._clients.source(prompt.model.base_url))) from None
 
     async def _open(self, request: dict[str, JsonValue], prompt: Prompt) -> Opened[AsyncStream[object]]:
         client = self._clients.at(prompt.model)

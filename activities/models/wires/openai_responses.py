@@ -22,6 +22,7 @@ from perdure.activities.models.failure_kinds import classify
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
+from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
 from perdure.activities.models.sse_stream import events_of
@@ -90,6 +91,7 @@ class OpenAIResponses:
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         model = prompt.model
+        received = Received()
         try:
             client = self._clients.at(model)
             opened = await self._adapting.open(
@@ -99,7 +101,7 @@ class OpenAIResponses:
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:
-                    for delta in answer.take(event):
+                    for delta in received.through(event, answer.take(event)):
                         yield delta
                     if answer.ended:
                         await read_out(events)
@@ -107,7 +109,9 @@ class OpenAIResponses:
                 yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(neutral(error), self._clients.source(model.base_url))) from None
+            raise ModelFailed(
+                classify(received.explained(neutral(error)), self._clients.source(model.base_url))
+            ) from None
 
     async def aclose(self) -> None:
         await self._clients.aclose()

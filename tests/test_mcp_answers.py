@@ -248,6 +248,11 @@ def test_a_line_counts_for_one_call_alone_and_only_until_something_follows() -> 
     assert isinstance(told.message, JSONRPCError)
     assert told.message.id == 3
     assert not lines.doubtful
+    # The answer comes after all, so the next call is waited for.
+    assert lines.received(b'{"jsonrpc":"2.0","id":3,"result":{"content":[]}}') == []
+    lines.sent(request(4))
+    lines.received(b"a log line")
+    assert not lines.doubtful
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())

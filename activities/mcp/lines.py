@@ -6,7 +6,8 @@ the only open call. If several calls are open it is one of them: once the others
 remains.
 Rule 2: an error without an id is the error of the open call, or of one of several, as above.
 Rule 3: any other line (a banner, a log line, JSON or not) is skipped, because programs print such lines and continue.
-If it is no JSON, one call alone is open, and nothing more is printed for a moment, it was that call's answer.
+If it is no JSON, one call alone is open, and nothing more is printed for a moment, it was that call's answer, unless
+this program has answered later than that before.
 Rule 4: lines have a maximum length. Of a longer line only the beginning is kept, which fails its call as above.
 Rule 5: an error that the program itself sent is marked with `Word`, to distinguish it from the SDK's errors.
 """
@@ -67,6 +68,9 @@ class Lines:
     _unclear: list[tuple[set[str], ErrorData]] = field(default_factory=list)
     #: The call of which a line that is no JSON may have been the answer.
     _doubted: str | None = None
+    #: Calls that ended so. Where an answer comes nevertheless, the program prints such lines while it works.
+    _given_up: set[str] = field(default_factory=set)
+    _prints: bool = False
 
     def sent(self, message: object) -> list[SessionMessage]:
         """Records a message to the program. Returns messages for the session: the end of another call, if this message
@@ -104,6 +108,7 @@ class Lines:
             return [SessionMessage(message)]
         key = str(message.id)
         if key not in self._open:
+            self._prints = self._prints or key in self._given_up
             return [] if key in self._sent else self._broken("", Unreadable())
         if isinstance(message, JSONRPCError):
             return self._failed(key, message.error)
@@ -119,13 +124,14 @@ class Lines:
     @property
     def doubtful(self) -> bool:
         """A line that is no JSON came while one call alone was open, and nothing has followed yet."""
-        return self._doubted is not None and self._doubted in self._open
+        return not self._prints and self._doubted is not None and self._doubted in self._open
 
     def silent(self) -> list[SessionMessage]:
         """Nothing followed for a moment. Returns the messages for the session that result."""
         key, self._doubted = self._doubted, None
         if key is None or key not in self._open:
             return []
+        self._given_up.add(key)
         return self._failed(key, ErrorData(code=CONNECTION_CLOSED, message="no answer", data=Unreadable()))
 
     def _doubt(self, line: str) -> None:

@@ -38,7 +38,7 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=201, response_model=FileUploaded, openapi_extra=_BODY)
+@router.post("", response_model=FileUploaded, openapi_extra=_BODY)
 async def upload_file(
     request: Request,
     app: App,

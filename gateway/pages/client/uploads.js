@@ -15,7 +15,7 @@ export async function upload(client, file, { name = file.name ?? '', onProgress 
     ? await byXhr(url, headers, file, { onProgress, signal })
     : await byFetch(client, url, headers, file, signal);
   const answer = parsed(text);
-  if (status === 201) return answer;
+  if (status === 200) return answer;
   throw failure(status, answer);
 }
 

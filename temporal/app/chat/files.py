@@ -30,7 +30,7 @@ def upload(http: httpx2.Client, given: str) -> dict[str, Any]:
         answer = http.post("/v1/files", params={"name": path.name}, content=data, headers={"Content-Type": kind})
     except httpx2.TransportError:
         raise Refused(f"{given} was not sent: the gateway does not answer") from None
-    if answer.status_code != 201:
+    if answer.status_code != 200:
         raise Refused(problem_of(answer))
     uploaded = answer.json()
     return {"type": "file", "uri": uploaded["uri"], "name": uploaded["name"]}

@@ -286,6 +286,7 @@ async def test_a_late_viewer_gets_a_tool_s_last_progress(sessions: Sessions, tmp
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
+@pytest.mark.slow
 async def test_a_question_outlives_the_process(
     dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, how: str
 ) -> None:

@@ -18,6 +18,7 @@ ASCII, OTHER = "a few words of an answer, ", "言葉が続いて行く、"
 @pytest.mark.parametrize(
     ("kind", "word"), [("text", ASCII), ("text", OTHER), ("thinking", ASCII), ("arguments", ASCII)]
 )
+@pytest.mark.slow
 def test_an_answer_of_a_megabyte_takes_three_at_most(kind: str, word: str) -> None:
     words = [word] * (MB // len(word.encode()))
     events = {"text": text, "thinking": thinking, "arguments": tool}[kind]

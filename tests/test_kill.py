@@ -122,6 +122,7 @@ async def test_killed_in_mid_answer(dev: Any, provider: FakeProvider, group: boo
     assert transcript(await snapshot(dev.url, session)) == [("user", "tell me"), ("assistant", LONG.text)]
 
 
+@pytest.mark.slow
 async def test_killed_just_after_the_202(dev: Any, provider: FakeProvider) -> None:
     session = await create(dev.url)
     async with httpx2.AsyncClient(timeout=30) as client:

@@ -134,6 +134,7 @@ async def test_its_question_reaches_the_callers_viewers_and_is_answered_at_its_o
     assert "sub_questions" not in page
 
 
+@pytest.mark.slow
 async def test_a_kill_in_its_answer_loses_nothing(dev: Dev, provider: FakeProvider, sessions: Sessions) -> None:
     provider.script(ASK, LONG, LONG, Reply(text="Done."))
     session = await sessions.create(agent="boss", message="ask it")

@@ -27,6 +27,7 @@ def carried(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("x-*") if path.is_file()]
 
 
+@pytest.mark.slow
 async def test_a_lost_state_has_a_name_and_the_session_can_be_erased(dev: Dev, http: httpx2.AsyncClient) -> None:
     sessions, word = Sessions(http), uuid.uuid4().hex
     session = await sessions.create()

@@ -195,6 +195,7 @@ async def commands() -> AsyncIterator[list[Command]]:
 
 
 @pytest.mark.server
+@pytest.mark.slow
 async def test_a_worker_tells_at_an_address_of_its_own_and_otherwise_nowhere(
     temporal_server: DevServer, tmp_path: Path, commands: list[Command]
 ) -> None:

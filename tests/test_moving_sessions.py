@@ -13,7 +13,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.moving import Servers, provider_of, serving
 from tests.support.session_client import Sessions
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 PAIRS = (("deepseek", "anthropic"), ("mistral", "openai"), ("gemini", "kimi"), ("openrouter", "gemini-chat"))
 AGENT = """

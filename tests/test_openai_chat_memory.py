@@ -26,6 +26,7 @@ def argument(word: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("kind", "word"), [(content, ASCII), (thought, OTHER), (argument, ASCII)])
+@pytest.mark.slow
 def test_an_answer_of_a_megabyte_takes_three_at_most(kind: Any, word: str) -> None:
     count = MB // len(word.encode())
     fragment = stream(kind(word), done=False)

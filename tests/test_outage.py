@@ -122,6 +122,7 @@ def users(snapshot: dict[str, Any]) -> list[str]:
 TURN = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
 
 
+@pytest.mark.slow
 async def test_no_worker_yet(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """A gateway alone is alive but not ready; what it accepts is kept, what it refuses has no effect."""
     healthy, ready = await asyncio.gather(sessions.http.get("/healthz"), sessions.http.get("/readyz"))
@@ -239,6 +240,7 @@ async def test_the_worker_is_stopped_for_a_while(cluster: Cluster, sessions: Ses
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["hangs", "is killed"])
+@pytest.mark.slow
 async def test_temporal_goes_and_comes_back(
     cluster: Cluster, sessions: Sessions, provider: FakeProvider, killed: bool
 ) -> None:

@@ -101,6 +101,7 @@ def button(where: Page | Locator, name: str) -> Locator:
     return where.get_by_role("button", name=name, exact=True)
 
 
+@pytest.mark.slow
 async def test_approvals_and_forms_of_mcp_servers_outlive_reloads_and_a_killed_server(
     page: Page, browser: BrowserContext, dev: Any, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:

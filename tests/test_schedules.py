@@ -214,6 +214,7 @@ async def test_an_edit_changes_it_and_removal_takes_it_away(dev: Dev, temporal: 
     await gone(temporal, "default/perdure/edited/s")
 
 
+@pytest.mark.slow
 async def test_killed_between_being_due_and_being_delivered(
     dev: Dev, temporal: Client, http: httpx2.AsyncClient, provider: FakeProvider
 ) -> None:

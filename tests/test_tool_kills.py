@@ -56,6 +56,7 @@ async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions
     assert result == "done" or result["type"] == "outcome_unknown"
 
 
+@pytest.mark.slow
 async def test_shut_down_in_mid_call(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
     args: dict[str, Any] = {"ledger": str(tmp_path), "after": "go"}
     session = await call(sessions, ("charge", args), ("record", args))
@@ -84,6 +85,7 @@ async def test_killed_and_a_person_says_what_became_of_it(
     assert words(tmp_path)["effect"] == 1
 
 
+@pytest.mark.slow
 async def test_killed_while_another_call_waits_for_a_person(
     dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, tmp_path: Path
 ) -> None:

@@ -172,6 +172,7 @@ def scheduled(name: str, at_ms: int, task: int) -> HistoryEvent:
 
 
 @pytest.mark.server
+@pytest.mark.slow
 async def test_a_quick_run_measures_what_it_names() -> None:
     console = Console(file=io.StringIO())
     found = await run(frozenset({Rows.first, Rows.stop}), True, console)

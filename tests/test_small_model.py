@@ -73,6 +73,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("agent", ["messages", "chat", "responses"])
+@pytest.mark.slow
 async def test_a_turn_with_a_tool(http: httpx2.AsyncClient, agent: str) -> None:
     sessions = Sessions(http)
     session = await sessions.create(agent)

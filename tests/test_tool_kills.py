@@ -42,6 +42,7 @@ async def test_killed_at_each_point_of_many_calls(dev: Dev, tmp_path: Path) -> N
     assert tally == Tally(calls=18, unknown=9)
 
 
+@pytest.mark.slow
 async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
     """The model has requested it, but it has not begun: it runs by then, or after the restart."""
     session = await call(sessions, ("charge", {"ledger": str(tmp_path)}))

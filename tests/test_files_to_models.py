@@ -82,7 +82,7 @@ async def dev(tmp_path_factory: pytest.TempPathFactory, provider: FakeProvider) 
 
 async def ask(http: httpx2.AsyncClient, role: str, *parts: dict[str, Any]) -> dict[str, Any]:
     made = await http.post("/v1/sessions", json={"agent": role})
-    assert made.status_code == 200, made.text
+    assert made.status_code == 201, made.text
     answer = await http.post(f"/v1/sessions/{made.json()['session_id']}/messages?wait=60", json={"parts": list(parts)})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()

@@ -122,7 +122,6 @@ def users(snapshot: dict[str, Any]) -> list[str]:
 TURN = ["turn.started", "message.added", "step.started", "step.finished", "turn.finished"]
 
 
-@pytest.mark.slow
 async def test_no_worker_yet(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """A gateway alone is alive but not ready; what it accepts is kept, what it refuses has no effect."""
     healthy, ready = await asyncio.gather(sessions.http.get("/healthz"), sessions.http.get("/readyz"))
@@ -199,7 +198,6 @@ async def test_a_stop_reaches_a_worker_in_another_process(
     assert provider.calls[-1].closed_at is not None
 
 
-@pytest.mark.slow
 async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """Killed mid-answer: meanwhile nothing is accepted that could be lost, then the answer is generated again."""
     provider.script(SLOW)
@@ -241,7 +239,6 @@ async def test_the_worker_is_stopped_for_a_while(cluster: Cluster, sessions: Ses
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["hangs", "is killed"])
-@pytest.mark.slow
 async def test_temporal_goes_and_comes_back(
     cluster: Cluster, sessions: Sessions, provider: FakeProvider, killed: bool
 ) -> None:

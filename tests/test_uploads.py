@@ -58,7 +58,7 @@ async def said(http: httpx2.AsyncClient, session: str, *parts: dict[str, Any], *
 
 async def create(http: httpx2.AsyncClient, agent: str, **body: Any) -> str:
     answer = await http.post("/v1/sessions", json={"agent": agent, **body})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     return str(answer.json()["session_id"])
 
 

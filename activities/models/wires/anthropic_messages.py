@@ -17,16 +17,16 @@ from perdure.activities.models.adapting import Adapting, Opened, Rewrite
 from perdure.activities.models.clients import (
     PLACEHOLDER_KEY,
     TIMEOUT,
-    Clients,
     SdkHeaders,
     Server,
     http_options,
     read_out,
 )
 from perdure.activities.models.failure_kinds import classify
-from perdure.activities.models.failures import ModelFailed, Source
+from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.parameters import with_parameters
-from perdure.activities.models.provider_turns import Asked, turns
+from perdure.activities.models.provider_clients import ProviderClients
+from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
@@ -38,10 +38,7 @@ from perdure.activities.models.wires.anthropic_caching import with_caching
 from perdure.activities.models.wires.anthropic_content import THOUGHT, messages, without
 from perdure.activities.models.wires.anthropic_errors import neutral
 from perdure.activities.models.wires.anthropic_thinking import fitting_loop
-from perdure.temporal.definitions.dialects import dialect_of
-from perdure.temporal.definitions.endpoints import asks_provider
 from perdure.temporal.definitions.references import MissingVariable
-from perdure.temporal.definitions.servers import server_of
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.providers.anthropic import ANTHROPIC
 from perdure.workflows.definition.providers.info import ProviderInfo
@@ -67,14 +64,11 @@ class AnthropicMessages:
         provider: ProviderInfo = ANTHROPIC,
     ) -> None:
         """`environment` gives what `${NAME}` in a model definition stands for; `client` takes what `AsyncAnthropic` does."""
-        assert provider.endpoint is not None, provider.name
         self._provider = provider
-        self._endpoint = provider.endpoint
         self._environment = environment
-
         self._client = client
         self._timeout = timeout
-        self._clients: Clients[SdkClient] = Clients(self.connect)
+        self._clients: ProviderClients[SdkClient] = ProviderClients(provider, environment, self.connect)
         self._adapting = Adapting()
 
     def connect(self, server: Server) -> SdkClient:
@@ -94,7 +88,7 @@ class AnthropicMessages:
             )
         except anthropic.CredentialsError:
             # A profile that the SDK was pointed to, and that holds no credentials.
-            raise MissingVariable(self._endpoint.keys[0]) from None
+            raise MissingVariable(self._clients.endpoint.keys[0]) from None
 
     def decoder(self, response: httpx2.Response) -> Decoder:
         """What reads the body of an answer."""
@@ -106,8 +100,8 @@ class AnthropicMessages:
 
     def request(self, prompt: Prompt, conversation: tuple[Message, ...]) -> dict[str, JsonValue]:
         model = prompt.model
-        dialect = dialect_of(self._provider, model, self._environment)
-        asked = Asked(API, server_of(model, self._environment), dialect, bool(prompt.tools), prompt.tool_output_tokens)
+        asked = self._clients.asked(API, prompt)
+        dialect = asked.dialect
         body: dict[str, JsonValue] = {"model": model.model_name, "max_tokens": model.max_output_tokens, "stream": True}
         if prompt.system.strip():
             body["system"] = prompt.system
@@ -126,10 +120,6 @@ class AnthropicMessages:
         made = with_parameters(with_caching(body, dialect.caching), model, dialect)
         return made if "thinking" in model.extra else fitting_loop(made)
 
-    def _is_own(self, model: ModelDefinition) -> bool:
-        """Whether the provider itself serves the model. Other servers may know nothing of strict tools."""
-        return asks_provider(self._endpoint, model.base_url, self._environment)
-
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
@@ -137,7 +127,7 @@ class AnthropicMessages:
         try:
             opened = await self._open(request, prompt.model)
             async with opened.stream as stream:
-                tags = None if self._is_own(prompt.model) else ThinkTags()
+                tags = None if self._clients.is_own(prompt.model) else ThinkTags()
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools, tags)
                 chunks = stream.response.aiter_bytes()
                 try:
@@ -155,15 +145,15 @@ class AnthropicMessages:
                 await read_out(chunks)
                 yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
-            source = Source.of(self._provider, own=self._is_own(prompt.model))
+            told = received.explained(self.neutral(error))
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(classify(received.explained(self.neutral(error)), source)) from None
+            raise ModelFailed(classify(told, self._clients.source(prompt.model))) from None
 
     async def _open(self, request: dict[str, JsonValue], model: ModelDefinition) -> Opened[AsyncStream[Any]]:
-        client = self._clients.at(Server.of(model, self._provider, self._environment))
+        client = self._clients.at(model)
         if isinstance(client, AsyncAnthropic) and not _has_credentials(client):
-            raise MissingVariable(self._endpoint.keys[0])
-        server = server_of(model, self._environment)
+            raise MissingVariable(self._clients.endpoint.keys[0])
+        server = self._clients.server(model)
         return await self._adapting.open(server, model, request, partial(_send, client), self.neutral, _REWRITES)
 
     async def aclose(self) -> None:

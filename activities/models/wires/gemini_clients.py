@@ -15,15 +15,9 @@ from google import genai
 from google.genai import types
 from pydantic import JsonValue
 
-from perdure.activities.models.clients import PLACEHOLDER_KEY, Clients, SdkHeaders, Server, http_options
-from perdure.activities.models.failures import Source
-from perdure.activities.models.provider_turns import Asked
-from perdure.temporal.definitions.dialects import dialect_of
-from perdure.temporal.definitions.endpoints import asks_provider
-from perdure.temporal.definitions.servers import server_of
-from perdure.workflows.definition.agent import ModelDefinition
+from perdure.activities.models.clients import PLACEHOLDER_KEY, SdkHeaders, Server, http_options
+from perdure.activities.models.provider_clients import ProviderClients
 from perdure.workflows.definition.providers.info import ProviderInfo
-from perdure.workflows.protocol.steps import Prompt
 
 _KEY: Final = "x-goog-api-key"
 _HEADERS: Final = SdkHeaders(frozenset((_KEY,)), custom="")
@@ -79,38 +73,10 @@ class GeminiClient:
         self._client.close()
 
 
-class GeminiClients:
+class GeminiClients(ProviderClients[GeminiClient]):
     def __init__(self, provider: ProviderInfo, environment: Mapping[str, str], timeout: httpx2.Timeout) -> None:
-        """`environment` gives the provider's key and address, and what `${NAME}` in a model definition stands for."""
-        assert provider.endpoint is not None, provider.name
-        self._provider = provider
-        self._endpoint = provider.endpoint
-        self._environment = environment
-        self._clients = Clients(lambda server: GeminiClient(server, environment, timeout))
-
-    def at(self, model: ModelDefinition) -> GeminiClient:
-        """The client for a definition's model. Raises `MissingVariable`."""
-        return self._clients.at(Server.of(model, self._provider, self._environment))
-
-    def asked(self, api: str, prompt: Prompt) -> Asked:
-        """The server that a request for `prompt` goes to."""
-        return Asked(
-            api,
-            self.server(prompt.model),
-            dialect_of(self._provider, prompt.model, self._environment),
-            bool(prompt.tools),
-            prompt.tool_output_tokens,
-        )
-
-    def server(self, model: ModelDefinition) -> str:
-        return server_of(model, self._environment)
-
-    def source(self, base_url: str | None) -> Source:
-        """What failures of a model with this `base_url` call the server."""
-        return Source.of(self._provider, own=asks_provider(self._endpoint, base_url, self._environment))
-
-    async def aclose(self) -> None:
-        await self._clients.aclose()
+        """See `ProviderClients`."""
+        super().__init__(provider, environment, lambda server: GeminiClient(server, environment, timeout))
 
 
 def _split(url: str) -> tuple[str, str | None]:

@@ -105,7 +105,7 @@ class OpenAIChat:
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
             told = received.explained(neutral(error))
-            raise ModelFailed(classify(told, self._clients.source(prompt.model.base_url))) from None
+            raise ModelFailed(classify(told, self._clients.source(prompt.model))) from None
 
     async def _open(self, request: dict[str, JsonValue], prompt: Prompt) -> Opened[AsyncStream[object]]:
         client = self._clients.at(prompt.model)
@@ -115,7 +115,7 @@ class OpenAIChat:
                 "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
             )
 
-        server = self._clients.asked(API, prompt).server
+        server = self._clients.server(prompt.model)
         return await self._adapting.open(server, prompt.model, request, send, neutral, REWRITES)
 
     async def aclose(self) -> None:

@@ -109,9 +109,7 @@ class OpenAIResponses:
                 yield replace(answer.whole(), adapted=opened.adapted)
         except Exception as error:
             # `from None`: the cause would travel to the history with whatever its text holds.
-            raise ModelFailed(
-                classify(received.explained(neutral(error)), self._clients.source(model.base_url))
-            ) from None
+            raise ModelFailed(classify(received.explained(neutral(error)), self._clients.source(model))) from None
 
     async def aclose(self) -> None:
         await self._clients.aclose()

@@ -10,7 +10,8 @@ from perdure.temporal.server.client import connect
 from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.queries import QuestionState
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import ApprovalRequested, Event, ToolStarted
+from perdure.workflows.vocabulary.events import Event, ToolStarted
+from perdure.workflows.vocabulary.question_events import ApprovalRequested
 from tests.support.mcp_running import http_server
 from tests.support.session_lab import Lab, Play, Talk, ends, kinds, open_lab
 from tests.support.tool_lab import Call, begin, end, error, results, turn, whole

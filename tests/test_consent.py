@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 
 from perdure.temporal.app.dev_server.server import DevServer
-from perdure.workflows.vocabulary.events import ApprovalRequested, Event, StepFinished, ToolStarted
+from perdure.workflows.vocabulary.events import Event, StepFinished, ToolStarted
 from perdure.workflows.vocabulary.parts import ToolCall
+from perdure.workflows.vocabulary.question_events import ApprovalRequested
 from tests.support.session_lab import Lab, Talk, lab_on
 from tests.support.tool_lab import begin, end, error, results, turn, whole
 

@@ -23,7 +23,8 @@ from perdure.temporal.stores.files import put_file
 from perdure.workflows.protocol.queries import QuestionState
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished
+from perdure.workflows.vocabulary.events import Event, ToolFinished
+from perdure.workflows.vocabulary.question_events import InputRequested
 from tests.support.mcp_running import HttpServer, http_server, program
 from tests.support.session_lab import Lab, Play, Talk, ends, kinds, open_lab
 

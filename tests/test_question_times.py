@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
 from tests.support.session_lab import Lab, Talk
 from tests.support.tool_lab import begin, end, error, results, skipping_lab, whole
 

@@ -10,8 +10,9 @@ import pytest_asyncio
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.workflows.protocol.queries import PageRequest, QuestionState
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import ApprovalResolved, Event, InputReceived, TurnFinished
+from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.parts import ToolResult
+from perdure.workflows.vocabulary.question_events import ApprovalResolved, InputReceived
 from tests.support.session_lab import Lab, Play, Talk, ends, kinds
 from tests.support.tool_lab import Call, begin, end, error, results, shop_lab, turn, whole
 from tests.support.tool_shop import entries, written

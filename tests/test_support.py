@@ -4,8 +4,9 @@ sums."""
 import pytest
 
 from perdure.temporal.app.testing.kit import Perdure, Session
-from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.events import ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.parts import ToolResult
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
 from perdure.workflows.vocabulary.questions import By
 
 pytestmark = pytest.mark.server

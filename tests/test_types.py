@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from perdure.workflows.vocabulary.folding import folded, preview
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Data,
@@ -18,8 +19,6 @@ from perdure.workflows.vocabulary.parts import (
     ToolError,
     ToolResult,
     Usage,
-    folded,
-    preview,
 )
 
 pytestmark = pytest.mark.pure

@@ -53,8 +53,9 @@ from perdure.workflows.vocabulary.errors import (
     TOOL_FAILED,
     UNKNOWN_TOOL,
 )
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import call_of_activity
-from perdure.workflows.vocabulary.parts import ToolError, ToolResult, preview
+from perdure.workflows.vocabulary.parts import ToolError, ToolResult
 from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: The SDK's messages for errors that have no code in the protocol.

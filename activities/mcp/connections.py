@@ -39,7 +39,7 @@ from perdure.temporal.definitions.address_templates import Unfilled, filled
 from perdure.temporal.definitions.references import MissingVariable, resolve
 from perdure.temporal.telemetry.redaction import redacted
 from perdure.workflows.definition.tools import McpAddress
-from perdure.workflows.vocabulary.parts import preview
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.tool_context import ToolContext
 
 #: A stream of events holds one result, and what the server sends meanwhile.

@@ -39,7 +39,7 @@ from pydantic import ValidationError
 from perdure.temporal.schemas.check import schema_fault
 from perdure.workflows.protocol.activities import CallMcpToolInput
 from perdure.workflows.vocabulary.elicitation import ServerAnswer, ServerAsks, ServerQuestion
-from perdure.workflows.vocabulary.parts import preview
+from perdure.workflows.vocabulary.folding import preview
 
 #: A form without fields: the answer is given at a URL, and the person only confirms that it is done.
 _DONE: Final[dict[str, Any]] = {"type": "object", "maxProperties": 0}

@@ -29,7 +29,7 @@ from pydantic import JsonValue
 from perdure.activities.encoding.raw_bytes import Files
 from perdure.activities.tools.results import BadResult
 from perdure.temporal.telemetry.redaction import redacted
-from perdure.workflows.vocabulary.parts import preview
+from perdure.workflows.vocabulary.folding import preview
 
 _SILENT = "The tool failed and did not say why."
 

@@ -26,6 +26,7 @@ from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS
 from perdure.workflows.definition.providers.dialect import PLAIN, Dialect
 from perdure.workflows.vocabulary.errors import TOOL_STOPPED
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.parts import (
     Data,
     File,
@@ -37,7 +38,6 @@ from perdure.workflows.vocabulary.parts import (
     ToolCall,
     ToolError,
     ToolResult,
-    preview,
 )
 
 #: What a server's own id of a call may be made of.

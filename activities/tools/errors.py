@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from perdure.activities.encoding.raw_bytes import whole_text, whole_texts
 from perdure.temporal.telemetry.redaction import redacted
-from perdure.workflows.vocabulary.parts import preview
+from perdure.workflows.vocabulary.folding import preview
 
 
 def is_tellable(error: BaseException) -> bool:

@@ -16,7 +16,8 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import put_file
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.errors import INVALID_RESULT, RESULT_TOO_LARGE
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolResult, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolResult
 
 #: Bytes of JSON that a result may have, and bytes of its files.
 MAX_RESULT: Final = 16 * 1024 * 1024

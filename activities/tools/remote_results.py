@@ -10,7 +10,8 @@ from perdure.activities.tools.results import BadResult, check_result
 from perdure.temporal.stores.blobs import BlobStore, fold_part
 from perdure.workflows.protocol.activities import TakeResultInput, ToolOutput
 from perdure.workflows.vocabulary.errors import INVALID_RESULT
-from perdure.workflows.vocabulary.parts import ToolResult, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import ToolResult
 
 
 def _checked(request: TakeResultInput) -> tuple[ToolResult, bool]:

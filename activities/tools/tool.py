@@ -42,8 +42,9 @@ from perdure.workflows.vocabulary.errors import (
     TOOL_CHANGED,
     TOOL_FAILED,
 )
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import call_of_activity
-from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec, preview
+from perdure.workflows.vocabulary.parts import BlobRef, Blocked, ToolCall, ToolSpec
 from perdure.workflows.vocabulary.tool_context import ToolContext
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)

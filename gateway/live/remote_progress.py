@@ -15,7 +15,8 @@ import structlog
 
 from perdure.temporal.live.frames import ToolProgress
 from perdure.temporal.sessions.look import Look
-from perdure.workflows.vocabulary.events import Event, InputRequested, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.question_events import InputRequested
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from perdure.gateway.live.items import AgentEvent, Frame, Item, turn_of
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import (
-    ApprovalRequested,
     Event,
-    InputRequested,
     MessageAdded,
     MessageQueued,
     MessageRejected,
@@ -19,6 +17,7 @@ from perdure.workflows.vocabulary.events import (
     TurnFinished,
     TurnStarted,
 )
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 
 
 def asked_by(value: Event | Frame) -> frozenset[str]:

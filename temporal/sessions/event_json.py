@@ -4,17 +4,9 @@ store needs. Pure: what lies in the blob store is fetched before (`temporal.sess
 
 from typing import Any, Final
 
-from perdure.workflows.vocabulary.events import (
-    ApprovalRequested,
-    Event,
-    InputRequested,
-    MessageAdded,
-    StepFinished,
-    TimerSet,
-    ToolFinished,
-    ToolStarted,
-)
+from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, TimerSet, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.parts import Data, File, Frozen, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.questions import Question
 
 #: Fields of ours that say nothing to a viewer.

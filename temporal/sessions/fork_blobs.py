@@ -11,16 +11,10 @@ from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, u
 from perdure.temporal.stores.files import copy_file, file_in, with_files_of
 from perdure.workflows.core.fork import retold
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.vocabulary.events import (
-    ApprovalRequested,
-    Event,
-    InputRequested,
-    MessageAdded,
-    StepFinished,
-    ToolFinished,
-    ToolStarted,
-)
-from perdure.workflows.vocabulary.parts import BlobRef, File, Message, Part, ToolResult, folded
+from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.folding import folded
+from perdure.workflows.vocabulary.parts import BlobRef, File, Message, Part, ToolResult
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 
 log = structlog.get_logger(__name__)
 

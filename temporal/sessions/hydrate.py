@@ -8,16 +8,9 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from perdure.temporal.stores.blobs import BlobStore, unfold
-from perdure.workflows.vocabulary.events import (
-    ApprovalRequested,
-    Event,
-    InputRequested,
-    MessageAdded,
-    StepFinished,
-    ToolFinished,
-    ToolStarted,
-)
+from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.parts import Message, ToolCall
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.questions import Question
 
 Asked = ToolStarted | ApprovalRequested | InputRequested | Question

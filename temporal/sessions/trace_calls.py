@@ -9,14 +9,12 @@ from typing import Any
 
 from perdure.temporal.sessions.event_json import event_json
 from perdure.temporal.sessions.json_bytes import rfc3339
-from perdure.workflows.vocabulary.events import (
+from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
     ApprovalResolved,
-    Event,
     InputReceived,
     InputRequested,
-    ToolFinished,
-    ToolStarted,
 )
 
 

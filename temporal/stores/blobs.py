@@ -21,7 +21,8 @@ import structlog
 from pydantic import TypeAdapter
 
 from perdure.temporal.stores.blob_files import Arriving, delete, keys_below, sha256_in, write
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Part, ToolResult, folded
+from perdure.workflows.vocabulary.folding import folded
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, BlobRef, Part, ToolResult
 
 log = structlog.get_logger(__name__)
 

@@ -16,8 +16,9 @@ from temporalio.testing import WorkflowEnvironment
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
-from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, Event, ToolFinished
+from perdure.workflows.vocabulary.events import Event, ToolFinished
 from perdure.workflows.vocabulary.parts import ToolError, ToolResult
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
 from perdure.workflows.vocabulary.search_attributes import ALL
 from tests.support.session_lab import Lab, Play, Talk, check, ends, lab_on, open_lab
 

@@ -29,19 +29,16 @@ from perdure.workflows.protocol.steps import (
     TracePage,
     TraceStep,
 )
-from perdure.workflows.vocabulary.events import (
+from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.ids import step_of
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
+from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
     ApprovalResolved,
-    Event,
     InputReceived,
     InputRequested,
-    StepFinished,
-    StepStarted,
-    ToolFinished,
-    ToolStarted,
 )
-from perdure.workflows.vocabulary.ids import step_of
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult, preview
 
 T = TypeVar("T", bound=Frozen)
 

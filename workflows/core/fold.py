@@ -55,11 +55,7 @@ from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
-    ApprovalRequested,
-    ApprovalResolved,
     Event,
-    InputReceived,
-    InputRequested,
     MessageAdded,
     MessageQueued,
     MessageRejected,
@@ -74,6 +70,12 @@ from perdure.workflows.vocabulary.events import (
     ToolStarted,
     TurnFinished,
     TurnStarted,
+)
+from perdure.workflows.vocabulary.question_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputReceived,
+    InputRequested,
 )
 from perdure.workflows.vocabulary.zones import day_of
 

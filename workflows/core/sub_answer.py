@@ -5,7 +5,8 @@ from typing import Literal
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.errors import AGENT_FAILED, BUDGET_EXCEEDED, MAX_STEPS, TOOL_STOPPED, TOOL_TIMEOUT
 from perdure.workflows.vocabulary.events import TurnEnd, TurnFinished
-from perdure.workflows.vocabulary.parts import Frozen, Part, Text, ToolError, Usage, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import Frozen, Part, Text, ToolError, Usage
 
 
 class SubAnswer(Frozen):

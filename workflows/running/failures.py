@@ -10,7 +10,8 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.running.activity_options import MODEL_ATTEMPTS
 from perdure.workflows.vocabulary.errors import MODEL_TIMEOUT, MODEL_UNEXPECTED, TOOL_FAILED, WORKER_DIED
-from perdure.workflows.vocabulary.parts import ToolError, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import ToolError
 
 
 def step_failure(failure: ActivityError) -> StepFailure:

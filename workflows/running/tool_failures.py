@@ -20,7 +20,8 @@ from perdure.workflows.vocabulary.errors import (
     TOOL_TIMEOUT,
     WORKER_DIED,
 )
-from perdure.workflows.vocabulary.parts import ToolError, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import ToolError
 
 #: A server's words where an SDK sent what is too big.
 _EXCEEDS: Final = "exceeds size limit"

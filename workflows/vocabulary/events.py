@@ -24,7 +24,12 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
     absent,
 )
-from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
+from perdure.workflows.vocabulary.question_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputReceived,
+    InputRequested,
+)
 
 
 class SessionStarted(EventBase):
@@ -142,97 +147,6 @@ class ToolFinished(EventBase):
     cost_usd: float | None = None
     #: The tool held up others on its worker. For the trace; viewers are not told.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
-
-
-class ApprovalRequested(EventBase):
-    """A call waits until a person allows it."""
-
-    type: Literal["approval.requested"] = "approval.requested"
-    question_id: str
-    call_id: str
-    name: str
-    args: dict[str, JsonValue]
-    expires_at: datetime | None = None
-    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
-    blob: BlobRef | None = Field(default=None, exclude_if=absent)
-    #: Why it is asked again.
-    reason: Again | None = Field(default=None, exclude_if=absent)
-    #: What an answer can allow beyond this call; None: all further calls of the tool.
-    remember: Remember | None = Field(default=None, exclude_if=absent)
-    bound: Binding | None = Field(default=None, exclude_if=absent)
-
-    @property
-    def question(self) -> Question:
-        """What is asked."""
-        return Question(
-            question_id=self.question_id,
-            kind="approval",
-            call_id=self.call_id,
-            name=self.name,
-            args=self.args,
-            expires_at=self.expires_at,
-            blob=self.blob,
-            reason=self.reason,
-            remember=self.remember,
-            bound=self.bound,
-        )
-
-
-class ApprovalResolved(EventBase):
-    """The call may run, or may not."""
-
-    type: Literal["approval.resolved"] = "approval.resolved"
-    question_id: str
-    call_id: str
-    approved: bool
-    reason: str | None = None
-    #: Who answered; None where nobody did.
-    by: Answerer | None = None
-
-
-class InputRequested(EventBase):
-    """A call's result has to come from outside: from the browser or app, or from a person."""
-
-    type: Literal["input.requested"] = "input.requested"
-    question_id: str
-    subject: Subject = "call"
-    form: Form = "result"
-    call_id: str | None = None
-    name: str
-    args: dict[str, JsonValue]
-    prompt: str | None = None
-    #: JSON Schema of the answer where the question has one of its own.
-    output: dict[str, JsonValue] | None = Field(default=None, exclude_if=absent)
-    expires_at: datetime | None = None
-    #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
-    blob: BlobRef | None = Field(default=None, exclude_if=absent)
-
-    @property
-    def question(self) -> Question:
-        """What is asked."""
-        return Question(
-            question_id=self.question_id,
-            kind="input",
-            subject=self.subject,
-            form=self.form,
-            call_id=self.call_id,
-            name=self.name,
-            args=self.args,
-            prompt=self.prompt,
-            output=self.output,
-            expires_at=self.expires_at,
-            blob=self.blob,
-        )
-
-
-class InputReceived(EventBase):
-    """The answer; a long one in short, for `tool.finished` has the whole."""
-
-    type: Literal["input.received"] = "input.received"
-    question_id: str
-    value: JsonValue
-    #: Who answered; None where nobody did.
-    by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):

@@ -28,7 +28,8 @@ from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.core.media_tokens import TEXT_CHARACTERS, Medium, tokens_of
 from perdure.workflows.definition.providers.dialect import FilesDialect
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import File, Message, Part, Text, ToolResult, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import File, Message, Part, Text, ToolResult
 
 #: Bytes of all files of one request, before base64: as much as the smallest vendor's limit of 20 MB leaves.
 _REQUEST_BYTES: Final = 14_000_000

@@ -16,14 +16,12 @@ from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.validation import from_validation
 from perdure.workflows.protocol.signals import NewSession
-from perdure.workflows.vocabulary.events import (
+from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
     ApprovalResolved,
-    Event,
     InputReceived,
     InputRequested,
-    ToolFinished,
-    ToolStarted,
 )
 from perdure.workflows.vocabulary.questions import Question
 

@@ -27,7 +27,8 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.pricing import Spent, cost
 from perdure.workflows.protocol.activities import Partial, StepOutput
 from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Message, Timing, ToolError, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import Message, Timing, ToolError
 
 _ATTEMPTS: Final = 4
 _LONGEST_WAIT_S: Final = 30.0

@@ -29,8 +29,9 @@ from perdure.workflows.protocol.activities import (
 )
 from perdure.workflows.protocol.signals import NewSession, Parent, SendMessage
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, BUDGET_EXCEEDED, HANDOFF_REFUSED, TOO_DEEP
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import sub_session_id
-from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolError, preview
+from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolError
 
 #: Sessions below one that nobody called: an agent, its sub-agents, theirs, and theirs.
 MAX_DEPTH: Final = 3

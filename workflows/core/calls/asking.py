@@ -20,9 +20,14 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.elicitation import Reply, answered
-from perdure.workflows.vocabulary.events import ApprovalRequested, ApprovalResolved, InputReceived, InputRequested
 from perdure.workflows.vocabulary.ids import question_id
 from perdure.workflows.vocabulary.parts import BlobRef
+from perdure.workflows.vocabulary.question_events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputReceived,
+    InputRequested,
+)
 from perdure.workflows.vocabulary.questions import By, Question
 
 

@@ -18,7 +18,8 @@ from perdure.workflows.vocabulary.errors import (
     RESULT_TOO_LARGE,
     TOOL_CHANGED,
 )
-from perdure.workflows.vocabulary.parts import ToolError, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import ToolError
 
 #: It did not fail, nobody knows, it was asked wrongly, or it is not what was allowed.
 _FINAL: Final = frozenset([STOPPED.type, UNKNOWN.type, INVALID_ARGUMENTS, TOOL_CHANGED])

@@ -20,12 +20,12 @@ from perdure.workflows.core.calls.table import check
 from perdure.workflows.core.state.questions import Settled
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
-from perdure.workflows.vocabulary.events import (
+from perdure.workflows.vocabulary.events import ToolStarted
+from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
     ApprovalResolved,
     InputReceived,
     InputRequested,
-    ToolStarted,
 )
 from perdure.workflows.vocabulary.questions import Question
 

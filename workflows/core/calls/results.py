@@ -11,7 +11,8 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.vocabulary.errors import DENIED, EXPIRED, OUTCOME_UNKNOWN, TOO_MANY_QUESTIONS, TOOL_STOPPED
 from perdure.workflows.vocabulary.events import ToolFinished, ToolStarted
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError, ToolResult, preview
+from perdure.workflows.vocabulary.folding import preview
+from perdure.workflows.vocabulary.parts import ToolCall, ToolError, ToolResult
 
 STOPPED: Final = ToolError(type=TOOL_STOPPED, message="The turn was stopped before this call had a result.")
 UNKNOWN: Final = ToolError(

@@ -16,8 +16,9 @@ from perdure.workflows.running.children import start_child
 from perdure.workflows.running.effects.opened import Opened
 from perdure.workflows.running.failures import local_failure
 from perdure.workflows.vocabulary.errors import AGENT_FAILED
+from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import close_id
-from perdure.workflows.vocabulary.parts import ToolError, preview
+from perdure.workflows.vocabulary.parts import ToolError
 
 
 async def open_agent(effect: OpenAgent) -> AgentOpened:

@@ -2,16 +2,11 @@
 
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
-from anthropic import AsyncAnthropic
 
-from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary import errors
-from perdure.workflows.vocabulary.parts import Reasoning, StopReason, Text, ToolSpec, Usage
+from perdure.workflows.vocabulary.parts import Reasoning, StopReason, Text, Usage
 from tests.support.anthropic_events import (
     Event,
     begin,
@@ -23,14 +18,12 @@ from tests.support.anthropic_events import (
     stream,
     text,
     thinking,
-    tool,
 )
+from tests.support.anthropic_trial import BARE, CALL, END, HELLO, MESSAGE_STOP, START, STOP_REASON, anthropic_trial
 from tests.support.body_server import JSON, Body, BodyServer, body_server
-from tests.support.decoders import TOOL, Trial, answered, failed, said
+from tests.support.decoders import Trial, answered, failed, said
 
 API = "anthropic.messages"
-A1 = '{"order_id":"A-1"}'
-BARE = ToolSpec(name="now", description="", input={"type": "object", "properties": {}})
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +34,8 @@ async def server() -> AsyncIterator[BodyServer]:
 
 @pytest.fixture(scope="module")
 async def trial() -> AsyncIterator[Trial]:
-    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
-
-    def prompt(url: str) -> Prompt:
-        model = ModelDefinition(use="anthropic/claude-sonnet-5-5", base_url=url)
-        return Prompt(model=model, system="", tools=(TOOL, BARE))
-
-    yield Trial(wire=wire, prompt=prompt, recordings=(), ends=())
-    await wire.aclose()
-
-
-HELLO = [*thinking(0, "Hm", "m."), *text(1, "Hel", "lo")]
-CALL = tool(0, "", '{"order_id":', '"A-1"}')
-START, END = start(), end("end_turn")
-STOP_REASON, MESSAGE_STOP = END
+    async with anthropic_trial(BARE) as tried:
+        yield tried
 
 
 def without_names(*events: Event) -> bytes:

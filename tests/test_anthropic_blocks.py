@@ -3,17 +3,12 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
-from anthropic import AsyncAnthropic
 
 from perdure.activities.models.wire import Answer
-from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.steps import Prompt
-from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text, ToolSpec
+from perdure.workflows.vocabulary.parts import Message, Native, Part, Reasoning, Role, Text
 from tests.support.anthropic_events import (
     Event,
     begin,
@@ -22,18 +17,16 @@ from tests.support.anthropic_events import (
     end,
     finish,
     message,
-    start,
     stream,
     text,
     thinking,
     tool,
 )
+from tests.support.anthropic_trial import A1, BARE, CALL, END, HELLO, MESSAGE_STOP, START, STOP_REASON, anthropic_trial
 from tests.support.body_server import JSON, Body, BodyServer, body_server
-from tests.support.decoders import TOOL, Trial, answered, runnable, said
+from tests.support.decoders import Trial, answered, runnable, said
 
 API = "anthropic.messages"
-A1 = '{"order_id":"A-1"}'
-BARE = ToolSpec(name="now", description="", input={"type": "object", "properties": {}})
 
 
 def message_of(role: Role, *parts: Part) -> Message:
@@ -48,20 +41,8 @@ async def server() -> AsyncIterator[BodyServer]:
 
 @pytest.fixture(scope="module")
 async def trial() -> AsyncIterator[Trial]:
-    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
-
-    def prompt(url: str) -> Prompt:
-        model = ModelDefinition(use="anthropic/claude-sonnet-5-5", base_url=url)
-        return Prompt(model=model, system="", tools=(TOOL, BARE))
-
-    yield Trial(wire=wire, prompt=prompt, recordings=(), ends=())
-    await wire.aclose()
-
-
-HELLO = [*thinking(0, "Hm", "m."), *text(1, "Hel", "lo")]
-CALL = tool(0, "", '{"order_id":', '"A-1"}')
-START, END = start(), end("end_turn")
-STOP_REASON, MESSAGE_STOP = END
+    async with anthropic_trial(BARE) as tried:
+        yield tried
 
 
 USE = {"type": "tool_use", "id": "t1", "name": "find_order"}

@@ -2,21 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
-from anthropic import AsyncAnthropic
 
-from perdure.activities.models.wires.anthropic_messages import AnthropicMessages
-from perdure.workflows.definition.agent import ModelDefinition
-from perdure.workflows.protocol.steps import Prompt
 from tests.support.anthropic_events import block, end, message, start, stream, text, thinking, tool
+from tests.support.anthropic_trial import anthropic_trial
 from tests.support.decoders import (
     ARGUMENTS,
     FRAGMENTS,
     OTHER_ARGUMENTS,
     OTHER_FRAGMENTS,
-    TOOL,
     Trial,
     survive,
 )
@@ -59,15 +54,9 @@ RECORDINGS = (
 
 @pytest.fixture
 async def trial() -> AsyncIterator[Trial]:
-    wire = AnthropicMessages({}, partial(AsyncAnthropic, api_key="k"))
-
-    def prompt(url: str) -> Prompt:
-        model = ModelDefinition(use="anthropic/claude-sonnet-5-5", base_url=url)
-        return Prompt(model=model, system="", tools=(TOOL,))
-
     ends = (b"message_stop", b'"stop_reason": "', b"[DONE]")
-    yield Trial(wire=wire, prompt=prompt, recordings=RECORDINGS, ends=ends)
-    await wire.aclose()
+    async with anthropic_trial(recordings=RECORDINGS, ends=ends) as tried:
+        yield tried
 
 
 async def test_mutated_answers(trial: Trial) -> None:

@@ -21,8 +21,7 @@ from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
 from perdure.activities.models.schemas import fit_all
-from perdure.activities.models.sse_events import SseEvent
-from perdure.activities.models.sse_stream import events_of
+from perdure.activities.models.sse_events import SseDecoder, SseEvent, events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.gemini_answer import ArrivingAnswer
 from perdure.activities.models.wires.gemini_clients import GeminiClients
@@ -96,7 +95,7 @@ class Gemini:
 
 async def _until_ended(response: httpx2.Response, answer: ArrivingAnswer) -> AsyncGenerator[SseEvent, None]:
     """The events of `response`, to their end. The API has no word for the end of a stream, only for that of the answer."""
-    async with aclosing(events_of(response)) as events:
+    async with aclosing(events_of(response.aiter_bytes(), SseDecoder())) as events:
         while True:
             try:
                 async with asyncio.timeout(_LAST if answer.finished else None):

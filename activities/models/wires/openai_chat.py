@@ -21,8 +21,7 @@ from perdure.activities.models.parameters import with_parameters
 from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
 from perdure.activities.models.schemas import fit_all
-from perdure.activities.models.sse_events import SseEvent
-from perdure.activities.models.sse_stream import events_of
+from perdure.activities.models.sse_events import SseDecoder, SseEvent, events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_chat_answer import ArrivingAnswer
 from perdure.activities.models.wires.openai_chat_call import API
@@ -128,7 +127,7 @@ async def _events(response: httpx2.Response, answer: ArrivingAnswer) -> AsyncGen
     Once the answer has ended, a silent or lost connection takes nothing from it."""
     loop = asyncio.get_running_loop()
     until: float | None = None
-    async with aclosing(events_of(response)) as events:
+    async with aclosing(events_of(response.aiter_bytes(), SseDecoder())) as events:
         while True:
             try:
                 if answer.done:

@@ -25,7 +25,7 @@ from perdure.activities.models.provider_turns import turns
 from perdure.activities.models.received import Received
 from perdure.activities.models.refusal import Refusal
 from perdure.activities.models.schemas import fit_all
-from perdure.activities.models.sse_stream import events_of
+from perdure.activities.models.sse_events import SseDecoder, events_of
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.activities.models.wires.openai_clients import OpenAIClients
 from perdure.activities.models.wires.openai_errors import neutral
@@ -97,7 +97,10 @@ class OpenAIResponses:
             opened = await self._adapting.open(
                 self._clients.server(model), model, request, partial(_send, client), neutral, (_WITHOUT_REASONING,)
             )
-            async with opened.stream as stream, aclosing(events_of(stream.response)) as events:
+            async with (
+                opened.stream as stream,
+                aclosing(events_of(stream.response.aiter_bytes(), SseDecoder())) as events,
+            ):
                 yield Started(Usage())
                 answer = ArrivingAnswer(step_id, str(request["model"]), prompt.tools)
                 async for event in events:

@@ -1,11 +1,14 @@
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import JsonValue
 
 from perdure.activities.models.demo.arguments import arguments, expression
+from perdure.activities.models.demo.files import described
 from perdure.activities.models.demo.wire import Demo
 from perdure.activities.models.failures import ModelFailed
 from perdure.activities.models.wire import Answer, Delta, Started
@@ -24,6 +27,7 @@ from perdure.workflows.vocabulary.parts import (
     ToolSpec,
     Usage,
 )
+from tests.support.pictures import saved
 
 
 def spec(name: str, required: tuple[str, ...] = (), **properties: dict[str, JsonValue]) -> ToolSpec:
@@ -303,3 +307,14 @@ def test_arguments_from_any_schema() -> None:
 )
 def test_sums_in_text(text: str, found: str | None) -> None:
     assert expression(text) == found
+
+
+def test_the_colour_that_a_picture_mostly_has_is_one_of_its_own() -> None:
+    """White and blue would mix to something else."""
+    drawn = Image.new("RGB", (40, 20), (240, 240, 240))
+    drawn.paste((30, 120, 200), (0, 0, 15, 20))
+    data = saved(drawn, "PNG")
+    file = {"name": "ball.png", "media_type": "image/png", "data": base64.b64encode(data).decode()}
+    assert described([file]) == (
+        f"I see “ball.png”, a picture of 40 × 20 pixels, mostly white (image/png, {len(data)} bytes)."
+    )

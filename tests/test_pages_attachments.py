@@ -70,7 +70,8 @@ async def page(browser: BrowserContext, dev: Any) -> AsyncIterator[Page]:
 
 
 async def give(page: Page, kind: str, name: str = "cat.png", media_type: str = "image/png", data: bytes = CAT) -> None:
-    selector = "#message" if kind == "paste" else "#transcript"
+    selector = {"paste": "#message", "drop beside the conversation": "body"}.get(kind, "#transcript")
+    kind = kind.partition(" ")[0]
     await page.evaluate(GIVE, [kind, selector, name, media_type, base64.b64encode(data).decode()])
 
 
@@ -78,7 +79,7 @@ async def pick(page: Page, agent: str) -> None:
     await page.locator("#agent").select_option(agent)
 
 
-@pytest.mark.parametrize("kind", ["drop", "paste"])
+@pytest.mark.parametrize("kind", ["drop", "drop beside the conversation", "paste"])
 async def test_a_picture_is_shown_at_once_and_a_model_that_sees_describes_it(page: Page, kind: str) -> None:
     await pick(page, "sees")
     await give(page, kind)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from typing import Any, Final
 
 from PIL import Image
@@ -23,6 +24,8 @@ _COLOURS: Final = {
     "pink": (240, 150, 190),
     "brown": (120, 75, 40),
 }
+#: Pixels of the edge of what is looked at.
+_SAMPLE: Final = 32
 
 
 def as_asked(part: Part) -> Part:
@@ -48,7 +51,14 @@ def _described(file: dict[str, Any]) -> str:
         return f"“{file['name']}” ({about})"
     with Image.open(io.BytesIO(data)) as picture:
         size = f"{picture.width} × {picture.height} pixels"
-        pixel = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    assert isinstance(pixel, tuple)
-    nearest = min(_COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_COLOURS[name], pixel, strict=True)))
-    return f"“{file['name']}”, a picture of {size}, mostly {nearest} ({about})"
+        sample = picture.convert("RGB").resize((_SAMPLE, _SAMPLE), Image.Resampling.NEAREST)
+    counts: Counter[str] = Counter()
+    # A mean of the pixels would be a colour that may be nowhere in the picture.
+    for count, pixel in sample.getcolors(_SAMPLE**2) or ():
+        assert isinstance(pixel, tuple)
+        counts[_nearest(pixel)] += count
+    return f"“{file['name']}”, a picture of {size}, mostly {counts.most_common(1)[0][0]} ({about})"
+
+
+def _nearest(pixel: tuple[int, ...]) -> str:
+    return min(_COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_COLOURS[name], pixel, strict=True)))

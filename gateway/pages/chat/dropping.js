@@ -4,7 +4,9 @@ import { byId } from '../shared/dom.js';
 
 /** `onFiles(files)` gets them. While files hang over the conversation, a veil says what will become of them. */
 export function takeFiles(onFiles) {
-  const [area, veil, box, button, input] = ['main', 'drop', 'message', 'attach', 'file-input'].map(byId);
+  const [veil, box, button, input] = ['drop', 'message', 'attach', 'file-input'].map(byId);
+  // The whole page: anywhere else, the browser would open the file in place of the conversation.
+  const area = document;
   let inside = 0;
   const over = (depth) => {
     inside = depth;

@@ -7,7 +7,7 @@ Rule 3: a bad signal becomes an event or nothing, never a failed workflow task, 
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -20,6 +20,7 @@ from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.receive import Signal
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.queries import (
@@ -32,7 +33,7 @@ from perdure.workflows.protocol.queries import (
     SnapshotPage,
     TimersPage,
 )
-from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState, TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
@@ -40,13 +41,16 @@ from perdure.workflows.running.open_effects import OpenEffects
 from perdure.workflows.running.reporting import Reporting
 from perdure.workflows.running.signals import command_only
 
+#: The patch since which a session that an older version began does what newer ones do, from its next run on.
+BEHAVES: Final = "behavior-1"
+
 
 @workflow.defn(name="SessionWorkflow")
 class SessionWorkflow:
     @workflow.init
     def __init__(self, start: SessionInput) -> None:
         if start.carried is not None:
-            state = start.carried
+            state = _as_now(start.carried)
         elif start.new is not None:
             state = new_state(start.new, workflow.now())
         else:
@@ -202,3 +206,10 @@ class SessionWorkflow:
     @workflow.query
     def past(self, request: PastRequest) -> PastPage:
         return answers.past(self._driver.state, request)
+
+
+def _as_now(state: SessionState) -> SessionState:
+    """A state that an older version may have carried, with the behavior of this one."""
+    if state.behavior >= BEHAVIOR or not workflow.patched(BEHAVES):
+        return state
+    return replace(state, behavior=BEHAVIOR)

@@ -63,7 +63,7 @@ class Conversations:
         if state is None or record is None or call_of(record) != request:
             return None
         prompt = build_prompt(state, record)
-        return Conversation(record.view, prompt, prompt_sha256(prompt), state.transcript.messages[: record.view.count])
+        return Conversation(record.view, prompt, prompt_sha256(prompt), state.transcript.seen(record.view))
 
     async def _ask(self, workflow_id: str, run_id: str, step_id: str) -> Conversation:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)

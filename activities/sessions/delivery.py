@@ -25,7 +25,7 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.protocol.activities import DeliverMessageInput, Delivery
 from perdure.workflows.protocol.queries import Receipt
-from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, INPUTS_INVALID, SESSION_TAKEN, SESSIONS_CLOSED
 from perdure.workflows.vocabulary.parts import Text
@@ -102,6 +102,7 @@ class Deliveries:
             user=schedule.user,
             timezone=schedule.timezone,
             dated=True,
+            behavior=BEHAVIOR,
             continue_as_new_after=self._settings.continue_as_new_after,
         )
         start = Start(

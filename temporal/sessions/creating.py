@@ -18,7 +18,7 @@ from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class Creator:
             metadata=request.metadata,
             timezone=timezone,
             dated=True,
+            behavior=BEHAVIOR,
             message=message,
             continue_as_new_after=self._continue_as_new_after,
         )

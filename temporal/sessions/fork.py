@@ -28,7 +28,7 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.session import SessionState, read_state
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.protocol.queries import PastRequest
-from perdure.workflows.protocol.signals import ForkedFrom, NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, ForkedFrom, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import SessionStarted
 from perdure.workflows.vocabulary.parts import Text
@@ -94,6 +94,7 @@ async def fork(
         user=caller.user or state.new.user,
         metadata=state.metadata,
         continue_as_new_after=continue_as_new_after,
+        behavior=BEHAVIOR,
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
     carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), caller.workflow_id(source), session)
@@ -177,7 +178,8 @@ def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) 
         started = events[0].model_copy(update={"agent": new.agent, "digest": new.digest, "inputs": new.inputs})
         events = (started, *events[1:])
     slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
-    return replace(state, new=new, created_at=at, log=replace(state.log, events=events), slot=slot)
+    log = replace(state.log, events=events)
+    return replace(state, new=new, created_at=at, log=log, slot=slot, behavior=new.behavior)
 
 
 async def _definition(definitions: Definitions, state: SessionState) -> AgentDefinition | None:

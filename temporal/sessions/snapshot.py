@@ -48,7 +48,7 @@ async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, t
     first = await _with_questions(backend, session, PageRequest())
     messages = list(first.messages)
     while len(messages) < first.count:
-        request = PageRequest(after=len(messages), until=first.count)
+        request = PageRequest(after=len(messages), until=first.count, path=first.path)
         page = await backend.query(session, SessionWorkflow.snapshot, request)
         messages += page.messages
     return first, tuple(messages)

@@ -93,7 +93,8 @@ def events(state: SessionState, after: int) -> EventsPage:
 
 def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
     after = max(request.after, 0)
-    until = len(state.transcript.messages) if request.until is None else request.until
+    path = state.transcript.path if request.path is None else request.path
+    until = path.count(state.transcript.total) if request.until is None else request.until
     model = state.slot.model
     queued = (
         _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if after == 0 else ()
@@ -122,8 +123,9 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript.messages[after:until], used=sum(map(_size, (*queued, *asked)))),
+        messages=_page(state.transcript.on(path, after, until), used=sum(map(_size, (*queued, *asked)))),
         count=until,
+        path=path,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
@@ -178,7 +180,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         prompt=None if known_prompt else prompt,
         prompt_sha256=digest,
         start=start,
-        messages=_page(state.transcript.messages[start : record.view.count], used=room),
+        messages=_page(state.transcript.on(record.view.path, start, record.view.count), used=room),
     )
 
 

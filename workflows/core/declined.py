@@ -28,7 +28,7 @@ def left_out_for(state: SessionState, record: StepRecord) -> tuple[LeftOut, ...]
     """What is left out because the answer of the step `record`, of the turn that runs, was declined."""
     turn, transcript = in_turn(state), state.transcript
     epoch = transcript.epoch + 1
-    seen = transcript.messages[: record.view.count]
+    seen = transcript.seen(record.view)
     calls: list[str] = []
     for message in reversed(seen):
         if message.role != "tool" or message.turn_id != turn.turn_id:

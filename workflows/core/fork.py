@@ -15,6 +15,7 @@ from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.transcript import Transcript
+from perdure.workflows.protocol.paths import Path
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import (
     Event,
@@ -60,9 +61,10 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
     events = _events(state, turn_id, keep_turn)
     seq = events[-1].seq if events else state.log.oldest - 1
     transcript = _transcript(state, turns)
+    messages = transcript.messages
     steps = tuple(step for step in state.log.steps if _turn_number(step.turn_id) <= turns)
     starts = tuple(start for start in state.log.turn_starts if start <= seq)
-    said = {message.id for message in transcript}
+    said = {message.id for message in messages}
     seen = {message_id: seen for message_id, seen in state.inbox.seen.items() if message_id in said}
     # What was asked, allowed and planned in the session stays with it.
     kept = SessionState(
@@ -70,7 +72,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         created_at=state.created_at,
         slot=_slot(state.slot, steps),
         log=Log(seq=seq, turn_starts=starts, steps=steps),
-        transcript=state.transcript,
+        transcript=transcript,
         inbox=Inbox(seen=seen),
         turns=turns,
         metadata=state.metadata,
@@ -78,26 +80,17 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         dates=state.dates.of(said),
         limits=state.limits,
     )
-    return retold(kept, transcript, events)
+    return retold(kept, messages, events)
 
 
-def retold(state: SessionState, transcript: tuple[Message, ...], events: tuple[Event, ...]) -> SessionState:
-    """`state` with these messages and events, which are as many as it has turns for; hashes and sizes are theirs.
+def retold(state: SessionState, messages: tuple[Message, ...], events: tuple[Event, ...]) -> SessionState:
+    """`state` with these messages and events, which are as many as it has turns for; hash and size are theirs.
 
-    The views of its steps are computed anew as well: a model call compares its own with those.
+    Views of its steps keep the hashes that they had: nobody has a conversation of this session yet to compare with them.
     """
-    turns = {message.turn_id for message in transcript}
-    left_out = tuple(one for one in state.transcript.left_out if one.turn_id in turns)
-    whole = Transcript(epoch=state.transcript.epoch, left_out=left_out)
-    prefixes = [whole.prefix]
-    for message in transcript:
-        whole = whole.said(message)
-        prefixes.append(whole.prefix)
-    steps = tuple(
-        step.seeing(prefixes[step.view.count]) if step.view.count < len(prefixes) else step for step in state.log.steps
-    )
+    transcript = replace(state.transcript, messages=messages).measured()
     seq = events[-1].seq if events else state.log.seq
-    return replace(state, transcript=whole, log=replace(state.log, steps=steps, events=events, seq=seq))
+    return replace(state, transcript=transcript, log=replace(state.log, events=events, seq=seq))
 
 
 def _slot(slot: AgentSlot, steps: tuple[StepRecord, ...]) -> AgentSlot:
@@ -125,11 +118,19 @@ def _turn_number(turn_id: str) -> int:
     return turn_number(turn_id) or 0
 
 
-def _transcript(state: SessionState, turns: int) -> tuple[Message, ...]:
-    for index, message in enumerate(state.transcript.messages):
+def _transcript(state: SessionState, turns: int) -> Transcript:
+    """What was said until the end of the turn, on the branch that went on then."""
+    transcript = state.transcript
+    steps = [step for step in state.log.steps if _turn_number(step.turn_id) <= turns]
+    kept = transcript.messages
+    for index, message in enumerate(kept):
         if message.turn_id is not None and _turn_number(message.turn_id) > turns:
-            return state.transcript.messages[:index]
-    return state.transcript.messages
+            kept = kept[:index]
+            break
+    there = {message.turn_id for message in kept}
+    left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
+    path = steps[-1].view.path if steps else Path()
+    return replace(transcript, messages=kept, path=path, left_out=left_out)
 
 
 def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, ...]:

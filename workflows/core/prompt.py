@@ -176,7 +176,7 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
         return "", {}
     later = {}
     if dates.later:
-        seen = dates.of(message.id for message in state.transcript.messages[: record.view.count])
+        seen = dates.of(message.id for message in state.transcript.seen(record.view))
         later = {message_id: f"Today is {day}." for message_id, day in seen.later.items()}
     return f"Today is {dates.first}, until a later line names another day.", later
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.protocol.paths import Path, is_whole
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
@@ -123,8 +124,8 @@ class EventsPage(Frozen):
 class SnapshotPage(Frozen):
     """Answer to `snapshot(after, until)`: the session in whole, its messages a page at a time.
 
-    Ask for the first page with `until` None, for the others with the first page's `count`, so that what is put together
-    is the session as of the first page's `seq`.
+    Ask for the first page with `until` None, for the others with the first page's `count` and `path`, so that what is put
+    together is the session as of the first page's `seq`.
     """
 
     session_id: str
@@ -150,8 +151,10 @@ class SnapshotPage(Frozen):
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]
-    #: Messages of the transcript in all.
+    #: Messages of the branch in all.
     count: int
+    #: The branch.
+    path: Path = Field(default=Path(), exclude_if=is_whole)
     #: Those that are open, the oldest first, as many as fit.
     questions: tuple[Question, ...] = ()
     more_questions: bool = Field(default=False, exclude_if=operator.not_)
@@ -164,6 +167,8 @@ class SnapshotPage(Frozen):
 class PageRequest(Frozen):
     after: int = 0
     until: int | None = None
+    #: The branch of the first page; None: the one that goes on.
+    path: Path | None = Field(default=None, exclude_if=absent)
     #: Open questions that are known already, which are left out.
     questions: int = Field(default=0, exclude_if=operator.not_)
 

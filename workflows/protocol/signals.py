@@ -4,6 +4,7 @@ Every signal carries an id made by its caller; a repeated id does nothing.
 """
 
 import operator
+from typing import Final
 
 from pydantic import Field, JsonValue
 
@@ -16,6 +17,9 @@ from perdure.workflows.vocabulary.parts import (
     absent,
 )
 from perdure.workflows.vocabulary.questions import Answerer
+
+#: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
+BEHAVIOR: Final = 1
 
 
 class SendMessage(Frozen):
@@ -116,6 +120,8 @@ class NewSession(Frozen):
     timezone: str | None = Field(default=None, exclude_if=absent)
     #: Its model is told the date, unless the definition says otherwise; older versions told none.
     dated: bool = Field(default=False, exclude_if=operator.not_)
+    #: `BEHAVIOR` of whoever starts it; 0: of versions that did not say.
+    behavior: int = Field(default=0, exclude_if=operator.not_)
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None

@@ -9,6 +9,7 @@ from pydantic import Field
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
+from perdure.workflows.protocol.paths import Path, is_whole
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
@@ -25,10 +26,12 @@ class View(Frozen):
 
     #: Grows when what was said before changes its meaning: rewind, compaction, another definition.
     epoch: int
-    #: Messages of the transcript.
+    #: Messages of the branch.
     count: int
     #: Chained hash of them.
     prefix: str
+    #: The branch.
+    path: Path = Field(default=Path(), exclude_if=is_whole)
 
 
 #: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused.
@@ -150,11 +153,6 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
-
-    def seeing(self, prefix: str) -> "StepRecord":
-        """The same step, whose view has this prefix."""
-        view = View(epoch=self.view.epoch, count=self.view.count, prefix=prefix)
-        return self.model_copy(update={"view": view})
 
 
 class TraceStep(Frozen):

@@ -55,7 +55,7 @@ from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
 
@@ -159,6 +159,7 @@ class Perdure:
             metadata=metadata or {},
             timezone=timezone_in(metadata or {}),
             dated=True,
+            behavior=BEHAVIOR,
             message=first,
             continue_as_new_after=continue_as_new_after,
         )

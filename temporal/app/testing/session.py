@@ -196,11 +196,11 @@ class Session:
     async def transcript(self) -> Transcript:
         """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
         messages: list[Message] = []
-        until: int | None = None
-        while until is None or len(messages) < until:
-            page = await self.snapshot(PageRequest(after=len(messages), until=until))
+        request = PageRequest()
+        while request.until is None or len(messages) < request.until:
+            page = await self.snapshot(request)
             messages += page.messages
-            until = page.count
+            request = PageRequest(after=len(messages), until=page.count, path=page.path)
         whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
         return Transcript.of(whole)
 

@@ -87,7 +87,7 @@ async def rerun(
         for effect in list(world.open.values()):
             if isinstance(effect, AskModel):
                 prompt = build_prompt(driver.state, effect.record)
-                outcome = await models.call(prompt, driver.state.transcript.messages, effect.key)
+                outcome = await models.call(prompt, driver.state.transcript.seen(effect.record.view), effect.key)
                 driver.settle(ModelEnded(effect.key, outcome))
             else:
                 driver.settle(ToolEnded(effect.key, _output(results[effect.key])))

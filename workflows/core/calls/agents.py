@@ -133,6 +133,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         metadata=state.metadata,
         timezone=state.timezone,
         dated=True,
+        behavior=state.behavior,
         message=message,
         parent=parent,
         continue_as_new_after=state.new.continue_as_new_after,

@@ -44,6 +44,8 @@ class SessionState(Record):
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
     dates: Dates = field(default_factory=Dates)
+    #: The version of what the session does by itself; see `BEHAVIOR`.
+    behavior: int = 0
     #: Set by `configure`; None: the definition's.
     limits: Limits | None = None
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
@@ -116,6 +118,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         slot=AgentSlot(digest=new.digest),
         metadata=new.metadata,
         timezone=new.timezone,
+        behavior=new.behavior,
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),
     )
 

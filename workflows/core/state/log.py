@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.segments import SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number
@@ -16,11 +17,13 @@ KEPT_EVENTS: Final = 4_000
 class Log(Record):
     #: Of the last event.
     seq: int = 0
-    #: The last `KEPT_TURNS` turns' events, without gaps.
+    #: What came before `events`, as far as it is sealed: the oldest first, without gaps.
+    segments: tuple[SegmentRef, ...] = ()
+    #: The last ones, without gaps: those that are not sealed, or of a session of older behavior the last `KEPT_TURNS` turns'.
     events: tuple[Event, ...] = ()
-    #: `seq` of `turn.started` of the turns whose events are kept.
+    #: `seq` of those of `events` that are `turn.started`.
     turn_starts: tuple[int, ...] = ()
-    #: The steps of those turns.
+    #: The steps that opened in `events`.
     steps: tuple[StepRecord, ...] = ()
 
     @property

@@ -40,6 +40,7 @@ from perdure.gateway.routes import (
     streams,
     timers,
     traces,
+    transcripts,
     uploads,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
@@ -71,6 +72,7 @@ _ROUTES: Final = (
     uploads,
     streams,
     traces,
+    transcripts,
     agents,
     health,
     metrics,

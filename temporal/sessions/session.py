@@ -18,8 +18,10 @@ from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
 from perdure.temporal.sessions.snapshot import (
+    Excerpt,
     Snapshot,
     SubQuestion,
+    message_page,
     open_questions,
     read_facts,
     read_snapshot,
@@ -162,9 +164,13 @@ class Session:
         """Its facts and its transcript, big parts still offloaded."""
         return await read_snapshot(self._backend, self.workflow_id)
 
-    async def snapshot(self) -> Snapshot:
-        """The session in whole, everything in it hydrated."""
-        return await whole_snapshot(self._backend, self._shared.blobs, self.workflow_id)
+    async def snapshot(self, last: int | None = None) -> Snapshot:
+        """The session with all its messages, or the `last` ones, everything in it hydrated."""
+        return await whole_snapshot(self._backend, self._shared.blobs, self.workflow_id, last)
+
+    async def messages(self, before: int | None, limit: int) -> tuple[Excerpt, tuple[Message, ...]]:
+        """The last `limit` messages before a position (None: of all), everything in them hydrated."""
+        return await message_page(self._backend, self._shared.blobs, self.workflow_id, before, limit)
 
     async def questions(self) -> tuple[Question, ...]:
         """The open ones, oldest first."""

@@ -1,11 +1,13 @@
-"""A session in whole: its snapshot, put together from the pages of one query, with the open questions of its sub-agents."""
+"""A session as of one moment, in whole or with its last messages, and the open questions of its sub-agents."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.hydrate import whole_message, whole_question
+from perdure.temporal.sessions.transcripts import read_messages
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
@@ -28,14 +30,28 @@ class SubQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some messages of a branch, one after the other."""
+
+    #: Messages of the branch that come before them.
+    before: int
+    #: The cursor from which on the events tell them and all that followed; None: the events tell other branches as well, or
+    #: are no longer kept.
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A session as of `page.seq`, everything in it whole."""
+    """A session as of `page.seq`; parts of it that were offloaded are whole."""
 
     #: Without messages, but with all open questions.
     page: SnapshotPage
+    #: All of the branch that goes on, or the last ones.
     messages: tuple[Message, ...]
     #: Not among the session's own questions, for call ids of both may be the same.
     sub_questions: tuple[SubQuestion, ...] = ()
+    #: Where the messages begin; None: they are all.
+    excerpt: Excerpt | None = None
 
 
 async def read_facts(backend: Backend, session: str) -> SnapshotPage:
@@ -43,20 +59,20 @@ async def read_facts(backend: Backend, session: str) -> SnapshotPage:
     return await backend.query(session, SessionWorkflow.snapshot, PageRequest(after=NO_MESSAGES, until=0))
 
 
-async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, tuple[Message, ...]]:
-    """The session as of the first page's `seq`, and its whole transcript, big parts still offloaded."""
-    first = await _with_questions(backend, session, PageRequest())
-    messages = list(first.messages)
-    while len(messages) < first.count:
-        request = PageRequest(after=len(messages), until=first.count, path=first.path)
-        page = await backend.query(session, SessionWorkflow.snapshot, request)
-        messages += page.messages
-    return first, tuple(messages)
+async def read_snapshot(
+    backend: Backend, session: str, last: int | None = None
+) -> tuple[SnapshotPage, tuple[Message, ...]]:
+    """The session as of the first page's `seq`, and its transcript, or the `last` messages of it; big parts still
+    offloaded."""
+    first = await _with_questions(backend, session, PageRequest(last=last))
+    start = 0 if last is None else max(first.count - last, 0)
+    return first, await read_messages(backend, session, first, start, first.count)
 
 
-async def whole_snapshot(backend: Backend, blobs: BlobStore, session: str) -> Snapshot:
-    """Raises what `Backend.query` raises, and `StoreUnavailable`."""
-    page, messages = await read_snapshot(backend, session)
+async def whole_snapshot(backend: Backend, blobs: BlobStore, session: str, last: int | None = None) -> Snapshot:
+    """The session with all messages, or with the `last` ones. Raises what `Backend.query` raises, and
+    `StoreUnavailable`."""
+    page, messages = await read_snapshot(backend, session, last)
     below = await _questions_below(backend, blobs, session, page)
     whole = {
         "messages": (),
@@ -64,8 +80,29 @@ async def whole_snapshot(backend: Backend, blobs: BlobStore, session: str) -> Sn
         "questions": tuple([await whole_question(question, blobs) for question in page.questions]),
     }
     return Snapshot(
-        page.model_copy(update=whole), tuple([await whole_message(message, blobs) for message in messages]), below
+        page.model_copy(update=whole),
+        tuple([await whole_message(message, blobs) for message in messages]),
+        below,
+        None if last is None else _excerpt(page, page.count - len(messages), page.count),
     )
+
+
+async def message_page(
+    backend: Backend, blobs: BlobStore, session: str, before: int | None, limit: int
+) -> tuple[Excerpt, tuple[Message, ...]]:
+    """The last `limit` messages before the position `before`; None: of all. Raises what `whole_snapshot` does."""
+    request = PageRequest(after=NO_MESSAGES, until=before, last=limit)
+    page = await backend.query(session, SessionWorkflow.snapshot, request)
+    start = max(page.count - limit, 0)
+    messages = await read_messages(backend, session, page, start, page.count)
+    return _excerpt(page, start, page.count), tuple([await whole_message(message, blobs) for message in messages])
+
+
+def _excerpt(page: SnapshotPage, start: int, stop: int) -> Excerpt:
+    """`page` begins with the message at `start`."""
+    stretches = page.path.between(start, stop + 1)
+    unbroken = all(one.stop == other.start for one, other in pairwise(stretches))
+    return Excerpt(start, page.since if unbroken else None)
 
 
 async def open_questions(backend: Backend, blobs: BlobStore, session: str, receipt: Receipt) -> tuple[Question, ...]:

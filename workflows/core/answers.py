@@ -92,16 +92,18 @@ def events(state: SessionState, after: int) -> EventsPage:
 
 
 def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
-    after = max(request.after, 0)
     path = state.transcript.path if request.path is None else request.path
-    until = path.count(state.transcript.total) if request.until is None else request.until
+    said = path.count(state.transcript.total)
+    until = said if request.until is None else min(request.until, said)
+    after = max(request.after if request.last is None else until - request.last, 0)
+    # Whoever reads on in the transcript has been told of what waits.
+    first = request.after <= 0
     model = state.slot.model
-    queued = (
-        _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if after == 0 else ()
-    )
+    queued = _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if first else ()
     open_questions = state.questions.open[max(request.questions, 0) :]
-    # Whoever reads on in the transcript has been told of them.
-    asked = _page(open_questions, most=PAGE_BYTES // 4) if after == 0 or until <= after else ()
+    asked = _page(open_questions, most=PAGE_BYTES // 4) if first or until <= after else ()
+    messages = _page(state.transcript.on(path, after, until), used=sum(map(_size, (*queued, *asked))))
+    turn_id = messages[0].turn_id if messages else None
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
@@ -123,7 +125,9 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript.on(path, after, until), used=sum(map(_size, (*queued, *asked)))),
+        messages=messages,
+        since=None if turn_id is None else state.log.before_turn(turn_id),
+        start=min(max(after, path.reached(state.transcript.base)), until),
         count=until,
         path=path,
         questions=asked,

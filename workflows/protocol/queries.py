@@ -151,6 +151,10 @@ class SnapshotPage(Frozen):
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]
+    #: The position of the first of `messages`, or of the first one after those that were asked for.
+    start: int = Field(default=0, exclude_if=operator.not_)
+    #: The cursor from which on the events tell the turn of the first of `messages` in whole, where the session holds them.
+    since: int | None = Field(default=None, exclude_if=absent)
     #: Messages of the branch in all.
     count: int
     #: The branch.
@@ -167,6 +171,8 @@ class SnapshotPage(Frozen):
 class PageRequest(Frozen):
     after: int = 0
     until: int | None = None
+    #: Only so many messages, the last ones before `until`, whatever `after` is.
+    last: int | None = Field(default=None, exclude_if=absent)
     #: The branch of the first page; None: the one that goes on.
     path: Path | None = Field(default=None, exclude_if=absent)
     #: Open questions that are known already, which are left out.

@@ -147,6 +147,7 @@ def create_app(
     watches = Watches(
         live=live,
         blobs=blobs,
+        sealed=service.sealed,
         ask=lambda session, after: service.at(session).events(after),
         look=lambda session: service.at(session).look(),
         snapshot=lambda session: service.at(session).snapshot(),

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
 
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.snapshot import message_page, read_snapshot
-from perdure.temporal.stores.blobs import BlobStore
+from perdure.temporal.sessions.sealed import Sealed, Shown
+from perdure.temporal.sessions.snapshot import message_page, whole_snapshot
+from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import answers
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -32,13 +34,17 @@ class Asked:
         return answers.snapshot(self.state, session, request)
 
 
-def last(state: SessionState, count: int | None) -> tuple[SnapshotPage, tuple[Message, ...]]:
-    return done(read_snapshot(cast(Backend, Asked(state)), SESSION, count))
+NO_BLOBS = LocalBlobs(Path("/nowhere"))
+
+
+def last(state: SessionState, count: int | None) -> tuple[Message | Shown, ...]:
+    backend, sealed = cast(Backend, Asked(state)), Sealed(NO_BLOBS)
+    return done(whole_snapshot(backend, NO_BLOBS, sealed, SESSION, count)).messages
 
 
 def before(state: SessionState, position: int | None, limit: int) -> tuple[int, int | None, list[str]]:
-    blobs = cast(BlobStore, None)
-    excerpt, messages = done(message_page(cast(Backend, Asked(state)), blobs, SESSION, position, limit))
+    backend, sealed = cast(Backend, Asked(state)), Sealed(NO_BLOBS)
+    excerpt, messages = done(message_page(backend, NO_BLOBS, sealed, SESSION, position, limit))
     return excerpt.before, excerpt.since, [message.id for message in messages]
 
 
@@ -55,10 +61,9 @@ def told(turns: int, words: int = 1) -> Story:
 
 def test_the_last_messages_are_those_before_the_end() -> None:
     state = told(4).state
-    _, messages = last(state, 3)
-    assert [message.id for message in messages] == ["t3.s1", "m4", "t4.s1"]
-    assert [message.id for message in last(state, None)[1]] == [message.id for message in state.transcript.messages]
-    assert last(state, 0)[1] == ()
+    assert [message.id for message in last(state, 3)] == ["t3.s1", "m4", "t4.s1"]
+    assert [message.id for message in last(state, None)] == [message.id for message in state.transcript.messages]
+    assert last(state, 0) == ()
 
 
 def test_pages_go_back_to_the_beginning() -> None:
@@ -75,8 +80,8 @@ def test_pages_go_back_to_the_beginning() -> None:
 def test_long_messages_come_in_several_answers_to_the_same_page() -> None:
     state = told(8, words=12_000).state
     assert len(answers.snapshot(state, SESSION, PageRequest()).messages) < 16
-    assert last(state, 11)[1] == state.transcript.messages[5:]
-    assert last(state, None)[1] == state.transcript.messages
+    assert last(state, 11) == state.transcript.messages[5:]
+    assert last(state, None) == state.transcript.messages
 
 
 def test_the_events_after_the_cursor_tell_the_messages() -> None:
@@ -98,7 +103,7 @@ def test_what_follows_a_rewind_has_its_cursor_and_what_came_before_has_none() ->
     rewound = replace(transcript, path=transcript.path.cut(2, transcript.total))
     story.state = replace(story.state, transcript=rewound)
     story.whole_turn("again")
-    assert [message.id for message in last(story.state, None)[1]] == ["m1", "t1.s1", "m4", "t4.s1"]
+    assert [message.id for message in last(story.state, None)] == ["m1", "t1.s1", "m4", "t4.s1"]
     assert before(story.state, None, 2)[1] == story.state.log.before_turn("t4")
     assert before(story.state, None, 3)[1] is None
     assert before(story.state, 2, 2)[1] is None

@@ -2,11 +2,15 @@
 
 from typing import Any, Final
 
+import orjson
+
 from perdure.temporal.sessions.event_json import message_json, question_json
+from perdure.temporal.sessions.sealed import Shown
 from perdure.temporal.sessions.snapshot import Excerpt, Snapshot, SubQuestion
+from perdure.workflows.vocabulary.parts import Message
 
 _NOT_SHOWN: Final = {
-    *("messages", "start", "since", "count", "path"),
+    *("messages", "start", "since", "sealed", "count", "path"),
     *("queued", "questions", "more_questions", "parent", "sub_sessions"),
 }
 
@@ -22,10 +26,15 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         shown |= excerpt_json(snapshot.excerpt)
     return {
         **shown,
-        "messages": [message_json(message) for message in snapshot.messages],
+        "messages": [said_json(one) for one in snapshot.messages],
         "queued": [message_json(message) for message in page.queued],
         "questions": [question_json(question) for question in page.questions],
     }
+
+
+def said_json(one: Message | Shown) -> dict[str, Any] | orjson.Fragment:
+    """A message, to be encoded by `to_json`."""
+    return orjson.Fragment(one.json) if isinstance(one, Shown) else message_json(one)
 
 
 def excerpt_json(excerpt: Excerpt) -> dict[str, int]:

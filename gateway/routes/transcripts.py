@@ -7,9 +7,8 @@ from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.openapi.answers import MessagePage
-from perdure.gateway.projections.snapshot_json import excerpt_json
+from perdure.gateway.projections.snapshot_json import excerpt_json, said_json
 from perdure.gateway.routes.context import App, Caller
-from perdure.temporal.sessions.event_json import message_json
 from perdure.temporal.sessions.json_bytes import to_json
 
 #: Messages of one page.
@@ -32,7 +31,7 @@ async def get_messages(
     excerpt, messages = await app.sessions.open(caller, session_id).messages(before, limit)
     body = {
         "session_id": session_id,
-        "messages": [message_json(message) for message in messages],
+        "messages": [said_json(one) for one in messages],
         **excerpt_json(excerpt),
     }
     return Response(to_json(body), media_type="application/json")

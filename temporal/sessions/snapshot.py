@@ -7,7 +7,8 @@ from typing import Final
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.hydrate import whole_message, whole_question
-from perdure.temporal.sessions.transcripts import read_messages
+from perdure.temporal.sessions.sealed import Sealed, Shown
+from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
@@ -47,7 +48,7 @@ class Snapshot:
     #: Without messages, but with all open questions.
     page: SnapshotPage
     #: All of the branch that goes on, or the last ones.
-    messages: tuple[Message, ...]
+    messages: tuple[Message | Shown, ...]
     #: Not among the session's own questions, for call ids of both may be the same.
     sub_questions: tuple[SubQuestion, ...] = ()
     #: Where the messages begin; None: they are all.
@@ -59,50 +60,58 @@ async def read_facts(backend: Backend, session: str) -> SnapshotPage:
     return await backend.query(session, SessionWorkflow.snapshot, PageRequest(after=NO_MESSAGES, until=0))
 
 
-async def read_snapshot(
-    backend: Backend, session: str, last: int | None = None
-) -> tuple[SnapshotPage, tuple[Message, ...]]:
-    """The session as of the first page's `seq`, and its transcript, or the `last` messages of it; big parts still
-    offloaded."""
-    first = await _with_questions(backend, session, PageRequest(last=last))
-    start = 0 if last is None else max(first.count - last, 0)
-    return first, await read_messages(backend, session, first, start, first.count)
+async def read_snapshot(backend: Backend, sealed: Sealed, session: str) -> tuple[SnapshotPage, tuple[Message, ...]]:
+    """The session as of the first page's `seq`, and its whole transcript, big parts still offloaded."""
+    first = await _with_questions(backend, session, PageRequest())
+    return first, await Transcripts(backend, sealed).messages(session, first, 0, first.count)
 
 
-async def whole_snapshot(backend: Backend, blobs: BlobStore, session: str, last: int | None = None) -> Snapshot:
+async def whole_snapshot(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, last: int | None = None
+) -> Snapshot:
     """The session with all messages, or with the `last` ones. Raises what `Backend.query` raises, and
     `StoreUnavailable`."""
-    page, messages = await read_snapshot(backend, session, last)
+    page = await _with_questions(backend, session, PageRequest(last=last))
+    excerpt, messages = await _shown(backend, blobs, sealed, session, page, last)
     below = await _questions_below(backend, blobs, session, page)
     whole = {
         "messages": (),
+        "sealed": (),
         "queued": tuple([await whole_message(message, blobs) for message in page.queued]),
         "questions": tuple([await whole_question(question, blobs) for question in page.questions]),
     }
-    return Snapshot(
-        page.model_copy(update=whole),
-        tuple([await whole_message(message, blobs) for message in messages]),
-        below,
-        None if last is None else _excerpt(page, page.count - len(messages), page.count),
-    )
+    return Snapshot(page.model_copy(update=whole), messages, below, None if last is None else excerpt)
 
 
 async def message_page(
-    backend: Backend, blobs: BlobStore, session: str, before: int | None, limit: int
-) -> tuple[Excerpt, tuple[Message, ...]]:
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, before: int | None, limit: int
+) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
     """The last `limit` messages before the position `before`; None: of all. Raises what `whole_snapshot` does."""
     request = PageRequest(after=NO_MESSAGES, until=before, last=limit)
     page = await backend.query(session, SessionWorkflow.snapshot, request)
-    start = max(page.count - limit, 0)
-    messages = await read_messages(backend, session, page, start, page.count)
-    return _excerpt(page, start, page.count), tuple([await whole_message(message, blobs) for message in messages])
+    return await _shown(backend, blobs, sealed, session, page, limit)
 
 
-def _excerpt(page: SnapshotPage, start: int, stop: int) -> Excerpt:
-    """`page` begins with the message at `start`."""
-    stretches = page.path.between(start, stop + 1)
-    unbroken = all(one.stop == other.start for one, other in pairwise(stretches))
-    return Excerpt(start, page.since if unbroken else None)
+async def _shown(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, page: SnapshotPage, last: int | None
+) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+    """The `last` messages before the end that `page` names, which is the first page of them."""
+    start = 0 if last is None else max(page.count - last, 0)
+    found = await Transcripts(backend, sealed).shown(session, page, start, page.count)
+    messages = tuple([await whole_message(one, blobs) if isinstance(one, Message) else one for one in found])
+    if last is None or not messages or _is_broken(page, start):
+        return Excerpt(start, None), messages
+    turn_id, since = messages[0].turn_id, page.since if page.start == start else None
+    if since is None and turn_id is not None:
+        began = await sealed.turn_began(session, page.sealed, turn_id)
+        since = None if began is None else began - 1
+    return Excerpt(start, since), messages
+
+
+def _is_broken(page: SnapshotPage, start: int) -> bool:
+    """Whether other branches had their say between the message at `start` and the one behind the page."""
+    stretches = page.path.between(start, page.count + 1)
+    return any(one.stop != other.start for one, other in pairwise(stretches))
 
 
 async def open_questions(backend: Backend, blobs: BlobStore, session: str, receipt: Receipt) -> tuple[Question, ...]:

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
+from perdure.workflows.protocol.segments import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
@@ -100,10 +101,12 @@ class QuestionState(Frozen):
 class EventsPage(Frozen):
     """Answer to `events(after)`: the events greater than `after`, oldest first."""
 
+    #: Of those that come before `events` and are sealed.
+    sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
     events: tuple[Event, ...]
     #: The session's highest `seq`.
     seq: int
-    #: The lowest `seq` that is still kept.
+    #: The lowest `seq` that is still kept, sealed or not.
     oldest: int
     closed: bool
     #: A turn runs or waits to run, so more is to come.
@@ -153,6 +156,8 @@ class SnapshotPage(Frozen):
     messages: tuple[Message, ...]
     #: The position of the first of `messages`, or of the first one after those that were asked for.
     start: int = Field(default=0, exclude_if=operator.not_)
+    #: Where messages before `start` were asked for, or `since` is not held: of all that is sealed.
+    sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
     #: The cursor from which on the events tell the turn of the first of `messages` in whole, where the session holds them.
     since: int | None = Field(default=None, exclude_if=absent)
     #: Messages of the branch in all.

@@ -10,6 +10,7 @@ import structlog
 from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
 from perdure.temporal.stores.files import copy_file, file_in, with_files_of
 from perdure.workflows.core.fork import retold
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.folding import folded
@@ -28,6 +29,7 @@ async def moved(blobs: BlobStore, state: SessionState, source: str, target: str)
     move = _Move(blobs, source, target)
     await asyncio.gather(*(move.name_anew(one, key) for key, one in _folded_results(state).items()))
     there = retold(state, tuple(map(move.message, state.transcript.messages)), tuple(map(move.event, state.log.events)))
+    there = replace(there, context=there.context.with_messages(move.message))
     await move.copy()
     return there
 

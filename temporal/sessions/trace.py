@@ -14,17 +14,18 @@ from temporalio.client import WorkflowQueryFailedError
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.event_json import event_json, message_json
-from perdure.temporal.sessions.hydrate import whole_event, whole_message
+from perdure.temporal.sessions.hydrate import whole_event, whole_message, whole_prompt
 from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.compacted import Summary
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import StepFinished, StepStarted
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.events import ContextCompacted, StepFinished, StepStarted
+from perdure.workflows.vocabulary.parts import Message, Text, Timing, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class TraceReader:
             await self._read_transcript(record.view.count)
         events = [await whole_event(event, self._blobs) for event in step.events]
         started = next((e for e in events if isinstance(e, StepStarted)), None)
-        finished = next((e for e in events if isinstance(e, StepFinished)), None)
+        finished = next((as_step(e) for e in events if isinstance(e, StepFinished | ContextCompacted)), None)
         rebuilt = await self._rebuild(prompt, record)
         sent = finished.request_sha256 if finished else None
         shown: dict[str, Any] = {
@@ -92,6 +93,7 @@ class TraceReader:
             "turn_id": record.turn_id,
             "model": record.model,
             "role": record.role,
+            **({"purpose": record.purpose} if record.compaction is not None else {}),
             "digest": record.digest,
             "status": "running" if finished is None else "finished",
             "started_at": rfc3339(started.at) if started else None,
@@ -122,7 +124,7 @@ class TraceReader:
         except WorkflowQueryFailedError:
             return None
         if page.prompt is not None:
-            self._prompt = known = (page.prompt_sha256, page.prompt)
+            self._prompt = known = (page.prompt_sha256, await whole_prompt(page.prompt, self._blobs))
         return known[1] if known is not None and page.known else None
 
     async def _read_transcript(self, count: int) -> None:
@@ -135,15 +137,16 @@ class TraceReader:
     async def _rebuild(self, prompt: Prompt | None, record: StepRecord) -> Rebuilt | None:
         if prompt is None:
             return None
-        messages = tuple(self._whole[: record.view.count])
+        messages = tuple(self._whole[record.view.start : record.view.count])
         return await self._rebuild_request(self._session, prompt, messages)
 
     def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
         if prompt is None:
             return None
-        seen = tuple(self._whole[: record.view.count])
-        shown = {id(message): json for message, json in zip(seen, self._shown, strict=False)}
-        # What stands in the place of what is left out, or tells the day, was never shown.
+        start = record.view.start
+        seen = tuple(self._whole[start : record.view.count])
+        shown = {id(message): json for message, json in zip(seen, self._shown[start:], strict=False)}
+        # What stands in the place of what is left out or summarised, or tells the day, was never shown.
         messages = [shown.get(id(message)) or to_json(message_json(message)) for message in prompt.seen(seen)]
         return {
             "system": prompt.system,
@@ -154,6 +157,28 @@ class TraceReader:
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
+
+
+def as_step(event: StepFinished | ContextCompacted) -> StepFinished:
+    """How a model call ended; of one that summarised, with the summary as its answer."""
+    if isinstance(event, StepFinished):
+        return event
+    told = Summary(fold=event.step_id or "", text=event.summary, facts=event.facts, dropped=event.dropped_facts).told
+    parts = (Text(text=told),) if event.how == "summarized" else ()
+    return StepFinished(
+        seq=event.seq,
+        at=event.at,
+        turn_id=event.turn_id,
+        step_id=event.step_id or "",
+        message=Message(id=event.step_id or "", role="assistant", parts=parts, turn_id=event.turn_id, at=event.at),
+        model=event.model or "",
+        usage=event.usage or Usage(),
+        cost_usd=event.cost_usd,
+        timing=event.timing or Timing(total_ms=0),
+        stop="end" if event.how == "summarized" else "error",
+        attempt=event.attempt,
+        request_sha256=event.request_sha256,
+    )
 
 
 def _tried(record: StepRecord) -> dict[str, Any]:

@@ -8,9 +8,13 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
+    AskNextSummarizer,
     CallModel,
     CloseSession,
+    Compact,
+    DropOldest,
     EndCalls,
+    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
@@ -22,6 +26,7 @@ from perdure.workflows.core.actions import (
     RunTools,
     StartTurn,
     TakeOver,
+    TrimResults,
     WakeUp,
     Work,
 )
@@ -34,6 +39,7 @@ from perdure.workflows.core.calls.running import end, run
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
+    CompactionEnding,
     RenewalAsked,
     StepEnding,
     StepOpened,
@@ -41,6 +47,7 @@ from perdure.workflows.core.changes import (
     ToolsAsked,
     TurnBroken,
 )
+from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
 from perdure.workflows.core.passing_on import every_failure, next_record
@@ -130,6 +137,17 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case TrimResults():
+            opening.trim(draft, action.trim)
+        case Compact():
+            effects = opening.compact(draft, action)
+        case AskNextSummarizer():
+            effects = opening.ask_next(draft)
+        case EndCompaction():
+            draft.add(CompactionEnding())
+            ends = (action.step_id,)
+        case DropOldest():
+            opening.drop(draft, action.before)
         case _:
             assert_never(action)
     return Begun(draft.changes, effects, ends)

@@ -9,6 +9,7 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
+from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
@@ -80,7 +81,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         dates=state.dates.of(said),
         limits=state.limits,
     )
-    return retold(kept, messages, events)
+    return inherited(state, retold(kept, messages, events))
 
 
 def retold(state: SessionState, messages: tuple[Message, ...], events: tuple[Event, ...]) -> SessionState:

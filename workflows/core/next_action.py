@@ -32,6 +32,7 @@ from perdure.workflows.core.actions import (
 )
 from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
+from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.routing import answering_role, first_hop
@@ -48,6 +49,9 @@ def next_action(state: SessionState) -> Action:
         return Exit()
     if state.slot.loading:
         return Wait(frozenset([AGENT]))
+    compaction = relief.of_open(state)
+    if compaction is not None and not (isinstance(compaction, Wait) and state.turn is not None):
+        return compaction
     if state.turn is not None:
         return _next_in_turn(state, state.turn)
     if state.slot.renewal is not None and state.slot.renewal.open:
@@ -64,7 +68,9 @@ def next_action(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at)
+    if state.context.open is not None:
+        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    return relief.at_rest(state) or Rest(state.timers.next_at)
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -93,7 +99,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
 
 
 def _next_step(state: SessionState, turn: Turn) -> Action:
-    if not goes_on(turn.stop, turn.odd):
+    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -102,6 +108,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     if turn.steps >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    shorter = relief.before_step(state)
+    if shorter is not None:
+        return shorter
     reserved = reserve(state)
     over = over_budget(state, turn, reserved)
     if over is not None:

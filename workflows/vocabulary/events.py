@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -209,7 +210,8 @@ Event = Annotated[
     | TimerSet
     | TimerFired
     | AgentUpdated
-    | ModelSwitched,
+    | ModelSwitched
+    | ContextCompacted,
     Field(discriminator="type"),
 ]
 

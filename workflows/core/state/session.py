@@ -11,6 +11,7 @@ from pydantic import ConfigDict, JsonValue, RootModel
 
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
@@ -44,6 +45,7 @@ class SessionState(Record):
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
     dates: Dates = field(default_factory=Dates)
+    context: Context = field(default_factory=Context)
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
     #: Set by `configure`; None: the definition's.

@@ -10,7 +10,6 @@ from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
 _LATER: Final = {
     "": ("idle_timeout", "handlers"),
     "context": ("compact_at", "keep_recent", "summarizer"),
-    "limits": ("working_time",),
 }
 _LATER_BUSY: Final = ("steer", "interrupt", "reject")
 

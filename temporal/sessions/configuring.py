@@ -1,6 +1,7 @@
 """Changing how a session goes on: its model, its metadata, its definition, its limits. What is left out stays."""
 
 import uuid
+from typing import TypeVar
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
@@ -8,9 +9,19 @@ from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
 from perdure.temporal.sessions.requests import ConfigureSession
 from perdure.temporal.sessions.snapshot import read_facts
 from perdure.temporal.sessions.timezone import timezone_in
-from perdure.workflows.definition.agent import AgentDefinition, Limits
+from perdure.workflows.definition.agent import (
+    AgentDefinition,
+    Caps,
+    Cheaper,
+    Limits,
+    PurseLimits,
+    SessionLimits,
+    TurnLimits,
+)
 from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.protocol.signals import Configure
+
+Whole = TypeVar("Whole", Limits, TurnLimits, SessionLimits, PurseLimits, Caps)
 
 
 async def configured(
@@ -41,9 +52,19 @@ async def limited(backend: Backend, definitions: Definitions, session: str, want
     if page.use is None and (definition := await _definition(definitions, page, None)) is not None:
         # The session has not loaded its definition yet, so it does not know the limits that it will have.
         limits = definition.limits
-    changes = wanted.model_dump(mode="json", exclude_unset=True)
-    merged = {part: {**whole, **changes.get(part, {})} for part, whole in limits.model_dump(mode="json").items()}
-    return Configure(id=uuid.uuid4().hex, limits=Limits.model_validate(merged))
+    if isinstance(wanted.on_limit, Cheaper):
+        check_role(await _definition(definitions, page, None), wanted.on_limit.cheaper, page.agent, "on_limit.cheaper")
+    return Configure(id=uuid.uuid4().hex, limits=_merged(limits, wanted))
+
+
+def _merged(limits: Whole, wanted: Whole) -> Whole:
+    """`limits` with what `wanted` sets in place of its own."""
+    changes: dict[str, object] = {}
+    for name in wanted.model_fields_set:
+        new, old = getattr(wanted, name), getattr(limits, name)
+        parts = isinstance(new, TurnLimits | SessionLimits | PurseLimits | Caps)
+        changes[name] = _merged(old or type(new)(), new) if parts else new
+    return limits.model_copy(update=changes)
 
 
 def check_role(definition: AgentDefinition | None, role: str, agent: str, field: str = "model") -> AgentDefinition:

@@ -12,8 +12,11 @@ from pydantic import Field, JsonValue, model_validator
 
 from perdure.workflows.definition.limits import (
     TOOL_OUTPUT_TOKENS,
+    Caps,
+    Cheaper,
     ContextPolicy,
     Limits,
+    PurseLimits,
     SessionLimits,
     TurnLimits,
 )
@@ -35,6 +38,8 @@ from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
 __all__ = [
     "TOOL_OUTPUT_TOKENS",
     "AgentDefinition",
+    "Caps",
+    "Cheaper",
     "ContextPolicy",
     "Example",
     "Limits",
@@ -42,6 +47,7 @@ __all__ = [
     "LongInput",
     "ModelDefinition",
     "Price",
+    "PurseLimits",
     "Rates",
     "SessionLimits",
     "TurnLimits",
@@ -91,7 +97,9 @@ class AgentDefinition(Frozen):
         default=(),
         description="What the agent can call: names of tools, names with options, and `client`, `agent` and `mcp` entries.",
     )
-    limits: Limits = Field(default=Limits(), description="What one turn and the whole session may do and cost at most.")
+    limits: Limits = Field(
+        default=Limits(), description="What a turn, a session, a user and a tenant may do and spend at most."
+    )
     context: ContextPolicy = Field(default=ContextPolicy(), description="What the model is shown of a conversation.")
     busy: Literal["queue"] = Field(
         default="queue",
@@ -120,6 +128,11 @@ class AgentDefinition(Frozen):
             yield "model", f"{self.model!r} is not one of models: {', '.join(self.models)}{near}"
         for role in self.models:
             yield from (("models", f"{role}.fallback: {why}") for _, why in route_faults(self.models, role))
+        on_limit = self.limits.on_limit
+        if isinstance(on_limit, Cheaper) and on_limit.cheaper not in self.models:
+            near = did_you_mean(on_limit.cheaper, self.models)
+            known = ", ".join(self.models)
+            yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
         for tool in self.tools:

@@ -33,6 +33,8 @@ ANSWER_FILTERED: Final = "answer_filtered"
 ANSWER_PAUSED: Final = "answer_paused"
 #: Neither a text nor a call, also when asked once more.
 EMPTY_ANSWER: Final = "empty_answer"
+#: A text that repeated itself without end.
+ANSWER_REPEATED: Final = "answer_repeated"
 #: The provider gave a reason that nothing is known of.
 STOP_UNKNOWN: Final = "stop_unknown"
 
@@ -63,6 +65,8 @@ RESULT_TOO_LARGE: Final = "result_too_large"
 PAYLOADS_TOO_LARGE: Final = "PayloadsTooLarge"
 #: The step asked for more calls than the limit allows.
 TOO_MANY_CALLS: Final = "too_many_calls"
+#: The same call had the same result so often that it does not run again.
+REPEATED_CALL: Final = "repeated_call"
 UNKNOWN_TIMER: Final = "unknown_timer"
 #: A sub-agent did not come to an answer.
 AGENT_FAILED: Final = "agent_failed"
@@ -82,6 +86,8 @@ TOO_MANY_QUESTIONS: Final = "too_many_questions"
 # A turn.
 BUDGET_EXCEEDED: Final = "budget_exceeded"
 PRICE_UNKNOWN: Final = "price_unknown"
+#: Models and tools have worked for as long as one turn may.
+WORKING_TIME: Final = "working_time"
 MAX_STEPS: Final = "max_steps"
 AGENT_UNAVAILABLE: Final = "agent_unavailable"
 INSTRUCTIONS_INVALID: Final = "instructions_invalid"

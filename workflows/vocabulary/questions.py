@@ -44,6 +44,28 @@ Subject = Literal["call", "budget", "handler", "server"]
 Form = Literal["result", "fields", "outcome", "schema"]
 
 
+#: Whose cap it is. Those of users and tenants are kept in purses (`workflows/ledger.py`).
+Scope = Literal["turn", "session", "user", "tenant"]
+
+
+class Shortfall(Frozen):
+    """What the next step needs does not fit below a cap."""
+
+    scope: Scope
+    #: The name of the limit: `cost_usd`, `tokens`, `tool_calls`, `working_time` (in seconds); of a purse with its period, as
+    #: in `day.cost_usd`; `provider`: the provider's own quota, of which no numbers are known.
+    limit: str
+    #: Each in the unit of the limit. `spent` counts what is set aside for others.
+    cap: float | None = None
+    spent: float = 0
+    needs: float = 0
+    #: Dollars; None where a price is unknown.
+    spent_usd: float | None = None
+    needs_usd: float | None = None
+    #: The provider's own words.
+    words: str | None = Field(default=None, exclude_if=absent)
+
+
 class Question(Frozen):
     """What a session waits for from outside. It is answered by `question_id`, once."""
 
@@ -66,3 +88,5 @@ class Question(Frozen):
     reason: Again | None = Field(default=None, exclude_if=absent)
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
+    #: Of a budget question.
+    short: Shortfall | None = Field(default=None, exclude_if=absent)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from perdure.workflows.core.context.windows import Room
 from perdure.workflows.core.state.context import Mark
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.compacted import Trim
 from perdure.workflows.protocol.queries import Timer
@@ -179,6 +180,13 @@ class DropOldest:
 
 
 @dataclass(frozen=True)
+class Seal:
+    """Put what comes before the cut into the blob store, beside whatever else is done."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True)
 class Wait:
     """Effects are open, or questions, or both."""
 
@@ -227,5 +235,6 @@ Work = (
     | AskNextSummarizer
     | EndCompaction
     | DropOldest
+    | Seal
 )
 Action = Work | Idle

@@ -12,11 +12,13 @@ from pydantic import JsonValue
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.context import Mark, Measured, Overflow
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
@@ -269,6 +271,25 @@ class CompactionAbandoned:
     tokens: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class SealingBegun:
+    """What comes before the cut is being sealed."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSealed:
+    """It lies in the blob store, and the session need not hold it."""
+
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class SealingFailed:
+    """It is still the session's to hold."""
+
+
 Note = (
     Accepted
     | StopRequested
@@ -303,6 +324,9 @@ Note = (
     | CompactionPassedOn
     | CompactionEnding
     | CompactionAbandoned
+    | SealingBegun
+    | PartSealed
+    | SealingFailed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

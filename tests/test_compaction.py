@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from perdure.workflows.core.actions import Rest
+from perdure.workflows.core.context.index import indexed
+from perdure.workflows.core.prompt import build_prompt
+from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.state.session import dump_state
 from perdure.workflows.definition.agent import LoadedAgent, ModelDefinition, Price
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import Part, Text, ToolCall
@@ -100,12 +105,10 @@ def test_the_prompts_of_steps_before_and_after_can_be_built_again() -> None:
         talk.turn(WORDS)
     talk.turn("and now?")
 
-    from perdure.workflows.core.prompt import build_prompt
-
     for request in talk.requests:
         record = request.record
         prompt = build_prompt(talk.state, record)
-        assert prompt.around(talk.state.transcript.seen(record.view)) == request.messages
+        assert prompt.around(talk.seen(record.view)) == request.messages
 
 
 def calls(request: Request, *sizes: int) -> tuple[Part, ...]:
@@ -271,3 +274,61 @@ def play(seed: int) -> None:
     for request in talk.answered:
         assert pairs(request) == (set(), set())
     assert talk.refused <= len(reasons) // 4
+
+
+@pytest.mark.parametrize("turns", [400, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_a_session_of_any_length_goes_on_at_the_same_cost(turns: int) -> None:
+    window = 100_000
+    talk = LongTalk(small(window), window, lambda request: say("b" * 900), fact_finder)
+    most: dict[bool, int] = {False: 0, True: 0}
+    asked = 0
+    for number in range(1, turns + 1):
+        told = "Remember: the locker's code is 4711\n" if number == 3 else ""
+        talk.turn(told + "some words that nobody needs. " * 60)
+        asked += len(talk.requests)
+        late = number > turns // 2
+        most[late] = max(most[late], *(request.tokens for request in talk.answered))
+        last = talk.answered[-1]
+        talk.requests.clear()
+
+    assert talk.refused == 0
+    assert most[True] <= window * 0.85
+    # One request a turn, and a summary now and then.
+    assert turns < asked <= turns * 1.05
+    assert any("- the locker's code is 4711" in text for text in last.said)
+    assert len(dump_state(talk.state)) <= 250_000
+
+
+def test_a_rewind_before_a_summary_makes_the_one_before_count_again() -> None:
+    talk = LongTalk(small(), 4_000, summarises=fact_finder)
+    while len(talk.compacted) < 2:
+        talk.turn(WORDS)
+    first, second = talk.compacted
+    state = talk.state
+    path = state.transcript.path.cut(second.messages - 1, state.transcript.total)
+    rewound = indexed(replace(state, transcript=replace(state.transcript, path=path)))
+
+    assert [fold.summary.fold for fold in state.context.folds] == ["k1", "k2"]
+    assert [fold.summary.fold for fold in rewound.context.folds] == ["k1"]
+    assert rewound.context.start == first.messages
+    assert rewound.context.count == second.messages - 1
+
+    path = state.transcript.path.cut(first.messages - 1, state.transcript.total)
+    whole = indexed(replace(state, transcript=replace(state.transcript, path=path)))
+    assert (whole.context.folds, whole.context.start) == ((), 0)
+
+
+def test_a_summary_of_messages_that_were_rewound_is_paid_and_not_used() -> None:
+    talk = LongTalk(small(), 4_000, summarises=fact_finder, slow_summaries=True)
+    while talk.state.context.open is None:
+        talk.send(WORDS)
+        while not isinstance(talk.driver.advance(), Rest) and talk.state.context.open is None:
+            talk.settle(talk.next_open())
+    state, spent = talk.state, talk.state.books.known_usd
+    path = state.transcript.path.cut(1, state.transcript.total)
+    talk.driver.state = indexed(replace(state, transcript=replace(state.transcript, path=path)))
+    talk.work()
+
+    assert talk.compacted == []
+    assert talk.state.context.open is None
+    assert talk.state.books.known_usd > spent

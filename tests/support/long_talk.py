@@ -7,15 +7,17 @@ from typing import Any
 
 from perdure.workflows.core.actions import Exit, Rest, Wait
 from perdure.workflows.core.changes import Change
-from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity
-from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, ToolEnded
+from perdure.workflows.core.effects import AskModel, Effect, LoadDefinition, RunActivity, SealPart
+from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, SealingEnded, ToolEnded
 from perdure.workflows.core.prompt import build_prompt
+from perdure.workflows.core.sealing import part_of
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
+from perdure.workflows.protocol.segment_blobs import sealed_as
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage
-from perdure.workflows.protocol.steps import Prompt, StepRecord
+from perdure.workflows.protocol.steps import Prompt, StepRecord, View
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.errors import MODEL_CONTEXT_LENGTH
 from perdure.workflows.vocabulary.events import ContextCompacted, Event, EventBase
@@ -86,9 +88,12 @@ class LongTalk:
     #: Summaries are only ready once the turn is over.
     slow_summaries: bool = False
     events: list[Event] = field(default_factory=list)
+    #: All messages, by number.
+    said: list[Message] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     open: dict[str, Effect] = field(default_factory=dict)
     refused: int = 0
+    sent: int = 0
     new: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,11 +137,14 @@ class LongTalk:
     def took(self, before: SessionState, change: Change, after: SessionState) -> None:
         if isinstance(change, EventBase):
             self.events.append(change)
+        if after.transcript.total > before.transcript.total:
+            self.said.append(after.transcript.messages[-1])
 
     # What happens to the session.
 
     def send(self, text: str) -> None:
-        number = len(self.state.inbox.seen) + 1
+        self.sent += 1
+        number = self.sent
         message = SendMessage(
             message_id=f"m{number}", parts=(Text(text=text),), content_sha256=str(number), cursor=0, digest=None
         )
@@ -173,14 +181,22 @@ class LongTalk:
                 size = effect.args.get("size", 10)
                 assert isinstance(size, int)
                 self.driver.settle(ToolEnded(effect.key, ToolOutput(output="x" * size)))
+            case SealPart():
+                sealed, _ = sealed_as(part_of(self.state), self.state.log.segments)
+                self.driver.settle(SealingEnded(sealed))
             case AskModel():
                 self.driver.settle(ModelEnded(effect.key, self._asked(effect.record)))
             case _:
                 raise AssertionError(effect)
 
+    def seen(self, view: View) -> tuple[Message, ...]:
+        """The messages of a view, sealed or not."""
+        stretches = view.path.between(view.start, view.count)
+        return tuple(message for one in stretches for message in self.said[one.start : one.stop])
+
     def _asked(self, record: StepRecord) -> StepOutput | StepFailure:
         prompt = build_prompt(self.state, record)
-        request = Request(record, prompt, prompt.around(self.state.transcript.seen(record.view)))
+        request = Request(record, prompt, prompt.around(self.seen(record.view)))
         self.requests.append(request)
         if request.tokens + prompt.model.max_output_tokens > self.window:
             self.refused += record.compaction is None

@@ -22,10 +22,11 @@ def cuts(state: SessionState) -> list[Mark]:
     return [mark for mark in state.context.marks if start < mark.position <= last]
 
 
-def best_cut(state: SessionState, recent: int) -> Mark | None:
-    """The cut behind which at most `recent` tokens stay, or as few as may be; None where nothing can be summarised."""
+def best_cut(state: SessionState, recent: int, scale: float) -> Mark | None:
+    """The cut behind which at most `recent` tokens stay, or as few as may be; None where nothing can be summarised. `scale`:
+    tokens that one of those is worth which bytes say."""
     found = cuts(state)
-    left = recent / ratio_of(state.context.measured)
+    left = recent / scale
     return next((mark for mark in found if state.context.tokens - mark.tokens <= left), found[-1] if found else None)
 
 

@@ -102,7 +102,8 @@ def too_long(state: SessionState, record: StepRecord, outcome: StepOutput | Step
     if times > _MOST_REFUSED:
         return None
     error = outcome.error if isinstance(outcome, StepFailure) else _filled(record)
-    overflow = Overflow(error=error, times=times, epoch=record.view.epoch, tokens=counted)
+    scale = counted / record.estimate if record.estimate else 1.0
+    overflow = Overflow(error=error, times=times, epoch=record.view.epoch, tokens=counted, scale=scale)
     note = Overflowed(overflow=overflow, model=record.model, window=window, measured=measured)
     return note if _can_shrink(state, note) else None
 

@@ -47,6 +47,8 @@ class Fit:
     over: bool
     #: It has been refused before, with less shown each time.
     refused: int
+    #: Tokens that one of those is worth which bytes say; a provider that refuses a request is believed, whatever it says.
+    scale: float
 
 
 def fit_of(state: SessionState) -> Fit | None:
@@ -61,8 +63,10 @@ def fit_of(state: SessionState) -> Fit | None:
             return None
         window = overflow.tokens + hop.model.max_output_tokens
     tokens, room = next_tokens(state), room_in(state, hop, window)
-    unchanged = overflow is not None and overflow.epoch == state.transcript.epoch
-    return Fit(tokens, room, unchanged or tokens > room.usable, overflow.times if overflow is not None else 0)
+    if overflow is None:
+        return Fit(tokens, room, tokens > room.usable, 0, ratio_of(state.context.measured))
+    unchanged = overflow.epoch == state.transcript.epoch
+    return Fit(tokens, room, unchanged or tokens > room.usable, overflow.times, overflow.scale)
 
 
 def before_step(state: SessionState) -> Relief | Wait | None:
@@ -104,11 +108,11 @@ def of_open(state: SessionState) -> AskNextSummarizer | EndCompaction | Wait | N
 def relief(state: SessionState, fit: Fit) -> Relief | None:
     """The next thing that shows less of the conversation; None where there is none, or none that is worth it."""
     hard = fit.refused > 1
-    cut = best_cut(state, 0 if hard else _recent(state, fit))
+    cut = best_cut(state, 0 if hard else _recent(state, fit), fit.scale)
     trim = trim_of(state, fit, cut, hard=hard)
     if trim is not None and (hard or cut is None or _suffices(state, fit, trim)):
         return TrimResults(trim)
-    gain = _gain(state, cut)
+    gain = _gain(state, cut, fit.scale)
     if cut is None or (not fit.over and not _is_worth(state, fit, gain)):
         return TrimResults(trim) if trim is not None and fit.over else None
     return compaction_until(state, fit, cut) or (DropOldest(cut.position) if fit.over else None)
@@ -153,7 +157,7 @@ def saved_by(state: SessionState, trim: Trim) -> int:
 def _recent(state: SessionState, fit: Fit) -> int:
     """Tokens that may stay word for word: what the definition says, if all else leaves so much."""
     fold = state.context.fold
-    fixed = beside(state) // BYTES_PER_TOKEN * ratio_of(state.context.measured) + (fold.tokens if fold else 0)
+    fixed = (beside(state) // BYTES_PER_TOKEN + (fold.tokens if fold else 0)) * fit.scale
     left = max(int(fit.room.soft - fixed), 0)
     return min(fit.room.recent, left * 2 // 3)
 
@@ -162,10 +166,8 @@ def _suffices(state: SessionState, fit: Fit, trim: Trim) -> bool:
     return (fit.tokens - saved_by(state, trim)) * 100 <= fit.room.soft * _ENOUGH
 
 
-def _gain(state: SessionState, cut: Mark | None) -> int:
-    if cut is None:
-        return 0
-    return int((cut.tokens - start_of(state.context).tokens) * ratio_of(state.context.measured))
+def _gain(state: SessionState, cut: Mark | None, scale: float) -> int:
+    return 0 if cut is None else int((cut.tokens - start_of(state.context).tokens) * scale)
 
 
 def _is_worth(state: SessionState, fit: Fit, gain: int) -> bool:

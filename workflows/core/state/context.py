@@ -118,8 +118,10 @@ class Overflow(Record):
     times: int
     #: `Transcript.epoch` of the request: another one shows less.
     epoch: int
-    #: Tokens that the request was estimated at.
+    #: Tokens that the request had, as far as is known.
     tokens: int
+    #: For each token that its bytes said.
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

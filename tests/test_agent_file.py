@@ -138,7 +138,11 @@ def test_a_good_file(tmp_path: Path) -> None:
             "limits:\n  on_limit: {cheaper: capabel}",
             "15: limits: on_limit.cheaper: 'capabel' is not one of models: capable, local; did you mean 'capable'?",
         ),
-        ("model: capable", "model: capable\nbusy: later", "9: busy: must be one of queue, steer, interrupt, reject, not 'later'"),
+        (
+            "model: capable",
+            "model: capable\nbusy: later",
+            "9: busy: must be one of queue, steer, interrupt, reject, not 'later'",
+        ),
         ("type: string", "type: text", "4: inputs.customer_name.type: not a JSON Schema"),
         ("customer_name: {", "session: {", "3: inputs: 'session' is a built-in name"),
         ("help {{ customer_name }}", "help {{ customer }}", "10: instructions: 'customer' is neither an input nor"),

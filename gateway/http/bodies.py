@@ -12,6 +12,7 @@ from perdure.temporal.sessions.requests import SessionId
 from perdure.workflows.vocabulary.parts import Frozen, Id
 
 SessionPath = Annotated[SessionId, Path(description="The session's id")]
+MessagePath = Annotated[SessionId, Path(description="The message's id")]
 
 
 class StopTurn(Frozen):

@@ -47,7 +47,7 @@ async def send_message(
         app.streams.check(caller)
     session = app.sessions.open(caller, session_id)
     known = partial(app.watches.take_receipt, session.workflow_id)
-    sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model)
+    sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model, busy=body.busy)
     turn = SentTurn(app.watches, session, sent)
     if streams:
         frames = frames_of(turn.items())

@@ -81,6 +81,11 @@ class Segments:
             found += here
         return tuple(found)
 
+    def forget(self, workflow_id: str) -> None:
+        """Drops what is kept in memory of a session that is erased."""
+        for key in [key for key in self._kept if key.startswith(f"{workflow_id}/")]:
+            self._size -= self._kept.pop(key)[1]
+
     async def _read(self, workflow_id: str, ref: SegmentRef) -> _Read:
         key = ref.key(workflow_id)
         if key in self._kept:

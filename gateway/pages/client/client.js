@@ -19,10 +19,12 @@
 // This file is served as /client.js, the others below /pages/.
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
+import { Opening } from './pages/client/opening.js';
 import { PerdureError, retrying } from './pages/client/requests.js';
 import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
+import { withEarlier } from './pages/view/earlier.js';
 import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
 
 export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
@@ -73,7 +75,10 @@ export class PerdureClient {
   }
 
   agents = () => this.call('GET', '/v1/agents');
-  session = (sessionId) => this.call('GET', path(sessionId));
+  /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
+  session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);
+  /** A page of messages, {before, limit} → {messages, before, since?}; the events after `since` tell the messages in whole. */
+  messages = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/messages${queryString(query)}`);
   close = (sessionId) => this.call('DELETE', path(sessionId));
   /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
   fork = (sessionId, turnId, choices = {}) =>
@@ -85,17 +90,19 @@ export class PerdureClient {
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
   /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
-  stream(sessionId, { after = null, onEvent, onState } = {}) {
+  stream(sessionId, { after = null, begin, onEvent, onState } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
-    return new SessionStream({ url, after, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
+    return new SessionStream({ url, after, begin, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
   }
 
   /**
    * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
-   * `tools`: functions by client tool name; `client_tools.js` has their rules.
+   * `tools`: functions by client tool name; `client_tools.js` has their rules. `last`: begin with so many messages, the last
+   * ones; `view.earlier.before` tells how many come before those of the view, and `readEarlier()` loads more of them.
    */
-  watch(sessionId, { onView: draw, onState, tools = {} }) {
+  watch(sessionId, { onView: draw, onState, tools = {}, last = null }) {
     const live = { view: emptyView() };
+    const opening = new Opening(this, sessionId, last);
     const clientTools = new ClientTools(this, sessionId, tools);
     const onView = (view, event) => (clientTools.look(view), draw(view, event));
     const take = (event) => {
@@ -106,12 +113,21 @@ export class PerdureClient {
     };
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
-    live.stream = this.stream(sessionId, { onState, onEvent });
+    const begin = async () => {
+      const end = await opening.end();
+      if (end) onView((live.view = end.view), end.event);
+      return end?.view.seq ?? null;
+    };
+    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    live.readEarlier = async () => {
+      const found = await opening.before(live.view);
+      onView((live.view = withEarlier(live.view, found)), { type: 'facts' });
+    };
     /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
     /** Loads what only the snapshot contains (model, demo, queued texts) into the view. */
     live.refresh = async () => {
-      const snapshot = await this.session(sessionId);
+      const snapshot = await this.session(sessionId, { messages: 0 });
       onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());

@@ -4,19 +4,20 @@ import { PerdureError, backoff } from './requests.js';
 /**
  * One session's event stream over fetch. Unlike EventSource it sees status codes and the server's heartbeat comments, so it
  * reconnects after a 503 and notices a silently lost connection.
- * `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
+ * `begin()` gives the cursor to begin with, once; by default it is `after`. `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
  */
 export class SessionStream {
   constructor({
     url,
     after = null,
+    begin = async () => after,
     headers = {},
     fetch = globalThis.fetch,
     onEvent,
     onState = () => {},
     silence = 40_000,
   }) {
-    Object.assign(this, { url, cursor: after, headers, fetch, onEvent, onState, silence, done: false, failures: 0 });
+    Object.assign(this, { url, cursor: after, begin, headers, fetch, onEvent, onState, silence, done: false, failures: 0 });
   }
 
   start() {
@@ -44,6 +45,7 @@ export class SessionStream {
   async #run() {
     // The caller gets this object back before anything is reported to it.
     await null;
+    this.cursor = await this.begin();
     while (!this.done) {
       let error = null;
       try {

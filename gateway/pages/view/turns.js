@@ -15,6 +15,8 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
  * queued: [{id, message}] in order; `message` is null until `withFacts` supplies it
+ * earlier: only of a view that was begun at the session's end, {before, since}: messages before those of `turns`, and the cursor that
+ *   these turns begin at, null where messages stand in for events
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */
 export function emptyView() {

@@ -31,11 +31,21 @@ class Log(Record):
 
     @property
     def oldest(self) -> int:
-        """The lowest `seq` that is kept, or the next one where none is."""
+        """The lowest `seq` that the state holds, or the next one where it holds none."""
         return self.events[0].seq if self.events else self.seq + 1
+
+    @property
+    def first(self) -> int:
+        """The lowest `seq` that is kept, sealed or not, or the next one where none is."""
+        return self.segments[0].first if self.segments else self.oldest
 
     def step(self, step_id: str) -> StepRecord | None:
         return next((step for step in reversed(self.steps) if step.step_id == step_id), None)
+
+    def before_turn(self, turn_id: str) -> int | None:
+        """The cursor from which on the turn is told in whole; None where its beginning is not held."""
+        held = (start for start in reversed(self.turn_starts) if start >= self.oldest)
+        return next((start - 1 for start in held if self.events[start - self.oldest].turn_id == turn_id), None)
 
     def appended(self, event: Event) -> "Log":
         """Raises ValueError where `event` does not bear the next `seq`."""

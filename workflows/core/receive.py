@@ -8,7 +8,7 @@ from typing import assert_never
 
 from perdure.workflows.core.arriving import accept, edit, take_in, withdraw
 from perdure.workflows.core.calls.asking import answer
-from perdure.workflows.core.calls.superseding import supersede
+from perdure.workflows.core.calls.superseding import SUPERSEDED, supersede
 from perdure.workflows.core.changes import (
     Changes,
     CloseRequested,
@@ -89,6 +89,8 @@ def _obey(draft: Draft, command: Command) -> None:
                 )
             )
         case Close():
+            if command.reason == SUPERSEDED:
+                supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
         case _:
             assert_never(command)

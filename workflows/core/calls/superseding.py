@@ -6,6 +6,7 @@ Rule 3: sub-agents do the same: they are told as soon as they run.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from perdure.workflows.core.calls.call import Asked, Asking, Call, RunChild, Running
 from perdure.workflows.core.calls.fold import asker
@@ -18,7 +19,8 @@ from perdure.workflows.vocabulary.errors import DENIED
 from perdure.workflows.vocabulary.parts import ToolError
 from perdure.workflows.vocabulary.question_events import ApprovalResolved, InputReceived
 
-SUPERSEDED = "superseded"
+#: Why a question is settled, and why a sub-agent's session is closed that may have one open.
+SUPERSEDED: Final = "superseded"
 
 
 def asks_nobody(state: SessionState) -> bool:

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from perdure.workflows.core.calls.superseding import SUPERSEDED
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
 from perdure.workflows.core.outcomes import AgentAdopted, AgentOpened, SessionEnded, ToolEnded
 from perdure.workflows.core.sub_answer import SubAnswer
@@ -42,12 +43,13 @@ async def run_session(effect: RunSession, opened: Opened) -> SessionEnded:
         error = ToolError(type=AGENT_FAILED, message=f"{new.agent} could not be asked: {failure.message}")
         return SessionEnded(effect.call_id, error, began=False)
     await workflow.wait_condition(lambda: handle.done() or opened.ending or opened.telling)
-    if opened.telling:
-        if not handle.done():
-            await _signal(handle, "supersede", Supersede(id=supersede_id(effect.call_id)))
+    reason = SUPERSEDED if opened.telling else "stopped"
+    if opened.telling and not opened.ending and not handle.done():
+        await _signal(handle, "supersede", Supersede(id=supersede_id(effect.call_id)))
         await workflow.wait_condition(lambda: handle.done() or opened.ending)
+        reason = "stopped"
     if not handle.done():
-        await _signal(handle, "close", Close(id=close_id(effect.call_id), reason="stopped"))
+        await _signal(handle, "close", Close(id=close_id(effect.call_id), reason=reason))
     try:
         return SessionEnded(effect.call_id, SubAnswer.model_validate(await handle))
     except (FailureError, ValidationError) as failure:

@@ -23,9 +23,13 @@ import { PerdureError, retrying } from './pages/client/requests.js';
 import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
-import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
+import { emptyView, openQuestions, openedView, reduce, withFacts, withOlder, withPlaces } from './pages/view/view.js';
 
 export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
+
+/** Messages with which a branch is loaded anew. */
+const FEWEST = 50;
+const MOST = 1000;
 
 /** A new id, also on pages in an insecure context, where `randomUUID` is missing. */
 export function newId() {
@@ -45,9 +49,12 @@ export class PerdureClient {
     return retrying(() => this.call('POST', '/v1/sessions', { body, signal }), { signal, onRetry });
   }
 
-  /** Sends a message exactly once, despite retries. → {session_id, message_id, seq, status, position?, waiting_for?} */
-  send(sessionId, { messageId = newId(), text, parts, signal, onRetry }) {
-    const body = parts ? { message_id: messageId, parts } : { message_id: messageId, text };
+  /**
+   * Sends a message exactly once, despite retries. → {session_id, message_id, seq, status, position?, waiting_for?}
+   * `busy`: what becomes of it while the session works: 'queue', 'steer', 'interrupt' or 'reject'; by default what the agent says.
+   */
+  send(sessionId, { messageId = newId(), text, parts, busy, signal, onRetry }) {
+    const body = { message_id: messageId, ...(parts ? { parts } : { text }), busy };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });
   }
 
@@ -72,8 +79,24 @@ export class PerdureClient {
     return retrying(() => this.call('POST', `${path(sessionId)}/answers`, { body, signal }), { signal, onRetry });
   }
 
+  /** Changes a message that still waits; `said`: {text} or {parts}. Throws 409 if its turn has begun. */
+  editMessage = (sessionId, messageId, said) => this.call('PUT', message(sessionId, messageId), { body: said });
+  /** Takes back a message that still waits. Throws 409 if its turn has begun. */
+  withdraw = (sessionId, messageId) => this.call('DELETE', message(sessionId, messageId));
+  /**
+   * Lets the session go on from before a message, {message_id, text? | parts?}: with other words, or answering it again; or on an earlier
+   * branch, {branch}. Where calls would have to be taken back, the session asks first. → {branch, message_id?, ...}
+   */
+  rewind = (sessionId, choices) => this.call('POST', `${path(sessionId)}/rewind`, { body: choices });
+  /** → {branches, current, places}; `places`: where branches part, [{siblings: [{branch, message_id}], current}] */
+  branches = (sessionId) => this.call('GET', `${path(sessionId)}/branches`);
+  /** Runs a failed or stopped turn on, by default the last one; `choices`: {turn_id, model}. */
+  retry = (sessionId, choices = {}) => this.call('POST', `${path(sessionId)}/retry`, { body: choices });
   agents = () => this.call('GET', '/v1/agents');
-  session = (sessionId) => this.call('GET', path(sessionId));
+  /** `messages`: only so many, the last ones. */
+  session = (sessionId, { messages } = {}) => this.call('GET', `${path(sessionId)}${queryString({ messages })}`);
+  /** Messages before the position `before`, the last `limit` of them. → {messages, before} */
+  messages = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/messages${queryString(query)}`);
   close = (sessionId) => this.call('DELETE', path(sessionId));
   /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
   fork = (sessionId, turnId, choices = {}) =>
@@ -84,35 +107,56 @@ export class PerdureClient {
   listSessions = (query = {}) => this.call('GET', `/v1/sessions${queryString(query)}`);
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
-  /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
-  stream(sessionId, { after = null, onEvent, onState } = {}) {
+  /**
+   * The session's events after the cursor `after` (null: from the start), until the session is closed. `begin()`: asked for the cursor
+   * before the first connection.
+   */
+  stream(sessionId, { after = null, onEvent, onState, begin } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
-    return new SessionStream({ url, after, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
+    return new SessionStream({ url, after, begin, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
   }
 
   /**
-   * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
+   * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something. `last`: begins with so many
+   * messages, the last ones, and `older(limit)` of the result loads those before them; null: begins with the first.
    * `tools`: functions by client tool name; `client_tools.js` has their rules.
    */
-  watch(sessionId, { onView: draw, onState, tools = {} }) {
+  watch(sessionId, { onView: draw, onState, tools = {}, last = null }) {
     const live = { view: emptyView() };
     const clientTools = new ClientTools(this, sessionId, tools);
-    const onView = (view, event) => (clientTools.look(view), draw(view, event));
+    const show = (view, event) => (clientTools.look((live.view = view)), draw(view, event));
     const take = (event) => {
       const before = live.view;
-      live.view = reduce(before, event);
-      if (live.view.gap !== null && live.view.gap !== before.gap) live.stream.resync(live.view.seq || null);
-      else if (live.view !== before) onView(live.view, event);
+      const view = (live.view = reduce(before, event));
+      if (view.gap !== null && view.gap !== before.gap) live.stream.resync(view.seq || null);
+      else if (view.lost && !before.lost) live.reopen().catch(() => live.stream.resync(null));
+      else if (view !== before) show(view, event);
     };
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
-    live.stream = this.stream(sessionId, { onState, onEvent });
+    const begin = async () => {
+      show(openedView(await this.session(sessionId, { messages: last })), { type: 'facts' });
+      return live.view.seq || null;
+    };
+    live.stream = this.stream(sessionId, { onState, onEvent, begin: last === null ? null : begin });
     /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
-    /** Loads what only the snapshot contains (model, demo, queued texts) into the view. */
+    /** Loads what only the snapshot contains (model, demo, queued texts) into the view, and where branches part. */
     live.refresh = async () => {
-      const snapshot = await this.session(sessionId);
-      onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
+      const snapshot = await this.session(sessionId, { messages: 0 });
+      show(withFacts(live.view, snapshot), { type: 'facts' });
+      if (snapshot.branches > 1) show(withPlaces(live.view, await this.branches(sessionId)), { type: 'facts' });
+    };
+    /** Loads up to `limit` messages from before those of the view. */
+    live.older = async (limit) => {
+      const page = await this.messages(sessionId, { before: live.view.before, limit });
+      show(withOlder(live.view, page), { type: 'older' });
+    };
+    /** Loads the branch that goes on anew, as many messages as are shown. */
+    live.reopen = async () => {
+      const shown = live.view.turns.reduce((sum, { messages }) => sum + messages.length, 0);
+      const snapshot = await this.session(sessionId, { messages: Math.min(Math.max(shown, FEWEST), MOST) });
+      take({ ...snapshot, type: 'session.snapshot' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());
     return live;
@@ -129,6 +173,7 @@ export class PerdureClient {
   }
 }
 
+const message = (sessionId, messageId) => `${path(sessionId)}/messages/${encodeURIComponent(messageId)}`;
 const path = (sessionId) => `/v1/sessions/${encodeURIComponent(sessionId)}`;
 
 function queryString(query) {

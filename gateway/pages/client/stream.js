@@ -10,13 +10,14 @@ export class SessionStream {
   constructor({
     url,
     after = null,
+    begin = null,
     headers = {},
     fetch = globalThis.fetch,
     onEvent,
     onState = () => {},
     silence = 40_000,
   }) {
-    Object.assign(this, { url, cursor: after, headers, fetch, onEvent, onState, silence, done: false, failures: 0 });
+    Object.assign(this, { url, cursor: after, begin, headers, fetch, onEvent, onState, silence, done: false, failures: 0 });
   }
 
   start() {
@@ -48,6 +49,9 @@ export class SessionStream {
       let error = null;
       try {
         this.onState({ name: 'connecting' });
+        if (this.begin) this.cursor = await this.begin();
+        this.begin = null;
+        if (this.done) return;
         await this.#connect();
       } catch (failure) {
         error = failure;

@@ -5,7 +5,8 @@
  */
 import { stepNumber } from '../view/ids.js';
 import { questionKey, questionsBelow } from '../view/sub_views.js';
-import { becameOf, duration, total } from '../shared/format.js';
+import { duration, total } from '../shared/format.js';
+import { becameOf } from '../shared/outcomes.js';
 
 /** Shorter pauses, in milliseconds, are normal overhead and get no bar. */
 const SHORTEST_WAIT = 60;

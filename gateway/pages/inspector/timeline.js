@@ -1,7 +1,8 @@
 /** The inspector's timeline: `spans.js` → nodes. The row of a step is a button that shows the step in full. */
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { messageFile } from '../shared/files.js';
-import { cost, duration, outcome, textOf, tokens, total } from '../shared/format.js';
+import { outcome } from '../shared/endings.js';
+import { cost, duration, textOf, tokens, total } from '../shared/format.js';
 import { rowsOf, ticks } from './spans.js';
 
 /**

@@ -1,17 +1,18 @@
-/** Where earlier conversation was summarised for the model: a quiet line that unfolds the summary. What was said stays above it. */
+/** Where earlier conversation was made shorter for the model: a quiet line that unfolds the summary. What was said stays above it. */
 import { h, icon, setText } from '../shared/dom.js';
+import { foldWords } from '../shared/folds.js';
 import { renderMarkdown } from '../shared/markdown.js';
 
 export function makeFold() {
   const line = h('summary', {}, icon('fold'), h('span', {}), icon('chevron'));
-  const note = h('p', { class: 'faint small' }, 'This is what the model is given in place of what was said earlier. You still see all of it.');
-  return h('details', { class: 'summary' }, line, h('div', { class: 'md' }), note);
+  return h('details', { class: 'summary' }, line, h('div', { class: 'summary-body' }, h('div', { class: 'md' }), h('ul'), h('p', { class: 'faint small' })));
 }
 
-export function drawFold(node, { tokens_before: before, tokens_after: after, summary }) {
-  const size = [before, after].every(Number.isFinite) ? ` (${count(before)} → ${count(after)} tokens)` : '';
-  setText(node.querySelector('summary > span'), `Earlier conversation summarised${size}`);
-  renderMarkdown(node.children[1], summary ?? 'Long results of tools were left out; nothing had to be summarised.');
+export function drawFold(node, fold) {
+  const { title, size, note } = foldWords(fold);
+  setText(node.querySelector('summary > span'), size ? `${title} (${size})` : title);
+  const [text, facts, last] = node.lastChild.children;
+  renderMarkdown(text, fold.summary ?? '');
+  facts.replaceChildren(...(fold.facts ?? []).map((fact) => h('li', {}, fact)));
+  setText(last, note);
 }
-
-const count = (number) => number.toLocaleString('en');

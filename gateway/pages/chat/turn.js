@@ -121,8 +121,8 @@ function drawOutcome(node, result, runOn) {
   node.classList.toggle('bad', result.bad);
   const again = result.again && runOn && h('button', { type: 'button', class: 'button small', onclick: once(runOn) }, icon('again'), 'Try again');
   const why = result.why && h('p', { class: 'why' }, result.why);
-  const head = h('p', {}, icon(result.bad ? 'alert' : 'stop'), h('strong', {}, result.text), result.code && h('code', {}, result.code), again);
-  node.replaceChildren(...[head, why].filter(Boolean));
+  const head = h('p', { class: 'what' }, icon(result.bad ? 'alert' : 'stop'), h('strong', {}, result.text), result.code && h('code', {}, result.code));
+  node.replaceChildren(...[head, why, again].filter(Boolean));
 }
 
 /** A handler that lets its button be pressed again only once `act` has failed. */

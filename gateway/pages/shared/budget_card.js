@@ -2,10 +2,14 @@
 import { h } from './dom.js';
 import { LIMITS, PROVIDER, amount, limitName } from './limits.js';
 
+const SHARED = 'It is shared with other sessions, so it is raised where it is kept; this turn can be let go on all the same.';
+
 /** As `approval` and `input` in `questions.js`. */
 export function budget(question) {
   const { scope, limit, cap, words } = question;
   const provider = limit === PROVIDER;
+  // Purses are set by those who keep them, not from a session.
+  const shared = ['user', 'tenant'].includes(scope);
   const { unit, key, step } = LIMITS[limit?.split('.').at(-1)] ?? LIMITS.other;
   const yes = h('button', { type: 'submit', class: 'button primary' }, provider ? 'Try again' : 'Allow this turn');
   const no = h('button', { type: 'button', class: 'button danger' }, 'End the turn');
@@ -16,14 +20,14 @@ export function budget(question) {
     ['The next step needs', needs ? `up to ${amount(limit, needs)}` : null],
   ].filter(([, value]) => value && !provider);
   const facts = h('dl', { class: 'values' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
-  const why = words && h('p', {}, words);
+  const why = (words || shared) && h('p', { class: 'long' }, words ?? SHARED);
   const field = h('input', { type: 'number', name: key, min: step, step: 'any', required: true, inputmode: 'decimal', 'aria-label': `New limit, in ${unit}` });
   field.value = proposed(question, step);
   const raise = h('button', { type: 'button', class: 'button' }, 'Raise to');
   const sign = key === 'cost_usd' ? h('span', { 'aria-hidden': 'true' }, '$') : null;
   const behind = key === 'cost_usd' ? null : h('span', { 'aria-hidden': 'true' }, unit);
-  const raising = key && cap !== null && h('div', { class: 'raise' }, raise, h('label', { class: 'amount' }, sign, field, behind));
-  const raised = () => (field.reportValidity() ? { approved: true, result: { [key]: Number(field.value) } } : null);
+  const raising = key && cap !== null && !shared && h('div', { class: 'raise' }, raise, h('label', { class: 'amount' }, sign, field, behind));
+  const raised = () => (field.reportValidity() ? { result: { [key]: Number(field.value) } } : null);
   // Enter in the field means the amount, not the first button.
   field.addEventListener('keydown', (event) => event.key === 'Enter' && (event.preventDefault(), raise.click()));
   return {

@@ -14,7 +14,9 @@ const REASONS = {
 const ERRORS = {
   working_time: 'It worked as long as one turn may.',
   repeated_call: 'It kept making the same call with the same result.',
-  repeated_text: 'It kept repeating the same text.',
+  answer_repeated: 'It kept repeating the same text.',
+  budget_exceeded: 'Stopped at a limit.',
+  price_unknown: 'There is a cost limit, and the price of the model is not known.',
   empty_answer: 'The model gave no answer, also when asked once more.',
   model_context_length: 'The conversation does not fit the model’s context window.',
   model_quota: 'The provider’s quota is used up.',

@@ -2,16 +2,16 @@
 
 /** The turn with the question that `budget.paused` asks. */
 export function pausedTurn(turn, event) {
-  const { question_id, scope, limit, cap = null, spent, needs, spent_usd = null, needs_usd = null, words = null, at = null } = { ...event.short, ...event };
+  const { question_id, scope, limit, cap = null, spent, needs, spent_usd = null, needs_usd = null, words = null, at = null } = { ...event.budget, ...event };
   const asked = { question_id, kind: 'budget', state: 'open', scope, limit, cap, spent, needs, spent_usd, needs_usd, words, asked_at: at };
   const before = (turn.questions ?? []).filter((one) => one.question_id !== question_id);
   return { ...turn, questions: [...before, asked] };
 }
 
-/** The turn that goes on. An event that names no question is about each that is open. */
-export function raisedTurn(turn, { question_id: id, scope, limit, value = null, by = null, at = null }) {
+/** The turn once more may be spent. An event without a question, as of a limit that was set elsewhere, settles none. */
+export function raisedTurn(turn, { question_id: id, scope, limit, value = null, this_turn: once = false, by = null, at = null }) {
   return settledTurn(turn, (one) =>
-    id && one.question_id !== id ? one : { ...one, state: 'raised', raised: { scope, limit, value }, by, settled_at: at },
+    one.question_id === id ? { ...one, state: 'raised', raised: { scope, limit, value: once ? null : value }, by, settled_at: at } : one,
   );
 }
 

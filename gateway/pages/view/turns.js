@@ -20,7 +20,7 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  *   'stopped', of a limit 'raised'
  * before: how many messages of the branch come before the first turn; see `withOlder` in `snapshots.js`
  * branch, branches, places, lost: see `branches.js`
- * folds: [{id, after, from_seq, to_seq, tokens_before, tokens_after, summary, at}], `after` a turn's id
+ * folds: see `folds.js`
  * queued: [{id, message, busy}] in order, `busy` as in `queue.js`; `message` is null until `withFacts` supplies it
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */

@@ -7,6 +7,7 @@
 import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '/client.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
+import { Earlier, OPENED } from '../shared/earlier.js';
 import { textOf } from '../shared/format.js';
 import { messageActions } from './actions.js';
 import { followAgents } from './agents.js';
@@ -17,7 +18,6 @@ import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
 import { listenToKeys } from './keys.js';
 import { notice } from './notice.js';
-import { Older } from './older.js';
 import { Outbox } from './outbox.js';
 import { outgoing } from './outgoing.js';
 import { listenToPanel, showPanel } from './panel.js';
@@ -34,8 +34,6 @@ import { drawWelcome, readInputs } from './welcome.js';
 const FIRST_AGENT = 'assistant';
 const REMEMBERED = 'perdure.session';
 const NONE = [];
-/** Messages with which a session is opened; those before them are loaded when they are looked for. */
-const FIRST_SHOWN = 100;
 /** Events after which the session's own snapshot has more to tell. */
 const REFRESHING = new Set(['turn.started', 'turn.finished', 'message.queued', 'agent.updated', 'transcript.rewound']);
 
@@ -61,7 +59,7 @@ const attachments = new Attachments({ client, storage: localStorage, list: byId(
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
 const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
 const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
-const older = new Older({ scroll, button: byId('older'), load: (limit) => page.live.older(limit) });
+const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
 async function start() {
   drawIcons();
@@ -115,7 +113,7 @@ async function watch(sessionId) {
   if (page.sessionId !== sessionId || outbox.of(sessionId).some((entry) => entry.create && entry.state === 'failed'))
     return;
   const live = client.watch(sessionId, {
-    last: FIRST_SHOWN,
+    last: OPENED,
     onState: (state) => {
       if (page.live !== live) return;
       page.connection = state;
@@ -177,8 +175,8 @@ function drawPage() {
   welcome.hidden = sessionId !== null;
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   const { queue, pending } = outgoing(view, waiting);
-  older.draw(view);
   drawTranscript(transcript, view, pending, actions);
+  earlier.draw(view);
   drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
@@ -188,7 +186,6 @@ function drawPage() {
   busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
   announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
   drawComposer();
-  older.keepPlace(view);
   // A new chat is read from its top.
   if (page.follow && sessionId !== null) scroll.scrollTop = scroll.scrollHeight;
   byId('to-latest').hidden = page.follow || sessionId === null;

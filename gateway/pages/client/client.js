@@ -19,17 +19,15 @@
 // This file is served as /client.js, the others below /pages/.
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
+import { Opening } from './pages/client/opening.js';
 import { PerdureError, retrying } from './pages/client/requests.js';
 import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
-import { emptyView, openQuestions, openedView, reduce, withFacts, withOlder, withPlaces } from './pages/view/view.js';
+import { withEarlier } from './pages/view/earlier.js';
+import { emptyView, openQuestions, reduce, withFacts, withPlaces } from './pages/view/view.js';
 
 export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
-
-/** Messages with which a branch is loaded anew. */
-const FEWEST = 50;
-const MOST = 1000;
 
 /** A new id, also on pages in an insecure context, where `randomUUID` is missing. */
 export function newId() {
@@ -93,9 +91,9 @@ export class PerdureClient {
   /** Runs a failed or stopped turn on, by default the last one; `choices`: {turn_id, model}. */
   retry = (sessionId, choices = {}) => this.call('POST', `${path(sessionId)}/retry`, { body: choices });
   agents = () => this.call('GET', '/v1/agents');
-  /** `messages`: only so many, the last ones. */
-  session = (sessionId, { messages } = {}) => this.call('GET', `${path(sessionId)}${queryString({ messages })}`);
-  /** Messages before the position `before`, the last `limit` of them. → {messages, before} */
+  /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
+  session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);
+  /** A page of messages, {before, limit} → {messages, before, since?}; the events after `since` tell the messages in whole. */
   messages = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/messages${queryString(query)}`);
   close = (sessionId) => this.call('DELETE', path(sessionId));
   /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
@@ -107,56 +105,50 @@ export class PerdureClient {
   listSessions = (query = {}) => this.call('GET', `/v1/sessions${queryString(query)}`);
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
-  /**
-   * The session's events after the cursor `after` (null: from the start), until the session is closed. `begin()`: asked for the cursor
-   * before the first connection.
-   */
-  stream(sessionId, { after = null, onEvent, onState, begin } = {}) {
+  /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
+  stream(sessionId, { after = null, begin, onEvent, onState } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
     return new SessionStream({ url, after, begin, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
   }
 
   /**
-   * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something. `last`: begins with so many
-   * messages, the last ones, and `older(limit)` of the result loads those before them; null: begins with the first.
-   * `tools`: functions by client tool name; `client_tools.js` has their rules.
+   * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
+   * `tools`: functions by client tool name; `client_tools.js` has their rules. `last`: begin with so many messages, the last
+   * ones; `view.earlier.before` tells how many come before those of the view, and `readEarlier()` loads more of them.
    */
   watch(sessionId, { onView: draw, onState, tools = {}, last = null }) {
     const live = { view: emptyView() };
+    const opening = new Opening(this, sessionId, last);
     const clientTools = new ClientTools(this, sessionId, tools);
-    const show = (view, event) => (clientTools.look((live.view = view)), draw(view, event));
+    const onView = (view, event) => (clientTools.look(view), draw(view, event));
     const take = (event) => {
       const before = live.view;
-      const view = (live.view = reduce(before, event));
-      if (view.gap !== null && view.gap !== before.gap) live.stream.resync(view.seq || null);
-      else if (view.lost && !before.lost) live.reopen().catch(() => live.stream.resync(null));
-      else if (view !== before) show(view, event);
+      live.view = reduce(before, event);
+      if (live.view.gap !== null && live.view.gap !== before.gap) live.stream.resync(live.view.seq || null);
+      else if (live.view.lost && !before.lost) begin().then((cursor) => live.stream.resync(cursor));
+      else if (live.view !== before) onView(live.view, event);
     };
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
     const begin = async () => {
-      show(openedView(await this.session(sessionId, { messages: last })), { type: 'facts' });
-      return live.view.seq || null;
+      const end = await opening.end();
+      live.view = end?.view ?? emptyView();
+      if (end) onView(end.view, end.event);
+      return end?.view.seq ?? null;
     };
-    live.stream = this.stream(sessionId, { onState, onEvent, begin: last === null ? null : begin });
+    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    live.readEarlier = async () => {
+      const found = await opening.before(live.view);
+      onView((live.view = withEarlier(live.view, found)), { type: 'facts' });
+    };
     /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
     /** Loads what only the snapshot contains (model, demo, queued texts) into the view, and where branches part. */
     live.refresh = async () => {
       const snapshot = await this.session(sessionId, { messages: 0 });
-      show(withFacts(live.view, snapshot), { type: 'facts' });
-      if (snapshot.branches > 1) show(withPlaces(live.view, await this.branches(sessionId)), { type: 'facts' });
-    };
-    /** Loads up to `limit` messages from before those of the view. */
-    live.older = async (limit) => {
-      const page = await this.messages(sessionId, { before: live.view.before, limit });
-      show(withOlder(live.view, page), { type: 'older' });
-    };
-    /** Loads the branch that goes on anew, as many messages as are shown. */
-    live.reopen = async () => {
-      const shown = live.view.turns.reduce((sum, { messages }) => sum + messages.length, 0);
-      const snapshot = await this.session(sessionId, { messages: Math.min(Math.max(shown, FEWEST), MOST) });
-      take({ ...snapshot, type: 'session.snapshot' });
+      live.view = withFacts(live.view, snapshot);
+      if (snapshot.branches > 1) live.view = withPlaces(live.view, await this.branches(sessionId));
+      onView(live.view, { type: 'facts' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());
     return live;

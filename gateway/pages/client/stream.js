@@ -4,13 +4,13 @@ import { PerdureError, backoff } from './requests.js';
 /**
  * One session's event stream over fetch. Unlike EventSource it sees status codes and the server's heartbeat comments, so it
  * reconnects after a 503 and notices a silently lost connection.
- * `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
+ * `begin()` gives the cursor to begin with, once; by default it is `after`. `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
  */
 export class SessionStream {
   constructor({
     url,
     after = null,
-    begin = null,
+    begin = async () => after,
     headers = {},
     fetch = globalThis.fetch,
     onEvent,
@@ -45,13 +45,11 @@ export class SessionStream {
   async #run() {
     // The caller gets this object back before anything is reported to it.
     await null;
+    this.cursor = await this.begin();
     while (!this.done) {
       let error = null;
       try {
         this.onState({ name: 'connecting' });
-        if (this.begin) this.cursor = await this.begin();
-        this.begin = null;
-        if (this.done) return;
         await this.#connect();
       } catch (failure) {
         error = failure;

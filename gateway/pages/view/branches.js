@@ -38,6 +38,19 @@ export function exchanges(turns) {
   return groups.map((group) => ({ turn: group.length > 1 ? joined(group) : group[0], turns: group }));
 }
 
+/**
+ * The turns of all branches in the order in which they began, each as it was when it had most: [{turn, left}], `left` if the branch that goes on lacks it. */
+export function everyTurn({ turns, branches }) {
+  const all = new Map();
+  for (const turn of [...Object.values(branches).flat(), ...turns]) {
+    const before = all.get(turn.id);
+    if (!before || turn.messages.length >= before.messages.length) all.set(turn.id, turn);
+  }
+  const here = new Set(turns.map(({ id }) => id));
+  const began = ({ turn }) => turn.started_at ?? turn.messages[0]?.at ?? '';
+  return [...all.values()].map((turn) => ({ turn, left: !here.has(turn.id) })).sort((a, b) => began(a).localeCompare(began(b)));
+}
+
 /** The turns before the message, with the part of its own turn that comes before it; null: the message is not known here. */
 function before(turns, id) {
   const at = turns.findLastIndex((turn) => turn.messages.some((message) => message.id === id));

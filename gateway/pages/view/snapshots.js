@@ -16,10 +16,10 @@ export function withFacts(view, { messages, queued = [], questions, seq, status,
 
 /** The view that a snapshot makes. Turns of `view` keep what only their events told. */
 export function fromSnapshot(view, snapshot) {
-  const { messages, queued = [], seq, status, usage, cost_usd, questions, type, before = 0, since, ...session } = snapshot;
+  const { messages, queued = [], seq, status, usage, cost_usd, questions, type, before, since, ...session } = snapshot;
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
   const branch = session.branch ?? view.branch;
-  const kept = { branch, branches: view.branches, places: view.places, folds: view.folds, before };
+  const kept = { branch, branches: view.branches, places: view.places, folds: view.folds };
   let next = { ...emptyView(), ...kept, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
   next = placed(next, messages, known);
@@ -28,28 +28,6 @@ export function fromSnapshot(view, snapshot) {
     next = patchTurn(next, session.turn_id, (turn) => ({ ...askedTurn(turn, questions), status: 'running', tools: asked(turn) }), known.get(session.turn_id));
   }
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
-}
-
-/**
- * The view with which a session is opened at its last messages: empty, with the facts of `snapshot`, where the events from `since` on
- * will tell those messages; else with the messages themselves.
- */
-export function openedView(snapshot) {
-  const { messages, queued, seq, status, usage, cost_usd, questions, before = 0, since = null, ...session } = snapshot;
-  if (since === null) return fromSnapshot(emptyView(), snapshot);
-  return { ...emptyView(), seq: since, before, branch: session.branch ?? null, session: { sub_questions: [], ...session } };
-}
-
-/** The view with older messages before its own, as `GET …/messages` gives them. */
-export function withOlder(view, { messages, before }) {
-  const shown = new Set(view.turns.flatMap((turn) => turn.messages.map(({ id }) => id)));
-  const { turns: older } = placed(emptyView(), messages.filter(({ id }) => !shown.has(id)), new Map());
-  const last = older.at(-1);
-  const [first, ...rest] = view.turns;
-  if (!last || last.id !== first?.id) return { ...view, before, turns: [...older, ...view.turns] };
-  // The page ends in the middle of a turn.
-  const whole = { ...first, messages: [...last.messages, ...first.messages], tools: { ...last.tools, ...first.tools } };
-  return { ...view, before, turns: [...older.slice(0, -1), whole, ...rest] };
 }
 
 /** The view with messages at the end of their turns. `known`: by turn id, what is known of turns that the view lacks. */

@@ -6,7 +6,7 @@ import { turnOf } from './ids.js';
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
 /**
- * The initial value for `reduce`. A view is {seq, before, session, status, closed, usage, cost_usd, turns, branch, branches, places, folds,
+ * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, branch, branches, places, folds,
  * queued, rejected, lost, gap}:
  * turns: of the branch that goes on, {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at,
  *   messages, tools, questions}; `questions` at limits: {question_id, kind: 'budget', state, scope, limit, cap, spent, needs, spent_usd, needs_usd,
@@ -18,15 +18,16 @@ const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, out
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, asked_at,
  *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'superseded'|
  *   'stopped', of a limit 'raised'
- * before: how many messages of the branch come before the first turn; see `withOlder` in `snapshots.js`
  * branch, branches, places, lost: see `branches.js`
  * folds: see `folds.js`
  * queued: [{id, message, busy}] in order, `busy` as in `queue.js`; `message` is null until `withFacts` supplies it
+ * earlier: only of a view that was begun at the session's end, {before, since}: messages before those of `turns`, and the cursor that
+ *   these turns begin at, null where messages stand in for events
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */
 export function emptyView() {
   const lists = { turns: [], branches: {}, places: [], folds: [], queued: [], rejected: [] };
-  const start = { seq: 0, before: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
+  const start = { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
   return { ...start, ...lists, lost: false, gap: null };
 }
 

@@ -10,12 +10,12 @@ import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
 import { turnOf } from './ids.js';
 import { left, queued, rejected } from './queue.js';
-import { fromSnapshot, openedView, withFacts, withOlder } from './snapshots.js';
+import { fromSnapshot, withFacts } from './snapshots.js';
 import { stillOpen } from './sub_views.js';
 import { answeredTool, askingTool, finishedTool, startedTool } from './tool_calls.js';
 import { added, emptyView, newStep, newTurn, patchStep, patchTool, patchTurn, plus, upsert } from './turns.js';
 
-export { emptyView, openedView, withFacts, withOlder, withPlaces };
+export { emptyView, withFacts, withPlaces };
 
 /** The open questions, oldest first. */
 export function openQuestions(view) {

@@ -16,8 +16,8 @@ export function arrows({ siblings, current }, { rests, actions }) {
   return h(
     'span',
     { class: 'arrows', role: 'group', 'aria-label': `Branch ${where}` },
-    step(-1, 'Earlier branch', 'earlier'),
+    step(-1, 'Earlier branch', 'back'),
     h('span', {}, where),
-    step(1, 'Later branch', 'later'),
+    step(1, 'Later branch', 'on'),
   );
 }

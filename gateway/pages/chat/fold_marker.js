@@ -4,13 +4,14 @@ import { foldWords } from '../shared/folds.js';
 import { renderMarkdown } from '../shared/markdown.js';
 
 export function makeFold() {
-  const line = h('summary', {}, icon('fold'), h('span', {}), icon('chevron'));
+  const line = h('summary', {}, icon('fold'), h('span', {}, h('span', { class: 'title' }), h('span', { class: 'size' })), icon('chevron'));
   return h('details', { class: 'summary' }, line, h('div', { class: 'summary-body' }, h('div', { class: 'md' }), h('ul'), h('p', { class: 'faint small' })));
 }
 
 export function drawFold(node, fold) {
   const { title, size, note } = foldWords(fold);
-  setText(node.querySelector('summary > span'), size ? `${title} (${size})` : title);
+  setText(node.querySelector('.title'), title);
+  setText(node.querySelector('.size'), size && ` (${size})`);
   const [text, facts, last] = node.lastChild.children;
   renderMarkdown(text, fold.summary ?? '');
   facts.replaceChildren(...(fold.facts ?? []).map((fact) => h('li', {}, fact)));

@@ -1,6 +1,6 @@
 /** The open session as an entry of the list, newer than what the server lists. */
 import { openBelow } from '/client.js';
-import { textOf } from '../shared/format.js';
+import { titleOf } from '../shared/format.js';
 
 /** `first`: its first message that is still on its way; `failed`: it cannot be shown. */
 export function entryOf({ sessionId, view, first, failed }) {
@@ -13,6 +13,6 @@ export function entryOf({ sessionId, view, first, failed }) {
     parent: parent?.session_id,
     created_at: createdAt ?? new Date(first?.at ?? Date.now()).toISOString(),
     cost_usd: view.cost_usd,
-    title: (textOf(view.turns[0]?.messages[0]) || first?.text || '').slice(0, 80),
+    title: titleOf(view) || (first?.text ?? '').slice(0, 80),
   };
 }

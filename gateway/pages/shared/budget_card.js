@@ -22,7 +22,7 @@ export function budget(question) {
   const facts = h('dl', { class: 'values' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
   const why = (words || shared) && h('p', { class: 'long' }, words ?? SHARED);
   const field = h('input', { type: 'number', name: key, min: step, step: 'any', required: true, inputmode: 'decimal', 'aria-label': `New limit, in ${unit}` });
-  field.value = proposed(question, step);
+  field.value = key === 'cost_usd' ? proposed(question, step).toFixed(2) : proposed(question, step);
   const raise = h('button', { type: 'button', class: 'button' }, 'Raise to');
   const sign = key === 'cost_usd' ? h('span', { 'aria-hidden': 'true' }, '$') : null;
   const behind = key === 'cost_usd' ? null : h('span', { 'aria-hidden': 'true' }, unit);

@@ -60,6 +60,12 @@ export function textOf(message) {
     .join('\n\n');
 }
 
+/** What a session is called: the first words of its user; '' while there are none. */
+export function titleOf({ turns }) {
+  const said = turns.flatMap(({ messages }) => messages).find(({ role, own }) => role === 'user' && !own);
+  return textOf(said).slice(0, 80);
+}
+
 /** A size in words. */
 export function bytes(count) {
   if (count < 1000) return `${count} bytes`;

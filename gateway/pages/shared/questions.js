@@ -66,7 +66,7 @@ function makeCard(slot, question, answer) {
   const { question_id: id, name, expires_at: expires } = question;
   const heading = `question-${question.session_id ?? ''}-${id}`;
   const parts = contents(question);
-  const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
+  const title = h('h4', { id: heading, 'aria-level': 2 }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
   const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
   const said = h('p', { class: 'card-state', role: 'status' });

@@ -18,7 +18,7 @@ export function rewind({ args: { undo = [], stands = [] }, prompt }) {
 }
 
 function list(title, rows) {
-  return rows.length ? h('div', { class: 'taken' }, h('h5', {}, title), h('ul', {}, rows)) : null;
+  return rows.length ? h('div', { class: 'taken' }, h('h5', { 'aria-level': 3 }, title), h('ul', {}, rows)) : null;
 }
 
 function row({ name, args }, why) {

@@ -57,12 +57,23 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
-    #: The session's.
-    status: SessionStatus
-    #: Where the message waits for its turn, from 1; absent where it does not wait.
+    #: The session's with the message in it; or `steering`, where the message is to join the turn that runs, and
+    #: `interrupting`, where that turn is being stopped for it.
+    status: SessionStatus | Literal["steering", "interrupting"]
+    #: Where the message waits, from 1; absent where it does not wait.
     position: int | None = Field(default=None, exclude_if=absent)
     #: Open questions; absent where there are none.
     waiting_for: tuple[Question, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class MessageNamed(Frozen):
+    session_id: str
+    message_id: str
+
+
+class MessageEdited(MessageNamed):
+    #: Where the message waits, from 1; absent where its turn has just begun, with the new content.
+    position: int | None = Field(default=None, exclude_if=absent)
 
 
 class MessageWaits(Frozen):

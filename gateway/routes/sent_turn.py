@@ -11,8 +11,8 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.projections.turn_record import TurnRecord
 from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
-from perdure.temporal.sessions.snapshot import SubQuestion
-from perdure.workflows.vocabulary.events import MessageRejected
+from perdure.temporal.sessions.snapshot import Snapshot, SubQuestion
+from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected
 from perdure.workflows.vocabulary.questions import Question
 
 
@@ -40,6 +40,8 @@ class SentTurn:
     async def wait(self, seconds: float) -> tuple[TurnRecord, WaitingFor | None]:
         """The turn as far as it came within `seconds`, and what it waits for where people have to answer."""
         record, sent = TurnRecord(), self._sent
+        # What was open when a message came that goes before others is settled by it.
+        asked = sent.status not in ("steering", "interrupting")
         if sent.status == "waiting" and sent.position is not None:
             return record, WaitingFor(sent.questions)
         with suppress(TimeoutError):
@@ -47,7 +49,8 @@ class SentTurn:
                 async for item, chosen in everything:
                     for one in chosen:
                         record.add(one.value)
-                    if record.turn is None and (waiting_for := await self._asked(item)):
+                        asked = asked or isinstance(one.value, MessageAdded | Snapshot)
+                    if asked and record.turn is None and (waiting_for := await self._asked(item)):
                         return record, waiting_for
         return record, None
 

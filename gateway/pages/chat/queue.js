@@ -12,7 +12,7 @@ const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached y
 /**
  * `entries`: [{messageId, text, files, state}], state 'queued' or one of the outbox's. `first`: what is waited for before them, in
  * words, and `show()`, which brings it into sight; null: the running turn.
- * `actions`: {edit(id, text), withdraw(id), sendNow(id, entry)}, which resolve once it is done and throw what they throw.
+ * `actions`: {editQueued(id, text), withdraw(id), sendNow(id, entry)}, which resolve once it is done and throw what they throw.
  */
 export function drawQueue(container, entries, first, actions) {
   container.hidden = entries.length === 0;
@@ -76,7 +76,7 @@ function edit(node, entry, actions) {
     drawRow(node, { entry, place: node.firstChild.textContent, actions });
     buttons.querySelector('button')?.focus();
   };
-  const save = (said) => actions.edit(entry.messageId, said);
+  const save = (said) => actions.editQueued(entry.messageId, said);
   const form = editForm({ label: 'Edit the message that waits', text: entry.text, yes: 'Save', save, close });
   node.editing = true;
   buttons.replaceChildren();

@@ -19,12 +19,17 @@ export function drawQueue(container, entries, first, actions) {
   if (!container.firstChild) container.append(...frame());
   const [head, list] = container.children;
   const [, words, show] = head.children;
-  const many = entries.length === 1 ? 'One message waits' : `${entries.length} messages wait`;
-  setText(words, first ? `${many} for ${first.words} first` : `${many} for this turn to end`);
+  setText(words, headline(entries, first));
   show.hidden = !first;
   show.onclick = first?.show ?? null;
   const items = entries.map((entry, index) => ({ entry, place: index + 1, actions }));
   keyed(list, items, { key: ({ entry }) => entry.messageId, make: makeRow, update: drawRow });
+}
+
+function headline(entries, first) {
+  const many = entries.length === 1 ? 'One message waits' : `${entries.length} messages wait`;
+  if (first) return `${many} for ${first.words} first`;
+  return entries.every(({ busy }) => busy === 'steer') ? 'On the way into this turn' : `${many} for this turn to end`;
 }
 
 function frame() {

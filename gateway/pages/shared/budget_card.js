@@ -2,6 +2,7 @@
 import { h } from './dom.js';
 import { LIMITS, PROVIDER, amount, limitName } from './limits.js';
 
+const CENT = 0.01;
 const SHARED = 'It is shared with other sessions, so it is raised where it is kept; this turn can be let go on all the same.';
 
 /** As `approval` and `input` in `questions.js`. */
@@ -44,7 +45,8 @@ export function budget(question) {
 function proposed(question, step) {
   const { spent, needs } = sums(question);
   const least = Math.max(2 * (question.cap ?? 0), (spent ?? 0) + (needs ?? 0), step);
-  const unit = 10 ** (Math.floor(Math.log10(least)) - 1);
+  // Dollars are given in whole cents.
+  const unit = Math.max(10 ** (Math.floor(Math.log10(least)) - 1), step === CENT ? CENT : 1);
   return Number((Math.ceil(least / unit - 1e-9) * unit).toPrecision(6));
 }
 

@@ -1,13 +1,13 @@
 /** The way between branches where they part: `‹ 2/3 ›`. */
 import { h, icon } from '../shared/dom.js';
 
-/** `place`: {siblings: [{branch}], current}; `rests`: the session does nothing; `actions`: {goTo(branch)} → whether it was done. */
+/** `place`: {siblings, current}, of branches; `rests`: the session does nothing; `actions`: {goTo(branch)} → whether it was done. */
 export function arrows({ siblings, current }, { rests, actions }) {
   const step = (by, label, name) => {
     const to = siblings[current + by];
     const go = async ({ currentTarget: button }) => {
       button.disabled = true;
-      if (!(await actions.goTo(to.branch))) button.disabled = false;
+      if (!(await actions.goTo(to))) button.disabled = false;
     };
     const props = { type: 'button', class: `icon-button small ${name}`, 'aria-label': label, title: label };
     return h('button', { ...props, disabled: !to || !rests, onclick: go }, icon('chevron'));

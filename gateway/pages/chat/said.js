@@ -12,7 +12,7 @@ export function makeSaid() {
 }
 
 /**
- * `branching`: {place, rests, actions}: the way between branches that part at this message (`placeOf` in `branches.js`) or null, whether
+ * `branching`: {place, rests, actions}: where branches part at this message (`placeOf` in `branches.js`), or null, whether
  * the session rests, and {rewind(message, text), goTo(branch)}, of which `rewind` may throw.
  */
 export function drawSaid(node, { message, branching }) {
@@ -52,7 +52,7 @@ function edit(node, message, branching) {
   };
   const save = (text) => branching.actions.rewind(message, text);
   const note = h('p', { class: 'faint small' }, 'What was said below stays on a branch of its own.');
-  const form = editForm({ label: 'Edit this message', text: textOf(message), yes: 'Send', note, save, close });
+  const form = editForm({ label: 'New text of this message', text: textOf(message), yes: 'Send', note, save, close });
   node.editing = true;
   node.classList.add('editing');
   actions.replaceChildren();

@@ -38,7 +38,7 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
   const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
   const shown = [...turn.messages, ...takingBack(turn)].map((message) => ({
     ...{ message, turn, options },
-    branching: { place: message.role === 'user' ? partingAt(places, [message]) : null, rests, actions },
+    branching: { place: message.role === 'user' ? partingAt(places, message) : null, rests, actions },
   }));
   keyed(messages, shown, {
     key: ({ message }) => message.key,
@@ -62,14 +62,15 @@ function drawFooter(footer, turn, running, asks) {
   numbers.title = !running && turn.usage?.estimated ? ESTIMATED : '';
 }
 
-/** Branches part at a message that has other words on each; the same message on all is answered differently. */
-const differs = ({ siblings }) => new Set(siblings.map((one) => one.message_id)).size > 1;
-const partingAt = (places, messages) => [placeOf(places, messages)].find((place) => place && differs(place)) ?? null;
+/** Where the words differ, at the message; where the answers do, at the end of the turn. */
+function partingAt(places, message) {
+  const place = placeOf(places, [message]);
+  return place?.again ? null : place;
+}
 
 function answeredAt(places, { messages }) {
   const asked = placeOf(places, messages.filter(({ role }) => role === 'user'));
-  if (asked && !differs(asked)) return asked;
-  return placeOf(places, messages.filter(({ role }) => role === 'assistant'));
+  return asked?.again ? asked : placeOf(places, messages.filter(({ role }) => role === 'assistant'));
 }
 
 const rewindsOf = ({ tools }) => Object.values(tools).flatMap(({ questions = [] }) => questions.filter(({ subject }) => subject === 'rewind'));

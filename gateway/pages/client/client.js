@@ -86,7 +86,7 @@ export class PerdureClient {
    * branch, {branch}. Where calls would have to be taken back, the session asks first. → {branch, message_id?, ...}
    */
   rewind = (sessionId, choices) => this.call('POST', `${path(sessionId)}/rewind`, { body: choices });
-  /** → {branches, current, places}; `places`: where branches part, [{siblings: [{branch, message_id}], current}] */
+  /** → {branches, current, places}; `places`: where branches part, [{message_id, siblings, current}] */
   branches = (sessionId) => this.call('GET', `${path(sessionId)}/branches`);
   /** Runs a failed or stopped turn on, by default the last one; `choices`: {turn_id, model}. */
   retry = (sessionId, choices = {}) => this.call('POST', `${path(sessionId)}/retry`, { body: choices });
@@ -146,9 +146,10 @@ export class PerdureClient {
     /** Loads what only the snapshot contains (model, demo, queued texts) into the view, and where branches part. */
     live.refresh = async () => {
       const snapshot = await this.session(sessionId, { messages: 0 });
-      live.view = withFacts(live.view, snapshot);
-      if (snapshot.branches > 1) live.view = withPlaces(live.view, await this.branches(sessionId));
-      onView(live.view, { type: 'facts' });
+      const branches = snapshot.branches > 1 ? await this.branches(sessionId) : null;
+      // Events that came meanwhile are in the view by now.
+      const view = withFacts(live.view, snapshot);
+      onView((live.view = branches ? withPlaces(view, branches) : view), { type: 'facts' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());
     return live;

@@ -11,19 +11,24 @@ export function rewound(view, { message_id: id, branch, left }) {
   return { ...view, branch, branches, places: [], turns: turns ?? view.turns, lost: turns === null };
 }
 
-/** The view with the places where branches part, as `GET …/branches` tells them. */
+/**
+ * The view with the places where branches part, as `GET …/branches` tells them: [{message_id, siblings, current, again}], `siblings` branches,
+ * `current` the index of the one that is shown, `again` if all begin with the same message, so that only its answers differ.
+ */
 export function withPlaces(view, { current, places }) {
-  return current === (view.branch ?? current) ? { ...view, places } : view;
+  if (current !== (view.branch ?? current)) return view;
+  const others = (place) => place.siblings.filter((one) => one !== current && view.branches[one]).map((one) => view.branches[one]);
+  const again = (place) => others(place).length > 0 && others(place).every((turns) => has(turns, place.message_id));
+  return { ...view, places: places.map((place) => ({ ...place, again: again(place) })) };
 }
 
-/**
- * The way between branches at one of these messages, {siblings: [{branch, message_id}], current}, or null where none parts.
- * `places`: of the view.
- */
+/** The place where branches part at one of these messages, or null. `places`: of the view. */
 export function placeOf(places, messages) {
   const ids = new Set(messages.map((message) => message.id));
-  return places.find(({ siblings, current }) => ids.has(siblings[current]?.message_id)) ?? null;
+  return places.find(({ message_id: id }) => ids.has(id)) ?? null;
 }
+
+const has = (turns, id) => turns.some(({ messages }) => messages.some((message) => message.id === id));
 
 /**
  * Turns as people see them: one that runs another on, without a message of its own, is one with it.

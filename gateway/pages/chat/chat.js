@@ -5,6 +5,7 @@
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
 import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '/client.js';
+import { isSaid } from '../view/notes.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
@@ -239,7 +240,7 @@ const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('sessi
 /** What was said in this session, the newest last. */
 function everySaid() {
   const turns = page.view.turns.flatMap(({ messages }) => messages);
-  const said = [...turns.filter(({ role, own }) => role === 'user' && !own), ...page.view.queued.map(({ message }) => message)];
+  const said = [...turns.filter(isSaid), ...page.view.queued.map(({ message }) => message)];
   return said.map(textOf).filter(Boolean);
 }
 

@@ -1,5 +1,6 @@
 /** What a user said: files above, text below, as people send them; and what can be done with it. */
-import { h, icon, setText } from '../shared/dom.js';
+import { noteOf } from '../view/notes.js';
+import { h } from '../shared/dom.js';
 import { messageFile } from '../shared/files.js';
 import { textOf } from '../shared/format.js';
 import { arrows } from './arrows.js';
@@ -16,9 +17,9 @@ export function makeSaid() {
  * the session rests, and {rewind(message, text), goTo(branch)}, of which `rewind` may throw.
  */
 export function drawSaid(node, { message, branching }) {
-  const note = message.own && ownNote(message);
-  node.classList.toggle('own', Boolean(note));
-  if (note) return node.children[0].replaceChildren(...note);
+  const note = noteOf(message);
+  node.classList.toggle('own', note !== null);
+  if (note) return node.firstChild.replaceChildren(...ownNote(note));
   const files = message.parts.filter((part) => part.type === 'file');
   const text = textOf(message);
   const [bubble, actions] = node.children;

@@ -1,5 +1,6 @@
 /** One turn of the conversation: what was said and answered, what it asks, how it ended and what can be done with it. */
 import { placeOf } from '../view/branches.js';
+import { isSaid, noteOf } from '../view/notes.js';
 import { questionsBelow } from '../view/sub_views.js';
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { outcome } from '../shared/endings.js';
@@ -36,9 +37,9 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
   node.classList.toggle('last', last);
   dots.hidden = !running || asks || !isSilent(turn);
   const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
-  const shown = [...turn.messages, ...takingBack(turn)].map((message) => ({
+  const shown = [...turn.messages, ...takingBack(turn)].map((message, at) => ({
     ...{ message, turn, options },
-    branching: { place: message.role === 'user' ? partingAt(places, message) : null, rests, actions },
+    branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
   }));
   keyed(messages, shown, {
     key: ({ message }) => message.key,
@@ -62,9 +63,11 @@ function drawFooter(footer, turn, running, asks) {
   numbers.title = !running && turn.usage?.estimated ? ESTIMATED : '';
 }
 
-/** Where the words differ, at the message; where the answers do, at the end of the turn. */
-function partingAt(places, message) {
-  const place = placeOf(places, [message]);
+/** Where the words differ, at the message, though a note may stand before it; where the answers do, at the end of the turn. */
+function partingAt(places, messages, at) {
+  const notes = messages.slice(0, at).reverse();
+  const said = notes.findIndex((message) => noteOf(message) === null);
+  const place = placeOf(places, [messages[at], ...notes.slice(0, said < 0 ? undefined : said)]);
   return place?.again ? null : place;
 }
 

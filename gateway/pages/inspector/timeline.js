@@ -1,6 +1,7 @@
 /** The inspector's timeline: `spans.js` → nodes. The row of a step is a button that shows the step in full. */
 import { h, icon, keyed, setText } from '../shared/dom.js';
 import { everyTurn } from '../view/branches.js';
+import { isSaid } from '../view/notes.js';
 import { messageFile } from '../shared/files.js';
 import { outcome } from '../shared/endings.js';
 import { cost, duration, textOf, tokens, total } from '../shared/format.js';
@@ -50,7 +51,7 @@ function drawTurn(node, { turn, left, start, rows, length, selected, pick, trace
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
   const [head, files, why, axis, list] = node.children;
-  const asked = turn.messages.filter((message) => message.role === 'user');
+  const asked = turn.messages.filter(isSaid);
   const said = asked.map(textOf).filter(Boolean).join('\n');
   const given = asked.flatMap(({ parts }) => parts.filter((part) => part.type === 'file'));
   const [saidNode, sums, button] = head.children;

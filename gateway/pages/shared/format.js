@@ -1,4 +1,5 @@
 /** Numbers, times and outcomes in words. Pure. */
+import { isSaid } from '../view/notes.js';
 
 /** Dollars, with as many digits as a small sum needs; null is an unknown price. `usage` says whether the sum is an estimate. */
 export function cost(usd, usage) {
@@ -62,7 +63,7 @@ export function textOf(message) {
 
 /** What a session is called: the first words of its user; '' while there are none. */
 export function titleOf({ turns }) {
-  const said = turns.flatMap(({ messages }) => messages).find(({ role, own }) => role === 'user' && !own);
+  const said = turns.flatMap(({ messages }) => messages).find(isSaid);
   return textOf(said).slice(0, 80);
 }
 

@@ -3,14 +3,14 @@ import { table } from './form_fields.js';
 import { h } from './dom.js';
 
 /** As `approval` and `input` in `questions.js`. */
-export function rewind({ args: { undo = [], stands = [] }, prompt }) {
+export function rewind({ args: { undo = [], stands = [] } }) {
   const taken = undo.map((call) => row(call, `Taken back by ${call.by}`));
   const left = stands.map((call) => row(call, call.why));
   const yes = h('button', { type: 'submit', class: 'button primary' }, undo.length ? 'Take back and go on' : 'Go on');
   const no = h('button', { type: 'button', class: 'button' }, 'Leave all as it is');
   return {
     title: [undo.length ? 'Going back takes back what was done' : 'Some of what was done cannot be taken back'],
-    nodes: [prompt && h('p', { class: 'long' }, prompt), list('Will be taken back', taken), list('Cannot be taken back', left), h('div', { class: 'actions' }, yes, no)].filter(Boolean),
+    nodes: [list('Will be taken back', taken), list('Cannot be taken back', left), h('div', { class: 'actions' }, yes, no)].filter(Boolean),
     no,
     yes: () => ({ approved: true }),
     declined: () => ({ approved: false }),

@@ -131,6 +131,9 @@ class LongTalk:
     def end(self, key: str) -> None:
         assert key in self.open
 
+    def tell(self, key: str) -> None:
+        """There are no sub-agents."""
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 

@@ -1,8 +1,8 @@
 """How much of what a session holds counts towards sealing, in bytes, about as much as its JSON. Pure.
 
-Rule: a weight depends on what was said alone, and never on which fields records have. By it a session decides when to seal, so
-recorded histories would replay otherwise where another version found another weight. For the same reason nothing in here
-changes but behind a new behavior (`perdure.workflows.protocol.signals.BEHAVIOR`).
+Rule: a weight depends on what was said alone, and never on which fields records have. By it a session decides when to
+seal, so recorded histories would replay otherwise where another version found another weight. For the same reason nothing in
+here changes but behind a new behavior (`perdure.workflows.protocol.signals.BEHAVIOR`).
 """
 
 from typing import Final

@@ -47,7 +47,8 @@ from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 

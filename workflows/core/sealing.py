@@ -99,7 +99,7 @@ def _extent(ref: SegmentRef) -> tuple[int, int, int, int, int]:
 
 def _steps_before(state: SessionState, cut: Cut) -> int:
     """How many of the steps that the state holds come before the cut."""
-    return len(state.log.steps) - (state.sealing.steps - cut.steps)
+    return cut.steps - state.sealing.steps_before
 
 
 def _needed(slot: AgentSlot, digests: set[str]) -> AgentSlot:

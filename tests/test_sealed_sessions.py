@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.sources import Sources
@@ -18,7 +20,7 @@ from perdure.workflows.protocol.sealing import PartRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import STATE_LOST
 from perdure.workflows.vocabulary.events import SessionStarted, TurnFinished
-from tests.support.session_lab import lab_on
+from tests.support.session_lab import Talk, lab_on
 
 pytestmark = pytest.mark.server
 
@@ -121,3 +123,31 @@ async def test_a_segment_that_is_lost_is_named(temporal_server: DevServer, tmp_p
     assert end.error is not None
     assert (end.reason, end.error.type) == ("failed", STATE_LOST)
     assert refs[0].sha256 in end.error.message
+
+
+async def history(talk: Talk) -> list[HistoryEvent]:
+    """Once its last workflow task is complete."""
+    open_task = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+    while (events := (await talk.handle.fetch_history()).events)[-1].event_type in open_task:
+        pass
+    return list(events)
+
+
+async def test_a_turn_that_seals_costs_a_few_events_of_history_more(temporal_server: DevServer, tmp_path: Path) -> None:
+    async with lab_on(temporal_server, tmp_path) as lab:
+        talk = await lab.start("staged", behavior=1)
+        await talk.turn("warm up")
+        length = len(await history(talk))
+        costs: list[tuple[int, int]] = []
+        for number in range(12):
+            await talk.turn(f"{number} " * 3_000)
+            while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+                pass
+            events = (await history(talk))[length:]
+            length += len(events)
+            seals = sum(
+                event.activity_task_scheduled_event_attributes.activity_type.name == "seal_past" for event in events
+            )
+            costs.append((len(events), seals))
+    assert sum(seals for _, seals in costs) >= 1
+    assert all(cost <= 12 + 6 * seals for cost, seals in costs), costs

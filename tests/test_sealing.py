@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from perdure.workflows.core.actions import Wait
 from perdure.workflows.core.answers import model_input
+from perdure.workflows.core.effects import SEAL
+from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.runs import handed_over, lifted
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.sealing import LEFT, MOST, SEAL_ABOVE, Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.segment_refs import FAN_OUT
+from perdure.workflows.protocol.signals import Close
 from perdure.workflows.protocol.steps import ModelInputRequest
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import ToolCall
@@ -123,6 +127,20 @@ def test_a_seal_is_never_due_for_what_is_open_and_leaves_the_recent_past() -> No
     assert cut is not None
     assert story.state.sealing.size - cut.size >= LEFT
     assert story.state.log.events[cut.seq - 1].type in ("turn.started", "message.added")
+
+
+def test_a_session_that_is_told_to_close_ends_once_its_seal_has() -> None:
+    twins = Twins(2)
+    while SEAL not in twins.open.open:
+        twins.happen()
+    for driver in twins.both:
+        driver.receive(Close(id="close", reason="bye"))
+        driver.advance()
+    while twins.open.open.keys() - {SEAL}:
+        twins.settle_alone()
+    assert next_action(twins.sealing.state) == Wait(frozenset([SEAL]))
+    twins.end_sealing_well()
+    assert twins.sealing.state.closed
 
 
 def test_a_store_that_is_down_is_tried_again_after_ever_more_words_up_to_a_bound() -> None:

@@ -23,7 +23,7 @@ from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.segments import Segment, SegmentRef
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.vocabulary.events import Event, TurnStarted
-from perdure.workflows.vocabulary.ids import turn_number
+from perdure.workflows.vocabulary.ids import turn_number, turn_of
 from perdure.workflows.vocabulary.parts import Message
 
 #: Bytes of JSON of messages that are kept as viewers are shown them.
@@ -91,17 +91,21 @@ class Sealed:
                     yield step
                 after = 0
             else:
-                segment = await self._segment(session, ref)
-                for step in islice(traced(segment.steps, segment.events), after, None):
+                for step in islice(_steps_in(await self._segment(session, ref)), after, None):
                     yield step
                 after = 0
 
+    async def step(self, session: str, refs: tuple[SegmentRef, ...], step_id: str) -> TraceStep | None:
+        """A step of this id in what `refs` hold; None where there is none."""
+        async for segment in self._of_turn(session, refs, turn_of(step_id)):
+            for step in _steps_in(segment):
+                if step.record.step_id == step_id:
+                    return step
+        return None
+
     async def turn_began(self, session: str, refs: tuple[SegmentRef, ...], turn_id: str) -> int | None:
         """`seq` of the sealed `turn.started` of a turn; None where there is none."""
-        number = turn_number(turn_id)
-        if number is None:
-            return None
-        async for segment in self.segments(session, refs, lambda ref: ref.first_turn <= number <= ref.last_turn):
+        async for segment in self._of_turn(session, refs, turn_id):
             for event in segment.events:
                 if isinstance(event, TurnStarted) and event.turn_id == turn_id:
                     return event.seq
@@ -113,6 +117,11 @@ class Sealed:
         """The segments below `refs`, oldest first, where `wanted` is true of their refs and of those above them."""
         async for leaf in self._leaves(session, refs, wanted):
             yield await self._segment(session, leaf)
+
+    async def _of_turn(self, session: str, refs: tuple[SegmentRef, ...], turn_id: str) -> AsyncIterator[Segment]:
+        number = turn_number(turn_id) or 0
+        async for segment in self.segments(session, refs, lambda ref: ref.first_turn <= number <= ref.last_turn):
+            yield segment
 
     def forget(self, session: str) -> None:
         """Drops what is kept in memory of a session that is erased."""
@@ -162,6 +171,11 @@ async def all_events(sealed: Sealed, session: str, page: EventsPage, after: int)
     async for events in sealed.events(session, page.sealed, after):
         yield events
     yield page.events
+
+
+def _steps_in(segment: Segment) -> Iterator[TraceStep]:
+    for step in traced(segment.steps, segment.events):
+        yield step.model_copy(update={"agent": segment.agents.get(step.record.digest)})
 
 
 def _encoded(messages: Iterable[Message]) -> tuple[Shown, ...]:

@@ -29,7 +29,7 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
-from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_steps
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
@@ -198,6 +198,10 @@ class Session:
     def steps(self, after: int = 0) -> AsyncIterator[TraceStep]:
         """The steps that the session keeps, oldest first, without the first `after`."""
         return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
+
+    async def step(self, step_id: str) -> TraceStep | None:
+        """The step of this id, where the session keeps it."""
+        return await find_step(self._backend, self._shared.sealed, self.workflow_id, step_id)
 
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
         """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in

@@ -9,6 +9,7 @@ from typing import TypeVar
 from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
 from perdure.workflows.core.fork import past as past_of
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.queries import (
@@ -163,10 +164,12 @@ def question(state: SessionState, question_id: str) -> QuestionState:
 
 def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
     """What the step's model call sees. What the caller knows already is left out if it is the same."""
-    record = state.log.step(request.step_id)
+    record = request.record or state.log.step(request.step_id)
     if record is None:
         return ModelInputPage(open=False, known=False)
-    prompt = build_prompt(state, record)
+    agent = request.agent
+    slot = state.slot if agent is None else replace(state.slot, kept={**state.slot.kept, agent.digest: agent})
+    prompt = build_prompt(replace(state, slot=slot), record)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else 0

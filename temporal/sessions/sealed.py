@@ -20,7 +20,8 @@ from perdure.temporal.stores.segments import SegmentLost, Segments
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import EventsPage
-from perdure.workflows.protocol.segments import Segment, SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
+from perdure.workflows.protocol.segments import Segment
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number, turn_of

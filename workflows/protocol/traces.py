@@ -5,7 +5,7 @@ import operator
 from pydantic import Field
 
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Frozen, absent

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
@@ -206,14 +206,17 @@ def trace(state: SessionState, after: int) -> TracePage:
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
+    sealed = False
     try:
         turn_id = last_finished(state) if request.turn_id is None else request.turn_id
-        whole = past_of(state, turn_id, request.keep_turn)
+        found = past_of(state, turn_id, request.keep_turn)
     except UnknownTurn:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
+    except PastSealed:
+        sealed, found = True, at_rest(state)
+    return PastPage.model_validate({"sealed": sealed, **piece(dump_state(found), request.after, request.sha256)})
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:

@@ -196,12 +196,14 @@ class PastRequest(Frozen):
 
 
 class PastPage(Frozen):
-    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib. Where parts of the past are sealed
+    (`sealed`), it is the state that the session has now, without what it is at.
 
     Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
     """
 
     refused: Literal["unknown_turn", "turn_running"] | None = None
+    sealed: bool = Field(default=False, exclude_if=operator.not_)
     #: Of all that is compressed.
     sha256: str = ""
     #: Bytes that come before this piece.

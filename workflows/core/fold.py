@@ -189,7 +189,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
             opened = opened_step(state, note.record)
-            return with_step(opened, note.record) if state.seals else opened
+            return with_step(opened) if state.seals else opened
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():

@@ -53,7 +53,7 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
 
 def _take_in(draft: Draft, command: SendMessage) -> None:
     state = draft.state
-    seen = state.inbox.find(command.message_id)
+    seen = state.inbox.taken_in(command.message_id)
     if seen is not None:
         if not seen.is_of(command.content_sha256):
             _reject(draft, command, "conflict")

@@ -20,6 +20,7 @@ from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
@@ -27,7 +28,7 @@ from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Text, ToolError, Usage
 from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
@@ -189,18 +190,14 @@ class Session:
         while more:
             after = self._events[-1].seq if self._events else 0
             page = await self.handle.query(SessionWorkflow.events, after)
-            self._events += [event for event in page.events if event.seq > after]
+            async for events in all_events(self._service.sealed, self.handle.id, page, after):
+                self._events += [event for event in events if event.seq > after]
             more = page.more
         return list(self._events)
 
     async def transcript(self) -> Transcript:
         """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
-        messages: list[Message] = []
-        request = PageRequest()
-        while request.until is None or len(messages) < request.until:
-            page = await self.snapshot(request)
-            messages += page.messages
-            request = PageRequest(after=len(messages), until=page.count, path=page.path)
+        _, messages = await self._service.open(Caller(self.new.tenant), self.new.session_id).pages()
         whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
         return Transcript.of(whole)
 

@@ -71,7 +71,7 @@ class Inbox(Record):
             traces={known: trace for known, trace in self.traces.items() if known != message_id},
         )
 
-    def find(self, message_id: str) -> Seen | None:
+    def taken_in(self, message_id: str) -> Seen | None:
         """What is known of a message that was taken in."""
         if message_id in self.seen:
             return self.seen[message_id]

@@ -5,12 +5,15 @@ from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
 
-#: Bytes of JSON that a session holds before some are sealed, and those that stay: the recent past is asked for most.
+# By these numbers a session decides when to seal, so they change only behind a new behavior (`signals.BEHAVIOR`).
+
+#: Bytes (`core/weights.py`) that a session holds before some are sealed, and that stay then: the recent past is asked for
+#: most.
 SEAL_ABOVE: Final = 48 * 1024
 LEFT: Final = 16 * 1024
 #: Bytes that are worth a segment, and that one holds at most, unless what may not be parted is longer.
 LEAST: Final = 8 * 1024
-MOST: Final = 256 * 1024
+MOST: Final = 96 * 1024
 #: Bytes between two cuts that are kept in mind.
 _GRAIN: Final = 4 * 1024
 #: Bytes that are said until sealing is tried again: after the first failure, and at most.
@@ -28,7 +31,7 @@ class Cut(Record):
     number: int
     #: Steps before it, counted as `Sealing.steps`.
     steps: int
-    #: Bytes of JSON before it, counted as `Sealing.size`.
+    #: Bytes before it, counted as `Sealing.size`.
     size: int
 
 
@@ -38,7 +41,7 @@ class Sealing(Record):
 
     #: Events, steps and messages have been counted. False: a state of older behavior, or the past that a fork begins with.
     counted: bool = False
-    #: Bytes of JSON of events, steps, and messages that no event holds.
+    #: Bytes of events, steps, and messages that no event holds.
     size: int = 0
     #: Of these, those before what the session holds.
     before: int = 0

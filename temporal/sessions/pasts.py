@@ -3,6 +3,7 @@
 Rule: what `core/fork.py` makes of a session that holds what it needs is the past; here that is put into its hands.
 """
 
+import asyncio
 import base64
 import zlib
 from collections.abc import Iterable
@@ -47,12 +48,17 @@ async def read_past(
         sha256, data = page.sha256, data[: page.start] + base64.b64decode(page.data)
         if not page.more:
             break
-    state = read_state(zlib.decompress(data))
+    state = await asyncio.to_thread(_read_state, data)
     if not page.sealed:
         return state
     turn_id = last_finished(state) if turn_id is None else turn_id
     state = await _holding(sealed, session, state, turn_id, keep_turn)
-    return past(state, turn_id, keep_turn, await sealed.waiting(session, state.log.segments))
+    waiting = await sealed.waiting(session, state.log.segments)
+    return await asyncio.to_thread(past, state, turn_id, keep_turn, waiting)
+
+
+def _read_state(data: bytes) -> SessionState:
+    return read_state(zlib.decompress(data))
 
 
 async def in_whole(sealed: Sealed, session: str, state: SessionState) -> SessionState:

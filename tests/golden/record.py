@@ -24,6 +24,7 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
 from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
@@ -137,6 +138,7 @@ async def fork(lab: Lab) -> Talk:
     made = await fork_session(
         Backend(lab.client, lab.parts.settings),
         lab.parts.blobs,
+        Sealed(lab.parts.blobs),
         lab.parts.definitions,
         Caller("lab"),
         source.handle.id.partition("/")[2],

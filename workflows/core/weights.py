@@ -10,20 +10,21 @@ from typing import Final
 from pydantic_core import to_json
 
 from perdure.workflows.protocol.segments import message_in
-from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.events import Event, StepStarted
 from perdure.workflows.vocabulary.parts import Message
 
-#: Of a step's record.
-STEP: Final = 600
+_STEP: Final = 600
 _EVENT: Final = 250
 _MESSAGE: Final = 150
 
 
 def weight_of(event: Event) -> int:
-    """Of an event, with the message in it."""
+    """Of an event, with the message in it, or with the step that it tells of."""
     message = message_in(event)
     if message is not None:
         return _EVENT + weight_of_message(message)
+    if isinstance(event, StepStarted):
+        return _EVENT + _STEP
     args = getattr(event, "args", None)
     return _EVENT + (len(to_json(args, inf_nan_mode="strings")) if args else 0)
 

@@ -51,6 +51,11 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
         role=state.slot.role,
+        busy=state.busy,
+        ahead=state.inbox.ahead.get(message_id),
+        steers=message_id in state.inbox.steering,
+        edited_by=state.inbox.edited.get(message_id),
+        withdrawn=message_id in state.inbox.withdrawn,
     )
 
 

@@ -155,7 +155,7 @@ def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) 
     if events and isinstance(events[0], SessionStarted):
         events = (begun_as(events[0], new), *events[1:])
     slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
-    log = replace(state.log, events=events)
+    log = replace(state.log, events=events, last_at=at)
     return replace(state, new=new, created_at=at, log=log, slot=slot, behavior=new.behavior)
 
 

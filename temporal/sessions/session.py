@@ -16,6 +16,7 @@ from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
+from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
@@ -40,6 +41,7 @@ from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
@@ -51,6 +53,7 @@ class Collaborators:
 
     backend: Backend
     sender: Sender
+    queued: Queued
     eraser: Eraser
     blobs: BlobStore
     sealed: Sealed
@@ -83,10 +86,19 @@ class Session:
         *,
         known: KnownReceipt = lambda: None,
         model: str | None = None,
+        busy: Busy | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model)
+        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+
+    async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:
+        """Gives a message that waits other parts. Returns and raises as `Queued.edit`."""
+        return await self._shared.queued.edit(self._caller, self.session_id, message_id, parts)
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises as `Queued.withdraw`."""
+        await self._shared.queued.withdraw(self._caller, self.session_id, message_id)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""

@@ -36,6 +36,7 @@ from perdure.gateway.routes import (
     messages,
     metrics,
     pages,
+    rewinds,
     sessions,
     streams,
     timers,
@@ -65,6 +66,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 _ROUTES: Final = (
     sessions,
     forks,
+    rewinds,
     messages,
     answers,
     timers,

@@ -19,11 +19,14 @@ from perdure.workflows.core.effects import AskModel, Effect
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.receive import Signal
+from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.queries import (
+    BranchesPage,
+    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,
@@ -33,7 +36,17 @@ from perdure.workflows.protocol.queries import (
     SnapshotPage,
     TimersPage,
 )
-from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import (
+    BEHAVIOR,
+    Answer,
+    CancelTimer,
+    Close,
+    Configure,
+    Retry,
+    Rewind,
+    SendMessage,
+    Stop,
+)
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
@@ -156,6 +169,16 @@ class SessionWorkflow:
 
     @workflow.signal
     @command_only
+    def rewind(self, command: Rewind) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def retry(self, command: Retry) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
     def configure(self, command: Configure) -> None:
         self._receive(command)
 
@@ -183,6 +206,10 @@ class SessionWorkflow:
     @workflow.query
     def snapshot(self, request: PageRequest) -> SnapshotPage:
         return answers.snapshot(self._driver.state, workflow.info().workflow_id, request)
+
+    @workflow.query
+    def branches(self, request: BranchesRequest) -> BranchesPage:
+        return branches(self._driver.state, request)
 
     @workflow.query
     def model_input(self, request: ModelInputRequest) -> ModelInputPage:

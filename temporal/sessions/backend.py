@@ -42,13 +42,13 @@ from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
-from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, Retry, Rewind, SendMessage, Stop
 from perdure.workflows.session import SessionWorkflow
 
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
@@ -71,6 +71,8 @@ _SIGNALS: Final[dict[type[Signal], Any]] = {
     CancelTimer: SessionWorkflow.cancel_timer,
     Configure: SessionWorkflow.configure,
     Close: SessionWorkflow.close,
+    Rewind: SessionWorkflow.rewind,
+    Retry: SessionWorkflow.retry,
 }
 
 

@@ -14,6 +14,7 @@ from perdure.workflows.core.actions import (
     EndModelCall,
     EndStep,
     FinishTurn,
+    GoOn,
     LoadAgent,
     LookForTools,
     PlanCalls,
@@ -21,7 +22,9 @@ from perdure.workflows.core.actions import (
     RunHere,
     RunTools,
     StartTurn,
+    TakeBack,
     TakeOver,
+    UndoNext,
     WakeUp,
     Work,
 )
@@ -35,6 +38,7 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
     RenewalAsked,
+    RewindDropped,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -45,6 +49,7 @@ from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
 from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
@@ -126,6 +131,12 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _abandon(draft, action.calls)
         case TakeOver():
             _take_over(draft, action)
+        case TakeBack():
+            take_back(draft)
+        case UndoNext():
+            undo_next(draft)
+        case GoOn():
+            cut(draft)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
@@ -229,6 +240,7 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
+    give_up_rewind(draft, action.reason)
     books = draft.turn.books
     draft.add(
         TurnFinished(
@@ -238,6 +250,9 @@ def _finish_turn(draft: Draft, action: FinishTurn) -> None:
 
 
 def _close(draft: Draft, reason: str) -> None:
+    if draft.state.rewinding is not None:
+        reject(draft, draft.state.rewinding)
+        draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
     draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
@@ -201,6 +202,33 @@ class ExchangeDeclined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RewindTaken:
+    """A rewind, or a retry, was taken in."""
+
+    rewinding: Rewinding
+    taken: TakenRewind
+    #: The definition that the caller knows.
+    digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoBegun:
+    """The turn is there to ask about the rewind and to take calls back."""
+
+    undoing: Undoing
+
+
+@dataclass(frozen=True)
+class UndoStarted:
+    """The next call is being taken back."""
+
+
+@dataclass(frozen=True)
+class RewindDropped:
+    """The rewind does not happen."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -233,6 +261,10 @@ Note = (
     | StepPassedOn
     | CallerTraced
     | ExchangeDeclined
+    | RewindTaken
+    | UndoBegun
+    | UndoStarted
+    | RewindDropped
     | TurnBroken
 )
 Change = Event | Note

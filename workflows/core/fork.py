@@ -9,6 +9,7 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
+from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
@@ -60,7 +61,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
     turns = number if keep_turn else number - 1
     events = _events(state, turn_id, keep_turn)
     seq = events[-1].seq if events else state.log.oldest - 1
-    transcript = _transcript(state, turns)
+    then = branches_then(state, turns, after=not keep_turn)
+    transcript = _transcript(state, turns, then)
     messages = transcript.messages
     steps = tuple(step for step in state.log.steps if _turn_number(step.turn_id) <= turns)
     starts = tuple(start for start in state.log.turn_starts if start <= seq)
@@ -78,6 +80,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
         metadata=state.metadata,
         timezone=state.timezone,
         dates=state.dates.of(said),
+        branches=then.branches,
+        ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
     )
     return retold(kept, messages, events)
@@ -118,7 +122,7 @@ def _turn_number(turn_id: str) -> int:
     return turn_number(turn_id) or 0
 
 
-def _transcript(state: SessionState, turns: int) -> Transcript:
+def _transcript(state: SessionState, turns: int, then: Then) -> Transcript:
     """What was said until the end of the turn, on the branch that went on then."""
     transcript = state.transcript
     steps = [step for step in state.log.steps if _turn_number(step.turn_id) <= turns]
@@ -129,7 +133,9 @@ def _transcript(state: SessionState, turns: int) -> Transcript:
             break
     there = {message.turn_id for message in kept}
     left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
-    path = steps[-1].view.path if steps else Path()
+    if then.stop is not None:
+        kept = kept[: max(then.stop - transcript.base, 0)]
+    path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     return replace(transcript, messages=kept, path=path, left_out=left_out)
 
 

@@ -34,6 +34,7 @@ from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
@@ -56,6 +57,8 @@ def next_action(state: SessionState) -> Action:
         return CloseSession(state.closing)
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -89,6 +92,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return FinishTurn("failed", state.slot.error)
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 

@@ -90,7 +90,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
         closing=_closing(state, record),
-        left_out=tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch),
+        left_out=tuple(one for one in state.transcript.left_out if one.holds(record.view.epoch)),
     )
 
 
@@ -176,8 +176,8 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
         return "", {}
     later = {}
     if dates.later:
-        seen = dates.of(message.id for message in state.transcript.seen(record.view))
-        later = {message_id: f"Today is {day}." for message_id, day in seen.later.items()}
+        days = ((message.id, dates.before(message)) for message in state.transcript.seen(record.view))
+        later = {message_id: f"Today is {day}." for message_id, day in days if day is not None}
     return f"Today is {dates.first}, until a later line names another day.", later
 
 

@@ -17,12 +17,13 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, Retry, Rewind, SendMessage, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
 from perdure.workflows.vocabulary.parts import Message, as_foreign
 
-Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
@@ -31,7 +32,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     match signal:
         case SendMessage():
             _take_in(draft, signal)
-        case Stop() | Answer() | CancelTimer() | Configure() | Close():
+        case Stop() | Answer() | CancelTimer() | Configure() | Close() | Rewind() | Retry():
             if signal.id not in state.inbox.command_ids:
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
@@ -72,7 +73,8 @@ def _reject(draft: Draft, command: SendMessage, reason: str) -> None:
 
 
 def _accept(draft: Draft, command: SendMessage) -> None:
-    busy = draft.state.turn is not None or bool(draft.state.inbox.messages)
+    state = draft.state
+    busy = state.turn is not None or bool(state.inbox.messages) or state.rewinding is not None
     parts = tuple(map(as_foreign, command.parts))
     message = Message(id=command.message_id, role="user", parts=parts, at=draft.now)
     draft.add(
@@ -90,14 +92,19 @@ def _accept(draft: Draft, command: SendMessage) -> None:
         draft.add(MessageQueued(**(draft.stamp | {"turn_id": None}), message_id=message.id, position=position))
 
 
-def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close) -> None:
+def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry) -> None:
     match command:
         case Stop():
             turn = draft.state.turn
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            answer(draft, command)
+            if not answer_rewind(draft, command):
+                answer(draft, command)
+        case Rewind():
+            rewind(draft, command)
+        case Retry():
+            retry(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():

@@ -21,6 +21,7 @@ from perdure.workflows.core.actions import (
     RenewAgent,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeBack,
     TakeOver,
@@ -39,6 +40,7 @@ from perdure.workflows.core.changes import (
     Changes,
     RenewalAsked,
     RewindDropped,
+    SealingBegun,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -46,10 +48,11 @@ from perdure.workflows.core.changes import (
     TurnBroken,
 )
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
+from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
@@ -141,6 +144,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case Seal():
+            draft.add(SealingBegun(cut=action.cut))
+            effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
     return Begun(draft.changes, effects, ends)

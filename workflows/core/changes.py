@@ -12,13 +12,16 @@ from pydantic import JsonValue
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
+from perdure.workflows.vocabulary.rewinds import Standing
 
 
 class Stamp(TypedDict):
@@ -216,6 +219,8 @@ class UndoBegun:
     """The turn is there to ask about the rewind and to take calls back."""
 
     undoing: Undoing
+    #: What of the part that leaves cannot be taken back.
+    stands: tuple[Standing, ...]
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,25 @@ class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
     error: ToolError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealingBegun:
+    """What comes before the cut is being sealed."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSealed:
+    """It lies in the blob store, and the session need not hold it."""
+
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class SealingFailed:
+    """It is still the session's to hold."""
 
 
 Note = (
@@ -266,6 +290,9 @@ Note = (
     | UndoStarted
     | RewindDropped
     | TurnBroken
+    | SealingBegun
+    | PartSealed
+    | SealingFailed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -1,5 +1,6 @@
 """What the events of a turn, its steps and its calls make of a session's state."""
 
+from datetime import datetime
 from typing import Literal
 
 from perdure.workflows.core.calls.call import Call
@@ -14,12 +15,12 @@ from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import ToolCall, Usage
 
 
-def started_turn(state: SessionState, turn_id: str) -> SessionState:
+def started_turn(state: SessionState, turn_id: str, at: datetime) -> SessionState:
     number = state.turns + 1
     loaded = state.slot.loaded
     asks = loaded is not None and loaded.definition.uses_mcp and not state.rehearsal
     tools: Literal["unknown", "known"] = "unknown" if asks else "known"
-    turn = Turn(turn_id=turn_id, number=number, tools=tools, sound=state.transcript.count)
+    turn = Turn(turn_id=turn_id, number=number, started_at=at, tools=tools, sound=state.transcript.count)
     return replace(state, turns=number, turn=turn)
 
 

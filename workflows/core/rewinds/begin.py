@@ -37,10 +37,10 @@ def take_back(draft: Draft) -> None:
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="answer"))
     if rewinding.undo:
-        draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True)))
+        draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True), stands=found.stands))
         return
     asked = question_id(rewinding.branch, f"{turn}.approval")
-    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked)))
+    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked), stands=found.stands))
     draft.add(
         ApprovalRequested(
             **draft.stamp,
@@ -92,11 +92,9 @@ def reject(draft: Draft, rewinding: Rewinding) -> None:
 def cut(draft: Draft) -> None:
     """Lets the branch go on, and begins the turn that follows."""
     rewinding, count = _rewinding(draft), draft.state.transcript.count
-    found = Plan() if rewinding.cause == "retry" else plan(draft.state, rewinding)
-    failed = {one.call_id for one in rewinding.stands}
-    stands = found.stands + rewinding.stands
-    # What could still be taken back here, and was not tried, was not to be.
-    stands += tuple(standing(one, NOT_WANTED) for one in reversed(found.undo) if one.call_id not in failed)
+    found = Plan(stands=rewinding.stands) if rewinding.settled else plan(draft.state, rewinding)
+    # What could be taken back, and was not tried to be, was not to be.
+    stands = found.stands + tuple(standing(one, NOT_WANTED) for one in reversed(found.undo))
     if rewinding.cause != "retry" or rewinding.kept < count:
         draft.add(
             TranscriptRewound(

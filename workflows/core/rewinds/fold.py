@@ -1,9 +1,10 @@
 """What rewinds, and the calls that take calls back, make of a session's state."""
 
 import hashlib
+import math
 
 from perdure.workflows.core.calls.call import Call, Ready
-from perdure.workflows.core.changes import RewindTaken
+from perdure.workflows.core.changes import RewindTaken, UndoBegun
 from perdure.workflows.core.last_words import last_words
 from perdure.workflows.core.state.branches import Branch, Branches, Ended, Switch, Undo
 from perdure.workflows.core.state.record import replace
@@ -36,8 +37,10 @@ def taken(state: SessionState, note: RewindTaken) -> SessionState:
     )
 
 
-def began_undoing(state: SessionState, undoing: Undoing) -> SessionState:
-    return with_turn(state, replace(in_turn(state), undoing=undoing))
+def began_undoing(state: SessionState, note: UndoBegun) -> SessionState:
+    rewinding = state.rewinding
+    assert rewinding is not None
+    return _with(replace(state, rewinding=replace(rewinding, stands=note.stands)), note.undoing)
 
 
 def asked(state: SessionState, event: ApprovalRequested) -> SessionState:
@@ -49,7 +52,7 @@ def answered(state: SessionState, event: ApprovalResolved) -> SessionState | Non
     undoing = state.turn.undoing if state.turn is not None else None
     if undoing is None or undoing.question_id != event.question_id:
         return None
-    return began_undoing(state, replace(undoing, agreed=event.approved))
+    return _with(state, replace(undoing, agreed=event.approved))
 
 
 def started_undo(state: SessionState) -> SessionState:
@@ -177,7 +180,14 @@ def _on(transcript: Transcript, path: Path, event: TranscriptRewound) -> Transcr
     """The transcript with another branch going on. Nobody who knew the conversation before may take it for this one."""
     moved = replace(transcript, path=path, epoch=transcript.epoch + 1).measured()
     seed = f"{event.branch} {event.seq} {moved.prefix}"
-    return replace(moved, prefix=hashlib.sha256(seed.encode()).hexdigest()[:32])
+    moved = replace(moved, prefix=hashlib.sha256(seed.encode()).hexdigest()[:32])
+    sealed = path.reached(transcript.base)
+    if not sealed:
+        return moved
+    # What is sealed is not looked at: its size is taken for the average, and its files for all that there were, for what is
+    # estimated here decides over money.
+    average = transcript.size / max(transcript.path.count(transcript.total), 1)
+    return replace(moved, size=moved.size + math.ceil(average * sealed), media=transcript.media)
 
 
 def _with_days(state: SessionState) -> SessionState:
@@ -215,6 +225,10 @@ def exchange(transcript: Transcript) -> frozenset[str]:
 
 def dropped(state: SessionState) -> SessionState:
     return replace(state, rewinding=None)
+
+
+def _with(state: SessionState, undoing: Undoing) -> SessionState:
+    return with_turn(state, replace(in_turn(state), undoing=undoing))
 
 
 def _undoing(state: SessionState) -> tuple[Turn, Undoing]:

@@ -7,9 +7,13 @@ good, and what a model has signed of its thinking stays bound to the same beginn
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.vocabulary.parts import Message
+
+#: Days that are kept in mind where more have been told, which takes a year of daily talk.
+KEPT_DAYS: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,20 +23,23 @@ class Dates(Record):
     #: The days that were told since, by the id of the message that each comes before. A message that is said once more, on
     #: another day, goes by its id and its turn (`m1@t7`), which is no id that a caller can make.
     later: dict[str, str] = field(default_factory=dict)
+    #: The numbers of these messages; an older version kept none.
+    numbers: dict[str, int] = field(default_factory=dict)
     #: The day that the model knows on the branch that goes on; empty: the last one that was told.
     known: str = ""
 
-    def told(self, message: Message, day: str) -> "Dates":
-        """With this day told before the message, unless the model knows it."""
+    def told(self, message: Message, day: str, number: int) -> "Dates":
+        """With this day told before the message of this number, unless the model knows it."""
         known = self.known or next(reversed(self.later.values()), self.first)
         if not self.first or day == known:
             return self
-        key = message.id if self.later.get(message.id, day) == day else _again(message)
-        return replace(self, later={**self.later, key: day}, known=day if self.known else "")
-
-    def before(self, message: Message) -> str | None:
-        """The day that is told before the message; None: none is."""
-        return self.later.get(_again(message), self.later.get(message.id))
+        key = f"{message.id}@{message.turn_id}" if message.id in self.later else message.id
+        return replace(
+            self,
+            later={**self.later, key: day},
+            numbers={**self.numbers, key: number},
+            known=day if self.known else "",
+        )
 
     def until(self, day: str | None) -> "Dates":
         """As they are on a branch whose last message is of this day; None: it has none."""
@@ -44,8 +51,29 @@ class Dates(Record):
     def of(self, message_ids: Iterable[str]) -> "Dates":
         """With what was told before these messages alone."""
         kept = set(message_ids)
-        return replace(self, later={one: day for one, day in self.later.items() if one.partition("@")[0] in kept})
+        return replace(
+            self,
+            later={one: day for one, day in self.later.items() if message_of(one) in kept},
+            numbers={one: number for one, number in self.numbers.items() if message_of(one) in kept},
+        )
+
+    def numbered(self, numbers: dict[str, int]) -> "Dates":
+        """With the numbers of its messages, by their ids."""
+        return replace(self, numbers={one: numbers[one] for one in self.later if one in numbers} | self.numbers)
+
+    def bounded(self, base: int) -> "Dates":
+        """Without the oldest of those that were told before messages of numbers below `base`, where there are many."""
+        old = [one for one in self.later if self.numbers.get(one, base) < base]
+        gone = set(old[: max(len(self.later) - KEPT_DAYS, 0)])
+        if not gone:
+            return self
+        return replace(
+            self,
+            later={one: day for one, day in self.later.items() if one not in gone},
+            numbers={one: number for one, number in self.numbers.items() if one not in gone},
+        )
 
 
-def _again(message: Message) -> str:
-    return f"{message.id}@{message.turn_id}"
+def message_of(key: str) -> str:
+    """The id of the message that a day comes before."""
+    return key.partition("@")[0]

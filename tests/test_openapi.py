@@ -186,8 +186,14 @@ class Story:
                 await late.until("step.snapshot")
             await self.http.post(f"{url}/messages", json={"text": "Queued"})
             await viewer.until("message.queued")
+            for number, busy in enumerate(("queue", "queue", "reject", "steer", "interrupt")):
+                body = {"message_id": f"busy{number}", "text": "And this", "busy": busy}
+                await self.http.post(f"{url}/messages", json=body)
+                if number == 1:
+                    await self.http.put(f"{url}/messages/busy0", json={"text": "Edited"})
+                    await self.http.delete(f"{url}/messages/busy1")
+            await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
-            await viewer.until("turn.finished", 2)
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})

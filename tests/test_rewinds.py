@@ -430,3 +430,15 @@ def test_a_fork_has_the_branch_that_went_on_then(keep: bool) -> None:
         }[keep]
     )
     assert [one.branches.current for one in found.values()] == ["b1", "b2", "b1"]
+
+
+def test_a_message_that_steers_settles_the_question_of_a_rewind() -> None:
+    made = paid()
+
+    made.say("wait", "m9", busy="steer")
+
+    assert made.state.questions.open == ()
+    assert rewound(made) == []
+    resolved = [event for event in made.events if event.type == "approval.resolved"]
+    assert [(event.approved, event.reason) for event in resolved] == [(False, "superseded")]
+    assert made.ids()[-1] == "m9"

@@ -19,6 +19,9 @@ Code = Literal[
     "file_not_taken",
     "id_conflict",
     "session_closed",
+    "busy",
+    "message_not_queued",
+    "message_withdrawn",
     "turn_running",
     "already_answered",
     "not_rewindable",
@@ -103,6 +106,21 @@ class IdConflict(SessionError):
 class SessionClosed(SessionError):
     code = "session_closed"
     title = "The session is closed"
+
+
+class SessionBusy(SessionError):
+    code = "busy"
+    title = "The session is at work, and takes no message meanwhile"
+
+
+class MessageNotQueued(SessionError):
+    code = "message_not_queued"
+    title = "The message does not wait any more"
+
+
+class MessageWithdrawn(SessionError):
+    code = "message_withdrawn"
+    title = "The message was withdrawn"
 
 
 class TurnRunning(SessionError):

@@ -178,7 +178,7 @@ def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) 
         started = events[0].model_copy(update={"agent": new.agent, "digest": new.digest, "inputs": new.inputs})
         events = (started, *events[1:])
     slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
-    log = replace(state.log, events=events)
+    log = replace(state.log, events=events, last_at=at)
     return replace(state, new=new, created_at=at, log=log, slot=slot, behavior=new.behavior)
 
 

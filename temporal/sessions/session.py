@@ -15,6 +15,7 @@ from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, Se
 from perdure.temporal.sessions.fork import Forked, fork, read_past
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
 from perdure.temporal.sessions.rewinding import Rewinder, Rewound
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
@@ -41,6 +42,7 @@ from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
@@ -52,6 +54,7 @@ class Collaborators:
 
     backend: Backend
     sender: Sender
+    queued: Queued
     eraser: Eraser
     blobs: BlobStore
     sealed: Sealed
@@ -85,10 +88,19 @@ class Session:
         *,
         known: KnownReceipt = lambda: None,
         model: str | None = None,
+        busy: Busy | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model)
+        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+
+    async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:
+        """Gives a message that waits other parts. Returns and raises as `Queued.edit`."""
+        return await self._shared.queued.edit(self._caller, self.session_id, message_id, parts)
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises as `Queued.withdraw`."""
+        await self._shared.queued.withdraw(self._caller, self.session_id, message_id)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""

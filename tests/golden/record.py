@@ -29,8 +29,11 @@ from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.parts import Text
 from tests.support.mcp_running import http_server
 from tests.support.remote_worker import bad_stock, find_stock
 from tests.support.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
@@ -432,6 +435,88 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
+async def steer(lab: Lab) -> Talk:
+    """While a tool runs, in the last answer, and in a turn that is stopped before; one is edited, one withdrawn."""
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        go = Path(ledger) / "go"
+        await begin(talk, ("gather", {"ledger": ledger, "until": "go"}))
+        await talk.send("and this", busy="steer")
+        await talk.send("later")
+        await talk.send("much later")
+        edited = EditMessage(id="edit", message_id="m3", parts=(Text(text="later, please"),))
+        await talk.handle.signal(SessionWorkflow.edit_message, edited)
+        withdrawn = WithdrawMessage(id="withdraw", message_id="m4")
+        await talk.handle.signal(SessionWorkflow.withdraw_message, withdrawn)
+        gate = asyncio.Event()
+        lab.stage.plays = [Play("Once", gate=gate), Play("Twice.")]
+        go.touch()
+        await talk.streamed("Once")
+        await talk.send("and that", busy="steer")
+        gate.set()
+        await end(talk, 2)
+    lab.stage.plays = [Play("On and", gate=asyncio.Event())]
+    await talk.send("a story")
+    await talk.streamed("On and")
+    await talk.send("too late", busy="steer")
+    await talk.stop()
+    await end(talk, 4)
+    return talk
+
+
+async def interrupt(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, while a tool runs, and before the turn begins."""
+    talk = await lab.start("staged")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("", [("hang", {"name": "x"})])]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("thanks")
+    await talk.send("use your tool", busy="interrupt")
+    await talk.until(lambda events: "tool.started" in kinds(events))
+    await talk.send("another one", busy="interrupt")
+    await end(talk, 4)
+    return talk
+
+
+async def superseded(lab: Lab) -> Talk:
+    """Approvals, by a message that steers, and a client tool, by one that interrupts."""
+    talk = await lab.start("asking")
+    add = ("add", {"a": 1, "b": 2})
+    await begin(talk, add, ("rescue", {"kinds": []}), done="approval.requested", count=2)
+    await talk.send("wait, the other one", busy="steer")
+    await end(talk)
+    await begin(talk, ("pick", {"prompt": "When?"}), done="input.requested")
+    await talk.send("no, stop", busy="interrupt")
+    await end(talk, 3)
+    return talk
+
+
+async def superseded_below(lab: Lab) -> Talk:
+    """What a sub-agent asks, by a message that steers and by one that interrupts."""
+    talk = await lab.start("boss")
+    policies: tuple[Busy, ...] = ("steer", "interrupt")
+    for number, busy in enumerate(policies, 1):
+        lab.stage.plays = [
+            Play("", [("helper", {"message": "Book."})]),
+            Play("Let me book.", [("book", {"size": 1})]),
+        ]
+        await talk.send("let it book")
+        child = talk.child(f"t{number}.s1.c1")
+        await child.streamed("Let me book.")
+        await child.until(lambda events: "approval.requested" in kinds(events))
+        await talk.send("wait, another one", busy=busy)
+        await end(talk, 2 * number - 1)
+    return talk
+
+
+async def idle(lab: Lab) -> Talk:
+    """A session that closes itself after a time: its timer is set once, and in a later run anew."""
+    talk = await lab.start("desk", behavior=1, continue_as_new_after=50)
+    for number in range(4):
+        await talk.turn(f"turn {number}")
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -460,6 +545,11 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
+    steer,
+    interrupt,
+    superseded,
+    superseded_below,
+    idle,
 )
 
 

@@ -90,6 +90,9 @@ class Talk:
         if isinstance(effect, AskModel):
             self._ending.append(key)
 
+    def tell(self, key: str) -> None:
+        """There are no sub-agents."""
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 
@@ -130,10 +133,12 @@ class Talk:
                 return True
         return False
 
-    def say(self, text: str, message_id: str) -> None:
+    def say(self, text: str, message_id: str, **options: Any) -> None:
         parts = (Text(text=text),)
         cursor = self.state.log.seq
-        self.driver.receive(SendMessage(message_id=message_id, parts=parts, content_sha256=text, cursor=cursor))
+        self.driver.receive(
+            SendMessage(message_id=message_id, parts=parts, content_sha256=text, cursor=cursor, **options)
+        )
         self.advance()
 
     def answers(self, text: str = "yes", calls: tuple[tuple[str, dict[str, JsonValue]], ...] = (), **how: Any) -> str:

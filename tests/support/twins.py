@@ -51,6 +51,9 @@ class _World:
     def end(self, key: str) -> None:
         assert key in self.open
 
+    def tell(self, key: str) -> None:
+        assert key in self.open
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 

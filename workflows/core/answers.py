@@ -32,7 +32,7 @@ T = TypeVar("T", bound=Frozen)
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.find(message_id)
+    seen = state.inbox.seen_as(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -51,6 +51,11 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
         role=state.slot.role,
+        busy=state.busy,
+        ahead=state.inbox.ahead.get(message_id),
+        steers=message_id in state.inbox.steering,
+        edited_by=state.inbox.edited.get(message_id),
+        withdrawn=message_id in state.inbox.withdrawn,
     )
 
 

@@ -15,6 +15,8 @@ from perdure.workflows.core.actions import (
     EndStep,
     FinishTurn,
     GoOn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PlanCalls,
@@ -25,16 +27,19 @@ from perdure.workflows.core.actions import (
     StartTurn,
     TakeBack,
     TakeOver,
+    TellBelow,
     UndoNext,
     WakeUp,
     Work,
 )
+from perdure.workflows.core.arriving import tell_places
 from perdure.workflows.core.budget import over_budget
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking
 from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
+from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
@@ -44,6 +49,7 @@ from perdure.workflows.core.changes import (
     StepEnding,
     StepOpened,
     StepPassedOn,
+    StopRequested,
     ToolsAsked,
     TurnBroken,
 )
@@ -84,6 +90,8 @@ class Begun:
     effects: tuple[Effect, ...] = ()
     #: Keys of open effects that shall end.
     ends: tuple[str, ...] = ()
+    #: Keys of sub-agents' sessions that are to be told that nobody will answer them.
+    tells: tuple[str, ...] = ()
 
 
 def begin(state: SessionState, action: Work, now: datetime) -> Begun:
@@ -91,6 +99,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     draft = Draft(state, now)
     effects: tuple[Effect, ...] = ()
     ends: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
@@ -103,6 +112,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
         case StartTurn():
             _start_turn(draft, action.message)
+        case Join():
+            for message in action.messages:
+                draft.add(MessageAdded(**draft.stamp, message=message.of_turn(draft.turn.turn_id)))
         case WakeUp():
             _wake_up(draft, action.timer)
         case LookForTools():
@@ -123,6 +135,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case Ask():
             for call in draft.calls(_ids(action.calls)):
                 put(draft, call)
+        case LeaveUnasked():
+            leave_unasked(draft, _ids(action.calls))
+        case TellBelow():
+            tells = tell_below(draft, _ids(action.calls))
         case RunHere():
             for call in draft.calls(_ids(action.calls)):
                 carry_out(draft, call)
@@ -149,7 +165,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
-    return Begun(draft.changes, effects, ends)
+    return Begun(draft.changes, effects, ends, tells)
 
 
 def _ids(calls: tuple[ToolCall, ...]) -> list[str]:
@@ -160,6 +176,9 @@ def _start_turn(draft: Draft, message: Message) -> None:
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message"))
     draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+    if draft.state.inbox.interrupts:
+        # It came after this one, while no turn ran that it could interrupt.
+        draft.add(StopRequested(interrupted=True))
 
 
 def _wake_up(draft: Draft, timer: Timer) -> None:
@@ -247,12 +266,13 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
     give_up_rewind(draft, action.reason)
-    books = draft.turn.books
+    books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
             **draft.stamp, reason=action.reason, error=action.error, usage=books.usage, cost_usd=books.cost_usd
         )
     )
+    tell_places(draft, steered)
 
 
 def _close(draft: Draft, reason: str) -> None:

@@ -93,8 +93,8 @@ def retold(state: SessionState, messages: tuple[Message, ...], events: tuple[Eve
     Views of its steps keep the hashes that they had: nobody has a conversation of this session yet to compare with them.
     """
     transcript = replace(state.transcript, messages=messages).measured()
-    seq = events[-1].seq if events else state.log.seq
-    return replace(state, transcript=transcript, log=replace(state.log, events=events, seq=seq))
+    seq, at = (events[-1].seq, events[-1].at) if events else (state.log.seq, state.log.last_at)
+    return replace(state, transcript=transcript, log=replace(state.log, events=events, seq=seq, last_at=at))
 
 
 def _slot(slot: AgentSlot, steps: tuple[StepRecord, ...]) -> AgentSlot:

@@ -18,6 +18,8 @@ from perdure.workflows.core.actions import (
     EndStep,
     Exit,
     FinishTurn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PlanCalls,
@@ -28,13 +30,16 @@ from perdure.workflows.core.actions import (
     Seal,
     StartTurn,
     TakeOver,
+    TellBelow,
     Wait,
     WakeUp,
 )
 from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
+from perdure.workflows.core.calls.superseding import asks_nobody, untold
 from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
@@ -42,7 +47,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MAX_STEPS
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 
 
 def next_action(state: SessionState) -> Action:
@@ -75,7 +80,7 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at)
+    return Rest(state.timers.next_at, closes_at(state))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -93,7 +98,10 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         # Also where the turn is being stopped: its call has been told that the other agent takes over.
         return TakeOver(turn.handoff)
     if turn.stopping:
-        return _give_up(turn) or FinishTurn("stopped")
+        below = untold(state) if turn.interrupted else ()
+        if below:
+            return TellBelow(_made(below))
+        return _give_up(turn) or FinishTurn("interrupted" if turn.interrupted else "stopped")
     if turn.error is not None:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
@@ -106,6 +114,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
 
 
 def _next_step(state: SessionState, turn: Turn) -> Action:
+    joining = _joining(state, turn)
+    if joining:
+        return Join(joining)
     if not goes_on(turn.stop, turn.odd):
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
@@ -127,11 +138,25 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     )
 
 
+def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
+    """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
+    if not state.inbox.steering or turn.steps >= state.effective_limits.turn.steps:
+        return ()
+    if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
+        return ()
+    return state.inbox.joining if over_budget(state, turn, reserve(state)) is None else ()
+
+
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+    error = _last_fault(state, turn)
+    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+
+
+def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
+    """Why a turn that does not go on has failed."""
     hop = first_hop(state)
     limit = hop.model.max_output_tokens if hop is not None else None
-    error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
-    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+    return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
 
 
 def _reason(error: ToolError) -> TurnEnd:
@@ -157,6 +182,11 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     if overdue:
         return EndCalls(overdue)
     asking = tuple(call for call in turn.calls if isinstance(call.stage, Asking))
+    if asks_nobody(state):
+        if asking:
+            return LeaveUnasked(_made(asking))
+        if below := untold(state):
+            return TellBelow(_made(below))
     outdated = tuple(call for call in asking if state.slot.stale and call.changed)
     if asking != outdated:
         return Ask(tuple(call.made for call in asking if call not in outdated))
@@ -171,6 +201,10 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
         return RunTools(ready)
     questions = state.questions.open
     return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
+
+
+def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:
+    return tuple(call.made for call in calls)
 
 
 def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:

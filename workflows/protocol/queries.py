@@ -14,6 +14,7 @@ from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
 from perdure.workflows.protocol.segments import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
+from perdure.workflows.vocabulary.busy import Ahead, Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -54,6 +55,15 @@ class Receipt(Frozen):
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
+    #: What becomes of a message that comes while the session works, and does not say so itself.
+    busy: Busy = Field(default="queue", exclude_if=lambda busy: busy == "queue")
+    #: Why the message with this id goes before others that wait; None: it does not, or does not wait.
+    ahead: Ahead | None = Field(default=None, exclude_if=absent)
+    #: It is to join the turn that runs.
+    steers: bool = Field(default=False, exclude_if=operator.not_)
+    #: The command by which it was edited last, and whether it was withdrawn; for the last of such messages.
+    edited_by: str | None = Field(default=None, exclude_if=absent)
+    withdrawn: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class Timer(Frozen):

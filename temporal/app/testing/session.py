@@ -13,8 +13,7 @@ from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
 from perdure.temporal.app.testing.questions import Answers, open_questions
 from perdure.temporal.app.testing.server import now
 from perdure.temporal.app.testing.transcript import Transcript
-from perdure.temporal.app.testing.turns import Turn as Turn
-from perdure.temporal.app.testing.turns import turn_after, turn_of, turn_with
+from perdure.temporal.app.testing.turns import Turn, turn_after, turn_in, turn_of
 from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
@@ -23,12 +22,12 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.service import Sessions
-from perdure.temporal.sessions.session import Session as Opened
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.queries import BranchesPage, PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Text
 from perdure.workflows.vocabulary.questions import Question
@@ -57,18 +56,43 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._service = service
+        self._opened = service.open(Caller(new.tenant), new.session_id)
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
         """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""
         return await self.turn(await self.send(text))
 
-    async def send(self, text: str, message_id: str | None = None) -> str:
-        """Says something and does not wait; returns the message's id. The same id again is the same message."""
-        message = await new_message(self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id)
+    async def send(self, text: str, message_id: str | None = None, *, busy: Busy | None = None) -> str:
+        """Says something and does not wait; returns the message's id. The same id again is the same message. `busy` says what
+        becomes of it while a turn runs: `queue`, `steer`, `interrupt`, `reject`; without it, what the agent says."""
+        message = await new_message(
+            self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id, busy=busy
+        )
         await self.handle.signal(SessionWorkflow.send_message, message)
         return message.message_id
+
+    async def steer(self, text: str) -> str:
+        """Says something that joins the turn which runs before its next step, and does not wait; returns the message's id.
+        `await session.turn(id)` is the turn that it joined."""
+        return await self.send(text, busy="steer")
+
+    async def interrupt(self, text: str) -> Turn:
+        """Says something that stops the turn which runs, and returns the turn of it."""
+        return await self.turn(await self.send(text, busy="interrupt"))
+
+    async def queued(self) -> dict[str, str]:
+        """The texts of the messages that wait, the next one first, by their ids."""
+        waiting = (await self.snapshot()).queued
+        return {one.id: "".join(part.text for part in one.parts if isinstance(part, Text)) for one in waiting}
+
+    async def edit(self, message_id: str, text: str) -> None:
+        """Gives a message that waits another text. Raises `SessionError` where it waits no more."""
+        await self._opened.edit(message_id, (Text(text=text),))
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises `SessionError` where it waits no more."""
+        await self._opened.withdraw(message_id)
 
     async def turn(self, message_id: str | None = None) -> Turn:
         """The turn of a message, by itself the last one, once it has ended or waits for an answer and nothing of it runs.
@@ -143,10 +167,8 @@ class Session:
         if not running:
             raise AssertionError("no turn runs that could be stopped")
         await self.ask_to_stop(running[-1])
-        found = await self._until(
-            lambda events: turn_with(events, running[-1]) is not None, "the end of a stopped turn"
-        )
-        turn = turn_with(found, running[-1])
+        found = await self._until(lambda events: turn_in(events, running[-1]) is not None, "the end of a stopped turn")
+        turn = turn_in(found, running[-1])
         assert turn is not None
         return turn
 
@@ -235,10 +257,6 @@ class Session:
         while before := found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
             found.insert(0, await self._client.get_workflow_handle(self.handle.id, run_id=before).fetch_history())
         return found
-
-    @property
-    def _opened(self) -> Opened:
-        return self._service.open(Caller(self.new.tenant), self.new.session_id)
 
     async def _turn_after(self, cursor: int) -> Turn:
         """The last turn that started after `cursor`, once it has ended or waits."""

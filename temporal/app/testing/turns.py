@@ -1,4 +1,4 @@
-"""A turn as a test has it, put together from its session's events."""
+"""A session's turns as a test has them: put together from their events. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,19 +35,19 @@ def turn_of(events: list[Event], message_id: str | None, at: datetime) -> Turn |
     """The turn of a message, or the last one, if it has ended or waits."""
     for event in reversed(events):
         if event.type == "turn.started" and message_id is None:
-            return turn_with(events, event.turn_id, at)
+            return turn_in(events, event.turn_id, at)
         if event.type == "message.added" and event.message.id == message_id:
-            return turn_with(events, event.turn_id, at)
+            return turn_in(events, event.turn_id, at)
     return None
 
 
 def turn_after(events: list[Event], cursor: int, at: datetime) -> Turn | None:
     """The last turn that started after `cursor`, if it has ended or waits."""
     started = [event for event in events if event.type == "turn.started" and event.seq > cursor]
-    return turn_with(events, started[-1].turn_id, at) if started else None
+    return turn_in(events, started[-1].turn_id, at) if started else None
 
 
-def turn_with(events: list[Event], turn_id: str | None, now: datetime | None = None) -> Turn | None:
+def turn_in(events: list[Event], turn_id: str | None, now: datetime | None = None) -> Turn | None:
     """As it ended; with `now`, also as it waits."""
     own = tuple(event for event in events if event.turn_id == turn_id)
     end = next((event for event in own if isinstance(event, TurnFinished)), None)

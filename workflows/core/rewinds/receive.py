@@ -3,6 +3,7 @@
 Rule: a command that does not fit the session changes nothing; whoever sent it finds out by asking whether it was taken in.
 """
 
+from perdure.workflows.core.calls.superseding import SUPERSEDED
 from perdure.workflows.core.changes import CallerTraced, QuestionSettled, RewindTaken, StopRequested
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.branches import MAX_BRANCHES
@@ -34,7 +35,7 @@ def rewind(draft: Draft, command: Rewind) -> None:
     )
     draft.add(RewindTaken(rewinding=rewinding, taken=taken, digest=command.digest))
     if draft.state.turn is not None:
-        draft.add(StopRequested())
+        draft.add(StopRequested(interrupted=True))
 
 
 def retry(draft: Draft, command: Retry) -> None:
@@ -97,6 +98,13 @@ def settle_rewind(draft: Draft, agreed: bool, reason: str | None, command: Answe
             by=command.by if command else None,
         )
     )
+
+
+def supersede_rewind(draft: Draft) -> None:
+    """People have said something else instead of answering the question of a rewind: it does not happen."""
+    undoing = draft.state.turn.undoing if draft.state.turn is not None else None
+    if undoing is not None and undoing.question_id is not None and undoing.agreed is None:
+        settle_rewind(draft, False, SUPERSEDED)
 
 
 def _is_free(state: SessionState) -> bool:

@@ -438,44 +438,6 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
-async def sealing(lab: Lab) -> Talk:
-    """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
-    talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
-    folder = lab.parts.settings.blobs_root / talk.handle.id
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("")
-    for number in range(5):
-        await talk.turn(f"{number} " * 6_000)
-    await _sealed(talk)
-    folder.unlink()
-    long = "x" * 10_000
-    lab.stage.plays = [Play(long, [("add", {"a": number, "b": 1})]) for number in range(4)]
-    await talk.turn("count")
-    await _sealed(talk)
-    for number in range(2):
-        await talk.turn(f"{number} " * 6_000)
-    await _sealed(talk)
-    return talk
-
-
-async def sealing_begun_before(lab: Lab) -> Talk:
-    """A session that an older version began: from its next run on it seals its past, the oldest part first."""
-    talk = await lab.start("staged", continue_as_new_after=98)
-    for number in range(8):
-        await talk.turn(f"{number} " * 8_500)
-    await talk.turn("go on")
-    await talk.turn("go on")
-    await _sealed(talk)
-    await talk.turn("thanks")
-    return talk
-
-
-async def _sealed(talk: Talk) -> None:
-    """Returns once nothing is being sealed."""
-    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
-        pass
-
-
 async def steer(lab: Lab) -> Talk:
     """While a tool runs, in the last answer, and in a turn that is stopped before; one is edited, one withdrawn."""
     talk = await lab.start("calling")
@@ -558,6 +520,44 @@ async def idle(lab: Lab) -> Talk:
     return talk
 
 
+async def sealing(lab: Lab) -> Talk:
+    """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
+    talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
+    folder = lab.parts.settings.blobs_root / talk.handle.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("")
+    for number in range(5):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    folder.unlink()
+    long = "x" * 10_000
+    lab.stage.plays = [Play(long, [("add", {"a": number, "b": 1})]) for number in range(4)]
+    await talk.turn("count")
+    await _sealed(talk)
+    for number in range(2):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    return talk
+
+
+async def sealing_begun_before(lab: Lab) -> Talk:
+    """A session that an older version began: from its next run on it seals its past, the oldest part first."""
+    talk = await lab.start("staged", continue_as_new_after=98)
+    for number in range(8):
+        await talk.turn(f"{number} " * 8_500)
+    await talk.turn("go on")
+    await talk.turn("go on")
+    await _sealed(talk)
+    await talk.turn("thanks")
+    return talk
+
+
+async def _sealed(talk: Talk) -> None:
+    """Returns once nothing is being sealed."""
+    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+        pass
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -586,13 +586,13 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
-    sealing,
-    sealing_begun_before,
     steer,
     interrupt,
     superseded,
     superseded_below,
     idle,
+    sealing,
+    sealing_begun_before,
 )
 
 

@@ -58,6 +58,7 @@ class Session:
         self._events: list[Event] = []
         self._sealed = service.sealed
         self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:

@@ -112,6 +112,27 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
     )
     | {"at": "2026-03-16T09:00:00Z"},
     "timer.fired": _event(27, "timer.fired", None, timer_id="t2.s2.c1.timer"),
+    "transcript.rewound": _event(
+        28,
+        "transcript.rewound",
+        None,
+        message_id="m2",
+        branch="b2",
+        left="b1",
+        kept=4,
+        cause="rewind",
+        undone=[
+            {"call_id": "t2.s1.c2", "name": "issue_refund", "by": "cancel_refund", "undo_call_id": "t2.s1.c2.undo"}
+        ],
+        stands=[
+            {
+                "call_id": "t2.s1.c3",
+                "name": "send_mail",
+                "args": {"to": "ada@example.com"},
+                "why": "It cannot be taken back.",
+            }
+        ],
+    ),
     "agent.updated": _event(30, "agent.updated", None, old=_OLD, new=_NEW),
     "model.switched": _event(
         31, "model.switched", "t3", step_id="t3.s1", to="anthropic/claude-haiku-5-5", reason="configured"

@@ -144,6 +144,25 @@ class TakeOver:
 
 
 @dataclass(frozen=True)
+class TakeBack:
+    """Start the turn that asks about a rewind, and takes calls back."""
+
+
+@dataclass(frozen=True)
+class UndoNext:
+    """Take the next call back."""
+
+    undo_call_id: str
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Let another branch go on, or run a turn on."""
+
+    branch: str
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     reason: TurnEnd
     error: ToolError | None = None
@@ -208,6 +227,9 @@ Work = (
     | EndCalls
     | AbandonTools
     | TakeOver
+    | TakeBack
+    | UndoNext
+    | GoOn
     | FinishTurn
     | CloseSession
     | Seal

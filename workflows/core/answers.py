@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.record import replace
@@ -26,7 +27,7 @@ from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text
 
 T = TypeVar("T", bound=Frozen)
 
@@ -127,6 +128,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sealed=state.log.segments if sealed else (),
         count=until,
         path=path,
+        branch=state.branches.current,
+        branches=state.branches.made,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
@@ -259,17 +262,3 @@ def _shortened(message: Message) -> Message:
         part.saying(preview(part.text, 200)) if isinstance(part, Text) else part for part in message.parts[:4]
     )
     return message.with_parts(parts)
-
-
-def last_words(message: Message) -> str:
-    """One short line of a message, for an overview."""
-    for part in message.parts:
-        match part:
-            case Text(text=text) if text.strip():
-                line = " ".join(text.split())
-                return line if len(line) <= 160 else f"{line[:159]}…"
-            case ToolResult():
-                return f"{part.name}: {'failed' if part.is_error else 'done'}"
-            case _:
-                continue
-    return "…"

@@ -14,6 +14,7 @@ from perdure.workflows.core.actions import (
     EndModelCall,
     EndStep,
     FinishTurn,
+    GoOn,
     Join,
     LeaveUnasked,
     LoadAgent,
@@ -24,8 +25,10 @@ from perdure.workflows.core.actions import (
     RunTools,
     Seal,
     StartTurn,
+    TakeBack,
     TakeOver,
     TellBelow,
+    UndoNext,
     WakeUp,
     Work,
 )
@@ -41,6 +44,7 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
     RenewalAsked,
+    RewindDropped,
     SealingBegun,
     StepEnding,
     StepOpened,
@@ -53,6 +57,7 @@ from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
@@ -145,6 +150,12 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _abandon(draft, action.calls)
         case TakeOver():
             _take_over(draft, action)
+        case TakeBack():
+            take_back(draft)
+        case UndoNext():
+            undo_next(draft)
+        case GoOn():
+            cut(draft)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
@@ -254,6 +265,7 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
+    give_up_rewind(draft, action.reason)
     books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
@@ -264,6 +276,9 @@ def _finish_turn(draft: Draft, action: FinishTurn) -> None:
 
 
 def _close(draft: Draft, reason: str) -> None:
+    if draft.state.rewinding is not None:
+        reject(draft, draft.state.rewinding)
+        draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
     draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
@@ -21,6 +22,7 @@ from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, ToolError
+from perdure.workflows.vocabulary.rewinds import Standing
 
 
 class Stamp(TypedDict):
@@ -228,6 +230,35 @@ class ExchangeDeclined:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RewindTaken:
+    """A rewind, or a retry, was taken in."""
+
+    rewinding: Rewinding
+    taken: TakenRewind
+    #: The definition that the caller knows.
+    digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoBegun:
+    """The turn is there to ask about the rewind and to take calls back."""
+
+    undoing: Undoing
+    #: What of the part that leaves cannot be taken back.
+    stands: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
+class UndoStarted:
+    """The next call is being taken back."""
+
+
+@dataclass(frozen=True)
+class RewindDropped:
+    """The rewind does not happen."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
@@ -282,6 +313,10 @@ Note = (
     | StepPassedOn
     | CallerTraced
     | ExchangeDeclined
+    | RewindTaken
+    | UndoBegun
+    | UndoStarted
+    | RewindDropped
     | TurnBroken
     | SealingBegun
     | PartSealed

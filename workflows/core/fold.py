@@ -28,6 +28,8 @@ from perdure.workflows.core.changes import (
     PartSealed,
     QuestionSettled,
     RenewalAsked,
+    RewindDropped,
+    RewindTaken,
     SealingBegun,
     SealingFailed,
     SetAside,
@@ -41,6 +43,8 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    UndoBegun,
+    UndoStarted,
     Withdrawn,
 )
 from perdure.workflows.core.cuts import with_event
@@ -54,6 +58,7 @@ from perdure.workflows.core.fold_turn import (
     passed_on,
     started_turn,
 )
+from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
@@ -85,6 +90,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 from perdure.workflows.vocabulary.zones import day_of
 
 
@@ -107,6 +113,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
+        case ApprovalRequested(subject="rewind"):
+            return rewinds.asked(state, event)
+        case ApprovalResolved() if (settled_rewind := rewinds.answered(state, event)) is not None:
+            return settled_rewind
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
         case TimerSet():
@@ -127,11 +137,13 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message.id, day, state.transcript.total)
+            dates = state.dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
-            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
+            turn = replace(turn, sound=transcript.count) if turn is not None else None
+            branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
+            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates, branches=branches)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
-            return started_turn(state, turn_id, event.at)
+            return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             slot = replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
@@ -140,11 +152,14 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
+            state = rewinds.ended(state, turn, event)
             log = state.log if state.seals else state.log.pruned()
             return replace(state, turn=None, log=log, inbox=state.inbox.after_turn())
+        case TranscriptRewound() if turn is None:
+            return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers())
-        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
+            return replace(state, closed=True, timers=Timers(), rewinding=None)
+        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
             assert_never(event)
@@ -213,6 +228,14 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return passed_on(state, note.record)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case RewindTaken():
+            return rewinds.taken(state, note)
+        case UndoBegun():
+            return rewinds.began_undoing(state, note)
+        case UndoStarted():
+            return rewinds.started_undo(state)
+        case RewindDropped():
+            return rewinds.dropped(state)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case SealingBegun():

@@ -40,6 +40,7 @@ from perdure.workflows.core.calls.superseding import asks_nobody, untold
 from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
@@ -71,6 +72,8 @@ def _next(state: SessionState) -> Action:
         return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -107,6 +110,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return FinishTurn("failed", state.slot.error)
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 

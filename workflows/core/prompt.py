@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import NUDGES
+from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.steps import Prompt, StepRecord, View
@@ -90,7 +91,7 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
         closing=_closing(state, record),
-        left_out=tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch),
+        left_out=tuple(one for one in state.transcript.left_out if one.holds(record.view.epoch)),
     )
 
 
@@ -178,9 +179,9 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
     if dates.later:
         held = frozenset(message.id for message in state.transcript.seen(record.view))
         later = {
-            message_id: f"Today is {day}."
-            for message_id, day in dates.later.items()
-            if message_id in held or _has(record.view, dates.numbers.get(message_id))
+            message_of(key): f"Today is {day}."
+            for key, day in dates.later.items()
+            if (key in held if (number := dates.numbers.get(key)) is None else _has(record.view, number))
         }
     return f"Today is {dates.first}, until a later line names another day.", later
 

@@ -31,6 +31,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
 
 class SessionStarted(EventBase):
@@ -82,6 +83,8 @@ class TurnStarted(EventBase):
 
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
+    #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
+    continues: str | None = Field(default=None, exclude_if=absent)
 
 
 class TurnFinished(EventBase):
@@ -136,6 +139,8 @@ class ToolStarted(EventBase):
     session_id: str | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: The call that this one takes back, for a rewind.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -153,6 +158,8 @@ class ToolFinished(EventBase):
     cost_usd: float | None = None
     #: The tool held up others on its worker. For the trace; viewers are not told.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The call that this one took back, for a rewind; the model is not shown its result.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):
@@ -215,7 +222,8 @@ Event = Annotated[
     | TimerSet
     | TimerFired
     | AgentUpdated
-    | ModelSwitched,
+    | ModelSwitched
+    | TranscriptRewound,
     Field(discriminator="type"),
 ]
 

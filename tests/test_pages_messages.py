@@ -126,3 +126,37 @@ async def test_a_message_while_a_question_is_open_says_so_and_steers_past_it(
     await expect(page.locator(".settled")).to_have_text("Taken back: a newer message came instead")
     await expect(page.locator(".turn")).to_have_count(1)
     await expect(page.locator(".answer", has_text="The other one.")).to_be_visible()
+
+
+async def test_other_words_and_other_answers_are_branches_to_go_between(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="An answer."), Reply(text="To other words."), Reply(text="Given again."))
+    await say(page, "some words")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.get_by_role("button", name="Edit this message").click()
+    await page.get_by_label("New text of this message").fill("other words")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answer")).to_have_text("To other words.")
+    await expect(page.locator(".user")).to_have_text("other words")
+    await expect(page.locator(".said .arrows")).to_have_text("2/2")
+    await page.get_by_role("button", name="Answer again").click()
+    await expect(page.locator(".answer")).to_have_text("Given again.")
+    await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
+
+    await page.get_by_role("button", name="Earlier branch").first.press("Enter")
+    await expect(page.locator(".user")).to_have_text("some words")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.reload()
+    await expect(page.locator(".said .arrows")).to_have_text("1/2")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.get_by_role("button", name="Later branch").click()
+    await expect(page.locator(".answer")).to_have_text("Given again.")
+
+
+async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(status=400, error="invalid_request_error", message="Not today."), Reply(text="Today."))
+    await say(page, "will it")
+    await expect(page.locator(".outcome")).to_contain_text("Not today.")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(".answer", has_text="Today.")).to_be_visible()
+    await expect(page.locator(".outcome")).to_be_hidden()
+    await expect(page.locator(".user")).to_have_text("will it")

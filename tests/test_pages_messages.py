@@ -15,6 +15,13 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 #: Goes on until it is stopped.
 ENDLESS = Reply(text="and on and on", fault="stall", fault_after=3)
+SHORT = """
+name: short
+models: {main: {use: anthropic/claude-sonnet-5-5, context_window: 3000, max_output_tokens: 500}}
+model: main
+instructions: Help.
+context: {compact_at: 0.6, keep_recent: 0.1, summarizer: main}
+"""
 AGENT = """
 name: assistant
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -27,7 +34,7 @@ tools: [calculator: {approval: always}]
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT}
+    return {"assistant.yaml": AGENT, "short.yaml": SHORT}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -160,3 +167,21 @@ async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, prov
     await expect(page.locator(".answer", has_text="Today.")).to_be_visible()
     await expect(page.locator(".outcome")).to_be_hidden()
     await expect(page.locator(".user")).to_have_text("will it")
+
+
+async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    provider.default(Reply(text="We spoke of ships.", input_tokens=2500))
+    await page.locator("#agent").select_option("short")
+    await say(page, "a long story " * 200)
+    await expect(page.locator(".answer").first).to_contain_text("ships")
+    await say(page, "and on")
+    fold = page.locator("details.summary").first
+    await expect(fold).to_contain_text("Earlier conversation summarised")
+    await fold.locator("summary").press("Enter")
+    await expect(fold.locator(".summary-body")).to_contain_text("We spoke of ships.")
+    await expect(page.locator(".user").first).to_be_visible()
+    await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
+    await page.locator(".folded-past button.row").first.click()
+    await expect(page.locator("#detail")).to_contain_text("Summary k1")

@@ -11,10 +11,12 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
@@ -232,6 +234,25 @@ class TurnBroken:
     error: ToolError
 
 
+@dataclass(frozen=True, kw_only=True)
+class SealingBegun:
+    """What comes before the cut is being sealed."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSealed:
+    """It lies in the blob store, and the session need not hold it."""
+
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class SealingFailed:
+    """It is still the session's to hold."""
+
+
 Note = (
     Accepted
     | MessageEdited
@@ -262,6 +283,9 @@ Note = (
     | CallerTraced
     | ExchangeDeclined
     | TurnBroken
+    | SealingBegun
+    | PartSealed
+    | SealingFailed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

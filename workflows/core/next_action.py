@@ -27,6 +27,7 @@ from perdure.workflows.core.actions import (
     Rest,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeOver,
     TellBelow,
@@ -49,6 +50,13 @@ from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 
 
 def next_action(state: SessionState) -> Action:
+    action = _next(state)
+    # Last of all, so that nothing waits for it.
+    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    return action if cut is None else Seal(cut)
+
+
+def _next(state: SessionState) -> Action:
     if state.closed:
         return Exit()
     if state.slot.loading:

@@ -44,7 +44,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
         case SendMessage():
             take_in(draft, signal)
         case _:
-            if signal.id not in state.inbox.command_ids:
+            if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
     return draft.changes

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.queries import SnapshotPage
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
 from perdure.workflows.vocabulary.questions import Question
@@ -208,6 +209,8 @@ class AgentEntry(Frozen):
     inputs: dict[str, dict[str, JsonValue]]
     tools: tuple[AgentToolEntry, ...]
     limits: Limits
+    #: What becomes of a message that comes while a turn runs, unless the message says otherwise.
+    busy: Busy
     schedules: tuple[ScheduleEntry, ...]
     #: The demo model answers in place of a provider without a key.
     demo: bool

@@ -31,7 +31,7 @@ T = TypeVar("T", bound=Frozen)
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.find(message_id)
+    seen = state.inbox.seen_as(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,

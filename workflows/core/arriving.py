@@ -17,7 +17,7 @@ from perdure.workflows.vocabulary.parts import Message, as_foreign
 def take_in(draft: Draft, command: SendMessage) -> None:
     """A message has come."""
     state = draft.state
-    seen = state.inbox.find(command.message_id)
+    seen = state.inbox.seen_as(command.message_id)
     if seen is not None:
         if not seen.is_of(command.content_sha256):
             _reject(draft, command, "conflict")
@@ -59,18 +59,18 @@ def accept(draft: Draft, command: SendMessage) -> None:
 
 def edit(draft: Draft, command: EditMessage) -> None:
     """Other parts for a message; nothing where it does not wait any more."""
-    if draft.state.inbox.waiting(command.message_id) is None:
+    if draft.state.inbox.find(command.message_id) is None:
         return
     parts = tuple(map(as_foreign, command.parts))
     draft.add(MessageEdited(message_id=command.message_id, parts=parts, command_id=command.id))
-    message = draft.state.inbox.waiting(command.message_id)
+    message = draft.state.inbox.find(command.message_id)
     assert message is not None
     _tell_place(draft, message, edited=True)
 
 
 def withdraw(draft: Draft, command: WithdrawMessage) -> None:
     """Takes a message back; nothing where it does not wait any more."""
-    if draft.state.inbox.waiting(command.message_id) is not None:
+    if draft.state.inbox.find(command.message_id) is not None:
         draft.add(Withdrawn(message_id=command.message_id))
         draft.add(MessageRejected(**draft.stamp, message_id=command.message_id, reason="withdrawn"))
 

@@ -17,11 +17,11 @@ from perdure.workflows.vocabulary.parts import Message, Part
 MAX_QUEUED: Final = 100
 KEPT_MESSAGE_IDS: Final = 10_000
 KEPT_COMMAND_IDS: Final = 1_000
-#: Of messages that were edited, and of those that were withdrawn.
-KEPT_CHANGES: Final = 200
 #: Ids that are kept whole, the last ones, and those that are packed at a time (`packed_ids`).
 WHOLE: Final = 64
 PACKED: Final = 64
+#: Of messages that were edited, and of those that were withdrawn.
+KEPT_CHANGES: Final = 200
 
 _RANK: Final[dict[Ahead, int]] = {"interrupt": 0, "steer": 1}
 
@@ -118,19 +118,19 @@ class Inbox(Record):
             steering=tuple(known for known in self.steering if known != message_id),
         )
 
+    def seen_as(self, message_id: str) -> Seen | None:
+        """What is known of a message that was taken in."""
+        if message_id in self.seen:
+            return self.seen[message_id]
+        before = find(self.seen_before, message_id)
+        return None if before is None else Seen(content_sha256=before[0], cursor=before[1])
+
     def withdrawing(self, message_id: str) -> "Inbox":
         return replace(self.without(message_id), withdrawn=(*self.withdrawn, message_id)[-KEPT_CHANGES:])
 
     def after_turn(self) -> "Inbox":
         """Once a turn has ended: those that did not come to join it wait for turns of their own."""
         return replace(self, steering=()) if self.steering else self
-
-    def find(self, message_id: str) -> Seen | None:
-        """What is known of a message that was taken in."""
-        if message_id in self.seen:
-            return self.seen[message_id]
-        before = find(self.seen_before, message_id)
-        return None if before is None else Seen(content_sha256=before[0], cursor=before[1])
 
     def with_command(self, command_id: str) -> "Inbox":
         known, before = (*self.command_ids, command_id), self.commands_before
@@ -144,7 +144,7 @@ class Inbox(Record):
         """A command of this id was taken in."""
         return command_id in self.command_ids or find(self.commands_before, command_id) is not None
 
-    def waiting(self, message_id: str) -> Message | None:
+    def find(self, message_id: str) -> Message | None:
         """The message, if it waits."""
         return next((one for one in self.messages if one.id == message_id), None)
 

@@ -66,6 +66,11 @@ class SessionState(Record):
         return "working" if self.turn or self.inbox.messages else "idle"
 
     @property
+    def seals(self) -> bool:
+        """Its past goes to the blob store; sessions of older behavior dropped the oldest events, and held the rest."""
+        return self.behavior >= 1 and not self.rehearsal
+
+    @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
         return self.turn is not None or bool(self.inbox.messages)
@@ -74,11 +79,6 @@ class SessionState(Record):
     def busy(self) -> Busy:
         """What becomes of a message that comes while the session works, and does not say so itself."""
         return self.slot.loaded.definition.busy if self.slot.loaded else "queue"
-
-    @property
-    def seals(self) -> bool:
-        """Its past goes to the blob store; sessions of older behavior dropped the oldest events, and held the rest."""
-        return self.behavior >= 1 and not self.rehearsal
 
     @property
     def room(self) -> int:

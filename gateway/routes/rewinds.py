@@ -72,7 +72,7 @@ async def get_branch(
     body = {
         "session_id": session_id,
         "branch": branch,
-        "messages": [said_json(one) for one in messages],
+        "messages": said_json(messages),
         **excerpt_json(excerpt),
     }
     return Response(to_json(body), media_type="application/json")

@@ -12,9 +12,10 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
-from perdure.temporal.sessions.fork import Forked, fork, read_past
+from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.pasts import in_whole, read_past
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
 from perdure.temporal.sessions.rewinding import Rewinder, Rewound
@@ -32,7 +33,7 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
-from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_steps
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
@@ -148,6 +149,7 @@ class Session:
         return await fork(
             self._backend,
             self._shared.blobs,
+            self._shared.sealed,
             definitions or self._shared.definitions,
             self._caller,
             self.session_id,
@@ -235,6 +237,10 @@ class Session:
         """The steps that the session keeps, oldest first, without the first `after`."""
         return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
 
+    async def step(self, step_id: str) -> TraceStep | None:
+        """The step of this id, where the session keeps it."""
+        return await find_step(self._backend, self._shared.sealed, self.workflow_id, step_id)
+
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
         """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
         for the service's own."""
@@ -242,8 +248,11 @@ class Session:
         return TraceReader(self._backend, self._shared.blobs, self._shared.sealed, rebuild, self.workflow_id)
 
     async def past(self, turn_id: str | None) -> SessionState:
-        """Its state at the end of a turn; None: of the last that has ended. Raises `InvalidRequest` and `TurnRunning`."""
-        return await read_past(self._backend, self.workflow_id, turn_id, keep_turn=True)
+        """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
+        `InvalidRequest` and `TurnRunning`."""
+        sealed = self._shared.sealed
+        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(sealed, self.workflow_id, state)
 
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)

@@ -18,7 +18,7 @@ from perdure.workflows.vocabulary.parts import Message, as_foreign
 def take_in(draft: Draft, command: SendMessage) -> None:
     """A message has come."""
     state = draft.state
-    seen = state.inbox.seen_as(command.message_id)
+    seen = state.inbox.taken_in(command.message_id)
     if seen is not None:
         if not seen.is_of(command.content_sha256):
             _reject(draft, command, "conflict")

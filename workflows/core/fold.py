@@ -47,7 +47,7 @@ from perdure.workflows.core.changes import (
     UndoStarted,
     Withdrawn,
 )
-from perdure.workflows.core.cuts import with_event, with_step
+from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_turn import (
@@ -217,8 +217,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
-            opened = opened_step(state, note.record)
-            return with_step(opened, note.record) if state.seals else opened
+            return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():

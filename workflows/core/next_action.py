@@ -37,7 +37,7 @@ from perdure.workflows.core.actions import (
 from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
-from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
+from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
@@ -53,7 +53,8 @@ from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 
@@ -67,7 +68,8 @@ def _next(state: SessionState) -> Action:
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        return CloseSession(state.closing)
+        # The last run is a fresh one, and a run ends only where nothing is open.
+        return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
     if state.rewinding is not None:

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
 from perdure.workflows.vocabulary.busy import Ahead, Busy
 from perdure.workflows.vocabulary.events import Event
@@ -283,12 +283,14 @@ class PastRequest(Frozen):
 
 
 class PastPage(Frozen):
-    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib. Where parts of the past are sealed
+    (`sealed`), it is the state that the session has now, without what it is at.
 
     Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
     """
 
     refused: Literal["unknown_turn", "turn_running"] | None = None
+    sealed: bool = Field(default=False, exclude_if=operator.not_)
     #: Of all that is compressed.
     sha256: str = ""
     #: Bytes that come before this piece.

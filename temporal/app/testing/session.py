@@ -21,6 +21,7 @@ from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
+from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
@@ -29,7 +30,7 @@ from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message, Text
+from perdure.workflows.vocabulary.parts import Text
 from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
@@ -56,7 +57,9 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
+        self._sealed = service.sealed
         self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
@@ -232,18 +235,14 @@ class Session:
         while more:
             after = self._events[-1].seq if self._events else 0
             page = await self.handle.query(SessionWorkflow.events, after)
-            self._events += [event for event in page.events if event.seq > after]
+            async for events in all_events(self._sealed, self.handle.id, page, after):
+                self._events += [event for event in events if event.seq > after]
             more = page.more
         return list(self._events)
 
     async def transcript(self) -> Transcript:
         """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
-        messages: list[Message] = []
-        request = PageRequest()
-        while request.until is None or len(messages) < request.until:
-            page = await self.snapshot(request)
-            messages += page.messages
-            request = PageRequest(after=len(messages), until=page.count, path=page.path)
+        _, messages = await self._opened.pages()
         whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
         return Transcript.of(whole)
 

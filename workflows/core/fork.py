@@ -112,6 +112,8 @@ def at_rest(state: SessionState) -> SessionState:
         metadata=state.metadata,
         timezone=state.timezone,
         dates=state.dates,
+        branches=state.branches,
+        ended=state.ended,
         limits=state.limits,
     )
 

@@ -39,7 +39,7 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.queries import EventsPage, PageRequest
 from perdure.workflows.protocol.signals import Answer as Answered
-from perdure.workflows.protocol.signals import Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.signals import Close, Configure, NewSession, Rewind, SendMessage, Stop
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -221,6 +221,12 @@ class Talk:
         """Answers a question as the gateway does."""
         answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
         await self.handle.signal(SessionWorkflow.answer, answer)
+
+    async def rewind(self, **command: Any) -> None:
+        """Lets the conversation go on from a message or a branch, as the gateway does."""
+        rewind = Rewind.model_validate({"id": uuid.uuid4().hex, "content_sha256": "", "cursor": 0, **command})
+        await self.handle.signal(SessionWorkflow.rewind, rewind)
+        self.lab.live.stop(self.handle.id)
 
     async def close(self) -> None:
         await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))

@@ -11,6 +11,7 @@ session at work (inbox, turn, commands, close) is left out.
 
 from collections.abc import Collection, Iterable
 
+from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
@@ -96,7 +97,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
     )
-    return retold(kept, messages, events)
+    return inherited(state, retold(kept, messages, events))
 
 
 def at_rest(state: SessionState) -> SessionState:
@@ -111,6 +112,8 @@ def at_rest(state: SessionState) -> SessionState:
         metadata=state.metadata,
         timezone=state.timezone,
         dates=state.dates,
+        branches=state.branches,
+        ended=state.ended,
         limits=state.limits,
     )
 

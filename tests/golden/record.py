@@ -24,11 +24,13 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
 from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.protocol.sealing import PartRequest
 from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
@@ -139,6 +141,7 @@ async def fork(lab: Lab) -> Talk:
     made = await fork_session(
         Backend(lab.client, lab.parts.settings),
         lab.parts.blobs,
+        Sealed(lab.parts.blobs),
         lab.parts.definitions,
         Caller("lab"),
         source.handle.id.partition("/")[2],
@@ -517,6 +520,44 @@ async def idle(lab: Lab) -> Talk:
     return talk
 
 
+async def sealing(lab: Lab) -> Talk:
+    """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
+    talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
+    folder = lab.parts.settings.blobs_root / talk.handle.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("")
+    for number in range(5):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    folder.unlink()
+    long = "x" * 10_000
+    lab.stage.plays = [Play(long, [("add", {"a": number, "b": 1})]) for number in range(4)]
+    await talk.turn("count")
+    await _sealed(talk)
+    for number in range(2):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    return talk
+
+
+async def sealing_begun_before(lab: Lab) -> Talk:
+    """A session that an older version began: from its next run on it seals its past, the oldest part first."""
+    talk = await lab.start("staged", continue_as_new_after=98)
+    for number in range(8):
+        await talk.turn(f"{number} " * 8_500)
+    await talk.turn("go on")
+    await talk.turn("go on")
+    await _sealed(talk)
+    await talk.turn("thanks")
+    return talk
+
+
+async def _sealed(talk: Talk) -> None:
+    """Returns once nothing is being sealed."""
+    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+        pass
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -550,6 +591,8 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     superseded,
     superseded_below,
     idle,
+    sealing,
+    sealing_begun_before,
 )
 
 

@@ -37,9 +37,11 @@ from perdure.workflows.core.actions import (
 from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
-from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
+from perdure.workflows.core.context import relief
+from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
@@ -52,7 +54,8 @@ from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 
@@ -61,14 +64,20 @@ def _next(state: SessionState) -> Action:
         return Exit()
     if state.slot.loading:
         return Wait(frozenset([AGENT]))
+    compaction = relief.of_open(state)
+    if compaction is not None and not (isinstance(compaction, Wait) and state.turn is not None):
+        return compaction
     if state.turn is not None:
         return _next_in_turn(state, state.turn)
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        return CloseSession(state.closing)
+        # The last run is a fresh one, and a run ends only where nothing is open.
+        return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -77,7 +86,9 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at, closes_at(state))
+    if state.context.open is not None:
+        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -105,6 +116,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return FinishTurn("failed", state.slot.error)
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 
@@ -112,7 +125,7 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     joining = _joining(state, turn)
     if joining:
         return Join(joining)
-    if not goes_on(turn.stop, turn.odd):
+    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -121,6 +134,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     if turn.steps >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    shorter = relief.before_step(state)
+    if shorter is not None:
+        return shorter
     reserved = reserve(state)
     over = over_budget(state, turn, reserved)
     if over is not None:

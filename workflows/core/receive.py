@@ -19,6 +19,7 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import (
     Answer,
@@ -26,6 +27,8 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    Retry,
+    Rewind,
     SendMessage,
     Stop,
     Supersede,
@@ -33,7 +36,7 @@ from perdure.workflows.protocol.signals import (
 )
 from perdure.workflows.vocabulary.events import SessionStarted
 
-Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close
+Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 Signal = SendMessage | Command
 
 
@@ -75,7 +78,12 @@ def _obey(draft: Draft, command: Command) -> None:
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            answer(draft, command)
+            if not answer_rewind(draft, command):
+                answer(draft, command)
+        case Rewind():
+            rewind(draft, command)
+        case Retry():
+            retry(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.busy import Ahead
+from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -31,6 +32,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
 
 class SessionStarted(EventBase):
@@ -82,6 +84,8 @@ class TurnStarted(EventBase):
 
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
+    #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
+    continues: str | None = Field(default=None, exclude_if=absent)
 
 
 class TurnFinished(EventBase):
@@ -136,6 +140,8 @@ class ToolStarted(EventBase):
     session_id: str | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: The call that this one takes back, for a rewind.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -153,6 +159,8 @@ class ToolFinished(EventBase):
     cost_usd: float | None = None
     #: The tool held up others on its worker. For the trace; viewers are not told.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The call that this one took back, for a rewind; the model is not shown its result.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):
@@ -215,7 +223,9 @@ Event = Annotated[
     | TimerSet
     | TimerFired
     | AgentUpdated
-    | ModelSwitched,
+    | ModelSwitched
+    | TranscriptRewound
+    | ContextCompacted,
     Field(discriminator="type"),
 ]
 

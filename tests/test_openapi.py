@@ -109,6 +109,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         story = Story(dev, provider, Sessions(http), checked)
         await story.a_session_with_questions()
         await story.a_session_that_changes()
+        await story.a_session_that_outgrows_its_model()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.what_stands_around_sessions()
@@ -165,6 +166,7 @@ class Story:
         drawn = next(frame.data for frame in frames if frame.type == "tool.finished" and frame.data["name"] == "draw")
         await self.http.get(f"{url}/files/{drawn['result']['output']['uri'].rpartition('/')[2]}")
         await self.http.get(f"{url}/trace")
+        await self.http.get(f"{url}/trace?before=3&limit=2")
         await self.http.get(f"{url}?messages=2")
         await self.http.get(f"{url}/messages?before=3&limit=2")
 
@@ -205,6 +207,16 @@ class Story:
         async with self.http.stream("POST", f"{url}/messages", json={"text": "And now?"}, headers=accept) as stream:
             async for frame in frames_of(stream):
                 self.checked.frame(frame)
+
+    async def a_session_that_outgrows_its_model(self) -> None:
+        self.provider.script(Reply(text="One."), Reply(text="Two.", input_tokens=2_000_000))
+        await self.sessions.create("clerk", session_id="long", message="Tell me")
+        async with self.view("long") as viewer:
+            await viewer.until("turn.finished")
+            await self.sessions.send("long", "And more")
+            await viewer.until("context.compacted")
+        steps = (await self.http.get("/v1/sessions/long/trace")).json()["steps"]
+        assert [step.get("purpose") for step in steps] == [None, None, "compact"]
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

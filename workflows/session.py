@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.effects import AskModel, Effect, SealPart
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
@@ -271,6 +272,8 @@ class SessionWorkflow:
 
 def _as_now(state: SessionState) -> SessionState:
     """A state that an older version may have carried, with the behavior of this one."""
+    # Versions that did not summarise kept no sizes.
+    state = indexed(state)
     if state.behavior >= BEHAVIOR:
         return lifted(state, state.behavior)
     return lifted(state, BEHAVIOR) if workflow.patched(BEHAVES) else state

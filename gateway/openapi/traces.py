@@ -87,6 +87,8 @@ class StepTrace(Frozen):
     model: str
     #: The role, a key of the definition's `models`.
     role: str
+    #: `compact`: it summarised the older part of the conversation, beside the turns; its answer is the summary.
+    purpose: Literal["answer", "compact"] = Field(default="answer", exclude_if=lambda value: value == "answer")
     #: sha256 of the definition.
     digest: str
     status: Literal["running", "finished"]
@@ -120,5 +122,7 @@ class StepTrace(Frozen):
 
 class Trace(Frozen):
     steps: tuple[StepTrace, ...]
-    #: For `after` of the next page; null on the last.
+    #: For `after` of the next page; null on the last, and where `before` was given.
     next_cursor: int | None
+    #: For `before` of the page that precedes this one; absent on the first, and where `before` was not given.
+    previous_cursor: int | None = Field(default=None, exclude_if=absent)

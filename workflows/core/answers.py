@@ -66,6 +66,7 @@ def events(state: SessionState, after: int) -> EventsPage:
     index = max(after + 1 - state.log.oldest, 0)
     wanted = state.log.events[index:]
     page = _page(wanted)
+    last = state.log.last_answer
     return EventsPage(
         events=page,
         sealed=tuple(ref for ref in state.log.segments if ref.last > after),
@@ -73,7 +74,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         oldest=state.log.first,
         closed=state.closed,
         working=state.status == "working",
-        last_step=state.log.steps[-1].step_id if state.log.steps else None,
+        last_step=last.step_id if last is not None else None,
         step_open=state.turn is not None and state.turn.step is not None,
         running=tuple(sorted(state.turn.open_calls)) if state.turn else (),
         sub_sessions=state.sub_sessions,
@@ -177,7 +178,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
     prompt = build_prompt(replace(state, slot=slot), record)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
-    start = request.after if _knows(state, record, request) else 0
+    start = request.after if _knows(state, record, request) else record.view.start
     room = 0 if known_prompt else _size(prompt)
     path, count = record.view.path, record.view.count
     sealed = tuple(
@@ -186,7 +187,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         if one.start < state.transcript.base
     )
     return ModelInputPage(
-        open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
+        open=step_state(state, record.step_id) != "finished",
         known=True,
         view=record.view,
         prompt=None if known_prompt else prompt,
@@ -199,7 +200,9 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
 
 
 def step_state(state: SessionState, step_id: str) -> StepState:
-    turn = state.turn
+    turn, compaction = state.turn, state.context.open
+    if compaction is not None and compaction.record.step_id == step_id:
+        return "stopping" if compaction.ending else "running"
     if turn is None or turn.step is None or turn.step.step_id != step_id:
         return "finished"
     return "stopping" if turn.stopping else "running"
@@ -210,7 +213,12 @@ def trace(state: SessionState, after: int) -> TracePage:
     sealed = sum(ref.steps for ref in log.segments)
     wanted = log.steps[max(after - sealed, 0) :]
     page = _page(traced(wanted, log.events))
-    return TracePage(steps=page, more=len(page) < len(wanted), sealed=log.segments if after < sealed else ())
+    return TracePage(
+        sealed=log.segments if after < sealed else (),
+        steps=page,
+        more=len(page) < len(wanted),
+        count=sealed + len(log.steps),
+    )
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
@@ -232,10 +240,11 @@ def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) 
 
     A caller's view is always that of an earlier step of the session, so comparing with those is enough.
     """
-    if request.epoch != record.view.epoch or request.after > record.view.count:
+    view = record.view
+    if request.epoch != view.epoch or not view.start <= request.after <= view.count:
         return False
     if request.paging:
-        return request.prefix == record.view.prefix
+        return request.prefix == view.prefix
     return any(
         step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
         for step in reversed(state.log.steps)

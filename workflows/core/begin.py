@@ -8,9 +8,13 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
+    AskNextSummarizer,
     CallModel,
     CloseSession,
+    Compact,
+    DropOldest,
     EndCalls,
+    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
@@ -28,6 +32,7 @@ from perdure.workflows.core.actions import (
     TakeBack,
     TakeOver,
     TellBelow,
+    TrimResults,
     UndoNext,
     WakeUp,
     Work,
@@ -43,6 +48,7 @@ from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
+    CompactionEnding,
     RenewalAsked,
     RewindDropped,
     SealingBegun,
@@ -53,6 +59,7 @@ from perdure.workflows.core.changes import (
     ToolsAsked,
     TurnBroken,
 )
+from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.passing_on import every_failure, next_record
@@ -160,6 +167,17 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case TrimResults():
+            opening.trim(draft, action.trim)
+        case Compact():
+            effects = opening.compact(draft, action)
+        case AskNextSummarizer():
+            effects = opening.ask_next(draft)
+        case EndCompaction():
+            draft.add(CompactionEnding())
+            ends = (action.step_id,)
+        case DropOldest():
+            opening.drop(draft, action.before)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)

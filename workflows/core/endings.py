@@ -30,6 +30,7 @@ NUDGES: Final[dict[Nudge, str]] = {
     "thought": "(Your last answer was empty: the output limit was reached while you were thinking. Think less, and answer "
     "now.)",
     "pause": "(Your answer was paused. Go on where it ended.)",
+    "window": "(Your last answer was cut, because it filled your context window. There is room now: go on where it ended.)",
 }
 #: Error type, what happened, and what a model can do about it.
 _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
@@ -76,6 +77,8 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
     """What the next request adds, so that the model goes on."""
     if odd and odd[-1] == "empty":
         return "thought" if stop == "max_tokens" else "empty"
+    if stop == "context_window" and not odd:
+        return "window"
     return "pause" if stop == "pause" and not odd else None
 
 

@@ -18,13 +18,20 @@ from perdure.workflows.core.changes import (
     Change,
     CloseRequested,
     CommandSeen,
+    CompactionAbandoned,
+    CompactionEnding,
+    CompactionGivenUp,
+    CompactionOpened,
+    CompactionPassedOn,
     Configured,
+    ContextMeasured,
     ExchangeDeclined,
     HandoffAgreed,
     MessageEdited,
     ModelGivenUp,
     Muted,
     Note,
+    Overflowed,
     PartSealed,
     QuestionSettled,
     RenewalAsked,
@@ -47,6 +54,9 @@ from perdure.workflows.core.changes import (
     UndoStarted,
     Withdrawn,
 )
+from perdure.workflows.core.context import folding
+from perdure.workflows.core.context.index import indexed
+from perdure.workflows.core.context.windows import outgrown
 from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
@@ -68,6 +78,7 @@ from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
+    ContextCompacted,
     Event,
     MessageAdded,
     MessageQueued,
@@ -96,6 +107,11 @@ from perdure.workflows.vocabulary.zones import day_of
 
 def apply(state: SessionState, change: Change) -> SessionState:
     """The state after `change`. Pure. Raises ValueError for what cannot happen now; an event bears the next `seq`."""
+    after = _apply(state, change)
+    return after if after.transcript is state.transcript else indexed(after)
+
+
+def _apply(state: SessionState, change: Change) -> SessionState:
     if isinstance(change, Note):
         return _apply_note(state, change)
     if state.closed:
@@ -159,6 +175,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return rewinds.rewound(state, event)
         case SessionClosed():
             return replace(state, closed=True, timers=Timers(), rewinding=None)
+        case ContextCompacted():
+            return folding.compacted(state, event)
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
@@ -238,6 +256,21 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return rewinds.dropped(state)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
+        case ContextMeasured():
+            context = outgrown(state.context, note.measured.model, note.measured.input)
+            return replace(state, context=replace(context, measured=note.measured))
+        case Overflowed():
+            return folding.overflowed(state, note)
+        case CompactionOpened():
+            return folding.opened(state, note)
+        case CompactionGivenUp():
+            return folding.given_up(state, note)
+        case CompactionPassedOn():
+            return folding.passed_on(state, note)
+        case CompactionEnding():
+            return folding.ending(state)
+        case CompactionAbandoned():
+            return folding.abandoned(state, note)
         case SealingBegun():
             return replace(state, sealing=replace(state.sealing, open=note.cut))
         case PartSealed():

@@ -45,8 +45,7 @@ def passed_on(state: SessionState, record: StepRecord) -> SessionState:
 
 def _with_record(state: SessionState, turn: Turn, record: StepRecord) -> SessionState:
     """The step that is open, with another record."""
-    log = replace(state.log, steps=(*state.log.steps[:-1], record))
-    return replace(state, log=log, turn=replace(turn, step=record))
+    return replace(state, log=state.log.with_step(record), turn=replace(turn, step=record))
 
 
 def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
@@ -62,6 +61,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     turn = replace(
         turn,
         step=None,
+        overflow=None,
         step_ending=False,
         between_models=False,
         stop=stop,

@@ -11,6 +11,7 @@ session at work (inbox, turn, commands, close) is left out.
 
 from collections.abc import Collection, Iterable
 
+from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
@@ -96,7 +97,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
     )
-    return retold(kept, messages, events)
+    return inherited(state, retold(kept, messages, events))
 
 
 def at_rest(state: SessionState) -> SessionState:
@@ -188,9 +189,9 @@ def _transcript(state: SessionState, turns: int, then: Then) -> Transcript:
     else:
         there = {message.turn_id for message in kept}
         left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
-    path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     if then.stop is not None:
         kept = kept[: max(then.stop - transcript.base, 0)]
+    path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     return replace(transcript, messages=kept, path=path, left_out=left_out)
 
 

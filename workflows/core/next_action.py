@@ -37,6 +37,7 @@ from perdure.workflows.core.actions import (
 from perdure.workflows.core.budget import nudge, over_budget, reserve
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
+from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
@@ -63,6 +64,9 @@ def _next(state: SessionState) -> Action:
         return Exit()
     if state.slot.loading:
         return Wait(frozenset([AGENT]))
+    compaction = relief.of_open(state)
+    if compaction is not None and not (isinstance(compaction, Wait) and state.turn is not None):
+        return compaction
     if state.turn is not None:
         return _next_in_turn(state, state.turn)
     if state.slot.renewal is not None and state.slot.renewal.open:
@@ -82,7 +86,9 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at, closes_at(state))
+    if state.context.open is not None:
+        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -119,7 +125,7 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     joining = _joining(state, turn)
     if joining:
         return Join(joining)
-    if not goes_on(turn.stop, turn.odd):
+    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -128,6 +134,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     if turn.steps >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    shorter = relief.before_step(state)
+    if shorter is not None:
+        return shorter
     reserved = reserve(state)
     over = over_budget(state, turn, reserved)
     if over is not None:

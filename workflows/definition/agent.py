@@ -11,11 +11,10 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.limits import (
-    TOOL_OUTPUT_TOKENS,
     Caps,
     Cheaper,
-    ContextPolicy,
     Limits,
     PurseLimits,
     SessionLimits,
@@ -144,6 +143,7 @@ class AgentDefinition(Frozen):
             near = did_you_mean(on_limit.cheaper, self.models)
             known = ", ".join(self.models)
             yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
+        yield from (("context", f"{field}: {why}") for field, why in self.context.faults(self.models))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
         for tool in self.tools:
@@ -208,6 +208,8 @@ class LoadedAgent(Frozen):
     tools: tuple[ToolSpec, ...] = ()
     #: By role, or by the key of a model of no role (`Hop.key`); a model that is missing has no known price.
     prices: dict[str, Price] = {}
+    #: Tokens that each model can read at once, by the same keys; a model that is missing has an unknown window.
+    windows: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: Of the worker's tool specs, to notice that a newer worker describes its tools otherwise.
     tools_digest: str = ""
     #: Tools that MCP servers have listed, by the name that the model knows.

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.busy import Ahead
+from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -223,7 +224,8 @@ Event = Annotated[
     | TimerFired
     | AgentUpdated
     | ModelSwitched
-    | TranscriptRewound,
+    | TranscriptRewound
+    | ContextCompacted,
     Field(discriminator="type"),
 ]
 

@@ -11,6 +11,7 @@
 | branch | `b2` | its number |
 | question | `t7.s2.c1.approval`, `t7.s2.c1.input2` | its call; what is asked says its `form`, never its id |
 | timer | `t7.s2.c1.timer` | the call that set it |
+| compaction | `k3` | its number in the session |
 | sub-agent's session | `parent~t7.s2.c1` | the session and the call that it answers |
 
 All of them are deterministic and unique in a session for ever.
@@ -25,6 +26,7 @@ _MAX_SESSION_ID: Final = 200
 #: `parent~t1.s1.c1`, and of a parent with a long id its first 160 characters and a hash.
 _SUB_SESSION: Final = re.compile(r".*~t[0-9]+\.s[0-9]+\.c[0-9]+|.{160}~[0-9a-f]{32}")
 _TURN: Final = re.compile(r"t([1-9][0-9]*)")
+_COMPACTION: Final = re.compile(r"k([1-9][0-9]*)")
 #: What follows a call's id in the ids of its later activities.
 _LATER: Final = re.compile(r"\.(fallback|again\d+)$")
 
@@ -41,6 +43,21 @@ def turn_number(turn: str) -> int | None:
 
 def step_id(turn: str, number: int) -> str:
     return f"{turn}.s{number}"
+
+
+def compaction_id(number: int) -> str:
+    """The id of the model call that summarises the older part of a conversation for the `number`th time."""
+    return f"k{number}"
+
+
+def is_compaction(step: str) -> bool:
+    """Whether a model call belongs to no turn, because it summarises."""
+    return _COMPACTION.fullmatch(step) is not None
+
+
+def summary_id(of: str) -> str:
+    """The id of the message that a summary is shown in."""
+    return f"{of}.summary"
 
 
 def step_number(step: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, JsonValue, RootModel
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.branches import Branches, Ended
+from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
@@ -55,6 +56,7 @@ class SessionState(Record):
     #: A rewind that waits for the turn that runs, or for a person.
     rewinding: Rewinding | None = None
     rewinds: TakenRewinds = field(default_factory=TakenRewinds)
+    context: Context = field(default_factory=Context)
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
     #: Set by `configure`; None: the definition's.

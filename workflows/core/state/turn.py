@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.context import Overflow
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.rewinding import Undoing
 from perdure.workflows.definition.agent import LoadedAgent
@@ -56,6 +57,8 @@ class Turn(Record):
     #: It is stopped for a message that is next.
     interrupted: bool = False
     error: ToolError | None = None
+    #: Its last request was too long; the next one has to show less.
+    overflow: Overflow | None = None
     handoff: Handoff | None = None
     #: The role that its message asked for; None: the session's.
     role: str | None = None

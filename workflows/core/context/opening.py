@@ -76,8 +76,10 @@ def _next(state: SessionState, open_: OpenCompaction) -> tuple[int, Summarizer, 
     models = summarizers(state)
     candidate, until = open_.candidate, open_.until
     if open_.record.tried[-1].reason == TOO_LONG and candidate < len(models):
-        # Of what it was given, which may be far less than it had room for.
-        half = open_.record.estimate // 2
+        # Of what it was given, which may be far less than it had room for; but always less room than before.
+        compaction = open_.record.compaction
+        room_before = compaction.room // BYTES_PER_TOKEN if compaction is not None else 0
+        half = min(open_.record.estimate, room_before) // 2
         room = min(room_of(state, models[candidate]), half)
         smaller = within(state, until, room) if cuts(state) else until
         usd = reserved(state, models[candidate], told_tokens(state, smaller, room))

@@ -8,6 +8,7 @@ from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class CallModel:
     reserved_usd: float | None
     #: What its request says at its end.
     nudge: Nudge | None = None
+    #: Tokens of output at most, where no more fit below a limit.
+    bound: int | None = None
+    #: The role stands in at a limit.
+    cheaper: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,13 @@ class TakeOver:
 
 
 @dataclass(frozen=True)
+class PauseTurn:
+    """Ask what shall happen at a limit."""
+
+    short: Shortfall
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     reason: TurnEnd
     error: ToolError | None = None
@@ -174,6 +186,7 @@ Work = (
     | EndCalls
     | AbandonTools
     | TakeOver
+    | PauseTurn
     | FinishTurn
     | CloseSession
 )

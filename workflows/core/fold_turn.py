@@ -2,6 +2,8 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
+from perdure.workflows.core.fold_limits import counted
+from perdure.workflows.core.loops import remembering
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
@@ -68,10 +70,15 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
+    call = turn.call(event.call_id)
+    assert call is not None
+    turn = remembering(turn, call, event.result)
     turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
+    aside = state.books.calls_aside.get(event.call_id, 0)
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
     if event.usage is not None:
-        state = _spent(state, turn, event.usage, event.cost_usd)
+        # Nobody knows how many calls a sub-agent made whose session said nothing.
+        state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
     message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
     return replace(state, transcript=state.transcript.said(message))
 

@@ -20,6 +20,7 @@ from perdure.workflows.core.actions import (
     FinishTurn,
     LoadAgent,
     LookForTools,
+    PauseTurn,
     PlanCalls,
     RenewAgent,
     Rest,
@@ -30,17 +31,24 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
-from perdure.workflows.core.budget import nudge, over_budget, reserve
+from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
-from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.endings import fault, goes_on, not_run
+from perdure.workflows.core.limit_words import exceeded
+from perdure.workflows.core.need import Need
+from perdure.workflows.core.passing_on import next_bid_of_step
+from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.routing import answering_role, first_hop
+from perdure.workflows.core.spending import next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MAX_STEPS
+from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
@@ -73,7 +81,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.tools == "unknown":
         return LookForTools()
     if turn.step is not None and turn.between_models:
-        return EndStep(turn.step.step_id) if turn.stopping else AskNextModel(turn.step.step_id)
+        return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
         if turn.stopping and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
@@ -87,6 +95,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
         return _next_of_calls(state, turn)
     return _next_step(state, turn)
@@ -99,30 +109,57 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
     steps = state.effective_limits.turn.steps
-    if turn.steps >= steps:
+    if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
-    reserved = reserve(state)
-    over = over_budget(state, turn, reserved)
-    if over is not None:
-        return FinishTurn(*over)
-    return CallModel(
-        step_id=step_id(turn.turn_id, turn.steps + 1),
-        role=answering_role(state),
-        reserved_usd=reserved,
-        nudge=nudge(state),
-    )
+    made = out_of_quota(state) or out_of_time(state) or next_bid(state)
+    match made:
+        case ToolError():
+            return FinishTurn("failed", made)
+        case Shortfall():
+            return _at_limit(state, made)
+        case _:
+            return CallModel(
+                step_id=step_id(turn.turn_id, turn.steps + 1),
+                role=made.role,
+                reserved_usd=made.need.cost_usd,
+                nudge=nudge(state),
+                bound=made.bound,
+                cheaper=made.role != answering_role(state),
+            )
+
+
+def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn:
+    if may_ask(state, short):
+        return PauseTurn(short)
+    error = exceeded(short)
+    return FinishTurn(_reason(error), error)
+
+
+def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
+    """The next model of the open step's route, unless a person has to be asked about a limit."""
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
+    made = next_bid_of_step(state)
+    asks = isinstance(made, Shortfall) and turn.error is None and may_ask(state, made)
+    return PauseTurn(made) if isinstance(made, Shortfall) and asks else AskNextModel(step.step_id)
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
-    hop = first_hop(state)
+    hop, step = first_hop(state), state.log.steps[-1]
+    if turn.stop == "max_tokens" and step.bound is not None and not turn.odd:
+        message = (
+            f"The answer was cut at {step.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
+            "rest."
+        )
+        return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))
     limit = hop.model.max_output_tokens if hop is not None else None
     error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
     return FinishTurn("done") if error is None else FinishTurn("failed", error)
 
 
 def _reason(error: ToolError) -> TurnEnd:
-    return "budget" if error.type == BUDGET_EXCEEDED else "failed"
+    return "budget" if error.type in (BUDGET_EXCEEDED, WORKING_TIME) else "failed"
 
 
 def _give_up(turn: Turn) -> Action | None:
@@ -139,7 +176,11 @@ def _give_up(turn: Turn) -> Action | None:
 def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
-        return PlanCalls(undecided)
+        late = out_of_time(state)
+        if late is not None and not may_ask(state, late):
+            return AbandonTools(undecided)
+        short = late or _short_of_calls(state, turn, len(undecided))
+        return PlanCalls(undecided) if short is None else PauseTurn(short)
     overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
     if overdue:
         return EndCalls(overdue)
@@ -158,6 +199,15 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
         return RunTools(ready)
     questions = state.questions.open
     return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
+
+
+def _short_of_calls(state: SessionState, turn: Turn, count: int) -> Shortfall | None:
+    """The limit at which a person is asked before calls of a step begin. Where nobody is, those above it do not run."""
+    if not_run(turn.stop) is not None:
+        return None
+    count = min(count, state.effective_limits.turn.calls_per_step)
+    short = shortfall(state, Need(tool_calls=count))
+    return short if short is not None and may_ask(state, short) else None
 
 
 def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:

@@ -17,6 +17,8 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.pausing import answer as decided
+from perdure.workflows.core.review import review
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
@@ -37,6 +39,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
                 _obey(draft, signal)
         case _:
             assert_never(signal)
+    review(draft, signal.by if isinstance(signal, Configure) else None)
     return draft.changes
 
 
@@ -97,7 +100,12 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            answer(draft, command)
+            turn = draft.state.turn
+            pause = turn.pause if turn is not None else None
+            if pause is not None and pause.question_id == command.question_id:
+                decided(draft, command)
+            else:
+                answer(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():

@@ -34,7 +34,8 @@ from perdure.workflows.protocol.queries import (
     TimersPage,
 )
 from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
-from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState, TracePage
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
+from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.running.open_effects import OpenEffects

@@ -7,9 +7,10 @@ from perdure.workflows.core.loops import remembering
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.protocol.segments import message_in
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
-from perdure.workflows.vocabulary.parts import Message, ToolCall, Usage
+from perdure.workflows.vocabulary.parts import ToolCall, Usage
 
 
 def started_turn(state: SessionState, turn_id: str) -> SessionState:
@@ -66,7 +67,8 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         calls=calls,
     )
     state = _spent(state, turn, event.usage, event.cost_usd)
-    return replace(state, transcript=state.transcript.said(event.message)) if event.message.parts else state
+    message = message_in(event)
+    return state if message is None else replace(state, transcript=state.transcript.said(message))
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
@@ -79,7 +81,8 @@ def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> Sessi
     if event.usage is not None:
         # Nobody knows how many calls a sub-agent made whose session said nothing.
         state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
-    message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
+    message = message_in(event)
+    assert message is not None
     return replace(state, transcript=state.transcript.said(message))
 
 

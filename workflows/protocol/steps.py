@@ -10,7 +10,6 @@ from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefiniti
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.protocol.paths import Path, is_whole
-from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -159,20 +158,6 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
-
-
-class TraceStep(Frozen):
-    record: StepRecord
-    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
-    #: asked about its calls, without the arguments, which its message has.
-    events: tuple[Event, ...]
-
-
-class TracePage(Frozen):
-    """Answer to `trace(after)`: steps in order; `after` counts steps that are kept."""
-
-    steps: tuple[TraceStep, ...]
-    more: bool
 
 
 #: Answer to `step_state(step_id)`, which a model call asks when it is told to look whether it was stopped.

@@ -1,0 +1,206 @@
+"""What sessions and the purses of users and tenants tell each other.
+
+A purse is a workflow of its own (`LedgerWorkflow`). So that no model call waits for it, a session draws a *lease*: an amount
+that it may spend without asking, for a while. All amounts between the two count from the session's first draw and only ever
+grow, so a message that is lost, repeated or late does no harm.
+"""
+
+import operator
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from pydantic import Field
+
+from perdure.workflows.definition.purse_caps import PurseCaps, Unit
+from perdure.workflows.vocabulary.parts import Frozen, absent
+from perdure.workflows.vocabulary.questions import Answerer
+
+#: Whose purse: of the session's user, or of its tenant.
+Scope = Literal["user", "tenant"]
+SCOPES: Final[tuple[Scope, ...]] = ("user", "tenant")
+
+#: A lease is good for so long.
+LEASE: Final = timedelta(minutes=20)
+#: No call begins under a lease that ends sooner, so that few calls outlive theirs.
+MARGIN: Final = timedelta(minutes=5)
+
+_NANO: Final = 1_000_000_000
+
+
+class Amounts(Frozen):
+    """Dollars, tokens and tool calls. Dollars are counted in whole billionths, so that sums are exact."""
+
+    nano_usd: int = Field(default=0, exclude_if=operator.not_)
+    tokens: int = Field(default=0, exclude_if=operator.not_)
+    tool_calls: int = Field(default=0, exclude_if=operator.not_)
+
+    @property
+    def cost_usd(self) -> float:
+        return self.nano_usd / _NANO
+
+    def of(self, unit: Unit) -> int:
+        """Dollars in billionths."""
+        found: int = getattr(self, _FIELDS[unit])
+        return found
+
+    def __add__(self, other: "Amounts") -> "Amounts":
+        return Amounts(
+            nano_usd=self.nano_usd + other.nano_usd,
+            tokens=self.tokens + other.tokens,
+            tool_calls=self.tool_calls + other.tool_calls,
+        )
+
+    def __sub__(self, other: "Amounts") -> "Amounts":
+        """What `other` leaves of it, never below nothing."""
+        return Amounts(
+            nano_usd=max(self.nano_usd - other.nano_usd, 0),
+            tokens=max(self.tokens - other.tokens, 0),
+            tool_calls=max(self.tool_calls - other.tool_calls, 0),
+        )
+
+    def __or__(self, other: "Amounts") -> "Amounts":
+        """The greater of both, in each unit."""
+        return Amounts(
+            nano_usd=max(self.nano_usd, other.nano_usd),
+            tokens=max(self.tokens, other.tokens),
+            tool_calls=max(self.tool_calls, other.tool_calls),
+        )
+
+    def __and__(self, other: "Amounts") -> "Amounts":
+        """The lesser of both, in each unit."""
+        return Amounts(
+            nano_usd=min(self.nano_usd, other.nano_usd),
+            tokens=min(self.tokens, other.tokens),
+            tool_calls=min(self.tool_calls, other.tool_calls),
+        )
+
+    def __mul__(self, times: int) -> "Amounts":
+        return Amounts(nano_usd=self.nano_usd * times, tokens=self.tokens * times, tool_calls=self.tool_calls * times)
+
+    def covers(self, other: "Amounts") -> bool:
+        return self.nano_usd >= other.nano_usd and self.tokens >= other.tokens and self.tool_calls >= other.tool_calls
+
+    def __bool__(self) -> bool:
+        return bool(self.nano_usd or self.tokens or self.tool_calls)
+
+
+_FIELDS: Final[dict[Unit, str]] = {"cost_usd": "nano_usd", "tokens": "tokens", "tool_calls": "tool_calls"}
+
+
+def nano_usd(cost_usd: float) -> int:
+    """Dollars in billionths, rounded up: what is charged is never below what was spent."""
+    whole = int(cost_usd * _NANO)
+    return whole if whole / _NANO >= cost_usd else whole + 1
+
+
+class Allowance(Frozen):
+    """Somebody let a turn go on over the caps."""
+
+    #: Of the answer.
+    id: str
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+
+
+class NewCap(Frozen):
+    """Somebody set one cap of a purse by answering a session's question."""
+
+    #: Of the answer.
+    id: str
+    #: As `day.cost_usd`.
+    limit: str
+    value: float
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+
+
+class Draw(Frozen):
+    """What a session tells one purse, and asks of it."""
+
+    #: When the session began, which tells it from an erased one of the same id.
+    since: datetime
+    #: Of the session's requests to this purse, from 1.
+    number: int
+    #: All that was spent under leases so far.
+    spent: Amounts = Amounts()
+    #: How much of that the purse has confirmed.
+    settled: Amounts = Amounts()
+    #: What calls that are open may still cost.
+    open: Amounts = Amounts()
+    #: What the next step costs at worst.
+    needs: Amounts = Amounts()
+    #: What the definition caps for this user, or tenant.
+    caps: PurseCaps | None = Field(default=None, exclude_if=absent)
+    #: The last lease has ended with nothing open, so whoever asked the session since knows all that it had spent.
+    lapsed: bool = Field(default=False, exclude_if=operator.not_)
+    #: Nothing is needed any more, and the session closes.
+    closes: bool = Field(default=False, exclude_if=operator.not_)
+    allowance: Allowance | None = Field(default=None, exclude_if=absent)
+    new_cap: NewCap | None = Field(default=None, exclude_if=absent)
+
+
+class Refusal(Frozen):
+    """Why a purse does not bear the next step."""
+
+    #: As `day.cost_usd`.
+    limit: str
+    #: In the limit's unit, as the rest.
+    cap: float
+    spent: float
+    #: What sessions hold and have not spent, this one's included.
+    leased: float
+    needs: float
+    #: What this session could have at most, what it holds included.
+    left: Amounts = Amounts()
+    #: Leases that others hold are being asked back, so it is worth asking again in a moment.
+    again: bool = Field(default=False, exclude_if=operator.not_)
+
+
+class Drawn(Frozen):
+    """A purse's answer to a `Draw`."""
+
+    #: Of the request.
+    number: int
+    #: All that was ever granted, including what is spent.
+    granted: Amounts
+    until: datetime
+    refused: Refusal | None = Field(default=None, exclude_if=absent)
+    #: The purse has caps of its own; without, a session asks it no more unless its definition does.
+    capped: bool = True
+
+
+class DrawLeases(Frozen):
+    """Input of the activity `draw_leases`. The session, and with it the tenant, is the one that runs the activity."""
+
+    user: str
+    #: By whose purse.
+    draws: dict[Scope, Draw]
+
+
+class LeasesDrawn(Frozen):
+    drawn: dict[Scope, Drawn]
+
+
+class PurseChanged(Frozen):
+    """Signal from a purse to a session: what was refused may be granted now, or a lease is asked back."""
+
+    id: str
+    scope: Scope
+    #: The lease is asked back: it ends now, but for what is open.
+    recall: bool = Field(default=False, exclude_if=operator.not_)
+    #: The limit that refused, and its cap now, where somebody raised it.
+    limit: str | None = Field(default=None, exclude_if=absent)
+    value: float | None = Field(default=None, exclude_if=absent)
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+
+
+class HolderReport(Frozen):
+    """Answer to a session's query `lease(scope)`: what it has of a purse."""
+
+    since: datetime
+    number: int
+    spent: Amounts
+    #: What calls that are open may still cost.
+    open: Amounts
+    #: The end of the lease; None: it has none.
+    until: datetime | None
+    #: A request is under way.
+    drawing: bool

@@ -152,3 +152,16 @@ async def test_a_call_that_comes_to_the_same_again_and_again(perdure: Perdure) -
         perdure.model.says(calls=[CALL], usage=CENT)
     turn = await session.say("once more")
     assert outcome(turn.events) == ("failed", "repeated_call")
+
+
+async def test_a_text_that_repeats_itself_is_cut_and_the_model_is_told(perdure: Perdure) -> None:
+    perdure.model.says("Well. " + "I will look again. " * 2000)
+    perdure.model.says("Here it is.", usage=CENT)
+    session = await perdure.session("staged")
+    turn = await session.say("hi")
+    cut, last = [event for event in turn.events if isinstance(event, StepFinished)]
+    assert (cut.stop, last.stop, turn.text) == ("repetition", "end", "Here it is.")
+    assert "repeated itself without end" in str(perdure.model.asked[-1].transcript[-1])
+    assert len(str(cut.message.parts)) < 500
+    # What streamed is paid for: 38,006 characters, three of them a token.
+    assert (cut.usage.output_tokens, cut.usage.estimated) == (4096, True)

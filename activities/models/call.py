@@ -40,7 +40,7 @@ from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.parts import Message, StopReason
 
 STOP_RETRY_S = 0.5
 
@@ -179,7 +179,8 @@ class ModelCalls:
     async def _output(self, attempt: Attempt, stopped: bool, workflow_id: str) -> StepOutput:
         model = attempt.conversation.prompt.model
         answer = attempt.answer
-        parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
+        parts = answer.parts if answer and not stopped else attempt.partial()
+        cut: StopReason = "repetition" if attempt.repeats is not None and not stopped else "stopped"
         usage = attempt.meter.usage()
         price = price_of(model)
         if answer and answer.adapted:
@@ -190,7 +191,7 @@ class ModelCalls:
             usage=usage,
             cost_usd=cost(price, usage) if price else None,
             timing=attempt.timing(),
-            stop="stopped" if stopped or answer is None else answer.stop,
+            stop=cut if stopped or answer is None else answer.stop,
             attempt=attempt.progress.attempt,
             lost=attempt.progress.lost,
             before=attempt.progress.before,

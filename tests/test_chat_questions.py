@@ -69,9 +69,7 @@ def test_a_budget_question_is_decided(more: Any, typed: list[str], wrong: int, a
     assert headline(question) == "? May it?"
     assert answer_to(question, lambda prompt: next(lines), told.append) == answer
     assert list(lines) == []
-    assert told == (
-        [] if len(typed) < 4 else ["    is a number", "    is no more than what was spent already: $0.4800"]
-    ) or (told == ["    a duration is a number and a unit: 30s, 5m, 2h, 3d"])
+    assert len(told) == wrong
 
 
 def test_who_allows_a_call_can_read_all_of_it() -> None:

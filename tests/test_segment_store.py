@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.temporal.stores.segments import SegmentLost, Segments, encode_index, encode_segment
+from perdure.temporal.stores.segments import SegmentLost, Segments
 from perdure.workflows.protocol.paths import Stretch
-from perdure.workflows.protocol.segments import Segment, SegmentRef
+from perdure.workflows.protocol.segment_blobs import encode_index, encode_segment
+from perdure.workflows.protocol.segment_refs import SegmentRef
+from perdure.workflows.protocol.segments import Segment
 from perdure.workflows.vocabulary.parts import Message
 from tests.support.core import user
 

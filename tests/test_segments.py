@@ -6,7 +6,8 @@ import pytest
 from pydantic import JsonValue
 
 from perdure.workflows.protocol.paths import Stretch
-from perdure.workflows.protocol.segments import Segment, SegmentRef, holding
+from perdure.workflows.protocol.segment_refs import SegmentRef, holding
+from perdure.workflows.protocol.segments import Segment
 from perdure.workflows.vocabulary.parts import Text
 from tests.support.core import Story, user
 

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from perdure.temporal.stores.blobs import BlobDamaged, BlobError, BlobMissing, BlobStore
 from perdure.workflows.protocol.paths import Stretch
-from perdure.workflows.protocol.segments import Segment, SegmentRef, SegmentRefs, holding
+from perdure.workflows.protocol.segment_blobs import decode_index, decode_segment
+from perdure.workflows.protocol.segment_refs import SegmentRef, holding
+from perdure.workflows.protocol.segments import Segment
 from perdure.workflows.vocabulary.parts import Message
 
 #: Bytes of JSON above which a segment is decoded on another thread.
@@ -93,7 +95,7 @@ class Segments:
             return self._kept[key][0]
         try:
             data = await self._blobs.get(key)
-            decode: Callable[[bytes], tuple[_Read, int]] = _index if ref.level else _segment
+            decode: Callable[[bytes], tuple[_Read, int]] = decode_index if ref.level else decode_segment
             if ref.size * 4 > _BIG:
                 found, size = await asyncio.to_thread(decode, data)
             else:
@@ -111,23 +113,3 @@ class Segments:
         while self._size > self._kept_bytes:
             _, (_, dropped) = self._kept.popitem(last=False)
             self._size -= dropped
-
-
-def encode_segment(segment: Segment) -> bytes:
-    """The bytes of a segment's blob. The same segment gives the same bytes."""
-    return zlib.compress(segment.model_dump_json().encode(), level=6)
-
-
-def encode_index(refs: tuple[SegmentRef, ...]) -> bytes:
-    """The bytes of an index's blob."""
-    return zlib.compress(SegmentRefs.dump_json(refs), level=6)
-
-
-def _segment(data: bytes) -> tuple[Segment, int]:
-    whole = zlib.decompress(data)
-    return Segment.model_validate_json(whole), len(whole)
-
-
-def _index(data: bytes) -> tuple[tuple[SegmentRef, ...], int]:
-    whole = zlib.decompress(data)
-    return SegmentRefs.validate_json(whole), len(whole)

@@ -16,6 +16,7 @@ from perdure.workflows.core.effects import (
     OpenAgent,
     RunActivity,
     RunSession,
+    SealPart,
 )
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import (
@@ -24,6 +25,7 @@ from perdure.workflows.core.outcomes import (
     DefinitionLoaded,
     ModelEnded,
     Outcome,
+    SealingEnded,
     SessionEnded,
     TimePassed,
     ToolEnded,
@@ -151,6 +153,8 @@ class Chance:
         match effect:
             case LoadDefinition():
                 return DefinitionLoaded(self.agents[effect.request.digest])
+            case SealPart():
+                return SealingEnded(None)
             case FindDefinition():
                 return DefinitionFound(None)
             case OpenAgent():

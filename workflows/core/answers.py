@@ -1,16 +1,15 @@
 """Answers to what is asked of a session, as pure functions of its state, each page bounded in bytes."""
 
-import base64
-import hashlib
-import zlib
 from collections.abc import Iterable
 from typing import TypeVar
 
 from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
+from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
     EventsPage,
@@ -22,6 +21,7 @@ from perdure.workflows.protocol.queries import (
     SnapshotPage,
     TimersPage,
 )
+from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
@@ -29,12 +29,9 @@ from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
 
 T = TypeVar("T", bound=Frozen)
 
-#: Bytes that are `PAGE_BYTES` in Base64, with room for what stands around them.
-_PIECE = (PAGE_BYTES - 1024) // 4 * 3
-
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.seen.get(message_id)
+    seen = state.inbox.find(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -171,6 +168,12 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else 0
     room = 0 if known_prompt else _size(prompt)
+    path, count = record.view.path, record.view.count
+    sealed = tuple(
+        Stretch(start=one.start, stop=min(one.stop, state.transcript.base))
+        for one in path.between(start, count)
+        if one.start < state.transcript.base
+    )
     return ModelInputPage(
         open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
         known=True,
@@ -178,7 +181,9 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         prompt=None if known_prompt else prompt,
         prompt_sha256=digest,
         start=start,
-        messages=_page(state.transcript.on(record.view.path, start, record.view.count), used=room),
+        sealed=sealed,
+        segments=holding(state.log.segments, sealed),
+        messages=_page(state.transcript.on(path, start, count), used=room),
     )
 
 
@@ -205,17 +210,7 @@ def past(state: SessionState, request: PastRequest) -> PastPage:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    # The fastest level: this runs on the thread that carries sessions.
-    data = zlib.compress(dump_state(whole), level=1)
-    sha256 = hashlib.sha256(data).hexdigest()
-    start = max(request.after, 0) if request.sha256 == sha256 else 0
-    piece = data[start : start + _PIECE]
-    return PastPage(
-        sha256=sha256,
-        start=start,
-        data=base64.b64encode(piece).decode(),
-        more=start + len(piece) < len(data),
-    )
+    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:

@@ -21,6 +21,7 @@ from perdure.workflows.core.actions import (
     RenewAgent,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeOver,
     WakeUp,
@@ -35,20 +36,22 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
     RenewalAsked,
+    SealingBegun,
     StepEnding,
     StepOpened,
     StepPassedOn,
     ToolsAsked,
     TurnBroken,
-    TurnCheapened,
 )
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
+from perdure.workflows.core.limit_changes import TurnCheapened
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.loops import insists
 from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
 from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState
@@ -138,6 +141,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case Seal():
+            draft.add(SealingBegun(cut=action.cut))
+            effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
     keep_time(draft)

@@ -19,6 +19,7 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.sealing import SealInput
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import ToolCall
@@ -27,6 +28,7 @@ from perdure.workflows.vocabulary.tool_context import ToolContext
 AGENT: Final = "agent"
 RENEWAL: Final = "renewal"
 TOOLS: Final = "tools"
+SEAL: Final = "seal"
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,14 @@ class Rehearse:
         return self.call.call_id
 
 
+@dataclass(frozen=True)
+class SealPart:
+    """A part of the session's past is put into the blob store."""
+
+    request: SealInput
+    key: str = SEAL
+
+
 Effect = (
     AskModel
     | LoadDefinition
@@ -181,6 +191,7 @@ Effect = (
     | StoreAnswer
     | AdoptAgent
     | Rehearse
+    | SealPart
 )
 
 
@@ -191,6 +202,8 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys.add(AGENT)
     if state.slot.renewal is not None and state.slot.renewal.open:
         keys.add(RENEWAL)
+    if state.sealing.open is not None:
+        keys.add(SEAL)
     turn = state.turn
     if turn is not None:
         keys |= turn.open_calls

@@ -1,5 +1,7 @@
 """What the events of a turn, its steps and its calls make of a session's state."""
 
+from datetime import datetime
+
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.fold_limits import counted
@@ -13,11 +15,11 @@ from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import ToolCall, Usage
 
 
-def started_turn(state: SessionState, turn_id: str) -> SessionState:
+def started_turn(state: SessionState, turn_id: str, at: datetime) -> SessionState:
     number = state.turns + 1
     loaded = state.slot.loaded
     asks = loaded is not None and loaded.definition.uses_mcp and not state.rehearsal
-    turn = Turn(turn_id=turn_id, number=number, tools="unknown" if asks else "known")
+    turn = Turn(turn_id=turn_id, number=number, started_at=at, tools="unknown" if asks else "known")
     return replace(state, turns=number, turn=turn)
 
 
@@ -63,6 +65,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         between_models=False,
         stop=stop,
         stop_raw=event.stop_raw,
+        bound=turn.step.bound if turn.step is not None else None,
         odd=(*turn.odd, odd) if odd else (),
         calls=calls,
     )

@@ -26,6 +26,7 @@ from perdure.workflows.core.actions import (
     Rest,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeOver,
     Wait,
@@ -52,6 +53,13 @@ from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
+    action = _next(state)
+    # Last of all, so that nothing waits for it.
+    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    return action if cut is None else Seal(cut)
+
+
+def _next(state: SessionState) -> Action:
     if state.closed:
         return Exit()
     if state.slot.loading:
@@ -146,10 +154,10 @@ def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
-    hop, step = first_hop(state), state.log.steps[-1]
-    if turn.stop == "max_tokens" and step.bound is not None and not turn.odd:
+    hop = first_hop(state)
+    if turn.stop == "max_tokens" and turn.bound is not None and not turn.odd:
         message = (
-            f"The answer was cut at {step.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
+            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
             "rest."
         )
         return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))

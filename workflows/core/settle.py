@@ -17,7 +17,8 @@ from perdure.workflows.core.changes import (
     Changes,
     ExchangeDeclined,
     ModelGivenUp,
-    StepUndone,
+    PartSealed,
+    SealingFailed,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -25,6 +26,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
     AgentOpened,
@@ -32,6 +34,7 @@ from perdure.workflows.core.outcomes import (
     DefinitionLoaded,
     ModelEnded,
     Outcome,
+    SealingEnded,
     SessionEnded,
     TimePassed,
     ToolEnded,
@@ -39,6 +42,7 @@ from perdure.workflows.core.outcomes import (
 )
 from perdure.workflows.core.passing_on import every_failure, next_place, reason_to_pass_on, tried
 from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.sealing import fits
 from perdure.workflows.core.session_tools import mark_due
 from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState
@@ -46,6 +50,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
 from perdure.workflows.core.working import keep_time
 from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA
 from perdure.workflows.vocabulary.events import AgentUpdated
@@ -64,6 +69,8 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             draft.add(AgentRenewed(digest=outcome.digest))
         case ToolsCompared():
             draft.add(ToolsKnown(changed=outcome.changed))
+        case SealingEnded():
+            _sealed(draft, outcome.sealed)
         case TimePassed():
             _time_passed(draft)
         case ToolEnded() | AgentOpened() | SessionEnded() | AgentAdopted():
@@ -138,6 +145,12 @@ def _loaded(draft: Draft, found: LoadedAgent | ToolError) -> None:
     draft.add(AgentLoaded(agent=found))
     if before is not None and before.digest != found.digest:
         draft.add(AgentUpdated(**draft.stamp, old=before.digest, new=found.digest))
+
+
+def _sealed(draft: Draft, sealed: Sealed | None) -> None:
+    if draft.state.sealing.open is None:
+        return
+    draft.add(PartSealed(sealed=sealed) if sealed is not None and fits(draft.state, sealed) else SealingFailed())
 
 
 def _time_passed(draft: Draft) -> None:

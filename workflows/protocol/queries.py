@@ -41,7 +41,7 @@ class Receipt(Frozen):
     queued: int = 0
     #: The agent that the session was started with; another may have taken it over.
     started_as: str = ""
-    #: Of the message with this id, if the session has it.
+    #: Of the message with this id, if the session has it; the mark of one that it took in long ago (`content_marks`).
     content_sha256: str | None = None
     cursor: int | None = None
     #: Where it waits for its turn, from 1; None where it does not wait.

@@ -5,55 +5,14 @@ below the session's own name, and a `SegmentRef` says what it holds. 32 refs of 
 those refs that one ref of the next level tells of; so a session of any length has few refs.
 """
 
-import operator
 from collections.abc import Iterable
-from typing import Final
-
-from pydantic import Field, TypeAdapter
 
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.paths import Stretch
+from perdure.workflows.protocol.segment_refs import SegmentRef as SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished
+from perdure.workflows.vocabulary.ids import turn_number
 from perdure.workflows.vocabulary.parts import Frozen, Message
-
-#: Refs of one level that are folded into an index.
-FAN_OUT: Final = 32
-
-
-class SegmentRef(Frozen):
-    """A blob of a session's past: a segment, or an index of refs."""
-
-    #: Of the blob, which lies at `{tenant}/{session}/{sha256}`.
-    sha256: str
-    #: Bytes of the blob.
-    size: int
-    #: 0: a segment; n: an index of `FAN_OUT` refs of the level below.
-    level: int = Field(default=0, exclude_if=operator.not_)
-    #: `seq` of the first and the last event; `last` is `first` - 1 where there are none.
-    first: int
-    last: int
-    #: Numbers of the messages; `stop` is not one of them.
-    start: int
-    stop: int
-    #: Numbers of the first and the last turn that events or messages belong to; 0: of none.
-    first_turn: int = 0
-    last_turn: int = 0
-    #: How many steps.
-    steps: int = 0
-    #: Bytes of the messages as JSON, folded parts counted in full.
-    bytes: int = 0
-
-    def key(self, workflow_id: str) -> str:
-        """Of the blob."""
-        return f"{workflow_id}/{self.sha256}"
-
-    def holds(self, stretch: Stretch) -> bool:
-        """Whether messages of the stretch are in it."""
-        return self.start < stretch.stop and stretch.start < self.stop
-
-
-SegmentRefs: TypeAdapter[tuple[SegmentRef, ...]] = TypeAdapter(tuple[SegmentRef, ...])
 
 
 class Segment(Frozen):
@@ -105,7 +64,24 @@ def said_in(events: Iterable[Event]) -> tuple[Message, ...]:
     return tuple(message for event in events if (message := message_in(event)) is not None)
 
 
-def holding(refs: tuple[SegmentRef, ...], stretches: Iterable[Stretch]) -> tuple[SegmentRef, ...]:
-    """Those of the refs that hold messages of the stretches."""
-    wanted = tuple(stretches)
-    return tuple(ref for ref in refs if any(map(ref.holds, wanted)))
+def ref_of(segment: Segment, sha256: str, size: int) -> SegmentRef:
+    """What tells of a segment, whose blob is of this hash and size."""
+    said = segment.said()
+    turns = [number for one in (*segment.events, *said) if (number := turn_number(one.turn_id or "")) is not None]
+    return SegmentRef(
+        sha256=sha256,
+        size=size,
+        first=segment.first,
+        last=segment.last,
+        start=segment.start,
+        stop=segment.start + len(said),
+        first_turn=min(turns, default=0),
+        last_turn=max(turns, default=0),
+        steps=len(segment.steps),
+        bytes=sum(map(_size, said)),
+    )
+
+
+def _size(message: Message) -> int:
+    folded = sum(part.blob.size for part in message.parts if part.blob)
+    return len(message.model_dump_json().encode()) + folded

@@ -9,7 +9,8 @@ from pydantic import Field
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
-from perdure.workflows.protocol.paths import Path, is_whole
+from perdure.workflows.protocol.paths import Path, Stretch, is_whole
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -102,8 +103,13 @@ class ModelInputPage(Frozen):
     #: None when the one who asks knows it already.
     prompt: Prompt | None = None
     prompt_sha256: str = ""
-    #: `messages` start here; 0 when what was known does not match.
+    #: What follows begins at this position; 0 when what was known does not match.
     start: int = 0
+    #: Numbers of the messages that come first and are sealed, and the refs of the segments that hold them
+    #: (`SegmentRef`; the blob store has them).
+    sealed: tuple[Stretch, ...] = Field(default=(), exclude_if=operator.not_)
+    segments: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Those that come then.
     messages: tuple[Message, ...] = ()
 
 
@@ -120,6 +126,15 @@ class Tried(Frozen):
     attempts: int
     #: What they cost.
     spent: Spent
+
+
+class Left(Frozen):
+    """What is left below the limits. What is None has no cap."""
+
+    #: Dollars.
+    usd: float | None = None
+    #: Input and output together.
+    tokens: int | None = None
 
 
 class StepRecord(Frozen):
@@ -148,9 +163,8 @@ class StepRecord(Frozen):
     ahead: int = Field(default=0, exclude_if=operator.not_)
     #: Tokens of output at most, where a limit left less than the model's own bound.
     bound: int | None = Field(default=None, exclude_if=absent)
-    #: Dollars and tokens that all its attempts may take together; None: as many as they like.
-    left_usd: float | None = Field(default=None, exclude_if=absent)
-    left_tokens: int | None = Field(default=None, exclude_if=absent)
+    #: What all its attempts may take together; None: as much as they like.
+    left: Left | None = Field(default=None, exclude_if=absent)
     #: The models before it that this step was given up by.
     tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
 

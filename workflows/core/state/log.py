@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number

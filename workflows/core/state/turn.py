@@ -1,6 +1,7 @@
 """The turn that runs: data, not a call stack."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import JsonValue
@@ -40,6 +41,8 @@ class Pause(Record):
 class Turn(Record):
     turn_id: str
     number: int
+    #: None: an older version started it.
+    started_at: datetime | None = None
     #: Steps that have started.
     steps: int = 0
     books: Books = field(default_factory=Books)
@@ -55,6 +58,8 @@ class Turn(Record):
     stop: StopReason | None = None
     #: The provider's own word for it, where it is unknown.
     stop_raw: str | None = None
+    #: Tokens that its output was bounded to, because of a limit.
+    bound: int | None = None
     #: The odd answers in a row that the last step's is the last of; none: it was not odd.
     odd: tuple[Odd, ...] = ()
     #: Whether MCP servers list other tools than the session knows: has to be asked, is being asked, or is settled.

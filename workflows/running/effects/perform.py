@@ -15,6 +15,7 @@ from perdure.workflows.core.effects import (
     RunActivity,
     RunRemote,
     RunSession,
+    SealPart,
     StoreAnswer,
 )
 from perdure.workflows.core.outcomes import Outcome
@@ -22,6 +23,7 @@ from perdure.workflows.running.effects.agents import adopt_agent, open_agent, ru
 from perdure.workflows.running.effects.lookups import compare_tools, find_definition, load_definition
 from perdure.workflows.running.effects.model import ask_model
 from perdure.workflows.running.effects.opened import Opened
+from perdure.workflows.running.effects.sealing import seal_part
 from perdure.workflows.running.effects.tools import call_server, run_activity, run_remote
 
 
@@ -50,6 +52,8 @@ async def perform(effect: Effect, opened: Opened) -> Outcome:
             return await find_definition(effect)
         case CompareTools():
             return await compare_tools(effect)
+        case SealPart():
+            return await seal_part(effect)
         case Rehearse():
             raise ValueError("a session that runs on Temporal is never a rehearsal")
         case _:

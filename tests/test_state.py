@@ -246,7 +246,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_packed(monkeypatch: pyt
     kept = story.state.inbox
     assert (kept.command_ids, list(kept.seen)) == (("c8", "c9"), ["m8", "m9"])
     assert [number for number in range(10) if kept.has_command(f"c{number}")] == list(range(4, 10))
-    known = [kept.find(f"m{number}") for number in range(10)]
+    known = [kept.taken_in(f"m{number}") for number in range(10)]
     assert known[:4] == [None] * 4
     assert [seen is not None and seen.cursor for seen in known[4:]] == [1] * 6
     assert [seen is not None and seen.is_of("hi") for seen in known[4:]] == [True] * 6

@@ -34,11 +34,23 @@ from perdure.workflows.protocol.queries import (
     TimersPage,
 )
 from perdure.workflows.protocol.sealing import PartPage, PartRequest
-from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import (
+    BEHAVIOR,
+    Answer,
+    CancelTimer,
+    Close,
+    Configure,
+    EditMessage,
+    SendMessage,
+    Stop,
+    Supersede,
+    WithdrawMessage,
+)
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
+from perdure.workflows.running.idle_timer import IdleTimer
 from perdure.workflows.running.open_effects import OpenEffects
 from perdure.workflows.running.reporting import Reporting
 from perdure.workflows.running.signals import command_only
@@ -62,6 +74,7 @@ class SessionWorkflow:
         self._reporting = Reporting()
         self._driver = Driver(state, self)
         self._open = OpenEffects(self._driver.settle)
+        self._idle = IdleTimer(lambda: self._driver.state, lambda: self._driver.settle(TimePassed()))
         self._reporting.describe(state)
         first = start.new.message if start.new is not None else start.message
         if start.new is not None or first is not None:
@@ -84,6 +97,8 @@ class SessionWorkflow:
         match action:
             case Wait() | Rest():
                 self._reporting.waits(action, self._driver.state)
+                if isinstance(action, Rest):
+                    self._idle.rests(action)
                 await self._wait(action)
             case Exit():
                 pass
@@ -130,6 +145,9 @@ class SessionWorkflow:
     def end(self, key: str) -> None:
         self._open.end(key)
 
+    def tell(self, key: str) -> None:
+        self._open.tell(key)
+
     def keep(self, keys: frozenset[str]) -> None:
         self._open.keep(keys)
 
@@ -141,6 +159,21 @@ class SessionWorkflow:
     @workflow.signal
     @command_only
     def send_message(self, command: SendMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def edit_message(self, command: EditMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def withdraw_message(self, command: WithdrawMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def supersede(self, command: Supersede) -> None:
         self._receive(command)
 
     @workflow.signal
@@ -172,7 +205,7 @@ class SessionWorkflow:
         self._run.signals += 1
         changes = self._driver.receive(signal)
         if any(isinstance(change, StopRequested | CloseRequested) for change in changes):
-            self._reporting.stopped(self._driver.state)
+            self._reporting.stopped(self._driver.state, by_message=isinstance(signal, SendMessage))
 
     # Queries. None of them mutates anything; all are pure functions of the state.
 

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.queries import SnapshotPage
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
 from perdure.workflows.vocabulary.questions import Question
@@ -57,12 +58,23 @@ class MessageAccepted(Frozen):
     message_id: str
     #: A cursor from before the message's first event.
     seq: int
-    #: The session's.
-    status: SessionStatus
-    #: Where the message waits for its turn, from 1; absent where it does not wait.
+    #: The session's with the message in it; or `steering`, where the message is to join the turn that runs, and
+    #: `interrupting`, where that turn is being stopped for it.
+    status: SessionStatus | Literal["steering", "interrupting"]
+    #: Where the message waits, from 1; absent where it does not wait.
     position: int | None = Field(default=None, exclude_if=absent)
     #: Open questions; absent where there are none.
     waiting_for: tuple[Question, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class MessageNamed(Frozen):
+    session_id: str
+    message_id: str
+
+
+class MessageEdited(MessageNamed):
+    #: Where the message waits, from 1; absent where its turn has just begun, with the new content.
+    position: int | None = Field(default=None, exclude_if=absent)
 
 
 class MessageWaits(Frozen):
@@ -197,6 +209,8 @@ class AgentEntry(Frozen):
     inputs: dict[str, dict[str, JsonValue]]
     tools: tuple[AgentToolEntry, ...]
     limits: Limits
+    #: What becomes of a message that comes while a turn runs, unless the message says otherwise.
+    busy: Busy
     schedules: tuple[ScheduleEntry, ...]
     #: The demo model answers in place of a provider without a key.
     demo: bool

@@ -12,11 +12,15 @@ from temporalio.service import RPCError, RPCStatusCode
 Code = Literal[
     "session_not_found",
     "timer_not_found",
+    "message_not_found",
     "validation",
     "file_unreadable",
     "file_not_taken",
     "id_conflict",
     "session_closed",
+    "busy",
+    "message_not_queued",
+    "message_withdrawn",
     "turn_running",
     "already_answered",
     "too_many",
@@ -55,6 +59,11 @@ class TimerNotFound(SessionError):
     title = "There is no such timer"
 
 
+class MessageNotFound(SessionError):
+    code = "message_not_found"
+    title = "There is no such message"
+
+
 class InvalidRequest(SessionError):
     """`message` goes on after the name of the field: `agent: is required`. Without a field, it is the whole detail, of
     `errors` if there are several."""
@@ -86,6 +95,21 @@ class IdConflict(SessionError):
 class SessionClosed(SessionError):
     code = "session_closed"
     title = "The session is closed"
+
+
+class SessionBusy(SessionError):
+    code = "busy"
+    title = "The session is at work, and takes no message meanwhile"
+
+
+class MessageNotQueued(SessionError):
+    code = "message_not_queued"
+    title = "The message does not wait any more"
+
+
+class MessageWithdrawn(SessionError):
+    code = "message_withdrawn"
+    title = "The message was withdrawn"
 
 
 class TurnRunning(SessionError):

@@ -8,7 +8,14 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from perdure.temporal.stores.blobs import BlobStore, unfold
-from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.events import (
+    Event,
+    MessageAdded,
+    MessageQueued,
+    StepFinished,
+    ToolFinished,
+    ToolStarted,
+)
 from perdure.workflows.vocabulary.parts import Message, ToolCall
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.questions import Question
@@ -27,6 +34,8 @@ async def whole_event(event: Event, blobs: BlobStore) -> Event:
         case MessageAdded() | StepFinished():
             message = await whole_message(event.message, blobs)
             return event if message is event.message else event.model_copy(update={"message": message})
+        case MessageQueued() if event.message is not None:
+            return event.model_copy(update={"message": await whole_message(event.message, blobs)})
         case ToolFinished() if event.result.blob is not None:
             (result,) = await unfold(blobs, (event.result,))
             return event.model_copy(update={"result": result})

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_
 from perdure.temporal.media.data_uris import is_data_uri
 from perdure.temporal.sessions import uploads
 from perdure.temporal.sessions.content import canonical
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.ids import free_session_id
 from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Text, is_reserved_data
 
@@ -112,15 +113,11 @@ class DataPart(Frozen):
 UserPart = Annotated[TextPart | FilePart | DataPart, Field(discriminator="type")]
 
 
-class MessageBody(Frozen):
-    """A message: one of `text` and `parts`."""
+class EditMessageBody(Frozen):
+    """A message's content: one of `text` and `parts`."""
 
-    #: Made by the caller, so that sending again after a lost answer is not a second message.
-    message_id: SessionId | None = None
     text: LongText | None = None
     parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
-    #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
-    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -133,6 +130,18 @@ class MessageBody(Frozen):
         if self.parts is None:
             return (Text(text=self.text or ""),)
         return tuple(_neutral(part) for part in self.parts)
+
+
+class MessageBody(EditMessageBody):
+    """A message: one of `text` and `parts`."""
+
+    #: Made by the caller, so that sending again after a lost answer is not a second message.
+    message_id: SessionId | None = None
+    #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: What becomes of it while a turn runs: it waits for its turn (`queue`), joins the turn before its next step (`steer`),
+    #: stops the turn and is next (`interrupt`), or is not taken (`reject`). Left out: what the session's agent says.
+    busy: Busy | None = None
 
 
 class FirstMessage(MessageBody):

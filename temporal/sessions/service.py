@@ -21,6 +21,7 @@ from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
@@ -60,6 +61,7 @@ class Sessions:
         self._shared = Collaborators(
             backend=backend,
             sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
+            queued=Queued(backend, blobs, files, live),
             eraser=Eraser(client, backend, blobs, self.sealed, gone_within_s, scrub),
             blobs=blobs,
             sealed=self.sealed,

@@ -12,9 +12,11 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
-from perdure.temporal.sessions.fork import Forked, fork, read_past
+from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.pasts import in_whole, read_past
+from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
@@ -29,7 +31,7 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
-from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_steps
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
@@ -39,6 +41,7 @@ from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
@@ -50,6 +53,7 @@ class Collaborators:
 
     backend: Backend
     sender: Sender
+    queued: Queued
     eraser: Eraser
     blobs: BlobStore
     sealed: Sealed
@@ -82,10 +86,19 @@ class Session:
         *,
         known: KnownReceipt = lambda: None,
         model: str | None = None,
+        busy: Busy | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model)
+        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+
+    async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:
+        """Gives a message that waits other parts. Returns and raises as `Queued.edit`."""
+        return await self._shared.queued.edit(self._caller, self.session_id, message_id, parts)
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises as `Queued.withdraw`."""
+        await self._shared.queued.withdraw(self._caller, self.session_id, message_id)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""
@@ -133,6 +146,7 @@ class Session:
         return await fork(
             self._backend,
             self._shared.blobs,
+            self._shared.sealed,
             definitions or self._shared.definitions,
             self._caller,
             self.session_id,
@@ -199,6 +213,10 @@ class Session:
         """The steps that the session keeps, oldest first, without the first `after`."""
         return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
 
+    async def step(self, step_id: str) -> TraceStep | None:
+        """The step of this id, where the session keeps it."""
+        return await find_step(self._backend, self._shared.sealed, self.workflow_id, step_id)
+
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
         """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
         for the service's own."""
@@ -206,8 +224,11 @@ class Session:
         return TraceReader(self._backend, self._shared.blobs, self._shared.sealed, rebuild, self.workflow_id)
 
     async def past(self, turn_id: str | None) -> SessionState:
-        """Its state at the end of a turn; None: of the last that has ended. Raises `InvalidRequest` and `TurnRunning`."""
-        return await read_past(self._backend, self.workflow_id, turn_id, keep_turn=True)
+        """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
+        `InvalidRequest` and `TurnRunning`."""
+        sealed = self._shared.sealed
+        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(sealed, self.workflow_id, state)
 
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)

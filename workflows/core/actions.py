@@ -32,6 +32,13 @@ class StartTurn:
 
 
 @dataclass(frozen=True)
+class Join:
+    """These messages, which steer the turn, are in it from its next step on."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
 class WakeUp:
     """Start the turn of a timer whose time has come."""
 
@@ -88,6 +95,20 @@ class PlanCalls:
 @dataclass(frozen=True)
 class Ask:
     """Put the questions of these calls."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class LeaveUnasked:
+    """These calls would have to ask, but people have said something else meanwhile."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class TellBelow:
+    """Tell the sub-agents of these calls that nobody will answer what they ask."""
 
     calls: tuple[ToolCall, ...]
 
@@ -168,6 +189,8 @@ class Rest:
     """Nothing to do until a signal comes, or a timer's time."""
 
     until: datetime | None = None
+    #: When the session closes, if nothing happens before.
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +204,7 @@ Work = (
     LoadAgent
     | RenewAgent
     | StartTurn
+    | Join
     | WakeUp
     | LookForTools
     | CallModel
@@ -189,6 +213,8 @@ Work = (
     | EndModelCall
     | PlanCalls
     | Ask
+    | LeaveUnasked
+    | TellBelow
     | RunHere
     | RunTools
     | EndCalls

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
@@ -31,7 +32,7 @@ T = TypeVar("T", bound=Frozen)
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.find(message_id)
+    seen = state.inbox.taken_in(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -50,6 +51,11 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
         role=state.slot.role,
+        busy=state.busy,
+        ahead=state.inbox.ahead.get(message_id),
+        steers=message_id in state.inbox.steering,
+        edited_by=state.inbox.edited.get(message_id),
+        withdrawn=message_id in state.inbox.withdrawn,
     )
 
 
@@ -160,10 +166,12 @@ def question(state: SessionState, question_id: str) -> QuestionState:
 
 def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
     """What the step's model call sees. What the caller knows already is left out if it is the same."""
-    record = state.log.step(request.step_id)
+    record = request.record or state.log.step(request.step_id)
     if record is None:
         return ModelInputPage(open=False, known=False)
-    prompt = build_prompt(state, record)
+    agent = request.agent
+    slot = state.slot if agent is None else replace(state.slot, kept={**state.slot.kept, agent.digest: agent})
+    prompt = build_prompt(replace(state, slot=slot), record)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else 0
@@ -203,14 +211,17 @@ def trace(state: SessionState, after: int) -> TracePage:
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
+    sealed = False
     try:
         turn_id = last_finished(state) if request.turn_id is None else request.turn_id
-        whole = past_of(state, turn_id, request.keep_turn)
+        found = past_of(state, turn_id, request.keep_turn)
     except UnknownTurn:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
+    except PastSealed:
+        sealed, found = True, at_rest(state)
+    return PastPage.model_validate({"sealed": sealed, **piece(dump_state(found), request.after, request.sha256)})
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:

@@ -14,6 +14,8 @@ from perdure.workflows.core.actions import (
     EndModelCall,
     EndStep,
     FinishTurn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PauseTurn,
@@ -24,14 +26,17 @@ from perdure.workflows.core.actions import (
     Seal,
     StartTurn,
     TakeOver,
+    TellBelow,
     WakeUp,
     Work,
 )
+from perdure.workflows.core.arriving import tell_places
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking, Refused
 from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
+from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
@@ -40,6 +45,7 @@ from perdure.workflows.core.changes import (
     StepEnding,
     StepOpened,
     StepPassedOn,
+    StopRequested,
     ToolsAsked,
     TurnBroken,
 )
@@ -86,6 +92,8 @@ class Begun:
     effects: tuple[Effect, ...] = ()
     #: Keys of open effects that shall end.
     ends: tuple[str, ...] = ()
+    #: Keys of sub-agents' sessions that are to be told that nobody will answer them.
+    tells: tuple[str, ...] = ()
 
 
 def begin(state: SessionState, action: Work, now: datetime) -> Begun:
@@ -93,6 +101,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     draft = Draft(state, now)
     effects: tuple[Effect, ...] = ()
     ends: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
@@ -105,6 +114,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
         case StartTurn():
             _start_turn(draft, action.message)
+        case Join():
+            for message in action.messages:
+                draft.add(MessageAdded(**draft.stamp, message=message.of_turn(draft.turn.turn_id)))
         case WakeUp():
             _wake_up(draft, action.timer)
         case LookForTools():
@@ -124,6 +136,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case Ask():
             for call in draft.calls(_ids(action.calls)):
                 put(draft, call)
+        case LeaveUnasked():
+            leave_unasked(draft, _ids(action.calls))
+        case TellBelow():
+            tells = tell_below(draft, _ids(action.calls))
         case RunHere():
             for call in draft.calls(_ids(action.calls)):
                 carry_out(draft, call)
@@ -147,7 +163,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case _:
             assert_never(action)
     keep_time(draft)
-    return Begun(draft.changes, effects, ends)
+    return Begun(draft.changes, effects, ends, tells)
 
 
 def _ids(calls: tuple[ToolCall, ...]) -> list[str]:
@@ -158,6 +174,9 @@ def _start_turn(draft: Draft, message: Message) -> None:
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message"))
     draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+    if draft.state.inbox.interrupts:
+        # It came after this one, while no turn ran that it could interrupt.
+        draft.add(StopRequested(interrupted=True))
 
 
 def _wake_up(draft: Draft, timer: Timer) -> None:
@@ -258,12 +277,13 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
-    books = draft.turn.books
+    books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
             **draft.stamp, reason=action.reason, error=action.error, usage=books.usage, cost_usd=books.cost_usd
         )
     )
+    tell_places(draft, steered)
 
 
 def _close(draft: Draft, reason: str) -> None:

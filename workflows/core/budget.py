@@ -9,6 +9,7 @@ from perdure.workflows.core.endings import NUDGES, nudge_after
 from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import first_hop
+from perdure.workflows.core.sizes import size_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.pricing import Spent, spent, worst_case
@@ -52,8 +53,8 @@ def sent(state: SessionState, hop: Hop | None = None) -> Spent:
 def input_tokens(state: SessionState) -> int:
     """Tokens that the next model call's request holds at most."""
     # The inputs, too: instructions hold them where they are rendered.
-    prompt_bytes = len(state.new.model_dump_json().encode())
-    prompt_bytes += len(state.slot.loaded.model_dump_json().encode()) if state.slot.loaded else 0
+    prompt_bytes = size_of(state.new)
+    prompt_bytes += size_of(state.slot.loaded) if state.slot.loaded else 0
     prompt_bytes += sum(len(to_json(inputs)) for inputs in state.slot.taken.inputs.values()) if state.slot.taken else 0
     added = nudge(state)
     prompt_bytes += len(NUDGES[added]) if added else 0

@@ -19,8 +19,9 @@ from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message, ToolError
+from perdure.workflows.vocabulary.parts import Message, Part, ToolError
 
 
 class Stamp(TypedDict):
@@ -48,11 +49,35 @@ class Accepted:
     role: str | None = None
     #: The caller's span.
     traceparent: str | None = None
+    #: What becomes of it where the session works.
+    busy: Busy = "queue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageEdited:
+    """A message that waits has other parts."""
+
+    message_id: str
+    parts: tuple[Part, ...]
+    command_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """A message that waited was taken back."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRequested:
+    #: By a message that is next, and not by a stop.
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
-class StopRequested:
-    pass
+class Muted:
+    """Nobody is asked any more in this session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +248,10 @@ class SealingFailed:
 
 Note = (
     Accepted
+    | MessageEdited
+    | Withdrawn
     | StopRequested
+    | Muted
     | CloseRequested
     | Configured
     | CommandSeen

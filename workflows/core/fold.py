@@ -21,7 +21,9 @@ from perdure.workflows.core.changes import (
     Configured,
     ExchangeDeclined,
     HandoffAgreed,
+    MessageEdited,
     ModelGivenUp,
+    Muted,
     Note,
     PartSealed,
     QuestionSettled,
@@ -38,8 +40,9 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    Withdrawn,
 )
-from perdure.workflows.core.cuts import with_event, with_step
+from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
@@ -127,6 +130,7 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = replace(turn, role=role) if turn is not None and role is not None else turn
             trace = state.inbox.traces.get(event.message.id)
             turn = turn.traced(trace) if trace is not None and turn is not None else turn
+            turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
             dates = state.dates.told(event.message.id, day, state.transcript.total)
@@ -142,7 +146,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
-            return replace(state, turn=None, log=state.log if state.seals else state.log.pruned())
+            log = state.log if state.seals else state.log.pruned()
+            return replace(state, turn=None, log=log, inbox=state.inbox.after_turn())
         case SessionClosed():
             return replace(state, closed=True, timers=Timers())
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
@@ -155,8 +160,17 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
     match note:
         case Accepted():
             return _accept(state, note)
+        case MessageEdited():
+            return replace(state, inbox=state.inbox.with_parts(note.message_id, note.parts, note.command_id))
+        case Withdrawn():
+            return replace(state, inbox=state.inbox.withdrawing(note.message_id))
+        case Muted():
+            return replace(state, questions=replace(state.questions, muted=True))
         case StopRequested():
-            return with_turn(state, replace(state.turn, stopping=True)) if state.turn else state
+            if state.turn is None:
+                return state
+            interrupted = state.turn.interrupted or (note.interrupted and not state.turn.stopping)
+            return with_turn(state, replace(state.turn, stopping=True, interrupted=interrupted))
         case CloseRequested():
             turn = replace(state.turn, stopping=True) if state.turn else None
             return replace(state, closing=state.closing or note.reason, turn=turn)
@@ -195,8 +209,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
-            opened = opened_step(state, note.record)
-            return with_step(opened, note.record) if state.seals else opened
+            return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
@@ -235,7 +248,9 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
     seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
-    inbox = state.inbox.with_message(note.message, seen, note.role, note.traceparent)
+    inbox = state.inbox.with_message(
+        note.message, seen, note.role, note.traceparent, note.busy, in_turn=state.turn is not None
+    )
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))

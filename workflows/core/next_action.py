@@ -18,6 +18,8 @@ from perdure.workflows.core.actions import (
     EndStep,
     Exit,
     FinishTurn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PauseTurn,
@@ -29,33 +31,37 @@ from perdure.workflows.core.actions import (
     Seal,
     StartTurn,
     TakeOver,
+    TellBelow,
     Wait,
     WakeUp,
 )
 from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
-from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
+from perdure.workflows.core.calls.superseding import asks_nobody, untold
+from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on, not_run
+from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.routing import answering_role, first_hop
-from perdure.workflows.core.spending import next_bid, out_of_quota, out_of_time, shortfall
+from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 
@@ -69,7 +75,8 @@ def _next(state: SessionState) -> Action:
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        return CloseSession(state.closing)
+        # The last run is a fresh one, and a run ends only where nothing is open.
+        return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
     if state.inbox.messages:
@@ -80,7 +87,7 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at)
+    return Rest(state.timers.next_at, closes_at(state))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -98,7 +105,10 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         # Also where the turn is being stopped: its call has been told that the other agent takes over.
         return TakeOver(turn.handoff)
     if turn.stopping:
-        return _give_up(turn) or FinishTurn("stopped")
+        below = untold(state) if turn.interrupted else ()
+        if below:
+            return TellBelow(_made(below))
+        return _give_up(turn) or FinishTurn("interrupted" if turn.interrupted else "stopped")
     if turn.error is not None:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
@@ -111,6 +121,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
 
 
 def _next_step(state: SessionState, turn: Turn) -> Action:
+    joining = _joining(state, turn)
+    if joining:
+        return Join(joining)
     if not goes_on(turn.stop, turn.odd):
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
@@ -137,8 +150,12 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
             )
 
 
+def _asks(state: SessionState, short: Shortfall) -> bool:
+    return may_ask(state, short) and not asks_nobody(state)
+
+
 def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn:
-    if may_ask(state, short):
+    if _asks(state, short):
         return PauseTurn(short)
     error = exceeded(short)
     return FinishTurn(_reason(error), error)
@@ -149,21 +166,43 @@ def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     made = next_bid_of_step(state)
-    asks = isinstance(made, Shortfall) and turn.error is None and may_ask(state, made)
+    asks = isinstance(made, Shortfall) and turn.error is None and _asks(state, made)
     return PauseTurn(made) if isinstance(made, Shortfall) and asks else AskNextModel(step.step_id)
 
 
+def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
+    """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
+    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
+        return ()
+    if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
+        return ()
+    fits = out_of_quota(state) is None and out_of_time(state) is None and isinstance(next_bid(state), Bid)
+    return state.inbox.joining if fits else ()
+
+
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+    error = _last_fault(state, turn)
+    if error is None:
+        return FinishTurn("done")
+    return FinishTurn("budget" if _is_bounded(turn) else "failed", error)
+
+
+def _is_bounded(turn: Turn) -> bool:
+    """Whether the last answer was cut because a limit left no room for more."""
+    return turn.stop == "max_tokens" and turn.bound is not None and not turn.odd
+
+
+def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
+    """Why a turn that does not go on has failed."""
     hop = first_hop(state)
-    if turn.stop == "max_tokens" and turn.bound is not None and not turn.odd:
+    if _is_bounded(turn):
         message = (
             f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
             "rest."
         )
-        return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))
+        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
-    error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
-    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+    return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
 
 
 def _reason(error: ToolError) -> TurnEnd:
@@ -185,7 +224,7 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
         late = out_of_time(state)
-        if late is not None and not may_ask(state, late):
+        if late is not None and not _asks(state, late):
             return AbandonTools(undecided)
         short = late or _short_of_calls(state, turn, len(undecided))
         return PlanCalls(undecided) if short is None else PauseTurn(short)
@@ -193,6 +232,11 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     if overdue:
         return EndCalls(overdue)
     asking = tuple(call for call in turn.calls if isinstance(call.stage, Asking))
+    if asks_nobody(state):
+        if asking:
+            return LeaveUnasked(_made(asking))
+        if below := untold(state):
+            return TellBelow(_made(below))
     outdated = tuple(call for call in asking if state.slot.stale and call.changed)
     if asking != outdated:
         return Ask(tuple(call.made for call in asking if call not in outdated))
@@ -215,7 +259,11 @@ def _short_of_calls(state: SessionState, turn: Turn, count: int) -> Shortfall | 
         return None
     count = min(count, state.effective_limits.turn.calls_per_step)
     short = shortfall(state, Need(tool_calls=count))
-    return short if short is not None and may_ask(state, short) else None
+    return short if short is not None and _asks(state, short) else None
+
+
+def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:
+    return tuple(call.made for call in calls)
 
 
 def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:

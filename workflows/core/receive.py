@@ -6,13 +6,15 @@ Rule: a signal that is wrong, or repeated, becomes an event that says so, or not
 from datetime import datetime
 from typing import assert_never
 
+from perdure.workflows.core.arriving import accept, edit, take_in, withdraw
 from perdure.workflows.core.calls.asking import answer
+from perdure.workflows.core.calls.superseding import SUPERSEDED, supersede
 from perdure.workflows.core.changes import (
-    Accepted,
     Changes,
     CloseRequested,
     CommandSeen,
     Configured,
+    Muted,
     StopRequested,
     TimerCancelled,
 )
@@ -20,11 +22,21 @@ from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import review
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
-from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
-from perdure.workflows.vocabulary.parts import Message, as_foreign
+from perdure.workflows.protocol.signals import (
+    Answer,
+    CancelTimer,
+    Close,
+    Configure,
+    EditMessage,
+    SendMessage,
+    Stop,
+    Supersede,
+    WithdrawMessage,
+)
+from perdure.workflows.vocabulary.events import SessionStarted
 
-Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
+Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close
+Signal = SendMessage | Command
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
@@ -32,13 +44,11 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     draft = Draft(state, now)
     match signal:
         case SendMessage():
-            _take_in(draft, signal)
-        case Stop() | Answer() | CancelTimer() | Configure() | Close():
+            take_in(draft, signal)
+        case _:
             if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
-        case _:
-            assert_never(signal)
     review(draft, signal.by if isinstance(signal, Configure) else None)
     return draft.changes
 
@@ -50,51 +60,19 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
         new = state.new
         draft.add(SessionStarted(**draft.stamp, agent=new.agent, digest=new.digest, inputs=new.inputs))
     if message is not None:
-        _accept(draft, message)
+        accept(draft, message)
     return draft.changes
 
 
-def _take_in(draft: Draft, command: SendMessage) -> None:
-    state = draft.state
-    seen = state.inbox.find(command.message_id)
-    if seen is not None:
-        if not seen.is_of(command.content_sha256):
-            _reject(draft, command, "conflict")
-    elif state.closing is not None or state.closed:
-        _reject(draft, command, "session_closed")
-    elif state.room < 1:
-        _reject(draft, command, "queue_full")
-    else:
-        _accept(draft, command)
-
-
-def _reject(draft: Draft, command: SendMessage, reason: str) -> None:
-    # What comes after the last event is dropped.
-    if not draft.state.closed:
-        draft.add(MessageRejected(**draft.stamp, message_id=command.message_id, reason=reason))
-
-
-def _accept(draft: Draft, command: SendMessage) -> None:
-    busy = draft.state.turn is not None or bool(draft.state.inbox.messages)
-    parts = tuple(map(as_foreign, command.parts))
-    message = Message(id=command.message_id, role="user", parts=parts, at=draft.now)
-    draft.add(
-        Accepted(
-            message=message,
-            content_sha256=command.content_sha256,
-            cursor=command.cursor,
-            digest=command.digest,
-            role=command.model,
-            traceparent=command.traceparent,
-        )
-    )
-    if busy:
-        position = len(draft.state.inbox.messages)
-        draft.add(MessageQueued(**(draft.stamp | {"turn_id": None}), message_id=message.id, position=position))
-
-
-def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close) -> None:
+def _obey(draft: Draft, command: Command) -> None:
     match command:
+        case EditMessage():
+            edit(draft, command)
+        case WithdrawMessage():
+            withdraw(draft, command)
+        case Supersede():
+            draft.add(Muted())
+            supersede(draft)
         case Stop():
             turn = draft.state.turn
             if turn and command.turn_id in (None, turn.turn_id):
@@ -119,6 +97,8 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
                 )
             )
         case Close():
+            if command.reason == SUPERSEDED:
+                supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
         case _:
             assert_never(command)

@@ -26,6 +26,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.idle import close_idle
 from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
@@ -156,6 +157,7 @@ def _sealed(draft: Draft, sealed: Sealed | None) -> None:
 def _time_passed(draft: Draft) -> None:
     if draft.state.turn is None:
         mark_due(draft)
+        close_idle(draft)
         return
     expire(draft)
     give_up(draft)

@@ -6,7 +6,8 @@ looked up (tool schemas, prices) beside it, so that workflow code never looks an
 
 import operator
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal, Self
+from datetime import timedelta
+from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -32,8 +33,10 @@ from perdure.workflows.definition.tools import (
     ToolUse,
 )
 from perdure.workflows.definition.tools.policy import Policy
+from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.near_names import did_you_mean
-from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
+from perdure.workflows.vocabulary.parts import Frozen, ToolSpec, absent
 
 __all__ = [
     "TOOL_OUTPUT_TOKENS",
@@ -101,9 +104,17 @@ class AgentDefinition(Frozen):
         default=Limits(), description="What a turn, a session, a user and a tenant may do and spend at most."
     )
     context: ContextPolicy = Field(default=ContextPolicy(), description="What the model is shown of a conversation.")
-    busy: Literal["queue"] = Field(
+    busy: Busy = Field(
         default="queue",
-        description="What becomes of a message that comes while a turn runs. Default: it waits (queue).",
+        description="What becomes of a message that comes while a turn runs: it waits for its turn (`queue`), joins the turn "
+        "that runs before its next step (`steer`), stops that turn and is next (`interrupt`), or is not taken (`reject`). A "
+        "message may say otherwise. Default: queue.",
+    )
+    idle_timeout: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=3660))] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="A session that has rested for so long closes itself, such as `90d`: at least a minute. One that waits "
+        "for a person, or has set itself a timer, does not rest. Without it, sessions stay open.",
     )
     schedules: Schedules = Field(
         default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."

@@ -12,8 +12,9 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
+from perdure.workflows.vocabulary.busy import Ahead, Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -53,6 +54,15 @@ class Receipt(Frozen):
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
+    #: What becomes of a message that comes while the session works, and does not say so itself.
+    busy: Busy = Field(default="queue", exclude_if=lambda busy: busy == "queue")
+    #: Why the message with this id goes before others that wait; None: it does not, or does not wait.
+    ahead: Ahead | None = Field(default=None, exclude_if=absent)
+    #: It is to join the turn that runs.
+    steers: bool = Field(default=False, exclude_if=operator.not_)
+    #: The command by which it was edited last, and whether it was withdrawn; for the last of such messages.
+    edited_by: str | None = Field(default=None, exclude_if=absent)
+    withdrawn: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class Timer(Frozen):
@@ -196,12 +206,14 @@ class PastRequest(Frozen):
 
 
 class PastPage(Frozen):
-    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib. Where parts of the past are sealed
+    (`sealed`), it is the state that the session has now, without what it is at.
 
     Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
     """
 
     refused: Literal["unknown_turn", "turn_running"] | None = None
+    sealed: bool = Field(default=False, exclude_if=operator.not_)
     #: Of all that is compressed.
     sha256: str = ""
     #: Bytes that come before this piece.

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Frozen,
@@ -35,6 +36,29 @@ class SendMessage(Frozen):
     model: str | None = Field(default=None, exclude_if=absent)
     #: The caller's span, as W3C Trace Context writes it.
     traceparent: str | None = Field(default=None, exclude_if=absent)
+    #: What becomes of it while the session works; None: what the definition says.
+    busy: Busy | None = Field(default=None, exclude_if=absent)
+
+
+class EditMessage(Frozen):
+    """Other parts for a message that still waits."""
+
+    id: Id
+    message_id: Id
+    parts: tuple[Part, ...]
+
+
+class WithdrawMessage(Frozen):
+    """A message that still waits is taken back."""
+
+    id: Id
+    message_id: Id
+
+
+class Supersede(Frozen):
+    """To a sub-agent's session: whoever could answer its questions has said something else, so nobody will."""
+
+    id: Id
 
 
 class Stop(Frozen):

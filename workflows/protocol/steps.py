@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
+from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.protocol.paths import Path, Stretch, is_whole
@@ -93,6 +93,9 @@ class ModelInputRequest(Frozen):
     prompt_sha256: str | None = None
     #: A further page of the same answer: `after` counts what came before, and `prefix` is the step's own.
     paging: bool = False
+    #: The step, and the definition that it ran with, where the session may keep them no longer.
+    record: "StepRecord | None" = Field(default=None, exclude_if=absent)
+    agent: LoadedAgent | None = Field(default=None, exclude_if=absent)
 
 
 class ModelInputPage(Frozen):

@@ -95,9 +95,10 @@ class Reporting:
             _tell("perdure_poke", workflow.info().workflow_id, change.seq)
             _tell("perdure_tell", workflow.info().workflow_id, before, change, self._stop_at)
 
-    def stopped(self, state: SessionState) -> None:
-        """A sub-agent's model call hears of a stop at once; of any other session, from the gateway."""
-        if state.new.parent is not None:
+    def stopped(self, state: SessionState, *, by_message: bool = False) -> None:
+        """The model call of a sub-agent, and of a turn that a message interrupts, hears of it at once; of any other stop,
+        from the gateway."""
+        if by_message or state.new.parent is not None:
             _tell("perdure_stop", workflow.info().workflow_id)
 
     def offer(self, name: str, state: SessionState) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
+from perdure.workflows.vocabulary.busy import Ahead
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -57,11 +58,16 @@ class MessageAdded(EventBase):
 
 
 class MessageQueued(EventBase):
-    """A message waits for the turn that runs; `position` 1 is next."""
+    """A message waits for the turn that runs; `position` 1 is next. It comes again with `message` where it was edited, and
+    without `busy` where the turn that it should join has ended before."""
 
     type: Literal["message.queued"] = "message.queued"
     message_id: str
     position: int
+    #: `steer`: it joins the turn that runs before the next step. `interrupt`: it has interrupted that turn, and is next.
+    busy: Ahead | None = Field(default=None, exclude_if=absent)
+    #: The message as it is now that it was edited.
+    message: Message | None = Field(default=None, exclude_if=absent)
 
 
 class MessageRejected(EventBase):

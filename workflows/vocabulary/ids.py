@@ -120,6 +120,11 @@ def close_id(call: str) -> str:
     return f"{call}.close"
 
 
+def supersede_id(call: str) -> str:
+    """The id of the command that tells the session which answers a call that nobody will answer its questions."""
+    return f"{call}.supersede"
+
+
 def sub_session_id(session: str, call: str) -> str:
     """The id of the session that answers a call. One that would be too long keeps only its beginning."""
     made = f"{session}~{call}"

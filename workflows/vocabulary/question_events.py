@@ -99,3 +99,5 @@ class InputReceived(EventBase):
     value: JsonValue
     #: Who answered; None where nobody did.
     by: Answerer | None = Field(default=None, exclude_if=absent)
+    #: Why nobody did: `superseded`, for people have said something else.
+    reason: str | None = Field(default=None, exclude_if=absent)

@@ -28,6 +28,8 @@ class Questions(Record):
     settled: tuple[Settled, ...] = ()
     #: What a person allowed for the rest of the session.
     allowed: tuple[Allowed, ...] = ()
+    #: Nobody is asked any more: a sub-agent's session was told that people have said something else.
+    muted: bool = False
 
     def find(self, question_id: str) -> Question | None:
         """The question, if it is open."""
@@ -40,7 +42,8 @@ class Questions(Record):
         allowed = self.allowed
         if allow is not None:
             allowed = (*(one for one in allowed if one != allow), allow)[-KEPT_ALLOWED:]
-        return Questions(
+        return replace(
+            self,
             open=tuple(one for one in self.open if one.question_id != settled.question_id),
             settled=(*self.settled, settled)[-KEPT_SETTLED:],
             allowed=allowed,

@@ -23,6 +23,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import SessionStatus
 from perdure.workflows.vocabulary.zones import day_of
 
@@ -68,6 +69,16 @@ class SessionState(Record):
     def seals(self) -> bool:
         """Its past goes to the blob store; sessions of older behavior dropped the oldest events, and held the rest."""
         return self.behavior >= 1 and not self.rehearsal
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message that comes now finds the session at work."""
+        return self.turn is not None or bool(self.inbox.messages)
+
+    @property
+    def busy(self) -> Busy:
+        """What becomes of a message that comes while the session works, and does not say so itself."""
+        return self.slot.loaded.definition.busy if self.slot.loaded else "queue"
 
     @property
     def room(self) -> int:

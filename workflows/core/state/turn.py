@@ -65,6 +65,8 @@ class Turn(Record):
     #: Whether MCP servers list other tools than the session knows: has to be asked, is being asked, or is settled.
     tools: Literal["unknown", "asking", "known"] = "known"
     stopping: bool = False
+    #: It is stopped for a message that is next.
+    interrupted: bool = False
     error: ToolError | None = None
     handoff: Handoff | None = None
     #: The role that its message asked for; None: the session's.
@@ -98,6 +100,10 @@ class Turn(Record):
     def is_working(self) -> bool:
         """A model or a tool works for it now."""
         return (self.step is not None and not self.between_models) or bool(self.open_calls)
+
+    def joined(self) -> "Turn":
+        """With a message at its end that its next step answers, however the last one ended."""
+        return replace(self, stop=None, stop_raw=None, odd=())
 
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)

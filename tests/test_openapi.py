@@ -109,6 +109,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         story = Story(dev, provider, Sessions(http), checked)
         await story.a_session_with_questions()
         await story.a_session_that_changes()
+        await story.a_session_that_outgrows_its_model()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.what_stands_around_sessions()
@@ -218,6 +219,16 @@ class Story:
         raised = (await viewer.until("budget.raised"))[-1]
         while not any(one.type == "turn.finished" and (one.seq or 0) > (raised.seq or 0) for one in viewer.frames):
             await viewer.until("turn.finished", sum(one.type == "turn.finished" for one in viewer.frames) + 1)
+
+    async def a_session_that_outgrows_its_model(self) -> None:
+        self.provider.script(Reply(text="One."), Reply(text="Two.", input_tokens=2_000_000))
+        await self.sessions.create("clerk", session_id="long", message="Tell me")
+        async with self.view("long") as viewer:
+            await viewer.until("turn.finished")
+            await self.sessions.send("long", "And more")
+            await viewer.until("context.compacted")
+        steps = (await self.http.get("/v1/sessions/long/trace")).json()["steps"]
+        assert [step.get("purpose") for step in steps] == [None, None, "compact"]
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

@@ -90,19 +90,35 @@ async def test_a_worker_that_dies_over_a_seal_does_it_again(perdure: Perdure, po
     await check(session, said)
 
 
-async def test_a_store_that_is_away_costs_nothing_but_room(perdure: Perdure, tmp_path: Path) -> None:
-    session = await perdure.session("assistant")
-    folder = tmp_path / "blobs" / session.handle.id
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Nothing can be written below a file.
-    folder.write_text("")
-    said = await talk(perdure, session, range(8))
-    assert await sealed(perdure, session) == 0
-    await check(session, said)
-    folder.unlink()
-    said += await talk(perdure, session, range(8, 14))
-    assert await sealed(perdure, session) >= 1
-    await check(session, said)
+async def test_a_store_that_is_away_costs_nothing_but_room(temporal_server: DevServer, tmp_path: Path) -> None:
+    async with lab_on(temporal_server, tmp_path) as lab:
+        talk = await lab.start("staged", behavior=1)
+        folder = tmp_path / "blobs" / talk.handle.id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Nothing can be written below a file.
+        folder.write_text("")
+        said = [f"{number} " * 5_000 for number in range(12)]
+        for text in said[:6]:
+            await talk.turn(text)
+        await nothing_open(talk)
+        assert not (await talk.page()).sealed
+        assert [text for role, text in await talk.said() if role == "user"] == said[:6]
+        folder.unlink()
+        for text in said[6:]:
+            await talk.turn(text)
+        await nothing_open(talk)
+        assert (await talk.page()).sealed
+        await talk.turn("what did I say?")
+    told = [
+        part.text for one in lab.stage.requests[-1] if one.role == "user" for part in one.parts if part.type == "text"
+    ]
+    assert told == [*said, "what did I say?"]
+
+
+async def nothing_open(talk: Talk) -> None:
+    """Returns once nothing is being sealed, or tried again."""
+    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+        pass
 
 
 async def test_a_segment_that_is_lost_is_named(temporal_server: DevServer, tmp_path: Path) -> None:
@@ -141,8 +157,7 @@ async def test_a_turn_that_seals_costs_a_few_events_of_history_more(temporal_ser
         costs: list[tuple[int, int]] = []
         for number in range(12):
             await talk.turn(f"{number} " * 3_000)
-            while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
-                pass
+            await nothing_open(talk)
             events = (await history(talk))[length:]
             length += len(events)
             seals = sum(

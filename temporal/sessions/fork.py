@@ -172,7 +172,8 @@ async def moved(blobs: BlobStore, state: SessionState, source: str, target: str)
 
 def _told_there(state: SessionState, move: Move) -> SessionState:
     messages, events = map(move.message, state.transcript.messages), map(move.event, state.log.events)
-    return retold(state, tuple(messages), tuple(events))
+    there = retold(state, tuple(messages), tuple(events))
+    return replace(there, context=there.context.with_messages(move.message))
 
 
 async def _first_message(sealed: Sealed, session: str, state: SessionState) -> Message | None:

@@ -8,6 +8,7 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from perdure.temporal.stores.blobs import BlobStore, unfold
+from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.vocabulary.events import (
     Event,
     MessageAdded,
@@ -27,6 +28,15 @@ async def whole_message(message: Message, blobs: BlobStore) -> Message:
     if not any(part.blob for part in message.parts):
         return message
     return message.model_copy(update={"parts": await unfold(blobs, message.parts)})
+
+
+async def whole_prompt(prompt: Prompt, blobs: BlobStore) -> Prompt:
+    """With the messages whole that stand before a summary."""
+    summary = prompt.summary
+    if summary is None or not any(part.blob for message in summary.pinned for part in message.parts):
+        return prompt
+    pinned = [await whole_message(message, blobs) for message in summary.pinned]
+    return prompt.model_copy(update={"summary": summary.with_pinned(tuple(pinned))})
 
 
 async def whole_event(event: Event, blobs: BlobStore) -> Event:

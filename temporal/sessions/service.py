@@ -23,6 +23,7 @@ from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
@@ -70,6 +71,7 @@ class Sessions:
             settings=settings,
             edit_arguments=edit_arguments,
             rebuild_request=rebuild_request,
+            rewinder=Rewinder(backend, blobs, self.sealed, definitions, files, live),
         )
 
     async def start(self, caller: Caller, request: CreateSession) -> Created:

@@ -17,13 +17,15 @@ from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
 from perdure.temporal.sessions.queued import Queued
-from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
+from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
+from perdure.temporal.sessions.rewinding import Rewinder, Rewound
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
 from perdure.temporal.sessions.snapshot import (
     Excerpt,
     Snapshot,
     SubQuestion,
+    branch_page,
     message_page,
     open_questions,
     read_facts,
@@ -37,7 +39,7 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt, SnapshotPage, TimersPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
@@ -62,6 +64,7 @@ class Collaborators:
     settings: Settings
     edit_arguments: EditArguments
     rebuild_request: RebuildRequest
+    rewinder: Rewinder
 
 
 class Session:
@@ -152,6 +155,27 @@ class Session:
             self.session_id,
             wanted,
             continue_as_new_after=self._shared.settings.continue_as_new_after,
+        )
+
+    async def rewind(self, wanted: RewindSession) -> Rewound:
+        """Lets the conversation go on from an earlier message, or on an earlier branch. Raises as `Rewinder.rewind`."""
+        return await self._shared.rewinder.rewind(self._caller, self.workflow_id, wanted)
+
+    async def retry(self, wanted: RetryTurn) -> Rewound:
+        """Runs the last turn on, which failed or was stopped. Raises as `Rewinder.retry`."""
+        return await self._shared.rewinder.retry(self._caller, self.workflow_id, wanted)
+
+    async def branches(self) -> BranchesPage:
+        """All of them, and where they part from the one that goes on."""
+        return await self._shared.rewinder.branches(self.workflow_id)
+
+    async def branch(self, branch: str, before: int | None, limit: int) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+        """The last `limit` messages of a branch before a position (None: of all), everything in them hydrated. Raises
+        `BranchNotFound`."""
+        path, count = await self._shared.rewinder.path_of(self.workflow_id, branch)
+        stop = count if before is None else min(before, count)
+        return await branch_page(
+            self._backend, self._shared.blobs, self._shared.sealed, self.workflow_id, path, stop, limit
         )
 
     async def close(self, reason: str = "closed") -> bool:

@@ -15,18 +15,19 @@ from temporalio.client import WorkflowQueryFailedError
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.event_json import event_json, message_json
-from perdure.temporal.sessions.hydrate import whole_event, whole_message
+from perdure.temporal.sessions.hydrate import whole_event, whole_message, whole_prompt
 from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.compacted import Summary
 from perdure.workflows.protocol.queries import PageRequest
 from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, View
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import StepFinished, StepStarted
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.events import ContextCompacted, StepFinished, StepStarted
+from perdure.workflows.vocabulary.parts import Message, Text, Timing, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class TraceReader:
         seen = await self._seen(record.view) if with_prompt else ()
         events = [await whole_event(event, self._blobs) for event in step.events]
         started = next((e for e in events if isinstance(e, StepStarted)), None)
-        finished = next((e for e in events if isinstance(e, StepFinished)), None)
+        finished = next((as_step(e) for e in events if isinstance(e, StepFinished | ContextCompacted)), None)
         rebuilt = None if prompt is None else await self._rebuild_request(self._session, prompt, seen)
         sent = finished.request_sha256 if finished else None
         shown: dict[str, Any] = {
@@ -105,6 +106,7 @@ class TraceReader:
             "turn_id": record.turn_id,
             "model": record.model,
             "role": record.role,
+            **({"purpose": record.purpose} if record.compaction is not None else {}),
             "digest": record.digest,
             "status": "running" if finished is None else "finished",
             "started_at": rfc3339(started.at) if started else None,
@@ -138,7 +140,7 @@ class TraceReader:
         except WorkflowQueryFailedError:
             return None
         if page.prompt is not None:
-            self._prompt = known = (page.prompt_sha256, page.prompt)
+            self._prompt = known = (page.prompt_sha256, await whole_prompt(page.prompt, self._blobs))
         return known[1] if known is not None and page.known else None
 
     async def _seen(self, view: View) -> tuple[Message, ...]:
@@ -146,9 +148,9 @@ class TraceReader:
         numbers = _numbers(view)
         known = sum(1 for _ in takewhile(self._whole.__contains__, numbers))
         if known < len(numbers):
-            request = PageRequest(after=known, until=view.count, path=view.path)
+            request = PageRequest(after=view.start + known, until=view.count, path=view.path)
             page = await self._backend.query(self._session, SessionWorkflow.snapshot, request)
-            read = await self._transcripts.messages(self._session, page, known, view.count)
+            read = await self._transcripts.messages(self._session, page, view.start + known, view.count)
             for number, message in zip(numbers[known:], read, strict=True):
                 self._whole[number] = await whole_message(message, self._blobs)
                 self._shown[number] = to_json(message_json(self._whole[number]))
@@ -156,7 +158,7 @@ class TraceReader:
 
     def _prompt_json(self, prompt: Prompt, view: View, seen: tuple[Message, ...]) -> dict[str, Any]:
         shown = {id(message): self._shown[number] for message, number in zip(seen, _numbers(view), strict=True)}
-        # What stands in the place of what is left out, or tells the day, was never shown.
+        # What stands in the place of what is left out or summarised, or tells the day, was never shown.
         messages = [shown.get(id(message)) or to_json(message_json(message)) for message in prompt.seen(seen)]
         return {
             "system": prompt.system,
@@ -171,7 +173,29 @@ class TraceReader:
 
 def _numbers(view: View) -> list[int]:
     """Of the messages that a view shows."""
-    return [number for one in view.path.between(0, view.count) for number in range(one.start, one.stop)]
+    return [number for one in view.path.between(view.start, view.count) for number in range(one.start, one.stop)]
+
+
+def as_step(event: StepFinished | ContextCompacted) -> StepFinished:
+    """How a model call ended; of one that summarised, with the summary as its answer."""
+    if isinstance(event, StepFinished):
+        return event
+    told = Summary(fold=event.step_id or "", text=event.summary, facts=event.facts, dropped=event.dropped_facts).told
+    parts = (Text(text=told),) if event.how == "summarized" else ()
+    return StepFinished(
+        seq=event.seq,
+        at=event.at,
+        turn_id=event.turn_id,
+        step_id=event.step_id or "",
+        message=Message(id=event.step_id or "", role="assistant", parts=parts, turn_id=event.turn_id, at=event.at),
+        model=event.model or "",
+        usage=event.usage or Usage(),
+        cost_usd=event.cost_usd,
+        timing=event.timing or Timing(total_ms=0),
+        stop="end" if event.how == "summarized" else "error",
+        attempt=event.attempt,
+        request_sha256=event.request_sha256,
+    )
 
 
 def _tried(record: StepRecord) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.record import replace
@@ -26,7 +27,7 @@ from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text
 
 T = TypeVar("T", bound=Frozen)
 
@@ -65,6 +66,7 @@ def events(state: SessionState, after: int) -> EventsPage:
     index = max(after + 1 - state.log.oldest, 0)
     wanted = state.log.events[index:]
     page = _page(wanted)
+    last = state.log.last_answer
     return EventsPage(
         events=page,
         sealed=tuple(ref for ref in state.log.segments if ref.last > after),
@@ -72,7 +74,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         oldest=state.log.first,
         closed=state.closed,
         working=state.status == "working",
-        last_step=state.log.steps[-1].step_id if state.log.steps else None,
+        last_step=last.step_id if last is not None else None,
         step_open=state.turn is not None and state.turn.step is not None,
         running=tuple(sorted(state.turn.open_calls)) if state.turn else (),
         sub_sessions=state.sub_sessions,
@@ -127,6 +129,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sealed=state.log.segments if sealed else (),
         count=until,
         path=path,
+        branch=state.branches.current,
+        branches=state.branches.made,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
@@ -174,7 +178,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
     prompt = build_prompt(replace(state, slot=slot), record)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
-    start = request.after if _knows(state, record, request) else 0
+    start = request.after if _knows(state, record, request) else record.view.start
     room = 0 if known_prompt else _size(prompt)
     path, count = record.view.path, record.view.count
     sealed = tuple(
@@ -183,7 +187,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         if one.start < state.transcript.base
     )
     return ModelInputPage(
-        open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
+        open=step_state(state, record.step_id) != "finished",
         known=True,
         view=record.view,
         prompt=None if known_prompt else prompt,
@@ -196,7 +200,9 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
 
 
 def step_state(state: SessionState, step_id: str) -> StepState:
-    turn = state.turn
+    turn, compaction = state.turn, state.context.open
+    if compaction is not None and compaction.record.step_id == step_id:
+        return "stopping" if compaction.ending else "running"
     if turn is None or turn.step is None or turn.step.step_id != step_id:
         return "finished"
     return "stopping" if turn.stopping else "running"
@@ -229,10 +235,11 @@ def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) 
 
     A caller's view is always that of an earlier step of the session, so comparing with those is enough.
     """
-    if request.epoch != record.view.epoch or request.after > record.view.count:
+    view = record.view
+    if request.epoch != view.epoch or not view.start <= request.after <= view.count:
         return False
     if request.paging:
-        return request.prefix == record.view.prefix
+        return request.prefix == view.prefix
     return any(
         step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
         for step in reversed(state.log.steps)
@@ -259,17 +266,3 @@ def _shortened(message: Message) -> Message:
         part.saying(preview(part.text, 200)) if isinstance(part, Text) else part for part in message.parts[:4]
     )
     return message.with_parts(parts)
-
-
-def last_words(message: Message) -> str:
-    """One short line of a message, for an overview."""
-    for part in message.parts:
-        match part:
-            case Text(text=text) if text.strip():
-                line = " ".join(text.split())
-                return line if len(line) <= 160 else f"{line[:159]}…"
-            case ToolResult():
-                return f"{part.name}: {'failed' if part.is_error else 'done'}"
-            case _:
-                continue
-    return "…"

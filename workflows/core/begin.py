@@ -8,12 +8,17 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
+    AskNextSummarizer,
     CallModel,
     CloseSession,
+    Compact,
+    DropOldest,
     EndCalls,
+    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
+    GoOn,
     Join,
     LeaveUnasked,
     LoadAgent,
@@ -25,8 +30,11 @@ from perdure.workflows.core.actions import (
     RunTools,
     Seal,
     StartTurn,
+    TakeBack,
     TakeOver,
     TellBelow,
+    TrimResults,
+    UndoNext,
     WakeUp,
     Work,
 )
@@ -40,7 +48,9 @@ from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
+    CompactionEnding,
     RenewalAsked,
+    RewindDropped,
     SealingBegun,
     StepEnding,
     StepOpened,
@@ -49,6 +59,7 @@ from perdure.workflows.core.changes import (
     ToolsAsked,
     TurnBroken,
 )
+from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.limit_changes import TurnCheapened
@@ -57,6 +68,7 @@ from perdure.workflows.core.loops import insists
 from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
 from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.spending import Bid
@@ -153,10 +165,27 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _take_over(draft, action)
         case PauseTurn():
             pause(draft, action.short)
+        case TakeBack():
+            take_back(draft)
+        case UndoNext():
+            undo_next(draft)
+        case GoOn():
+            cut(draft)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case TrimResults():
+            opening.trim(draft, action.trim)
+        case Compact():
+            effects = opening.compact(draft, action)
+        case AskNextSummarizer():
+            effects = opening.ask_next(draft)
+        case EndCompaction():
+            draft.add(CompactionEnding())
+            ends = (action.step_id,)
+        case DropOldest():
+            opening.drop(draft, action.before)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)
@@ -277,6 +306,7 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
+    give_up_rewind(draft, action.reason)
     books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
@@ -287,6 +317,9 @@ def _finish_turn(draft: Draft, action: FinishTurn) -> None:
 
 
 def _close(draft: Draft, reason: str) -> None:
+    if draft.state.rewinding is not None:
+        reject(draft, draft.state.rewinding)
+        draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
     draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -13,7 +13,8 @@ def with_event(state: SessionState, event: Event) -> SessionState:
     """`state`, to which the event has been applied, with the event counted."""
     sealing = state.sealing.grown(weight_of(event))
     turn = state.turn
-    if (turn is None or (turn.step is None and not turn.calls)) and not state.questions.open:
+    between = turn is None or (turn.step is None and not turn.calls)
+    if between and not state.questions.open and state.context.open is None:
         sealing = sealing.cuttable(event.seq, state.transcript.total, len(state.log.steps))
     return replace(state, sealing=sealing)
 

@@ -18,16 +18,25 @@ from perdure.workflows.core.changes import (
     Change,
     CloseRequested,
     CommandSeen,
+    CompactionAbandoned,
+    CompactionEnding,
+    CompactionGivenUp,
+    CompactionOpened,
+    CompactionPassedOn,
     Configured,
+    ContextMeasured,
     ExchangeDeclined,
     HandoffAgreed,
     MessageEdited,
     ModelGivenUp,
     Muted,
     Note,
+    Overflowed,
     PartSealed,
     QuestionSettled,
     RenewalAsked,
+    RewindDropped,
+    RewindTaken,
     SealingBegun,
     SealingFailed,
     StepEnding,
@@ -40,8 +49,13 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    UndoBegun,
+    UndoStarted,
     Withdrawn,
 )
+from perdure.workflows.core.context import folding
+from perdure.workflows.core.context.index import indexed
+from perdure.workflows.core.context.windows import outgrown
 from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
@@ -55,6 +69,7 @@ from perdure.workflows.core.fold_turn import (
     started_turn,
 )
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
@@ -65,6 +80,7 @@ from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
+    ContextCompacted,
     Event,
     MessageAdded,
     MessageQueued,
@@ -87,11 +103,17 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 from perdure.workflows.vocabulary.zones import day_of
 
 
 def apply(state: SessionState, change: Change) -> SessionState:
     """The state after `change`. Pure. Raises ValueError for what cannot happen now; an event bears the next `seq`."""
+    after = _apply(state, change)
+    return after if after.transcript is state.transcript else indexed(after)
+
+
+def _apply(state: SessionState, change: Change) -> SessionState:
     if isinstance(change, Note):
         return _apply_note(state, change)
     if state.closed:
@@ -109,6 +131,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
+        case ApprovalRequested(subject="rewind"):
+            return rewinds.asked(state, event)
+        case ApprovalResolved() if (settled_rewind := rewinds.answered(state, event)) is not None:
+            return settled_rewind
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
         case BudgetPaused():
@@ -133,11 +159,13 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message.id, day, state.transcript.total)
+            dates = state.dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
-            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
+            turn = replace(turn, sound=transcript.count) if turn is not None else None
+            branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
+            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates, branches=branches)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
-            return started_turn(state, turn_id, event.at)
+            return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             slot = replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
@@ -146,11 +174,16 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
+            state = rewinds.ended(state, turn, event)
             log = state.log if state.seals else state.log.pruned()
             return replace(state, turn=None, log=log, inbox=state.inbox.after_turn())
+        case TranscriptRewound() if turn is None:
+            return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers())
-        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
+            return replace(state, closed=True, timers=Timers(), rewinding=None)
+        case ContextCompacted():
+            return folding.compacted(state, event)
+        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
             assert_never(event)
@@ -231,8 +264,31 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case RewindTaken():
+            return rewinds.taken(state, note)
+        case UndoBegun():
+            return rewinds.began_undoing(state, note)
+        case UndoStarted():
+            return rewinds.started_undo(state)
+        case RewindDropped():
+            return rewinds.dropped(state)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
+        case ContextMeasured():
+            context = outgrown(state.context, note.measured.model, note.measured.input)
+            return replace(state, context=replace(context, measured=note.measured))
+        case Overflowed():
+            return folding.overflowed(state, note)
+        case CompactionOpened():
+            return folding.opened(state, note)
+        case CompactionGivenUp():
+            return folding.given_up(state, note)
+        case CompactionPassedOn():
+            return folding.passed_on(state, note)
+        case CompactionEnding():
+            return folding.ending(state)
+        case CompactionAbandoned():
+            return folding.abandoned(state, note)
         case SealingBegun():
             return replace(state, sealing=replace(state.sealing, open=note.cut))
         case PartSealed():

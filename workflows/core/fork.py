@@ -11,6 +11,8 @@ session at work (inbox, turn, commands, close) is left out.
 
 from collections.abc import Collection, Iterable
 
+from perdure.workflows.core.context.index import inherited
+from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
@@ -71,7 +73,8 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
     told = _events(state, turn_id, keep_turn)
     seq = told[-1].seq if told else state.log.oldest - 1
     events = _disposed(told, dict.fromkeys(waiting or ()))
-    transcript = _transcript(state, turns)
+    then = branches_then(state, turns, after=not keep_turn)
+    transcript = _transcript(state, turns, then)
     messages = transcript.messages
     steps = tuple(step for step in state.log.steps if _turn_number(step.turn_id) <= turns)
     starts = tuple(start for start in state.log.turn_starts if start <= seq)
@@ -90,9 +93,11 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         metadata=state.metadata,
         timezone=state.timezone,
         dates=state.dates.of(said | sealed),
+        branches=then.branches,
+        ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
     )
-    return retold(kept, messages, events)
+    return inherited(state, retold(kept, messages, events))
 
 
 def at_rest(state: SessionState) -> SessionState:
@@ -168,7 +173,7 @@ def _turn_number(turn_id: str) -> int:
     return turn_number(turn_id) or 0
 
 
-def _transcript(state: SessionState, turns: int) -> Transcript:
+def _transcript(state: SessionState, turns: int, then: Then) -> Transcript:
     """What was said until the end of the turn, on the branch that went on then."""
     transcript = state.transcript
     steps = [step for step in state.log.steps if _turn_number(step.turn_id) <= turns]
@@ -182,7 +187,9 @@ def _transcript(state: SessionState, turns: int) -> Transcript:
     else:
         there = {message.turn_id for message in kept}
         left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
-    path = steps[-1].view.path if steps else Path()
+    if then.stop is not None:
+        kept = kept[: max(then.stop - transcript.base, 0)]
+    path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     return replace(transcript, messages=kept, path=path, left_out=left_out)
 
 

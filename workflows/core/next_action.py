@@ -38,6 +38,7 @@ from perdure.workflows.core.actions import (
 from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
+from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on, not_run
 from perdure.workflows.core.idle import closes_at
@@ -45,6 +46,7 @@ from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
@@ -70,6 +72,9 @@ def _next(state: SessionState) -> Action:
         return Exit()
     if state.slot.loading:
         return Wait(frozenset([AGENT]))
+    compaction = relief.of_open(state)
+    if compaction is not None and not (isinstance(compaction, Wait) and state.turn is not None):
+        return compaction
     if state.turn is not None:
         return _next_in_turn(state, state.turn)
     if state.slot.renewal is not None and state.slot.renewal.open:
@@ -79,6 +84,8 @@ def _next(state: SessionState) -> Action:
         return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -87,7 +94,9 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return CloseSession("answered")
-    return Rest(state.timers.next_at, closes_at(state))
+    if state.context.open is not None:
+        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -117,6 +126,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 
@@ -124,7 +135,7 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     joining = _joining(state, turn)
     if joining:
         return Join(joining)
-    if not goes_on(turn.stop, turn.odd):
+    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -133,6 +144,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    shorter = relief.before_step(state)
+    if shorter is not None:
+        return shorter
     made = out_of_quota(state) or out_of_time(state) or next_bid(state)
     match made:
         case ToolError():

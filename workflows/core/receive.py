@@ -21,6 +21,7 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import review
+from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import (
     Answer,
@@ -28,6 +29,8 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    Retry,
+    Rewind,
     SendMessage,
     Stop,
     Supersede,
@@ -35,7 +38,7 @@ from perdure.workflows.protocol.signals import (
 )
 from perdure.workflows.vocabulary.events import SessionStarted
 
-Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close
+Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 Signal = SendMessage | Command
 
 
@@ -82,8 +85,12 @@ def _obey(draft: Draft, command: Command) -> None:
             pause = turn.pause if turn is not None else None
             if pause is not None and pause.question_id == command.question_id:
                 decided(draft, command)
-            else:
+            elif not answer_rewind(draft, command):
                 answer(draft, command)
+        case Rewind():
+            rewind(draft, command)
+        case Retry():
+            retry(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():

@@ -47,6 +47,20 @@ class Log(Record):
         held = (start for start in reversed(self.turn_starts) if start >= self.oldest)
         return next((start - 1 for start in held if self.events[start - self.oldest].turn_id == turn_id), None)
 
+    def with_step(self, record: StepRecord) -> "Log":
+        """With this record in the place of the step's former one."""
+        steps = list(self.steps)
+        for index in reversed(range(len(steps))):
+            if steps[index].step_id == record.step_id:
+                steps[index] = record
+                break
+        return replace(self, steps=tuple(steps))
+
+    @property
+    def last_answer(self) -> StepRecord | None:
+        """The last step that belongs to a turn."""
+        return next((step for step in reversed(self.steps) if step.compaction is None), None)
+
     def appended(self, event: Event) -> "Log":
         """Raises ValueError where `event` does not bear the next `seq`."""
         if event.seq != self.seq + 1:

@@ -11,11 +11,14 @@ from pydantic import ConfigDict, JsonValue, RootModel
 
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.branches import Branches, Ended
+from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewinds
 from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
@@ -47,6 +50,13 @@ class SessionState(Record):
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
     dates: Dates = field(default_factory=Dates)
+    branches: Branches = field(default_factory=Branches)
+    #: The last turn of the branch that goes on.
+    ended: Ended | None = None
+    #: A rewind that waits for the turn that runs, or for a person.
+    rewinding: Rewinding | None = None
+    rewinds: TakenRewinds = field(default_factory=TakenRewinds)
+    context: Context = field(default_factory=Context)
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
     #: Set by `configure`; None: the definition's.
@@ -63,7 +73,7 @@ class SessionState(Record):
             return "closed"
         if self.questions.open:
             return "waiting"
-        return "working" if self.turn or self.inbox.messages else "idle"
+        return "working" if self.is_busy else "idle"
 
     @property
     def seals(self) -> bool:
@@ -73,7 +83,7 @@ class SessionState(Record):
     @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
-        return self.turn is not None or bool(self.inbox.messages)
+        return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None
 
     @property
     def busy(self) -> Busy:

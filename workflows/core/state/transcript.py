@@ -56,7 +56,7 @@ class Transcript(Record):
 
     def seen(self, view: View) -> tuple[Message, ...]:
         """The messages of a view, as far as the state holds them."""
-        return self.on(view.path, 0, view.count)
+        return self.on(view.path, view.start, view.count)
 
     def measured(self, sealed: tuple[SegmentRef, ...] = ()) -> "Transcript":
         """With the size, the hash and the files of the messages that its branch has now; of those that are sealed about the

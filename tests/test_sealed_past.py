@@ -14,7 +14,7 @@ from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.pasts import in_whole, read_past
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.snapshot import message_page, read_snapshot, whole_snapshot
-from perdure.temporal.sessions.trace import find_step, kept_steps
+from perdure.temporal.sessions.trace import find_step, kept_steps, last_steps
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core.fork import last_finished, past
 from perdure.workflows.vocabulary.events import Event
@@ -79,6 +79,11 @@ async def test_each_step_is_there_with_its_events(twins: Twins, tmp_path: Path) 
     for after in (0, 1, len(expected) // 2, len(expected) - 1):
         steps = [step async for step in kept_steps(backend, sealed, SESSION, after)]
         assert [step.model_copy(update={"agent": None}) for step in steps] == expected[after:]
+    for before, limit in ((2**31, 7), (len(expected) // 2, 1000), (5, 3), (0, 3)):
+        start, some = await last_steps(backend, sealed, SESSION, before, limit)
+        stop = min(before, len(expected))
+        assert start == max(stop - limit, 0)
+        assert [step.record for step in some] == [step.record for step in expected[start:stop]]
     for step in expected[:: len(expected) // 9]:
         found = await find_step(backend, sealed, SESSION, step.record.step_id)
         assert found is not None

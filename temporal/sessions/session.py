@@ -33,7 +33,7 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
-from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps, last_steps
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
@@ -236,6 +236,10 @@ class Session:
     def steps(self, after: int = 0) -> AsyncIterator[TraceStep]:
         """The steps that the session keeps, oldest first, without the first `after`."""
         return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
+
+    async def last_steps(self, before: int, limit: int) -> tuple[int, list[TraceStep]]:
+        """The last `limit` steps before a number, counted from 0, and the number of the first of them."""
+        return await last_steps(self._backend, self._shared.sealed, self.workflow_id, before, limit)
 
     async def step(self, step_id: str) -> TraceStep | None:
         """The step of this id, where the session keeps it."""

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from temporalio.client import WorkflowQueryFailedError
@@ -39,6 +39,9 @@ class Rebuilt:
     shown: bytes
 
 
+#: A page behind this many steps holds none.
+_BEHIND: Final = 2**31
+
 #: Of a session (its workflow id) and what a step of it saw; None where this process cannot build it.
 RebuildRequest = Callable[[str, Prompt, tuple[Message, ...]], Awaitable[Rebuilt | None]]
 
@@ -60,6 +63,23 @@ async def kept_steps(backend: Backend, sealed: Sealed, session: str, after: int 
         after += len(page.steps)
         if not page.more:
             return
+
+
+async def last_steps(
+    backend: Backend, sealed: Sealed, session: str, before: int, limit: int
+) -> tuple[int, list[TraceStep]]:
+    """The last `limit` steps before the one of the number `before`, counted from 0 over all that are kept, and the number of
+    the first of them."""
+    count = (await backend.query(session, SessionWorkflow.trace, _BEHIND)).count
+    stop = min(before, count)
+    start = max(stop - limit, 0)
+    found: list[TraceStep] = []
+    if start < stop:
+        async for step in kept_steps(backend, sealed, session, start):
+            found.append(step)
+            if len(found) == stop - start:
+                break
+    return start, found
 
 
 async def find_step(backend: Backend, sealed: Sealed, session: str, step_id: str) -> TraceStep | None:

@@ -213,7 +213,12 @@ def trace(state: SessionState, after: int) -> TracePage:
     sealed = sum(ref.steps for ref in log.segments)
     wanted = log.steps[max(after - sealed, 0) :]
     page = _page(traced(wanted, log.events))
-    return TracePage(steps=page, more=len(page) < len(wanted), sealed=log.segments if after < sealed else ())
+    return TracePage(
+        sealed=log.segments if after < sealed else (),
+        steps=page,
+        more=len(page) < len(wanted),
+        count=sealed + len(log.steps),
+    )
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:

@@ -27,3 +27,5 @@ class TracePage(Frozen):
     sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
     steps: tuple[TraceStep, ...]
     more: bool
+    #: Steps that are kept in all.
+    count: int = 0

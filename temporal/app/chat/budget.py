@@ -19,6 +19,12 @@ _UNITS: Final = {
 }
 
 
+def budget_question(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The question that a `budget.paused` asks."""
+    short = {name: event[name] for name in Shortfall.model_fields if name in event}
+    return {**event, "kind": "budget", "budget": short}
+
+
 def decision(short: Mapping[str, Any], read: Callable[[str], str], tell: Callable[[str], None]) -> dict[str, Any]:
     """Asks until somebody has decided about `short`, the `budget` of a question. The body for `answers` without
     `question_id`."""

@@ -62,10 +62,11 @@ class Transcript(Record):
         """With the size, the hash and the files of the messages that its branch has now; of those that are sealed about the
         size, and what files are known."""
         size = bytes_of(sealed, self.path.between(0, self.path.reached(self.base)))
-        whole = replace(self, size=size, prefix="", media=self.media if self.base else ())
+        whole = replace(self, size=size, prefix="", media=())
         for message in self.on(self.path, 0, self.count):
             whole = whole.counting(message)
-        return whole
+        # Files of sealed messages are not known one by one.
+        return replace(whole, media=self.media) if self.base else whole
 
     def leaving_out(self, left_out: tuple[LeftOut, ...]) -> "Transcript":
         """As later requests have it, which leave this out, too."""

@@ -4,6 +4,8 @@ Its model has a small window, so that what a request holds is bounded from early
 its model. Turns are compared by their medians, over several around each mark.
 """
 
+import random
+import string
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -40,7 +42,6 @@ instructions: Answer.
 
 async def measure(folder: Path, provider: Provider, quick: bool, step: Callable[[], None]) -> list[Row]:
     turns = turns_of(quick)
-    await provider.answer(text="x" * _SAID)
     async with Rig(folder, provider, DEFINITION) as rig:
         session = await rig.create()
         main, _ = rig.processes()
@@ -80,12 +81,20 @@ async def _talk(
         if turn % _AROUND == 0:
             # The provider records every request.
             await rig.provider.forget()
+        await rig.provider.answer(text=_text(-turn))
         began = time.perf_counter()
-        await rig.post(session, f"{turn} " + "y" * (_SAID - 6), wait=True)
+        await rig.post(session, _text(turn + 1), wait=True)
         took.append((time.perf_counter() - began) * 1000)
         cpu.append(_cpu_ms(process))
         step()
     return took, cpu
+
+
+def _text(seed: int) -> str:
+    """Words that are no easier to compress than people's."""
+    chosen = random.Random(seed)
+    words = ("".join(chosen.choices(string.ascii_lowercase, k=chosen.randint(2, 9))) for _ in range(_SAID))
+    return " ".join(words)[:_SAID]
 
 
 def _rows_of_turns(took: Sequence[float], cpu: Sequence[float]) -> list[Row]:

@@ -60,7 +60,10 @@ class World:
         for name, needs in (("cost_usd", record.reserved_usd), ("tokens", tokens_of(before, record))):
             for scope, spent_so_far, top in tops(before, name):
                 assert needs is not None, f"an unknown price under a cap: {record}"
-                assert spent_so_far + needs <= top + _EPSILON, f"{scope} {name}: {spent_so_far} + {needs} > {top}"
+                # What costs nothing is never held back.
+                assert not needs or spent_so_far + needs <= top + _EPSILON, (
+                    f"{scope} {name}: {spent_so_far} + {needs} > {top}"
+                )
 
     def _sets_aside(self, after: SessionState, change: SetAside) -> None:
         for name, amount in (("cost_usd", change.usd), ("tokens", change.tokens), ("tool_calls", change.tool_calls)):

@@ -87,8 +87,9 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     if record.compaction is not None:
         return _of_summary(state, agent, record, record.compaction)
     first, later = _dates(state, agent, record)
+    model = definition.route(record.role)[record.hop].model
     return Prompt(
-        model=definition.route(record.role)[record.hop].model,
+        model=model if record.bound is None else model.model_copy(update={"max_output_tokens": record.bound}),
         system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
         date=first,
         dates=later,

@@ -156,8 +156,7 @@ class TraceReader:
             paging=True,
             record=step.record,
             agent=step.agent,
-            # A step is sealed with its definition, and what it began with came before it.
-            summary=await self._summaries.of(view) if step.agent is not None else None,
+            summary=await self._summaries.of(view),
         )
         try:
             page = await self._backend.query(self._session, SessionWorkflow.model_input, request)

@@ -111,6 +111,7 @@ def at_rest(state: SessionState) -> SessionState:
         timers=Timers(),
         turn=None,
         turns=state.turns if state.turn is None else state.turn.number - 1,
+        rewinding=None,
         closing=None,
         closed=False,
     )

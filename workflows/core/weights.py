@@ -10,8 +10,8 @@ from typing import Final
 from pydantic_core import to_json
 
 from perdure.workflows.protocol.segments import message_in
-from perdure.workflows.vocabulary.events import Event, StepStarted
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.events import Event, StepStarted, ToolFinished
+from perdure.workflows.vocabulary.parts import Message, Part
 
 _STEP: Final = 600
 _EVENT: Final = 250
@@ -23,6 +23,9 @@ def weight_of(event: Event) -> int:
     message = message_in(event)
     if message is not None:
         return _EVENT + weight_of_message(message)
+    if isinstance(event, ToolFinished):
+        # Of a call whose result is not said.
+        return _EVENT + _MESSAGE + _weight_of_part(event.result)
     if isinstance(event, StepStarted):
         return _EVENT + _STEP
     args = getattr(event, "args", None)
@@ -30,4 +33,8 @@ def weight_of(event: Event) -> int:
 
 
 def weight_of_message(message: Message) -> int:
-    return _MESSAGE + sum(len(part.model_dump_json(exclude_defaults=True).encode()) for part in message.parts)
+    return _MESSAGE + sum(map(_weight_of_part, message.parts))
+
+
+def _weight_of_part(part: Part) -> int:
+    return len(part.model_dump_json(exclude_defaults=True).encode())

@@ -119,6 +119,8 @@ class ModelInputRequest(Frozen):
     #: The step, and the definition that it ran with, where the session may keep them no longer.
     record: "StepRecord | None" = Field(default=None, exclude_if=absent)
     agent: LoadedAgent | None = Field(default=None, exclude_if=absent)
+    #: The same of the summary that its request began with.
+    summary: Summary | None = Field(default=None, exclude_if=absent)
 
 
 class ModelInputPage(Frozen):

@@ -137,6 +137,15 @@ async def test_editing_answering_anew_and_going_back(sessions: Sessions, provide
         await rewound(sessions, session, branch="b1")
         await viewer.until("transcript.rewound", 3)
     assert texts((await sessions.snapshot(session))["messages"])[2:] == [("user", "two"), ("assistant", "2")]
+    trace = (await sessions.http.get(f"{url}/trace")).json()
+    prompts = {step["step_id"]: [message["id"] for message in step["prompt"]["messages"]] for step in trace["steps"]}
+    assert prompts == {
+        "t1.s1": ["m1"],
+        "t2.s1": ["m1", "t1.s1", "m2"],
+        "t3.s1": ["m1", "t1.s1", "r1"],
+        "t4.s1": ["m1", "t1.s1", "r1"],
+    }
+    assert all(step["request_matches"] for step in trace["steps"])
 
 
 async def test_a_failed_turn_is_run_on(sessions: Sessions, provider: FakeProvider) -> None:

@@ -176,3 +176,40 @@ async def test_what_cannot_be_is_refused_with_words(perdure: Perdure) -> None:
     with pytest.raises(OtherBranch, match="on the branch b1"):
         await opened.rewind(RewindSession(message_id="t1.s2"))
     assert len((await session.branches()).branches) == 2
+
+
+async def test_a_cut_deep_in_what_is_sealed(perdure: Perdure) -> None:
+    taken_back = perdure.tool("take_back", returns="ok")
+    perdure.model.says("Hello.")
+    perdure.model.says("", calls=[PAY])
+    perdure.model.says("Paid.")
+    session = await perdure.session("payer")
+    await session.say("hello")
+    paid = await session.send("pay")
+    await session.turn(paid)
+    for number in range(6):
+        perdure.model.says(f"{number} " * 5_000)
+        await session.say(f"tell {number}")
+    held = await session.snapshot()
+    assert held.sealed
+    assert held.start > 4
+
+    perdure.model.says("Not paid.")
+    turn = await session.rewind(paid, "do not pay", undo=True)
+
+    assert turn.text == "Not paid."
+    assert taken_back.calls == [{"payment_id": "P-150"}]
+    said = perdure.model.asked[-1].transcript
+    assert [said[0], said[1], said[3]] == [user("hello"), assistant("Hello."), user("do not pay")]
+    (event,) = rewound(await session.events())
+    assert (event.kept, event.message_id, [one.call_id for one in event.undone]) == (2, paid, ["t2.s1.c1"])
+
+    await session.back("b1")
+    perdure.model.says("Still here.")
+    assert (await session.say("are you there?")).text == "Still here."
+    said = perdure.model.asked[-1].transcript
+    assert [said[0], said[2], said[-1]] == [user("hello"), user("pay"), user("are you there?")]
+    # What was paid on this branch was given back on the other.
+    assert "These calls above have been taken back since, and stand no more: pay (t2.s1.c1)" in repr(said[-2])
+    page = await session.branches()
+    assert [(line.branch, line.messages) for line in page.branches] == [("b1", 21), ("b2", 5)]

@@ -274,7 +274,7 @@ def test_calls_are_taken_back_in_reverse_and_the_model_is_told_what_stands() -> 
     assert [one.call_id for one in event.undone] == ["t2.s2.c1", "t2.s1.c1"]
     assert [(one.call_id, one.why) for one in event.stands] == [("t2.s2.c2", "It cannot be taken back.")]
     note = made.messages()[2]
-    assert (note.own, note.id, note.role) == (True, "b2.note3", "user")
+    assert (note.own, note.role) == (True, "user")
     assert note.is_note(note.parts[0])
     (value,) = [part.value for part in note.parts if part.type == "data"]
     assert isinstance(value, dict)
@@ -283,7 +283,7 @@ def test_calls_are_taken_back_in_reverse_and_the_model_is_told_what_stands() -> 
         "refund; pay (t2.s1.c1), by refund. These calls were made in the part that you no longer see, and what they did may "
         'still stand: send with {"to":"Ada"}: It cannot be taken back.'
     )
-    assert made.ids()[2:] == ["b2.note3", "x1", "t4.s1"]
+    assert made.ids()[2:] == [note.id, "x1", "t4.s1"]
 
 
 def test_nothing_is_rewound_where_a_person_does_not_agree() -> None:
@@ -370,7 +370,7 @@ def test_a_timer_that_was_set_stands_and_is_told() -> None:
 
     (event,) = rewound(made)
     assert [one.why for one in event.stands] == ["The timer t1.s1.c1.timer is still set."]
-    assert made.ids() == ["b2.note1", "m1"]
+    assert [message.own for message in made.messages()] == [True, False]
 
 
 def test_what_was_allowed_after_the_place_is_asked_again() -> None:
@@ -442,3 +442,19 @@ def test_a_message_that_steers_settles_the_question_of_a_rewind() -> None:
     resolved = [event for event in made.events if event.type == "approval.resolved"]
     assert [(event.approved, event.reason) for event in resolved] == [(False, "superseded")]
     assert made.ids()[-1] == "m9"
+
+
+def test_a_branch_that_is_gone_back_to_is_told_once_what_was_taken_back_since() -> None:
+    made = paid(undo=True)
+    made.answers("Nothing was paid.")
+
+    made.back("b1")
+
+    (event,) = [one for one in rewound(made) if one.cause == "back"]
+    assert [one.call_id for one in event.undone_since] == ["t2.s2.c1", "t2.s1.c1"]
+    note = made.messages()[-1]
+    assert note.own
+    assert "stand no more: pay (t2.s2.c1), by refund; pay (t2.s1.c1), by refund." in str(note.parts)
+    made.back("b2")
+    made.back("b1")
+    assert made.messages()[-1] == note

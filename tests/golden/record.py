@@ -31,7 +31,7 @@ from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
 from perdure.workflows.protocol.sealing import PartRequest
-from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
+from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -520,6 +520,52 @@ async def idle(lab: Lab) -> Talk:
     return talk
 
 
+async def rewind(lab: Lab) -> Talk:
+    """A message in other words while its answer streams, an answer anew, a failed turn run on, and an earlier branch."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    await talk.turn("one")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("zwei"), Play("II")]
+    await talk.send("two")
+    await talk.streamed("Once upon")
+    await talk.rewind(message_id="m2", number=2, new_id="r1", parts=(Text(text="in other words"),))
+    await talk.until(lambda events: ends(events, 3))
+    await talk.rewind(message_id="t3.s1", number=5, continues="t3")
+    await talk.until(lambda events: ends(events, 4))
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play(error=final), Play("Three.")]
+    await talk.turn("what is 1 + 2?", message_id="m5")
+    await talk.handle.signal(SessionWorkflow.retry, Retry(id="again", content_sha256="", cursor=0, turn_id="t5"))
+    await talk.until(lambda events: ends(events, 6))
+    await talk.rewind(branch="b1")
+    await talk.until(lambda events: kinds(events).count("transcript.rewound") == 3)
+    await talk.turn("and on", message_id="m6")
+    return talk
+
+
+async def undo(lab: Lab) -> Talk:
+    """Calls that are taken back once a person has agreed, one that is not, and a rewind that nobody agrees to."""
+    talk = await lab.start("payer", behavior=BEHAVIOR)
+    lab.stage.plays = [
+        Play("", [("pay", {"amount": 1}), ("post", {"to": "Ada"})]),
+        Play("", [("pay", {"amount": 2})]),
+        Play("Paid."),
+        Play("Nothing is paid."),
+        Play("", [("pay", {"amount": 3})]),
+        Play("Paid."),
+    ]
+    await talk.turn("pay")
+    await talk.rewind(message_id="m1", number=0, new_id="r1", parts=(Text(text="do not pay"),))
+    await talk.until(lambda events: "approval.requested" in kinds(events))
+    await talk.answer("b2.t2.approval", approved=True)
+    await talk.until(lambda events: ends(events, 3))
+    await talk.turn("pay after all", message_id="m2")
+    await talk.rewind(message_id="m2", number=10, new_id="m2", parts=(Text(text="pay after all"),), again=True)
+    await talk.until(lambda events: kinds(events).count("approval.requested") == 2)
+    await talk.answer("b3.t5.approval", approved=False)
+    await talk.until(lambda events: ends(events, 5))
+    return talk
+
+
 async def sealing(lab: Lab) -> Talk:
     """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
     talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
@@ -591,6 +637,8 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     superseded,
     superseded_below,
     idle,
+    rewind,
+    undo,
     sealing,
     sealing_begun_before,
 )

@@ -139,9 +139,9 @@ def wake_up_id(timer: str) -> str:
     return f"{timer}.fired"
 
 
-def rewound_id(branch: str, turns: int) -> str:
-    """The id of the note that a branch is given when it goes on after `turns` turns."""
-    return f"{branch}.note{turns}"
+def rewound_id(branch: str, seq: int) -> str:
+    """The id of the note that a branch is given when it goes on after the event `seq`."""
+    return f"{branch}.note{seq}"
 
 
 def nudge_id(step: str) -> str:

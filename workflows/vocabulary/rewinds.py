@@ -68,3 +68,5 @@ class TranscriptRewound(EventBase):
     undone: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)
     #: Calls of the part that is left whose effects still stand.
     stands: tuple[Standing, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Calls of a branch that goes on again which were taken back after it had been left.
+    undone_since: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)

@@ -7,7 +7,9 @@ import typer
 
 from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
 
-app = typer.Typer(help="List, show, limit, stop, close, erase and export sessions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, limit, stop, rewind, retry, close, erase and export sessions.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -63,6 +65,48 @@ def stop(session: Session, tenant: Tenant = "default", data_dir: DataDir = None)
     from perdure.temporal.app.commands import sessions
 
     sessions.stop(session, tenant, data_dir)
+
+
+@app.command()
+def rewind(
+    session: Session,
+    message: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go back to before this message, and say or answer it anew.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option(metavar="ID", help="Go back to this branch.")] = None,
+    text: Annotated[str | None, typer.Option(help="Say this in place of the message.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
+    undo: Annotated[
+        bool | None, typer.Option("--undo/--no-undo", help="Whether calls are taken back; otherwise, the session asks.")
+    ] = None,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Let a conversation go on from an earlier message, or on an earlier branch."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.rewind(session, message, branch, text, model, undo, tenant, data_dir)
+
+
+@app.command()
+def retry(
+    session: Session,
+    model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Run the last turn on, which failed or was stopped."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.retry(session, model, tenant, data_dir)
+
+
+@app.command()
+def branches(session: Session, tenant: Tenant = "default", data_dir: DataDir = None) -> None:
+    """List the branches of a conversation."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.branches(session, tenant, data_dir)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from perdure.workflows.core.changes import QuestionSettled, UndoBegun, UndoStarted
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, plan, standing
+from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, plan, standing, undone_since
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
@@ -95,6 +95,7 @@ def cut(draft: Draft) -> None:
     found = Plan(stands=rewinding.stands) if rewinding.settled else plan(draft.state, rewinding)
     # What could be taken back, and was not tried to be, was not to be.
     stands = found.stands + tuple(standing(one, NOT_WANTED) for one in reversed(found.undo))
+    since = undone_since(draft.state, rewinding.branch) if rewinding.cause == "back" else ()
     if rewinding.cause != "retry" or rewinding.kept < count:
         draft.add(
             TranscriptRewound(
@@ -106,10 +107,11 @@ def cut(draft: Draft) -> None:
                 cause=rewinding.cause,
                 undone=rewinding.undone,
                 stands=stands,
+                undone_since=since,
             )
         )
-    told = bool(rewinding.undone or rewinding.stands or found.matters) or _has_timer(found)
-    note = _note(draft, rewinding.branch, rewinding.undone, stands) if told else None
+    told = bool(rewinding.undone or rewinding.stands or found.matters or since) or _has_timer(found)
+    note = _note(draft, rewinding.branch, rewinding.undone, stands, since=since) if told else None
     if rewinding.cause == "back":
         if note is not None:
             draft.add(MessageAdded(**draft.stamp, message=note))
@@ -174,16 +176,20 @@ def _prompt(found: Plan) -> str:
 
 
 def _note(
-    draft: Draft, branch: str, undone: tuple[Undone, ...], stands: tuple[Standing, ...], *, rewound: bool = True
+    draft: Draft,
+    branch: str,
+    undone: tuple[Undone, ...],
+    stands: tuple[Standing, ...],
+    *,
+    since: tuple[Undone, ...] = (),
+    rewound: bool = True,
 ) -> Message:
     """What the model has to know of a part of the conversation that it does not see, in the session's own words."""
     lines = ["The conversation was taken back to this point."] if rewound else []
     if undone:
-        lines.append(
-            "These calls were made and have been taken back: "
-            + "; ".join(f"{one.name} ({one.call_id}), by {one.by}" for one in undone)
-            + "."
-        )
+        lines.append(f"These calls were made and have been taken back: {_named(undone)}.")
+    if since:
+        lines.append(f"These calls above have been taken back since, and stand no more: {_named(since)}.")
     if stands:
         lines.append(
             "These calls were made in the part that you no longer see, and what they did may still stand: "
@@ -191,11 +197,15 @@ def _note(
         )
     value: dict[str, JsonValue] = {
         "note": " ".join(lines),
-        "undone": [one.model_dump(mode="json") for one in undone],
+        "undone": [one.model_dump(mode="json") for one in (*undone, *since)],
         "stands": [one.model_dump(mode="json") for one in stands],
     }
     part = Data(name="rewound", value=value)
-    return Message(id=rewound_id(branch, draft.state.turns), role="user", parts=(part,), at=draft.now, own=True)
+    return Message(id=rewound_id(branch, draft.state.log.seq), role="user", parts=(part,), at=draft.now, own=True)
+
+
+def _named(undone: tuple[Undone, ...]) -> str:
+    return "; ".join(f"{one.name} ({one.call_id}), by {one.by}" for one in undone)
 
 
 def _json(value: JsonValue) -> str:

@@ -76,6 +76,8 @@ def finished_undo(state: SessionState, event: ToolFinished) -> SessionState:
     if not event.result.is_error:
         undone = Undone(call_id=planned.call_id, name=planned.name, by=planned.by, undo_call_id=planned.undo_call_id)
         rewinding = replace(rewinding, undone=(*rewinding.undone, undone))
+        undo = replace(branches.undos[planned.call_id], undone=undone, left=branches.current, kept=rewinding.kept)
+        branches = branches.with_undo(planned.call_id, undo)
     else:
         error = ToolError.model_validate(event.result.output)
         tries = branches.undos[planned.call_id].tries
@@ -136,6 +138,9 @@ def rewound(state: SessionState, event: TranscriptRewound) -> SessionState:
         here = transcript.on(transcript.path, event.kept, min(event.kept + 1, count))
         times = [message.at for message in (*there, *here)]
         oldest = min(times) if len(times) == 2 or event.kept in (count, target.count) else None
+    for one in event.undone_since:
+        undo = branches.undos[one.call_id]
+        branches = branches.with_undo(one.call_id, replace(undo, told=(*undo.told, event.branch)))
     state = replace(
         state,
         branches=branches.switched(Switch(turns=state.turns, branch=event.branch, path=path)),

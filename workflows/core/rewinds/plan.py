@@ -19,12 +19,13 @@ from perdure.workflows.core.state.rewinding import Rewinding
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.definition.tools.undo import undo_args
+from perdure.workflows.protocol.paths import shared_by
 from perdure.workflows.protocol.signals import CutCall
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import timer_id, undo_id
 from perdure.workflows.vocabulary.parts import ToolError
-from perdure.workflows.vocabulary.rewinds import PlannedUndo, Standing
+from perdure.workflows.vocabulary.rewinds import PlannedUndo, Standing, Undone
 
 #: Results of calls that began, and of which nobody knows whether they took effect.
 _UNSURE: Final = frozenset(
@@ -69,6 +70,19 @@ def plan(state: SessionState, rewinding: Rewinding) -> Plan:
             case None:
                 pass
     return Plan(tuple(reversed(undo)), tuple(stands), matters)
+
+
+def undone_since(state: SessionState, branch: str) -> tuple[Undone, ...]:
+    """The calls of a branch that were taken back after it had been left, and that its model has not been told of."""
+    branches = state.branches
+    target, found = branches.find(branch), []
+    for undo in branches.undos.values():
+        left = branches.find(undo.left)
+        if undo.undone is None or branch in undo.told or target is None or left is None:
+            continue
+        if target is left or shared_by(target.path, target.count, left.path, left.count) > undo.kept:
+            found.append(undo.undone)
+    return tuple(found)
 
 
 def leaving(state: SessionState, rewinding: Rewinding) -> tuple[CutCall, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.events import TurnEnd
-from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause
+from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause, Undone
 
 #: Branches of one session.
 MAX_BRANCHES: Final = 200
@@ -71,6 +71,13 @@ class Undo(Record):
     tries: int = 0
     #: It may have worked: it is not tried again.
     over: bool = False
+    #: It has worked.
+    undone: Undone | None = None
+    #: The branch that was to be left for it, and how many of its messages were to stay: the call comes behind them.
+    left: str = FIRST_BRANCH
+    kept: int = 0
+    #: Branches that have the call, and whose model has been told.
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

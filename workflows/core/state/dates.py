@@ -53,8 +53,8 @@ class Dates(Record):
         kept = set(message_ids)
         return replace(
             self,
-            later={one: day for one, day in self.later.items() if message_of(one) in kept},
-            numbers={one: number for one, number in self.numbers.items() if message_of(one) in kept},
+            later={one: day for one, day in self.later.items() if one in kept or message_of(one) in kept},
+            numbers={one: number for one, number in self.numbers.items() if one in kept or message_of(one) in kept},
         )
 
     def numbered(self, numbers: dict[str, int]) -> "Dates":

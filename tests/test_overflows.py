@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
@@ -61,6 +62,16 @@ def answer(call: Call) -> Reply:
     return Reply(text="Fine.", usage="none")
 
 
+def refusing(reply: Reply) -> Callable[[Call], Reply]:
+    """Answers, but refuses so what is longer than about three messages."""
+
+    def answered(call: Call) -> Reply:
+        body = json.dumps(call.body)
+        return reply if SUMMARISES not in body and len(body) > 7_500 else answer(call)
+
+    return answered
+
+
 async def long(sessions: Sessions, agent: str) -> str:
     session = await sessions.create(agent)
     for number in range(4):
@@ -79,7 +90,7 @@ async def test_a_request_that_is_too_long_is_made_again_with_a_summary(
     sessions: Sessions, provider: FakeProvider, agent: str
 ) -> None:
     session = await long(sessions, agent)
-    provider.script(Reply(failure="too_long"))
+    provider.default(refusing(Reply(failure="too_long")))
 
     async with sessions.view(session) as viewer:
         turn = (await sessions.ask(session, "and now?"))["turn"]
@@ -108,7 +119,7 @@ async def test_a_request_that_is_too_long_is_made_again_with_a_summary(
 
 async def test_a_plain_413_is_the_same(sessions: Sessions, provider: FakeProvider) -> None:
     session = await long(sessions, "anthropic")
-    provider.default(lambda call: TOO_LARGE if len(json.dumps(call.body)) > 8_000 else answer(call))
+    provider.default(refusing(TOO_LARGE))
     assert (await sessions.ask(session, "and now?"))["turn"]["reason"] == "done"
     ids = [(step["step_id"], step["status"]) for step in await steps_of(sessions, session)]
     assert ids[4:] == [("t5.s1", "finished"), ("k1", "finished"), ("t5.s2", "finished")]

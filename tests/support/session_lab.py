@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +29,11 @@ from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.sealed import Sealed, all_events
 from perdure.temporal.sessions.starting import Start, start_session
+from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import ModelDefinition
@@ -136,6 +140,11 @@ class Lab:
     live: MemoryLive
     parts: Parts
     stage: Stage
+
+    @cached_property
+    def sealed(self) -> Sealed:
+        """The sealed past of its sessions."""
+        return Sealed(self.parts.blobs)
 
     async def start(
         self,
@@ -246,7 +255,8 @@ class Talk:
         more = True
         while more:
             page = await self.page(after)
-            found += page.events
+            async for events in all_events(self.lab.sealed, self.handle.id, page, after):
+                found += events
             more = page.more
             after = found[-1].seq if found else after
         return found
@@ -272,13 +282,9 @@ class Talk:
         return await self.until(lambda events: any(event.type == "turn.finished" for event in events), after)
 
     async def transcript(self) -> tuple[Message, ...]:
-        messages: tuple[Message, ...] = ()
-        until: int | None = None
-        while True:
-            page = await self.handle.query(SessionWorkflow.snapshot, PageRequest(after=len(messages), until=until))
-            messages, until = messages + page.messages, page.count
-            if len(messages) >= page.count:
-                return messages
+        backend = Backend(self.lab.client, self.lab.parts.settings)
+        first = await self.ask(SessionWorkflow.snapshot, PageRequest())
+        return await Transcripts(backend, self.lab.sealed).messages(self.handle.id, first, 0, first.count)
 
     async def said(self) -> list[tuple[str, str]]:
         """Role and text of each message; calls and results by name."""

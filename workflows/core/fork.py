@@ -16,8 +16,10 @@ from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
+from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.protocol.paths import Path
 from perdure.workflows.protocol.steps import StepRecord
@@ -102,19 +104,16 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
 
 def at_rest(state: SessionState) -> SessionState:
     """All that a session holds of its past, without what it is at: for whoever has the sealed parts as well."""
-    return SessionState(
-        new=state.new,
-        created_at=state.created_at,
-        slot=state.slot,
-        log=state.log,
-        transcript=state.transcript,
+    return replace(
+        state,
+        inbox=Inbox(seen=state.inbox.seen, seen_before=state.inbox.seen_before),
+        questions=Questions(),
+        timers=Timers(),
+        turn=None,
         turns=state.turns if state.turn is None else state.turn.number - 1,
-        metadata=state.metadata,
-        timezone=state.timezone,
-        dates=state.dates,
-        branches=state.branches,
-        ended=state.ended,
-        limits=state.limits,
+        rewinding=None,
+        closing=None,
+        closed=False,
     )
 
 

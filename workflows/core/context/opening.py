@@ -76,8 +76,8 @@ def _next(state: SessionState, open_: OpenCompaction) -> tuple[int, Summarizer, 
     models = summarizers(state)
     candidate, until = open_.candidate, open_.until
     if open_.record.tried[-1].reason == TOO_LONG and candidate < len(models):
-        compaction = open_.record.compaction
-        half = compaction.room // BYTES_PER_TOKEN // 2 if compaction is not None else 0
+        # Of what it was given, which may be far less than it had room for.
+        half = open_.record.estimate // 2
         room = min(room_of(state, models[candidate]), half)
         smaller = within(state, until, room) if cuts(state) else until
         usd = reserved(state, models[candidate], told_tokens(state, smaller, room))

@@ -110,6 +110,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_with_questions()
         await story.a_session_that_changes()
         await story.a_session_that_outgrows_its_model()
+        await story.a_session_that_is_rewound()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.what_stands_around_sessions()
@@ -230,6 +231,25 @@ class Story:
             await viewer.until("context.compacted")
         steps = (await self.http.get("/v1/sessions/long/trace")).json()["steps"]
         assert [step.get("purpose") for step in steps] == [None, None, "compact"]
+
+    async def a_session_that_is_rewound(self) -> None:
+        url = "/v1/sessions/rewound"
+        self.provider.script(Reply(text="One."), Reply(text="Uno."), Reply(status=401), Reply(text="Dos."))
+        await self.sessions.create("clerk", session_id="rewound", message={"message_id": "m1", "text": "one"})
+        async with self.view("rewound") as viewer:
+            await viewer.until("turn.finished")
+            await self.http.post(f"{url}/rewind", json={"message_id": "m1", "text": "uno"})
+            await viewer.until("turn.finished", 2)
+            await self.http.post(f"{url}/messages", json={"text": "dos"})
+            await viewer.until("turn.finished", 3)
+            await self.http.post(f"{url}/retry", json={})
+            await viewer.until("turn.finished", 4)
+            await self.http.post(f"{url}/rewind", json={"branch": "b1"})
+            await viewer.until("transcript.rewound", 2)
+        await self.http.get(f"{url}/branches")
+        await self.http.get(f"{url}/branches/b2")
+        await self.http.post(f"{url}/rewind", json={"message_id": "nobody"})
+        await self.http.post(f"{url}/retry", json={"turn_id": "t1"})
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

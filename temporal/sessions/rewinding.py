@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import canonical
@@ -23,10 +24,8 @@ from perdure.temporal.sessions.errors import (
     BranchNotFound,
     IdConflict,
     InvalidRequest,
-    MessageNotFound,
     NothingToRetry,
     NotRewindable,
-    OtherBranch,
     RewindOpen,
     SessionClosed,
     TooManyBranches,
@@ -34,20 +33,17 @@ from perdure.temporal.sessions.errors import (
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import Sealed
-from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.core.rewinds.cut_calls import cut_calls
 from perdure.workflows.core.rewinds.plan import in_short
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ToolUse
-from perdure.workflows.protocol.paths import Path, shared_by
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest, PageRequest, Receipt, SnapshotPage
+from perdure.workflows.protocol.paths import shared_by
+from perdure.workflows.protocol.queries import BranchesPage, Receipt
 from perdure.workflows.protocol.signals import CutCall, Retry, Rewind
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import File, Message, Part
 
-#: Messages that are read at once.
-_WINDOW: Final = 200
 #: Bytes of arguments and results that a command tells of in all.
 _MOST_TOLD: Final = 256 * 1024
 
@@ -81,7 +77,7 @@ class Rewinder:
     ) -> None:
         self._backend = backend
         self._blobs = blobs
-        self._transcripts = Transcripts(backend, sealed)
+        self._read = BranchReader(backend, sealed)
         self._definitions = definitions
         self._files = files
         self._live = live
@@ -91,7 +87,7 @@ class Rewinder:
         `SessionClosed`, `IdConflict`, and `InvalidRequest`, which names the field."""
         command_id = wanted.rewind_id or uuid.uuid4().hex
         sha256 = _sha256(wanted, "rewind_id")
-        page = await self._branches(session, command_id, wanted.branch)
+        page = await self._read.branches(session, command_id, wanted.branch)
         if page.taken is not None:
             return _again(page, command_id, sha256)
         if page.closed:
@@ -126,7 +122,7 @@ class Rewinder:
         which names the field."""
         command_id = wanted.retry_id or uuid.uuid4().hex
         sha256 = _sha256(wanted, "retry_id")
-        page = await self._branches(session, command_id)
+        page = await self._read.branches(session, command_id)
         if page.taken is not None:
             return _again(page, command_id, sha256)
         if page.closed:
@@ -156,23 +152,9 @@ class Rewinder:
         )
         return await self._taken(session, command_id)
 
-    async def branches(self, session: str) -> BranchesPage:
-        return await self._branches(session, None)
-
-    async def path_of(self, session: str, branch: str) -> tuple[Path, int]:
-        """The path of a branch, and how many messages it has. Raises `BranchNotFound`."""
-        page = await self._branches(session, None, branch)
-        if page.path is None:
-            raise BranchNotFound
-        return page.path, page.count
-
-    async def _branches(self, session: str, command_id: str | None, branch: str | None = None) -> BranchesPage:
-        request = BranchesRequest(branch=branch, command_id=command_id)
-        return await self._backend.query(session, SessionWorkflow.branches, request)
-
     async def _taken(self, session: str, command_id: str) -> Rewound:
         self._live.poke(session)
-        page = await self._branches(session, command_id)
+        page = await self._read.branches(session, command_id)
         if page.taken is None:
             raise (
                 SessionClosed
@@ -192,10 +174,10 @@ class Rewinder:
             raise BranchNotFound
         if branch == page.current:
             raise NotRewindable(f"{branch} is the branch that goes on already.")
-        facts = await self._page(session, PageRequest(last=1))
-        kept = shared_by(facts.path, facts.count, page.path, page.count)
-        leaving = await self._read(session, facts.path, kept, facts.count)
-        first = leaving or await self._read(session, page.path, kept, min(kept + 1, page.count))
+        path, count = await self._read.going_on(session)
+        kept = shared_by(path, count, page.path, page.count)
+        leaving = await self._read.messages(session, path, kept, count)
+        first = leaving or await self._read.messages(session, page.path, kept, min(kept + 1, page.count))
         return Rewind(
             **base,
             branch=branch,
@@ -213,7 +195,7 @@ class Rewinder:
         definition: AgentDefinition | None,
     ) -> Rewind:
         assert wanted.message_id is not None
-        number, leaving = await self._find(session, wanted.message_id)
+        number, leaving = await self._read.find(session, wanted.message_id)
         found, given = leaving[0], wanted.neutral_parts()
         _check(found, given)
         if wanted.model is not None:
@@ -237,43 +219,6 @@ class Rewinder:
             continues=found.turn_id if parts is None else None,
             calls=_told(leaving, definition),
         )
-
-    async def _find(self, session: str, message_id: str) -> tuple[int, tuple[Message, ...]]:
-        """The number of a message of the branch that goes on; it, and all that follow it there."""
-        page = await self._page(session, PageRequest(last=1))
-        path, stop = page.path, page.count
-        behind: tuple[Message, ...] = ()
-        while stop > 0:
-            start = max(stop - _WINDOW, 0)
-            behind = await self._read(session, path, start, stop) + behind
-            for place, message in enumerate(behind[: stop - start]):
-                if message.id == message_id:
-                    return path.number(start + place), behind[place:]
-            stop = start
-        await self._look_elsewhere(session, message_id)
-        raise MessageNotFound
-
-    async def _look_elsewhere(self, session: str, message_id: str) -> None:
-        """Raises `OtherBranch` where another branch has the message."""
-        page = await self._branches(session, None)
-        for line in page.branches:
-            if line.branch == page.current:
-                continue
-            path, count = await self.path_of(session, line.branch)
-            for start in range(0 if line.parent is None else line.position, count, _WINDOW):
-                messages = await self._read(session, path, start, min(start + _WINDOW, count))
-                if any(message.id == message_id for message in messages):
-                    raise OtherBranch(f"The message is on the branch {line.branch}; go back to that one first.")
-
-    async def _read(self, session: str, path: Path, start: int, stop: int) -> tuple[Message, ...]:
-        """The messages at these positions of a branch."""
-        if start >= stop:
-            return ()
-        first = await self._page(session, PageRequest(after=start, until=stop, path=path))
-        return await self._transcripts.messages(session, first, start, stop)
-
-    async def _page(self, session: str, request: PageRequest) -> SnapshotPage:
-        return await self._backend.query(session, SessionWorkflow.snapshot, request)
 
 
 def _check(found: Message, given: tuple[Part, ...] | None) -> None:

@@ -16,6 +16,7 @@ from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
@@ -72,6 +73,7 @@ class Sessions:
             edit_arguments=edit_arguments,
             rebuild_request=rebuild_request,
             rewinder=Rewinder(backend, blobs, self.sealed, definitions, files, live),
+            branches=BranchReader(backend, self.sealed),
         )
 
     async def start(self, caller: Caller, request: CreateSession) -> Created:

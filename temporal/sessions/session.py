@@ -8,6 +8,7 @@ from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
 from perdure.temporal.sessions.backend import Backend, Signal
+from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
@@ -65,6 +66,7 @@ class Collaborators:
     edit_arguments: EditArguments
     rebuild_request: RebuildRequest
     rewinder: Rewinder
+    branches: BranchReader
 
 
 class Session:
@@ -167,12 +169,12 @@ class Session:
 
     async def branches(self) -> BranchesPage:
         """All of them, and where they part from the one that goes on."""
-        return await self._shared.rewinder.branches(self.workflow_id)
+        return await self._shared.branches.branches(self.workflow_id)
 
     async def branch(self, branch: str, before: int | None, limit: int) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
         """The last `limit` messages of a branch before a position (None: of all), everything in them hydrated. Raises
         `BranchNotFound`."""
-        path, count = await self._shared.rewinder.path_of(self.workflow_id, branch)
+        path, count = await self._shared.branches.path_of(self.workflow_id, branch)
         stop = count if before is None else min(before, count)
         return await branch_page(
             self._backend, self._shared.blobs, self._shared.sealed, self.workflow_id, path, stop, limit

@@ -196,6 +196,7 @@ class Story:
                     await self.http.delete(f"{url}/messages/busy1")
             await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
+            await self._pause(url, viewer)
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
@@ -207,6 +208,18 @@ class Story:
         async with self.http.stream("POST", f"{url}/messages", json={"text": "And now?"}, headers=accept) as stream:
             async for frame in frames_of(stream):
                 self.checked.frame(frame)
+
+    async def _pause(self, url: str, viewer: Viewer) -> None:
+        await self.http.patch(f"{url}/limits", json={"turn": {"cost_usd": 0.0}})
+        self.provider.script(Reply(text="Here."))
+        await self.http.post(f"{url}/messages?wait={PATIENCE_S}", json={"text": "At a limit"})
+        await viewer.until("budget.paused")
+        (question,) = (await self.http.get(url)).json()["questions"]
+        answer = {"question_id": question["question_id"], "result": {"cost_usd": 4.0}}
+        await self.http.post(f"{url}/answers", json=answer)
+        raised = (await viewer.until("budget.raised"))[-1]
+        while not any(one.type == "turn.finished" and (one.seq or 0) > (raised.seq or 0) for one in viewer.frames):
+            await viewer.until("turn.finished", sum(one.type == "turn.finished" for one in viewer.frames) + 1)
 
     async def a_session_that_outgrows_its_model(self) -> None:
         self.provider.script(Reply(text="One."), Reply(text="Two.", input_tokens=2_000_000))

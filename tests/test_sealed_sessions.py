@@ -32,6 +32,12 @@ def environment(provider: FakeProvider) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def definitions() -> dict[str, str]:
+    model = "{use: anthropic/claude-haiku-5-5, max_output_tokens: 1000, context_window: 9000}"
+    return {"small.yaml": f"name: small\nmodels: {{main: {model}}}\nmodel: main\ninstructions: Answer."}
+
+
 @pytest.fixture
 def sessions(http: httpx2.AsyncClient) -> Sessions:
     return Sessions(http)
@@ -119,6 +125,30 @@ async def test_each_step_shows_the_exact_prompt_that_it_had(http: httpx2.AsyncCl
         cursor = page["next_cursor"]
         steps += [step["step_id"] for step in page["steps"]]
     assert steps == [f"t{number}.s1" for number in range(1, TURNS + 1)]
+
+
+async def test_prompts_that_began_with_a_summary_are_shown_too(
+    http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    # What a request has is counted by its bytes.
+    provider.script(*[Reply(text=f"some answer {PADDING}", usage="none")] * 80)
+    made = await sessions.create("small")
+    for number in range(1, 41):
+        await sessions.ask(made, f"question {number} {PADDING}")
+    provider.reset()
+    seq = (await sessions.snapshot(made))["seq"]
+    compacted = [frame for frame in await events(http, made, None, seq) if frame.type == "context.compacted"]
+    # Of which the session itself keeps only the last ones.
+    assert sum(frame.data["how"] == "summarized" for frame in compacted) > 5
+    cursor: int | None = 0
+    while cursor is not None:
+        page = (await http.get(f"/v1/sessions/{made}/trace?after={cursor}&limit=20")).json()
+        cursor = page["next_cursor"]
+        for step in page["steps"]:
+            # A summary may still be written, beside the session that rests.
+            expected = None if step["status"] == "running" else True
+            assert (step["step_id"], step["request_matches"]) == (step["step_id"], expected)
+            assert step["prompt"] is not None
 
 
 async def test_a_fork_from_deep_in_the_past_stands_by_itself(

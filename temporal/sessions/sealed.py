@@ -130,7 +130,7 @@ class Sealed:
         found: dict[str, None] = {}
         async for leaf in self.leaves(session, refs):
             # Few segments tell of a message that waits, and reading the others would take long.
-            if found or await self._tells(session, leaf, b'"message.queued"'):
+            if found or await self.tells(session, leaf, b'"message.queued"'):
                 found = still_waiting((await self.segment(session, leaf)).events, found)
         return tuple(found)
 
@@ -159,11 +159,11 @@ class Sealed:
             async for leaf in self._segments.leaves(session, refs, wanted):
                 yield leaf
 
-    async def _tells(self, session: str, leaf: SegmentRef, words: bytes) -> bool:
+    async def tells(self, session: str, leaf: SegmentRef, words: bytes) -> bool:
+        """Whether the JSON of a segment has these words in it; not where it is lost, of which whoever needs it is told."""
         try:
             return words in await self._segments.raw(session, leaf)
         except SegmentLost:
-            # Whoever needs it is told.
             return False
 
     async def _index(self, session: str, ref: SegmentRef) -> tuple[SegmentRef, ...]:

@@ -18,6 +18,7 @@ from perdure.temporal.sessions.event_json import event_json, message_json
 from perdure.temporal.sessions.hydrate import whole_event, whole_message, whole_prompt
 from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.sealed import Sealed
+from perdure.temporal.sessions.summaries import Summaries
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
@@ -104,6 +105,7 @@ class TraceReader:
         self._backend = backend
         self._blobs = blobs
         self._transcripts = Transcripts(backend, sealed)
+        self._summaries = Summaries(backend, sealed, session)
         self._rebuild_request = rebuild_request
         self._session = session
         self._prompt: tuple[str, Prompt] | None = None
@@ -154,6 +156,7 @@ class TraceReader:
             paging=True,
             record=step.record,
             agent=step.agent,
+            summary=await self._summaries.of(view),
         )
         try:
             page = await self._backend.query(self._session, SessionWorkflow.model_input, request)

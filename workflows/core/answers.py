@@ -175,7 +175,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         return ModelInputPage(open=False, known=False)
     agent = request.agent
     slot = state.slot if agent is None else replace(state.slot, kept={**state.slot.kept, agent.digest: agent})
-    prompt = build_prompt(replace(state, slot=slot), record)
+    prompt = build_prompt(replace(state, slot=slot), record, request.summary)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else record.view.start

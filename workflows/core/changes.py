@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.state.context import Mark, Measured, Overflow
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
 from perdure.workflows.core.state.sealing import Cut
@@ -168,14 +169,6 @@ class QuestionSettled:
     given: Given | None = None
     #: What is allowed from now on.
     allow: Allowed | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SetAside:
-    """Dollars that the sub-agent of a call may spend, so that nobody else does."""
-
-    call_id: str
-    usd: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,6 +366,10 @@ Note = (
     | StepEnding
     | ModelGivenUp
     | StepPassedOn
+    | StepUndone
+    | TurnCheapened
+    | ClockTurned
+    | CallsCounted
     | CallerTraced
     | ExchangeDeclined
     | RewindTaken

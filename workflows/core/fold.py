@@ -39,7 +39,6 @@ from perdure.workflows.core.changes import (
     RewindTaken,
     SealingBegun,
     SealingFailed,
-    SetAside,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -60,6 +59,7 @@ from perdure.workflows.core.context.windows import outgrown
 from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
+from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     finished_call,
     finished_step,
@@ -68,6 +68,7 @@ from perdure.workflows.core.fold_turn import (
     passed_on,
     started_turn,
 )
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
@@ -76,6 +77,7 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     ContextCompacted,
@@ -135,6 +137,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return settled_rewind
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
+        case BudgetPaused():
+            return paused(state, event)
+        case BudgetRaised():
+            return allowed(state, event)
         case TimerSet():
             timer = Timer(timer_id=event.timer_id, due=event.due, note=event.note)
             return replace(state, timers=state.timers.with_timer(timer))
@@ -225,9 +231,10 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case CallChanged():
             return move(state, note.call)
         case QuestionSettled():
-            return settled(state, note.question_id, note.answer_id, note.given, note.allow)
+            return unpaused(settled(state, note.question_id, note.answer_id, note.given, note.allow), note.question_id)
         case SetAside():
-            return replace(state, books=state.books.reserved(note.call_id, note.usd))
+            books = state.books.reserved(note.call_id, note.usd, note.tokens, note.tool_calls)
+            return replace(state, books=books)
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
@@ -244,6 +251,17 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return given_up(state, note.tried)
         case StepPassedOn():
             return passed_on(state, note.record)
+        case StepUndone():
+            turn = in_turn(state)
+            return with_turn(
+                state, replace(turn, stop=note.stop, odd=note.odd, quota=note.quota, undone=turn.undone + 1)
+            )
+        case TurnCheapened():
+            return with_turn(state, replace(in_turn(state), cheaper=True))
+        case ClockTurned():
+            return turned(state, note.at)
+        case CallsCounted():
+            return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
         case RewindTaken():

@@ -5,6 +5,8 @@ from typing import Literal
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
+from perdure.workflows.core.fold_limits import counted
+from perdure.workflows.core.loops import remembering
 from perdure.workflows.core.rewinds.fold import finished_undo
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
@@ -66,6 +68,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         between_models=False,
         stop=stop,
         stop_raw=event.stop_raw,
+        bound=turn.step.bound if turn.step is not None else None,
         odd=(*turn.odd, odd) if odd else (),
         calls=calls,
     )
@@ -78,12 +81,17 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
+    call = turn.call(event.call_id)
+    assert call is not None
+    turn = remembering(turn, call, event.result)
     turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
+    aside = state.books.calls_aside.get(event.call_id, 0)
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
     if turn.undoing is not None:
         return finished_undo(state, event)
     if event.usage is not None:
-        state = _spent(state, turn, event.usage, event.cost_usd)
+        # Nobody knows how many calls a sub-agent made whose session said nothing.
+        state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
     message = message_in(event)
     assert message is not None
     state = replace(state, transcript=state.transcript.said(message))

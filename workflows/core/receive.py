@@ -19,6 +19,8 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.pausing import answer as decided
+from perdure.workflows.core.review import review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import (
@@ -50,6 +52,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
             if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
+    review(draft, signal.by if isinstance(signal, Configure) else None)
     return draft.changes
 
 
@@ -78,7 +81,11 @@ def _obey(draft: Draft, command: Command) -> None:
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            if not answer_rewind(draft, command):
+            turn = draft.state.turn
+            pause = turn.pause if turn is not None else None
+            if pause is not None and pause.question_id == command.question_id:
+                decided(draft, command)
+            elif not answer_rewind(draft, command):
                 answer(draft, command)
         case Rewind():
             rewind(draft, command)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.segment import Segments
 from rich.text import Text
 
+from perdure.temporal.app.chat.budget import budget_question
 from perdure.temporal.app.chat.files import upload
 from perdure.temporal.app.chat.keyboard import ESCAPE, Keyboard
 from perdure.temporal.app.chat.lines import HELP, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
@@ -234,8 +235,10 @@ class Conversation:
                 self._turn = None
             case "approval.requested" | "input.requested":
                 self._questions[data["question_id"]] = {**data, "kind": kind.partition(".")[0]}
-            case "approval.resolved" | "input.received":
-                self._questions.pop(data["question_id"], None)
+            case "budget.paused":
+                self._questions[data["question_id"]] = budget_question(data)
+            case "approval.resolved" | "input.received" | "budget.raised":
+                self._questions.pop(data.get("question_id", ""), None)
             case "session.snapshot":
                 self._cursor = data["seq"]
                 self.expect(data["questions"])

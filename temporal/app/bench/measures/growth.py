@@ -81,7 +81,8 @@ async def _talk(
         if turn % _AROUND == 0:
             # The provider records every request.
             await rig.provider.forget()
-        await rig.provider.answer(text=_text(-turn))
+        # Without a count of its own, so that tokens are estimated by what was sent.
+        await rig.provider.answer(text=_text(-turn), usage="none")
         began = time.perf_counter()
         await rig.post(session, _text(turn + 1), wait=True)
         took.append((time.perf_counter() - began) * 1000)

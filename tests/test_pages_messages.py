@@ -15,6 +15,13 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 #: Goes on until it is stopped.
 ENDLESS = Reply(text="and on and on", fault="stall", fault_after=3)
+CAPPED = """
+name: capped
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1000, price: {input: 3, output: 15}}}
+model: main
+instructions: Help.
+limits: {session: {cost_usd: 0.0005}}
+"""
 SHORT = """
 name: short
 models: {main: {use: anthropic/claude-sonnet-5-5, context_window: 3000, max_output_tokens: 500}}
@@ -34,7 +41,7 @@ tools: [calculator: {approval: always}]
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT, "short.yaml": SHORT}
+    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -167,6 +174,18 @@ async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, prov
     await expect(page.locator(".answer", has_text="Today.")).to_be_visible()
     await expect(page.locator(".outcome")).to_be_hidden()
     await expect(page.locator(".user")).to_have_text("will it")
+
+
+async def test_a_limit_is_raised_and_the_turn_goes_on(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="Within the limit."))
+    await page.locator("#agent").select_option("capped")
+    await say(page, "is it dear")
+    card = page.locator("form.card")
+    await expect(card).to_contain_text("This session’s cost limit is reached")
+    await card.get_by_label("New limit, in dollars").fill("2")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".settled")).to_have_text("This session’s cost limit raised to $2.00 by local")
+    await expect(page.locator(".answer", has_text="Within the limit.")).to_be_visible()
 
 
 async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(

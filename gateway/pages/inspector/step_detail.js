@@ -1,5 +1,5 @@
 /** One step in full: the model's prompt, the request, the response, its duration and its cost. */
-import { isCompaction } from '../view/ids.js';
+import { isCompaction, isSummary } from '../view/ids.js';
 import { h, icon } from '../shared/dom.js';
 import { ESTIMATED, cost, duration, fullTime, inputTokens, outputTokens, pretty } from '../shared/format.js';
 import { endOf } from '../view/tool_calls.js';
@@ -154,7 +154,7 @@ function drawMessage(message) {
 }
 
 /** Whose words they are; a summary is told in the user's name. */
-const roleOf = ({ id, role }) => (id?.endsWith('.summary') ? 'summary of what came before' : role);
+const roleOf = ({ id, role }) => (isSummary(id) ? 'summary of what came before' : role);
 
 function drawTool(tool) {
   return h(

@@ -15,3 +15,6 @@ export const stepNumber = (step) => step.slice(step.lastIndexOf('s') + 1);
 
 /** Whether a model call belongs to no turn, because it summarises. */
 export const isCompaction = (step) => /^k\d+$/.test(step);
+
+/** Whether a message of a prompt is what a compaction made of what came before. */
+export const isSummary = (message) => /^k\d+\.summary$/.test(message ?? '');

@@ -27,7 +27,6 @@ USES: Final = {
     "openai": "openai/m",
     "deepseek": "openai-chat/m",
     "mistral": "openai-chat/m",
-    "vllm": "openai-chat/m",
     "llama-cpp": "openai-chat/m",
     "gemini": "gemini/m",
 }

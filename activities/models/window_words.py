@@ -24,7 +24,7 @@ _TOKENS: Final = tuple(
     re.compile(one)
     for one in (
         rf"\b{_NUMBER}(?: tokens?)? (?:in|from|of) (?:the |your )?(?:messages|text input|input|prompt)",
-        rf"\b(?:has|have|contains?|resulted in|is|was|are) (?:about )?{_NUMBER}(?: input| prompt)? tokens\b",
+        rf"\b(?:has|have|contains?|resulted in) (?:about )?{_NUMBER}(?: input| prompt)? tokens\b",
         rf"\btoken count[^\d.]{{0,20}}?{_NUMBER}",
         rf"\b(?:requested|given|got|actual|received|sent)\b[^\d.]{{0,20}}?{_NUMBER}",
     )
@@ -65,7 +65,12 @@ def _first(patterns: tuple[re.Pattern[str], ...], words: str, other: int | None 
 
 
 def _checked(window: int | None, request: int | None) -> Sizes:
-    return Sizes(window if window in _WINDOWS else None, request if request in _WINDOWS else None)
+    return Sizes(_possible(window), _possible(request))
+
+
+def _possible(tokens: int | None) -> int | None:
+    # A range that is searched for what is no integer is gone through from end to end.
+    return tokens if tokens is not None and tokens in _WINDOWS else None
 
 
 def _number(written: str) -> int | None:

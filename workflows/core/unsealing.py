@@ -38,7 +38,7 @@ def holding_again(
         dates=replace(
             dates,
             later={**days, **dates.later},
-            numbers={**{one: numbers[one] for one in days}, **dates.numbers},
+            numbers={**{one: numbers[one] for one in days if one in numbers}, **dates.numbers},
         ),
         slot=replace(state.slot, kept={**agents, **state.slot.kept}),
     )

@@ -37,6 +37,7 @@ from perdure.gateway.routes import (
     metrics,
     pages,
     queued,
+    rewinds,
     sessions,
     streams,
     timers,
@@ -66,6 +67,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 _ROUTES: Final = (
     sessions,
     forks,
+    rewinds,
     messages,
     queued,
     answers,

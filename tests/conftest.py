@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import pytest
 import pytest_asyncio
 import structlog
@@ -27,6 +28,11 @@ _FIRST = (
     *("test_tracing", "test_metrics", "test_small_model", "test_chat_cli"),
     *("test_timer_routes", "test_sub_agents", "test_sdks", "test_new", "test_replay_cli", "test_what_if"),
 )
+
+
+# A deadline would make tests fail for other work on the machine.
+hypothesis.settings.register_profile("perdure", deadline=None)
+hypothesis.settings.load_profile("perdure")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

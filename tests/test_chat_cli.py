@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
+from perdure.temporal.app.chat.stream import events_in
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.cli import app
-from perdure.temporal.app.commands.chat import events_in
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply

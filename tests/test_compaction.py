@@ -114,7 +114,8 @@ def test_the_prompts_of_steps_before_and_after_can_be_built_again() -> None:
 def calls(request: Request, *sizes: int) -> tuple[Part, ...]:
     step = request.record.step_id
     made = [
-        ToolCall(call_id=f"{step}.c{at}", name="add", args={"size": size}, checked="tool")
+        # Each one is another call, or the loop guard would end the turn.
+        ToolCall(call_id=f"{step}.c{at}", name="add", args={"size": size, "for": f"{step}.c{at}"}, checked="tool")
         for at, size in enumerate(sizes, 1)
     ]
     return (Text(text="Let me see."), *made)

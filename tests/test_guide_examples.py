@@ -27,6 +27,7 @@ _AROUND: dict[str, Any] = {
 }
 #: Arguments and the result for each tool in the guide.
 _CALLS: dict[str, tuple[tuple[Any, ...], Any]] = {
+    "cancel_refund": (("R-1", "A-1001"), "R-1 of A-1001 is cancelled"),
     "quote_parcel": ((2.0, "DE"), {"euros": 4.90 + 1.20 * 2.0}),
     "pieces_in_stock": (("lamp", 1), 3),
     "put_in_cart": (("shade", ToolContext(user="ada")), ["lamp", "shade"]),

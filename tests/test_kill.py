@@ -138,6 +138,26 @@ async def test_killed_just_after_the_202(dev: Any, provider: FakeProvider) -> No
 
 
 @pytest.mark.slow
+async def test_killed_just_after_an_interrupting_message(dev: Any, provider: FakeProvider) -> None:
+    provider.script(LONG, Reply(text="The other one, then."), Reply(text="The other one, then."))
+    session = await create(dev.url, message={"message_id": "m1", "text": "tell me"})
+    await until(dev.url, session, 0, *STREAMING)
+    async with httpx2.AsyncClient(timeout=30) as client:
+        body = {"message_id": "m2", "text": "no, the other one", "busy": "interrupt"}
+        sent = await client.post(f"{dev.url}/v1/sessions/{session}/messages", json=body)
+        assert sent.status_code == 202
+        await dev.kill(group=True)
+        await dev.start()
+        again = await client.post(f"{dev.url}/v1/sessions/{session}/messages?wait=60", json=body, timeout=70)
+    assert (again.status_code, again.json()["turn"]["reason"]) == (200, "done")
+    events = await until(dev.url, session, 0, "turn.finished")
+    assert [data["reason"] for event, _, data in events if event == "turn.finished"] == ["interrupted"]
+    said = transcript(await snapshot(dev.url, session))
+    assert [text for role, text in said if role == "user"] == ["tell me", "no, the other one"]
+    assert said[-1] == ("assistant", "The other one, then.")
+
+
+@pytest.mark.slow
 async def test_killed_again_and_again_through_tools(dev: Any, provider: FakeProvider) -> None:
     call = Reply(text="Let me see.", tools=(("calculator", {"expression": "6*7"}),), gap=0.05)
     provider.default(lambda request: call if len(request.body["messages"]) == 1 else Reply(text="It is 42.", gap=0.05))

@@ -110,6 +110,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         await story.a_session_with_questions()
         await story.a_session_that_changes()
         await story.a_session_that_outgrows_its_model()
+        await story.a_session_that_is_rewound()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.what_stands_around_sessions()
@@ -166,6 +167,7 @@ class Story:
         drawn = next(frame.data for frame in frames if frame.type == "tool.finished" and frame.data["name"] == "draw")
         await self.http.get(f"{url}/files/{drawn['result']['output']['uri'].rpartition('/')[2]}")
         await self.http.get(f"{url}/trace")
+        await self.http.get(f"{url}/trace?before=3&limit=2")
         await self.http.get(f"{url}?messages=2")
         await self.http.get(f"{url}/messages?before=3&limit=2")
 
@@ -195,6 +197,7 @@ class Story:
                     await self.http.delete(f"{url}/messages/busy1")
             await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
+            await self._pause(url, viewer)
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
@@ -207,6 +210,18 @@ class Story:
             async for frame in frames_of(stream):
                 self.checked.frame(frame)
 
+    async def _pause(self, url: str, viewer: Viewer) -> None:
+        await self.http.patch(f"{url}/limits", json={"turn": {"cost_usd": 0.0}})
+        self.provider.script(Reply(text="Here."))
+        await self.http.post(f"{url}/messages?wait={PATIENCE_S}", json={"text": "At a limit"})
+        await viewer.until("budget.paused")
+        (question,) = (await self.http.get(url)).json()["questions"]
+        answer = {"question_id": question["question_id"], "result": {"cost_usd": 4.0}}
+        await self.http.post(f"{url}/answers", json=answer)
+        raised = (await viewer.until("budget.raised"))[-1]
+        while not any(one.type == "turn.finished" and (one.seq or 0) > (raised.seq or 0) for one in viewer.frames):
+            await viewer.until("turn.finished", sum(one.type == "turn.finished" for one in viewer.frames) + 1)
+
     async def a_session_that_outgrows_its_model(self) -> None:
         self.provider.script(Reply(text="One."), Reply(text="Two.", input_tokens=2_000_000))
         await self.sessions.create("clerk", session_id="long", message="Tell me")
@@ -216,6 +231,25 @@ class Story:
             await viewer.until("context.compacted")
         steps = (await self.http.get("/v1/sessions/long/trace")).json()["steps"]
         assert [step.get("purpose") for step in steps] == [None, None, "compact"]
+
+    async def a_session_that_is_rewound(self) -> None:
+        url = "/v1/sessions/rewound"
+        self.provider.script(Reply(text="One."), Reply(text="Uno."), Reply(status=401), Reply(text="Dos."))
+        await self.sessions.create("clerk", session_id="rewound", message={"message_id": "m1", "text": "one"})
+        async with self.view("rewound") as viewer:
+            await viewer.until("turn.finished")
+            await self.http.post(f"{url}/rewind", json={"message_id": "m1", "text": "uno"})
+            await viewer.until("turn.finished", 2)
+            await self.http.post(f"{url}/messages", json={"text": "dos"})
+            await viewer.until("turn.finished", 3)
+            await self.http.post(f"{url}/retry", json={})
+            await viewer.until("turn.finished", 4)
+            await self.http.post(f"{url}/rewind", json={"branch": "b1"})
+            await viewer.until("transcript.rewound", 2)
+        await self.http.get(f"{url}/branches")
+        await self.http.get(f"{url}/branches/b2")
+        await self.http.post(f"{url}/rewind", json={"message_id": "nobody"})
+        await self.http.post(f"{url}/retry", json={"turn_id": "t1"})
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

@@ -15,6 +15,20 @@ pytestmark = [pytest.mark.server, pytest.mark.browser]
 
 #: Goes on until it is stopped.
 ENDLESS = Reply(text="and on and on", fault="stall", fault_after=3)
+CAPPED = """
+name: capped
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1000, price: {input: 3, output: 15}}}
+model: main
+instructions: Help.
+limits: {session: {cost_usd: 0.0005}}
+"""
+SHORT = """
+name: short
+models: {main: {use: anthropic/claude-sonnet-5-5, context_window: 3000, max_output_tokens: 500}}
+model: main
+instructions: Help.
+context: {compact_at: 0.6, keep_recent: 0.1, summarizer: main}
+"""
 AGENT = """
 name: assistant
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -27,7 +41,7 @@ tools: [calculator: {approval: always}]
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT}
+    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -126,3 +140,67 @@ async def test_a_message_while_a_question_is_open_says_so_and_steers_past_it(
     await expect(page.locator(".settled")).to_have_text("Taken back: a newer message came instead")
     await expect(page.locator(".turn")).to_have_count(1)
     await expect(page.locator(".answer", has_text="The other one.")).to_be_visible()
+
+
+async def test_other_words_and_other_answers_are_branches_to_go_between(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="An answer."), Reply(text="To other words."), Reply(text="Given again."))
+    await say(page, "some words")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.get_by_role("button", name="Edit this message").click()
+    await page.get_by_label("New text of this message").fill("other words")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answer")).to_have_text("To other words.")
+    await expect(page.locator(".user")).to_have_text("other words")
+    await expect(page.locator(".said .arrows")).to_have_text("2/2")
+    await page.get_by_role("button", name="Answer again").click()
+    await expect(page.locator(".answer")).to_have_text("Given again.")
+    await expect(page.locator(".turn-footer .arrows")).to_have_text("2/2")
+
+    await page.get_by_role("button", name="Earlier branch").first.press("Enter")
+    await expect(page.locator(".user")).to_have_text("some words")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.reload()
+    await expect(page.locator(".said .arrows")).to_have_text("1/2")
+    await expect(page.locator(".answer")).to_have_text("An answer.")
+    await page.get_by_role("button", name="Later branch").click()
+    await expect(page.locator(".answer")).to_have_text("Given again.")
+
+
+async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(status=400, error="invalid_request_error", message="Not today."), Reply(text="Today."))
+    await say(page, "will it")
+    await expect(page.locator(".outcome")).to_contain_text("Not today.")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(".answer", has_text="Today.")).to_be_visible()
+    await expect(page.locator(".outcome")).to_be_hidden()
+    await expect(page.locator(".user")).to_have_text("will it")
+
+
+async def test_a_limit_is_raised_and_the_turn_goes_on(page: Page, provider: FakeProvider) -> None:
+    provider.script(Reply(text="Within the limit."))
+    await page.locator("#agent").select_option("capped")
+    await say(page, "is it dear")
+    card = page.locator("form.card")
+    await expect(card).to_contain_text("This session’s cost limit is reached")
+    await card.get_by_label("New limit, in dollars").fill("2")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".settled")).to_have_text("This session’s cost limit raised to $2.00 by local")
+    await expect(page.locator(".answer", has_text="Within the limit.")).to_be_visible()
+
+
+async def test_a_summary_of_earlier_conversation_is_a_line_that_unfolds(
+    page: Page, dev: Any, provider: FakeProvider
+) -> None:
+    provider.default(Reply(text="We spoke of ships.", input_tokens=2500))
+    await page.locator("#agent").select_option("short")
+    await say(page, "a long story " * 200)
+    await expect(page.locator(".answer").first).to_contain_text("ships")
+    await say(page, "and on")
+    fold = page.locator("details.summary").first
+    await expect(fold).to_contain_text("Earlier conversation summarised")
+    await fold.locator("summary").press("Enter")
+    await expect(fold.locator(".summary-body")).to_contain_text("We spoke of ships.")
+    await expect(page.locator(".user").first).to_be_visible()
+    await page.goto(f"{dev.url}/sessions/{page.url.partition('session=')[2]}")
+    await page.locator(".folded-past button.row").first.click()
+    await expect(page.locator("#detail")).to_contain_text("Summary k1")

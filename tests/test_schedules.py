@@ -19,6 +19,7 @@ from perdure.activities.sessions.delivery import Deliveries, message_id_of
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.server.client import connect, ensure_search_attributes
@@ -450,3 +451,30 @@ def test_they_are_listed_with_their_agents(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(agent("x", schedule("s", more=", timezone: Europe/Berlin")))
     result = CliRunner().invoke(app, ["agents", "list", "--agents", str(tmp_path)])
     assert f"x tells s at 0 9 1 1 * Europe/Berlin: {WEEKLY}" in result.stdout
+
+
+async def test_a_message_that_is_not_to_wait_is_left_out_while_its_session_works(
+    dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
+) -> None:
+    definitions = Definitions([dev.data_dir / "agents"], blobs=LocalBlobs(dev.data_dir / "blobs"))
+    known = definitions.current("reporter")
+    assert known is not None
+    written = deliveries(known.definition)[0]
+    activity = Deliveries(
+        await connected(dev), definitions, LocalBlobs(dev.data_dir / "blobs"), Settings.load(data_dir=dev.data_dir)
+    )
+    provider.script(Reply(text="one two three four", fault="stall"))
+    await sessions.create("reporter", session_id="at-work", message="count")
+    async with sessions.view("at-work") as viewer:
+        await viewer.until_streaming("two")
+
+    waiting: dict[str, int] = {}
+    for week, busy in enumerate(("reject", "queue")):
+        changed = written.schedule.model_copy(update={"session": "at-work", "busy": busy})
+        delivery = written.model_copy(update={"schedule": changed})
+        request = DeliverMessageInput(delivery=delivery, due=datetime(2026, 3, 6 + week, 9, tzinfo=UTC))
+        assert await ActivityEnvironment().run(activity.deliver_message, request) == "at-work"
+        waiting[busy] = len((await sessions.snapshot("at-work"))["queued"])
+
+    assert waiting == {"reject": 0, "queue": 1}
+    await http.delete("/v1/sessions/at-work")

@@ -1,6 +1,7 @@
 """`perdure sessions` against `perdure dev`, which it finds by the data directory."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import httpx2
@@ -136,7 +137,7 @@ async def test_a_cap_is_raised(dev: Dev, sessions: Sessions) -> None:
     assert told == f"a turn: 3 steps, at most ${before['turn']['cost_usd']:.2f}; the session: at most $7.50\n"
     after = (await sessions.snapshot(session))["limits"]
     assert (after["session"]["cost_usd"], after["turn"]["steps"]) == (7.5, 3)
-    assert "say what to change: --session-cost" in await refused(dev, "limit", session)
+    assert "say what to change, as in --session-cost 2" in await refused(dev, "limit", session)
     assert await refused(dev, "limit", "nobody-made-this", "--steps", "3") == "There is no such session."
 
 
@@ -230,3 +231,34 @@ async def test_what_is_not_there_is_told(dev: Dev, tmp_path: Path) -> None:
         assert await refused(dev, *command, "nobody-made-this") == "There is no such session."
     assert await refused(dev, "export", "nobody-made-this", str(tmp_path)) == "There is no such session."
     assert "cannot be the id of a tenant" in await refused(dev, "list", "--tenant", "a/b")
+
+
+async def test_a_session_is_rewound_run_on_and_its_branches_are_listed(
+    dev: Dev, sessions: Sessions, provider: FakeProvider
+) -> None:
+    provider.script(Reply(text="One."), Reply(text="Uno."), Reply(status=401), Reply(text="Dos."))
+    session = await sessions.create(message={"message_id": "m1", "text": "one"})
+    async with sessions.view(session) as viewer:
+        await viewer.until("turn.finished")
+        refused = await perdure(dev, "rewind", session)
+        assert isinstance(refused.exception, Refused)
+        assert "its messages are:\n  m1           user: one\n  t1.s1        assistant: One." in str(refused.exception)
+        said = await perdure(dev, "rewind", session, "--message", "m1", "--text", "uno")
+        assert said.stdout == "b2 goes on\n"
+        await viewer.until("turn.finished", 2)
+        await sessions.send(session, "dos")
+        await viewer.until("turn.finished", 3)
+        assert (await perdure(dev, "retry", session)).stdout == "t4 goes on\n"
+        await viewer.until("turn.finished", 4)
+    assert (await perdure(dev, "branches", session)).stdout == (
+        "  b1    2 messages  One.\n* b2    4 messages, from b1 after 0  Dos.\n"
+    )
+    assert (await perdure(dev, "rewind", session, "--branch", "b1")).stdout == "b1 goes on\n"
+    for options, told in (
+        (["--branch", "b9"], "There is no such branch|has no such branch"),
+        (["--message", "m1", "--branch", "b1"], "give either message_id or branch"),
+        (["--message", "t1.s1", "--text", "x"], "--text: only counts for a message of a user"),
+    ):
+        refused = await perdure(dev, "rewind", session, *options)
+        assert isinstance(refused.exception, Refused)
+        assert re.search(told, str(refused.exception)), refused.exception

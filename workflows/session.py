@@ -21,10 +21,13 @@ from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
 from perdure.workflows.core.receive import Signal
+from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput, lifted, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.queries import (
+    BranchesPage,
+    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,
@@ -42,6 +45,8 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    Retry,
+    Rewind,
     SendMessage,
     Stop,
     Supersede,
@@ -194,6 +199,16 @@ class SessionWorkflow:
 
     @workflow.signal
     @command_only
+    def rewind(self, command: Rewind) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def retry(self, command: Retry) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
     def configure(self, command: Configure) -> None:
         self._receive(command)
 
@@ -221,6 +236,10 @@ class SessionWorkflow:
     @workflow.query
     def snapshot(self, request: PageRequest) -> SnapshotPage:
         return answers.snapshot(self._driver.state, workflow.info().workflow_id, request)
+
+    @workflow.query
+    def branches(self, request: BranchesRequest) -> BranchesPage:
+        return branches(self._driver.state, request)
 
     @workflow.query
     def model_input(self, request: ModelInputRequest) -> ModelInputPage:

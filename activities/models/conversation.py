@@ -90,8 +90,9 @@ class Conversations:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
 
         async def ask(asked: ModelInputRequest) -> ModelInputPage:
-            query = handle.query(SessionWorkflow.model_input, asked)
-            return await query if asked.paging else await self._first_page(handle, asked)
+            if asked.paging:
+                return await handle.query(SessionWorkflow.model_input, asked)
+            return await self._first_page(handle, asked)
 
         return ask
 

@@ -122,5 +122,7 @@ class StepTrace(Frozen):
 
 class Trace(Frozen):
     steps: tuple[StepTrace, ...]
-    #: For `after` of the next page; null on the last.
+    #: For `after` of the next page; null on the last, and where `before` was given.
     next_cursor: int | None
+    #: For `before` of the page that precedes this one; absent on the first, and where `before` was not given.
+    previous_cursor: int | None = Field(default=None, exclude_if=absent)

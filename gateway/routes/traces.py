@@ -1,6 +1,6 @@
 """The route of the trace: for every step exactly what the model was given, what it answered, and what its tools did."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Query
@@ -23,28 +23,43 @@ async def get_trace(
     app: App,
     caller: Caller,
     after: Annotated[int, Query(ge=0, le=2**31, description="Steps to leave out: the `next_cursor` of a page")] = 0,
+    before: Annotated[
+        int | None,
+        Query(
+            ge=0, le=2**31, description="Only steps before this number, the last ones: the `previous_cursor` of a page"
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     step: Annotated[str | None, Query(max_length=100, description="Only this step")] = None,
 ) -> Response:
-    """Steps in order, a page at a time: `{steps, next_cursor}`."""
+    """Steps in order, a page at a time: from the first on, or, with `before`, from the last one back."""
     session = app.sessions.open(caller, session_id)
     trace = session.trace()
+    if step is not None:
+        found = await session.step(step)
+        if found is None:
+            raise invalid("step", "is no step that this session keeps")
+        return _answer([await trace.step_json(found)], None)
     shown: list[bytes] = []
     size = 0
-    async for one in session.steps(0 if step is not None else after):
-        if step is not None and one.record.step_id != step:
-            continue
+    if before is not None:
+        start, steps = await session.last_steps(before, limit)
+        for one in reversed(steps):
+            if size > PAGE_BYTES:
+                break
+            shown.insert(0, await trace.step_json(one))
+            size += len(shown[0])
+        return _answer(shown, None, previous=start + len(steps) - len(shown))
+    async for one in session.steps(after):
         if len(shown) >= limit or size > PAGE_BYTES:
             return _answer(shown, after + len(shown))
         shown.append(await trace.step_json(one))
         size += len(shown[-1])
-        if step is not None:
-            return _answer(shown, None)
-    if step is not None:
-        raise invalid("step", "is no step that this session keeps")
     return _answer(shown, None)
 
 
-def _answer(steps: list[bytes], next_cursor: int | None) -> Response:
-    body = {"steps": [orjson.Fragment(step) for step in steps], "next_cursor": next_cursor}
+def _answer(steps: list[bytes], next_cursor: int | None, *, previous: int = 0) -> Response:
+    body: dict[str, Any] = {"steps": [orjson.Fragment(step) for step in steps], "next_cursor": next_cursor}
+    if previous:
+        body["previous_cursor"] = previous
     return Response(orjson.dumps(body), media_type="application/json")

@@ -48,6 +48,8 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    Retry,
+    Rewind,
     SendMessage,
     Stop,
     WithdrawMessage,
@@ -57,7 +59,7 @@ from perdure.workflows.session import SessionWorkflow
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-Signal = SendMessage | EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close
+Signal = SendMessage | EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
@@ -82,6 +84,8 @@ _SIGNALS: Final[dict[type[Signal], Any]] = {
     CancelTimer: SessionWorkflow.cancel_timer,
     Configure: SessionWorkflow.configure,
     Close: SessionWorkflow.close,
+    Rewind: SessionWorkflow.rewind,
+    Retry: SessionWorkflow.retry,
 }
 
 

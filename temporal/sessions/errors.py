@@ -13,6 +13,7 @@ Code = Literal[
     "session_not_found",
     "timer_not_found",
     "message_not_found",
+    "branch_not_found",
     "validation",
     "file_unreadable",
     "file_not_taken",
@@ -23,6 +24,11 @@ Code = Literal[
     "message_withdrawn",
     "turn_running",
     "already_answered",
+    "not_rewindable",
+    "other_branch",
+    "rewind_open",
+    "too_many_branches",
+    "nothing_to_retry",
     "too_many",
     "no_worker",
     "overloaded",
@@ -61,7 +67,12 @@ class TimerNotFound(SessionError):
 
 class MessageNotFound(SessionError):
     code = "message_not_found"
-    title = "There is no such message"
+    title = "The session has no such message"
+
+
+class BranchNotFound(SessionError):
+    code = "branch_not_found"
+    title = "The session has no such branch"
 
 
 class InvalidRequest(SessionError):
@@ -120,6 +131,31 @@ class TurnRunning(SessionError):
 class AlreadyAnswered(SessionError):
     code = "already_answered"
     title = "The question is not open any more"
+
+
+class NotRewindable(SessionError):
+    code = "not_rewindable"
+    title = "The conversation cannot go on from there"
+
+
+class OtherBranch(SessionError):
+    code = "other_branch"
+    title = "The message is on another branch"
+
+
+class RewindOpen(SessionError):
+    code = "rewind_open"
+    title = "Another rewind has not happened yet; it may wait for an answer"
+
+
+class TooManyBranches(SessionError):
+    code = "too_many_branches"
+    title = "The session has as many branches as it can have; fork it to go on"
+
+
+class NothingToRetry(SessionError):
+    code = "nothing_to_retry"
+    title = "There is no turn to run on"
 
 
 class TooMany(SessionError):

@@ -16,6 +16,7 @@ from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
@@ -23,6 +24,7 @@ from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
@@ -70,6 +72,8 @@ class Sessions:
             settings=settings,
             edit_arguments=edit_arguments,
             rebuild_request=rebuild_request,
+            rewinder=Rewinder(backend, blobs, self.sealed, definitions, files, live),
+            branches=BranchReader(backend, self.sealed),
         )
 
     async def start(self, caller: Caller, request: CreateSession) -> Created:

@@ -24,12 +24,14 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
 from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
-from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
+from perdure.workflows.protocol.sealing import PartRequest
+from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -139,6 +141,7 @@ async def fork(lab: Lab) -> Talk:
     made = await fork_session(
         Backend(lab.client, lab.parts.settings),
         lab.parts.blobs,
+        Sealed(lab.parts.blobs),
         lab.parts.definitions,
         Caller("lab"),
         source.handle.id.partition("/")[2],
@@ -435,6 +438,47 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
+async def budget(lab: Lab) -> Talk:
+    """Asks at a cap: allowed for the turn, settled by a raise, given a new cap, declined, and taken back by a stop."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+
+    async def asks(number: int, cap: float = 0.0) -> None:
+        await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=cap)))
+        await talk.send(f"turn {number}")
+        await talk.until(lambda events: kinds(events).count("budget.paused") == number)
+
+    await asks(1)
+    await talk.answer("t1.s1.budget", approved=True)
+    await talk.until(ends)
+    await asks(2)
+    await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=1.0)))
+    await talk.until(lambda events: ends(events, 2))
+    await asks(3)
+    await talk.answer("t3.s1.budget", result={"cost_usd": 2.0})
+    await talk.until(lambda events: ends(events, 3))
+    await asks(4)
+    await talk.answer("t4.s1.budget", approved=False, reason="too dear")
+    await talk.until(lambda events: ends(events, 4))
+    await asks(5)
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 5))
+    return talk
+
+
+async def repeated(lab: Lab) -> Talk:
+    """The same call with the same result, until it is refused; a model that insists; and text that repeats itself."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    await talk.configure(limits=Limits(turn=TurnLimits(repeats=2)))
+    call = Play("", [("add", {"a": 1, "b": 2})])
+    lab.stage.plays = [call, call, call, Play("Three.")]
+    await talk.turn("add")
+    lab.stage.plays = [call, call, call, call]
+    await talk.turn("add on")
+    lab.stage.plays = [Play("Well. " * 3000), Play("Well.")]
+    await talk.turn("and on")
+    return talk
+
+
 async def steer(lab: Lab) -> Talk:
     """While a tool runs, in the last answer, and in a turn that is stopped before; one is edited, one withdrawn."""
     talk = await lab.start("calling")
@@ -517,6 +561,90 @@ async def idle(lab: Lab) -> Talk:
     return talk
 
 
+async def rewind(lab: Lab) -> Talk:
+    """A message in other words while its answer streams, an answer anew, a failed turn run on, and an earlier branch."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    await talk.turn("one")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("zwei"), Play("II")]
+    await talk.send("two")
+    await talk.streamed("Once upon")
+    await talk.rewind(message_id="m2", number=2, new_id="r1", parts=(Text(text="in other words"),))
+    await talk.until(lambda events: ends(events, 3))
+    await talk.rewind(message_id="t3.s1", number=5, continues="t3")
+    await talk.until(lambda events: ends(events, 4))
+    final = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
+    lab.stage.plays = [Play("", [("add", {"a": 1, "b": 2})]), Play(error=final), Play("Three.")]
+    await talk.turn("what is 1 + 2?", message_id="m5")
+    await talk.handle.signal(SessionWorkflow.retry, Retry(id="again", content_sha256="", cursor=0, turn_id="t5"))
+    await talk.until(lambda events: ends(events, 6))
+    await talk.rewind(branch="b1")
+    await talk.until(lambda events: kinds(events).count("transcript.rewound") == 3)
+    await talk.turn("and on", message_id="m6")
+    return talk
+
+
+async def undo(lab: Lab) -> Talk:
+    """Calls that are taken back once a person has agreed, one that is not, and a rewind that nobody agrees to."""
+    talk = await lab.start("payer", behavior=BEHAVIOR)
+    lab.stage.plays = [
+        Play("", [("pay", {"amount": 1}), ("post", {"to": "Ada"})]),
+        Play("", [("pay", {"amount": 2})]),
+        Play("Paid."),
+        Play("Nothing is paid."),
+        Play("", [("pay", {"amount": 3})]),
+        Play("Paid."),
+    ]
+    await talk.turn("pay")
+    await talk.rewind(message_id="m1", number=0, new_id="r1", parts=(Text(text="do not pay"),))
+    await talk.until(lambda events: "approval.requested" in kinds(events))
+    await talk.answer("b2.t2.approval", approved=True)
+    await talk.until(lambda events: ends(events, 3))
+    await talk.turn("pay after all", message_id="m2")
+    await talk.rewind(message_id="m2", number=10, new_id="m2", parts=(Text(text="pay after all"),), again=True)
+    await talk.until(lambda events: kinds(events).count("approval.requested") == 2)
+    await talk.answer("b3.t5.approval", approved=False)
+    await talk.until(lambda events: ends(events, 5))
+    return talk
+
+
+async def sealing(lab: Lab) -> Talk:
+    """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
+    talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
+    folder = lab.parts.settings.blobs_root / talk.handle.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("")
+    for number in range(5):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    folder.unlink()
+    long = "x" * 10_000
+    lab.stage.plays = [Play(long, [("add", {"a": number, "b": 1})]) for number in range(4)]
+    await talk.turn("count")
+    await _sealed(talk)
+    for number in range(2):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    return talk
+
+
+async def sealing_begun_before(lab: Lab) -> Talk:
+    """A session that an older version began: from its next run on it seals its past, the oldest part first."""
+    talk = await lab.start("staged", continue_as_new_after=98)
+    for number in range(8):
+        await talk.turn(f"{number} " * 8_500)
+    await talk.turn("go on")
+    await talk.turn("go on")
+    await _sealed(talk)
+    await talk.turn("thanks")
+    return talk
+
+
+async def _sealed(talk: Talk) -> None:
+    """Returns once nothing is being sealed."""
+    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+        pass
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -545,11 +673,17 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
+    budget,
+    repeated,
     steer,
     interrupt,
     superseded,
     superseded_below,
     idle,
+    rewind,
+    undo,
+    sealing,
+    sealing_begun_before,
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +29,17 @@ from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.server.client import connect
+from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.content import content_sha256
+from perdure.temporal.sessions.sealed import Sealed, all_events
 from perdure.temporal.sessions.starting import Start, start_session
+from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.protocol.queries import EventsPage, PageRequest
 from perdure.workflows.protocol.signals import Answer as Answered
-from perdure.workflows.protocol.signals import Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.signals import Close, Configure, NewSession, Rewind, SendMessage, Stop
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -137,6 +141,11 @@ class Lab:
     parts: Parts
     stage: Stage
 
+    @cached_property
+    def sealed(self) -> Sealed:
+        """The sealed past of its sessions."""
+        return Sealed(self.parts.blobs)
+
     async def start(
         self,
         agent: str = "plain",
@@ -213,6 +222,12 @@ class Talk:
         answer = Answered(id=answer_id or uuid.uuid4().hex, question_id=question_id, **fields)
         await self.handle.signal(SessionWorkflow.answer, answer)
 
+    async def rewind(self, **command: Any) -> None:
+        """Lets the conversation go on from a message or a branch, as the gateway does."""
+        rewind = Rewind.model_validate({"id": uuid.uuid4().hex, "content_sha256": "", "cursor": 0, **command})
+        await self.handle.signal(SessionWorkflow.rewind, rewind)
+        self.lab.live.stop(self.handle.id)
+
     async def close(self) -> None:
         await self.handle.signal(SessionWorkflow.close, Close(id=uuid.uuid4().hex, reason="bye"))
         self.lab.live.stop(self.handle.id)
@@ -240,7 +255,8 @@ class Talk:
         more = True
         while more:
             page = await self.page(after)
-            found += page.events
+            async for events in all_events(self.lab.sealed, self.handle.id, page, after):
+                found += events
             more = page.more
             after = found[-1].seq if found else after
         return found
@@ -266,13 +282,9 @@ class Talk:
         return await self.until(lambda events: any(event.type == "turn.finished" for event in events), after)
 
     async def transcript(self) -> tuple[Message, ...]:
-        messages: tuple[Message, ...] = ()
-        until: int | None = None
-        while True:
-            page = await self.handle.query(SessionWorkflow.snapshot, PageRequest(after=len(messages), until=until))
-            messages, until = messages + page.messages, page.count
-            if len(messages) >= page.count:
-                return messages
+        backend = Backend(self.lab.client, self.lab.parts.settings)
+        first = await self.ask(SessionWorkflow.snapshot, PageRequest())
+        return await Transcripts(backend, self.lab.sealed).messages(self.handle.id, first, 0, first.count)
 
     async def said(self) -> list[tuple[str, str]]:
         """Role and text of each message; calls and results by name."""

@@ -126,6 +126,12 @@ class Twins:
             driver.settle(outcome)
         self.go_on()
 
+    def settle_alone(self) -> None:
+        """One effect ends that the sealing session has open, and nothing is asked of its twin."""
+        key = next(key for key in self.open.open if key != SEAL)
+        self.sealing.settle(self._outcome(self.open.open[key]))
+        self.sealing.advance()
+
     def end_sealing(self) -> None:
         """What is being sealed is, or cannot be."""
         if self.rng.random() < FAILING:

@@ -12,6 +12,7 @@ from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class CallModel:
     reserved_usd: float | None
     #: What its request says at its end.
     nudge: Nudge | None = None
+    #: Tokens of output at most, where no more fit below a limit.
+    bound: int | None = None
+    #: The role stands in at a limit.
+    cheaper: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,32 @@ class TakeOver:
     """Let the agent go on to which a call has handed the session over."""
 
     handoff: Handoff
+
+
+@dataclass(frozen=True)
+class PauseTurn:
+    """Ask what shall happen at a limit."""
+
+    short: Shortfall
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Start the turn that asks about a rewind, and takes calls back."""
+
+
+@dataclass(frozen=True)
+class UndoNext:
+    """Take the next call back."""
+
+    undo_call_id: str
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Let another branch go on, or run a turn on."""
+
+    branch: str
 
 
 @dataclass(frozen=True)
@@ -254,6 +285,10 @@ Work = (
     | EndCalls
     | AbandonTools
     | TakeOver
+    | PauseTurn
+    | TakeBack
+    | UndoNext
+    | GoOn
     | FinishTurn
     | CloseSession
     | TrimResults

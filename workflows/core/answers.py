@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
@@ -25,13 +27,13 @@ from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text
 
 T = TypeVar("T", bound=Frozen)
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.seen_as(message_id)
+    seen = state.inbox.taken_in(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -127,6 +129,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sealed=state.log.segments if sealed else (),
         count=until,
         path=path,
+        branch=state.branches.current,
+        branches=state.branches.made,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
@@ -166,10 +170,12 @@ def question(state: SessionState, question_id: str) -> QuestionState:
 
 def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
     """What the step's model call sees. What the caller knows already is left out if it is the same."""
-    record = state.log.step(request.step_id)
+    record = request.record or state.log.step(request.step_id)
     if record is None:
         return ModelInputPage(open=False, known=False)
-    prompt = build_prompt(state, record)
+    agent = request.agent
+    slot = state.slot if agent is None else replace(state.slot, kept={**state.slot.kept, agent.digest: agent})
+    prompt = build_prompt(replace(state, slot=slot), record, request.summary)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else record.view.start
@@ -207,18 +213,26 @@ def trace(state: SessionState, after: int) -> TracePage:
     sealed = sum(ref.steps for ref in log.segments)
     wanted = log.steps[max(after - sealed, 0) :]
     page = _page(traced(wanted, log.events))
-    return TracePage(steps=page, more=len(page) < len(wanted), sealed=log.segments if after < sealed else ())
+    return TracePage(
+        sealed=log.segments if after < sealed else (),
+        steps=page,
+        more=len(page) < len(wanted),
+        count=sealed + len(log.steps),
+    )
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
+    sealed = False
     try:
         turn_id = last_finished(state) if request.turn_id is None else request.turn_id
-        whole = past_of(state, turn_id, request.keep_turn)
+        found = past_of(state, turn_id, request.keep_turn)
     except UnknownTurn:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
+    except PastSealed:
+        sealed, found = True, at_rest(state)
+    return PastPage.model_validate({"sealed": sealed, **piece(dump_state(found), request.after, request.sha256)})
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:
@@ -257,17 +271,3 @@ def _shortened(message: Message) -> Message:
         part.saying(preview(part.text, 200)) if isinstance(part, Text) else part for part in message.parts[:4]
     )
     return message.with_parts(parts)
-
-
-def last_words(message: Message) -> str:
-    """One short line of a message, for an overview."""
-    for part in message.parts:
-        match part:
-            case Text(text=text) if text.strip():
-                line = " ".join(text.split())
-                return line if len(line) <= 160 else f"{line[:159]}…"
-            case ToolResult():
-                return f"{part.name}: {'failed' if part.is_error else 'done'}"
-            case _:
-                continue
-    return "…"

@@ -7,6 +7,7 @@ Rule 2: what the message says of itself (`busy`) counts before what the definiti
 from perdure.workflows.core.calls.superseding import supersede
 from perdure.workflows.core.changes import Accepted, MessageEdited, StopRequested, Withdrawn
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewinds.receive import supersede_rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import EditMessage, SendMessage, WithdrawMessage
 from perdure.workflows.vocabulary.busy import Busy
@@ -17,7 +18,7 @@ from perdure.workflows.vocabulary.parts import Message, as_foreign
 def take_in(draft: Draft, command: SendMessage) -> None:
     """A message has come."""
     state = draft.state
-    seen = state.inbox.seen_as(command.message_id)
+    seen = state.inbox.taken_in(command.message_id)
     if seen is not None:
         if not seen.is_of(command.content_sha256):
             _reject(draft, command, "conflict")
@@ -53,6 +54,7 @@ def accept(draft: Draft, command: SendMessage) -> None:
     _tell_place(draft, message)
     if busy in ("steer", "interrupt"):
         supersede(draft)
+        supersede_rewind(draft)
     if busy == "interrupt" and draft.state.turn is not None and not draft.state.turn.stopping:
         draft.add(StopRequested(interrupted=True))
 

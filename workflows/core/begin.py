@@ -18,26 +18,29 @@ from perdure.workflows.core.actions import (
     EndModelCall,
     EndStep,
     FinishTurn,
+    GoOn,
     Join,
     LeaveUnasked,
     LoadAgent,
     LookForTools,
+    PauseTurn,
     PlanCalls,
     RenewAgent,
     RunHere,
     RunTools,
     Seal,
     StartTurn,
+    TakeBack,
     TakeOver,
     TellBelow,
     TrimResults,
+    UndoNext,
     WakeUp,
     Work,
 )
 from perdure.workflows.core.arriving import tell_places
-from perdure.workflows.core.budget import over_budget
 from perdure.workflows.core.calls.asking import put, withdraw
-from perdure.workflows.core.calls.call import Asked, Asking
+from perdure.workflows.core.calls.call import Asked, Asking, Refused
 from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
@@ -47,6 +50,7 @@ from perdure.workflows.core.changes import (
     Changes,
     CompactionEnding,
     RenewalAsked,
+    RewindDropped,
     SealingBegun,
     StepEnding,
     StepOpened,
@@ -58,15 +62,22 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.passing_on import every_failure, next_record
+from perdure.workflows.core.limit_changes import TurnCheapened
+from perdure.workflows.core.limit_words import exceeded
+from perdure.workflows.core.loops import insists
+from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
+from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
+from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
+from perdure.workflows.core.working import keep_time
 from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, Partial, ToolsChangedInput
 from perdure.workflows.protocol.queries import Timer
-from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE
+from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE, REPEATED_CALL
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     MessageAdded,
@@ -80,6 +91,7 @@ from perdure.workflows.vocabulary.events import (
 )
 from perdure.workflows.vocabulary.ids import turn_id, wake_up_id
 from perdure.workflows.vocabulary.parts import Data, Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Of a model that was never asked.
 _UNASKED: Final = Partial(attempt=0, lost=0, streaming=False)
@@ -132,8 +144,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             draft.add(StepEnding())
             ends = (action.step_id,)
         case PlanCalls():
-            for call in decide(state, tuple(draft.calls(_ids(action.calls)))):
-                draft.change(call)
+            _plan_calls(draft, action)
         case Ask():
             for call in draft.calls(_ids(action.calls)):
                 put(draft, call)
@@ -152,6 +163,14 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _abandon(draft, action.calls)
         case TakeOver():
             _take_over(draft, action)
+        case PauseTurn():
+            pause(draft, action.short)
+        case TakeBack():
+            take_back(draft)
+        case UndoNext():
+            undo_next(draft)
+        case GoOn():
+            cut(draft)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
@@ -172,6 +191,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
+    keep_time(draft)
     return Begun(draft.changes, effects, ends, tells)
 
 
@@ -217,9 +237,12 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     if last is not None and last != record.model:
         own = action.role == draft.turn.role
         reason = "message" if own else "configured" if action.role == state.slot.role else "definition"
+        reason = "budget" if action.cheaper else reason
         draft.add(
             ModelSwitched(**draft.stamp, step_id=action.step_id, **{"from": last}, to=record.model, reason=reason)
         )
+    if action.cheaper:
+        draft.add(TurnCheapened())
     draft.add(StepOpened(record=record))
     draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
     return (AskModel(record),)
@@ -227,16 +250,16 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
 
 def _ask_next_model(draft: Draft) -> tuple[Effect, ...]:
     """None where the next model would cost more than is left; the turn ends for it."""
-    step = draft.turn.step
+    step, made = draft.turn.step, next_bid_of_step(draft.state)
     assert step is not None
-    record, hop = next_record(draft.state)
-    over = over_budget(draft.state, draft.turn, record.reserved_usd, hop)
-    if over is not None:
-        error = every_failure(step, over[1])
+    if draft.turn.error is not None or not isinstance(made, Bid):
+        over = draft.turn.error or (exceeded(made) if isinstance(made, Shortfall) else made)
+        assert isinstance(over, ToolError)
+        error = every_failure(step, over)
         draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=False, stamp=draft.stamp))
         draft.add(TurnBroken(error=error))
         return ()
-    reason = step.tried[-1].reason
+    record, reason = next_record(draft.state, made), step.tried[-1].reason
     draft.add(
         ModelSwitched(**draft.stamp, step_id=step.step_id, **{"from": step.model}, to=record.model, reason=reason)
     )
@@ -251,13 +274,24 @@ def _end_step(draft: Draft) -> None:
     draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=True, stamp=draft.stamp))
 
 
+def _plan_calls(draft: Draft, action: PlanCalls) -> None:
+    calls = tuple(draft.calls(_ids(action.calls)))
+    insisted = insists(draft.state, calls)
+    for call in decide(draft.state, calls):
+        draft.change(call)
+    if insisted is not None:
+        draft.add(TurnBroken(error=insisted))
+
+
 def _abandon(draft: Draft, calls: tuple[ToolCall, ...]) -> None:
     """Gives calls that do not run a result that says that they were stopped."""
     # Nobody has said yet what became of these, and now nobody will.
     unknown = {call.call_id for call in draft.calls(_ids(calls)) if _asks_outcome(draft, call.call_id)}
     withdraw(draft, _ids(calls))
     for call in draft.calls(_ids(calls)):
-        finish(draft, call, UNKNOWN if call.call_id in unknown else STOPPED)
+        refused = call.stage.error if isinstance(call.stage, Refused) else None
+        told = refused if refused is not None and refused.type == REPEATED_CALL else STOPPED
+        finish(draft, call, UNKNOWN if call.call_id in unknown else told)
 
 
 def _asks_outcome(draft: Draft, call_id: str) -> bool:
@@ -272,6 +306,7 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
+    give_up_rewind(draft, action.reason)
     books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
@@ -282,6 +317,9 @@ def _finish_turn(draft: Draft, action: FinishTurn) -> None:
 
 
 def _close(draft: Draft, reason: str) -> None:
+    if draft.state.rewinding is not None:
+        reject(draft, draft.state.rewinding)
+        draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
     draft.add(SessionClosed(**draft.stamp, reason=reason))

@@ -11,7 +11,9 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.state.context import Mark, Measured, Overflow
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
@@ -23,6 +25,7 @@ from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, ToolError
+from perdure.workflows.vocabulary.rewinds import Standing
 
 
 class Stamp(TypedDict):
@@ -169,14 +172,6 @@ class QuestionSettled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetAside:
-    """Dollars that the sub-agent of a call may spend, so that nobody else does."""
-
-    call_id: str
-    usd: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class TimerDue:
     timer_id: str
 
@@ -227,6 +222,35 @@ class ExchangeDeclined:
     """A provider declined to answer; later requests leave out what it may have been for."""
 
     left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewindTaken:
+    """A rewind, or a retry, was taken in."""
+
+    rewinding: Rewinding
+    taken: TakenRewind
+    #: The definition that the caller knows.
+    digest: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoBegun:
+    """The turn is there to ask about the rewind and to take calls back."""
+
+    undoing: Undoing
+    #: What of the part that leaves cannot be taken back.
+    stands: tuple[Standing, ...]
+
+
+@dataclass(frozen=True)
+class UndoStarted:
+    """The next call is being taken back."""
+
+
+@dataclass(frozen=True)
+class RewindDropped:
+    """The rewind does not happen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,8 +366,16 @@ Note = (
     | StepEnding
     | ModelGivenUp
     | StepPassedOn
+    | StepUndone
+    | TurnCheapened
+    | ClockTurned
+    | CallsCounted
     | CallerTraced
     | ExchangeDeclined
+    | RewindTaken
+    | UndoBegun
+    | UndoStarted
+    | RewindDropped
     | TurnBroken
     | ContextMeasured
     | Overflowed

@@ -35,9 +35,10 @@ from perdure.workflows.core.changes import (
     PartSealed,
     QuestionSettled,
     RenewalAsked,
+    RewindDropped,
+    RewindTaken,
     SealingBegun,
     SealingFailed,
-    SetAside,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -48,14 +49,17 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    UndoBegun,
+    UndoStarted,
     Withdrawn,
 )
 from perdure.workflows.core.context import folding
 from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.context.windows import outgrown
-from perdure.workflows.core.cuts import with_event, with_step
+from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
+from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     finished_call,
     finished_step,
@@ -64,6 +68,8 @@ from perdure.workflows.core.fold_turn import (
     passed_on,
     started_turn,
 )
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
@@ -71,6 +77,7 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     ContextCompacted,
@@ -96,6 +103,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 from perdure.workflows.vocabulary.zones import day_of
 
 
@@ -123,8 +131,16 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
+        case ApprovalRequested(subject="rewind"):
+            return rewinds.asked(state, event)
+        case ApprovalResolved() if (settled_rewind := rewinds.answered(state, event)) is not None:
+            return settled_rewind
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
+        case BudgetPaused():
+            return paused(state, event)
+        case BudgetRaised():
+            return allowed(state, event)
         case TimerSet():
             timer = Timer(timer_id=event.timer_id, due=event.due, note=event.note)
             return replace(state, timers=state.timers.with_timer(timer))
@@ -143,11 +159,13 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message.id, day, state.transcript.total)
+            dates = state.dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
-            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
+            turn = replace(turn, sound=transcript.count) if turn is not None else None
+            branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
+            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates, branches=branches)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
-            return started_turn(state, turn_id, event.at)
+            return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             slot = replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
@@ -156,13 +174,16 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
+            state = rewinds.ended(state, turn, event)
             log = state.log if state.seals else state.log.pruned()
             return replace(state, turn=None, log=log, inbox=state.inbox.after_turn())
+        case TranscriptRewound() if turn is None:
+            return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers())
+            return replace(state, closed=True, timers=Timers(), rewinding=None)
         case ContextCompacted():
             return folding.compacted(state, event)
-        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
+        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
             assert_never(event)
@@ -210,9 +231,10 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case CallChanged():
             return move(state, note.call)
         case QuestionSettled():
-            return settled(state, note.question_id, note.answer_id, note.given, note.allow)
+            return unpaused(settled(state, note.question_id, note.answer_id, note.given, note.allow), note.question_id)
         case SetAside():
-            return replace(state, books=state.books.reserved(note.call_id, note.usd))
+            books = state.books.reserved(note.call_id, note.usd, note.tokens, note.tool_calls)
+            return replace(state, books=books)
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
@@ -220,8 +242,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
-            opened = opened_step(state, note.record)
-            return with_step(opened, note.record) if state.seals else opened
+            return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
@@ -230,8 +251,27 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return given_up(state, note.tried)
         case StepPassedOn():
             return passed_on(state, note.record)
+        case StepUndone():
+            turn = in_turn(state)
+            return with_turn(
+                state, replace(turn, stop=note.stop, odd=note.odd, quota=note.quota, undone=turn.undone + 1)
+            )
+        case TurnCheapened():
+            return with_turn(state, replace(in_turn(state), cheaper=True))
+        case ClockTurned():
+            return turned(state, note.at)
+        case CallsCounted():
+            return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case RewindTaken():
+            return rewinds.taken(state, note)
+        case UndoBegun():
+            return rewinds.began_undoing(state, note)
+        case UndoStarted():
+            return rewinds.started_undo(state)
+        case RewindDropped():
+            return rewinds.dropped(state)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case ContextMeasured():
@@ -240,8 +280,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case Overflowed():
             return folding.overflowed(state, note)
         case CompactionOpened():
-            asked = folding.opened(state, note)
-            return with_step(asked, note.record) if state.seals else asked
+            return folding.opened(state, note)
         case CompactionGivenUp():
             return folding.given_up(state, note)
         case CompactionPassedOn():

@@ -22,6 +22,7 @@ from perdure.workflows.core.actions import (
     LeaveUnasked,
     LoadAgent,
     LookForTools,
+    PauseTurn,
     PlanCalls,
     RenewAgent,
     Rest,
@@ -34,26 +35,35 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
-from perdure.workflows.core.budget import nudge, over_budget, reserve
+from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
 from perdure.workflows.core.context import relief
-from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
-from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
+from perdure.workflows.core.endings import fault, goes_on, not_run
 from perdure.workflows.core.idle import closes_at
+from perdure.workflows.core.limit_words import exceeded
+from perdure.workflows.core.need import Need
+from perdure.workflows.core.passing_on import next_bid_of_step
+from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
+from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MAX_STEPS
+from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 
@@ -70,9 +80,12 @@ def _next(state: SessionState) -> Action:
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        return CloseSession(state.closing)
+        # The last run is a fresh one, and a run ends only where nothing is open.
+        return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -92,7 +105,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.tools == "unknown":
         return LookForTools()
     if turn.step is not None and turn.between_models:
-        return EndStep(turn.step.step_id) if turn.stopping else AskNextModel(turn.step.step_id)
+        return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
         if turn.stopping and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
@@ -109,8 +122,12 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 
@@ -124,47 +141,86 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
     steps = state.effective_limits.turn.steps
-    if turn.steps >= steps:
+    if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
     shorter = relief.before_step(state)
     if shorter is not None:
         return shorter
-    reserved = reserve(state)
-    over = over_budget(state, turn, reserved)
-    if over is not None:
-        return FinishTurn(*over)
-    return CallModel(
-        step_id=step_id(turn.turn_id, turn.steps + 1),
-        role=answering_role(state),
-        reserved_usd=reserved,
-        nudge=nudge(state),
-    )
+    made = out_of_quota(state) or out_of_time(state) or next_bid(state)
+    match made:
+        case ToolError():
+            return FinishTurn("failed", made)
+        case Shortfall():
+            return _at_limit(state, made)
+        case _:
+            return CallModel(
+                step_id=step_id(turn.turn_id, turn.steps + 1),
+                role=made.role,
+                reserved_usd=made.need.cost_usd,
+                nudge=nudge(state),
+                bound=made.bound,
+                cheaper=made.role != answering_role(state),
+            )
+
+
+def _asks(state: SessionState, short: Shortfall) -> bool:
+    return may_ask(state, short) and not asks_nobody(state)
+
+
+def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn:
+    if _asks(state, short):
+        return PauseTurn(short)
+    error = exceeded(short)
+    return FinishTurn(_reason(error), error)
+
+
+def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
+    """The next model of the open step's route, unless a person has to be asked about a limit."""
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
+    made = next_bid_of_step(state)
+    asks = isinstance(made, Shortfall) and turn.error is None and _asks(state, made)
+    return PauseTurn(made) if isinstance(made, Shortfall) and asks else AskNextModel(step.step_id)
 
 
 def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
     """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
-    if not state.inbox.steering or turn.steps >= state.effective_limits.turn.steps:
+    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
         return ()
     if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
         return ()
-    return state.inbox.joining if over_budget(state, turn, reserve(state)) is None else ()
+    fits = out_of_quota(state) is None and out_of_time(state) is None and isinstance(next_bid(state), Bid)
+    return state.inbox.joining if fits else ()
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
     error = _last_fault(state, turn)
-    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+    if error is None:
+        return FinishTurn("done")
+    return FinishTurn("budget" if _is_bounded(turn) else "failed", error)
+
+
+def _is_bounded(turn: Turn) -> bool:
+    """Whether the last answer was cut because a limit left no room for more."""
+    return turn.stop == "max_tokens" and turn.bound is not None and not turn.odd
 
 
 def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
     """Why a turn that does not go on has failed."""
     hop = first_hop(state)
+    if _is_bounded(turn):
+        message = (
+            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
+            "rest."
+        )
+        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
     return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
 
 
 def _reason(error: ToolError) -> TurnEnd:
-    return "budget" if error.type == BUDGET_EXCEEDED else "failed"
+    return "budget" if error.type in (BUDGET_EXCEEDED, WORKING_TIME) else "failed"
 
 
 def _give_up(turn: Turn) -> Action | None:
@@ -181,7 +237,11 @@ def _give_up(turn: Turn) -> Action | None:
 def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
-        return PlanCalls(undecided)
+        late = out_of_time(state)
+        if late is not None and not _asks(state, late):
+            return AbandonTools(undecided)
+        short = late or _short_of_calls(state, turn, len(undecided))
+        return PlanCalls(undecided) if short is None else PauseTurn(short)
     overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
     if overdue:
         return EndCalls(overdue)
@@ -205,6 +265,15 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
         return RunTools(ready)
     questions = state.questions.open
     return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
+
+
+def _short_of_calls(state: SessionState, turn: Turn, count: int) -> Shortfall | None:
+    """The limit at which a person is asked before calls of a step begin. Where nobody is, those above it do not run."""
+    if not_run(turn.stop) is not None:
+        return None
+    count = min(count, state.effective_limits.turn.calls_per_step)
+    short = shortfall(state, Need(tool_calls=count))
+    return short if short is not None and _asks(state, short) else None
 
 
 def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from perdure.workflows.core.context import summary
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import NUDGES
+from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.compacted import Retelling, Summary
@@ -77,17 +78,19 @@ _ENVIRONMENT: Final = environment()
 _ENVIRONMENT.finalize = on_one_line
 
 
-def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
-    """The prompt of a step, now or later the same. Raises PromptError."""
+def build_prompt(state: SessionState, record: StepRecord, told: Summary | None = None) -> Prompt:
+    """The prompt of a step, now or later the same. `told`: the summary that it begins with, where the session may no longer
+    keep that. Raises PromptError."""
     agent = state.slot.kept.get(record.digest)
     if agent is None:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
     if record.compaction is not None:
-        return _of_summary(state, agent, record, record.compaction)
+        return _of_summary(state, agent, record, record.compaction, told)
     first, later = _dates(state, agent, record)
+    model = definition.route(record.role)[record.hop].model
     return Prompt(
-        model=definition.route(record.role)[record.hop].model,
+        model=model if record.bound is None else model.model_copy(update={"max_output_tokens": record.bound}),
         system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
         date=first,
         dates=later,
@@ -97,12 +100,14 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         closing=_closing(state, record),
         left_out=_left_out(state, record),
         start=record.view.start,
-        summary=_summary(state, record),
+        summary=_summary(state, record, told),
         trim=record.view.trim,
     )
 
 
-def _of_summary(state: SessionState, agent: LoadedAgent, record: StepRecord, compaction: Compaction) -> Prompt:
+def _of_summary(
+    state: SessionState, agent: LoadedAgent, record: StepRecord, compaction: Compaction, told: Summary | None
+) -> Prompt:
     """The prompt of a model that summarises the conversation of the step's view."""
     text = Text(text=summary.request(compaction.words))
     return Prompt(
@@ -111,16 +116,18 @@ def _of_summary(state: SessionState, agent: LoadedAgent, record: StepRecord, com
         closing=(Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),),
         left_out=_left_out(state, record),
         start=record.view.start,
-        summary=_summary(state, record),
+        summary=_summary(state, record, told),
         retelling=Retelling(room=compaction.room),
     )
 
 
-def _summary(state: SessionState, record: StepRecord) -> Summary | None:
+def _summary(state: SessionState, record: StepRecord, told: Summary | None) -> Summary | None:
     """What the step's request has in place of the beginning of the conversation. Raises PromptError."""
     fold = record.view.fold
     if fold is None:
         return None
+    if told is not None and told.fold == fold:
+        return told
     for known in state.context.folds:
         if known.summary.fold == fold:
             return known.summary
@@ -128,7 +135,7 @@ def _summary(state: SessionState, record: StepRecord) -> Summary | None:
 
 
 def _left_out(state: SessionState, record: StepRecord) -> tuple[LeftOut, ...]:
-    return tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch)
+    return tuple(one for one in state.transcript.left_out if one.holds(record.view.epoch))
 
 
 def prompt_sha256(prompt: Prompt) -> str:
@@ -215,9 +222,9 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
     if dates.later:
         held = frozenset(message.id for message in state.transcript.seen(record.view))
         later = {
-            message_id: f"Today is {day}."
-            for message_id, day in dates.later.items()
-            if message_id in held or _has(record.view, dates.numbers.get(message_id))
+            message_of(key): f"Today is {day}."
+            for key, day in dates.later.items()
+            if (key in held if (number := dates.numbers.get(key)) is None else _has(record.view, number))
         }
     return f"Today is {dates.first}, until a later line names another day.", later
 

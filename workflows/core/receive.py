@@ -19,6 +19,9 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.pausing import answer as decided
+from perdure.workflows.core.review import review
+from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.signals import (
     Answer,
@@ -26,6 +29,8 @@ from perdure.workflows.protocol.signals import (
     Close,
     Configure,
     EditMessage,
+    Retry,
+    Rewind,
     SendMessage,
     Stop,
     Supersede,
@@ -33,7 +38,7 @@ from perdure.workflows.protocol.signals import (
 )
 from perdure.workflows.vocabulary.events import SessionStarted
 
-Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close
+Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
 Signal = SendMessage | Command
 
 
@@ -47,6 +52,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
             if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
+    review(draft, signal.by if isinstance(signal, Configure) else None)
     return draft.changes
 
 
@@ -75,7 +81,16 @@ def _obey(draft: Draft, command: Command) -> None:
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            answer(draft, command)
+            turn = draft.state.turn
+            pause = turn.pause if turn is not None else None
+            if pause is not None and pause.question_id == command.question_id:
+                decided(draft, command)
+            elif not answer_rewind(draft, command):
+                answer(draft, command)
+        case Rewind():
+            rewind(draft, command)
+        case Retry():
+            retry(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():

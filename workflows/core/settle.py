@@ -29,6 +29,7 @@ from perdure.workflows.core.context.ended import compaction_ended, is_too_long, 
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.idle import close_idle
+from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
     AgentOpened,
@@ -50,14 +51,20 @@ from perdure.workflows.core.passing_on import (
     tried,
     wider_place,
 )
+from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.review import review
 from perdure.workflows.core.sealing import fits
 from perdure.workflows.core.session_tools import mark_due
+from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
+from perdure.workflows.core.working import keep_time
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA
 from perdure.workflows.vocabulary.events import AgentUpdated
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -84,6 +91,8 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
                 _call_ended(draft, call, outcome)
         case _:
             assert_never(outcome)
+    keep_time(draft)
+    review(draft)
     return draft.changes
 
 
@@ -125,7 +134,7 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
         draft.add(ExchangeDeclined(left_out=left_out))
     if isinstance(outcome, StepFailure):
         if not stopping:
-            draft.add(TurnBroken(error=every_failure(turn.step, outcome.error)))
+            _failed(draft, turn, turn.step, outcome)
         return
     if outcome.stop == "stopped" and not stopping:
         # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
@@ -134,6 +143,19 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     loaded = draft.state.slot.loaded
     if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:
         draft.add(ToolsChanged())
+
+
+def _failed(draft: Draft, before: Turn, step: StepRecord, outcome: StepFailure) -> None:
+    """The step, of the turn as it was `before`, has failed for good, unless a limit was the reason."""
+    error = every_failure(step, outcome.error)
+    behaves = draft.state.behavior >= 1
+    if behaves and outcome.error.type == BUDGET_EXCEEDED:
+        # What is left bears no further attempt like this one: the limits decide anew.
+        draft.add(StepUndone(stop=before.stop, odd=before.odd))
+    elif behaves and outcome.error.type == MODEL_QUOTA and may_ask(draft.state, QUOTA):
+        draft.add(StepUndone(stop=before.stop, odd=before.odd, quota=error))
+    else:
+        draft.add(TurnBroken(error=error))
 
 
 def _too_long(draft: Draft, step: StepRecord, outcome: StepOutput | StepFailure) -> None:

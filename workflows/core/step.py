@@ -10,6 +10,7 @@ from perdure.workflows.core.context.estimate import shown_tokens
 from perdure.workflows.core.context.views import view_of
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.routing import first_place, route_of
+from perdure.workflows.core.spending import left
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
@@ -50,8 +51,10 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         model=hops[place].model.use,
         view=view_of(state),
         reserved_usd=action.reserved_usd,
-        sent=sent(state),
+        sent=sent(state, hops[place]),
         nudge=action.nudge,
+        bound=action.bound,
+        left=left(state),
         hop=place,
         ahead=len(hops) - place - 1,
         turn_at=turn_start(state, in_turn(state).turn_id),

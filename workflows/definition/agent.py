@@ -151,6 +151,10 @@ class AgentDefinition(Frozen):
                 why = self._fallback_fault(tool.fallback)
                 if why is not None:
                     yield "tools", f"the fallback {tool.fallback!r} of {tool.name!r} {why}"
+            if isinstance(tool, ToolUse) and tool.undo is not None:
+                why = self._undo_fault(tool.undo)
+                if why is not None:
+                    yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"
@@ -162,6 +166,15 @@ class AgentDefinition(Frozen):
             return f"is not one of the tools that run on workers{did_you_mean(fallback, there)}"
         if other.approval is not None or other.side_effects == "once":
             return "runs unasked, so it can neither need an approval nor be `once`"
+        return None
+
+    def _undo_fault(self, undo: str) -> str | None:
+        other = next((tool for tool in self.tools if tool.name == undo), None)
+        if not isinstance(other, ToolUse):
+            there = [tool.name for tool in self.tools if isinstance(tool, ToolUse)]
+            return f"is not one of the tools that run on workers{did_you_mean(undo, there)}"
+        if other.approval is not None:
+            return "runs unasked, so it cannot need an approval: whoever agrees to a rewind agrees to it"
         return None
 
     def route(self, role: str) -> tuple[Hop, ...]:

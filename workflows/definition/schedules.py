@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.ids import free_session_id
 from perdure.workflows.vocabulary.parts import Frozen, Id
 
@@ -132,6 +133,13 @@ class Schedule(Frozen):
     )
     inputs: dict[str, JsonValue] = Field(
         default={}, description="Values for the agent's inputs, for a session that the schedule starts."
+    )
+    busy: Busy = Field(
+        default="queue",
+        exclude_if=lambda busy: busy == "queue",
+        description="What becomes of the message where the session works at that time, whatever the agent's `busy` says: it "
+        "waits (`queue`), joins the turn (`steer`), stops it (`interrupt`), or is left out this time (`reject`). Default: "
+        "queue.",
     )
     user: Annotated[str, StringConstraints(pattern=USER)] | None = Field(
         default=None, description="The user to whom a session belongs that the schedule starts; up to 200 characters."

@@ -78,6 +78,8 @@ class Configure(Frozen):
     #: Pins the session to this definition.
     digest: str | None = None
     limits: Limits | None = None
+    #: Who changes the limits.
+    by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
 class Close(Frozen):
@@ -107,6 +109,65 @@ class Answer(Frozen):
     traceparent: str | None = Field(default=None, exclude_if=absent)
 
 
+class CutCall(Frozen):
+    """A call of a part of the conversation that is to leave, with its result."""
+
+    call_id: str
+    name: str
+    #: As it ran with them; None: they are too long, or only known in short.
+    args: dict[str, JsonValue] | None
+    #: None also where it is too long.
+    output: JsonValue = None
+    is_error: bool = False
+    #: `output` is the whole result.
+    whole: bool = True
+
+
+class Rewind(Frozen):
+    """Lets the conversation go on from a message of the branch that goes on, or on an earlier branch.
+
+    A turn that runs is stopped first; messages that wait go on waiting."""
+
+    id: Id
+    #: sha256 of what the caller sent, to tell a repeat from another command under the same id.
+    content_sha256: str
+    #: The `seq` that the caller was given as cursor; a repeat is given the same.
+    cursor: int
+    #: The message that leaves, with all after it; None: a branch is gone back to.
+    message_id: str | None = None
+    #: Of that message; see `protocol/paths.py`.
+    number: int = 0
+    #: The branch that is gone back to.
+    branch: str | None = None
+    #: The id of the message that begins the next turn, and its parts; no parts: the model answers anew.
+    new_id: Id | None = None
+    parts: tuple[Part, ...] | None = None
+    #: That message is the one that leaves.
+    again: bool = False
+    #: The turn whose answer the model gives anew.
+    continues: str | None = None
+    #: Calls of the part that leaves.
+    calls: tuple[CutCall, ...] = ()
+    #: Whether calls are taken back; None: a person is asked where there are any.
+    undo: bool | None = None
+    digest: str | None = None
+    #: The role that answers; None: the session's.
+    model: str | None = None
+    traceparent: str | None = None
+
+
+class Retry(Frozen):
+    """Runs the last turn on, which failed or was stopped."""
+
+    id: Id
+    content_sha256: str
+    cursor: int
+    turn_id: str
+    digest: str | None = None
+    model: str | None = None
+    traceparent: str | None = None
+
+
 class CancelTimer(Frozen):
     id: Id
     timer_id: str
@@ -121,6 +182,9 @@ class Parent(Frozen):
     depth: int
     #: Dollars that it may spend; None: its own limits alone hold.
     cap_usd: float | None = None
+    #: The same in tokens and in tool calls.
+    cap_tokens: int | None = Field(default=None, exclude_if=absent)
+    cap_tool_calls: int | None = Field(default=None, exclude_if=absent)
 
 
 class ForkedFrom(Frozen):

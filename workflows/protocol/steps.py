@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
+from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.compacted import Retelling, Summary, Trim, introduced, shape_of, trimmed
 from perdure.workflows.protocol.left_out import LeftOut, without
@@ -46,9 +46,9 @@ class View(Frozen):
         return shape_of(self.fold, self.trim)
 
 
-#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, paused, or
-#: cut because it filled the window.
-Nudge = Literal["empty", "thought", "pause", "window"]
+#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, paused, cut
+#: because it filled the window, or cut because it repeated itself without end.
+Nudge = Literal["empty", "thought", "pause", "window", "repetition"]
 
 
 class Prompt(Frozen):
@@ -116,6 +116,11 @@ class ModelInputRequest(Frozen):
     prompt_sha256: str | None = None
     #: A further page of the same answer: `after` counts what came before, and `prefix` is the step's own.
     paging: bool = False
+    #: The step, and the definition that it ran with, where the session may keep them no longer.
+    record: "StepRecord | None" = Field(default=None, exclude_if=absent)
+    agent: LoadedAgent | None = Field(default=None, exclude_if=absent)
+    #: The same of the summary that its request began with.
+    summary: Summary | None = Field(default=None, exclude_if=absent)
 
 
 class ModelInputPage(Frozen):
@@ -151,6 +156,15 @@ class Tried(Frozen):
     spent: Spent
 
 
+class Left(Frozen):
+    """What is left below the limits. What is None has no cap."""
+
+    #: Dollars.
+    usd: float | None = None
+    #: Input and output together.
+    tokens: int | None = None
+
+
 class Compaction(Frozen):
     """What a model call that summarises is to do."""
 
@@ -184,6 +198,10 @@ class StepRecord(Frozen):
     hop: int = Field(default=0, exclude_if=operator.not_)
     #: Models of the route behind it.
     ahead: int = Field(default=0, exclude_if=operator.not_)
+    #: Tokens of output at most, where a limit left less than the model's own bound.
+    bound: int | None = Field(default=None, exclude_if=absent)
+    #: What all its attempts may take together; None: as much as they like.
+    left: Left | None = Field(default=None, exclude_if=absent)
     #: The models before it that this step was given up by.
     tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
     #: Tokens of the request, as they were estimated from its bytes.

@@ -16,15 +16,19 @@ from perdure.workflows.core.actions import (
     CallModel,
     CloseSession,
     FinishTurn,
+    GoOn,
+    PauseTurn,
     Rest,
     RunTools,
     StartTurn,
+    TakeBack,
     TakeOver,
     Wait,
     WakeUp,
     Work,
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
@@ -42,9 +46,13 @@ class Reporting:
         lines = [f"**{state.status}** · {state.turns} turns · ${state.books.known_usd:.4f}"]
         if state.turn is not None:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
-        if state.transcript.messages:
-            text = answers.last_words(state.transcript.messages[-1])
-            lines.append(f"> {state.transcript.messages[-1].role}: {text}")
+        if state.turn is not None and state.turn.pause is not None:
+            lines.append(told(state.turn.pause.short))
+        transcript = state.transcript
+        if state.branches.known:
+            lines.append(f"branch {state.branches.current} of {state.branches.made}")
+        for message in transcript.on(transcript.path, max(transcript.count - 1, 0), transcript.count):
+            lines.append(f"> {message.role}: {answers.last_words(message)}")
         workflow.set_current_details("\n\n".join(lines))
 
     def _publish_status(self, state: SessionState) -> None:
@@ -65,7 +73,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | FinishTurn | CloseSession):
+        if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
             self._publish_status(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.busy import Ahead
 from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
@@ -32,6 +33,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
 
 class SessionStarted(EventBase):
@@ -83,6 +85,8 @@ class TurnStarted(EventBase):
 
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
+    #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
+    continues: str | None = Field(default=None, exclude_if=absent)
 
 
 class TurnFinished(EventBase):
@@ -137,6 +141,8 @@ class ToolStarted(EventBase):
     session_id: str | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: The call that this one takes back, for a rewind.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -154,6 +160,8 @@ class ToolFinished(EventBase):
     cost_usd: float | None = None
     #: The tool held up others on its worker. For the trace; viewers are not told.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The call that this one took back, for a rewind; the model is not shown its result.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):
@@ -191,7 +199,7 @@ class ModelSwitched(EventBase):
     to: str
     #: What the session was told: `configured`, `message`, `definition`. Or why the model before gave no answer: `overloaded`,
     #: `rate_limited`, `unavailable`, `server_error`, `connection`, `timeout`, `truncated`, `aborted`, `unexpected`, `quota`,
-    #: `key`, `not_found`, `refusal`, `content_filter`.
+    #: `key`, `not_found`, `refusal`, `content_filter`. Or `budget`: the model before did not fit below a limit.
     reason: str
 
     model_config = Frozen.model_config | {"populate_by_name": True, "serialize_by_alias": True}
@@ -215,8 +223,11 @@ Event = Annotated[
     | InputReceived
     | TimerSet
     | TimerFired
+    | BudgetPaused
+    | BudgetRaised
     | AgentUpdated
     | ModelSwitched
+    | TranscriptRewound
     | ContextCompacted,
     Field(discriminator="type"),
 ]

@@ -7,6 +7,8 @@
 | tool call | `t7.s2.c1` | its step, and its number in the answer |
 | activity of a model call | `t7.s2`, `t7.s2.model2` | its step, and the place of the model in the step's route |
 | activity of a call | `t7.s2.c1`, `t7.s2.c1.fallback`, `t7.s2.c1.again2` | its call, and why it is not the first |
+| call that takes another back | `t7.s2.c1.undo`, `t7.s2.c1.undo2` | that call, and how often that was tried |
+| branch | `b2` | its number |
 | question | `t7.s2.c1.approval`, `t7.s2.c1.input2` | its call; what is asked says its `form`, never its id |
 | timer | `t7.s2.c1.timer` | the call that set it |
 | compaction | `k3` | its number in the session |
@@ -113,6 +115,16 @@ def call_of_activity(activity: str) -> str:
     return _LATER.sub("", activity)
 
 
+def undo_id(call: str, number: int = 1) -> str:
+    """The id of the call that takes another back. `number` tells it from those that failed to before."""
+    return f"{call}.undo{number if number > 1 else ''}"
+
+
+def branch_id(number: int) -> str:
+    """The id of a session's `number`th branch, counted from 1."""
+    return f"b{number}"
+
+
 def question_id(call: str, asks: str, number: int = 1) -> str:
     """The id of what a call asks. `asks` is a word for it; `number` tells it from the same call's earlier ones."""
     return f"{call}.{asks}{number if number > 1 else ''}"
@@ -125,6 +137,11 @@ def timer_id(call: str) -> str:
 def wake_up_id(timer: str) -> str:
     """The id of the message that a timer which fires adds."""
     return f"{timer}.fired"
+
+
+def rewound_id(branch: str, seq: int) -> str:
+    """The id of the note that a branch is given when it goes on after the event `seq`."""
+    return f"{branch}.note{seq}"
 
 
 def nudge_id(step: str) -> str:

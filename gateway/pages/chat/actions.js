@@ -1,6 +1,7 @@
 /** What people do with messages of a session: send anew, answer again, run on, go to another branch, fork, edit and withdraw. */
 import { newId } from '/client.js';
 import { notice } from './notice.js';
+import { uploaded, withFiles } from './resent.js';
 
 /**
  * `page`: the state of `chat.js`; `outbox`; `open(sessionId)` shows a session.
@@ -16,7 +17,9 @@ export function messageActions({ client, page, outbox, open }) {
     }
   };
   const rewound = async (message, text) => {
-    await client.rewind(page.sessionId, { message_id: message.id, text });
+    const files = message.parts.filter(({ type }) => type === 'file');
+    const said = text === undefined ? {} : await withFiles(client, text, files);
+    await client.rewind(page.sessionId, { message_id: message.id, ...said });
     page.follow = true;
     return true;
   };
@@ -29,11 +32,13 @@ export function messageActions({ client, page, outbox, open }) {
       const { session_id: made } = await client.fork(page.sessionId, turnId);
       open(made);
     }),
-    editQueued: (id, text) => client.editMessage(page.sessionId, id, { text }),
+    /** From a form. */
+    editQueued: async (id, text, files) => client.editMessage(page.sessionId, id, await withFiles(client, text, files)),
     withdraw: told('The message could not be withdrawn.', (id) => withdraw(id)),
     sendNow: told('The message could not be sent at once.', async (id, entry) => {
+      const files = await uploaded(client, entry.files);
       await withdraw(id);
-      outbox.send({ ...entry, sessionId: page.sessionId, messageId: newId(), busy: 'interrupt' });
+      outbox.send({ ...entry, files, sessionId: page.sessionId, messageId: newId(), busy: 'interrupt' });
     }),
   };
 

@@ -30,6 +30,7 @@ export class BusyChoice {
       h('label', {}, h('input', { type: 'radio', name: 'busy', value, onchange: pick }), h('span', {}, label)),
     );
     byId('busy').append(...radios);
+    if (/Mac|iPhone|iPad/.test(navigator.platform)) setText(byId('interrupt-key'), 'Cmd');
   }
 
   /** The policy for the next message; null where the agent takes none and the person has not chosen. */

@@ -3,12 +3,12 @@ import { h } from '../shared/dom.js';
 
 const TALLEST = 320;
 
-/** `save(text)` may throw, and the form then says why and stays; `close()` once it is saved or left. `yes`: the word on its button. */
+/** `save(text)` may throw, and the form then says why and stays; `close(saved)` once it is saved or left. `yes`: the word on its button. */
 export function editForm({ label, text, yes, note = null, save, close }) {
   const area = h('textarea', { rows: 1, 'aria-label': label, oninput: fit });
   area.value = text;
   const problem = h('p', { class: 'bad', role: 'alert' });
-  const cancel = h('button', { type: 'button', class: 'text-button', onclick: close }, 'Cancel');
+  const cancel = h('button', { type: 'button', class: 'text-button', onclick: () => close(false) }, 'Cancel');
   const sure = h('button', { type: 'submit', class: 'button small primary' }, yes);
   const form = h('form', { class: 'edit-form' }, area, note, h('div', { class: 'edit-actions' }, problem, cancel, sure));
 
@@ -20,7 +20,7 @@ export function editForm({ label, text, yes, note = null, save, close }) {
     problem.textContent = '';
     try {
       await save(said);
-      close();
+      close(true);
     } catch (error) {
       problem.textContent = error.message;
       sure.disabled = false;
@@ -39,7 +39,7 @@ export function editForm({ label, text, yes, note = null, save, close }) {
     if (event.key !== 'Escape') return;
     // Escape stops the turn elsewhere on the page.
     event.stopPropagation();
-    close();
+    close(false);
   });
   /** Once the form is on the page. */
   form.begin = () => {

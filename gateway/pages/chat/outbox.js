@@ -4,6 +4,7 @@
  */
 import { sentence } from '../shared/format.js';
 import { keep } from './attachments.js';
+import { contentOf } from './resent.js';
 
 const PREFIX = 'perdure.outbox.';
 
@@ -72,7 +73,7 @@ export class Outbox {
     if (!entry) return;
     const onRetry = () => this.#change(messageId, { state: 'retrying' });
     const { sessionId, text, files = [], create, busy } = entry;
-    const said = files.length ? { parts: [...files.map(filePart), ...(text ? [{ type: 'text', text }] : [])] } : { text };
+    const said = contentOf(text, files);
     try {
       // The first message goes with the session that it makes, which is named after it in the lists.
       if (create)
@@ -96,8 +97,6 @@ export class Outbox {
     keep(this.storage, PREFIX + messageId, { sessionId, messageId, text, files, create, busy, at });
   }
 }
-
-const filePart = ({ uri, name }) => ({ type: 'file', uri, name });
 
 /** A refused file is told in the server's words, without the place in the request that no person has seen. */
 function why(error) {

@@ -12,7 +12,7 @@ const SENDING = { sending: 'Sending', accepted: 'Sent', retrying: 'Not reached y
 /**
  * `entries`: [{messageId, text, files, state}], state 'queued' or one of the outbox's. `first`: what is waited for before them, in
  * words, and `show()`, which brings it into sight; null: the running turn.
- * `actions`: {editQueued(id, text), withdraw(id), sendNow(id, entry)}, which resolve once it is done and throw what they throw.
+ * `actions`: {editQueued(id, text, files), withdraw(id), sendNow(id, entry)}, which resolve once it is done and throw what they throw.
  */
 export function drawQueue(container, entries, first, actions) {
   container.hidden = entries.length === 0;
@@ -68,7 +68,7 @@ function rowButtons(node, entry, actions) {
     h('button', { type: 'button', class: 'icon-button', 'aria-label': label, title: label, onclick: act }, icon(name));
   return [
     entry.text && named('Edit this message', 'edit', () => edit(node, entry, actions)),
-    !entry.files?.length && entry.busy !== 'interrupt' && named('Send it now, and interrupt this turn', 'send', busy(() => actions.sendNow(id, entry))),
+    entry.busy !== 'interrupt' && named('Send it now, and interrupt this turn', 'send', busy(() => actions.sendNow(id, entry))),
     named('Withdraw this message', 'cross', busy(() => actions.withdraw(id))),
   ].filter(Boolean);
 }
@@ -81,7 +81,7 @@ function edit(node, entry, actions) {
     drawRow(node, { entry, place: node.firstChild.textContent, actions });
     buttons.querySelector('button')?.focus();
   };
-  const save = (said) => actions.editQueued(entry.messageId, said);
+  const save = (said) => actions.editQueued(entry.messageId, said, entry.files ?? []);
   const form = editForm({ label: 'Edit the message that waits', text: entry.text, yes: 'Save', save, close });
   node.editing = true;
   buttons.replaceChildren();

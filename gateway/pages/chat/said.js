@@ -44,12 +44,12 @@ export function said(text, files) {
 
 function edit(node, message, branching) {
   const [bubble, actions] = node.children;
-  const close = () => {
+  const close = (saved) => {
     node.editing = false;
     node.classList.remove('editing');
     Object.assign(node, { shown: null, offered: null });
     drawSaid(node, { message, branching });
-    actions.querySelector('button')?.focus();
+    if (!saved) actions.querySelector('button')?.focus();
   };
   const save = (text) => branching.actions.rewind(message, text);
   const note = h('p', { class: 'faint small' }, 'What was said below stays on a branch of its own.');

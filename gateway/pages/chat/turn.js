@@ -17,7 +17,6 @@ export function makeTurn() {
     { class: 'turn' },
     h('div', { class: 'messages' }),
     dots,
-    h('div', { class: 'questions' }),
     h('div', { class: 'outcome', hidden: true }),
     h('footer', { class: 'turn-footer' }, h('span', { class: 'turn-numbers' }), h('span', { class: 'turn-actions' })),
   );
@@ -29,7 +28,7 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
   const state = [turn, places, turn.status === 'running' && told, rests, last];
   if (node.drawn?.every((value, at) => value === state[at])) return;
   node.drawn = state;
-  const [messages, dots, asked, result, footer] = node.children;
+  const [messages, dots, result, footer] = node.children;
   const running = turn.status === 'running';
   node.dataset.turn = turn.id;
   const asks = running && (openOf(turn) || Object.values(turn.tools).some((tool) => openOf(tool) || asksBelow(tool, told)));
@@ -41,16 +40,33 @@ export function drawTurn(node, turn, { places, told, rests, last, actions }) {
     ...{ message, turn, options },
     branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
   }));
-  keyed(messages, shown, {
-    key: ({ message }) => message.key,
-    make: ({ message }) => (message.role === 'user' ? makeSaid() : makeAnswer()),
-    update: (one, item) => (item.message.role === 'user' ? drawSaid(one, item) : drawAnswer(one, item)),
+  keyed(messages, withQuestions(shown, turn, actions.answer), {
+    key: ({ message, question }) => message?.key ?? `asks ${question.question_id}`,
+    make: ({ message }) => (message ? (message.role === 'user' ? makeSaid() : makeAnswer()) : h('div', { class: 'questions' })),
+    update: (one, item) => UPDATE[item.question ? 'question' : item.message.role](one, item),
   });
-  drawQuestions(asked, { questions: [...(turn.questions ?? []), ...rewindsOf(turn)] }, actions.answer);
   drawOutcome(result, outcome(turn), last && rests && (() => actions.runOn(turn.id)));
   drawFooter(footer, turn, running, asks);
   drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, actions });
 }
+
+const UPDATE = {
+  user: drawSaid,
+  assistant: drawAnswer,
+  question: (node, { question, answer }) => drawQuestions(node, { questions: [question] }, answer),
+};
+
+/** What the turn itself asks, behind the messages that had begun by then. */
+function withQuestions(shown, turn, answer) {
+  const items = [...shown];
+  for (const question of [...(turn.questions ?? []), ...rewindsOf(turn)]) {
+    const before = items.findLastIndex(({ message, question: other }) => other || !(begunAt(message) > question.asked_at));
+    items.splice(question.asked_at ? before + 1 : items.length, 0, { question, answer });
+  }
+  return items;
+}
+
+const begunAt = ({ started_at: begun, at }) => begun ?? at ?? null;
 
 function drawFooter(footer, turn, running, asks) {
   const [numbers] = footer.children;

@@ -101,7 +101,7 @@ export class PerdureClient {
     this.call('POST', `${path(sessionId)}/fork`, { body: { turn_id: turnId, ...choices } });
   configure = (sessionId, changes) => this.call('PATCH', path(sessionId), { body: changes });
   setLimits = (sessionId, limits) => this.call('PATCH', `${path(sessionId)}/limits`, { body: limits });
-  /** `query` for lists: {agent, status, user, cursor}; for a trace: {after, limit} for a page, {step} for one step. */
+  /** `query` for lists: {agent, status, user, cursor}; for a trace: {after, limit} or {before, limit} for a page, {step} for one step. */
   listSessions = (query = {}) => this.call('GET', `/v1/sessions${queryString(query)}`);
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 

@@ -22,5 +22,5 @@ function row({ step_id: id, model, usage, cost_usd: usd, timing }, pick) {
   const name = h('span', { class: 'name', data: { mark: 'model' } }, h('span', { class: 'mark-of' }), h('span', { class: 'label' }, shortModel(model)));
   const share = usage && `in ${inputTokens(usage)}`;
   name.append(h('small', {}, 'summary'));
-  return h('button', { class: 'row', type: 'button', data: { step: id }, title: share, onclick: () => pick(id) }, name, h('span', { class: 'track' }), h('span', { class: 'numbers' }, numbers));
+  return h('button', { class: 'row', type: 'button', data: { step: id }, title: share, onclick: () => pick(id) }, name, h('span', { class: 'numbers' }, numbers));
 }

@@ -13,6 +13,8 @@ import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalL
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 
+/** A number behind that of any step. */
+const NEWEST = 2 ** 31;
 /** Turns beyond which the newest is a click away. */
 const MANY = 10;
 /** Sub-agents whose waits are shown in the timeline; older ones are a click away. */
@@ -101,11 +103,12 @@ async function loadTemporal() {
 /** A long session's stream begins with a snapshot, which lacks the times of its steps: the trace has them. */
 async function loadTrace() {
   try {
-    for (let after = 0; after !== null;) {
-      const { steps, next_cursor: next } = await client.trace(sessionId, { after, limit: 20 });
+    for (let before = NEWEST; before !== null;) {
+      const { steps, previous_cursor: previous = null } = await client.trace(sessionId, { before, limit: 20 });
       for (const { prompt, request, ...step } of steps) if (step.message) page.traced.set(step.message.id, step);
       draw();
-      after = next;
+      // Steps before those of the turns that are shown can wait.
+      before = page.view.turns.some((turn) => turn.id === steps[0]?.turn_id) ? previous : null;
     }
   } catch (error) {
     page.error = error.message;

@@ -2,20 +2,12 @@
 
 import mimetypes
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
 from perdure.temporal.app.console.gateway import problem_of
 from perdure.temporal.app.console.refused import Refused
-
-WORD: Final = "/file"
-
-
-def path_in(line: str) -> str | None:
-    """The path of a line `/file PATH`, as it is or in quotes; None of any other line."""
-    word, _, path = line.strip().partition(" ")
-    return path.strip().strip("\"'") if word == WORD else None
 
 
 def upload(http: httpx2.Client, given: str) -> dict[str, Any]:

@@ -61,13 +61,17 @@ class ChatView:
             case "message.added":
                 return self._message(event["message"])
             case "message.queued":
-                return self._line(f"(waits for its turn, {event['position']} in the queue)", "dim")
+                return self._line(_queued(event), "dim")
             case "message.rejected":
-                return self._line(f"(a message was not taken: {event['reason']})", "yellow")
+                return self._line(_rejected(event["reason"]), "yellow")
+            case "input.received" if event.get("reason") == "superseded":
+                return self._line("(the question is superseded by what was said)", "dim")
             case "tool.progress":
                 return self._progress(event)
             case "approval.resolved":
                 return self._line(_resolved(event), "dim")
+            case "budget.raised":
+                return self._line(_raised(event), "dim")
             case "tool.started":
                 self._tools[event["call_id"]] = (event["name"], "")
                 return self._line(f"⚙ {plain(event['name'])}({arguments(event['args'])})", "magenta")
@@ -98,6 +102,10 @@ class ChatView:
         """What is asked, before it is asked."""
         until = f", until {question['expires_at'][:16].replace('T', ' ')} UTC" if question.get("expires_at") else ""
         return self._line(f"{headline(question)}{until}", "bold yellow")
+
+    def interrupted(self) -> Text:
+        """The start of a line for whoever types in the middle of an answer."""
+        return self._close_line()
 
     def note(self, words: str, style: str = "dim") -> Text:
         """A line of our own."""
@@ -207,8 +215,38 @@ class ChatView:
         return shown
 
 
+def _raised(event: Event) -> str:
+    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+    if event["limit"] == "provider":
+        return f"(the step is tried again, as decided{who})"
+    if event.get("this_turn"):
+        return f"(allowed for this turn{who})"
+    return f"(the {event['scope']}'s {event['limit']} is raised{who})"
+
+
+def _queued(event: Event) -> str:
+    if event.get("message"):
+        text = " ".join(part.get("text", "") for part in event["message"]["parts"])
+        return f"(number {event['position']} in the queue now says: {one_line(text, 200)})"
+    match event.get("busy"):
+        case "steer":
+            return "(joins before the next step)"
+        case "interrupt":
+            return "(stops the turn, and is next)"
+        case _:
+            return f"(waits for its turn, {event['position']} in the queue)"
+
+
+def _rejected(reason: str) -> str:
+    if reason == "withdrawn":
+        return "(a message was withdrawn)"
+    return f"(a message was not taken: {reason})"
+
+
 def _resolved(event: Event) -> str:
     who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+    if event.get("reason") == "superseded":
+        return "(the question is superseded by what was said)"
     if event["approved"]:
         return f"(allowed{who})" if event.get("reason") != "expired" else "(allowed, for nobody answered in time)"
     why = f": {one_line(event['reason'], 300)}" if event.get("reason") else ""

@@ -1,13 +1,15 @@
 """`perdure sessions`: what its commands take. What they do is in `commands.sessions`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from perdure.temporal.app.cli.options import DataDir, Session, Tenant, Url, flag
 
-app = typer.Typer(help="List, show, limit, stop, close, erase and export sessions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, limit, stop, rewind, retry, close, erase and export sessions.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -48,13 +50,33 @@ def limit(
     ] = None,
     turn_cost: Annotated[float | None, typer.Option(min=0, metavar="DOLLARS", help="What one turn may cost.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Model calls in one turn.")] = None,
+    session_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens that the session may use in all.")] = None,
+    turn_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens that one turn may use.")] = None,
+    session_calls: Annotated[
+        int | None, typer.Option(min=0, help="Tool calls that the session may run in all.")
+    ] = None,
+    turn_calls: Annotated[int | None, typer.Option(min=0, help="Tool calls that one turn may run.")] = None,
+    working_time: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long models and tools may work in one turn, as in 5m.")
+    ] = None,
+    on_limit: Annotated[
+        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; ROLE stands in there.")
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Change what a session may cost, or how many steps its turns may take; what is left out stays as it is."""
+    """Change what a session and its turns may do and cost; what is left out stays as it is.
+
+    A raise lets a turn go on that waits at the limit."""
     from perdure.temporal.app.commands import session_limits
 
-    session_limits.limit(session, session_cost, turn_cost, steps, url, data_dir)
+    whole = {"cost_usd": session_cost, "tokens": session_tokens, "tool_calls": session_calls}
+    turn = {"cost_usd": turn_cost, "tokens": turn_tokens, "tool_calls": turn_calls}
+    changes: dict[str, dict[str, Any]] = {
+        "session": whole,
+        "turn": {**turn, "steps": steps, "working_time": working_time},
+    }
+    session_limits.limit(session, changes, on_limit, url, data_dir)
 
 
 @app.command()
@@ -63,6 +85,48 @@ def stop(session: Session, tenant: Tenant = "default", data_dir: DataDir = None)
     from perdure.temporal.app.commands import sessions
 
     sessions.stop(session, tenant, data_dir)
+
+
+@app.command()
+def rewind(
+    session: Session,
+    message: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go back to before this message, and say or answer it anew.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option(metavar="ID", help="Go back to this branch.")] = None,
+    text: Annotated[str | None, typer.Option(help="Say this in place of the message.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
+    undo: Annotated[
+        bool | None, typer.Option("--undo/--no-undo", help="Whether calls are taken back; otherwise, the session asks.")
+    ] = None,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Let a conversation go on from an earlier message, or on an earlier branch."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.rewind(session, message, branch, text, model, undo, tenant, data_dir)
+
+
+@app.command()
+def retry(
+    session: Session,
+    model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
+    tenant: Tenant = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Run the last turn on, which failed or was stopped."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.retry(session, model, tenant, data_dir)
+
+
+@app.command()
+def branches(session: Session, tenant: Tenant = "default", data_dir: DataDir = None) -> None:
+    """List the branches of a conversation."""
+    from perdure.temporal.app.commands import rewinds
+
+    rewinds.branches(session, tenant, data_dir)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Final
 
 import orjson
 from rich.console import Console
@@ -11,8 +12,13 @@ from rich.console import Console
 from perdure.temporal.app.commands.trace_tree import trace_tree, turn_facts
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.sessions.session import Session
 from perdure.temporal.settings import environment
 from perdure.workflows.protocol.traces import TraceStep
+
+#: A number behind that of any step, and how many are read at a time.
+_BEHIND: Final = 2**31
+_READ: Final = 100
 
 
 def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: str, data_dir: Path | None) -> None:
@@ -51,17 +57,22 @@ async def _shown(to: Direct, session: str, last: int | None, prompt: bool) -> As
     from perdure.activities.models.providers import Providers
     from perdure.activities.models.rebuilding import Rebuilding
 
-    steps = [step async for step in to.session(session).steps()]
+    steps = await _of_last_turns(to.session(session), last)
     providers = Providers(environment())
 
     reader = to.session(session).trace(Rebuilding(providers, to.blobs, environment()).request)
     async with aclosing(providers):
-        for step in _of_last_turns(steps, last):
+        for step in steps:
             yield await reader.step_json(step, with_prompt=prompt)
 
 
-def _of_last_turns(steps: list[TraceStep], last: int | None) -> list[TraceStep]:
+async def _of_last_turns(session: Session, last: int | None) -> list[TraceStep]:
     if last is None:
-        return steps
-    turns = list(dict.fromkeys(step.record.turn_id for step in steps))[-last:]
-    return [step for step in steps if step.record.turn_id in turns]
+        return [step async for step in session.steps()]
+    found: list[TraceStep] = []
+    start = _BEHIND
+    while start > 0 and len({step.record.turn_id for step in found}) <= last:
+        start, steps = await session.last_steps(start, _READ)
+        found = [*steps, *found]
+    turns = list(dict.fromkeys(step.record.turn_id for step in found))[-last:]
+    return [step for step in found if step.record.turn_id in turns]

@@ -13,22 +13,24 @@ from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
 from perdure.temporal.app.testing.questions import Answers, open_questions
 from perdure.temporal.app.testing.server import now
 from perdure.temporal.app.testing.transcript import Transcript
-from perdure.temporal.app.testing.turns import Turn, turn_in, turn_of
+from perdure.temporal.app.testing.turns import Turn, turn_after, turn_in, turn_of
 from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.requests import RetryTurn, RewindSession
+from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
+from perdure.workflows.protocol.queries import BranchesPage, PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message, Text
+from perdure.workflows.vocabulary.parts import Text
 from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
@@ -55,7 +57,9 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
+        self._sealed = service.sealed
         self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
@@ -183,6 +187,43 @@ class Session:
         change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata, limits=limits)
         await self.handle.signal(SessionWorkflow.configure, change)
 
+    async def rewind(
+        self,
+        message_id: str | None = None,
+        text: str | None = None,
+        *,
+        model: str | None = None,
+        undo: bool | None = None,
+    ) -> Turn:
+        """Goes on from a message, if not the user's last one: says it once more, or with `text` in other words, or has an
+        answer given anew. Returns the turn that follows, or the one that asks whether calls may be taken back, which
+        `approve` and `deny` answer; `undo` says so in advance. Raises `SessionError` where that cannot be."""
+        if message_id is None:
+            said = [event.message for event in await self.events() if event.type == "message.added"]
+            message_id = next(message.id for message in reversed(said) if not message.own)
+        wanted = RewindSession(message_id=message_id, text=text, model=model, undo=undo)
+        return await self._turn_after((await self._opened.rewind(wanted)).cursor)
+
+    async def back(self, branch: str, *, undo: bool | None = None) -> Turn | None:
+        """Goes back to an earlier branch. Returns the turn that asks whether calls may be taken back, if that is asked.
+        Raises `SessionError` where there is no such branch."""
+        cursor = (await self._opened.rewind(RewindSession(branch=branch, undo=undo))).cursor
+        at = await now(self._client)
+
+        def over(events: list[Event]) -> bool:
+            moved = any(event.type == "transcript.rewound" and event.seq > cursor for event in events)
+            return moved or turn_after(events, cursor, at) is not None
+
+        return turn_after(await self._until(over, f"the branch {branch}"), cursor, at)
+
+    async def retry(self, *, model: str | None = None) -> Turn:
+        """Runs the last turn on, which failed or was stopped. Raises `SessionError` where it ended well."""
+        return await self._turn_after((await self._opened.retry(RetryTurn(model=model))).cursor)
+
+    async def branches(self) -> BranchesPage:
+        """Its branches, and where they part from the one that goes on."""
+        return await self._opened.branches()
+
     async def close(self, reason: str = "closed") -> None:
         """Closes it for good; returns once it is."""
         await self._opened.close(reason)
@@ -194,18 +235,14 @@ class Session:
         while more:
             after = self._events[-1].seq if self._events else 0
             page = await self.handle.query(SessionWorkflow.events, after)
-            self._events += [event for event in page.events if event.seq > after]
+            async for events in all_events(self._sealed, self.handle.id, page, after):
+                self._events += [event for event in events if event.seq > after]
             more = page.more
         return list(self._events)
 
     async def transcript(self) -> Transcript:
         """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
-        messages: list[Message] = []
-        request = PageRequest()
-        while request.until is None or len(messages) < request.until:
-            page = await self.snapshot(request)
-            messages += page.messages
-            request = PageRequest(after=len(messages), until=page.count, path=page.path)
+        _, messages = await self._opened.pages()
         whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
         return Transcript.of(whole)
 
@@ -219,6 +256,16 @@ class Session:
         while before := found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
             found.insert(0, await self._client.get_workflow_handle(self.handle.id, run_id=before).fetch_history())
         return found
+
+    async def _turn_after(self, cursor: int) -> Turn:
+        """The last turn that started after `cursor`, once it has ended or waits."""
+        at = await now(self._client)
+        events = await self._until(lambda events: turn_after(events, cursor, at) is not None, "the turn that follows")
+        if self._model.problem is not None:
+            raise ScriptError(self._model.problem)
+        turn = turn_after(events, cursor, at)
+        assert turn is not None
+        return turn
 
     async def _until(self, done: Callable[[list[Event]], bool], what: str) -> list[Event]:
         events: list[Event] = []

@@ -41,6 +41,12 @@ def turn_of(events: list[Event], message_id: str | None, at: datetime) -> Turn |
     return None
 
 
+def turn_after(events: list[Event], cursor: int, at: datetime) -> Turn | None:
+    """The last turn that started after `cursor`, if it has ended or waits."""
+    started = [event for event in events if event.type == "turn.started" and event.seq > cursor]
+    return turn_in(events, started[-1].turn_id, at) if started else None
+
+
 def turn_in(events: list[Event], turn_id: str | None, now: datetime | None = None) -> Turn | None:
     """As it ended; with `now`, also as it waits."""
     own = tuple(event for event in events if event.turn_id == turn_id)

@@ -13,6 +13,7 @@ from perdure.workflows.core.calls.fold import asker
 from perdure.workflows.core.calls.results import UNKNOWN, finish
 from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.pausing import withdraw
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.errors import DENIED
@@ -40,6 +41,7 @@ def untold(state: SessionState) -> tuple[Call, ...]:
 
 def supersede(draft: Draft) -> None:
     """Settles what is open, and gives the calls that asked it their results."""
+    withdraw(draft, SUPERSEDED)
     for question in draft.state.questions.open:
         call = asker(draft.state, question.question_id)
         if call is None:

@@ -5,7 +5,6 @@ something else since, the bytes are corrected by how far they were off then.
 Rule 2: money is reserved by `shown_size`, whose every part errs upwards.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from pydantic_core import to_json
@@ -13,9 +12,9 @@ from pydantic_core import to_json
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN
 from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.routing import first_hop
+from perdure.workflows.core.sizes import size_of
 from perdure.workflows.core.state.context import Context, LongResult, Measured
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.model import ModelDefinition
 from perdure.workflows.definition.providers.dialect import ImageCharge
 from perdure.workflows.definition.providers.known import with_models
@@ -79,8 +78,8 @@ def media_tokens(state: SessionState) -> int:
 
 def beside(state: SessionState) -> int:
     """Bytes of what a request holds beside the conversation, at most: inputs, definition, tools."""
-    size = len(state.new.model_dump_json().encode())
-    size += _size_of(state.slot.loaded) if state.slot.loaded is not None else 0
+    size = size_of(state.new)
+    size += size_of(state.slot.loaded) if state.slot.loaded is not None else 0
     return size + (sum(len(to_json(one)) for one in state.slot.taken.inputs.values()) if state.slot.taken else 0)
 
 
@@ -109,19 +108,3 @@ def _is_same(state: SessionState, measured: Measured) -> bool:
 def _charge(model: ModelDefinition) -> ImageCharge:
     provider = PROVIDERS[model.provider]
     return with_models(provider.dialect, provider.models, model.model_name).files.charge
-
-
-#: By identity, for the same record always has the same size, and is measured at each step.
-_SIZES: Final[OrderedDict[int, tuple[LoadedAgent, int]]] = OrderedDict()
-_MOST_SIZES: Final = 64
-
-
-def _size_of(agent: LoadedAgent) -> int:
-    known = _SIZES.get(id(agent))
-    if known is not None and known[0] is agent:
-        return known[1]
-    size = len(agent.model_dump_json().encode())
-    _SIZES[id(agent)] = (agent, size)
-    while len(_SIZES) > _MOST_SIZES:
-        _SIZES.popitem(last=False)
-    return size

@@ -5,7 +5,6 @@ from perdure.workflows.core.changes import (
     CompactionAbandoned,
     CompactionOpened,
     CompactionPassedOn,
-    SetAside,
 )
 from perdure.workflows.core.context.cuts import cuts, within
 from perdure.workflows.core.context.estimate import next_tokens
@@ -15,6 +14,7 @@ from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN
 from perdure.workflows.core.context.summarizers import (
     Summarizer,
     is_affordable,
+    need_of,
     reserved,
     room_of,
     summarizers,
@@ -25,12 +25,13 @@ from perdure.workflows.core.context.windows import Room
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel
+from perdure.workflows.core.limit_changes import SetAside
 from perdure.workflows.core.passing_on import TOO_LONG
 from perdure.workflows.core.state.context import Mark, OpenCompaction
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent, spent
 from perdure.workflows.protocol.compacted import Trim
-from perdure.workflows.protocol.steps import Compaction, StepRecord, View
+from perdure.workflows.protocol.steps import Compaction, Left, StepRecord, View
 from perdure.workflows.vocabulary.ids import compaction_id, turn_id
 from perdure.workflows.vocabulary.parts import ToolError, Usage
 
@@ -40,8 +41,7 @@ def compact(draft: Draft, action: Compact) -> tuple[AskModel, ...]:
     summarizer = summarizers(state)[action.candidate]
     record = _record(state, summarizer, action.until, action.room, action.usd, action.fit)
     draft.add(CompactionOpened(record=record, candidate=action.candidate, until=action.until))
-    if action.usd is not None:
-        draft.add(SetAside(call_id=record.step_id, usd=action.usd))
+    draft.add(_set_aside(record))
     return (AskModel(record),)
 
 
@@ -59,8 +59,20 @@ def ask_next(draft: Draft) -> tuple[AskModel, ...]:
     kept = {"step_id": open_.record.step_id, "tried": open_.record.tried}
     record = made.model_copy(update=kept)
     draft.add(CompactionPassedOn(record=record, candidate=candidate, until=until))
-    draft.add(SetAside(call_id=record.step_id, usd=usd or 0.0))
+    draft.add(_set_aside(record))
     return (AskModel(record),)
+
+
+def _set_aside(record: StepRecord) -> SetAside:
+    """What the summary may take, with what the models before its own have taken already."""
+    spent_before = sum((one.spent for one in record.tried), Spent())
+    left = record.left or Left()
+    used = spent_before.usage.input_tokens + spent_before.usage.output_tokens
+    return SetAside(
+        call_id=record.step_id,
+        usd=(left.usd or 0.0) + (spent_before.cost_usd or 0.0),
+        tokens=(left.tokens or 0) + used,
+    )
 
 
 def trim(draft: Draft, wanted: Trim) -> None:
@@ -76,18 +88,22 @@ def _next(state: SessionState, open_: OpenCompaction) -> tuple[int, Summarizer, 
     models = summarizers(state)
     candidate, until = open_.candidate, open_.until
     if open_.record.tried[-1].reason == TOO_LONG and candidate < len(models):
-        # Of what it was given, which may be far less than it had room for.
-        half = open_.record.estimate // 2
+        # Of what it was given, which may be far less than it had room for; but always less room than before.
+        compaction = open_.record.compaction
+        room_before = compaction.room // BYTES_PER_TOKEN if compaction is not None else 0
+        half = min(open_.record.estimate, room_before) // 2
         room = min(room_of(state, models[candidate]), half)
         smaller = within(state, until, room) if cuts(state) else until
-        usd = reserved(state, models[candidate], told_tokens(state, smaller, room))
-        if room > 100 and is_affordable(state, models[candidate], usd):
+        tokens = told_tokens(state, smaller, room)
+        usd = reserved(state, models[candidate], tokens)
+        if room > 100 and is_affordable(state, models[candidate], usd, tokens):
             return candidate, models[candidate], smaller, room, usd
     for place in range(candidate + 1, len(models)):
         room = room_of(state, models[place])
         smaller = within(state, until, room) if cuts(state) else until
-        usd = reserved(state, models[place], told_tokens(state, smaller, room))
-        if is_affordable(state, models[place], usd):
+        tokens = told_tokens(state, smaller, room)
+        usd = reserved(state, models[place], tokens)
+        if is_affordable(state, models[place], usd, tokens):
             return place, models[place], smaller, room, usd
     return None
 
@@ -135,6 +151,8 @@ def _record(
             trim=None,
         ),
         reserved_usd=usd,
+        # What runs beside it counts on the rest.
+        left=Left(usd=usd, tokens=need_of(summarizer, usd, tokens).tokens),
         sent=spent(price, Usage(input_tokens=tokens, estimated=True)),
         hop=summarizer.place,
         ahead=behind,

@@ -123,8 +123,9 @@ def compaction_until(state: SessionState, fit: Fit, cut: Mark) -> Compact | None
     for candidate, summarizer in enumerate(summarizers(state)):
         room = room_of(state, summarizer)
         until = within(state, cut, room)
-        usd = reserved(state, summarizer, told_tokens(state, until, room))
-        if is_affordable(state, summarizer, usd):
+        tokens = told_tokens(state, until, room)
+        usd = reserved(state, summarizer, tokens)
+        if is_affordable(state, summarizer, usd, tokens):
             return Compact(candidate=candidate, until=until, room=room, usd=usd, fit=fit.room)
     return None
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.workflows.core.budget import over_budget
 from perdure.workflows.core.context.cuts import start_of
 from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN
 from perdure.workflows.core.context.windows import usable_of, window_of
+from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import answering_role, route_of
+from perdure.workflows.core.spending import affords
 from perdure.workflows.core.state.context import Mark
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import worst_case
@@ -66,11 +67,11 @@ def told_tokens(state: SessionState, until: Mark, room: int) -> int:
     return told + (fold.size // BYTES_PER_TOKEN if fold is not None else 0) + _INSTRUCTIONS
 
 
-def is_affordable(state: SessionState, summarizer: Summarizer, usd: float | None) -> bool:
-    """Whether the limits bear a summary that costs so much at worst."""
-    if state.turn is not None:
-        return over_budget(state, state.turn, usd, summarizer.hop) is None
-    cap = state.effective_limits.session.cost_usd
-    if not state.effective_limits.cap_costs:
-        return True
-    return usd is not None and (cap is None or state.books.known_usd + usd <= cap)
+def is_affordable(state: SessionState, summarizer: Summarizer, usd: float | None, tokens: int) -> bool:
+    """Whether the limits bear a summary that takes so much at worst; `tokens` are those of its request."""
+    return affords(state, summarizer.hop, need_of(summarizer, usd, tokens))
+
+
+def need_of(summarizer: Summarizer, usd: float | None, tokens: int) -> Need:
+    """What a summary takes at worst."""
+    return Need(cost_usd=usd, tokens=tokens + summarizer.hop.model.max_output_tokens)

@@ -118,7 +118,7 @@ class Inbox(Record):
             steering=tuple(known for known in self.steering if known != message_id),
         )
 
-    def seen_as(self, message_id: str) -> Seen | None:
+    def taken_in(self, message_id: str) -> Seen | None:
         """What is known of a message that was taken in."""
         if message_id in self.seen:
             return self.seen[message_id]

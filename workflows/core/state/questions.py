@@ -41,7 +41,9 @@ class Questions(Record):
     def closed(self, settled: Settled, allow: Allowed | None = None) -> "Questions":
         allowed = self.allowed
         if allow is not None:
-            allowed = (*(one for one in allowed if one != allow), allow)[-KEPT_ALLOWED:]
+            same = next((one for one in allowed if one.model_copy(update={"at": allow.at}) == allow), None)
+            # What was allowed before counts from then on.
+            allowed = (*(one for one in allowed if one is not same), same or allow)[-KEPT_ALLOWED:]
         return replace(
             self,
             open=tuple(one for one in self.open if one.question_id != settled.question_id),

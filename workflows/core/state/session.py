@@ -11,17 +11,19 @@ from pydantic import ConfigDict, JsonValue, RootModel
 
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.branches import Branches, Ended
 from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewinds
 from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.definition.agent import Limits, SessionLimits
+from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.busy import Busy
@@ -48,6 +50,12 @@ class SessionState(Record):
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
     dates: Dates = field(default_factory=Dates)
+    branches: Branches = field(default_factory=Branches)
+    #: The last turn of the branch that goes on.
+    ended: Ended | None = None
+    #: A rewind that waits for the turn that runs, or for a person.
+    rewinding: Rewinding | None = None
+    rewinds: TakenRewinds = field(default_factory=TakenRewinds)
     context: Context = field(default_factory=Context)
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
@@ -65,7 +73,7 @@ class SessionState(Record):
             return "closed"
         if self.questions.open:
             return "waiting"
-        return "working" if self.turn or self.inbox.messages else "idle"
+        return "working" if self.is_busy else "idle"
 
     @property
     def seals(self) -> bool:
@@ -75,7 +83,7 @@ class SessionState(Record):
     @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
-        return self.turn is not None or bool(self.inbox.messages)
+        return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None
 
     @property
     def busy(self) -> Busy:
@@ -115,14 +123,21 @@ class SessionState(Record):
     def effective_limits(self) -> Limits:
         loaded = self.slot.loaded
         limits = self.limits or (loaded.definition.limits if loaded else Limits())
-        most = self.new.parent.cap_usd if self.new.parent else None
-        if most is None:
+        parent, own = self.new.parent, limits.session
+        if parent is None:
             return limits
-        own = limits.session.cost_usd
-        capped = SessionLimits(
-            cost_usd=most if own is None else min(own, most), parallel_calls=limits.session.parallel_calls
+        session = own.model_copy(
+            update={
+                "cost_usd": _lower(own.cost_usd, parent.cap_usd),
+                "tokens": _lower(own.tokens, parent.cap_tokens),
+                "tool_calls": _lower(own.tool_calls, parent.cap_tool_calls),
+            }
         )
-        return Limits(turn=limits.turn, session=capped)
+        return limits.model_copy(update={"session": session})
+
+
+def _lower(own: float | None, most: float | None) -> float | None:
+    return most if own is None else own if most is None else min(own, most)
 
 
 class _AsJson(RootModel[SessionState]):

@@ -1,0 +1,288 @@
+"""One session as a terminal has it: what is said, asked and shown.
+
+Rule 1: ids of messages are made here, so that what is sent again after a lost answer happens once.
+Rule 2: a stream that breaks is taken up at the last event's `seq`.
+Rule 3: Ctrl-C while an answer streams stops the turn; the second time, it leaves. At a question it leaves, too, and the
+question stays open.
+"""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.segment import Segments
+from rich.text import Text
+
+from perdure.temporal.app.chat.budget import budget_question
+from perdure.temporal.app.chat.files import upload
+from perdure.temporal.app.chat.keyboard import ESCAPE, Keyboard
+from perdure.temporal.app.chat.lines import HELP, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
+from perdure.temporal.app.chat.markdown import MarkdownStream
+from perdure.temporal.app.chat.questions import answer_to
+from perdure.temporal.app.chat.stream import AWAY, ENDED, SILENT, InBackground, frames_after, pause
+from perdure.temporal.app.chat.view import ChatView
+from perdure.temporal.app.console.gateway import problem_of
+from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.console.terminal import one_line
+
+_SILENT = "(the gateway does not answer; trying again)"
+
+
+class Left(Exception):
+    """Whoever was asked went away; the question stays open."""
+
+
+class SaidInstead(Exception):
+    """Something else was said where an answer was asked for."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self.line = line
+
+
+class Conversation:
+    """`cursor` is the `seq` up to which the session has been shown."""
+
+    def __init__(self, http: httpx2.Client, console: Console, session: str, cursor: int, turn: str | None) -> None:
+        """`turn` is the one that runs already."""
+        self.session = session
+        self.closed = False
+        rewrites = console.is_terminal and not console.is_dumb_terminal
+        self.view = ChatView(rewrites=rewrites, markdown=MarkdownStream(console) if rewrites else None)
+        self._path = f"/v1/sessions/{session}"
+        self._http = http
+        self._console = console
+        self._cursor = cursor
+        self._keyboard = Keyboard()
+        self._stream: InBackground | None = None
+        #: What is waited for: the turn, and the messages from here that are in none yet.
+        self._turn = turn
+        self._own: set[str] = set()
+        #: Ids of the messages that wait, as they were shown last.
+        self._queue: list[str] = []
+        #: Parts of the next message.
+        self._files: list[dict[str, Any]] = []
+        #: Seen to be asked and not seen to be settled, by their ids.
+        self._questions: dict[str, dict[str, Any]] = {}
+
+    def expect(self, questions: list[dict[str, Any]]) -> None:
+        """The questions that are open, of a snapshot."""
+        self._questions = {question["question_id"]: question for question in questions}
+
+    def obey(self, line: Line | None) -> None:
+        """Does what a line asks for. What was sent is followed by `follow`."""
+        match line:
+            case Say():
+                self._send(line)
+            case ShowQueue():
+                self._show_queue()
+            case Edit():
+                self._change("PUT", line.number, {"text": line.text})
+            case Withdraw():
+                self._change("DELETE", line.number, None)
+            case Attach():
+                self._attach(line.path)
+            case Help():
+                self.note(line.wrong or HELP)
+            case None:
+                pass
+
+    def follow(self) -> None:
+        """Shows what happens until what is waited for has ended. Raises KeyboardInterrupt the second time."""
+        stopping = False
+        while self._waits:
+            try:
+                if self._questions:
+                    self._ask()
+                self._watch()
+            except Left:
+                raise KeyboardInterrupt from None
+            except KeyboardInterrupt:
+                if stopping:
+                    raise
+                stopping = True
+                self._stop("(stopping; once more to leave)")
+
+    def note(self, words: str) -> None:
+        """Shows words that are no part of the session."""
+        self._say(words, "dim")
+
+    def show_last(self, messages: list[dict[str, Any]]) -> None:
+        """Messages of a session that is taken up again."""
+        self._show(self.view.transcript(messages))
+
+    @property
+    def _waits(self) -> bool:
+        return not self.closed and (self._turn is not None or bool(self._own))
+
+    def _send(self, line: Say) -> None:
+        message = uuid.uuid4().hex
+        self._own.add(message)
+        self.view.typed.add(message)
+        files, self._files = self._files, []
+        said = {"parts": [*files, {"type": "text", "text": line.text}]} if files else {"text": line.text}
+        body = {"message_id": message, **said, **({"busy": line.busy} if line.busy else {})}
+        answer = self._patiently("POST", f"{self._path}/messages", body)
+        if answer.status_code != 202:
+            self._say(problem_of(answer), "red")
+            self.closed = self.closed or answer.json().get("code") == "session_closed"
+            self._own.discard(message)
+
+    def _show_queue(self) -> None:
+        waiting = self._patiently("GET", self._path, None).json().get("queued", ())
+        self._queue = [message["id"] for message in waiting]
+        if not waiting:
+            self.note("(nothing waits)")
+        for number, message in enumerate(waiting, 1):
+            text = " ".join(part.get("text", f"({part['type']})") for part in message["parts"])
+            self.note(f"{number}. {one_line(text, 200)}")
+
+    def _change(self, method: str, number: int, body: dict[str, Any] | None) -> None:
+        if not 0 < number <= len(self._queue):
+            self._say("no message has this number; /queue shows what waits", "yellow")
+            return
+        answer = self._patiently(method, f"{self._path}/messages/{self._queue[number - 1]}", body)
+        if answer.status_code != 200:
+            self._say(problem_of(answer), "yellow")
+
+    def _attach(self, path: str) -> None:
+        """Uploads a file, which goes with the next message."""
+        try:
+            part = upload(self._http, path)
+        except Refused as refused:
+            self._say(str(refused), "red")
+            return
+        self._files.append(part)
+        self.note(f"({part['name']} goes with your next message)")
+
+    def _stop(self, words: str) -> None:
+        self._say(words, "yellow")
+        self._patiently("POST", f"{self._path}/stop", {})
+
+    def _ask(self) -> None:
+        """Puts the questions that are still open to whoever sits here. Raises `Left`."""
+        asked, self._questions = self._questions, {}
+        answer = self._patiently("GET", self._path, None)
+        open_ids = {question["question_id"] for question in answer.json().get("questions", ())}
+        for question_id, question in asked.items():
+            while question_id in open_ids:
+                self._show(self.view.question(question))
+                try:
+                    body = answer_to(question, _read_answer, lambda words: self._say(words, ""))
+                except SaidInstead as said:
+                    # Whatever is open is settled by it.
+                    self.obey(said.line)
+                    return
+                except (EOFError, KeyboardInterrupt):
+                    self._say("\n(the question stays open)", "dim")
+                    raise Left from None
+                given = self._patiently("POST", f"{self._path}/answers", {"question_id": question_id, **body})
+                if given.status_code != 202:
+                    second = given.status_code == 409
+                    self._say("(somebody else has answered already)" if second else problem_of(given), "yellow")
+                if given.status_code != 422:
+                    break
+
+    def _watch(self) -> None:
+        """Shows frames until what is waited for has ended, or a question is open."""
+        if self._stream is None and self._keyboard.works:
+            frames = frames_after(self._http, self._path, self._cursor)
+            self._stream = InBackground(frames, self._keyboard.wake)
+        for kind, seq, data in self._frames():
+            self._take(kind, seq, data)
+            if self._questions or not self._waits:
+                return
+
+    def _frames(self) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
+        if self._stream is None:
+            yield from frames_after(self._http, self._path, self._cursor)
+            return
+        while True:
+            frame = self._stream.next()
+            if frame is not None:
+                yield frame
+            elif (key := self._keyboard.key()) == ESCAPE:
+                self._stop("(stopping)")
+            elif key is not None:
+                self._type(key)
+
+    def _type(self, begun: str) -> None:
+        """Lets a line be typed in the middle of an answer, which waits for it. Ctrl-C gives the line up."""
+        self._show(self.view.interrupted())
+        try:
+            self.obey(read_line(self._keyboard.line(begun)))
+        except (EOFError, KeyboardInterrupt):
+            self.note("")
+
+    def _take(self, kind: str, seq: int | None, data: dict[str, Any]) -> None:
+        if kind == SILENT:
+            self._say(_SILENT, "dim")
+            return
+        if kind == ENDED:
+            self.closed = True
+            return
+        self._show(self.view.take(kind, data))
+        self._cursor = max(self._cursor, seq or 0)
+        match kind:
+            case "message.added" if data["message"]["id"] in self._own:
+                self._own.discard(data["message"]["id"])
+                self._turn = data["turn_id"]
+            case "message.rejected":
+                self._own.discard(data["message_id"])
+            case "turn.finished" if data["turn_id"] == self._turn:
+                self._turn = None
+            case "approval.requested" | "input.requested":
+                self._questions[data["question_id"]] = {**data, "kind": kind.partition(".")[0]}
+            case "budget.paused":
+                self._questions[data["question_id"]] = budget_question(data)
+            case "approval.resolved" | "input.received" | "budget.raised":
+                self._questions.pop(data.get("question_id", ""), None)
+            case "session.snapshot":
+                self._cursor = data["seq"]
+                self.expect(data["questions"])
+                self._wait_as_of(data)
+            case "session.closed":
+                self.closed = True
+
+    def _wait_as_of(self, snapshot: dict[str, Any]) -> None:
+        """The events in between are no longer kept; the snapshot tells what became of what is waited for."""
+        for message in snapshot["messages"]:
+            if message["id"] in self._own:
+                self._own.discard(message["id"])
+                self._turn = message["turn_id"]
+        if self._turn != snapshot["turn_id"]:
+            self._turn = None
+
+    def _patiently(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
+        """Sends until somebody answers; what is sent twice happens once."""
+        failures = 0
+        while True:
+            try:
+                answer = self._http.request(method, path, json=body)
+                if answer.status_code not in (429, 502, 503, 504):
+                    return answer
+            except AWAY:
+                pass
+            if failures == 1:
+                self._say(_SILENT, "dim")
+            pause(failures)
+            failures += 1
+
+    def _say(self, words: str, style: str) -> None:
+        self._show(self.view.note(words, style))
+
+    def _show(self, text: Text) -> None:
+        # As it is: rendering a Text would take white space from the end of a long fragment.
+        self._console.print(Segments(text.render(self._console)), end="")
+
+
+def _read_answer(prompt: str) -> str:
+    """Raises `SaidInstead` for a line that says something else."""
+    typed = input(prompt)
+    if typed.split(maxsplit=1)[:1] in (["/steer"], ["/interrupt"], ["/wait"]):
+        line = read_line(typed)
+        if isinstance(line, Say):
+            raise SaidInstead(line)
+    return typed

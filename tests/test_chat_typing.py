@@ -1,0 +1,190 @@
+"""What is typed into `perdure chat` while an answer streams: the lines, and a real terminal against `perdure dev`."""
+
+import asyncio
+import os
+import pty
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from perdure.temporal.app.chat.lines import Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
+from perdure.temporal.app.chat.view import ChatView
+from perdure.temporal.app.console.local_zone import local_zone
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
+from tests.support.dev import Dev
+from tests.support.session_client import PATIENCE_S, Sessions, texts
+
+STALL = Reply(text="one two three four", fault="stall")
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("hello", Say("hello")),
+        ("  ", None),
+        ("/steer the other one", Say("the other one", "steer")),
+        ("/interrupt no", Say("no", "interrupt")),
+        ("/wait later", Say("later", "queue")),
+        ("/queue", ShowQueue()),
+        ("/edit 2 other words", Edit(2, "other words")),
+        ("/withdraw 1", Withdraw(1)),
+        ('/file "my notes.md"', Attach("my notes.md")),
+        ("/help", Help()),
+        ("/usr/bin is a folder", Say("/usr/bin is a folder")),
+        ("/queue up, please", Say("/queue up, please")),
+    ],
+)
+def test_a_line_asks_for_something(line: str, asked: object) -> None:
+    assert read_line(line) == asked
+
+
+@pytest.mark.parametrize("line", ["/steer", "/withdraw", "/withdraw x", "/edit 2", "/edit x y"])
+def test_a_command_that_lacks_something_is_told_so(line: str) -> None:
+    asked = read_line(line)
+    assert isinstance(asked, Help)
+    assert asked.wrong
+
+
+def test_where_a_message_stands_is_shown() -> None:
+    def shown(kind: str, **event: Any) -> str:
+        return ChatView().take(kind, event).plain.strip()
+
+    edited = {"parts": [{"type": "text", "text": "other words"}]}
+    assert [
+        shown("message.queued", message_id="m", position=2),
+        shown("message.queued", message_id="m", position=1, busy="steer"),
+        shown("message.queued", message_id="m", position=1, busy="interrupt"),
+        shown("message.queued", message_id="m", position=1, message=edited),
+        shown("message.rejected", message_id="m", reason="withdrawn"),
+        shown("approval.resolved", approved=False, reason="superseded"),
+        shown("input.received", value=None, reason="superseded"),
+    ] == [
+        "(waits for its turn, 2 in the queue)",
+        "(joins before the next step)",
+        "(stops the turn, and is next)",
+        "(number 1 in the queue now says: other words)",
+        "(a message was withdrawn)",
+        "(the question is superseded by what was said)",
+        "(the question is superseded by what was said)",
+    ]
+
+
+def test_the_zone_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zoneinfo" / "Europe").mkdir(parents=True)
+    (tmp_path / "zoneinfo" / "Europe" / "Berlin").touch()
+    link, name, nothing = tmp_path / "localtime", tmp_path / "timezone", tmp_path / "nothing"
+    link.symlink_to(tmp_path / "zoneinfo" / "Europe" / "Berlin")
+    name.write_text("America/Lima\n")
+    monkeypatch.delenv("TZ", raising=False)
+    assert [local_zone(link, name), local_zone(nothing, name), local_zone(nothing, nothing)] == [
+        "Europe/Berlin",
+        "America/Lima",
+        None,
+    ]
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert local_zone(link, name) == "Asia/Tokyo"
+    name.write_text("Nowhere/Nothing")
+    monkeypatch.delenv("TZ")
+    assert local_zone(nothing, name) is None
+
+
+class Terminal:
+    """`perdure chat` in a terminal of its own."""
+
+    def __init__(self, folder: Path, url: str, *arguments: str) -> None:
+        self._folder = folder
+        self._arguments = ["chat", *arguments, "--url", url]
+        self.output = ""
+        self._seen = 0
+
+    async def __aenter__(self) -> "Terminal":
+        program = Path(sys.executable).parent / "perdure"
+        self._end, theirs = pty.openpty()
+        os.set_blocking(self._end, False)
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "50"}
+        self.process = await asyncio.create_subprocess_exec(
+            program, *self._arguments, cwd=self._folder, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        )
+        os.close(theirs)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        os.close(self._end)
+
+    def type(self, keys: str) -> None:
+        os.write(self._end, keys.encode())
+
+    async def until(self, words: str) -> None:
+        """Returns once the screen was sent `words` after those of the previous wait."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_S):
+            while (found := self.output.find(words, self._seen)) < 0:
+                there = asyncio.Event()
+                loop.add_reader(self._end, there.set)
+                try:
+                    await there.wait()
+                except asyncio.CancelledError:
+                    raise AssertionError(f"{words!r} did not come: {self.output!r}") from None
+                finally:
+                    loop.remove_reader(self._end)
+                self.output += os.read(self._end, 65536).decode(errors="replace")
+        self._seen = found + len(words)
+
+
+@pytest.mark.server
+async def test_typing_in_the_middle_of_an_answer(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(STALL, Reply(text="The other one, then."), Reply(text="And later it is."))
+    async with Terminal(tmp_path, dev.url) as terminal:
+        await terminal.until("> ")
+        session = terminal.output.partition("session ")[2].partition("\x1b")[0]
+        terminal.type("count\r")
+        await terminal.until("one two")
+        terminal.type("/wait much later\r")
+        await terminal.until("(waits for its turn, 1 in the queue)")
+        terminal.type("/queue\r")
+        await terminal.until("1. much later")
+        terminal.type("/edit 1 later\r")
+        await terminal.until("now says: later)")
+        terminal.type("/interrupt the other one\r")
+        await terminal.until("(interrupted)")
+        await terminal.until("The other one, then.")
+        await terminal.until("And later it is.")
+    found = await Sessions(http).snapshot(session)
+    assert [text for role, text in texts(found["messages"]) if role == "user"] == ["count", "the other one", "later"]
+    assert found["metadata"].get("timezone") == local_zone()
+
+
+@pytest.mark.server
+async def test_escape_stops_the_answer(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
+    provider.script(STALL)
+    async with Terminal(tmp_path, dev.url) as terminal:
+        await terminal.until("> ")
+        terminal.type("count\r")
+        await terminal.until("one two")
+        terminal.type("\x1b")
+        await terminal.until("(stopping)")
+        await terminal.until("(stopped)")
+        await terminal.until("> ")
+
+
+@pytest.mark.server
+async def test_something_else_is_said_at_a_question(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(Reply(text="", tools=(("ask_user", {"prompt": "Which account?"}),)), Reply(text="That one, then."))
+    async with Terminal(tmp_path, dev.url) as terminal:
+        await terminal.until("> ")
+        terminal.type("pay\r")
+        await terminal.until("answer > ")
+        terminal.type("/steer wait, the other account\r")
+        await terminal.until("superseded by what was said")
+        await terminal.until("That one, then.")

@@ -16,6 +16,7 @@ from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.effects import AskModel, Effect
+from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.receive import Signal
@@ -23,6 +24,7 @@ from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
+from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
     EventsPage,
     PageRequest,
@@ -163,6 +165,11 @@ class SessionWorkflow:
     def close(self, command: Close) -> None:
         self._receive(command)
 
+    @workflow.signal
+    @command_only
+    def purse_changed(self, command: PurseChanged) -> None:
+        self._receive(command)
+
     def _receive(self, signal: Signal) -> None:
         self._run.signals += 1
         changes = self._driver.receive(signal)
@@ -202,6 +209,10 @@ class SessionWorkflow:
     @workflow.query
     def trace(self, after: int) -> TracePage:
         return answers.trace(self._driver.state, after)
+
+    @workflow.query
+    def lease(self, scope: Scope) -> HolderReport:
+        return lease_report(self._driver.state, scope)
 
     @workflow.query
     def past(self, request: PastRequest) -> PastPage:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perdure.workflows.core.state.turn import Handoff
+from perdure.workflows.protocol.purses import Amounts
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -39,6 +40,18 @@ class WakeUp:
 @dataclass(frozen=True)
 class LookForTools:
     """Ask the agent's MCP servers whether they list other tools than the session knows."""
+
+
+@dataclass(frozen=True)
+class DrawLeases:
+    """Ask the purses of the session's user and tenant for what comes next."""
+
+    needs: Amounts
+
+
+@dataclass(frozen=True)
+class ReturnLeases:
+    """Give back to them what is left, for the session closes."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,8 @@ Work = (
     | StartTurn
     | WakeUp
     | LookForTools
+    | DrawLeases
+    | ReturnLeases
     | CallModel
     | AskNextModel
     | EndStep

@@ -10,6 +10,7 @@ from perdure.workflows.core.actions import (
     AskNextModel,
     CallModel,
     CloseSession,
+    DrawLeases,
     EndCalls,
     EndModelCall,
     EndStep,
@@ -18,6 +19,7 @@ from perdure.workflows.core.actions import (
     LookForTools,
     PlanCalls,
     RenewAgent,
+    ReturnLeases,
     RunHere,
     RunTools,
     StartTurn,
@@ -25,7 +27,7 @@ from perdure.workflows.core.actions import (
     WakeUp,
     Work,
 )
-from perdure.workflows.core.budget import over_budget
+from perdure.workflows.core.budget import over_budget, tokens_at_worst
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking
 from perdure.workflows.core.calls.decide import decide
@@ -43,8 +45,12 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.lease_changes import LeaseReserved
+from perdure.workflows.core.leases import amounts_of, ask, end_leases, give_back
+from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
@@ -100,6 +106,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case LookForTools():
             draft.add(ToolsAsked())
             effects = _compare_tools(state)
+        case DrawLeases():
+            effects = ask(draft, action.needs)
+        case ReturnLeases():
+            effects = give_back(draft)
         case CallModel():
             effects = _call_model(draft, action)
         case AskNextModel():
@@ -170,6 +180,11 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     except PromptError as problem:
         draft.add(TurnBroken(error=problem.error))
         return ()
+    if asked_purses(state):
+        if end_leases(draft):
+            return ()
+        need = Need(cost_usd=action.reserved_usd, tokens=tokens_at_worst(state))
+        draft.add(LeaseReserved(step_id=action.step_id, amounts=amounts_of(need)))
     last = state.slot.last_model
     if last is not None and last != record.model:
         own = action.role == draft.turn.role

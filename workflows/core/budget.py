@@ -40,6 +40,12 @@ def reserve(state: SessionState, hop: Hop | None = None) -> float | None:
     return worst_case(price, input_tokens(state), hop.model.max_output_tokens)
 
 
+def tokens_at_worst(state: SessionState, hop: Hop | None = None) -> int:
+    """Tokens of input and output that the next model call uses at most."""
+    hop = hop or first_hop(state)
+    return input_tokens(state) + (hop.model.max_output_tokens if hop is not None else 0)
+
+
 def sent(state: SessionState, hop: Hop | None = None) -> Spent:
     """What the next model call costs if it is sent, and nothing comes of it."""
     hop, loaded = hop or first_hop(state), state.slot.loaded

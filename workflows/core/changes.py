@@ -11,10 +11,12 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
@@ -45,6 +47,8 @@ class Accepted:
     role: str | None = None
     #: The caller's span.
     traceparent: str | None = None
+    #: Purses that have caps of their own.
+    purses: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,7 @@ Note = (
     | CallerTraced
     | ExchangeDeclined
     | TurnBroken
+    | LeaseChange
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -19,6 +19,7 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.purses import DrawLeases
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import ToolCall
@@ -27,6 +28,7 @@ from perdure.workflows.vocabulary.tool_context import ToolContext
 AGENT: Final = "agent"
 RENEWAL: Final = "renewal"
 TOOLS: Final = "tools"
+PURSES: Final = "purses"
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,19 @@ class Rehearse:
         return self.call.call_id
 
 
+@dataclass(frozen=True)
+class AskPurses:
+    """Leases of the purses of the session's user and tenant."""
+
+    request: DrawLeases
+    key: str = PURSES
+
+    @property
+    def closes(self) -> bool:
+        """Everything is given back."""
+        return any(draw.closes for draw in self.request.draws.values())
+
+
 Effect = (
     AskModel
     | LoadDefinition
@@ -181,6 +196,7 @@ Effect = (
     | StoreAnswer
     | AdoptAgent
     | Rehearse
+    | AskPurses
 )
 
 
@@ -191,6 +207,8 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys.add(AGENT)
     if state.slot.renewal is not None and state.slot.renewal.open:
         keys.add(RENEWAL)
+    if state.leases.drawing is not None:
+        keys.add(PURSES)
     turn = state.turn
     if turn is not None:
         keys |= turn.open_calls

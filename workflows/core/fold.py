@@ -6,6 +6,7 @@ Rule 2: nothing here reads a clock, the network or the environment; times come w
 
 from typing import assert_never
 
+from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.fold import follow, move, settled
 from perdure.workflows.core.changes import (
     Accepted,
@@ -46,6 +47,14 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
     started_turn,
+)
+from perdure.workflows.core.lease_changes import (
+    LeaseAllowed,
+    LeaseAnswered,
+    LeaseAsked,
+    LeaseEnded,
+    LeaseReserved,
+    PurseHasMore,
 )
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
@@ -129,7 +138,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
-            return replace(state, turn=None, log=state.log.pruned())
+            leases = fold_leases.rested(state.leases)
+            return replace(state, turn=None, log=state.log.pruned(), leases=leases)
         case SessionClosed():
             return replace(state, closed=True, timers=Timers())
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
@@ -192,6 +202,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return passed_on(state, note.record)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case LeaseAsked() | LeaseAnswered() | LeaseEnded() | LeaseReserved() | PurseHasMore() | LeaseAllowed():
+            return fold_leases.changed(state, note)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
         case _:
@@ -206,7 +218,8 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     inbox = state.inbox.with_message(note.message, seen, note.role, note.traceparent)
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
-    return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))
+    slot = replace(slot, digest=digest, error=slot.error if ending else None)
+    return replace(state, inbox=inbox, slot=slot, leases=state.leases.announcing(note.purses))
 
 
 def _configure(state: SessionState, note: Configured) -> SessionState:

@@ -2,6 +2,7 @@
 
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
+from perdure.workflows.core.fold_leases import charged
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
@@ -64,6 +65,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         calls=calls,
     )
     state = _spent(state, turn, event.usage, event.cost_usd)
+    state = charged(state, event.step_id, event.usage, event.cost_usd)
     return replace(state, transcript=state.transcript.said(event.message)) if event.message.parts else state
 
 

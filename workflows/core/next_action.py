@@ -13,6 +13,7 @@ from perdure.workflows.core.actions import (
     AskNextModel,
     CallModel,
     CloseSession,
+    DrawLeases,
     EndCalls,
     EndModelCall,
     EndStep,
@@ -23,6 +24,7 @@ from perdure.workflows.core.actions import (
     PlanCalls,
     RenewAgent,
     Rest,
+    ReturnLeases,
     RunHere,
     RunTools,
     StartTurn,
@@ -30,10 +32,12 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
-from perdure.workflows.core.budget import nudge, over_budget, reserve
+from perdure.workflows.core.budget import nudge, over_budget, reserve, tokens_at_worst
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
-from perdure.workflows.core.effects import AGENT, RENEWAL, TOOLS
+from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
+from perdure.workflows.core.leases import amounts_of, has_leases, lacks, refusal, to_ask_again
+from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
@@ -53,7 +57,7 @@ def next_action(state: SessionState) -> Action:
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        return CloseSession(state.closing)
+        return _close(state, state.closing)
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
     if state.inbox.messages:
@@ -63,8 +67,14 @@ def next_action(state: SessionState) -> Action:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
-        return CloseSession("answered")
+        return _close(state, "answered")
     return Rest(state.timers.next_at)
+
+
+def _close(state: SessionState, reason: str) -> Action:
+    if state.leases.drawing is not None:
+        return Wait(frozenset([PURSES]))
+    return ReturnLeases() if has_leases(state) else CloseSession(reason)
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -87,6 +97,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
+    again = to_ask_again(state)
+    if again is not None:
+        return DrawLeases(again)
     if turn.calls:
         return _next_of_calls(state, turn)
     return _next_step(state, turn)
@@ -106,12 +119,23 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     over = over_budget(state, turn, reserved)
     if over is not None:
         return FinishTurn(*over)
-    return CallModel(
+    need = Need(cost_usd=reserved, tokens=tokens_at_worst(state))
+    short = refusal(state, need)
+    if short is not None:
+        return FinishTurn("budget", ToolError(type=BUDGET_EXCEEDED, message=f"{short.scope}: {short.limit}"))
+    return _leased(state, need) or CallModel(
         step_id=step_id(turn.turn_id, turn.steps + 1),
         role=answering_role(state),
         reserved_usd=reserved,
         nudge=nudge(state),
     )
+
+
+def _leased(state: SessionState, need: Need) -> Action | None:
+    """What has to come before anything that takes `need`; None: the leases bear it."""
+    if not lacks(state, need):
+        return None
+    return Wait(frozenset([PURSES])) if state.leases.drawing is not None else DrawLeases(amounts_of(need))
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:

@@ -6,6 +6,7 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.core.sub_answer import SubAnswer
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import OpenedAgent, StepOutput, ToolOutput
+from perdure.workflows.protocol.purses import LeasesDrawn
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -64,6 +65,12 @@ class AgentAdopted:
 
 
 @dataclass(frozen=True)
+class PursesAnswered:
+    #: None: they could not be reached.
+    answer: LeasesDrawn | None
+
+
+@dataclass(frozen=True)
 class TimePassed:
     """It is now later than the time that an action waits until."""
 
@@ -77,5 +84,6 @@ Outcome = (
     | AgentOpened
     | SessionEnded
     | AgentAdopted
+    | PursesAnswered
     | TimePassed
 )

@@ -17,12 +17,14 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.protocol.purses import PurseChanged
 from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
 from perdure.workflows.vocabulary.events import MessageQueued, MessageRejected, SessionStarted
 from perdure.workflows.vocabulary.parts import Message, as_foreign
 
-Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close
+Signal = SendMessage | Stop | Answer | CancelTimer | Configure | Close | PurseChanged
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
@@ -31,7 +33,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     match signal:
         case SendMessage():
             _take_in(draft, signal)
-        case Stop() | Answer() | CancelTimer() | Configure() | Close():
+        case Stop() | Answer() | CancelTimer() | Configure() | Close() | PurseChanged():
             if signal.id not in state.inbox.command_ids:
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
@@ -83,6 +85,7 @@ def _accept(draft: Draft, command: SendMessage) -> None:
             digest=command.digest,
             role=command.model,
             traceparent=command.traceparent,
+            purses=command.purses,
         )
     )
     if busy:
@@ -90,7 +93,7 @@ def _accept(draft: Draft, command: SendMessage) -> None:
         draft.add(MessageQueued(**(draft.stamp | {"turn_id": None}), message_id=message.id, position=position))
 
 
-def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close) -> None:
+def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close | PurseChanged) -> None:
     match command:
         case Stop():
             turn = draft.state.turn
@@ -112,5 +115,9 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             )
         case Close():
             draft.add(CloseRequested(reason=command.reason))
+        case PurseChanged(recall=True):
+            draft.add(LeaseEnded(scope=command.scope))
+        case PurseChanged():
+            draft.add(PurseHasMore(scope=command.scope))
         case _:
             assert_never(command)

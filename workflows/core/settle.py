@@ -24,6 +24,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.lease_changes import LeaseAnswered
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
     AgentOpened,
@@ -31,6 +32,7 @@ from perdure.workflows.core.outcomes import (
     DefinitionLoaded,
     ModelEnded,
     Outcome,
+    PursesAnswered,
     SessionEnded,
     TimePassed,
     ToolEnded,
@@ -57,6 +59,8 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             draft.add(AgentRenewed(digest=outcome.digest))
         case ToolsCompared():
             draft.add(ToolsKnown(changed=outcome.changed))
+        case PursesAnswered():
+            draft.add(LeaseAnswered(answer=outcome.answer))
         case TimePassed():
             _time_passed(draft)
         case ToolEnded() | AgentOpened() | SessionEnded() | AgentAdopted():

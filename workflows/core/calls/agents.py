@@ -13,6 +13,7 @@ from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
 from perdure.workflows.core.changes import HandoffAgreed, SetAside
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
+from perdure.workflows.core.purses_asked import purses_below
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
@@ -136,6 +137,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         behavior=state.behavior,
         message=message,
         parent=parent,
+        purses=purses_below(state),
         continue_as_new_after=state.new.continue_as_new_after,
     )
     return RunSession(call.call_id, new, work.opened.demo)

@@ -13,6 +13,7 @@ from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
+from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
@@ -36,6 +37,7 @@ class SessionState(Record):
     inbox: Inbox = field(default_factory=Inbox)
     books: Books = field(default_factory=Books)
     questions: Questions = field(default_factory=Questions)
+    leases: Leases = field(default_factory=Leases)
     timers: Timers = field(default_factory=Timers)
     turn: Turn | None = None
     #: Turns that have started.
@@ -120,6 +122,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         timezone=new.timezone,
         behavior=new.behavior,
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),
+        leases=Leases().announcing(tuple(new.purses)).inheriting(new.purses),
     )
 
 

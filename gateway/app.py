@@ -40,6 +40,7 @@ from perdure.gateway.routes import (
     streams,
     timers,
     traces,
+    transcripts,
     uploads,
 )
 from perdure.gateway.routes.context import DescribeTool, Gateway, ReadMetrics
@@ -71,6 +72,7 @@ _ROUTES: Final = (
     uploads,
     streams,
     traces,
+    transcripts,
     agents,
     health,
     metrics,
@@ -145,6 +147,7 @@ def create_app(
     watches = Watches(
         live=live,
         blobs=blobs,
+        sealed=service.sealed,
         ask=lambda session, after: service.at(session).events(after),
         look=lambda session: service.at(session).look(),
         snapshot=lambda session: service.at(session).snapshot(),

@@ -19,6 +19,7 @@ from perdure.activities.models.call import ModelCalls
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.purses import Purses
+from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.shipped.builtin_tools import current_time
 from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.sub_agents import SubAgentCalls
@@ -28,6 +29,7 @@ from perdure.workflows.core import changes as notes
 from perdure.workflows.protocol import activities as contract
 from perdure.workflows.protocol import purse_activities as purses
 from perdure.workflows.protocol.activities import ToolOutput
+from perdure.workflows.protocol.sealing import seal_past
 from perdure.workflows.vocabulary import events
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,7 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
         (contract.deliver_message, Deliveries.deliver_message),
         (purses.draw_leases, Purses.draw_leases),
         (purses.visit_sessions, Purses.visit_sessions),
+        (seal_past, Sealing.seal_past),
     ],
 )
 def test_a_stub_is_what_implements_it(stub: Callable[..., Any], implementation: Callable[..., Any]) -> None:

@@ -21,6 +21,7 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.live.frames import StepDelta
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings, SettingsInvalid
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.temporal.telemetry.hidden_address import BLOCKED_PORTS
@@ -347,6 +348,7 @@ def watching(session: Session, folder: Path, metrics: Metrics, viewer_queue: int
     return Watches(
         live=session.live,
         blobs=LocalBlobs(folder),
+        sealed=Sealed(LocalBlobs(folder)),
         ask=session.ask,
         look=session.look,
         snapshot=session.snapshot,

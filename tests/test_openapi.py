@@ -165,6 +165,8 @@ class Story:
         drawn = next(frame.data for frame in frames if frame.type == "tool.finished" and frame.data["name"] == "draw")
         await self.http.get(f"{url}/files/{drawn['result']['output']['uri'].rpartition('/')[2]}")
         await self.http.get(f"{url}/trace")
+        await self.http.get(f"{url}?messages=2")
+        await self.http.get(f"{url}/messages?before=3&limit=2")
 
     async def a_session_that_changes(self) -> None:
         url = "/v1/sessions/told"

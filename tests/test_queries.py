@@ -148,6 +148,7 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "forked_from": None,
         "demo": True,
         "queued": (),
+        "since": 1,
         "count": 2,
         "questions": (),
         "parent": None,

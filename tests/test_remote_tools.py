@@ -19,6 +19,7 @@ import pytest_asyncio
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import whole_snapshot
 from perdure.temporal.stores.blobs import unfold
 from tests.support.items import written
@@ -186,12 +187,15 @@ async def test_its_worker_is_killed_in_mid_call(
 def watches(lab: Lab) -> Watches:
     """The watches of a gateway."""
     backend = Backend(lab.client, lab.parts.settings)
+    blobs = lab.parts.blobs
+    sealed = Sealed(blobs)
     return Watches(
         live=lab.live,
-        blobs=lab.parts.blobs,
+        blobs=blobs,
+        sealed=sealed,
         ask=backend.events,
         look=backend.look,
-        snapshot=lambda session: whole_snapshot(backend, lab.parts.blobs, session),
+        snapshot=lambda session: whole_snapshot(backend, blobs, sealed, session),
         viewer_queue=1000,
     )
 

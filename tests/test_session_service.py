@@ -62,13 +62,14 @@ async def test_a_session_from_its_start_to_its_end(lab: Lab, service: Sessions) 
 
     await session.configure(ConfigureSession(metadata={"ticket": 7}))
     await session.limit(Limits.model_validate({"turn": {"steps": 3}}))
-    snapshot = await session.snapshot()
+    snapshot, said = await session.snapshot(), (await session.pages())[1]
     assert (snapshot.page.user, snapshot.page.metadata, snapshot.page.limits.turn.steps) == ("ann", {"ticket": 7}, 3)
-    assert [message.role for message in snapshot.messages] == ["user", "assistant"] * 2
+    assert snapshot.messages == said
+    assert [message.role for message in said] == ["user", "assistant"] * 2
     assert [step.record.turn_id async for step in session.steps()] == ["t1", "t2"]
 
     forked = await session.fork(ForkSession(turn_id="t2", text="or not"))
-    said = (await service.open(ANN, forked.session_id).snapshot()).messages
+    _, said = await service.open(ANN, forked.session_id).pages()
     assert [message.parts for message in said if message.role == "user"] == [
         (Text(text="hello"),),
         (Text(text="or not"),),

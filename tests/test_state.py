@@ -1,4 +1,5 @@
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ from tests.support.core import AT, Story, agent, call, failed, user
 pytestmark = pytest.mark.pure
 
 USAGE = Usage(input_tokens=10, output_tokens=5)
+#: The first turn's start in a story.
+STARTED = AT + timedelta(seconds=1)
 
 
 def rich() -> SessionState:
@@ -84,7 +87,7 @@ def test_a_message_waits_until_its_turn_adds_it() -> None:
     story.event("turn.started", turn_id="t1", cause="message")
     story.event("message.added", message=user("hi"))
     assert (story.state.inbox.messages, story.state.transcript.messages) == ((), (user("hi"),))
-    assert story.state.turn == Turn(turn_id="t1", number=1)
+    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED)
 
 
 def test_only_a_closed_session_drops_a_waiting_message() -> None:
@@ -98,12 +101,12 @@ def test_only_a_closed_session_drops_a_waiting_message() -> None:
 def test_a_step() -> None:
     story = Story.new().loaded().turn()
     record = story.open()
-    assert story.state.turn == Turn(turn_id="t1", number=1, steps=1, step=record)
+    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED, steps=1, step=record)
     assert (story.state.slot.last_model, story.state.log.steps) == ("demo/main", (record,))
     assert (record.view.count, record.view.prefix) == (1, story.state.transcript.prefix)
     story.answered(Reasoning(text="hm"), Text(text="hello"))
     assert story.state.turn == Turn(
-        turn_id="t1", number=1, steps=1, books=Books(usage=USAGE, known_usd=0.25), stop="end"
+        turn_id="t1", number=1, started_at=STARTED, steps=1, books=Books(usage=USAGE, known_usd=0.25), stop="end"
     )
     assert story.state.books == Books(usage=USAGE, known_usd=0.25)
     story.finished()
@@ -232,13 +235,22 @@ def test_stop_and_close() -> None:
     assert (story.state.turn.stopping, story.state.closing, story.state.closed) == (True, "one", False)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "KEPT_COMMAND_IDS", 3)
-    monkeypatch.setattr(inbox, "KEPT_MESSAGE_IDS", 3)
+def test_what_is_remembered_is_bounded_and_the_oldest_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "WHOLE", 2)
+    monkeypatch.setattr(inbox, "PACKED", 2)
+    monkeypatch.setattr(inbox, "KEPT_COMMAND_IDS", 6)
+    monkeypatch.setattr(inbox, "KEPT_MESSAGE_IDS", 6)
     story = Story.new()
-    for number in range(5):
+    for number in range(10):
         story.note(CommandSeen(id=f"c{number}")).accepted("hi", f"m{number}")
-    assert (story.state.inbox.command_ids, list(story.state.inbox.seen)) == (("c2", "c3", "c4"), ["m2", "m3", "m4"])
+    kept = story.state.inbox
+    assert (kept.command_ids, list(kept.seen)) == (("c8", "c9"), ["m8", "m9"])
+    assert [number for number in range(10) if kept.has_command(f"c{number}")] == list(range(4, 10))
+    known = [kept.find(f"m{number}") for number in range(10)]
+    assert known[:4] == [None] * 4
+    assert [seen is not None and seen.cursor for seen in known[4:]] == [1] * 6
+    assert [seen is not None and seen.is_of("hi") for seen in known[4:]] == [True] * 6
+    assert [seen is not None and seen.is_of("ho") for seen in known[4:]] == [False] * 6
 
 
 def test_old_turns_are_pruned_whole(monkeypatch: pytest.MonkeyPatch) -> None:

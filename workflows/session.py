@@ -15,13 +15,13 @@ from temporalio.exceptions import ApplicationError
 from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
-from perdure.workflows.core.effects import AskModel, Effect
+from perdure.workflows.core.effects import AskModel, Effect, SealPart
 from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
+from perdure.workflows.core.pieces import part
 from perdure.workflows.core.receive import Signal
-from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.state.record import replace
+from perdure.workflows.core.runs import SessionInput, lifted, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
@@ -35,8 +35,10 @@ from perdure.workflows.protocol.queries import (
     SnapshotPage,
     TimersPage,
 )
+from perdure.workflows.protocol.sealing import PartPage, PartRequest
 from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
-from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState, TracePage
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
+from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.running.open_effects import OpenEffects
@@ -51,8 +53,9 @@ BEHAVES: Final = "behavior-1"
 class SessionWorkflow:
     @workflow.init
     def __init__(self, start: SessionInput) -> None:
-        if start.carried is not None:
-            state = _as_now(start.carried)
+        carried = taken_over(start)
+        if carried is not None:
+            state = _as_now(carried)
         elif start.new is not None:
             state = new_state(start.new, workflow.now())
         else:
@@ -122,6 +125,8 @@ class SessionWorkflow:
     def start(self, effect: Effect, state: SessionState) -> None:
         if isinstance(effect, AskModel):
             self._reporting.offer(effect.record.step_id, state)
+        elif isinstance(effect, SealPart):
+            self._reporting.offer(effect.request.handover, state)
         self._open.start(effect)
 
     def end(self, key: str) -> None:
@@ -215,12 +220,16 @@ class SessionWorkflow:
         return lease_report(self._driver.state, scope)
 
     @workflow.query
+    def part(self, request: PartRequest) -> PartPage:
+        return part(self._driver.state, request)
+
+    @workflow.query
     def past(self, request: PastRequest) -> PastPage:
         return answers.past(self._driver.state, request)
 
 
 def _as_now(state: SessionState) -> SessionState:
     """A state that an older version may have carried, with the behavior of this one."""
-    if state.behavior >= BEHAVIOR or not workflow.patched(BEHAVES):
-        return state
-    return replace(state, behavior=BEHAVIOR)
+    if state.behavior >= BEHAVIOR:
+        return lifted(state, state.behavior)
+    return lifted(state, BEHAVIOR) if workflow.patched(BEHAVES) else state

@@ -35,6 +35,7 @@ from perdure.temporal.live.protocols import Live
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
 from perdure.temporal.stores.learnt import LearntChanges
+from perdure.temporal.stores.segments import Segments
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
 from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
@@ -64,16 +65,17 @@ class ModelCalls:
         asked: Asked = lambda prompt, messages: None,
         own_tool: OwnTool = lambda spec: None,
         media: MediaLoader | None = None,
+        segments: Segments | None = None,
     ) -> None:
         """`published` gives the definitions that addresses and keys are taken from. `asked` is called within an attempt,
         with the prompt and the messages that the model is about to get. `own_tool` gives what a Python tool of this worker
-        takes. `media` loads files; None: those of the session only."""
+        takes. `media` loads files; None: those of the session only. `segments` reads what sessions have sealed."""
         self._client = client
         self._live = live
         self._blobs = blobs
         self._providers = providers
         self._tools_digest = tools_digest
-        self._conversations = Conversations(client, blobs, handover)
+        self._conversations = Conversations(client, blobs, segments or Segments(blobs), handover)
         self._published = published
         self._allowed = Allowed.load()
         self._metrics = metrics

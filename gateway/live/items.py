@@ -77,6 +77,8 @@ def _texts(value: object) -> int:
     match value:
         case str():
             return len(value) if value.isascii() else len(value.encode(errors="replace"))
+        case bytes():
+            return len(value)
         case dict():
             return sum(_texts(key) + _texts(one) for key, one in value.items())
         case list() | tuple():

@@ -30,6 +30,7 @@ from perdure.temporal.live.frames import Poke, ToolProgress
 from perdure.temporal.live.protocols import LiveSubscriber, Subscription
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.hydrate import whole_event
+from perdure.temporal.sessions.sealed import Sealed, all_events
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import Metrics
 from perdure.workflows.protocol.queries import EventsPage, Receipt
@@ -64,6 +65,7 @@ class Watch:
         page: EventsPage,
         live: LiveSubscriber,
         blobs: BlobStore,
+        sealed: Sealed,
         ask: AskEvents,
         look: AskLook,
         follow: Follow,
@@ -83,6 +85,7 @@ class Watch:
         self._tail: Tail[Item] = Tail(TAIL, TAIL_BYTES)
         self._live = live
         self._blobs = blobs
+        self._sealed = sealed
         self._ask = ask
         self._wake = asyncio.Event()
         #: The highest `seq` that a poke told; and whether one came, or a viewer, that did not tell how far to ask.
@@ -229,8 +232,9 @@ class Watch:
                 # More happened unseen than the session keeps, or it is not the one that it was: viewers must start
                 # over from a snapshot.
                 raise StreamCut
-            for event in page.events:
-                await self._publish(event)
+            async for events in all_events(self._sealed, self.session, page, self.cursor):
+                for event in events:
+                    await self._publish(event)
             if not page.more:
                 break
         self._working = page.working

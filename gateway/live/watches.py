@@ -16,6 +16,7 @@ from perdure.gateway.live.watch import AskEvents, Patience, Watch
 from perdure.temporal.live.protocols import LiveSubscriber
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.hydrate import whole_event
+from perdure.temporal.sessions.sealed import Sealed, all_events
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.telemetry.metrics import UNMEASURED, Metrics
@@ -31,6 +32,7 @@ class Watches:
         self,
         live: LiveSubscriber,
         blobs: BlobStore,
+        sealed: Sealed,
         ask: AskEvents,
         look: AskLook,
         snapshot: Callable[[str], Awaitable[Snapshot]],
@@ -41,6 +43,7 @@ class Watches:
     ) -> None:
         self._live = live
         self._blobs = blobs
+        self._sealed = sealed
         self._ask = ask
         self._look = look
         self._snapshot = snapshot
@@ -76,9 +79,10 @@ class Watches:
                 cursor, page = whole.page.seq, None
                 yield Item(whole)
                 continue
-            for fact in page.events:
-                cursor = fact.seq
-                yield Item(await whole_event(fact, self._blobs))
+            async for events in all_events(self._sealed, session, page, cursor):
+                for fact in events:
+                    cursor = fact.seq
+                    yield Item(await whole_event(fact, self._blobs))
             if page.closed and not page.more:
                 return
         else:
@@ -129,6 +133,7 @@ class Watches:
             page,
             self._live,
             self._blobs,
+            self._sealed,
             self._ask,
             self._look,
             self.follow,

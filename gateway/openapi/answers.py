@@ -122,10 +122,28 @@ class ProblemBody(Frozen):
 
 
 class Snapshot(SnapshotPage):
-    """A session in whole."""
+    """A session in whole, or with its last messages."""
+
+    #: Messages that come before these; only where a number of messages was asked for.
+    before: int | None = Field(default=None, exclude_if=absent)
+    #: A cursor from before the turn of the first of these messages: the events greater than it tell them all. Absent where
+    #: the branch was another one meanwhile, or where the events are no longer kept.
+    since: int | None = Field(default=None, exclude_if=absent)
 
     #: Open questions of sub-agents.
     sub_questions: tuple[SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
+
+
+class MessagePage(Frozen):
+    """Messages of a session, in order."""
+
+    session_id: str
+    messages: tuple[Message, ...]
+    #: Messages that come before these: `before` of the page that precedes this one; 0 where there are none.
+    before: int
+    #: A cursor from before the turn of the first of these messages: the events greater than it tell them and all that
+    #: followed. Absent where the branch was another one meanwhile, or where the events are no longer kept.
+    since: int | None = Field(default=None, exclude_if=absent)
 
 
 class SessionEntry(Frozen):

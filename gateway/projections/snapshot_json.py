@@ -1,11 +1,18 @@
-"""A session in whole as the route of the session and `session.snapshot` show it. Pure."""
+"""A session as its routes and `session.snapshot` show it, in whole or with its last messages. Pure."""
 
 from typing import Any, Final
 
-from perdure.temporal.sessions.event_json import message_json, question_json
-from perdure.temporal.sessions.snapshot import Snapshot, SubQuestion
+import orjson
 
-_NOT_SHOWN: Final = {"messages", "queued", "count", "questions", "more_questions", "parent", "sub_sessions"}
+from perdure.temporal.sessions.event_json import message_json, question_json
+from perdure.temporal.sessions.sealed import Shown
+from perdure.temporal.sessions.snapshot import Excerpt, Snapshot, SubQuestion
+from perdure.workflows.vocabulary.parts import Message
+
+_NOT_SHOWN: Final = {
+    *("messages", "start", "since", "sealed", "count", "path"),
+    *("queued", "questions", "more_questions", "parent", "sub_sessions"),
+}
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
@@ -15,12 +22,25 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         shown["parent"] = {"session_id": page.parent.session_id, "call_id": page.parent.call_id}
     if snapshot.sub_questions:
         shown["sub_questions"] = [sub_question_json(one) for one in snapshot.sub_questions]
+    if snapshot.excerpt is not None:
+        shown |= excerpt_json(snapshot.excerpt)
     return {
         **shown,
-        "messages": [message_json(message) for message in snapshot.messages],
+        "messages": [said_json(one) for one in snapshot.messages],
         "queued": [message_json(message) for message in page.queued],
         "questions": [question_json(question) for question in page.questions],
     }
+
+
+def said_json(one: Message | Shown) -> dict[str, Any] | orjson.Fragment:
+    """A message, to be encoded by `to_json`."""
+    return orjson.Fragment(one.json) if isinstance(one, Shown) else message_json(one)
+
+
+def excerpt_json(excerpt: Excerpt) -> dict[str, int]:
+    """Where it begins."""
+    where = {"before": excerpt.before}
+    return where if excerpt.since is None else {**where, "since": excerpt.since}
 
 
 def sub_question_json(below: SubQuestion) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from perdure.gateway.live.items import Frame
+from perdure.gateway.projections.snapshot_json import said_json
 from perdure.temporal.sessions.event_json import event_json, message_json
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import (
@@ -17,7 +18,7 @@ from perdure.workflows.vocabulary.events import (
 
 class TurnRecord:
     def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Any] = []
         #: `turn_id`, `reason`, `error`, `usage`, `cost_usd`; None until the turn is finished.
         self.turn: dict[str, Any] | None = None
         #: Why the message was rejected, if it was.
@@ -28,7 +29,7 @@ class TurnRecord:
             case Snapshot():
                 # The turn goes on behind it, so what it has of the turn is what came before.
                 own = [message for message in value.messages if message.turn_id == value.page.turn_id]
-                self.messages = [message_json(message) for message in own]
+                self.messages = [said_json(one) for one in own]
             case MessageAdded():
                 self.messages.append(message_json(value.message))
             case StepFinished():

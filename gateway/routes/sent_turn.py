@@ -12,6 +12,7 @@ from perdure.gateway.projections.turn_record import TurnRecord
 from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.snapshot import SubQuestion
+from perdure.workflows.vocabulary.content_marks import is_same
 from perdure.workflows.vocabulary.events import MessageRejected
 from perdure.workflows.vocabulary.questions import Question
 
@@ -70,7 +71,8 @@ class SentTurn:
         """Two messages came under one id at the same moment: was it the other one that was rejected?"""
         if rejected.reason != "conflict":
             return False
-        return (await self._session.receipt(self._sent.message_id)).content_sha256 == self._sent.sha256
+        known = (await self._session.receipt(self._sent.message_id)).content_sha256
+        return known is not None and is_same(known, self._sent.sha256)
 
     async def _asked(self, item: Item) -> WaitingFor | None:
         """What `item` asks of people. What was asked long ago may be answered by now."""

@@ -11,6 +11,7 @@ from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import SessionCreated, SessionList, SessionNamed, Snapshot
 from perdure.gateway.projections.snapshot_json import snapshot_json
 from perdure.gateway.routes.context import App, Caller
+from perdure.gateway.routes.transcripts import MOST_MESSAGES
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.requests import ConfigureSession, CreateSession, Label
 from perdure.temporal.sessions.visibility import Status
@@ -41,9 +42,18 @@ async def get_sessions(
 
 
 @router.get("/{session_id}", response_model=None, responses={200: {"model": Snapshot}})
-async def get_session(session_id: SessionPath, app: App, caller: Caller) -> Response:
-    """The session in whole."""
-    snapshot = await app.sessions.open(caller, session_id).snapshot()
+async def get_session(
+    session_id: SessionPath,
+    app: App,
+    caller: Caller,
+    messages: Annotated[
+        int | None, Query(ge=0, le=MOST_MESSAGES, description="Only so many messages, the last ones")
+    ] = None,
+) -> Response:
+    """The session in whole, or with its last messages.
+
+    `before` then says how many come before them, and `since` where the events that tell them begin."""
+    snapshot = await app.sessions.open(caller, session_id).snapshot(messages)
     return Response(to_json(snapshot_json(snapshot)), media_type="application/json")
 
 

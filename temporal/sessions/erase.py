@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import NoWorker, SessionNotFound, StateLost, from_rpc
 from perdure.temporal.sessions.runs import RPC_TIMEOUT, children_of, run_exists, runs_of, unless_not_found
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.uploads import forget
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import noted_uploads
@@ -44,7 +45,13 @@ class Eraser:
     """`session` is always a workflow id, `{tenant}/{session_id}`."""
 
     def __init__(
-        self, client: Client, backend: Backend, blobs: BlobStore, gone_within_s: float = 10, scrub: Scrub | None = None
+        self,
+        client: Client,
+        backend: Backend,
+        blobs: BlobStore,
+        sealed: Sealed,
+        gone_within_s: float = 10,
+        scrub: Scrub | None = None,
     ) -> None:
         """Waits `gone_within_s` seconds for Temporal to delete what it was told to: unless it was set otherwise, it writes
         down only each 30 s that a run is over, and deletes none before. `scrub` is called after each erase, so that the
@@ -52,6 +59,7 @@ class Eraser:
         self._client = client
         self._backend = backend
         self._blobs = blobs
+        self._sealed = sealed
         self._gone_within_s = gone_within_s
         self._scrub = scrub
 
@@ -79,6 +87,7 @@ class Eraser:
         except RPCError as error:
             raise from_rpc(error) from error
         tenant = session.partition("/")[0]
+        self._sealed.forget(session)
         # Before the session's own blobs, which tell of them.
         uploads = [await forget(self._blobs, tenant, uri) for uri in await noted_uploads(self._blobs, session)]
         return Erased(

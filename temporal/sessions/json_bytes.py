@@ -12,7 +12,11 @@ def to_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, default=str)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, default=str).encode(errors="replace")
+        return json.dumps(value, ensure_ascii=False, default=_plain).encode(errors="replace")
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(value.contents) if isinstance(value, orjson.Fragment) else str(value)
 
 
 def fragment(value: Any) -> orjson.Fragment:

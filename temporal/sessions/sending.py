@@ -23,6 +23,7 @@ from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.content_marks import is_same
 from perdure.workflows.vocabulary.parts import File, Part, SessionStatus
 from perdure.workflows.vocabulary.questions import Question
 
@@ -86,7 +87,7 @@ class Sender:
         async with self._admissions.asking(session, message_id, receipt) as place:
             receipt = place.receipt
             if receipt.content_sha256 is not None and receipt.cursor is not None:
-                if receipt.content_sha256 != sha256:
+                if not is_same(receipt.content_sha256, sha256):
                     raise rejection("conflict")
                 return await self._sent(session, message_id, sha256, receipt, receipt.position)
             if receipt.closed:

@@ -22,6 +22,7 @@ from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
@@ -54,11 +55,14 @@ class Sessions:
         self.uploads = Uploads(blobs, settings.upload_days)
         files = MessageFiles(blobs, self.uploads, definitions, environment())
         self._creator = Creator(backend, blobs, definitions, files, after)
+        #: The sealed past of sessions.
+        self.sealed = Sealed(blobs)
         self._shared = Collaborators(
             backend=backend,
             sender=Sender(backend, Admissions(backend), blobs, definitions, live, files),
-            eraser=Eraser(client, backend, blobs, gone_within_s, scrub),
+            eraser=Eraser(client, backend, blobs, self.sealed, gone_within_s, scrub),
             blobs=blobs,
+            sealed=self.sealed,
             definitions=definitions,
             live=live,
             settings=settings,

@@ -16,10 +16,13 @@ from perdure.temporal.sessions.fork import Forked, fork, read_past
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
+from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
 from perdure.temporal.sessions.snapshot import (
+    Excerpt,
     Snapshot,
     SubQuestion,
+    message_page,
     open_questions,
     read_facts,
     read_snapshot,
@@ -34,8 +37,9 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
-from perdure.workflows.protocol.steps import TraceStep
+from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
 
@@ -48,6 +52,7 @@ class Collaborators:
     sender: Sender
     eraser: Eraser
     blobs: BlobStore
+    sealed: Sealed
     definitions: Definitions
     live: LivePublisher
     settings: Settings
@@ -151,8 +156,18 @@ class Session:
         return erased
 
     async def events(self, after: int = 0) -> EventsPage:
-        """A page of the events greater than `after`."""
+        """A page of the events greater than `after`; those that are sealed are to be read before (`all_events`)."""
         return await self._backend.events(self.workflow_id, after)
+
+    async def all_events(self, after: int = 0) -> AsyncIterator[Event]:
+        """The events greater than `after` that the session keeps, sealed or not."""
+        more = True
+        while more:
+            page = await self.events(after)
+            async for events in all_events(self._shared.sealed, self.workflow_id, page, after):
+                for event in events:
+                    yield event
+            more, after = page.more, page.events[-1].seq if page.events else after
 
     async def facts(self) -> SnapshotPage:
         """What a snapshot tells without its messages."""
@@ -160,11 +175,17 @@ class Session:
 
     async def pages(self) -> tuple[SnapshotPage, tuple[Message, ...]]:
         """Its facts and its transcript, big parts still offloaded."""
-        return await read_snapshot(self._backend, self.workflow_id)
+        return await read_snapshot(self._backend, self._shared.sealed, self.workflow_id)
 
-    async def snapshot(self) -> Snapshot:
-        """The session in whole, everything in it hydrated."""
-        return await whole_snapshot(self._backend, self._shared.blobs, self.workflow_id)
+    async def snapshot(self, last: int | None = None) -> Snapshot:
+        """The session with all its messages, or the `last` ones, everything in it hydrated."""
+        shared = self._shared
+        return await whole_snapshot(self._backend, shared.blobs, shared.sealed, self.workflow_id, last)
+
+    async def messages(self, before: int | None, limit: int) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+        """The last `limit` messages before a position (None: of all), everything in them hydrated."""
+        shared = self._shared
+        return await message_page(self._backend, shared.blobs, shared.sealed, self.workflow_id, before, limit)
 
     async def questions(self) -> tuple[Question, ...]:
         """The open ones, oldest first."""
@@ -176,13 +197,13 @@ class Session:
 
     def steps(self, after: int = 0) -> AsyncIterator[TraceStep]:
         """The steps that the session keeps, oldest first, without the first `after`."""
-        return kept_steps(self._backend, self.workflow_id, after)
+        return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
 
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
         """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
         for the service's own."""
         rebuild = rebuild_request or self._shared.rebuild_request
-        return TraceReader(self._backend, self._shared.blobs, rebuild, self.workflow_id)
+        return TraceReader(self._backend, self._shared.blobs, self._shared.sealed, rebuild, self.workflow_id)
 
     async def past(self, turn_id: str | None) -> SessionState:
         """Its state at the end of a turn; None: of the last that has ended. Raises `InvalidRequest` and `TurnRunning`."""

@@ -1,11 +1,14 @@
-"""A session in whole: its snapshot, put together from the pages of one query, with the open questions of its sub-agents."""
+"""A session as of one moment, in whole or with its last messages, and the open questions of its sub-agents."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import SessionError
 from perdure.temporal.sessions.hydrate import whole_message, whole_question
+from perdure.temporal.sessions.sealed import Sealed, Shown
+from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
@@ -28,14 +31,28 @@ class SubQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some messages of a branch, one after the other."""
+
+    #: Messages of the branch that come before them.
+    before: int
+    #: The cursor from which on the events tell them and all that followed; None: the events tell other branches as well, or
+    #: are no longer kept.
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A session as of `page.seq`, everything in it whole."""
+    """A session as of `page.seq`; parts of it that were offloaded are whole."""
 
     #: Without messages, but with all open questions.
     page: SnapshotPage
-    messages: tuple[Message, ...]
+    #: All of the branch that goes on, or the last ones.
+    messages: tuple[Message | Shown, ...]
     #: Not among the session's own questions, for call ids of both may be the same.
     sub_questions: tuple[SubQuestion, ...] = ()
+    #: Where the messages begin; None: they are all.
+    excerpt: Excerpt | None = None
 
 
 async def read_facts(backend: Backend, session: str) -> SnapshotPage:
@@ -43,29 +60,58 @@ async def read_facts(backend: Backend, session: str) -> SnapshotPage:
     return await backend.query(session, SessionWorkflow.snapshot, PageRequest(after=NO_MESSAGES, until=0))
 
 
-async def read_snapshot(backend: Backend, session: str) -> tuple[SnapshotPage, tuple[Message, ...]]:
+async def read_snapshot(backend: Backend, sealed: Sealed, session: str) -> tuple[SnapshotPage, tuple[Message, ...]]:
     """The session as of the first page's `seq`, and its whole transcript, big parts still offloaded."""
     first = await _with_questions(backend, session, PageRequest())
-    messages = list(first.messages)
-    while len(messages) < first.count:
-        request = PageRequest(after=len(messages), until=first.count, path=first.path)
-        page = await backend.query(session, SessionWorkflow.snapshot, request)
-        messages += page.messages
-    return first, tuple(messages)
+    return first, await Transcripts(backend, sealed).messages(session, first, 0, first.count)
 
 
-async def whole_snapshot(backend: Backend, blobs: BlobStore, session: str) -> Snapshot:
-    """Raises what `Backend.query` raises, and `StoreUnavailable`."""
-    page, messages = await read_snapshot(backend, session)
+async def whole_snapshot(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, last: int | None = None
+) -> Snapshot:
+    """The session with all messages, or with the `last` ones. Raises what `Backend.query` raises, and
+    `StoreUnavailable`."""
+    page = await _with_questions(backend, session, PageRequest(last=last))
+    excerpt, messages = await _shown(backend, blobs, sealed, session, page, last)
     below = await _questions_below(backend, blobs, session, page)
     whole = {
         "messages": (),
+        "sealed": (),
         "queued": tuple([await whole_message(message, blobs) for message in page.queued]),
         "questions": tuple([await whole_question(question, blobs) for question in page.questions]),
     }
-    return Snapshot(
-        page.model_copy(update=whole), tuple([await whole_message(message, blobs) for message in messages]), below
-    )
+    return Snapshot(page.model_copy(update=whole), messages, below, None if last is None else excerpt)
+
+
+async def message_page(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, before: int | None, limit: int
+) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+    """The last `limit` messages before the position `before`; None: of all. Raises what `whole_snapshot` does."""
+    request = PageRequest(after=NO_MESSAGES, until=before, last=limit)
+    page = await backend.query(session, SessionWorkflow.snapshot, request)
+    return await _shown(backend, blobs, sealed, session, page, limit)
+
+
+async def _shown(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, page: SnapshotPage, last: int | None
+) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+    """The `last` messages before the end that `page` names, which is the first page of them."""
+    start = 0 if last is None else max(page.count - last, 0)
+    found = await Transcripts(backend, sealed).shown(session, page, start, page.count)
+    messages = tuple([await whole_message(one, blobs) if isinstance(one, Message) else one for one in found])
+    if last is None or not messages or _is_broken(page, start):
+        return Excerpt(start, None), messages
+    turn_id, since = messages[0].turn_id, page.since if page.start == start else None
+    if since is None and turn_id is not None:
+        began = await sealed.turn_began(session, page.sealed, turn_id)
+        since = None if began is None else began - 1
+    return Excerpt(start, since), messages
+
+
+def _is_broken(page: SnapshotPage, start: int) -> bool:
+    """Whether other branches had their say between the message at `start` and the one behind the page."""
+    stretches = page.path.between(start, page.count + 1)
+    return any(one.stop != other.start for one, other in pairwise(stretches))
 
 
 async def open_questions(backend: Backend, blobs: BlobStore, session: str, receipt: Receipt) -> tuple[Question, ...]:

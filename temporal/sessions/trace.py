@@ -16,10 +16,12 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.event_json import event_json, message_json
 from perdure.temporal.sessions.hydrate import whole_event, whole_message
 from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, TraceStep
+from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord
+from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import StepFinished, StepStarted
 from perdure.workflows.vocabulary.parts import Message
@@ -43,10 +45,13 @@ async def not_rebuilt(_session: str, _prompt: Prompt, _messages: tuple[Message, 
     return None
 
 
-async def kept_steps(backend: Backend, session: str, after: int = 0) -> AsyncIterator[TraceStep]:
-    """The steps that a session keeps, oldest first, without the first `after` ones."""
+async def kept_steps(backend: Backend, sealed: Sealed, session: str, after: int = 0) -> AsyncIterator[TraceStep]:
+    """The steps that a session keeps, sealed or not, oldest first, without the first `after` ones."""
     while True:
         page = await backend.query(session, SessionWorkflow.trace, after)
+        async for step in sealed.steps(session, page.sealed, after):
+            yield step
+            after += 1
         for step in page.steps:
             yield step
         after += len(page.steps)
@@ -57,9 +62,12 @@ async def kept_steps(backend: Backend, session: str, after: int = 0) -> AsyncIte
 class TraceReader:
     """Shows steps of one session. What they share, prompt and transcript, is asked for once."""
 
-    def __init__(self, backend: Backend, blobs: BlobStore, rebuild_request: RebuildRequest, session: str) -> None:
+    def __init__(
+        self, backend: Backend, blobs: BlobStore, sealed: Sealed, rebuild_request: RebuildRequest, session: str
+    ) -> None:
         self._backend = backend
         self._blobs = blobs
+        self._sealed = sealed
         self._rebuild_request = rebuild_request
         self._session = session
         self._prompt: tuple[str, Prompt] | None = None
@@ -119,7 +127,7 @@ class TraceReader:
 
     async def _read_transcript(self, count: int) -> None:
         if len(self._folded) < count:
-            _, self._folded = await read_snapshot(self._backend, self._session)
+            _, self._folded = await read_snapshot(self._backend, self._sealed, self._session)
         for message in self._folded[len(self._whole) : count]:
             self._whole.append(await whole_message(message, self._blobs))
             self._shown.append(to_json(message_json(self._whole[-1])))

@@ -40,6 +40,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from perdure.temporal.telemetry import span_content
 from perdure.temporal.telemetry.turn_spans import Ids, links_of, turn_ids
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.protocol.activities import (
@@ -92,7 +93,7 @@ class Tracing(Interceptor):
         if not isinstance(event, TurnFinished) or event.turn_id is None:
             return
         name = f"invoke_agent {before.agent}"
-        started = before.log.events[before.log.turn_starts[-1] - before.log.oldest].at
+        started = turn_start(before, event.turn_id) or event.at
         attributes = _of_session(session, event.turn_id) | _usage(event.usage)
         attributes |= {
             "gen_ai.operation.name": "invoke_agent",

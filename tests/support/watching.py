@@ -15,6 +15,7 @@ from perdure.temporal.live.frames import Frame, Poke, StepDelta, ToolProgress
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.look import Look
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import answers
@@ -188,6 +189,7 @@ def watches(session: Session, folder: Path, *, viewer_queue: int = 1000, patienc
     return Watches(
         live=session.live,
         blobs=LocalBlobs(folder),
+        sealed=Sealed(LocalBlobs(folder)),
         ask=session.ask,
         look=session.look,
         snapshot=session.snapshot,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.purses import Amounts
 from perdure.workflows.protocol.queries import Timer
@@ -146,6 +147,13 @@ class CloseSession:
 
 
 @dataclass(frozen=True)
+class Seal:
+    """Put what comes before the cut into the blob store, beside whatever else is done."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True)
 class Wait:
     """Effects are open, or questions, or both."""
 
@@ -191,5 +199,6 @@ Work = (
     | TakeOver
     | FinishTurn
     | CloseSession
+    | Seal
 )
 Action = Work | Idle

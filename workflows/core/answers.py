@@ -1,15 +1,15 @@
 """Answers to what is asked of a session, as pure functions of its state, each page bounded in bytes."""
 
-import base64
-import hashlib
-import zlib
 from collections.abc import Iterable
 from typing import TypeVar
 
 from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
 from perdure.workflows.core.state.session import SessionState, dump_state
+from perdure.workflows.core.traced import traced
+from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import (
     PAGE_BYTES,
     EventsPage,
@@ -21,33 +21,17 @@ from perdure.workflows.protocol.queries import (
     SnapshotPage,
     TimersPage,
 )
-from perdure.workflows.protocol.steps import (
-    ModelInputPage,
-    ModelInputRequest,
-    StepRecord,
-    StepState,
-    TracePage,
-    TraceStep,
-)
-from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from perdure.workflows.protocol.segment_refs import holding
+from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
+from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.ids import step_of
 from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
-from perdure.workflows.vocabulary.question_events import (
-    ApprovalRequested,
-    ApprovalResolved,
-    InputReceived,
-    InputRequested,
-)
 
 T = TypeVar("T", bound=Frozen)
 
-#: Bytes that are `PAGE_BYTES` in Base64, with room for what stands around them.
-_PIECE = (PAGE_BYTES - 1024) // 4 * 3
-
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.seen.get(message_id)
+    seen = state.inbox.find(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -70,14 +54,16 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
 
 
 def events(state: SessionState, after: int) -> EventsPage:
-    """Those greater than `after`; the caller compares `oldest` with what it wanted."""
+    """Those greater than `after`: the refs of those that are sealed, and then the others. The caller compares `oldest` with
+    what it wanted."""
     index = max(after + 1 - state.log.oldest, 0)
     wanted = state.log.events[index:]
     page = _page(wanted)
     return EventsPage(
         events=page,
+        sealed=tuple(ref for ref in state.log.segments if ref.last > after),
         seq=state.log.seq,
-        oldest=state.log.oldest,
+        oldest=state.log.first,
         closed=state.closed,
         working=state.status == "working",
         last_step=state.log.steps[-1].step_id if state.log.steps else None,
@@ -92,16 +78,22 @@ def events(state: SessionState, after: int) -> EventsPage:
 
 
 def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> SnapshotPage:
-    after = max(request.after, 0)
     path = state.transcript.path if request.path is None else request.path
-    until = path.count(state.transcript.total) if request.until is None else request.until
+    said = path.count(state.transcript.total)
+    until = said if request.until is None else min(request.until, said)
+    after = max(request.after if request.last is None else until - request.last, 0)
+    # Whoever reads on in the transcript has been told of what waits.
+    first = request.after <= 0
     model = state.slot.model
-    queued = (
-        _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if after == 0 else ()
-    )
+    queued = _page((_shortened(message) for message in state.inbox.messages), most=PAGE_BYTES // 2) if first else ()
     open_questions = state.questions.open[max(request.questions, 0) :]
-    # Whoever reads on in the transcript has been told of them.
-    asked = _page(open_questions, most=PAGE_BYTES // 4) if after == 0 or until <= after else ()
+    asked = _page(open_questions, most=PAGE_BYTES // 4) if first or until <= after else ()
+    messages = _page(state.transcript.on(path, after, until), used=sum(map(_size, (*queued, *asked))))
+    turn_id = messages[0].turn_id if messages else None
+    since = None if turn_id is None else state.log.before_turn(turn_id)
+    start = min(max(after, path.reached(state.transcript.base)), until)
+    # Where a turn begins that the first message belongs to may be sealed, too.
+    sealed = start > after or (since is None and until > after)
     return SnapshotPage(
         session_id=state.new.session_id,
         workflow_id=workflow_id,
@@ -123,7 +115,10 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         forked_from=state.new.forked_from,
         demo=model is not None and model.provider == "demo",
         queued=queued,
-        messages=_page(state.transcript.on(path, after, until), used=sum(map(_size, (*queued, *asked)))),
+        messages=messages,
+        since=since,
+        start=start,
+        sealed=state.log.segments if sealed else (),
         count=until,
         path=path,
         questions=asked,
@@ -173,6 +168,12 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
     known_prompt = request.prompt_sha256 == digest
     start = request.after if _knows(state, record, request) else 0
     room = 0 if known_prompt else _size(prompt)
+    path, count = record.view.path, record.view.count
+    sealed = tuple(
+        Stretch(start=one.start, stop=min(one.stop, state.transcript.base))
+        for one in path.between(start, count)
+        if one.start < state.transcript.base
+    )
     return ModelInputPage(
         open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
         known=True,
@@ -180,7 +181,9 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         prompt=None if known_prompt else prompt,
         prompt_sha256=digest,
         start=start,
-        messages=_page(state.transcript.on(record.view.path, start, record.view.count), used=room),
+        sealed=sealed,
+        segments=holding(state.log.segments, sealed),
+        messages=_page(state.transcript.on(path, start, count), used=room),
     )
 
 
@@ -192,29 +195,11 @@ def step_state(state: SessionState, step_id: str) -> StepState:
 
 
 def trace(state: SessionState, after: int) -> TracePage:
-    wanted = state.log.steps[max(after, 0) :]
-    by_step: dict[str, list[Event]] = {record.step_id: [] for record in wanted}
-    #: Of each question, the step whose call asks it.
-    asking: dict[str, str] = {}
-    for event in state.log.events:
-        match event:
-            case StepStarted() | StepFinished():
-                step_id = event.step_id
-            case ToolStarted() | ToolFinished() | ApprovalResolved():
-                step_id = step_of(event.call_id)
-            case ApprovalRequested() | InputRequested() if event.call_id is not None:
-                step_id = step_of(event.call_id)
-                asking[event.question_id] = step_id
-                # What the model wrote is in the step's message.
-                event = event.without_args()
-            case InputReceived():
-                step_id = asking.get(event.question_id, "")
-            case _:
-                continue
-        if step_id in by_step:
-            by_step[step_id].append(event)
-    page = _page(TraceStep(record=record, events=tuple(by_step[record.step_id])) for record in wanted)
-    return TracePage(steps=page, more=len(page) < len(wanted))
+    log = state.log
+    sealed = sum(ref.steps for ref in log.segments)
+    wanted = log.steps[max(after - sealed, 0) :]
+    page = _page(traced(wanted, log.events))
+    return TracePage(steps=page, more=len(page) < len(wanted), sealed=log.segments if after < sealed else ())
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
@@ -225,17 +210,7 @@ def past(state: SessionState, request: PastRequest) -> PastPage:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    # The fastest level: this runs on the thread that carries sessions.
-    data = zlib.compress(dump_state(whole), level=1)
-    sha256 = hashlib.sha256(data).hexdigest()
-    start = max(request.after, 0) if request.sha256 == sha256 else 0
-    piece = data[start : start + _PIECE]
-    return PastPage(
-        sha256=sha256,
-        start=start,
-        data=base64.b64encode(piece).decode(),
-        more=start + len(piece) < len(data),
-    )
+    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:

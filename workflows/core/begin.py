@@ -22,6 +22,7 @@ from perdure.workflows.core.actions import (
     ReturnLeases,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeOver,
     WakeUp,
@@ -37,6 +38,7 @@ from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
     RenewalAsked,
+    SealingBegun,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -44,13 +46,14 @@ from perdure.workflows.core.changes import (
     TurnBroken,
 )
 from perdure.workflows.core.draft import Draft
-from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition
+from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.lease_changes import LeaseReserved
 from perdure.workflows.core.leases import amounts_of, ask, end_leases, give_back
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import every_failure, next_record
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
+from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
@@ -140,6 +143,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case Seal():
+            draft.add(SealingBegun(cut=action.cut))
+            effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
     return Begun(draft.changes, effects, ends)

@@ -12,11 +12,13 @@ from pydantic import JsonValue
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.lease_changes import LeaseChange
+from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, ToolError
@@ -211,6 +213,25 @@ class TurnBroken:
     error: ToolError
 
 
+@dataclass(frozen=True, kw_only=True)
+class SealingBegun:
+    """What comes before the cut is being sealed."""
+
+    cut: Cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSealed:
+    """It lies in the blob store, and the session need not hold it."""
+
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class SealingFailed:
+    """It is still the session's to hold."""
+
+
 Note = (
     Accepted
     | StopRequested
@@ -239,6 +260,9 @@ Note = (
     | ExchangeDeclined
     | TurnBroken
     | LeaseChange
+    | SealingBegun
+    | PartSealed
+    | SealingFailed
 )
 Change = Event | Note
 Changes = tuple[Change, ...]

@@ -20,6 +20,7 @@ from perdure.workflows.protocol.activities import (
     ToolsChangedInput,
 )
 from perdure.workflows.protocol.purses import DrawLeases
+from perdure.workflows.protocol.sealing import SealInput
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import ToolCall
@@ -29,6 +30,7 @@ AGENT: Final = "agent"
 RENEWAL: Final = "renewal"
 TOOLS: Final = "tools"
 PURSES: Final = "purses"
+SEAL: Final = "seal"
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,14 @@ class AskPurses:
         return any(draw.closes for draw in self.request.draws.values())
 
 
+@dataclass(frozen=True)
+class SealPart:
+    """A part of the session's past is put into the blob store."""
+
+    request: SealInput
+    key: str = SEAL
+
+
 Effect = (
     AskModel
     | LoadDefinition
@@ -197,6 +207,7 @@ Effect = (
     | AdoptAgent
     | Rehearse
     | AskPurses
+    | SealPart
 )
 
 
@@ -209,6 +220,8 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys.add(RENEWAL)
     if state.leases.drawing is not None:
         keys.add(PURSES)
+    if state.sealing.open is not None:
+        keys.add(SEAL)
     turn = state.turn
     if turn is not None:
         keys |= turn.open_calls

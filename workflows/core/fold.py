@@ -24,8 +24,11 @@ from perdure.workflows.core.changes import (
     HandoffAgreed,
     ModelGivenUp,
     Note,
+    PartSealed,
     QuestionSettled,
     RenewalAsked,
+    SealingBegun,
+    SealingFailed,
     SetAside,
     StepEnding,
     StepOpened,
@@ -38,6 +41,7 @@ from perdure.workflows.core.changes import (
     ToolsKnown,
     TurnBroken,
 )
+from perdure.workflows.core.cuts import with_event, with_step
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_turn import (
@@ -56,6 +60,7 @@ from perdure.workflows.core.lease_changes import (
     LeaseReserved,
     PurseHasMore,
 )
+from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace
@@ -95,7 +100,8 @@ def apply(state: SessionState, change: Change) -> SessionState:
         return _apply_note(state, change)
     if state.closed:
         raise ValueError("no event comes after session.closed")
-    return _apply_event(replace(state, log=state.log.appended(change)), change)
+    after = _apply_event(replace(state, log=state.log.appended(change)), change)
+    return with_event(after, change) if state.seals else after
 
 
 def _apply_event(state: SessionState, event: Event) -> SessionState:
@@ -125,11 +131,12 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             trace = state.inbox.traces.get(event.message.id)
             turn = turn.traced(trace) if trace is not None and turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
-            dates = state.dates.told(event.message.id, day_of(at or event.at, state.timezone))
+            day = day_of(at or event.at, state.timezone)
+            dates = state.dates.told(event.message.id, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
             return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
-            return started_turn(state, turn_id)
+            return started_turn(state, turn_id, event.at)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             slot = replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
@@ -138,8 +145,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
-            leases = fold_leases.rested(state.leases)
-            return replace(state, turn=None, log=state.log.pruned(), leases=leases)
+            log = state.log if state.seals else state.log.pruned()
+            return replace(state, turn=None, log=log, leases=fold_leases.rested(state.leases))
         case SessionClosed():
             return replace(state, closed=True, timers=Timers())
         case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
@@ -191,7 +198,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
-            return opened_step(state, note.record)
+            opened = opened_step(state, note.record)
+            return with_step(opened, note.record) if state.seals else opened
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
@@ -206,6 +214,12 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return fold_leases.changed(state, note)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
+        case SealingBegun():
+            return replace(state, sealing=replace(state.sealing, open=note.cut))
+        case PartSealed():
+            return without_sealed(state, note.sealed)
+        case SealingFailed():
+            return replace(state, sealing=state.sealing.failed())
         case _:
             assert_never(note)
 

@@ -1,21 +1,24 @@
 """What the events of a turn, its steps and its calls make of a session's state."""
 
+from datetime import datetime
+
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.fold_leases import charged
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.protocol.segments import message_in
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
-from perdure.workflows.vocabulary.parts import Message, ToolCall, Usage
+from perdure.workflows.vocabulary.parts import ToolCall, Usage
 
 
-def started_turn(state: SessionState, turn_id: str) -> SessionState:
+def started_turn(state: SessionState, turn_id: str, at: datetime) -> SessionState:
     number = state.turns + 1
     loaded = state.slot.loaded
     asks = loaded is not None and loaded.definition.uses_mcp and not state.rehearsal
-    turn = Turn(turn_id=turn_id, number=number, tools="unknown" if asks else "known")
+    turn = Turn(turn_id=turn_id, number=number, started_at=at, tools="unknown" if asks else "known")
     return replace(state, turns=number, turn=turn)
 
 
@@ -66,7 +69,8 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     )
     state = _spent(state, turn, event.usage, event.cost_usd)
     state = charged(state, event.step_id, event.usage, event.cost_usd)
-    return replace(state, transcript=state.transcript.said(event.message)) if event.message.parts else state
+    message = message_in(event)
+    return state if message is None else replace(state, transcript=state.transcript.said(message))
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
@@ -74,7 +78,8 @@ def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> Sessi
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
     if event.usage is not None:
         state = _spent(state, turn, event.usage, event.cost_usd)
-    message = Message(id=event.call_id, role="tool", parts=(event.result,), turn_id=event.turn_id, at=event.at)
+    message = message_in(event)
+    assert message is not None
     return replace(state, transcript=state.transcript.said(message))
 
 

@@ -27,6 +27,7 @@ from perdure.workflows.core.actions import (
     ReturnLeases,
     RunHere,
     RunTools,
+    Seal,
     StartTurn,
     TakeOver,
     Wait,
@@ -48,6 +49,13 @@ from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 
 
 def next_action(state: SessionState) -> Action:
+    action = _next(state)
+    # Last of all, so that nothing waits for it.
+    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    return action if cut is None else Seal(cut)
+
+
+def _next(state: SessionState) -> Action:
     if state.closed:
         return Exit()
     if state.slot.loading:

@@ -7,6 +7,7 @@ from perdure.workflows.core.sub_answer import SubAnswer
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import OpenedAgent, StepOutput, ToolOutput
 from perdure.workflows.protocol.purses import LeasesDrawn
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -71,6 +72,12 @@ class PursesAnswered:
 
 
 @dataclass(frozen=True)
+class SealingEnded:
+    #: None: it could not be done.
+    sealed: Sealed | None
+
+
+@dataclass(frozen=True)
 class TimePassed:
     """It is now later than the time that an action waits until."""
 
@@ -85,5 +92,6 @@ Outcome = (
     | SessionEnded
     | AgentAdopted
     | PursesAnswered
+    | SealingEnded
     | TimePassed
 )

@@ -21,7 +21,7 @@ from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import NUDGES
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.steps import Prompt, StepRecord
+from perdure.workflows.protocol.steps import Prompt, StepRecord, View
 from perdure.workflows.vocabulary.errors import INSTRUCTIONS_INVALID
 from perdure.workflows.vocabulary.ids import nudge_id, turn_number
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError
@@ -176,9 +176,19 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
         return "", {}
     later = {}
     if dates.later:
-        seen = dates.of(message.id for message in state.transcript.seen(record.view))
-        later = {message_id: f"Today is {day}." for message_id, day in seen.later.items()}
+        held = frozenset(message.id for message in state.transcript.seen(record.view))
+        later = {
+            message_id: f"Today is {day}."
+            for message_id, day in dates.later.items()
+            if message_id in held or _has(record.view, dates.numbers.get(message_id))
+        }
     return f"Today is {dates.first}, until a later line names another day.", later
+
+
+def _has(view: View, number: int | None) -> bool:
+    """Whether the view has the message of this number."""
+    position = None if number is None else view.path.position(number)
+    return position is not None and position < view.count
 
 
 @lru_cache(maxsize=256)

@@ -34,7 +34,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
         case SendMessage():
             _take_in(draft, signal)
         case Stop() | Answer() | CancelTimer() | Configure() | Close() | PurseChanged():
-            if signal.id not in state.inbox.command_ids:
+            if not state.inbox.has_command(signal.id):
                 draft.add(CommandSeen(id=signal.id))
                 _obey(draft, signal)
         case _:
@@ -55,9 +55,9 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
 
 def _take_in(draft: Draft, command: SendMessage) -> None:
     state = draft.state
-    seen = state.inbox.seen.get(command.message_id)
+    seen = state.inbox.find(command.message_id)
     if seen is not None:
-        if seen.content_sha256 != command.content_sha256:
+        if not seen.is_of(command.content_sha256):
             _reject(draft, command, "conflict")
     elif state.closing is not None or state.closed:
         _reject(draft, command, "session_closed")

@@ -17,6 +17,8 @@ from perdure.workflows.core.changes import (
     Changes,
     ExchangeDeclined,
     ModelGivenUp,
+    PartSealed,
+    SealingFailed,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -33,16 +35,19 @@ from perdure.workflows.core.outcomes import (
     ModelEnded,
     Outcome,
     PursesAnswered,
+    SealingEnded,
     SessionEnded,
     TimePassed,
     ToolEnded,
     ToolsCompared,
 )
 from perdure.workflows.core.passing_on import every_failure, next_place, reason_to_pass_on, tried
+from perdure.workflows.core.sealing import fits
 from perdure.workflows.core.session_tools import mark_due
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step
 from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.vocabulary.events import AgentUpdated
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -61,6 +66,8 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             draft.add(ToolsKnown(changed=outcome.changed))
         case PursesAnswered():
             draft.add(LeaseAnswered(answer=outcome.answer))
+        case SealingEnded():
+            _sealed(draft, outcome.sealed)
         case TimePassed():
             _time_passed(draft)
         case ToolEnded() | AgentOpened() | SessionEnded() | AgentAdopted():
@@ -121,6 +128,12 @@ def _loaded(draft: Draft, found: LoadedAgent | ToolError) -> None:
     draft.add(AgentLoaded(agent=found))
     if before is not None and before.digest != found.digest:
         draft.add(AgentUpdated(**draft.stamp, old=before.digest, new=found.digest))
+
+
+def _sealed(draft: Draft, sealed: Sealed | None) -> None:
+    if draft.state.sealing.open is None:
+        return
+    draft.add(PartSealed(sealed=sealed) if sealed is not None and fits(draft.state, sealed) else SealingFailed())
 
 
 def _time_passed(draft: Draft) -> None:

@@ -37,6 +37,11 @@ class Path(Frozen):
         """Messages of the branch where `total` have been said in all."""
         return self.before + total - self.opened
 
+    def reached(self, number: int) -> int:
+        """Messages of the branch with lower numbers."""
+        before = sum(max(min(number, stretch.stop) - stretch.start, 0) for stretch in self.closed)
+        return before + max(number - self.opened, 0)
+
     def number(self, position: int) -> int:
         """The number of the message at a position."""
         for stretch in self.closed:

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
+from perdure.workflows.protocol.segments import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
@@ -40,7 +41,7 @@ class Receipt(Frozen):
     queued: int = 0
     #: The agent that the session was started with; another may have taken it over.
     started_as: str = ""
-    #: Of the message with this id, if the session has it.
+    #: Of the message with this id, if the session has it; the mark of one that it took in long ago (`content_marks`).
     content_sha256: str | None = None
     cursor: int | None = None
     #: Where it waits for its turn, from 1; None where it does not wait.
@@ -100,10 +101,12 @@ class QuestionState(Frozen):
 class EventsPage(Frozen):
     """Answer to `events(after)`: the events greater than `after`, oldest first."""
 
+    #: Of those that come before `events` and are sealed.
+    sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
     events: tuple[Event, ...]
     #: The session's highest `seq`.
     seq: int
-    #: The lowest `seq` that is still kept.
+    #: The lowest `seq` that is still kept, sealed or not.
     oldest: int
     closed: bool
     #: A turn runs or waits to run, so more is to come.
@@ -151,6 +154,12 @@ class SnapshotPage(Frozen):
     #: Messages that wait for a turn, long ones shortened; where they are very many, the first ones.
     queued: tuple[Message, ...]
     messages: tuple[Message, ...]
+    #: The position of the first of `messages`, or of the first one after those that were asked for.
+    start: int = Field(default=0, exclude_if=operator.not_)
+    #: Where messages before `start` were asked for, or `since` is not held: of all that is sealed.
+    sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
+    #: The cursor from which on the events tell the turn of the first of `messages` in whole, where the session holds them.
+    since: int | None = Field(default=None, exclude_if=absent)
     #: Messages of the branch in all.
     count: int
     #: The branch.
@@ -167,6 +176,8 @@ class SnapshotPage(Frozen):
 class PageRequest(Frozen):
     after: int = 0
     until: int | None = None
+    #: Only so many messages, the last ones before `until`, whatever `after` is.
+    last: int | None = Field(default=None, exclude_if=absent)
     #: The branch of the first page; None: the one that goes on.
     path: Path | None = Field(default=None, exclude_if=absent)
     #: Open questions that are known already, which are left out.

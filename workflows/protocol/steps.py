@@ -9,8 +9,8 @@ from pydantic import Field
 from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut, without
-from perdure.workflows.protocol.paths import Path, is_whole
-from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.protocol.paths import Path, Stretch, is_whole
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.vocabulary.ids import day_id
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -102,8 +102,13 @@ class ModelInputPage(Frozen):
     #: None when the one who asks knows it already.
     prompt: Prompt | None = None
     prompt_sha256: str = ""
-    #: `messages` start here; 0 when what was known does not match.
+    #: What follows begins at this position; 0 when what was known does not match.
     start: int = 0
+    #: Numbers of the messages that come first and are sealed, and the refs of the segments that hold them
+    #: (`SegmentRef`; the blob store has them).
+    sealed: tuple[Stretch, ...] = Field(default=(), exclude_if=operator.not_)
+    segments: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Those that come then.
     messages: tuple[Message, ...] = ()
 
 
@@ -153,20 +158,6 @@ class StepRecord(Frozen):
     def attempts_before(self) -> int:
         """Attempts that other models had, so that the numbers of this one's are higher."""
         return sum(one.attempts for one in self.tried)
-
-
-class TraceStep(Frozen):
-    record: StepRecord
-    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
-    #: asked about its calls, without the arguments, which its message has.
-    events: tuple[Event, ...]
-
-
-class TracePage(Frozen):
-    """Answer to `trace(after)`: steps in order; `after` counts steps that are kept."""
-
-    steps: tuple[TraceStep, ...]
-    more: bool
 
 
 #: Answer to `step_state(step_id)`, which a model call asks when it is told to look whether it was stopped.

@@ -34,6 +34,14 @@ TOOLS_CHANGED: Final = workflow.LocalActivityConfig(
 )
 
 
+#: A write to the blob store. The session does without it, and tries again later, so it is given up soon.
+SEAL: Final = workflow.ActivityConfig(
+    summary="seal a part of the past",
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=4),
+)
+
+
 def delivery_config(summary: str) -> workflow.ActivityConfig:
     """Options of the delivery of a scheduled message: a worker that died over it is found out by the time-out."""
     return workflow.ActivityConfig(

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from perdure.workflows.core.actions import Action, CloseSession
-from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.core.runs import handed_over
 from perdure.workflows.core.state.session import SessionState
 
 #: The server refuses a run's 10,001st signal.
@@ -45,7 +45,7 @@ class Run:
 def hand_over(state: SessionState) -> NoReturn:
     """Ends this run and begins the next one, whatever the reason, on the version that is current then. Unversioned, it is
     nothing."""
-    carried: Any = SessionInput(carried=state)
+    carried: Any = handed_over(state)
     workflow.continue_as_new(carried, initial_versioning_behavior=Behavior.AUTO_UPGRADE)
 
 

@@ -96,9 +96,9 @@ class Reporting:
         if state.new.parent is not None:
             _tell("perdure_stop", workflow.info().workflow_id)
 
-    def offer(self, step_id: str, state: SessionState) -> None:
-        """Leaves the state for the step's model call, which need not ask for it if it runs in this process."""
-        _tell("perdure_offer", workflow.info().run_id, step_id, state)
+    def offer(self, name: str, state: SessionState) -> None:
+        """Leaves the state for the activity of a step, or of a seal, which need not ask for it if it runs in this process."""
+        _tell("perdure_offer", workflow.info().run_id, name, state)
 
 
 def _tell(what: str, *told: object) -> None:

@@ -98,6 +98,10 @@ NOT_A_SESSION: Final = "not_a_session"
 #: A call asks for what the published definition does not give.
 NOT_PUBLISHED: Final = "not_published"
 UNKNOWN_STEP: Final = "unknown_step"
+#: A part of a session's past was to be sealed that is not what the session holds.
+PART_CHANGED: Final = "part_changed"
+#: A part of a session's past is missing from the blob store, or damaged.
+STATE_LOST: Final = "state_lost"
 #: A dead worker's attempt, failed at the next start so that it is tried again at once.
 WORKER_DIED: Final = "worker_died"
 #: An attempt that was given up before it could begin; nobody waits for what it says.

@@ -7,6 +7,7 @@
 import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
+import { Earlier, OPENED } from '../shared/earlier.js';
 import { textOf } from '../shared/format.js';
 import { followAgents } from './agents.js';
 import { Attachments } from './attachments.js';
@@ -44,6 +45,7 @@ const draw = scheduler(drawPage);
 const outbox = new Outbox(client, localStorage, draw);
 const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
+const earlier = new Earlier({ button: byId('earlier'), scroll: byId('scroll'), read: () => page.live.readEarlier(), auto: true });
 const [scroll, transcript, welcome, box] = ['scroll', 'transcript', 'welcome', 'message'].map(byId);
 
 async function start() {
@@ -97,6 +99,7 @@ async function watch(sessionId) {
   if (page.sessionId !== sessionId || outbox.of(sessionId).some((entry) => entry.create && entry.state === 'failed'))
     return;
   const live = client.watch(sessionId, {
+    last: OPENED,
     onState: (state) => {
       if (page.live !== live) return;
       page.connection = state;
@@ -171,6 +174,7 @@ function drawPage() {
   welcome.hidden = sessionId !== null;
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
   drawTranscript(transcript, view, waiting, actions);
+  earlier.draw(view);
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;

@@ -19,27 +19,15 @@
 // This file is served as /client.js, the others below /pages/.
 import { openBelow } from './pages/view/sub_views.js';
 import { ClientTools } from './pages/client/client_tools.js';
+import { Opening } from './pages/client/opening.js';
+import { PerdureError, retrying } from './pages/client/requests.js';
+import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
+import { withEarlier } from './pages/view/earlier.js';
 import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
 
-export { emptyView, openBelow, openQuestions, reduce, withFacts };
-
-const RETRIED = new Set([408, 429, 502, 503, 504]);
-
-/** An error response of the server. `status` is HTTP's, `code` is stable, `message` is for people. */
-export class PerdureError extends Error {
-  constructor(status, problem = {}, retryAfter = null) {
-    super(problem.detail || problem.title || (status ? `The server answered ${status}.` : 'The server could not be reached.'));
-    // `errors`: for a 422, [{field, message}].
-    const { code = null, errors = [] } = problem;
-    Object.assign(this, { name: 'PerdureError', status, code, errors, retryAfter });
-  }
-
-  get retryable() {
-    return RETRIED.has(this.status);
-  }
-}
+export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
 
 /** A new id, also on pages in an insecure context, where `randomUUID` is missing. */
 export function newId() {
@@ -87,7 +75,10 @@ export class PerdureClient {
   }
 
   agents = () => this.call('GET', '/v1/agents');
-  session = (sessionId) => this.call('GET', path(sessionId));
+  /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
+  session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);
+  /** A page of messages, {before, limit} → {messages, before, since?}; the events after `since` tell the messages in whole. */
+  messages = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/messages${queryString(query)}`);
   close = (sessionId) => this.call('DELETE', path(sessionId));
   /** Forks this session at the end of `turnId`; `choices`: {agent, model, text}. Each call creates another session. */
   fork = (sessionId, turnId, choices = {}) =>
@@ -99,17 +90,19 @@ export class PerdureClient {
   trace = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}/trace${queryString(query)}`);
 
   /** The session's events after the cursor `after` (null: from the start), until the session is closed. */
-  stream(sessionId, { after = null, onEvent, onState } = {}) {
+  stream(sessionId, { after = null, begin, onEvent, onState } = {}) {
     const url = `${this.baseUrl}${path(sessionId)}/events`;
-    return new SessionStream({ url, after, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
+    return new SessionStream({ url, after, begin, headers: this.headers, fetch: this.fetch, onEvent, onState }).start();
   }
 
   /**
    * `stream` and `reduce` together: calls `onView(view, event)` after each event that changed something.
-   * `tools`: functions by client tool name; `client_tools.js` has their rules.
+   * `tools`: functions by client tool name; `client_tools.js` has their rules. `last`: begin with so many messages, the last
+   * ones; `view.earlier.before` tells how many come before those of the view, and `readEarlier()` loads more of them.
    */
-  watch(sessionId, { onView: draw, onState, tools = {} }) {
+  watch(sessionId, { onView: draw, onState, tools = {}, last = null }) {
     const live = { view: emptyView() };
+    const opening = new Opening(this, sessionId, last);
     const clientTools = new ClientTools(this, sessionId, tools);
     const onView = (view, event) => (clientTools.look(view), draw(view, event));
     const take = (event) => {
@@ -120,12 +113,21 @@ export class PerdureClient {
     };
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
-    live.stream = this.stream(sessionId, { onState, onEvent });
+    const begin = async () => {
+      const end = await opening.end();
+      if (end) onView((live.view = end.view), end.event);
+      return end?.view.seq ?? null;
+    };
+    live.stream = this.stream(sessionId, { begin, onState, onEvent });
+    live.readEarlier = async () => {
+      const found = await opening.before(live.view);
+      onView((live.view = withEarlier(live.view, found)), { type: 'facts' });
+    };
     /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
     /** Loads what only the snapshot contains (model, demo, queued texts) into the view. */
     live.refresh = async () => {
-      const snapshot = await this.session(sessionId);
+      const snapshot = await this.session(sessionId, { messages: 0 });
       onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());
@@ -141,154 +143,6 @@ export class PerdureClient {
     if (response.ok) return answer;
     throw new PerdureError(response.status, answer ?? {}, Number(response.headers.get('Retry-After')) || null);
   }
-}
-
-/**
- * One session's event stream over fetch. Unlike EventSource it sees status codes and the server's heartbeat comments, so it
- * reconnects after a 503 and notices a silently lost connection.
- * `onState` gets {name: 'connecting'|'open'|'waiting'|'ended'|'failed', error?, retryIn?}; `failed` is final.
- */
-export class SessionStream {
-  constructor({
-    url,
-    after = null,
-    headers = {},
-    fetch = globalThis.fetch,
-    onEvent,
-    onState = () => {},
-    silence = 40_000,
-  }) {
-    Object.assign(this, { url, cursor: after, headers, fetch, onEvent, onState, silence, done: false, failures: 0 });
-  }
-
-  start() {
-    this.#run();
-    return this;
-  }
-
-  close() {
-    this.done = true;
-    this.abort?.abort();
-    this.wakeUp?.();
-  }
-
-  /** Skips the backoff before the next attempt; call it when the network is back. */
-  wake() {
-    this.wakeUp?.();
-  }
-
-  /** Reconnects after `cursor`, so that the server sends whatever is missing. */
-  resync(cursor) {
-    this.cursor = cursor;
-    this.abort?.abort();
-  }
-
-  async #run() {
-    // The caller gets this object back before anything is reported to it.
-    await null;
-    while (!this.done) {
-      let error = null;
-      try {
-        this.onState({ name: 'connecting' });
-        await this.#connect();
-      } catch (failure) {
-        error = failure;
-      }
-      if (this.done) return;
-      if (error instanceof PerdureError && !error.retryable && error.status < 500) {
-        this.done = true;
-        return this.onState({ name: 'failed', error });
-      }
-      const retryIn = backoff(this.failures++, error?.retryAfter);
-      this.onState({ name: 'waiting', error, retryIn });
-      await new Promise((resolve) => {
-        this.wakeUp = resolve;
-        setTimeout(resolve, retryIn);
-      });
-    }
-  }
-
-  async #connect() {
-    const abort = (this.abort = new AbortController());
-    let timer = setTimeout(() => abort.abort(), this.silence);
-    try {
-      const cursor = this.cursor === null ? {} : { 'Last-Event-ID': String(this.cursor) };
-      const headers = { Accept: 'text/event-stream', ...cursor, ...this.headers };
-      const response = await this.fetch(this.url, { headers, signal: abort.signal, cache: 'no-store' });
-      if (response.status === 204) return this.#end();
-      if (!response.ok) throw new PerdureError(response.status, await response.json().catch(() => ({})));
-      this.onState({ name: 'open' });
-      const parse = sseParser((type, data) => abort.signal.aborted || this.#deliver(type, data));
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done || this.done) return;
-        clearTimeout(timer);
-        timer = setTimeout(() => abort.abort(), this.silence);
-        parse(value);
-      }
-    } finally {
-      clearTimeout(timer);
-      abort.abort();
-    }
-  }
-
-  #deliver(type, data) {
-    if (this.done) return;
-    const event = { ...JSON.parse(data), type };
-    if (Number.isInteger(event.seq)) this.cursor = event.seq;
-    this.failures = 0;
-    this.onEvent(event);
-    if (type === 'session.closed') this.#end();
-  }
-
-  #end() {
-    this.done = true;
-    this.abort?.abort();
-    this.onState({ name: 'ended' });
-  }
-}
-
-/** Returns a function that accepts chunks of a text/event-stream and calls `emit(type, data)` for each complete event. */
-export function sseParser(emit) {
-  let rest = '';
-  let type = '';
-  let data = [];
-  return (chunk) => {
-    // A CR at the end may be half of a CRLF, so it waits for the next chunk.
-    const lines = (rest + chunk).split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop();
-    for (const line of lines) {
-      if (line === '') {
-        if (data.length) emit(type || 'message', data.join('\n'));
-        type = '';
-        data = [];
-      }
-      const [, field, value] = /^([^:]*):? ?([^]*)$/.exec(line);
-      if (field === 'event') type = value;
-      if (field === 'data') data.push(value);
-    }
-  };
-}
-
-async function retrying(attempt, { signal, onRetry = () => {}, tries = Infinity } = {}) {
-  for (let failures = 0; ; failures++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const final = signal?.aborted || failures + 1 >= tries || (error instanceof PerdureError && !error.retryable);
-      if (final) throw error;
-      onRetry(error);
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures, error.retryAfter)));
-      if (signal?.aborted) throw error;
-    }
-  }
-}
-
-/** Milliseconds before attempt `failures` + 2: 250 ms, doubling up to 4 s, with jitter. */
-function backoff(failures, retryAfter = null) {
-  if (retryAfter) return retryAfter * 1000;
-  return Math.min(4000, 250 * 2 ** failures) * (0.75 + Math.random() / 4);
 }
 
 const path = (sessionId) => `/v1/sessions/${encodeURIComponent(sessionId)}`;

@@ -46,7 +46,7 @@ export class ClientTools {
     this.#running.set(questionKey(question), abort);
     try {
       // Events that are read again may contain questions that were answered long ago.
-      const { questions } = await this.client.session(sessionId);
+      const { questions } = await this.client.session(sessionId, { messages: 0 });
       if (!questions.some((one) => one.question_id === id) || signal.aborted) return;
       const result = await this.#result(name, args, { callId, questionId: id, sessionId, signal });
       await this.#answer(sessionId, id, result, signal);

@@ -6,11 +6,14 @@
 import { PerdureClient, emptyView } from '/client.js';
 import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
+import { Earlier, OPENED } from '../shared/earlier.js';
 import { byId, h, scheduler, setText } from '../shared/dom.js';
 import { ESTIMATED, STATUS, cost, fullTime, inputTokens, outputTokens, temporalLink } from '../shared/format.js';
 import { drawDetail } from './step_detail.js';
 import { drawTimeline } from './timeline.js';
 
+/** Turns beyond which the newest is a click away. */
+const MANY = 10;
 /** Sub-agents whose waits are shown in the timeline; older ones are a click away. */
 const MOST_READ = 50;
 
@@ -29,17 +32,20 @@ const page = {
   reading: false,
 };
 const draw = scheduler(drawPage);
+const left = byId('timeline').parentElement;
+const earlier = new Earlier({ button: byId('earlier'), scroll: left, read: () => page.live.readEarlier() });
 
 function start() {
   page.selected = fromAddress();
   byId('chat').href = `/#session=${encodeURIComponent(sessionId)}`;
   byId('stop').addEventListener('click', stop);
   byId('shared-scale').addEventListener('change', draw);
+  byId('newest').addEventListener('click', () => (left.scrollTop = left.scrollHeight));
   addEventListener('hashchange', () => pick(fromAddress()));
   addEventListener('keydown', (event) => event.key === 'Escape' && page.selected && pick(null));
   addEventListener('online', () => page.live.stream.wake());
   document.addEventListener('visibilitychange', () => document.hidden || page.live.stream.wake());
-  page.live = client.watch(sessionId, { onView, onState });
+  page.live = client.watch(sessionId, { last: OPENED, onView, onState });
   if (page.selected) load(page.selected);
   // Bars of what is still running grow with the clock.
   setInterval(() => runningTurn() && draw(), 200);
@@ -169,6 +175,8 @@ function drawPage() {
   byId('empty').hidden = view.turns.length > 0 || view.seq === 0;
   const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick, fork };
   drawTimeline(byId('timeline'), view.turns, options);
+  earlier.draw(view);
+  byId('newest').hidden = view.turns.length < MANY;
   byId('detail').hidden = !selected;
   document.body.classList.toggle('with-detail', selected !== null);
   if (!selected) return;

@@ -11,10 +11,8 @@ from rich.console import Console
 from perdure.temporal.app.commands.trace_tree import trace_tree, turn_facts
 from perdure.temporal.app.console.direct import Direct, reach, run
 from perdure.temporal.app.console.refused import Refused
-from perdure.temporal.sessions.session import Session as OpenSession
 from perdure.temporal.settings import environment
-from perdure.workflows.protocol.steps import TraceStep
-from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.protocol.traces import TraceStep
 
 
 def trace(session: str, last: int | None, prompt: bool, as_json: bool, tenant: str, data_dir: Path | None) -> None:
@@ -35,7 +33,7 @@ async def _print_tree(to: Direct, session: str, last: int | None, prompt: bool) 
     steps = [orjson.loads(step) async for step in _shown(to, session, last, prompt)]
     if not steps:
         raise Refused("the session has made no step that it still keeps")
-    turns = turn_facts([event async for event in _events(traced)])
+    turns = turn_facts([event async for event in traced.all_events()])
     Console(highlight=False).print(trace_tree(traced.workflow_id, turns, steps))
 
 
@@ -67,14 +65,3 @@ def _of_last_turns(steps: list[TraceStep], last: int | None) -> list[TraceStep]:
         return steps
     turns = list(dict.fromkeys(step.record.turn_id for step in steps))[-last:]
     return [step for step in steps if step.record.turn_id in turns]
-
-
-async def _events(traced: OpenSession) -> AsyncIterator[Event]:
-    after = 0
-    while True:
-        page = await traced.events(after)
-        for event in page.events:
-            yield event
-            after = event.seq
-        if not page.more:
-            return

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 import structlog
 from fastapi import FastAPI
@@ -29,6 +30,7 @@ from perdure.activities.models.rebuilding import Rebuilding
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
 from perdure.activities.sessions.purses import Purses
+from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.sessions.stale_attempts import StaleAttempts
 from perdure.activities.sessions.strangers import NoStrangers
 from perdure.activities.tools.catalogue import Catalogue
@@ -48,6 +50,7 @@ from perdure.temporal.sessions.erase import Scrub
 from perdure.temporal.settings import Settings, environment
 from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
+from perdure.temporal.stores.segments import Segments
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
@@ -71,6 +74,11 @@ class Parts:
     tool_places: ToolPlaces | None = None
     providers: Providers = field(default_factory=lambda: Providers(environment()))
     telemetry: Telemetry = SILENT
+
+    @cached_property
+    def segments(self) -> Segments:
+        """What reads sealed segments, for worker and gateway alike, so that they share what is kept in memory."""
+        return Segments(self.blobs)
 
     async def aclose(self) -> None:
         """Ends what was opened on the way: connections, and programs that serve tools."""
@@ -122,6 +130,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
         telemetry.asked,
         parts.catalogue.arguments,
         MediaLoader(parts.blobs, environment(), fetcher(environment())),
+        parts.segments,
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
@@ -150,6 +159,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
             Taking(parts.blobs).take_result,
             sub_agents.open_agent,
             sub_agents.take_answer,
+            Sealing(client, parts.blobs, handover).seal_past,
             *parts.catalogue.activities(parts.blobs, loop, parts.tool_places),
         ],
         # Workflow code passes no import of ours through a sandbox, which would load it anew for each session and

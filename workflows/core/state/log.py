@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, TurnStarted
 from perdure.workflows.vocabulary.ids import turn_number
@@ -16,20 +17,32 @@ KEPT_EVENTS: Final = 4_000
 class Log(Record):
     #: Of the last event.
     seq: int = 0
-    #: The last `KEPT_TURNS` turns' events, without gaps.
+    #: What came before `events`, as far as it is sealed: the oldest first, without gaps.
+    segments: tuple[SegmentRef, ...] = ()
+    #: The last ones, without gaps: those that are not sealed, or of a session of older behavior the last `KEPT_TURNS` turns'.
     events: tuple[Event, ...] = ()
-    #: `seq` of `turn.started` of the turns whose events are kept.
+    #: `seq` of those of `events` that are `turn.started`.
     turn_starts: tuple[int, ...] = ()
-    #: The steps of those turns.
+    #: The steps that opened in `events`.
     steps: tuple[StepRecord, ...] = ()
 
     @property
     def oldest(self) -> int:
-        """The lowest `seq` that is kept, or the next one where none is."""
+        """The lowest `seq` that the state holds, or the next one where it holds none."""
         return self.events[0].seq if self.events else self.seq + 1
+
+    @property
+    def first(self) -> int:
+        """The lowest `seq` that is kept, sealed or not, or the next one where none is."""
+        return self.segments[0].first if self.segments else self.oldest
 
     def step(self, step_id: str) -> StepRecord | None:
         return next((step for step in reversed(self.steps) if step.step_id == step_id), None)
+
+    def before_turn(self, turn_id: str) -> int | None:
+        """The cursor from which on the turn is told in whole; None where its beginning is not held."""
+        held = (start for start in reversed(self.turn_starts) if start >= self.oldest)
+        return next((start - 1 for start in held if self.events[start - self.oldest].turn_id == turn_id), None)
 
     def appended(self, event: Event) -> "Log":
         """Raises ValueError where `event` does not bear the next `seq`."""

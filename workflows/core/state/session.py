@@ -17,6 +17,7 @@ from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
@@ -34,6 +35,7 @@ class SessionState(Record):
     slot: AgentSlot
     log: Log = field(default_factory=Log)
     transcript: Transcript = field(default_factory=Transcript)
+    sealing: Sealing = field(default_factory=Sealing)
     inbox: Inbox = field(default_factory=Inbox)
     books: Books = field(default_factory=Books)
     questions: Questions = field(default_factory=Questions)
@@ -63,6 +65,11 @@ class SessionState(Record):
         if self.questions.open:
             return "waiting"
         return "working" if self.turn or self.inbox.messages else "idle"
+
+    @property
+    def seals(self) -> bool:
+        """Its past goes to the blob store; sessions of older behavior dropped the oldest events, and held the rest."""
+        return self.behavior >= 1 and not self.rehearsal
 
     @property
     def room(self) -> int:
@@ -121,6 +128,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         metadata=new.metadata,
         timezone=new.timezone,
         behavior=new.behavior,
+        sealing=Sealing(counted=new.behavior >= 1),
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),
         leases=Leases().announcing(tuple(new.purses)).inheriting(new.purses),
     )

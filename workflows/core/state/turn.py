@@ -1,6 +1,7 @@
 """The turn that runs: data, not a call stack."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import JsonValue
@@ -29,6 +30,8 @@ class Handoff(Record):
 class Turn(Record):
     turn_id: str
     number: int
+    #: None: an older version started it.
+    started_at: datetime | None = None
     #: Steps that have started.
     steps: int = 0
     books: Books = field(default_factory=Books)

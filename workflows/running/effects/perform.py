@@ -16,6 +16,7 @@ from perdure.workflows.core.effects import (
     RunActivity,
     RunRemote,
     RunSession,
+    SealPart,
     StoreAnswer,
 )
 from perdure.workflows.core.outcomes import Outcome
@@ -24,6 +25,7 @@ from perdure.workflows.running.effects.lookups import compare_tools, find_defini
 from perdure.workflows.running.effects.model import ask_model
 from perdure.workflows.running.effects.opened import Opened
 from perdure.workflows.running.effects.purses import ask_purses
+from perdure.workflows.running.effects.sealing import seal_part
 from perdure.workflows.running.effects.tools import call_server, run_activity, run_remote
 
 
@@ -54,6 +56,8 @@ async def perform(effect: Effect, opened: Opened) -> Outcome:
             return await compare_tools(effect)
         case AskPurses():
             return await ask_purses(effect)
+        case SealPart():
+            return await seal_part(effect)
         case Rehearse():
             raise ValueError("a session that runs on Temporal is never a rehearsal")
         case _:

@@ -1,0 +1,38 @@
+/** Requests that fail: the error that says so, and how long to wait before the next attempt. */
+
+const RETRIED = new Set([408, 429, 502, 503, 504]);
+
+/** An error response of the server. `status` is HTTP's, `code` is stable, `message` is for people. */
+export class PerdureError extends Error {
+  constructor(status, problem = {}, retryAfter = null) {
+    super(problem.detail || problem.title || (status ? `The server answered ${status}.` : 'The server could not be reached.'));
+    // `errors`: for a 422, [{field, message}].
+    const { code = null, errors = [] } = problem;
+    Object.assign(this, { name: 'PerdureError', status, code, errors, retryAfter });
+  }
+
+  get retryable() {
+    return RETRIED.has(this.status);
+  }
+}
+
+/** The result of `attempt`, repeated after each failure that may pass, at most `tries` times. */
+export async function retrying(attempt, { signal, onRetry = () => {}, tries = Infinity } = {}) {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const final = signal?.aborted || failures + 1 >= tries || (error instanceof PerdureError && !error.retryable);
+      if (final) throw error;
+      onRetry(error);
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures, error.retryAfter)));
+      if (signal?.aborted) throw error;
+    }
+  }
+}
+
+/** Milliseconds before attempt `failures` + 2: 250 ms, doubling up to 4 s, with jitter. */
+export function backoff(failures, retryAfter = null) {
+  if (retryAfter) return retryAfter * 1000;
+  return Math.min(4000, 250 * 2 ** failures) * (0.75 + Math.random() / 4);
+}

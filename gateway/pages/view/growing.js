@@ -1,0 +1,45 @@
+/** Answers as they grow: fragments of a step → its message, until its `step.finished` takes their place. Pure. */
+import { turnOf } from './ids.js';
+import { added, newStep, patchStep, plus } from './turns.js';
+
+export function finishStep(view, event) {
+  const { message, step_id, model, usage, cost_usd, timing, stop, attempt, request_sha256, adapted, skipped, at } = event;
+  const told = { ...(adapted && { adapted }), ...(skipped && { skipped }) };
+  const numbers = { model, usage, cost_usd, timing, stop, attempt, request_sha256, finished_at: at, ...told };
+  const finish = (step) => ({ ...step, ...message, key: step_id, step_id, live: false, ...numbers });
+  const sums = (whole) => ({ usage: added(whole.usage, usage), cost_usd: plus(whole.cost_usd, cost_usd) });
+  return { ...patchStep(view, event, finish, sums), ...sums(view) };
+}
+
+export function reduceStep(view, event) {
+  const running = view.turns.find((turn) => turn.id === turnOf(event.step_id)) ?? view.turns.at(-1);
+  if (running?.status !== 'running') return view;
+  const patch = (change, gap = null) => ({ ...patchStep(view, { ...event, turn_id: running.id }, change), gap });
+  const old = running.messages.find((message) => message.step_id === event.step_id);
+  if (old && (!old.live || event.attempt < old.attempt)) return view;
+  if (event.type === 'step.snapshot') {
+    const { attempt, n, parts } = event;
+    return patch((step) => ({ ...(step ?? newStep(event)), attempt, parts: parts.map(livePart), next: n }));
+  }
+  const fresh = !old || event.attempt > old.attempt;
+  const step = fresh ? { ...(old ?? newStep(event)), attempt: event.attempt, parts: [], next: 0 } : old;
+  if (event.n < step.next) return view;
+  if (event.n > step.next) return fresh ? patch(() => step, event.step_id) : { ...view, gap: event.step_id };
+  return patch(() => ({ ...step, parts: withDelta(step.parts, event), next: event.n + 1 }), view.gap);
+}
+
+/** A growing part in the form of messages; a tool call's input is text (`args_text`) until it is complete. */
+function livePart({ type, text, name }) {
+  return type === 'tool_input' ? { type: 'tool_call', name: name ?? '', args_text: text } : { type, text };
+}
+
+function withDelta(parts, { part, kind, delta, name }) {
+  const old = parts[part];
+  const text = (old?.text ?? old?.args_text ?? '') + delta;
+  // Skipped parts are still empty.
+  return Array.from({ length: Math.max(parts.length, part + 1) }, (_, index) =>
+    index === part
+      ? livePart({ type: kind, text, name: name ?? old?.name })
+      : (parts[index] ?? { type: 'text', text: '' }),
+  );
+}

@@ -1,0 +1,26 @@
+"""What is told of steps that were: for the trace."""
+
+import operator
+
+from pydantic import Field
+
+from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Frozen
+
+
+class TraceStep(Frozen):
+    record: StepRecord
+    #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
+    #: asked about its calls, without the arguments, which its message has.
+    events: tuple[Event, ...]
+
+
+class TracePage(Frozen):
+    """Answer to `trace(after)`: steps in order; `after` counts steps that are kept, sealed or not."""
+
+    #: Of all steps that are sealed, where `after` leaves out fewer than these.
+    sealed: tuple[SegmentRef, ...] = Field(default=(), exclude_if=operator.not_)
+    steps: tuple[TraceStep, ...]
+    more: bool

@@ -7,8 +7,8 @@ import pytest
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.workflows.core.calls.agents import share_of
 from perdure.workflows.core.changes import SetAside
+from perdure.workflows.core.spending import share
 from perdure.workflows.core.sub_answer import answer_of, as_error
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.definition.tools import AgentTool
@@ -121,17 +121,17 @@ def limited(turn: float | None, session: float | None, **new: Any) -> Story:
 )
 def test_a_share_is_of_what_the_caps_leave(turn: float | None, session: float | None, left: float | None) -> None:
     story = limited(turn, session).turn().called({"a": 1})
-    assert share_of(story.state, 1) == left
+    assert share(story.state, 1)[0] == left
     if left is not None:
         story.note(SetAside(call_id="t1.s1.c1", usd=0.125))
-        assert share_of(story.state, 0.5) == pytest.approx(max(left - 0.125, 0) / 2)
+        assert share(story.state, 0.5)[0] == pytest.approx(max(left - 0.125, 0) / 2)
 
 
 def test_an_unknown_price_leaves_nothing_to_give() -> None:
     story = limited(1.0, None).turn()
     story.open()
     story.answered(cost=None)
-    assert share_of(story.state, 1) == 0
+    assert share(story.state, 1)[0] == 0
 
 
 def test_what_a_sub_agent_spent_counts_as_its_callers() -> None:

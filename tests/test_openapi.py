@@ -188,6 +188,7 @@ class Story:
             await viewer.until("message.queued")
             await self.http.post(f"{url}/stop")
             await viewer.until("turn.finished", 2)
+            await self._pause(url, viewer)
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
@@ -199,6 +200,17 @@ class Story:
         async with self.http.stream("POST", f"{url}/messages", json={"text": "And now?"}, headers=accept) as stream:
             async for frame in frames_of(stream):
                 self.checked.frame(frame)
+
+    async def _pause(self, url: str, viewer: Viewer) -> None:
+        await self.http.patch(f"{url}/limits", json={"turn": {"cost_usd": 0.0}})
+        self.provider.script(Reply(text="Here."))
+        await self.http.post(f"{url}/messages?wait={PATIENCE_S}", json={"text": "At a limit"})
+        await viewer.until("budget.paused")
+        (question,) = (await self.http.get(url)).json()["questions"]
+        answer = {"question_id": question["question_id"], "result": {"cost_usd": 4.0}}
+        await self.http.post(f"{url}/answers", json=answer)
+        await viewer.until("budget.raised")
+        await viewer.until("turn.finished", 3)
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

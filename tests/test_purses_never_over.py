@@ -52,11 +52,3 @@ def test_nothing_is_spent_beyond_the_caps_where_sessions_die(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_what_was_leased_bounds_what_is_spent_while_caps_move(seed: int) -> None:
     closed(live(seed, extra=("die", "cap", "cap", "allow")))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(20))
-def test_ten_thousand_random_schedules(block: int) -> None:
-    for seed in range(1_000 + block * 500, 1_000 + (block + 1) * 500):
-        extra = (("die", "erase"), (), ("die", "cap", "allow"))[seed % 3]
-        closed(live(seed, 150, extra=extra))

@@ -14,7 +14,6 @@ from temporalio.client import WorkflowHandle
 
 from perdure.temporal.app.testing.kit import Perdure, Session, assistant, call, failure, result, user
 from perdure.temporal.sessions.content import content_sha256
-from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.protocol.signals import Close, Stop
 from perdure.workflows.protocol.steps import ModelInputRequest
 from perdure.workflows.session import SessionWorkflow
@@ -297,16 +296,6 @@ async def test_tools_answer_and_fail_as_data(perdure: Perdure) -> None:
     assert perdure.model.asked[-1].transcript == told
     refused = next(e for e in turn.events if isinstance(e, ToolFinished) and e.call_id == "t1.s1.c2")
     assert refused.result.output == {"type": "refused", "message": "no", "retryable": False}
-
-
-async def test_a_budget_ends_the_turn_before_the_call(perdure: Perdure) -> None:
-    session = await perdure.session("capped")
-    turn = await session.say("hi")
-    assert kinds(turn.events) == ["turn.started", "message.added", "turn.finished"]
-    assert outcome(turn.events) == ("budget", "budget_exceeded")
-    await session.configure(limits=Limits(turn=TurnLimits(cost_usd=10)))
-    perdure.model.says("hello")
-    assert kinds((await session.say("hi")).events) == ONE_STEP
 
 
 async def test_a_turn_has_so_many_steps(perdure: Perdure) -> None:

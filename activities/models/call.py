@@ -41,7 +41,7 @@ from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.parts import Message, StopReason
 
 STOP_RETRY_S = 0.5
 
@@ -100,6 +100,7 @@ class ModelCalls:
             self._asked(conversation.prompt, conversation.messages)
             loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
             attempt = self._attempt(request, conversation, loaded, progress, workflow_id)
+            progress.check_left(request.left_usd, request.left_tokens)
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)
@@ -180,7 +181,8 @@ class ModelCalls:
     async def _output(self, attempt: Attempt, stopped: bool, workflow_id: str) -> StepOutput:
         model = attempt.conversation.prompt.model
         answer = attempt.answer
-        parts = answer.parts if answer and not stopped else attempt.progress.writer.partial()
+        parts = answer.parts if answer and not stopped else attempt.partial()
+        cut: StopReason = "repetition" if attempt.repeats is not None and not stopped else "stopped"
         usage = attempt.meter.usage()
         price = price_of(model)
         if answer and answer.adapted:
@@ -191,7 +193,7 @@ class ModelCalls:
             usage=usage,
             cost_usd=cost(price, usage) if price else None,
             timing=attempt.timing(),
-            stop="stopped" if stopped or answer is None else answer.stop,
+            stop=cut if stopped or answer is None else answer.stop,
             attempt=attempt.progress.attempt,
             lost=attempt.progress.lost,
             before=attempt.progress.before,

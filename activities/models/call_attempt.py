@@ -18,6 +18,7 @@ from perdure.activities.models.gate import Passage
 from perdure.activities.models.media.loading import Loaded
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.patience import begins_within
+from perdure.activities.models.repetition import Repetition, shortened
 from perdure.activities.models.wire import Answer, Delta, Started, Wire
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.servers import server_of
@@ -76,6 +77,9 @@ class Attempt:
         self._begins_within = begins_within(self.meter.input.input_tokens) if has_next else None
         self._started = time.monotonic()
         self._first_token: float | None = None
+        #: The length of the piece that the answer repeated without end, for which it was cut.
+        self.repeats: int | None = None
+        self._repetitions: dict[int, Repetition] = {}
 
     async def stream(self) -> None:
         async with self._passage:
@@ -105,12 +109,29 @@ class Attempt:
                             self._metrics.first_token(model, self._first_token - self._started)
                         self.meter.streamed((item.tool_name or "") + item.text)
                         self.progress.writer.write(item)
+                        self.repeats = self._repeats(item)
+                        if self.repeats is not None:
+                            return
                     case Answer():
                         self.meter.answered(item.usage, item.parts)
                         # In a thread, for validators of tools are the users' own code.
                         tools = self.conversation.prompt.tools
                         parts = await asyncio.to_thread(validated, item.parts, tools, self._own_tool)
                         self.answer = replace(item, parts=signed(parts, server_of(self.conversation.prompt.model)))
+
+    def partial(self) -> tuple[Part, ...]:
+        """What has come so far; of what was repeated without end, a few repetitions."""
+        parts = self.progress.writer.partial()
+        last = parts[-1] if parts else None
+        if self.repeats is None or not isinstance(last, Text | Reasoning):
+            return parts
+        return (*parts[:-1], last.model_copy(update={"text": shortened(last.text, self.repeats)}))
+
+    def _repeats(self, delta: Delta) -> int | None:
+        if delta.kind == "tool_input":
+            # A long argument may be as dull as it likes.
+            return None
+        return self._repetitions.setdefault(delta.part, Repetition()).add(delta.text)
 
     def timing(self) -> Timing:
         first = None if self._first_token is None else round((self._first_token - self._started) * 1000, 3)

@@ -16,6 +16,7 @@ from perdure.activities.models.delta_writer import HEARTBEAT_TAIL, DeltaWriter
 from perdure.activities.models.failures import ModelFailure
 from perdure.activities.models.meter import Meter
 from perdure.activities.models.patience import again
+from perdure.workflows.core.spending import bears
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.vocabulary import errors
@@ -57,6 +58,17 @@ class Progress:
         for _ in range(self._start.silent):
             before += meter.silent()
         self._start = self._start.model_copy(update={"silent": 0, "before": before if before != Spent() else None})
+
+    def check_left(self, left_usd: float | None, left_tokens: int | None) -> None:
+        """Raises ApplicationError where earlier attempts have left no room for this one. The first one always has it."""
+        lost = self._start.before
+        if lost is None or self._meter is None or bears(left_usd, left_tokens, lost, self._meter.worst()):
+            return
+        raise ApplicationError(
+            "Attempts that were lost have left too little below the limits for another one.",
+            type=errors.BUDGET_EXCEEDED,
+            non_retryable=True,
+        )
 
     def begun(self) -> None:
         """The provider has begun to answer: from here on the attempt costs money, and the session has to know."""

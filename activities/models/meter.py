@@ -13,7 +13,7 @@ from typing import Final
 from perdure.activities.encoding.compact_json import compact
 from perdure.workflows.core.budget import BYTES_PER_TOKEN
 from perdure.workflows.definition.agent import Price
-from perdure.workflows.definition.pricing import Spent, spent
+from perdure.workflows.definition.pricing import Spent, spent, worst_case
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text, ToolCall, Usage
 
 #: Tokens a second, assumed as long as the pace of the model is unknown.
@@ -92,6 +92,12 @@ class Meter:
         """The cost so far, with what may stream in the next `ahead_s` seconds at the pace of the last `elapsed_s`."""
         pace = max(_tokens(self._bytes) / elapsed_s if elapsed_s > 1 else 0, _PACE)
         return spent(self._price, self.usage(round(pace * ahead_s)))
+
+    def worst(self) -> Spent:
+        """The most that this attempt can cost."""
+        tokens = self.input.input_tokens
+        usage = self.input.model_copy(update={"output_tokens": self._most})
+        return Spent(usage=usage, cost_usd=worst_case(self._price, tokens, self._most) if self._price else None)
 
     def silent(self) -> Spent:
         """The cost of an attempt with the same request that reported nothing."""

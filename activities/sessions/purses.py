@@ -8,10 +8,10 @@ next, so a purse has at most one update open for each worker, however many sessi
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.sessions.ledgers import Ledgers
@@ -91,7 +91,7 @@ class Purses:
         return SessionsVisited(visited=tuple(await asyncio.gather(*map(visit, request.visits))))
 
     async def _visit(self, workflow_id: str, scope: Scope, visit: Visit) -> Visited:
-        handle = self._client.get_workflow_handle_for(SessionWorkflow.run, workflow_id)
+        handle: WorkflowHandle[SessionWorkflow, Any] = self._client.get_workflow_handle(workflow_id)
         unknown = Visited(session_id=visit.session_id, found="unknown")
         try:
             described = await handle.describe(rpc_timeout=_QUERY_TIMEOUT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from perdure.gateway.live.items import AgentEvent, Frame, Item, turn_of
 from perdure.temporal.sessions.snapshot import Snapshot
+from perdure.workflows.vocabulary.budget_events import BudgetPaused
 from perdure.workflows.vocabulary.events import (
     Event,
     MessageAdded,
@@ -25,7 +26,7 @@ def asked_by(value: Event | Frame) -> frozenset[str]:
     match value:
         case Snapshot():
             return frozenset(question.question_id for question in value.page.questions)
-        case ApprovalRequested() | InputRequested():
+        case ApprovalRequested() | InputRequested() | BudgetPaused():
             return frozenset({value.question_id})
         case _:
             return frozenset()
@@ -34,7 +35,7 @@ def asked_by(value: Event | Frame) -> frozenset[str]:
 def asks_below(value: Event | Frame) -> bool:
     """Whether a sub-agent waits for a person from then on."""
     return isinstance(value, AgentEvent) and (
-        isinstance(value.event, ApprovalRequested | InputRequested) or asks_below(value.event)
+        isinstance(value.event, ApprovalRequested | InputRequested | BudgetPaused) or asks_below(value.event)
     )
 
 

@@ -107,6 +107,32 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
         value={"size": "L"},
         by={"subject": "local", "scopes": []},
     ),
+    "budget.paused": _event(
+        22,
+        "budget.paused",
+        "t2",
+        question_id="t2.s2.budget",
+        scope="turn",
+        limit="cost_usd",
+        cap=0.5,
+        spent=0.48,
+        needs=0.03,
+        spent_usd=0.48,
+        needs_usd=0.03,
+        prompt="The next model call may cost up to $0.0300; with $0.4800 spent, that would exceed the turn's cap of $0.50. "
+        "Allow it for this turn, raise the cap, or decline to end the turn.",
+    ),
+    "budget.raised": _event(
+        23,
+        "budget.raised",
+        "t2",
+        question_id="t2.s2.budget",
+        scope="turn",
+        limit="cost_usd",
+        value=0.51,
+        this_turn=True,
+        by={"subject": "local", "scopes": []},
+    ),
     "timer.set": _event(
         24, "timer.set", "t2", timer_id="t2.s2.c1.timer", note="Ask whether the new lamp has come", set_at=_AT
     )

@@ -19,11 +19,12 @@ from perdure.temporal.sessions.errors import InvalidRequest
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.result_files import with_files_kept
 from perdure.temporal.stores.blobs import BlobStore, fold_part
+from perdure.workflows.core.raising import read_raise
 from perdure.workflows.definition import ask_user
 from perdure.workflows.protocol.queries import QuestionState
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolCall, ToolResult
-from perdure.workflows.vocabulary.questions import By, Question
+from perdure.workflows.vocabulary.questions import By, Question, Shortfall
 
 #: Arguments that a person gives a call of a tool, by its name and its `spec_sha256`, as the tool will take them; None where
 #: this process cannot say. Raises InputProblem.
@@ -35,6 +36,9 @@ _MAX_MESSAGE: Final = 300
 def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> None:
     """Raises `InvalidRequest` where the answer does not fit the question."""
     given = body.model_fields_set
+    if question.budget is not None:
+        _check_decision(body, question.budget)
+        return
     if question.kind == "approval":
         if body.approved is None:
             raise InvalidRequest("approved", "is required: true or false")
@@ -66,6 +70,24 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
     # What fits a form is told by the call that made it.
     schema = ask_user.answer_schema(question.args or {}) if question.form == "fields" else state.output
     _fits("result", body.result, schema, foreign=state.foreign)
+
+
+def _check_decision(body: AnswerBody, short: Shortfall) -> None:
+    """Raises `InvalidRequest` where the answer cannot decide about a budget."""
+    given = body.model_fields_set
+    for field in ("args", "remember"):
+        if field in given:
+            raise InvalidRequest(field, "only an approval of a call takes this")
+    if body.approved is False and "result" in given:
+        raise InvalidRequest("result", "cannot be given with approved: false")
+    if "result" not in given:
+        if body.approved is None:
+            raise InvalidRequest("approved", "is required: true or false; or give a result, which sets the cap")
+        return
+    value = read_raise(short, body.result)
+    if isinstance(value, tuple):
+        field, why = value
+        raise InvalidRequest(f"result.{field}" if field else "result", why)
 
 
 async def as_taken(body: AnswerBody, question: Question, edit: EditArguments) -> AnswerBody:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -52,11 +52,10 @@ class Ledgers:
 
     async def state(self, name: PurseName) -> PurseState | None:
         """None: there is no such purse yet."""
-        handle = self._client.get_workflow_handle_for(LedgerWorkflow.run, name.workflow_id)
+        handle: WorkflowHandle[LedgerWorkflow, None] = self._client.get_workflow_handle(name.workflow_id)
+        request = PurseStateRequest(at=datetime.now(UTC))
         try:
-            return await handle.query(
-                LedgerWorkflow.state, PurseStateRequest(at=datetime.now(UTC)), rpc_timeout=_RPC_TIMEOUT
-            )
+            return await handle.query(LedgerWorkflow.state, request, rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None

@@ -126,7 +126,7 @@ class Session:
     async def limit(self, changes: Limits) -> None:
         """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
         command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
-        await self._tell(command)
+        await self._tell(command.model_copy(update={"by": self._caller.by}))
 
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""

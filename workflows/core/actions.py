@@ -1,6 +1,6 @@
 """What a session can do next: one frozen record each, one closed union. `next_action` chooses, `begin` says what it means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.workflows.core.state.sealing import Cut
@@ -10,6 +10,7 @@ from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,14 @@ class CallModel:
     role: str
     #: Dollars that one attempt costs at worst; None when the price is unknown.
     reserved_usd: float | None
+    #: Tokens of input and output that one attempt uses at worst.
+    reserved_tokens: int = field(default=0, kw_only=True, compare=False)
     #: What its request says at its end.
     nudge: Nudge | None = None
+    #: Tokens of output at most, where no more fit below a limit.
+    bound: int | None = None
+    #: The role stands in at a limit.
+    cheaper: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,13 @@ class TakeOver:
 
 
 @dataclass(frozen=True)
+class PauseTurn:
+    """Ask what shall happen at a limit."""
+
+    short: Shortfall
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     reason: TurnEnd
     error: ToolError | None = None
@@ -197,6 +211,7 @@ Work = (
     | EndCalls
     | AbandonTools
     | TakeOver
+    | PauseTurn
     | FinishTurn
     | CloseSession
     | Seal

@@ -17,6 +17,7 @@ from perdure.workflows.core.actions import (
     FinishTurn,
     LoadAgent,
     LookForTools,
+    PauseTurn,
     PlanCalls,
     RenewAgent,
     ReturnLeases,
@@ -28,9 +29,8 @@ from perdure.workflows.core.actions import (
     WakeUp,
     Work,
 )
-from perdure.workflows.core.budget import over_budget, tokens_at_worst
 from perdure.workflows.core.calls.asking import put, withdraw
-from perdure.workflows.core.calls.call import Asked, Asking
+from perdure.workflows.core.calls.call import Asked, Asking, Refused
 from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
@@ -44,22 +44,27 @@ from perdure.workflows.core.changes import (
     StepPassedOn,
     ToolsAsked,
     TurnBroken,
+    TurnCheapened,
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
-from perdure.workflows.core.lease_changes import LeaseReserved
-from perdure.workflows.core.leases import amounts_of, ask, end_leases, give_back
+from perdure.workflows.core.leases import ask, end_leases, give_back, hold
+from perdure.workflows.core.limit_words import exceeded
+from perdure.workflows.core.loops import insists
 from perdure.workflows.core.need import Need
-from perdure.workflows.core.passing_on import every_failure, next_record
+from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
+from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
+from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
+from perdure.workflows.core.working import keep_time
 from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, Partial, ToolsChangedInput
 from perdure.workflows.protocol.queries import Timer
-from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE
+from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE, REPEATED_CALL
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     MessageAdded,
@@ -73,6 +78,7 @@ from perdure.workflows.vocabulary.events import (
 )
 from perdure.workflows.vocabulary.ids import turn_id, wake_up_id
 from perdure.workflows.vocabulary.parts import Data, Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Of a model that was never asked.
 _UNASKED: Final = Partial(attempt=0, lost=0, streaming=False)
@@ -123,8 +129,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             draft.add(StepEnding())
             ends = (action.step_id,)
         case PlanCalls():
-            for call in decide(state, tuple(draft.calls(_ids(action.calls)))):
-                draft.change(call)
+            _plan_calls(draft, action)
         case Ask():
             for call in draft.calls(_ids(action.calls)):
                 put(draft, call)
@@ -139,6 +144,8 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _abandon(draft, action.calls)
         case TakeOver():
             _take_over(draft, action)
+        case PauseTurn():
+            pause(draft, action.short)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
@@ -148,6 +155,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
+    keep_time(draft)
     return Begun(draft.changes, effects, ends)
 
 
@@ -189,15 +197,18 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     if asked_purses(state):
         if end_leases(draft):
             return ()
-        need = Need(cost_usd=action.reserved_usd, tokens=tokens_at_worst(state))
-        draft.add(LeaseReserved(step_id=action.step_id, amounts=amounts_of(need)))
+        hold(draft, action.step_id, Need(cost_usd=action.reserved_usd, tokens=action.reserved_tokens))
+        record = opened_step(draft.state, action)
     last = state.slot.last_model
     if last is not None and last != record.model:
         own = action.role == draft.turn.role
         reason = "message" if own else "configured" if action.role == state.slot.role else "definition"
+        reason = "budget" if action.cheaper else reason
         draft.add(
             ModelSwitched(**draft.stamp, step_id=action.step_id, **{"from": last}, to=record.model, reason=reason)
         )
+    if action.cheaper:
+        draft.add(TurnCheapened())
     draft.add(StepOpened(record=record))
     draft.add(StepStarted(**draft.stamp, step_id=action.step_id, model=record.model))
     return (AskModel(record),)
@@ -205,16 +216,20 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
 
 def _ask_next_model(draft: Draft) -> tuple[Effect, ...]:
     """None where the next model would cost more than is left; the turn ends for it."""
-    step = draft.turn.step
+    step, made = draft.turn.step, next_bid_of_step(draft.state)
     assert step is not None
-    record, hop = next_record(draft.state)
-    over = over_budget(draft.state, draft.turn, record.reserved_usd, hop)
-    if over is not None:
-        error = every_failure(step, over[1])
+    if draft.turn.error is not None or not isinstance(made, Bid):
+        over = draft.turn.error or (exceeded(made) if isinstance(made, Shortfall) else made)
+        assert isinstance(over, ToolError)
+        error = every_failure(step, over)
         draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=False, stamp=draft.stamp))
         draft.add(TurnBroken(error=error))
         return ()
-    reason = step.tried[-1].reason
+    if asked_purses(draft.state):
+        if end_leases(draft):
+            return ()
+        hold(draft, step.step_id, made.need)
+    record, reason = next_record(draft.state, made), step.tried[-1].reason
     draft.add(
         ModelSwitched(**draft.stamp, step_id=step.step_id, **{"from": step.model}, to=record.model, reason=reason)
     )
@@ -229,13 +244,26 @@ def _end_step(draft: Draft) -> None:
     draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=True, stamp=draft.stamp))
 
 
+def _plan_calls(draft: Draft, action: PlanCalls) -> None:
+    if asked_purses(draft.state) and end_leases(draft):
+        return
+    calls = tuple(draft.calls(_ids(action.calls)))
+    insisted = insists(draft.state, calls)
+    for call in decide(draft.state, calls):
+        draft.change(call)
+    if insisted is not None:
+        draft.add(TurnBroken(error=insisted))
+
+
 def _abandon(draft: Draft, calls: tuple[ToolCall, ...]) -> None:
     """Gives calls that do not run a result that says that they were stopped."""
     # Nobody has said yet what became of these, and now nobody will.
     unknown = {call.call_id for call in draft.calls(_ids(calls)) if _asks_outcome(draft, call.call_id)}
     withdraw(draft, _ids(calls))
     for call in draft.calls(_ids(calls)):
-        finish(draft, call, UNKNOWN if call.call_id in unknown else STOPPED)
+        refused = call.stage.error if isinstance(call.stage, Refused) else None
+        told = refused if refused is not None and refused.type == REPEATED_CALL else STOPPED
+        finish(draft, call, UNKNOWN if call.call_id in unknown else told)
 
 
 def _asks_outcome(draft: Draft, call_id: str) -> bool:

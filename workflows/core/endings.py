@@ -14,13 +14,15 @@ from perdure.workflows.vocabulary.errors import (
     ANSWER_FILTERED,
     ANSWER_PAUSED,
     ANSWER_REFUSED,
+    ANSWER_REPEATED,
     EMPTY_ANSWER,
     STOP_UNKNOWN,
 )
 from perdure.workflows.vocabulary.parts import Part, Reasoning, StopReason, Text, ToolCall, ToolError
 
-#: An answer after which its model is asked once more: its calls did not run; it held neither text nor call.
-Odd = Literal["not_run", "empty"]
+#: An answer after which its model is asked once more: its calls did not run; it held neither text nor call; it repeated
+#: itself without end.
+Odd = Literal["not_run", "empty", "repetition"]
 
 #: What ends an answer well.
 GOOD: Final[frozenset[StopReason]] = frozenset(["end", "stop_sequence", "tool_calls"])
@@ -30,6 +32,8 @@ NUDGES: Final[dict[Nudge, str]] = {
     "thought": "(Your last answer was empty: the output limit was reached while you were thinking. Think less, and answer "
     "now.)",
     "pause": "(Your answer was paused. Go on where it ended.)",
+    "repetition": "(Your last answer repeated itself without end and was cut. Say what is to be said once, or do something "
+    "else.)",
 }
 #: Error type, what happened, and what a model can do about it.
 _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
@@ -42,6 +46,7 @@ _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
     "refusal": (ANSWER_REFUSED, "the answer was refused", ""),
     "content_filter": (ANSWER_FILTERED, "the answer was cut by the provider's content filter", ""),
     "pause": (ANSWER_PAUSED, "the answer was paused before its end", "Make the call again if it is still needed."),
+    "repetition": (ANSWER_REPEATED, "the answer repeated itself without end and was cut", "Do something else."),
 }
 _UNKNOWN: Final = (
     STOP_UNKNOWN,
@@ -62,6 +67,8 @@ def oddity(parts: tuple[Part, ...], stop: StopReason) -> Odd | None:
     """Whether an answer of these parts that ended so asks for a further step."""
     if stop in ("refusal", "content_filter", "stopped", "error"):
         return None
+    if stop == "repetition":
+        return "repetition"
     if any(isinstance(part, ToolCall) for part in parts):
         return None if stop in GOOD else "not_run"
     return "empty" if is_blank(parts) else None
@@ -76,6 +83,8 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
     """What the next request adds, so that the model goes on."""
     if odd and odd[-1] == "empty":
         return "thought" if stop == "max_tokens" else "empty"
+    if odd and odd[-1] == "repetition":
+        return "repetition"
     return "pause" if stop == "pause" and not odd else None
 
 
@@ -106,6 +115,9 @@ def fault(
             return None
         case "max_tokens":
             return ToolError(type=ANSWER_CUT, message=f"The answer was cut at {most}{again}.", retryable=True)
+        case "repetition":
+            message = "The model repeated itself without end, also when it was asked once more, and was cut."
+            return ToolError(type=ANSWER_REPEATED, message=message, retryable=True)
         case "context_window":
             message = f"The answer was cut{again}: the conversation fills the model's context window."
             return ToolError(type=ANSWER_CUT, message=message)

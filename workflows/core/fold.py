@@ -16,7 +16,9 @@ from perdure.workflows.core.changes import (
     AgentRenewed,
     CallChanged,
     CallerTraced,
+    CallsCounted,
     Change,
+    ClockTurned,
     CloseRequested,
     CommandSeen,
     Configured,
@@ -33,6 +35,7 @@ from perdure.workflows.core.changes import (
     StepEnding,
     StepOpened,
     StepPassedOn,
+    StepUndone,
     StopRequested,
     TimerCancelled,
     TimerDue,
@@ -40,10 +43,12 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    TurnCheapened,
 )
 from perdure.workflows.core.cuts import with_event, with_step
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
+from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     finished_call,
     finished_step,
@@ -67,6 +72,7 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.protocol.queries import Timer
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
     Event,
@@ -115,6 +121,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return replace(state, slot=replace(state.slot, last_model=event.to))
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
+        case BudgetPaused():
+            return paused(state, event)
+        case BudgetRaised():
+            return allowed(state, event)
         case TimerSet():
             timer = Timer(timer_id=event.timer_id, due=event.due, note=event.note)
             return replace(state, timers=state.timers.with_timer(timer))
@@ -188,9 +198,10 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case CallChanged():
             return move(state, note.call)
         case QuestionSettled():
-            return settled(state, note.question_id, note.answer_id, note.given, note.allow)
+            return unpaused(settled(state, note.question_id, note.answer_id, note.given, note.allow), note.question_id)
         case SetAside():
-            return replace(state, books=state.books.reserved(note.call_id, note.usd))
+            books = state.books.reserved(note.call_id, note.usd, note.tokens, note.tool_calls)
+            return replace(state, books=books)
         case TimerDue():
             return replace(state, timers=state.timers.firing(note.timer_id))
         case TimerCancelled():
@@ -208,6 +219,17 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return given_up(state, note.tried)
         case StepPassedOn():
             return passed_on(state, note.record)
+        case StepUndone():
+            turn = in_turn(state)
+            return with_turn(
+                state, replace(turn, stop=note.stop, odd=note.odd, quota=note.quota, undone=turn.undone + 1)
+            )
+        case TurnCheapened():
+            return with_turn(state, replace(in_turn(state), cheaper=True))
+        case ClockTurned():
+            return turned(state, note.at)
+        case CallsCounted():
+            return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
         case LeaseAsked() | LeaseAnswered() | LeaseEnded() | LeaseReserved() | PurseHasMore() | LeaseAllowed():

@@ -1,5 +1,6 @@
 """What changes of leases make of a session's state."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from perdure.workflows.core.lease_changes import (
@@ -14,6 +15,7 @@ from perdure.workflows.core.lease_changes import (
 from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.purses import Amounts, nano_usd
 from perdure.workflows.vocabulary.parts import Usage
 
@@ -32,6 +34,14 @@ def charged(state: SessionState, step_id: str, usage: Usage, cost_usd: float | N
 def called(state: SessionState, tool_calls: int) -> SessionState:
     """Tools begin to run."""
     return replace(state, leases=state.leases.charged(Amounts(tool_calls=tool_calls)))
+
+
+def given_up(state: SessionState, step_id: str, tried: Iterable[Spent]) -> SessionState:
+    """A model of an open step gave no answer; so much have those that were tried cost."""
+    spent = sum(tried, Spent())
+    tokens = spent.usage.input_tokens + spent.usage.output_tokens
+    amounts = Amounts(nano_usd=nano_usd(spent.cost_usd or 0), tokens=tokens)
+    return replace(state, leases=state.leases.given_up(step_id, amounts))
 
 
 def rested(leases: Leases) -> Leases:
@@ -58,9 +68,10 @@ def _changed(leases: Leases, change: LeaseChange) -> Leases:
             # The purse looks at the session at the end that it gave the lease, so that end counts.
             return leases.with_held(change.scope, replace(held, until=None, ended=held.until or held.ended))
         case LeaseReserved():
-            return leases.reserved(change.step_id, change.amounts)
+            return leases.reserved(change.step_id, change.amounts, change.before)
         case PurseHasMore():
             held = leases.of(change.scope)
+            held = replace(held, raised_to=change.value, raised_by=change.by)
             return leases.with_held(change.scope, replace(held, retry=held.refused is not None))
         case LeaseAllowed():
             held = replace(leases.of(change.scope), allowance=change.allowance)

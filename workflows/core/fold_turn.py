@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
-from perdure.workflows.core.fold_leases import charged
+from perdure.workflows.core.fold_limits import counted
+from perdure.workflows.core.loops import remembering
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
@@ -34,6 +36,7 @@ def given_up(state: SessionState, tried: Tried) -> SessionState:
     if turn.step is None:
         raise ValueError("ModelGivenUp does not fit a turn without an open step")
     record = turn.step.model_copy(update={"tried": (*turn.step.tried, tried)})
+    state = fold_leases.given_up(state, record.step_id, (one.spent for one in record.tried))
     return _with_record(state, replace(turn, step_ending=False, between_models=True), record)
 
 
@@ -68,16 +71,21 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         calls=calls,
     )
     state = _spent(state, turn, event.usage, event.cost_usd)
-    state = charged(state, event.step_id, event.usage, event.cost_usd)
+    state = fold_leases.charged(state, event.step_id, event.usage, event.cost_usd)
     message = message_in(event)
     return state if message is None else replace(state, transcript=state.transcript.said(message))
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
+    call = turn.call(event.call_id)
+    assert call is not None
+    turn = remembering(turn, call, event.result)
     turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
+    aside = state.books.calls_aside.get(event.call_id, 0)
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
     if event.usage is not None:
-        state = _spent(state, turn, event.usage, event.cost_usd)
+        # Nobody knows how many calls a sub-agent made whose session said nothing.
+        state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
     message = message_in(event)
     assert message is not None
     return replace(state, transcript=state.transcript.said(message))

@@ -1,8 +1,9 @@
 """What changes in what a session holds of purses. All are notes: viewers see none of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perdure.workflows.protocol.purses import Allowance, Amounts, Draw, LeasesDrawn, Scope
+from perdure.workflows.vocabulary.questions import By
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class LeaseReserved:
 
     step_id: str
     amounts: Amounts
+    #: Of that, what the models before it have cost the step.
+    before: Amounts = field(default_factory=Amounts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,9 @@ class PurseHasMore:
     """What a purse refused, it may grant now."""
 
     scope: Scope
+    #: What the limit that refused was raised to, and by whom.
+    value: float | None = None
+    by: By | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

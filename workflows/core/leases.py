@@ -10,11 +10,11 @@ from datetime import datetime
 
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskPurses
-from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded
+from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded, LeaseReserved
 from perdure.workflows.core.need import Need
-from perdure.workflows.core.purses_asked import asked_purses, purse_user, told_caps
+from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses_below, told_caps
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.purse_caps import Unit
+from perdure.workflows.definition.purse_caps import Unit, each_cap
 from perdure.workflows.protocol.purses import (
     MARGIN,
     Amounts,
@@ -26,6 +26,9 @@ from perdure.workflows.protocol.purses import (
     nano_usd,
 )
 from perdure.workflows.vocabulary.questions import Shortfall
+
+#: A model call may take as much as so many attempts at their worst before it has to ask again.
+ATTEMPTS = 3
 
 
 def amounts_of(need: Need) -> Amounts:
@@ -54,12 +57,36 @@ def lacks(state: SessionState, need: Need) -> bool:
     )
 
 
-def left(state: SessionState) -> tuple[float | None, int | None]:
-    """Dollars and tokens that the leases still bear; None: no purse is asked."""
-    frees = [state.leases.free(scope) for scope in asked_purses(state)]
-    if not frees:
-        return None, None
-    return min(free.cost_usd for free in frees), min(free.tokens for free in frees)
+def hold(draft: Draft, step_id: str, need: Need) -> None:
+    """Holds what a model call may take, all its attempts together: more than one of them at its worst, as far as the leases
+    go. What its step has cost already stays held until the step ends."""
+    leases = draft.state.leases
+    before = leases.open.get(step_id, Amounts())
+    most = amounts_of(need) * ATTEMPTS
+    for scope in asked_purses(draft.state):
+        most &= leases.free(scope)
+    draft.add(LeaseReserved(step_id=step_id, amounts=before + (most | amounts_of(need)), before=before))
+
+
+def held_for(state: SessionState, step_id: str) -> Amounts | None:
+    """What the step's model may take; None: no purse is asked."""
+    leases = state.leases
+    if step_id not in leases.open or not asked_purses(state):
+        return None
+    return leases.open[step_id] - leases.spent_before.get(step_id, Amounts())
+
+
+def calls_leased(state: SessionState) -> list[int]:
+    """Tool calls that each lease still bears."""
+    return [state.leases.free(scope).tool_calls for scope in asked_purses(state)]
+
+
+def caps_dollars(state: SessionState) -> bool:
+    """Whether a purse caps dollars, so that no model may be asked whose price is unknown."""
+    return any(
+        state.leases.of(scope).caps_dollars or any(unit == "cost_usd" for caps in told for _, unit, _ in each_cap(caps))
+        for scope, told in purses_below(state).items()
+    )
 
 
 def to_ask_again(state: SessionState) -> Amounts | None:

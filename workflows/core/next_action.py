@@ -21,6 +21,7 @@ from perdure.workflows.core.actions import (
     FinishTurn,
     LoadAgent,
     LookForTools,
+    PauseTurn,
     PlanCalls,
     RenewAgent,
     Rest,
@@ -33,19 +34,26 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
-from perdure.workflows.core.budget import nudge, over_budget, reserve, tokens_at_worst
+from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, TOOLS
-from perdure.workflows.core.endings import fault, goes_on
-from perdure.workflows.core.leases import amounts_of, has_leases, lacks, refusal, to_ask_again
+from perdure.workflows.core.endings import fault, goes_on, not_run
+from perdure.workflows.core.leases import amounts_of, has_leases, lacks, to_ask_again
+from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.need import Need
+from perdure.workflows.core.passing_on import next_bid_of_step
+from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.routing import answering_role, first_hop
+from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MAX_STEPS
+from perdure.workflows.protocol.purses import SCOPES
+from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
@@ -91,7 +99,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.tools == "unknown":
         return LookForTools()
     if turn.step is not None and turn.between_models:
-        return EndStep(turn.step.step_id) if turn.stopping else AskNextModel(turn.step.step_id)
+        return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
         if turn.stopping and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
@@ -108,6 +116,8 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     again = to_ask_again(state)
     if again is not None:
         return DrawLeases(again)
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
         return _next_of_calls(state, turn)
     return _next_step(state, turn)
@@ -120,23 +130,51 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         # The same definition with other tools; a newer one waits for the next turn.
         return LoadAgent(state.slot.loaded.digest)
     steps = state.effective_limits.turn.steps
-    if turn.steps >= steps:
+    if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
-    reserved = reserve(state)
-    over = over_budget(state, turn, reserved)
-    if over is not None:
-        return FinishTurn(*over)
-    need = Need(cost_usd=reserved, tokens=tokens_at_worst(state))
-    short = refusal(state, need)
-    if short is not None:
-        return FinishTurn("budget", ToolError(type=BUDGET_EXCEEDED, message=f"{short.scope}: {short.limit}"))
-    return _leased(state, need) or CallModel(
-        step_id=step_id(turn.turn_id, turn.steps + 1),
-        role=answering_role(state),
-        reserved_usd=reserved,
-        nudge=nudge(state),
-    )
+    made = out_of_quota(state) or out_of_time(state) or next_bid(state)
+    match made:
+        case ToolError():
+            return FinishTurn("failed", made)
+        case Shortfall():
+            return _at_limit(state, made)
+        case _:
+            return _leased(state, made.need) or CallModel(
+                step_id=step_id(turn.turn_id, turn.steps + 1),
+                role=made.role,
+                reserved_usd=made.need.cost_usd,
+                reserved_tokens=made.need.tokens,
+                nudge=nudge(state),
+                bound=made.bound,
+                cheaper=made.role != answering_role(state),
+            )
+
+
+def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn | Wait:
+    if short.scope in SCOPES and state.leases.drawing is not None:
+        return Wait(frozenset([PURSES]))
+    if may_ask(state, short):
+        return PauseTurn(short)
+    error = exceeded(short)
+    return FinishTurn(_reason(error), error)
+
+
+def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
+    """The next model of the open step's route, unless a person has to be asked about a limit."""
+    again = to_ask_again(state)
+    if again is not None:
+        return DrawLeases(again)
+    if turn.pause is not None:
+        return Wait(questions=(turn.pause.question_id,))
+    made = next_bid_of_step(state)
+    if isinstance(made, Bid):
+        return _leased(state, made.need) or AskNextModel(step.step_id)
+    if not isinstance(made, Shortfall) or turn.error is not None or not may_ask(state, made):
+        return AskNextModel(step.step_id)
+    limit = _at_limit(state, made)
+    assert not isinstance(limit, FinishTurn)
+    return limit
 
 
 def _leased(state: SessionState, need: Need) -> Action | None:
@@ -147,14 +185,20 @@ def _leased(state: SessionState, need: Need) -> Action | None:
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
-    hop = first_hop(state)
+    hop, step = first_hop(state), state.log.steps[-1]
+    if turn.stop == "max_tokens" and step.bound is not None and not turn.odd:
+        message = (
+            f"The answer was cut at {step.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
+            "rest."
+        )
+        return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))
     limit = hop.model.max_output_tokens if hop is not None else None
     error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
     return FinishTurn("done") if error is None else FinishTurn("failed", error)
 
 
 def _reason(error: ToolError) -> TurnEnd:
-    return "budget" if error.type == BUDGET_EXCEEDED else "failed"
+    return "budget" if error.type in (BUDGET_EXCEEDED, WORKING_TIME) else "failed"
 
 
 def _give_up(turn: Turn) -> Action | None:
@@ -171,7 +215,12 @@ def _give_up(turn: Turn) -> Action | None:
 def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
-        return PlanCalls(undecided)
+        late = out_of_time(state)
+        if late is not None and not may_ask(state, late):
+            return AbandonTools(undecided)
+        if late is not None:
+            return PauseTurn(late)
+        return _before_calls(state, turn, len(undecided)) or PlanCalls(undecided)
     overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
     if overdue:
         return EndCalls(overdue)
@@ -190,6 +239,18 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
         return RunTools(ready)
     questions = state.questions.open
     return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
+
+
+def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:
+    """What has to come before calls of a step are decided on: a lease, or a person is asked at a limit. Where nobody is
+    asked, those above it do not run."""
+    if not_run(turn.stop) is not None:
+        return None
+    need = Need(tool_calls=min(count, state.effective_limits.turn.calls_per_step))
+    short = shortfall(state, need)
+    if short is None:
+        return _leased(state, need)
+    return _at_limit(state, short) if may_ask(state, short) else None
 
 
 def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:

@@ -6,16 +6,17 @@ says so. What another model would not mend (a request that is wrong, a conversat
 
 from typing import Final
 
-from perdure.workflows.core.budget import reserve, sent
+from perdure.workflows.core.budget import sent
 from perdure.workflows.core.routing import route_of
+from perdure.workflows.core.spending import Bid, bid, left
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.step import StepFailure, books_of
 from perdure.workflows.definition.model import Declined
-from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Types of errors after which the next model is asked, and the reason that `model.switched` gives.
 FAILURES: Final = {
@@ -68,23 +69,37 @@ def tried(record: StepRecord, outcome: StepOutput | StepFailure, reason: str) ->
     return Tried(model=record.model, reason=reason, message=message, attempts=attempts, spent=spent)
 
 
-def next_record(state: SessionState) -> tuple[StepRecord, Hop]:
-    """The open step as the next model of its route gets it, with the same view of the conversation; and that model."""
+def next_bid_of_step(state: SessionState) -> Bid | Shortfall | ToolError:
+    """The call of the open step's next model; what does not fit below which cap; or why nobody can say so."""
     step = in_turn(state).step
     assert step is not None
-    assert step.tried
-    hops = route_of(state, step.role)
-    place = next_place(state, step, step.tried[-1].reason)
-    assert place is not None
-    hop = hops[place]
+    return bid(state, step.role, route_of(state, step.role)[_next_place(state, step)])
+
+
+def next_record(state: SessionState, made: Bid) -> StepRecord:
+    """The open step as the next model of its route gets it, with the same view of the conversation."""
+    step = in_turn(state).step
+    assert step is not None
+    place = _next_place(state, step)
+    left_usd, left_tokens = left(state, step.step_id) if state.behavior >= 1 else (None, None)
     changes = {
         "hop": place,
-        "ahead": len(hops) - place - 1,
-        "model": hop.model.use,
-        "reserved_usd": reserve(state, hop),
-        "sent": sent(state, hop),
+        "ahead": len(route_of(state, step.role)) - place - 1,
+        "model": made.hop.model.use,
+        "reserved_usd": made.need.cost_usd,
+        "sent": sent(state, made.hop),
+        "bound": made.bound,
+        "left_usd": left_usd,
+        "left_tokens": left_tokens,
     }
-    return step.model_copy(update=changes), hop
+    return step.model_copy(update=changes)
+
+
+def _next_place(state: SessionState, step: StepRecord) -> int:
+    assert step.tried
+    place = next_place(state, step, step.tried[-1].reason)
+    assert place is not None
+    return place
 
 
 def every_failure(record: StepRecord, error: ToolError) -> ToolError:

@@ -81,8 +81,9 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
     first, later = _dates(state, agent, record)
+    model = definition.route(record.role)[record.hop].model
     return Prompt(
-        model=definition.route(record.role)[record.hop].model,
+        model=model if record.bound is None else model.model_copy(update={"max_output_tokens": record.bound}),
         system="\n\n".join(filter(None, (_render(state, agent, record), _absent(agent), first))),
         date=first,
         dates=later,

@@ -18,6 +18,8 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
+from perdure.workflows.core.pausing import answer as decided
+from perdure.workflows.core.review import review
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.purses import PurseChanged
 from perdure.workflows.protocol.signals import Answer, CancelTimer, Close, Configure, SendMessage, Stop
@@ -39,6 +41,7 @@ def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
                 _obey(draft, signal)
         case _:
             assert_never(signal)
+    review(draft, signal.by if isinstance(signal, Configure) else None)
     return draft.changes
 
 
@@ -100,7 +103,12 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
             if turn and command.turn_id in (None, turn.turn_id):
                 draft.add(StopRequested())
         case Answer():
-            answer(draft, command)
+            turn = draft.state.turn
+            pause = turn.pause if turn is not None else None
+            if pause is not None and pause.question_id == command.question_id:
+                decided(draft, command)
+            else:
+                answer(draft, command)
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
@@ -118,6 +126,6 @@ def _obey(draft: Draft, command: Stop | Answer | CancelTimer | Configure | Close
         case PurseChanged(recall=True):
             draft.add(LeaseEnded(scope=command.scope))
         case PurseChanged():
-            draft.add(PurseHasMore(scope=command.scope))
+            draft.add(PurseHasMore(scope=command.scope, value=command.value, by=command.by))
         case _:
             assert_never(command)

@@ -19,6 +19,7 @@ from perdure.workflows.core.changes import (
     ModelGivenUp,
     PartSealed,
     SealingFailed,
+    StepUndone,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -42,12 +43,19 @@ from perdure.workflows.core.outcomes import (
     ToolsCompared,
 )
 from perdure.workflows.core.passing_on import every_failure, next_place, reason_to_pass_on, tried
+from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.review import review
 from perdure.workflows.core.sealing import fits
 from perdure.workflows.core.session_tools import mark_due
+from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
+from perdure.workflows.core.working import keep_time
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.sealing import Sealed
+from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA
 from perdure.workflows.vocabulary.events import AgentUpdated
 from perdure.workflows.vocabulary.parts import ToolError
 
@@ -66,6 +74,7 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             draft.add(ToolsKnown(changed=outcome.changed))
         case PursesAnswered():
             draft.add(LeaseAnswered(answer=outcome.answer))
+            review(draft)
         case SealingEnded():
             _sealed(draft, outcome.sealed)
         case TimePassed():
@@ -76,6 +85,7 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
                 _call_ended(draft, call, outcome)
         case _:
             assert_never(outcome)
+    keep_time(draft)
     return draft.changes
 
 
@@ -110,7 +120,7 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
         draft.add(ExchangeDeclined(left_out=left_out))
     if isinstance(outcome, StepFailure):
         if not stopping:
-            draft.add(TurnBroken(error=every_failure(turn.step, outcome.error)))
+            _failed(draft, turn, turn.step, outcome)
         return
     if outcome.stop == "stopped" and not stopping:
         # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
@@ -118,6 +128,19 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     loaded = draft.state.slot.loaded
     if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:
         draft.add(ToolsChanged())
+
+
+def _failed(draft: Draft, before: Turn, step: StepRecord, outcome: StepFailure) -> None:
+    """The step, of the turn as it was `before`, has failed for good, unless a limit was the reason."""
+    error = every_failure(step, outcome.error)
+    behaves = draft.state.behavior >= 1
+    if behaves and outcome.error.type == BUDGET_EXCEEDED:
+        # What is left bears no further attempt like this one: the limits decide anew.
+        draft.add(StepUndone(stop=before.stop, odd=before.odd))
+    elif behaves and outcome.error.type == MODEL_QUOTA and may_ask(draft.state, QUOTA):
+        draft.add(StepUndone(stop=before.stop, odd=before.odd, quota=error))
+    else:
+        draft.add(TurnBroken(error=error))
 
 
 def _loaded(draft: Draft, found: LoadedAgent | ToolError) -> None:

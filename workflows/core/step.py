@@ -8,6 +8,7 @@ from perdure.workflows.core.budget import sent
 from perdure.workflows.core.changes import Stamp
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.routing import first_place, route_of
+from perdure.workflows.core.spending import left
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial, StepOutput
@@ -36,6 +37,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
     loaded = state.slot.loaded
     assert loaded is not None
     hops, place = route_of(state, action.role), first_place(state, action.role)
+    left_usd, left_tokens = left(state, action.step_id) if state.behavior >= 1 else (None, None)
     return StepRecord(
         step_id=action.step_id,
         turn_id=in_turn(state).turn_id,
@@ -44,8 +46,11 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         model=hops[place].model.use,
         view=state.transcript.view,
         reserved_usd=action.reserved_usd,
-        sent=sent(state),
+        sent=sent(state, hops[place]),
         nudge=action.nudge,
+        bound=action.bound,
+        left_usd=left_usd,
+        left_tokens=left_tokens,
         hop=place,
         ahead=len(hops) - place - 1,
         turn_at=turn_start(state, in_turn(state).turn_id),

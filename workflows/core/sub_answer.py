@@ -1,6 +1,9 @@
 """How a sub-agent's session ended: the result of its workflow, and what its caller makes of that. Pure."""
 
+import operator
 from typing import Literal
+
+from pydantic import Field
 
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.errors import AGENT_FAILED, BUDGET_EXCEEDED, MAX_STEPS, TOOL_STOPPED, TOOL_TIMEOUT
@@ -20,6 +23,8 @@ class SubAnswer(Frozen):
     usage: Usage
     #: Dollars; None where a price was unknown.
     cost_usd: float | None
+    #: Tool calls that it made, those of its own sub-agents included.
+    tool_calls: int = Field(default=0, exclude_if=operator.not_)
 
 
 def answer_of(state: SessionState) -> SubAnswer:
@@ -27,12 +32,19 @@ def answer_of(state: SessionState) -> SubAnswer:
     books = state.books
     last = next((event for event in reversed(state.log.events) if isinstance(event, TurnFinished)), None)
     if last is None:
-        return SubAnswer(reason="closed", usage=books.usage, cost_usd=books.cost_usd)
+        return SubAnswer(reason="closed", usage=books.usage, cost_usd=books.cost_usd, tool_calls=books.tool_calls)
     # What was said before an answer that was empty or cut is better than nothing; the error says that it is not the answer.
     turn = (m for m in reversed(state.transcript.messages) if m.role == "assistant" and m.turn_id == last.turn_id)
     said = next((message for message in turn if text_of(message.parts)), None)
     parts = tuple(Text(text=part.text, blob=part.blob) for part in said.parts if isinstance(part, Text)) if said else ()
-    return SubAnswer(reason=last.reason, parts=parts, error=last.error, usage=books.usage, cost_usd=books.cost_usd)
+    return SubAnswer(
+        reason=last.reason,
+        parts=parts,
+        error=last.error,
+        usage=books.usage,
+        cost_usd=books.cost_usd,
+        tool_calls=books.tool_calls,
+    )
 
 
 def as_error(answer: SubAnswer, name: str, *, late: bool = False) -> ToolError:

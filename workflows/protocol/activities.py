@@ -58,6 +58,9 @@ class CallModelInput(Frozen):
     attempts_before: int = Field(default=0, exclude_if=operator.not_)
     #: Another model goes on with the step where this one fails, so it is not waited for.
     has_next: bool = Field(default=False, exclude_if=operator.not_)
+    #: Dollars and tokens that its attempts may take together; one for which they leave no room is not made.
+    left_usd: float | None = Field(default=None, exclude_if=absent)
+    left_tokens: int | None = Field(default=None, exclude_if=absent)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
@@ -70,6 +73,8 @@ def call_of(record: StepRecord) -> CallModelInput:
         view=view,
         attempts_before=record.attempts_before,
         has_next=record.ahead > 0,
+        left_usd=record.left_usd,
+        left_tokens=record.left_tokens,
     )
 
 

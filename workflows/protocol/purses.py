@@ -171,6 +171,8 @@ class Drawn(Frozen):
     refused: Refusal | None = Field(default=None, exclude_if=absent)
     #: The purse has caps of its own; without, a session asks it no more unless its definition does.
     capped: bool = True
+    #: One of them is a cap on dollars.
+    caps_dollars: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class SetCaps(Frozen):

@@ -58,6 +58,8 @@ class Configure(Frozen):
     #: Pins the session to this definition.
     digest: str | None = None
     limits: Limits | None = None
+    #: Who changes the limits.
+    by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
 class Close(Frozen):
@@ -101,6 +103,9 @@ class Parent(Frozen):
     depth: int
     #: Dollars that it may spend; None: its own limits alone hold.
     cap_usd: float | None = None
+    #: The same in tokens and in tool calls.
+    cap_tokens: int | None = Field(default=None, exclude_if=absent)
+    cap_tool_calls: int | None = Field(default=None, exclude_if=absent)
 
 
 class ForkedFrom(Frozen):

@@ -34,8 +34,9 @@ class View(Frozen):
     path: Path = Field(default=Path(), exclude_if=is_whole)
 
 
-#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused.
-Nudge = Literal["empty", "thought", "pause"]
+#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused, or
+#: repeated itself without end.
+Nudge = Literal["empty", "thought", "pause", "repetition"]
 
 
 class Prompt(Frozen):
@@ -151,6 +152,11 @@ class StepRecord(Frozen):
     hop: int = Field(default=0, exclude_if=operator.not_)
     #: Models of the route behind it.
     ahead: int = Field(default=0, exclude_if=operator.not_)
+    #: Tokens of output at most, where a limit left less than the model's own bound.
+    bound: int | None = Field(default=None, exclude_if=absent)
+    #: Dollars and tokens that all its attempts may take together; None: as many as they like.
+    left_usd: float | None = Field(default=None, exclude_if=absent)
+    left_tokens: int | None = Field(default=None, exclude_if=absent)
     #: The models before it that this step was given up by.
     tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
 

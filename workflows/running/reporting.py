@@ -16,6 +16,7 @@ from perdure.workflows.core.actions import (
     CallModel,
     CloseSession,
     FinishTurn,
+    PauseTurn,
     Rest,
     RunTools,
     StartTurn,
@@ -25,6 +26,7 @@ from perdure.workflows.core.actions import (
     Work,
 )
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.limit_words import told
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import EventBase
 from perdure.workflows.vocabulary.search_attributes import AGENT, COST, STATUS
@@ -42,6 +44,8 @@ class Reporting:
         lines = [f"**{state.status}** · {state.turns} turns · ${state.books.known_usd:.4f}"]
         if state.turn is not None:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
+        if state.turn is not None and state.turn.pause is not None:
+            lines.append(told(state.turn.pause.short))
         if state.transcript.messages:
             text = answers.last_words(state.transcript.messages[-1])
             lines.append(f"> {state.transcript.messages[-1].role}: {text}")
@@ -65,7 +69,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | FinishTurn | CloseSession):
+        if isinstance(action, StartTurn | WakeUp | Ask | PauseTurn | FinishTurn | CloseSession):
             self._publish_status(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter
 
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -184,7 +185,7 @@ class ModelSwitched(EventBase):
     to: str
     #: What the session was told: `configured`, `message`, `definition`. Or why the model before gave no answer: `overloaded`,
     #: `rate_limited`, `unavailable`, `server_error`, `connection`, `timeout`, `truncated`, `aborted`, `unexpected`, `quota`,
-    #: `key`, `not_found`, `refusal`, `content_filter`.
+    #: `key`, `not_found`, `refusal`, `content_filter`. Or `budget`: the model before did not fit below a limit.
     reason: str
 
     model_config = Frozen.model_config | {"populate_by_name": True, "serialize_by_alias": True}
@@ -208,6 +209,8 @@ Event = Annotated[
     | InputReceived
     | TimerSet
     | TimerFired
+    | BudgetPaused
+    | BudgetRaised
     | AgentUpdated
     | ModelSwitched,
     Field(discriminator="type"),

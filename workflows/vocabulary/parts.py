@@ -231,7 +231,8 @@ class Timing(Frozen):
 
 
 #: Why a model call ended: `end` (said all it had to), `tool_calls`, `max_tokens`, `stop_sequence`, `refusal`,
-#: `content_filter`, `context_window`, `pause`, `stopped` (by the user), `error` (failed for good), `other`.
+#: `content_filter`, `context_window`, `pause`, `repetition` (it repeated itself without end), `stopped` (by the user),
+#: `error` (failed for good), `other`.
 StopReason = Literal[
     "end",
     "tool_calls",
@@ -241,6 +242,7 @@ StopReason = Literal[
     "content_filter",
     "context_window",
     "pause",
+    "repetition",
     "stopped",
     "error",
     "other",

@@ -89,4 +89,4 @@ class Question(Frozen):
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
     #: Of a budget question.
-    short: Shortfall | None = Field(default=None, exclude_if=absent)
+    budget: Shortfall | None = Field(default=None, exclude_if=absent)

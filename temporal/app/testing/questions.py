@@ -16,6 +16,7 @@ from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.validation import from_validation
 from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import Event, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
@@ -37,10 +38,10 @@ def open_questions(events: Iterable[Event], now: datetime | None = None) -> tupl
     found: dict[str, Question] = {}
     for event in events:
         match event:
-            case ApprovalRequested() | InputRequested():
+            case ApprovalRequested() | InputRequested() | BudgetPaused():
                 found[event.question_id] = event.question
-            case ApprovalResolved() | InputReceived():
-                found.pop(event.question_id, None)
+            case ApprovalResolved() | InputReceived() | BudgetRaised():
+                found.pop(event.question_id or "", None)
             case ToolFinished():
                 found = {key: one for key, one in found.items() if one.call_id != event.call_id}
             case _:
@@ -88,9 +89,9 @@ class Answers:
 
 
 def _pick(asked: tuple[Question, ...], which: str | None) -> Question:
-    fitting = [one for one in asked if which in (None, one.question_id, one.name)]
+    fitting = [one for one in asked if which in (None, one.question_id, one.name, one.kind)]
     if len(fitting) == 1:
         return fitting[0]
-    there = ", ".join(f"{one.name} ({one.question_id})" for one in asked) or "none"
+    there = ", ".join(f"{one.name or one.kind} ({one.question_id})" for one in asked) or "none"
     wanted = "one question" if which is None else f"one question of {which!r}"
     raise LookupError(f"there is not exactly {wanted}; open are: {there}")

@@ -10,10 +10,11 @@ from typing import Final
 
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, PutAway, Ready, RunChild, at
 from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
-from perdure.workflows.core.changes import HandoffAgreed, SetAside
+from perdure.workflows.core.changes import CallsCounted, HandoffAgreed, SetAside
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
 from perdure.workflows.core.purses_asked import purses_below
+from perdure.workflows.core.spending import share
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
@@ -50,20 +51,6 @@ def last_word(state: SessionState) -> timedelta:
     return LAST_WORD * (MAX_DEPTH - depth_of(state))
 
 
-def share_of(state: SessionState, share: float) -> float | None:
-    """Dollars that a sub-agent may spend: its share of what the caps leave, less what others may; None without caps."""
-    limits, turn = state.effective_limits, state.turn
-    left: list[float] = []
-    if limits.turn.cost_usd is not None:
-        # What cannot be counted leaves nothing that could be given away.
-        spent = turn.books.cost_usd if turn is not None else None
-        left.append(0.0 if spent is None else limits.turn.cost_usd - spent)
-    if limits.session.cost_usd is not None:
-        spent = state.books.cost_usd
-        left.append(0.0 if spent is None else limits.session.cost_usd - spent)
-    return max(min(left) - sum(state.books.set_aside.values()), 0.0) * share if left else None
-
-
 def session_of(state: SessionState, call: Call) -> str | None:
     """The session that will answer this call; None for a call that no session of its own answers."""
     policy = state.policy(call.name)
@@ -78,7 +65,7 @@ def open_agent(state: SessionState, call: Call, policy: Policy) -> OpenAgent | T
     if session is not None and depth_of(state) >= MAX_DEPTH:
         message = f"{policy.name} was not called: there are {MAX_DEPTH} agents above it already. Do this part yourself."
         return ToolError(type=TOO_DEEP, message=message)
-    if session is not None and share_of(state, policy.share) == 0:
+    if session is not None and 0 in share(state, policy.share)[:2]:
         return ToolError(type=BUDGET_EXCEEDED, message=f"{policy.name} was not called: nothing is left to spend.")
     digest = _digest(state, policy.name)
     if digest is None:
@@ -105,10 +92,11 @@ def opened(draft: Draft, call: Call, outcome: OpenedAgent | ToolError) -> None:
         draft.change(at(call, Ready(Adopt(outcome), began(call, draft.now))))
     else:
         # Again: others may have begun meanwhile.
-        cap = share_of(draft.state, policy.share)
-        if cap is not None:
-            draft.add(SetAside(call_id=call.call_id, usd=cap))
-        draft.change(at(call, Ready(RunChild(outcome, cap), began(call, draft.now))))
+        usd, tokens, calls = share(draft.state, policy.share)
+        if (usd, tokens, calls) != (None, None, None):
+            draft.add(SetAside(call_id=call.call_id, usd=usd, tokens=tokens, tool_calls=calls))
+        work = RunChild(outcome, usd, cap_tokens=tokens, cap_tool_calls=calls)
+        draft.change(at(call, Ready(work, began(call, draft.now))))
 
 
 def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
@@ -122,7 +110,12 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         digest=digest,
     )
     parent = Parent(
-        session_id=state.new.session_id, call_id=call.call_id, depth=depth_of(state) + 1, cap_usd=work.cap_usd
+        session_id=state.new.session_id,
+        call_id=call.call_id,
+        depth=depth_of(state) + 1,
+        cap_usd=work.cap_usd,
+        cap_tokens=work.cap_tokens,
+        cap_tool_calls=work.cap_tool_calls,
     )
     new = NewSession(
         tenant=state.new.tenant,
@@ -149,6 +142,8 @@ def session_ended(draft: Draft, call: Call, outcome: SubAnswer | ToolError, *, h
         finish(draft, call if has_begun else replace(call, spent=None), outcome)
         return
     call = replace(call, spent=Spent(usage=outcome.usage, cost_usd=outcome.cost_usd))
+    if outcome.tool_calls or call.call_id in draft.state.books.calls_aside:
+        draft.add(CallsCounted(call_id=call.call_id, count=outcome.tool_calls))
     late = isinstance(call.stage, Ending) and call.stage.late
     if outcome.reason != "done":
         finish(draft, call, as_error(outcome, call.name, late=late))

@@ -43,6 +43,9 @@ class RunChild(Record):
     #: Dollars that it may spend; None: its own limits alone hold.
     cap_usd: float | None
     kind: Literal["child"] = "child"
+    #: The same in tokens and tool calls.
+    cap_tokens: int | None = None
+    cap_tool_calls: int | None = None
 
 
 @dataclass(frozen=True)

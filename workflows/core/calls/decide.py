@@ -9,14 +9,16 @@ from perdure.workflows.core.binding import binding, has_changed, is_allowed
 from perdure.workflows.core.calls.call import Asking, Call, Here, Ready, Refused, at
 from perdure.workflows.core.conditions import ConditionError, is_true
 from perdure.workflows.core.endings import not_run
+from perdure.workflows.core.loops import refused
 from perdure.workflows.core.prompt import names_in
+from perdure.workflows.core.spending import calls_left
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.tools import Approval
 from perdure.workflows.definition.tools.policy import Policy
-from perdure.workflows.vocabulary.errors import INVALID_ARGUMENTS, TOO_MANY_CALLS, UNKNOWN_TOOL
+from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, INVALID_ARGUMENTS, TOO_MANY_CALLS, UNKNOWN_TOOL
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 
 
@@ -26,11 +28,15 @@ def decide(state: SessionState, calls: tuple[Call, ...]) -> tuple[Call, ...]:
     error = not_run(turn.stop)
     if error is not None:
         return tuple(at(call, Refused(error)) for call in calls)
-    limit = state.effective_limits.turn.calls_per_step
-    return tuple(
-        _decided(state, turn, call) if number <= limit else at(call, Refused(_too_many(number, limit)))
-        for number, call in enumerate(calls, 1)
-    )
+    limit, budget = state.effective_limits.turn.calls_per_step, calls_left(state)
+    made: list[Call] = []
+    for number, call in enumerate(calls, 1):
+        decided = _decided(state, turn, call) if number <= limit else at(call, Refused(_too_many(number, limit)))
+        if budget is not None and not isinstance(decided.stage, Refused):
+            budget -= 1
+            decided = at(call, Refused(_over(call.name))) if budget < 0 else decided
+        made.append(decided)
+    return tuple(made)
 
 
 def _decided(state: SessionState, turn: Turn, call: Call) -> Call:
@@ -44,6 +50,9 @@ def _decided(state: SessionState, turn: Turn, call: Call) -> Call:
         return at(call, Refused(ToolError(type=INVALID_ARGUMENTS, message=made.misfit)))
     if state.rehearsal:
         return at(call, Ready())
+    repeated = refused(state, call)
+    if repeated is not None:
+        return at(call, Refused(repeated))
     if policy.runner == "session":
         return at(call, Here())
     if policy.runner == "person":
@@ -84,6 +93,11 @@ def _asks(
 def _too_many(number: int, limit: int) -> ToolError:
     message = f"One step may ask for {limit} calls, and this was number {number}: it did not run. Ask again."
     return ToolError(type=TOO_MANY_CALLS, message=message)
+
+
+def _over(name: str) -> ToolError:
+    message = f"{name} was not run: no further tool call is left under the limits. Answer with what you have."
+    return ToolError(type=BUDGET_EXCEEDED, message=message)
 
 
 def _unknown(name: str, agent: LoadedAgent | None) -> ToolError:

@@ -11,12 +11,16 @@ from perdure.workflows.core.calls.call import (
     Call,
     Given,
     Ready,
+    Refused,
     Running,
     Stage,
+    Undecided,
     at,
     changed,
 )
 from perdure.workflows.core.calls.table import check
+from perdure.workflows.core.fold_leases import called
+from perdure.workflows.core.fold_limits import counted
 from perdure.workflows.core.state.questions import Settled
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
@@ -40,6 +44,9 @@ def move(state: SessionState, call: Call) -> SessionState:
         raise ValueError(f"{call.call_id} does not fit the session's turn")
     if call.stage != before.stage:
         check(before.stage, call.stage)
+    if isinstance(before.stage, Undecided) and not isinstance(call.stage, Undecided | Refused):
+        state = called(counted(state, 1), 1)
+        turn = in_turn(state)
     return with_turn(state, replace(turn, calls=changed(turn.calls, call)))
 
 

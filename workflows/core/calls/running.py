@@ -91,7 +91,7 @@ def _effect(draft: Draft, call: Call) -> Effect | ToolError:
             return failed if other is None else _activity(state, call, other, fallback_activity(call.call_id), None)
         case RunChild() as work:
             until = None if policy.timeout is None else draft.now + policy.timeout
-            spent = Spent(usage=Usage(), cost_usd=work.cap_usd)
+            spent = Spent(usage=Usage(input_tokens=work.cap_tokens or 0), cost_usd=work.cap_usd)
             draft.change(replace(call, stage=replace(stage, until=until), spent=spent))
             return run_session(state, call, work)
         case PutAway() as work:

@@ -23,7 +23,7 @@ from perdure.workflows.core.ledger.accounts import (
 )
 from perdure.workflows.core.ledger.state import KEPT, AllowedOver, Gone, Holder, Ledger, Waiting, with_holder
 from perdure.workflows.core.state.record import replace
-from perdure.workflows.definition.purse_caps import UNITS, Unit, limit_name
+from perdure.workflows.definition.purse_caps import UNITS, Unit, each_cap, limit_name
 from perdure.workflows.protocol.purses import FIELDS, LEASE, Amounts, Draw, Drawn, Refusal
 
 #: A lease is wanted for as many steps like the next one at their worst; most cost far less.
@@ -103,14 +103,26 @@ def _granted(ledger: Ledger, session: str, asked: Draw, now: datetime) -> Taken:
     refused = None if asked.allowance is not None else _refusal(ledger, session, asked, lacks, now)
     ledger = replace(ledger, waiting=_without(ledger.waiting, session))
     if refused is not None:
-        answer = Drawn(number=asked.number, granted=holder.granted, until=holder.until, refused=refused)
+        answer = Drawn(
+            number=asked.number,
+            granted=holder.granted,
+            until=holder.until,
+            refused=refused,
+            caps_dollars=_caps_dollars(ledger),
+        )
         waits = Waiting(lacks=lacks, caps=asked.caps, limit=refused.limit)
         ledger = replace(ledger, waiting={**ledger.waiting, session: waits})
     else:
         if asked.allowance is not None:
             ledger = _noted(ledger, session, asked, lacks, now)
         granted = holder.granted + lacks + _more(ledger, session, asked, lacks)
-        answer = Drawn(number=asked.number, granted=granted, until=now + LEASE, capped=ledger.caps.caps_spending)
+        answer = Drawn(
+            number=asked.number,
+            granted=granted,
+            until=now + LEASE,
+            capped=ledger.caps.caps_spending,
+            caps_dollars=_caps_dollars(ledger),
+        )
     holder = replace(
         holder,
         number=asked.number,
@@ -191,6 +203,10 @@ def _more(ledger: Ledger, session: str, asked: Draw, lacks: Amounts) -> Amounts:
             room = min(room, (over - lacks.of(unit)) // share)
         more[FIELDS[unit]] = max(room, 0)
     return Amounts(**more)
+
+
+def _caps_dollars(ledger: Ledger) -> bool:
+    return any(unit == "cost_usd" for _, unit, _ in each_cap(ledger.caps))
 
 
 def _noted(ledger: Ledger, session: str, asked: Draw, lacks: Amounts, now: datetime) -> Ledger:

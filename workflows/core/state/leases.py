@@ -6,6 +6,7 @@ from datetime import datetime
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.protocol.purses import Allowance, Amounts, Drawn, Refusal, Scope
+from perdure.workflows.vocabulary.questions import By
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,11 @@ class Held(Record):
     retry: bool = False
     #: Somebody let a turn go on over the caps: the next requests say so, until the turn ends.
     allowance: Allowance | None = None
+    #: The purse caps dollars itself.
+    caps_dollars: bool = False
+    #: What the limit that refused was raised to, and by whom.
+    raised_to: float | None = None
+    raised_by: By | None = None
 
     def answered(self, drawn: Drawn, told: Amounts) -> "Held":
         """The purse has answered the last request, which told it that so much was spent."""
@@ -44,6 +50,7 @@ class Held(Record):
             ended=self.ended if drawn.refused is not None else None,
             refused=drawn.refused,
             retry=False,
+            caps_dollars=drawn.caps_dollars,
         )
 
 
@@ -56,6 +63,8 @@ class Leases(Record):
     inherited: dict[Scope, tuple[PurseLimits, ...]] = field(default_factory=dict)
     #: What open model calls may cost at worst, by step.
     open: dict[str, Amounts] = field(default_factory=dict)
+    #: Of those, what the models before the one that is asked have cost.
+    spent_before: dict[str, Amounts] = field(default_factory=dict)
     #: What the request that is under way told of each purse as spent; None: none is.
     drawing: dict[Scope, Amounts] | None = None
     #: Everything was given back, for the session closes.
@@ -87,12 +96,20 @@ class Leases(Record):
         """With what the definitions above the session cap."""
         return replace(self, inherited={scope: told for scope, told in caps.items() if told})
 
-    def reserved(self, key: str, amounts: Amounts) -> "Leases":
-        return replace(self, open={**self.open, key: amounts})
+    def reserved(self, key: str, amounts: Amounts, before: Amounts) -> "Leases":
+        known = {**self.spent_before, key: before} if before else self.spent_before
+        return replace(self, open={**self.open, key: amounts}, spent_before=known)
+
+    def given_up(self, key: str, spent: Amounts) -> "Leases":
+        """A model of an open step gave no answer; the models of the step so far have cost this."""
+        return self if key not in self.open else replace(self, open={**self.open, key: spent})
 
     def charged(self, amounts: Amounts, key: str | None = None) -> "Leases":
         """So much was spent; with `key`, by a call that is no longer open."""
         if not self.held and key not in self.open:
             return self
         held = {scope: replace(one, spent=one.spent + amounts) for scope, one in self.held.items()}
-        return replace(self, held=held, open={known: one for known, one in self.open.items() if known != key})
+        opened, before = (
+            {known: one for known, one in kept.items() if known != key} for kept in (self.open, self.spent_before)
+        )
+        return replace(self, held=held, open=opened, spent_before=before)

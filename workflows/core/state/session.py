@@ -21,7 +21,7 @@ from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.definition.agent import Limits, SessionLimits
+from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import SessionStatus
@@ -104,14 +104,21 @@ class SessionState(Record):
     def effective_limits(self) -> Limits:
         loaded = self.slot.loaded
         limits = self.limits or (loaded.definition.limits if loaded else Limits())
-        most = self.new.parent.cap_usd if self.new.parent else None
-        if most is None:
+        parent, own = self.new.parent, limits.session
+        if parent is None:
             return limits
-        own = limits.session.cost_usd
-        capped = SessionLimits(
-            cost_usd=most if own is None else min(own, most), parallel_calls=limits.session.parallel_calls
+        session = own.model_copy(
+            update={
+                "cost_usd": _lower(own.cost_usd, parent.cap_usd),
+                "tokens": _lower(own.tokens, parent.cap_tokens),
+                "tool_calls": _lower(own.tool_calls, parent.cap_tool_calls),
+            }
         )
-        return Limits(turn=limits.turn, session=capped)
+        return limits.model_copy(update={"session": session})
+
+
+def _lower(own: float | None, most: float | None) -> float | None:
+    return most if own is None else own if most is None else min(own, most)
 
 
 class _AsJson(RootModel[SessionState]):

@@ -9,10 +9,13 @@ from pydantic import JsonValue
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.clock import Clock
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.repeated import Repeated
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import StopReason, ToolError
+from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Callers that a turn's trace is linked to.
 MOST_CALLERS: Final = 32
@@ -24,6 +27,14 @@ class Handoff(Record):
 
     agent: LoadedAgent
     inputs: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause(Record):
+    """The turn waits until a person decides about a limit."""
+
+    question_id: str
+    short: Shortfall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +67,35 @@ class Turn(Record):
     handoff: Handoff | None = None
     #: The role that its message asked for; None: the session's.
     role: str | None = None
+    #: How far its counters may go beyond the caps, as people allowed: by `scope.limit`, in the unit of the limit.
+    ceilings: dict[str, float] = field(default_factory=dict)
+    #: It waits for an answer to a budget question.
+    pause: Pause | None = None
+    #: Budget questions that it has asked.
+    pauses: int = 0
+    #: The provider's own quota was reached, and nobody has been asked about that yet.
+    quota: ToolError | None = None
+    #: Steps that gave no answer and were gone back on, so that they do not count against the limit.
+    undone: int = 0
+    #: The role that stands in at a limit goes on with it.
+    cheaper: bool = False
+    clock: Clock = field(default_factory=Clock)
+    #: Its last tool calls and what came of them, by name and arguments.
+    repeated: dict[str, Repeated] = field(default_factory=dict)
     #: Spans of the callers whose messages and answers it works on.
     callers: tuple[str, ...] = ()
 
     def traced(self, traceparent: str) -> "Turn":
         return replace(self, callers=(*self.callers, traceparent)[-MOST_CALLERS:])
+
+    def ceiling(self, scope: str, limit: str) -> float:
+        """How far a counter may go whatever its cap is."""
+        return self.ceilings.get(f"{scope}.{limit}", 0)
+
+    @property
+    def is_working(self) -> bool:
+        """A model or a tool works for it now."""
+        return (self.step is not None and not self.between_models) or bool(self.open_calls)
 
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)

@@ -1,0 +1,372 @@
+"""Turns at a limit, as pure functions of the state: what is asked, what an answer makes of it, and when nobody is asked."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from perdure.workflows.core.actions import CallModel, FinishTurn, PauseTurn, PlanCalls, Wait
+from perdure.workflows.core.begin import begin
+from perdure.workflows.core.budget import input_tokens
+from perdure.workflows.core.next_action import next_action
+from perdure.workflows.core.outcomes import ModelEnded
+from perdure.workflows.core.prompt import build_prompt
+from perdure.workflows.core.raising import read_raise
+from perdure.workflows.core.receive import receive
+from perdure.workflows.core.settle import settle
+from perdure.workflows.core.spending import left, share
+from perdure.workflows.core.step import StepFailure
+from perdure.workflows.definition.agent import Limits, Price
+from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.protocol.signals import Answer, Configure, Parent, Stop
+from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.budget_events import BudgetRaised
+from perdure.workflows.vocabulary.events import TurnFinished
+from perdure.workflows.vocabulary.parts import Text, ToolError, Usage
+from perdure.workflows.vocabulary.question_events import InputReceived
+from perdure.workflows.vocabulary.questions import By, Shortfall
+from tests.support.core import AT, Story, agent
+
+pytestmark = pytest.mark.pure
+
+#: A thousand tokens of output cost a dollar.
+PRICE = Price(input=0, output=1000)
+
+
+def story(*, price: Price | None = PRICE, parent: Parent | None = None, tools: Any = ("add",), **limits: Any) -> Story:
+    """A turn of a session that asks at its limits."""
+    loaded = agent(price=price, limits=Limits.model_validate(limits), tools=tools)
+    return Story.new(behavior=1, parent=parent).loaded(loaded).turn()
+
+
+def out_of_credit(step: str) -> ModelEnded:
+    error = ToolError(type=errors.MODEL_QUOTA, message="The account's credit is used up.")
+    return ModelEnded(step, StepFailure(error, Partial(attempt=1, lost=0, streaming=False)))
+
+
+def paused(at: Story) -> Story:
+    action = next_action(at.state)
+    assert isinstance(action, PauseTurn)
+    return at.take(begin(at.state, action, AT).changes)
+
+
+def answered(at: Story, **answer: Any) -> list[Any]:
+    """The changes that an answer to the open question makes."""
+    (question,) = at.state.questions.open
+    fields = {
+        "id": f"{question.question_id}.answer",
+        "question_id": question.question_id,
+        "by": By(subject="ada"),
+    } | answer
+    changes = receive(at.state, Answer.model_validate(fields), AT)
+    at.take(changes)
+    return [change for change in changes if isinstance(change, BudgetRaised | InputReceived)]
+
+
+def test_a_turn_asks_at_its_cap_and_waits() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    (question,) = at.state.questions.open
+    assert (question.question_id, question.kind, question.subject) == ("t1.s1.budget", "budget", "budget")
+    assert question.budget == Shortfall(
+        scope="turn", limit="cost_usd", cap=0.1, spent=0, needs=1, spent_usd=0, needs_usd=1
+    )
+    assert question.prompt is not None
+    assert "up to $1.0000; with $0.0000 spent, that would exceed the turn's cap of $0.10" in question.prompt
+    assert (at.state.status, question.expires_at) == ("waiting", None)
+    assert next_action(at.state) == Wait(questions=("t1.s1.budget",))
+
+
+def test_what_is_allowed_holds_for_this_turn_alone() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    (raised,) = answered(at, approved=True)
+    assert (raised.scope, raised.limit, raised.value, raised.this_turn) == ("turn", "cost_usd", 1, True)
+    assert raised.by == By(subject="ada")
+    assert isinstance(next_action(at.state), CallModel)
+    at.open()
+    at.answered(Text(text="x"), cost=0.2).finished().turn()
+    assert isinstance(next_action(at.state), PauseTurn)
+
+
+def test_a_cap_that_is_set_holds_from_then_on() -> None:
+    at = paused(story(session={"cost_usd": 0.1}))
+    (raised,) = answered(at, result={"cost_usd": 5})
+    assert (raised.scope, raised.value, raised.this_turn) == ("session", 5, False)
+    assert at.state.effective_limits.session.cost_usd == 5
+    at.open()
+    at.answered(Text(text="x"), cost=0.2).finished().turn()
+    assert isinstance(next_action(at.state), CallModel)
+
+
+def test_a_decline_ends_the_turn_and_is_seen() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    (told,) = answered(at, approved=False, reason="too dear")
+    assert (told.value, told.by) == ({"approved": False, "reason": "too dear"}, By(subject="ada"))
+    action = next_action(at.state)
+    assert isinstance(action, FinishTurn)
+    assert action.error is not None
+    assert (action.reason, action.error.type) == ("budget", "budget_exceeded")
+    assert action.error.message.endswith("It was declined to go on: too dear")
+
+
+def test_only_the_first_answer_counts() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    answered(at, approved=True)
+    late = Answer(id="a2", question_id="t1.s1.budget", approved=False)
+    assert [type(change).__name__ for change in receive(at.state, late, AT)] == ["CommandSeen"]
+
+
+@pytest.mark.parametrize("result", [{"cost_usd": 0}, {"cost_usd": "much"}, {"tokens": 5}, 5, [], {"cost_usd": True}])
+def test_an_answer_that_sets_no_cap_leaves_the_question_open(result: Any) -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    assert answered(at, result=result) == []
+    assert at.state.questions.open
+
+
+def configure(at: Story, **limits: Any) -> list[Any]:
+    command = Configure(id="c1", limits=Limits.model_validate(limits), by=By(subject="ada"))
+    changes = receive(at.state, command, AT)
+    at.take(changes)
+    return [change for change in changes if isinstance(change, BudgetRaised)]
+
+
+def test_limits_that_are_raised_settle_the_question() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    assert configure(at, turn={"cost_usd": 0.15}) == []
+    at.state = replace(at.state, inbox=replace(at.state.inbox, command_ids=()))
+    (raised,) = configure(at, turn={"cost_usd": 2.0})
+    assert (raised.value, raised.this_turn, raised.by) == (2, False, By(subject="ada"))
+    assert at.state.questions.open == ()
+    assert isinstance(next_action(at.state), CallModel)
+
+
+def test_a_stop_takes_the_question_back() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    changes = receive(at.state, Stop(id="x"), AT)
+    (told,) = [change for change in changes if isinstance(change, InputReceived)]
+    assert told.value == {"approved": False, "reason": "stopped"}
+    assert next_action(at.take(changes).state) == FinishTurn("stopped")
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [
+        ({"on_limit": "stop"}, {}),
+        ({}, {"parent": Parent(session_id="p", call_id="t1.s1.c1", depth=1, cap_usd=0.1)}),
+    ],
+)
+def test_where_nobody_is_asked_the_turn_ends(fields: Any, more: Any) -> None:
+    own: dict[str, Any] = {} if more else {"turn": {"cost_usd": 0.1}}
+    action = next_action(story(**own, **fields, **more).state)
+    assert isinstance(action, FinishTurn)
+    assert (action.reason, action.error and action.error.type) == ("budget", "budget_exceeded")
+
+
+def test_sessions_of_older_versions_ask_nothing() -> None:
+    loaded = agent(price=PRICE, limits=Limits.model_validate({"turn": {"cost_usd": 0.5}}))
+    assert isinstance(next_action(Story.new().loaded(loaded).turn().state), FinishTurn)
+
+
+def test_a_sub_agent_asks_for_limits_of_its_own() -> None:
+    parent = Parent(session_id="p", call_id="t1.s1.c1", depth=1, cap_usd=50)
+    assert isinstance(next_action(story(parent=parent, session={"cost_usd": 0.1}).state), PauseTurn)
+
+
+@pytest.mark.parametrize(("cap", "bound"), [(1.0, None), (0.999, 999), (0.5, 500), (0.256, 256), (0.255, 0)])
+def test_the_answer_is_bounded_before_anybody_is_asked(cap: float, bound: int | None) -> None:
+    """A model of 1,000 tokens at most: a quarter of that, and at least 256."""
+    at = story(turn={"cost_usd": cap})
+    action = next_action(at.state)
+    if bound == 0:
+        assert isinstance(action, PauseTurn)
+        return
+    assert isinstance(action, CallModel)
+    assert action.bound == bound
+    at.take(begin(at.state, action, AT).changes)
+    record = at.state.log.steps[-1]
+    assert record.bound == bound
+    assert build_prompt(at.state, record).model.max_output_tokens == (bound or 1000)
+
+
+def test_an_answer_that_was_cut_for_a_limit_says_so() -> None:
+    at = story(turn={"cost_usd": 0.5})
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    at.answered(Text(text="and so"), stop="max_tokens", cost=0.5)
+    action = next_action(at.state)
+    assert isinstance(action, FinishTurn)
+    assert action.error is not None
+    assert (action.reason, action.error.type) == ("budget", "answer_cut")
+    assert "cut at 500 tokens" in action.error.message
+
+
+def test_a_cheaper_model_goes_on_with_the_turn() -> None:
+    at = story(turn={"cost_usd": 0.1}, on_limit={"cheaper": "other"})
+    loaded = at.state.slot.loaded
+    assert loaded is not None
+    dear = loaded.model_copy(update={"prices": {"main": PRICE, "other": Price(input=0, output=10)}})
+    at = Story.new(behavior=1).loaded(dear).turn()
+    at.open()
+    at.answered(Text(text="x"), stop="pause", cost=0.05)
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert (action.role, action.cheaper, action.bound) == ("other", True, None)
+    changes = begin(at.state, action, AT).changes
+    switched = [change for change in changes if getattr(change, "type", "") == "model.switched"]
+    assert [(one.to, one.reason) for one in switched] == [("demo/other", "budget")]  # type: ignore[union-attr]
+    at.take(changes).answered(Text(text="x"), stop="pause", cost=0.01)
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert (action.role, action.cheaper) == ("other", False)
+
+
+def test_where_even_the_cheaper_model_does_not_fit_it_is_asked() -> None:
+    assert isinstance(next_action(story(turn={"cost_usd": 0.1}, on_limit={"cheaper": "other"}).state), PauseTurn)
+
+
+@pytest.mark.parametrize("on_limit", ["ask", "stop", {"cheaper": "other"}])
+def test_a_price_that_is_unknown_fails_at_once(on_limit: Any) -> None:
+    action = next_action(story(price=None, turn={"cost_usd": 9.0}, on_limit=on_limit).state)
+    assert isinstance(action, FinishTurn)
+    assert (action.reason, action.error and action.error.type) == ("failed", "price_unknown")
+
+
+def test_tokens_are_capped_also_without_a_price() -> None:
+    at = story(price=None, session={"tokens": 1300})
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert action.bound == 1300 - input_tokens(at.state)
+    paused_at = paused(story(price=None, session={"tokens": 300}))
+    (question,) = paused_at.state.questions.open
+    assert question.budget is not None
+    assert (question.budget.limit, question.budget.cap) == ("tokens", 300)
+    (raised,) = answered(paused_at, result={"tokens": 90_000})
+    assert paused_at.state.effective_limits.session.tokens == 90_000
+    assert raised.value == 90_000
+
+
+def test_tool_calls_over_the_cap_are_asked_about_before_any_of_them_runs() -> None:
+    at = story(turn={"tool_calls": 1}).called({"a": 1}, {"a": 2})
+    at = paused(at)
+    (question,) = at.state.questions.open
+    assert question.question_id == "t1.s1.budget"
+    assert question.prompt is not None
+    assert question.prompt.startswith(
+        "2 more tool calls are wanted; with 0 made, that would exceed the turn's cap of 1 "
+    )
+    answered(at, approved=True)
+    action = next_action(at.state)
+    assert isinstance(action, PlanCalls)
+    at.take(begin(at.state, action, AT).changes)
+    assert [call.stage.at for call in at.calls] == ["ready", "ready"]
+    assert at.state.books.tool_calls == 2
+
+
+def test_tool_calls_over_the_cap_do_not_run_where_nobody_is_asked() -> None:
+    at = story(turn={"tool_calls": 1}, on_limit="stop").called({"a": 1}, {"a": 2})
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    first, second = at.calls
+    assert (first.stage.at, second.stage.at) == ("ready", "refused")
+    assert second.stage.error.type == "budget_exceeded"  # type: ignore[union-attr]
+
+
+def test_working_time_is_that_of_models_and_tools() -> None:
+    at = story(turn={"working_time": "10s"})
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    at.take(begin(at.state, action, AT).changes)
+    at.take(settle(at.state, out_of_credit("t1.s1"), AT + timedelta(seconds=6)))
+    assert at.state.turn is not None
+    assert at.state.turn.clock.worked == 6
+    # Days in which it waits for a person do not count.
+    at = paused(at)
+    answered(at, approved=True)
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    later = AT + timedelta(days=3)
+    at.take(begin(at.state, action, later).changes)
+    at.take(settle(at.state, out_of_credit("t1.s2"), later + timedelta(seconds=5)))
+    answered(paused(at), approved=True)
+    at = paused(at)
+    (question,) = at.state.questions.open
+    assert question.prompt is not None
+    assert "have worked for 11s in this turn, which reaches the turn's cap of 10s." in question.prompt
+    (raised,) = answered(at, result={"working_time": "5m"})
+    assert at.state.effective_limits.turn.working_time == timedelta(minutes=5)
+    assert raised.value == 300
+
+
+def test_a_provider_s_quota_is_asked_about_and_the_step_is_tried_again() -> None:
+    at = story()
+    for number in (1, 2):
+        action = next_action(at.state)
+        assert isinstance(action, CallModel)
+        assert action.step_id == f"t1.s{number}"
+        at.take(begin(at.state, action, AT).changes)
+        at.take(settle(at.state, out_of_credit(action.step_id), AT))
+        at = paused(at)
+        (question,) = at.state.questions.open
+        assert question.budget is not None
+        assert (question.budget.scope, question.budget.limit) == ("tenant", "provider")
+        assert question.prompt is not None
+        assert question.prompt.startswith("The account's credit is used up.")
+        if number == 1:
+            answered(at, approved=True)
+    answered(at, approved=False)
+    action = next_action(at.state)
+    assert isinstance(action, FinishTurn)
+    assert (action.reason, action.error and action.error.type) == ("failed", "model_quota")
+
+
+def test_an_attempt_for_which_nothing_is_left_leads_back_to_the_limits() -> None:
+    at = story(turn={"cost_usd": 1.5})
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    assert at.state.log.steps[-1].left_usd == 1.5
+    lost = Spent(usage=Usage(output_tokens=800), cost_usd=0.8)
+    partial = Partial(attempt=2, lost=0, streaming=False, before=lost)
+    failed = StepFailure(ToolError(type=errors.BUDGET_EXCEEDED, message="Nothing is left."), partial)
+    at.take(settle(at.state, ModelEnded("t1.s1", failed), AT))
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert (action.step_id, action.bound) == ("t1.s2", 700)
+    assert at.state.books.known_usd == 0.8
+
+
+def test_sub_agents_have_a_share_of_each_cap() -> None:
+    at = story(turn={"cost_usd": 1.0, "tokens": 1000}, session={"tool_calls": 9})
+    assert share(at.state, 0.5) == (0.5, 500, 4)
+    assert share(story().state, 0.5) == (None, None, None)
+    assert left(story().state, "t1.s1") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("short", "result", "wrong"),
+    [
+        (
+            Shortfall(scope="turn", limit="cost_usd", cap=1, spent=0.9, needs=0.2),
+            {"cost_usd": 0.5},
+            ("cost_usd", "$0.9000"),
+        ),
+        (Shortfall(scope="turn", limit="tokens", cap=9, spent=9, needs=2), {"tokens": 1.5}, ("tokens", "whole number")),
+        (
+            Shortfall(scope="turn", limit="working_time", cap=9, spent=9, needs=2),
+            {"working_time": "x"},
+            ("working_time", "30s"),
+        ),
+        (Shortfall(scope="turn", limit="tokens", cap=9, spent=9, needs=2), {"cost_usd": 1}, ("cost_usd", "set tokens")),
+        (Shortfall(scope="user", limit="day.cost_usd", cap=9), {"day.cost_usd": 1}, ("", "/v1/budgets/user/")),
+        (Shortfall(scope="tenant", limit="provider"), {"cost_usd": 1}, ("", "the quota is the provider's")),
+    ],
+)
+def test_a_wrong_cap_is_named(short: Shortfall, result: Any, wrong: tuple[str, str]) -> None:
+    found = read_raise(short, result)
+    assert isinstance(found, tuple)
+    assert found[0] == wrong[0]
+    assert wrong[1] in found[1]
+
+
+def test_a_turn_that_was_declined_is_over() -> None:
+    at = paused(story(turn={"cost_usd": 0.1}))
+    answered(at, approved=False)
+    changes = begin(at.state, next_action(at.state), AT).changes  # type: ignore[arg-type]
+    assert [change.reason for change in changes if isinstance(change, TurnFinished)] == ["budget"]

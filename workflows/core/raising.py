@@ -1,0 +1,72 @@
+"""What an answer to a budget question sets in place of a cap. Pure."""
+
+from datetime import timedelta
+from math import isfinite
+
+from pydantic import JsonValue
+
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.definition.agent import Limits
+from perdure.workflows.vocabulary.durations import parse_duration
+from perdure.workflows.vocabulary.questions import Shortfall
+
+
+def read_raise(short: Shortfall, result: JsonValue) -> float | tuple[str, str]:
+    """The new cap that `result` gives, in the unit of the limit; or which field of it is wrong (empty: `result` itself), and
+    what about it."""
+    if short.limit == "provider":
+        return "", "sets no cap here: the quota is the provider's. Give approved: true once it is mended, or false"
+    if short.scope in ("user", "tenant"):
+        path = f"/v1/budgets/{short.scope}/{{id}}"
+        return "", f"sets no cap here: PUT {path} does. approved: true lets this turn go on"
+    if not isinstance(result, dict) or not result:
+        return "", f"is an object that sets the cap, as in {{{_example(short)}}}"
+    wrong = next((name for name in result if name != short.limit), None)
+    if wrong is not None:
+        return wrong, f"is not the limit that was reached; set {short.limit}"
+    value = _number(short.limit, result[short.limit])
+    if isinstance(value, str):
+        return short.limit, value
+    if value <= short.spent:
+        return short.limit, f"is no more than what was spent already: {_shown(short.limit, short.spent)}"
+    return value
+
+
+def raised(state: SessionState, short: Shortfall, value: float) -> Limits:
+    """The session's limits with `value` in place of the cap that was reached."""
+    limits = state.limits or state.effective_limits
+    cap: float | timedelta = value
+    if short.limit == "working_time":
+        cap = timedelta(seconds=value)
+    elif short.limit in ("tokens", "tool_calls"):
+        cap = int(value)
+    if short.scope == "turn":
+        return limits.model_copy(update={"turn": limits.turn.model_copy(update={short.limit: cap})})
+    return limits.model_copy(update={"session": limits.session.model_copy(update={short.limit: cap})})
+
+
+def _number(limit: str, given: JsonValue) -> float | str:
+    if limit == "working_time" and isinstance(given, str):
+        try:
+            length: timedelta = parse_duration(given)
+        except ValueError as error:
+            return str(error)
+        return length.total_seconds()
+    whole = limit in ("tokens", "tool_calls")
+    if isinstance(given, bool) or not isinstance(given, int if whole else int | float):
+        return "is a duration, as in 10m" if limit == "working_time" else f"is a {'whole ' if whole else ''}number"
+    return float(given) if isfinite(given) else "is a number"
+
+
+def _example(short: Shortfall) -> str:
+    match short.limit:
+        case "working_time":
+            return '"working_time": "10m"'
+        case "cost_usd":
+            return f'"cost_usd": {short.spent + 2 * short.needs:.2f}'
+        case _:
+            return f'"{short.limit}": {short.spent + 2 * short.needs:.0f}'
+
+
+def _shown(limit: str, amount: float) -> str:
+    return f"${amount:.4f}" if limit == "cost_usd" else f"{amount:g}"

@@ -47,6 +47,31 @@ def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[st
     return answer
 
 
+BUDGET = {"scope": "turn", "limit": "cost_usd", "cap": 0.5, "spent": 0.48, "needs": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("more", "typed", "wrong", "answer"),
+    [
+        ({}, ["what?", "y"], 0, {"approved": True}),
+        ({}, ["n", "too dear"], 0, {"approved": False, "reason": "too dear"}),
+        ({}, ["no", ""], 0, {"approved": False}),
+        ({}, ["r", "much", "r", "0.1", "r", "$1.5"], 2, {"result": {"cost_usd": 1.5}}),
+        ({"limit": "tokens"}, ["r", "20,000"], 0, {"result": {"tokens": 20_000}}),
+        ({"limit": "working_time", "spent": 300}, ["raise", "5", "r", "10m"], 1, {"result": {"working_time": "10m"}}),
+        ({"scope": "tenant", "limit": "provider"}, ["r", "y"], 0, {"approved": True}),
+        ({"scope": "user", "limit": "day.cost_usd"}, ["r", "y"], 0, {"approved": True}),
+    ],
+)
+def test_a_budget_question_is_decided(more: Any, typed: list[str], wrong: int, answer: Any) -> None:
+    lines, told = iter(typed), list[str]()
+    question = {"question_id": "t1.s1.budget", "kind": "budget", "prompt": "May it?", "budget": BUDGET | more}
+    assert headline(question) == "? May it?"
+    assert answer_to(question, lambda prompt: next(lines), told.append) == answer
+    assert list(lines) == []
+    assert len(told) == wrong
+
+
 def test_who_allows_a_call_can_read_all_of_it() -> None:
     told: list[str] = []
     lines = iter(["w", "y"])

@@ -136,7 +136,7 @@ async def test_a_cap_is_raised(dev: Dev, sessions: Sessions) -> None:
     assert told == f"a turn: 3 steps, at most ${before['turn']['cost_usd']:.2f}; the session: at most $7.50\n"
     after = (await sessions.snapshot(session))["limits"]
     assert (after["session"]["cost_usd"], after["turn"]["steps"]) == (7.5, 3)
-    assert "say what to change: --session-cost" in await refused(dev, "limit", session)
+    assert "say what to change, as in --session-cost 2" in await refused(dev, "limit", session)
     assert await refused(dev, "limit", "nobody-made-this", "--steps", "3") == "There is no such session."
 
 

@@ -138,6 +138,7 @@ const STOPS = {
   content_filter: 'The provider’s content filter cut the answer.',
   context_window: 'The conversation no longer fits the model’s context window.',
   pause: 'The model paused here.',
+  repetition: 'The answer repeated itself without end and was cut.',
   other: 'The answer ended for an unknown reason and may not be whole.',
 };
 

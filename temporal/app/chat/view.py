@@ -68,6 +68,8 @@ class ChatView:
                 return self._progress(event)
             case "approval.resolved":
                 return self._line(_resolved(event), "dim")
+            case "budget.raised":
+                return self._line(_raised(event), "dim")
             case "tool.started":
                 self._tools[event["call_id"]] = (event["name"], "")
                 return self._line(f"⚙ {plain(event['name'])}({arguments(event['args'])})", "magenta")
@@ -205,6 +207,15 @@ class ChatView:
         shown = Text("\x1b[1G\x1b[K" if self._passing else "\n" if self._open else "")
         self._open = self._passing = False
         return shown
+
+
+def _raised(event: Event) -> str:
+    who = f" by {plain(event['by']['subject'])}" if event.get("by") else ""
+    if event["limit"] == "provider":
+        return f"(the step is tried again, as decided{who})"
+    if event.get("this_turn"):
+        return f"(allowed for this turn{who})"
+    return f"(the {event['scope']}'s {event['limit']} is raised{who})"
 
 
 def _resolved(event: Event) -> str:

@@ -1,7 +1,7 @@
 """`perdure sessions`: what its commands take. What they do is in `commands.sessions`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -48,13 +48,33 @@ def limit(
     ] = None,
     turn_cost: Annotated[float | None, typer.Option(min=0, metavar="DOLLARS", help="What one turn may cost.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Model calls in one turn.")] = None,
+    session_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens that the session may use in all.")] = None,
+    turn_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens that one turn may use.")] = None,
+    session_calls: Annotated[
+        int | None, typer.Option(min=0, help="Tool calls that the session may run in all.")
+    ] = None,
+    turn_calls: Annotated[int | None, typer.Option(min=0, help="Tool calls that one turn may run.")] = None,
+    working_time: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long models and tools may work in one turn, as in 5m.")
+    ] = None,
+    on_limit: Annotated[
+        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; ROLE stands in there.")
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Change what a session may cost, or how many steps its turns may take; what is left out stays as it is."""
+    """Change what a session and its turns may do and cost; what is left out stays as it is.
+
+    A raise lets a turn go on that waits at the limit."""
     from perdure.temporal.app.commands import session_limits
 
-    session_limits.limit(session, session_cost, turn_cost, steps, url, data_dir)
+    whole = {"cost_usd": session_cost, "tokens": session_tokens, "tool_calls": session_calls}
+    turn = {"cost_usd": turn_cost, "tokens": turn_tokens, "tool_calls": turn_calls}
+    changes: dict[str, dict[str, Any]] = {
+        "session": whole,
+        "turn": {**turn, "steps": steps, "working_time": working_time},
+    }
+    session_limits.limit(session, changes, on_limit, url, data_dir)
 
 
 @app.command()

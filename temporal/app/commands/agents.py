@@ -112,5 +112,9 @@ def _columns(definition: AgentDefinition) -> tuple[str, str, str]:
         caps.append(f"${limits.turn.cost_usd:.2f} a turn")
     if limits.session.cost_usd is not None:
         caps.append(f"${limits.session.cost_usd:.2f} a session")
+    for scope, own in (("turn", limits.turn), ("session", limits.session)):
+        for name, words in (("tokens", "tokens"), ("tool_calls", "tool calls")):
+            if (cap := getattr(own, name)) is not None:
+                caps.append(f"{cap:,} {words} a {scope}")
     tools = ", ".join(name_of(tool) for tool in definition.tools) or "none"
     return definition.models[definition.model].use, tools, ", ".join(caps)

@@ -24,6 +24,7 @@ from perdure.temporal.app.chat.questions import answer_to
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.gateway import gateway_address, problem_of
 from perdure.temporal.app.console.refused import Refused
+from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Longer than the gateway is silent: it sends a comment every 15 s.
 _TIMEOUT: Final = httpx2.Timeout(40, connect=5)
@@ -216,6 +217,9 @@ class Conversation:
                 self._turn = None
             case "approval.requested" | "input.requested":
                 self._questions[data["question_id"]] = {**data, "kind": kind.partition(".")[0]}
+            case "budget.paused":
+                short = {name: data[name] for name in Shortfall.model_fields if name in data}
+                self._questions[data["question_id"]] = {**data, "kind": "budget", "budget": short}
             case "session.snapshot":
                 self._cursor = data["seq"]
                 self.expect(data["questions"])

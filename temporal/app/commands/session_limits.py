@@ -15,20 +15,21 @@ _TIMEOUT_S: Final = 30
 
 def limit(
     session: str,
-    session_cost: float | None,
-    turn_cost: float | None,
-    steps: int | None,
+    changes: dict[str, dict[str, Any]],
+    on_limit: str | None,
     url: str | None,
     data_dir: Path | None,
 ) -> None:
-    """Sets the limits that are given, costs in dollars, and prints those that hold then. Raises `Refused`."""
-    changes: dict[str, dict[str, Any]] = {"session": {"cost_usd": session_cost}, "turn": {"cost_usd": turn_cost}}
-    changes["turn"]["steps"] = steps
-    body = {
+    """Sets the limits of `changes` that are not None, by `turn` and `session`, and prints those that hold then.
+
+    `on_limit` is `ask`, `stop` or the role that stands in. Raises `Refused`."""
+    body: dict[str, Any] = {
         part: {name: value for name, value in limits.items() if value is not None} for part, limits in changes.items()
     }
+    if on_limit is not None:
+        body["on_limit"] = on_limit if on_limit in ("ask", "stop") else {"cheaper": on_limit}
     if not any(body.values()):
-        raise Refused("say what to change: --session-cost, --turn-cost or --steps")
+        raise Refused("say what to change, as in --session-cost 2; --help names all limits")
     gateway = gateway_address(url, data_dir)
     path = f"/v1/sessions/{quote(session, safe='')}"
     with httpx2.Client(base_url=gateway.url, timeout=_TIMEOUT_S) as http:
@@ -41,10 +42,11 @@ def limit(
         raise Refused(problem_of(found))
     limits = found.json()["limits"]
     turn, whole = limits["turn"], limits["session"]
-    typer.echo(
-        f"a turn: {turn['steps']} steps, {_dollars(turn['cost_usd'])}; the session: {_dollars(whole['cost_usd'])}"
-    )
+    typer.echo(f"a turn: {turn['steps']} steps, {_caps(turn)}; the session: {_caps(whole)}")
 
 
-def _dollars(cap: float | None) -> str:
-    return "no cap on costs" if cap is None else f"at most ${cap:.2f}"
+def _caps(limits: dict[str, Any]) -> str:
+    cost = "no cap on costs" if limits["cost_usd"] is None else f"at most ${limits['cost_usd']:.2f}"
+    told = {"tokens": "{} tokens", "tool_calls": "{} tool calls", "working_time": "{} of work"}
+    others = [words.format(limits[name]) for name, words in told.items() if limits.get(name) is not None]
+    return ", ".join((cost, *others))

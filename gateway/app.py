@@ -29,6 +29,7 @@ from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
     agents,
     answers,
+    budgets,
     files,
     forks,
     guide,
@@ -67,6 +68,7 @@ _ROUTES: Final = (
     forks,
     messages,
     answers,
+    budgets,
     timers,
     files,
     uploads,

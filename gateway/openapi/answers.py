@@ -13,7 +13,7 @@ from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
-from perdure.workflows.vocabulary.questions import Question
+from perdure.workflows.vocabulary.questions import By, Question
 
 
 class SessionCreated(Frozen):
@@ -238,6 +238,73 @@ class TimerEntry(Frozen):
 
 class TimerList(Frozen):
     timers: tuple[TimerEntry, ...]
+
+
+class Amounts(Frozen):
+    cost_usd: float
+    tokens: int
+    tool_calls: int
+
+
+class PeriodCaps(Frozen):
+    cost_usd: float | None
+    tokens: int | None
+    tool_calls: int | None
+
+
+class AmountsByPeriod(Frozen):
+    day: Amounts
+    month: Amounts
+    total: Amounts
+
+
+class CapsByPeriod(Frozen):
+    day: PeriodCaps | None
+    month: PeriodCaps | None
+    total: PeriodCaps | None
+
+
+class Periods(Frozen):
+    """The periods of UTC that are counted now."""
+
+    #: As `2026-11-28`.
+    day: str
+    #: As `2026-11`.
+    month: str
+
+
+class AllowedTurn(Frozen):
+    question_id: str
+    session_id: str
+    at: datetime
+    by: By | None
+    #: What was granted beyond the caps.
+    amounts: Amounts
+
+
+class Budget(Frozen):
+    """What a user or a tenant may spend, and has spent."""
+
+    scope: Literal["user", "tenant"]
+    #: Of the user, or of the tenant.
+    id: str
+    #: Null: nothing of the kind is capped here. What a definition caps beside is not told here.
+    caps: CapsByPeriod
+    #: In dollars, tokens and tool calls.
+    spent: AmountsByPeriod
+    #: What sessions may spend without asking again, and have not spent. It counts in each period.
+    leased: AmountsByPeriod
+    periods: Periods
+    #: Sessions that hold leases.
+    sessions: int
+    #: Sessions that wait because they were refused.
+    waiting: int
+    #: Turns that somebody let go on over the caps, the last ones.
+    allowed: tuple[AllowedTurn, ...]
+
+
+class BudgetList(Frozen):
+    budgets: tuple[Budget, ...]
 
 
 class Health(Frozen):

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 Code = Literal[
     "session_not_found",
     "timer_not_found",
+    "budget_not_found",
     "validation",
     "file_unreadable",
     "file_not_taken",
@@ -53,6 +54,11 @@ class SessionNotFound(SessionError):
 class TimerNotFound(SessionError):
     code = "timer_not_found"
     title = "There is no such timer"
+
+
+class BudgetNotFound(SessionError):
+    code = "budget_not_found"
+    title = "There is no such budget"
 
 
 class InvalidRequest(SessionError):

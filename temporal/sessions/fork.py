@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, TooMany, TurnRunning
@@ -77,6 +78,7 @@ async def fork(
     wanted: ForkSession,
     *,
     continue_as_new_after: int,
+    budgets: Budgets | None = None,
 ) -> Forked:
     """Starts a fork of the session with the id `source`. Raises what `read_past`, `choose` and a start raise.
 
@@ -101,7 +103,8 @@ async def fork(
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        message = message.model_copy(update={"traceparent": caller.traceparent})
+        purses = await budgets.announced(caller.tenant, new.user) if budgets is not None else ()
+        message = message.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
     asked = [one.parts for one in carried.transcript.messages if one.role == "user"] + (
         [message.parts] if message else []
     )

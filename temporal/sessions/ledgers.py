@@ -3,8 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryRejectedError,
+)
 from temporalio.common import (
+    QueryRejectCondition,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -51,11 +58,15 @@ class Ledgers:
         return state
 
     async def state(self, name: PurseName) -> PurseState | None:
-        """None: there is no such purse yet."""
+        """None: there is no such purse yet, or somebody has terminated it."""
         handle: WorkflowHandle[LedgerWorkflow, None] = self._client.get_workflow_handle(name.workflow_id)
         request = PurseStateRequest(at=datetime.now(UTC))
         try:
-            return await handle.query(LedgerWorkflow.state, request, rpc_timeout=_RPC_TIMEOUT)
+            return await handle.query(
+                LedgerWorkflow.state, request, reject_condition=QueryRejectCondition.NOT_OPEN, rpc_timeout=_RPC_TIMEOUT
+            )
+        except WorkflowQueryRejectedError:
+            return None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
@@ -70,7 +81,8 @@ class Ledgers:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
             raise
-        return bool((await described.memo()).get(CAPPED, False))
+        is_open = described.status is WorkflowExecutionStatus.RUNNING
+        return is_open and bool((await described.memo()).get(CAPPED, False))
 
     async def _update(self, name: PurseName, update: Any, arg: A) -> Any:
         attributes: list[SearchAttributePair[Any]] = [SearchAttributePair(TENANT, name.tenant)]

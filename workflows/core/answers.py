@@ -50,6 +50,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
         role=state.slot.role,
+        user=state.new.user,
     )
 
 

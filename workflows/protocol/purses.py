@@ -264,6 +264,18 @@ class DrawsTaken(Frozen):
     drawn: dict[str, Drawn]
 
 
+class AllowedOver(Frozen):
+    """Somebody let a turn go on over the caps."""
+
+    #: Of the question that they answered.
+    question_id: str
+    session_id: str
+    at: datetime
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+    #: What was granted beyond the caps.
+    amounts: Amounts
+
+
 class PeriodState(Frozen):
     """One period of a purse."""
 
@@ -285,6 +297,8 @@ class PurseState(Frozen):
     #: Sessions that hold leases, and sessions that wait because they were refused.
     holders: int
     waiting: int
+    #: Turns that somebody let go on over the caps, the last ones.
+    allowed: tuple[AllowedOver, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class PurseStateRequest(Frozen):

@@ -53,6 +53,7 @@ class Receipt(Frozen):
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
+    user: str | None = Field(default=None, exclude_if=absent)
 
 
 class Timer(Frozen):

@@ -85,7 +85,8 @@ class Session:
     async def send(self, text: str, message_id: str | None = None) -> str:
         """Says something and does not wait; returns the message's id. The same id again is the same message."""
         message = await new_message(self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id)
-        await self.handle.signal(SessionWorkflow.send_message, message)
+        purses = await self._service.budgets.announced(self.new.tenant, self.new.user)
+        await self.handle.signal(SessionWorkflow.send_message, message.model_copy(update={"purses": purses}))
         return message.message_id
 
     async def turn(self, message_id: str | None = None) -> Turn:

@@ -21,10 +21,10 @@ from perdure.workflows.core.ledger.accounts import (
     told,
     trimmed,
 )
-from perdure.workflows.core.ledger.state import KEPT, AllowedOver, Gone, Holder, Ledger, Waiting, with_holder
+from perdure.workflows.core.ledger.state import KEPT, Gone, Holder, Ledger, Waiting, with_holder
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.purse_caps import UNITS, Unit, each_cap, limit_name
-from perdure.workflows.protocol.purses import FIELDS, LEASE, Amounts, Draw, Drawn, Refusal
+from perdure.workflows.protocol.purses import FIELDS, LEASE, AllowedOver, Amounts, Draw, Drawn, Refusal
 
 #: A lease is wanted for as many steps like the next one at their worst; most cost far less.
 STEPS: Final = 32
@@ -220,10 +220,11 @@ def _noted(ledger: Ledger, session: str, asked: Draw, lacks: Amounts, now: datet
     beyond = Amounts(**over)
     if not beyond:
         return ledger
-    before = next((one for one in ledger.allowed if one.id == allowance.id), None)
-    others = tuple(one for one in ledger.allowed if one.id != allowance.id)
-    amounts = beyond if before is None else before.amounts + beyond
-    entry = AllowedOver(id=allowance.id, session=session, at=now, by=allowance.by, amounts=amounts)
+    key = (session, allowance.id)
+    before = [one for one in ledger.allowed if (one.session_id, one.question_id) == key]
+    others = tuple(one for one in ledger.allowed if one not in before)
+    amounts = sum((one.amounts for one in before), beyond)
+    entry = AllowedOver(question_id=allowance.id, session_id=session, at=now, by=allowance.by, amounts=amounts)
     return replace(ledger, allowed=(*others, entry)[-KEPT:])
 
 

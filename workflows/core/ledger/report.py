@@ -1,10 +1,14 @@
 """What a purse tells of itself. Pure."""
 
 from datetime import datetime
+from typing import Final
 
 from perdure.workflows.core.ledger.accounts import rolled
 from perdure.workflows.core.ledger.state import Ledger
 from perdure.workflows.protocol.purses import PeriodState, PurseState
+
+#: Turns that were let go on over the caps, at most.
+_SHOWN: Final = 20
 
 
 def purse_state(ledger: Ledger, now: datetime) -> PurseState:
@@ -19,6 +23,7 @@ def purse_state(ledger: Ledger, now: datetime) -> PurseState:
         leased=ledger.leased,
         holders=sum(1 for holder in ledger.holders.values() if holder.leased),
         waiting=len(ledger.waiting),
+        allowed=ledger.allowed[-_SHOWN:],
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, RootModel
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.definition.purse_caps import Period
-from perdure.workflows.protocol.purses import Amounts, Drawn, PurseName
+from perdure.workflows.protocol.purses import AllowedOver, Amounts, Drawn, PurseName
 from perdure.workflows.vocabulary.questions import By
 
 #: Turns that somebody let go on over the caps, and commands, that are kept.
@@ -91,18 +91,6 @@ class Gone(Record):
     #: What was charged without being known to be spent.
     off: Amounts = field(default_factory=Amounts)
     at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class AllowedOver(Record):
-    """Somebody let a turn go on over the caps."""
-
-    id: str
-    session: str
-    at: datetime
-    by: By | None
-    #: What was granted beyond the caps.
-    amounts: Amounts
 
 
 @dataclass(frozen=True, kw_only=True)

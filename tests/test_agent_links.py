@@ -7,7 +7,7 @@ import pytest
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.stores.blobs import LocalBlobs
-from perdure.workflows.core.changes import SetAside
+from perdure.workflows.core.limit_changes import SetAside
 from perdure.workflows.core.spending import share
 from perdure.workflows.core.sub_answer import answer_of, as_error
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits

@@ -21,6 +21,7 @@ from perdure.workflows.definition.agent import Limits, Price
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
 from perdure.workflows.protocol.signals import Answer, Configure, Parent, Stop
+from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.budget_events import BudgetRaised
 from perdure.workflows.vocabulary.events import TurnFinished
@@ -321,7 +322,7 @@ def test_a_provider_s_quota_is_asked_about_and_the_step_is_tried_again() -> None
 def test_an_attempt_for_which_nothing_is_left_leads_back_to_the_limits() -> None:
     at = story(turn={"cost_usd": 1.5})
     at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
-    assert at.state.log.steps[-1].left_usd == 1.5
+    assert at.state.log.steps[-1].left == Left(usd=1.5)
     lost = Spent(usage=Usage(output_tokens=800), cost_usd=0.8)
     partial = Partial(attempt=2, lost=0, streaming=False, before=lost)
     failed = StepFailure(ToolError(type=errors.BUDGET_EXCEEDED, message="Nothing is left."), partial)
@@ -336,7 +337,7 @@ def test_sub_agents_have_a_share_of_each_cap() -> None:
     at = story(turn={"cost_usd": 1.0, "tokens": 1000}, session={"tool_calls": 9})
     assert share(at.state, 0.5) == (0.5, 500, 4)
     assert share(story().state, 0.5) == (None, None, None)
-    assert left(story().state, "t1.s1") == (None, None)
+    assert left(story().state, "t1.s1") is None
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ import pytest
 
 from perdure.activities.models.repetition import LONG, Repetition, piece_of, shortened
 
-pytestmark = pytest.mark.pure
-
 
 def found(text: str, step: int = 7) -> int | None:
     """What is noticed of a text that comes in small fragments, and where it is cut for that."""

@@ -17,7 +17,6 @@ from perdure.workflows.core.changes import (
     CallChanged,
     Change,
     Changes,
-    SetAside,
     StopRequested,
     TimerDue,
     ToolsChanged,
@@ -26,6 +25,7 @@ from perdure.workflows.core.changes import (
     stamp,
 )
 from perdure.workflows.core.effects import Effect, OpenAgent, RunActivity, RunSession, StoreAnswer, awaited
+from perdure.workflows.core.limit_changes import SetAside
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import (
     AgentOpened,

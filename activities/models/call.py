@@ -100,7 +100,7 @@ class ModelCalls:
             self._asked(conversation.prompt, conversation.messages)
             loaded = await self._media.load(workflow_id, conversation.prompt, conversation.messages)
             attempt = self._attempt(request, conversation, loaded, progress, workflow_id)
-            progress.check_left(request.left_usd, request.left_tokens)
+            progress.check_left(request.left)
             async with self._live.stops(workflow_id) as stop_reported:
                 stopped = await self._run(attempt, stop_reported, workflow_id, run_id)
             return await self._output(attempt, stopped, workflow_id)

@@ -19,6 +19,7 @@ from perdure.activities.models.patience import again
 from perdure.workflows.core.spending import bears
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
+from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.parts import Part
 
@@ -59,10 +60,10 @@ class Progress:
             before += meter.silent()
         self._start = self._start.model_copy(update={"silent": 0, "before": before if before != Spent() else None})
 
-    def check_left(self, left_usd: float | None, left_tokens: int | None) -> None:
+    def check_left(self, left: Left | None) -> None:
         """Raises ApplicationError where earlier attempts have left no room for this one. The first one always has it."""
         lost = self._start.before
-        if lost is None or self._meter is None or bears(left_usd, left_tokens, lost, self._meter.worst()):
+        if lost is None or self._meter is None or bears(left, lost, self._meter.worst()):
             return
         raise ApplicationError(
             "Attempts that were lost have left too little below the limits for another one.",

@@ -29,6 +29,7 @@ from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.protocol.signals import BEHAVIOR
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from tests.support.mcp_running import http_server
@@ -432,6 +433,47 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
+async def budget(lab: Lab) -> Talk:
+    """Asks at a cap: allowed for the turn, settled by a raise, given a new cap, declined, and taken back by a stop."""
+    talk = await lab.start("staged", behavior=BEHAVIOR, continue_as_new_after=60)
+
+    async def asks(number: int, cap: float = 0.0) -> None:
+        await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=cap)))
+        await talk.send(f"turn {number}")
+        await talk.until(lambda events: kinds(events).count("budget.paused") == number)
+
+    await asks(1)
+    await talk.answer("t1.s1.budget", approved=True)
+    await talk.until(ends)
+    await asks(2)
+    await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=1.0)))
+    await talk.until(lambda events: ends(events, 2))
+    await asks(3)
+    await talk.answer("t3.s1.budget", result={"cost_usd": 2.0})
+    await talk.until(lambda events: ends(events, 3))
+    await asks(4)
+    await talk.answer("t4.s1.budget", approved=False, reason="too dear")
+    await talk.until(lambda events: ends(events, 4))
+    await asks(5)
+    await talk.stop()
+    await talk.until(lambda events: ends(events, 5))
+    return talk
+
+
+async def repeated(lab: Lab) -> Talk:
+    """The same call with the same result, until it is refused; a model that insists; and text that repeats itself."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    await talk.configure(limits=Limits(turn=TurnLimits(repeats=2)))
+    call = Play("", [("add", {"a": 1, "b": 2})])
+    lab.stage.plays = [call, call, call, Play("Three.")]
+    await talk.turn("add")
+    lab.stage.plays = [call, call, call, call]
+    await talk.turn("add on")
+    lab.stage.plays = [Play("Well. " * 3000), Play("Well.")]
+    await talk.turn("and on")
+    return talk
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -460,6 +502,8 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
+    budget,
+    repeated,
 )
 
 

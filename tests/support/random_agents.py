@@ -70,7 +70,7 @@ def answered(
     worst = spent(price, asked + Usage(output_tokens=most))
     before = Spent()
     for attempt in range(1, 5):
-        if attempt > 1 and not bears(record.left_usd, record.left_tokens, before, worst):
+        if attempt > 1 and not bears(record.left, before, worst):
             return _failure(errors.BUDGET_EXCEEDED, attempt, before)
         roll = chance.random()
         if roll < 0.2:

@@ -153,6 +153,8 @@ class Chance:
         match effect:
             case LoadDefinition():
                 return DefinitionLoaded(self.agents[effect.request.digest])
+            case SealPart():
+                return SealingEnded(None)
             case FindDefinition():
                 return DefinitionFound(None)
             case OpenAgent():

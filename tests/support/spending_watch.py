@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from perdure.workflows.core.changes import Change, Configured, SetAside, StepOpened, StepPassedOn
+from perdure.workflows.core.changes import Change, Configured, StepOpened, StepPassedOn
 from perdure.workflows.core.effects import (
     Effect,
     RunSession,
 )
+from perdure.workflows.core.limit_changes import SetAside
 from perdure.workflows.core.state.session import SessionState, in_turn
-from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.protocol.steps import Left, StepRecord
 from tests.support.random_agents import tokens_of
 
 _NAMES: Final = ("cost_usd", "tokens", "tool_calls")
@@ -67,7 +68,8 @@ class World:
         for name in _NAMES:
             under_way = 0.0
             if step is not None:
-                left = {"cost_usd": step.left_usd, "tokens": step.left_tokens, "tool_calls": 0}[name]
+                held = step.left or Left()
+                left = {"cost_usd": held.usd, "tokens": held.tokens, "tool_calls": 0}[name]
                 under_way = math.inf if left is None else left
             if any(isinstance(one, RunSession) and _uncapped(one, name) for one in self.open.values()):
                 under_way = math.inf

@@ -44,11 +44,11 @@ from perdure.workflows.core.changes import (
     StepPassedOn,
     ToolsAsked,
     TurnBroken,
-    TurnCheapened,
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.leases import ask, end_leases, give_back, hold
+from perdure.workflows.core.limit_changes import TurnCheapened
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.loops import insists
 from perdure.workflows.core.need import Need

@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
-from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.lease_changes import LeaseChange
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
@@ -22,7 +22,7 @@ from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Message, StopReason, ToolError
+from perdure.workflows.vocabulary.parts import Message, ToolError
 
 
 class Stamp(TypedDict):
@@ -147,17 +147,6 @@ class QuestionSettled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetAside:
-    """What the sub-agent of a call may spend, or a model call beside the turn's (`call_id` is its step's then), so that
-    nobody else does. None: there is no cap on it."""
-
-    call_id: str
-    usd: float | None = None
-    tokens: int | None = None
-    tool_calls: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class TimerDue:
     timer_id: str
 
@@ -194,36 +183,6 @@ class StepPassedOn:
     """The next model of the route gets the open step."""
 
     record: StepRecord
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepUndone:
-    """The last step came to nothing, for a limit; what the turn had come to before it counts again."""
-
-    stop: StopReason | None
-    odd: tuple[Odd, ...]
-    #: The provider's own quota is used up; None: it was a cap.
-    quota: ToolError | None = None
-
-
-@dataclass(frozen=True)
-class TurnCheapened:
-    """The role that stands in at a limit goes on with the turn."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClockTurned:
-    """Models and tools began to work for the turn, or none does any more."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallsCounted:
-    """Tool calls that the sub-agent of a call has made, in place of those that were set aside for it."""
-
-    call_id: str
-    count: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,7 @@ from perdure.workflows.core.changes import (
     AgentRenewed,
     CallChanged,
     CallerTraced,
-    CallsCounted,
     Change,
-    ClockTurned,
     CloseRequested,
     CommandSeen,
     Configured,
@@ -31,11 +29,9 @@ from perdure.workflows.core.changes import (
     RenewalAsked,
     SealingBegun,
     SealingFailed,
-    SetAside,
     StepEnding,
     StepOpened,
     StepPassedOn,
-    StepUndone,
     StopRequested,
     TimerCancelled,
     TimerDue,
@@ -43,7 +39,6 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
-    TurnCheapened,
 )
 from perdure.workflows.core.cuts import with_event, with_step
 from perdure.workflows.core.dates import turn_start
@@ -65,6 +60,7 @@ from perdure.workflows.core.lease_changes import (
     LeaseReserved,
     PurseHasMore,
 )
+from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen

@@ -67,6 +67,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         between_models=False,
         stop=stop,
         stop_raw=event.stop_raw,
+        bound=turn.step.bound if turn.step is not None else None,
         odd=(*turn.odd, odd) if odd else (),
         calls=calls,
     )

@@ -185,10 +185,10 @@ def _leased(state: SessionState, need: Need) -> Action | None:
 
 
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
-    hop, step = first_hop(state), state.log.steps[-1]
-    if turn.stop == "max_tokens" and step.bound is not None and not turn.odd:
+    hop = first_hop(state)
+    if turn.stop == "max_tokens" and turn.bound is not None and not turn.odd:
         message = (
-            f"The answer was cut at {step.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
+            f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
             "rest."
         )
         return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))

@@ -81,7 +81,6 @@ def next_record(state: SessionState, made: Bid) -> StepRecord:
     step = in_turn(state).step
     assert step is not None
     place = _next_place(state, step)
-    left_usd, left_tokens = left(state, step.step_id) if state.behavior >= 1 else (None, None)
     changes = {
         "hop": place,
         "ahead": len(route_of(state, step.role)) - place - 1,
@@ -89,8 +88,7 @@ def next_record(state: SessionState, made: Bid) -> StepRecord:
         "reserved_usd": made.need.cost_usd,
         "sent": sent(state, made.hop),
         "bound": made.bound,
-        "left_usd": left_usd,
-        "left_tokens": left_tokens,
+        "left": left(state, step.step_id),
     }
     return step.model_copy(update=changes)
 

@@ -19,7 +19,6 @@ from perdure.workflows.core.changes import (
     ModelGivenUp,
     PartSealed,
     SealingFailed,
-    StepUndone,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -28,6 +27,7 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseAnswered
+from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
     AgentOpened,

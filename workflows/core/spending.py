@@ -17,6 +17,7 @@ from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.definition.agent import Cheaper, SessionLimits, TurnLimits
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.route import Hop
+from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary.errors import PRICE_UNKNOWN
 from perdure.workflows.vocabulary.parts import ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
@@ -93,12 +94,14 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
     return refusal(state, wanted)
 
 
-def left(state: SessionState, step_id: str) -> tuple[float | None, int | None]:
-    """Dollars and tokens that a step's model may take in all, whatever its attempts come to; None where there is no cap."""
+def left(state: SessionState, step_id: str) -> Left | None:
+    """What a step's model may take in all, whatever its attempts come to; None: as much as it likes."""
     held = held_for(state, step_id)
     dollars = [top - spent for _, top, spent in _counters(state, "cost_usd")] + ([held.cost_usd] if held else [])
     tokens = [int(top - spent) for _, top, spent in _counters(state, "tokens")] + ([held.tokens] if held else [])
-    return min(dollars, default=None), min(tokens, default=None)
+    if state.behavior < 1 or not (dollars or tokens):
+        return None
+    return Left(usd=min(dollars, default=None), tokens=min(tokens, default=None))
 
 
 def calls_left(state: SessionState) -> int | None:
@@ -107,11 +110,13 @@ def calls_left(state: SessionState) -> int | None:
     return min([*tops, *calls_leased(state)], default=None)
 
 
-def bears(left_usd: float | None, left_tokens: int | None, lost: Spent, attempt: Spent) -> bool:
+def bears(left: Left | None, lost: Spent, attempt: Spent) -> bool:
     """Whether what is left for a step bears one more attempt, of `attempt` at worst, after those that were `lost`."""
+    if left is None:
+        return True
     dollars = (lost.cost_usd or 0) + (attempt.cost_usd or 0)
     tokens = sum(one.usage.input_tokens + one.usage.output_tokens for one in (lost, attempt))
-    return (left_usd is None or dollars <= left_usd) and (left_tokens is None or tokens <= left_tokens)
+    return (left.usd is None or dollars <= left.usd) and (left.tokens is None or tokens <= left.tokens)
 
 
 def share(state: SessionState, part: float) -> tuple[float | None, int | None, int | None]:

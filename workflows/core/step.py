@@ -37,7 +37,6 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
     loaded = state.slot.loaded
     assert loaded is not None
     hops, place = route_of(state, action.role), first_place(state, action.role)
-    left_usd, left_tokens = left(state, action.step_id) if state.behavior >= 1 else (None, None)
     return StepRecord(
         step_id=action.step_id,
         turn_id=in_turn(state).turn_id,
@@ -49,8 +48,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         sent=sent(state, hops[place]),
         nudge=action.nudge,
         bound=action.bound,
-        left_usd=left_usd,
-        left_tokens=left_tokens,
+        left=left(state, action.step_id),
         hop=place,
         ahead=len(hops) - place - 1,
         turn_at=turn_start(state, in_turn(state).turn_id),

@@ -1,7 +1,7 @@
 """For how long a turn has worked: its clock is turned on and off with what is open. Pure."""
 
-from perdure.workflows.core.changes import ClockTurned
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.limit_changes import ClockTurned
 
 
 def keep_time(draft: Draft) -> None:

@@ -13,7 +13,7 @@ from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.definition.tools import McpAddress
-from perdure.workflows.protocol.steps import StepRecord
+from perdure.workflows.protocol.steps import Left, StepRecord
 from perdure.workflows.vocabulary.elicitation import ServerAsks, ServerInput
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -58,9 +58,7 @@ class CallModelInput(Frozen):
     attempts_before: int = Field(default=0, exclude_if=operator.not_)
     #: Another model goes on with the step where this one fails, so it is not waited for.
     has_next: bool = Field(default=False, exclude_if=operator.not_)
-    #: Dollars and tokens that its attempts may take together; one for which they leave no room is not made.
-    left_usd: float | None = Field(default=None, exclude_if=absent)
-    left_tokens: int | None = Field(default=None, exclude_if=absent)
+    left: Left | None = Field(default=None, exclude_if=absent)
 
 
 def call_of(record: StepRecord) -> CallModelInput:
@@ -73,8 +71,7 @@ def call_of(record: StepRecord) -> CallModelInput:
         view=view,
         attempts_before=record.attempts_before,
         has_next=record.ahead > 0,
-        left_usd=record.left_usd,
-        left_tokens=record.left_tokens,
+        left=record.left,
     )
 
 
@@ -283,9 +280,8 @@ async def take_answer(request: TakeAnswerInput) -> ToolOutput:
 
 @activity.defn(name="call_mcp_tool")
 async def call_mcp_tool(request: CallMcpToolInput) -> ToolOutput | ServerAsks:
-    """Calls an MCP server's tool, or goes on with a call whose server has asked something.
-
-    Its failures are those of a tool, and `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
+    """Calls an MCP server's tool, or goes on with a call whose server has asked something. Beside those of a tool,
+    its failures are `mcp_unavailable`, `mcp_lost`, `input_not_supported`, `too_many_questions`,
     `denied`, `expired`, `tool_changed`, `context_unfit`."""
     raise NotImplementedError
 
@@ -300,6 +296,5 @@ async def tools_changed(request: ToolsChangedInput) -> bool:
 async def deliver_message(request: DeliverMessageInput) -> str:
     """Sends a scheduled message to its session, once however often it is tried. Returns the session's id.
 
-    Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good.
-    """
+    Fails with `agent_unavailable`, `session_taken` or `inputs_invalid`, the last two for good."""
     raise NotImplementedError

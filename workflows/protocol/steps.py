@@ -128,6 +128,15 @@ class Tried(Frozen):
     spent: Spent
 
 
+class Left(Frozen):
+    """What is left below the limits. What is None has no cap."""
+
+    #: Dollars.
+    usd: float | None = None
+    #: Input and output together.
+    tokens: int | None = None
+
+
 class StepRecord(Frozen):
     """What the trace keeps of a step beside its events."""
 
@@ -154,9 +163,8 @@ class StepRecord(Frozen):
     ahead: int = Field(default=0, exclude_if=operator.not_)
     #: Tokens of output at most, where a limit left less than the model's own bound.
     bound: int | None = Field(default=None, exclude_if=absent)
-    #: Dollars and tokens that all its attempts may take together; None: as many as they like.
-    left_usd: float | None = Field(default=None, exclude_if=absent)
-    left_tokens: int | None = Field(default=None, exclude_if=absent)
+    #: What all its attempts may take together; None: as much as they like.
+    left: Left | None = Field(default=None, exclude_if=absent)
     #: The models before it that this step was given up by.
     tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
 

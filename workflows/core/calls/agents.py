@@ -10,9 +10,10 @@ from typing import Final
 
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, PutAway, Ready, RunChild, at
 from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
-from perdure.workflows.core.changes import CallsCounted, HandoffAgreed, SetAside
+from perdure.workflows.core.changes import HandoffAgreed
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
+from perdure.workflows.core.limit_changes import CallsCounted, SetAside
 from perdure.workflows.core.purses_asked import purses_below
 from perdure.workflows.core.spending import share
 from perdure.workflows.core.state.record import replace

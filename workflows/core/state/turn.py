@@ -58,6 +58,8 @@ class Turn(Record):
     stop: StopReason | None = None
     #: The provider's own word for it, where it is unknown.
     stop_raw: str | None = None
+    #: Tokens that its output was bounded to, because of a limit.
+    bound: int | None = None
     #: The odd answers in a row that the last step's is the last of; none: it was not odd.
     odd: tuple[Odd, ...] = ()
     #: Whether MCP servers list other tools than the session knows: has to be asked, is being asked, or is settled.

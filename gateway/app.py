@@ -37,6 +37,8 @@ from perdure.gateway.routes import (
     messages,
     metrics,
     pages,
+    queued,
+    rewinds,
     sessions,
     streams,
     timers,
@@ -66,7 +68,9 @@ _PROBLEM: Final[dict[str, Any]] = {
 _ROUTES: Final = (
     sessions,
     forks,
+    rewinds,
     messages,
+    queued,
     answers,
     budgets,
     timers,

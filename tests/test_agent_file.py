@@ -59,8 +59,8 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("model: capable", "model: capable\nmodell: x", "9: modell: there is no such field"),
         (
             "model: capable",
-            "model: capable\nidle_timeout: 90d",
-            "9: idle_timeout: this version does not carry this out",
+            "model: capable\nidle_timeout: 5s",
+            "9: idle_timeout: must be at least 60s, not '5s'",
         ),
         ("model: capable", "model: capable\nhandlers: {}", "9: handlers: this version does not carry this out"),
         ("thinking: off", "fallback: [othr]", "6: models.capable.fallback[0]: 'othr' is not one of models"),
@@ -138,7 +138,11 @@ def test_a_good_file(tmp_path: Path) -> None:
             "limits:\n  on_limit: {cheaper: capabel}",
             "15: limits: on_limit.cheaper: 'capabel' is not one of models: capable, local; did you mean 'capable'?",
         ),
-        ("model: capable", "model: capable\nbusy: steer", "9: busy: this version does not carry out 'steer'"),
+        (
+            "model: capable",
+            "model: capable\nbusy: later",
+            "9: busy: must be one of queue, steer, interrupt, reject, not 'later'",
+        ),
         ("type: string", "type: text", "4: inputs.customer_name.type: not a JSON Schema"),
         ("customer_name: {", "session: {", "3: inputs: 'session' is a built-in name"),
         ("help {{ customer_name }}", "help {{ customer }}", "10: instructions: 'customer' is neither an input nor"),

@@ -45,7 +45,7 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"idle_timeout": "3d"},
+        {"idle_timeout": "soon"},
         {"instructions": {"text": "x"}},
         {"tools": [{"agent": {"name": "x", "share": 2}}]},
         {"tools": [{"mcp": {"kind": "mcp", "url": "http://x"}}]},
@@ -56,7 +56,7 @@ def test_what_people_write_fits(fields: dict[str, Any]) -> None:
         {"tools": [{"pay": {"name": "x"}}]},
         {"tools": [{"a": {}, "b": {}}]},
         {"tools": [{"a": {"timeout": "soon"}}]},
-        {"busy": "steer"},
+        {"busy": "later"},
     ],
 )
 def test_what_is_refused_does_not_fit(fields: dict[str, Any]) -> None:

@@ -216,6 +216,17 @@ async def test_a_quick_run_reaches_one_of_many_viewers() -> None:
 
 @pytest.mark.slow
 @pytest.mark.server
+async def test_a_quick_run_of_growth_measures_what_it_names() -> None:
+    found = await run(frozenset({Rows.growth}), True, Console(file=io.StringIO()))
+    assert [row.unit for row in found.rows] == ["times", "times", "KB", "times", "ms", "ms", "ms"]
+    (carried,) = (row for row in found.rows if row.name.startswith("carried"))
+    (stored,) = (row for row in found.rows if row.name.startswith("blob store"))
+    assert carried.met and stored.met
+    assert all(row.value is not None and row.value > 0 for row in found.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.server
 async def test_a_quick_run_of_a_burst_measures_what_it_names() -> None:
     found = await run(frozenset({Rows.burst}), True, Console(file=io.StringIO()))
     each = ["requests", "%", "ms", "ms", "requests", "ms", "ms", "turns/s"]

@@ -118,6 +118,7 @@ WHOLE: dict[str, Any] = {
     },
     "context": {"tool_output_tokens": 100, "date": False},
     "busy": "queue",
+    "idle_timeout": "90d",
     "schedules": [
         {"cron": "* * * * *", "timezone": "UTC", "session": "s", "message": "m", "inputs": {"a": 1}, "user": "u"}
     ],

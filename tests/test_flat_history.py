@@ -58,6 +58,29 @@ async def test_a_turn_costs_little_history_and_a_late_one_no_more(lab: Lab) -> N
     assert min(size for _, size in late) <= 1.1 * min(size for _, size in early)
 
 
+async def test_a_steered_message_costs_four_events(lab: Lab) -> None:
+    """Its signal, and one workflow task."""
+    talk = await lab.start("staged")
+    await talk.turn("warm up")
+    costs: list[int] = []
+    for steers in (False, True):
+        gate = asyncio.Event()
+        lab.stage.plays = [Play("Let me see.", [("add", {"a": 1, "b": 2})], gate=gate), Play("Three.")]
+        before = len(await settled(talk))
+        after = (await talk.page(2**31)).seq
+        await talk.send("what is 1 + 2?")
+        await talk.streamed("Let me see.")
+        if steers:
+            await settled(talk)
+            await talk.send("and mind the sign", busy="steer")
+            await talk.until(lambda events: "message.queued" in kinds(events), after)
+        gate.set()
+        events = await talk.until(ends, after)
+        costs.append(len(await settled(talk)) - before)
+    assert kinds(events).count("message.added") == 2
+    assert costs[1] - costs[0] <= 4
+
+
 async def test_big_parts_leave_the_history_small(lab: Lab) -> None:
     talk = await lab.start("staged")
     await talk.turn("warm up")

@@ -101,7 +101,7 @@ async def test_the_same_create_again_is_the_same_session(http: httpx2.AsyncClien
         ({"agent": "support", "inputs": {"customer_name": 5}}, ["inputs.customer_name"]),
         ({"agent": "support", "inputs": {"name": "x"}}, ["inputs.name"]),
         ({"agent": "assistant", "session_id": ".."}, ["session_id"]),
-        ({"agent": "assistant", "message": {"text": "a", "busy": "steer"}}, ["message.busy"]),
+        ({"agent": "assistant", "message": {"text": "a", "busy": "later"}}, ["message.busy"]),
         ({"agent": "assistant", "idle_timeout": "1d"}, ["idle_timeout"]),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from perdure.workflows.core.budget import input_tokens
+from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.media_tokens import Medium, area_tokens, crop_tokens, media_in, tile_tokens, tokens_of
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state, read_state
@@ -61,7 +62,7 @@ def with_transcript(*messages: Message) -> SessionState:
     transcript = Transcript()
     for message in messages:
         transcript = transcript.said(message)
-    return replace(Story.new().loaded().state, transcript=transcript)
+    return indexed(replace(Story.new().loaded().state, transcript=transcript))
 
 
 def test_a_session_reckons_with_its_files_also_after_it_went_on_elsewhere() -> None:
@@ -70,4 +71,4 @@ def test_a_session_reckons_with_its_files_also_after_it_went_on_elsewhere() -> N
     assert 1000 <= input_tokens(full) - input_tokens(bare) <= 1150
     again = read_state(dump_state(full))
     assert input_tokens(again) == input_tokens(full)
-    assert again.transcript.media == (Medium("image", 900_000, 1000, 750),)
+    assert [one.medium for one in again.context.media] == [Medium("image", 900_000, 1000, 750)]

@@ -109,6 +109,7 @@ async def test_a_gateway_answers_as_its_document_says(dev: Dev, provider: FakePr
         story = Story(dev, provider, Sessions(http), checked)
         await story.a_session_with_questions()
         await story.a_session_that_changes()
+        await story.a_session_that_outgrows_its_model()
         await story.a_sub_agent()
         await story.a_session_that_closes()
         await story.what_stands_around_sessions()
@@ -186,8 +187,14 @@ class Story:
                 await late.until("step.snapshot")
             await self.http.post(f"{url}/messages", json={"text": "Queued"})
             await viewer.until("message.queued")
+            for number, busy in enumerate(("queue", "queue", "reject", "steer", "interrupt")):
+                body = {"message_id": f"busy{number}", "text": "And this", "busy": busy}
+                await self.http.post(f"{url}/messages", json=body)
+                if number == 1:
+                    await self.http.put(f"{url}/messages/busy0", json={"text": "Edited"})
+                    await self.http.delete(f"{url}/messages/busy1")
+            await viewer.until("turn.finished", 4)
             await self.http.post(f"{url}/stop")
-            await viewer.until("turn.finished", 2)
             await self._pause(url, viewer)
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
@@ -212,8 +219,19 @@ class Story:
         (question,) = (await self.http.get(url)).json()["questions"]
         answer = {"question_id": question["question_id"], "result": {"cost_usd": 4.0}}
         await self.http.post(f"{url}/answers", json=answer)
-        await viewer.until("budget.raised")
-        await viewer.until("turn.finished", 3)
+        raised = (await viewer.until("budget.raised"))[-1]
+        while not any(one.type == "turn.finished" and (one.seq or 0) > (raised.seq or 0) for one in viewer.frames):
+            await viewer.until("turn.finished", sum(one.type == "turn.finished" for one in viewer.frames) + 1)
+
+    async def a_session_that_outgrows_its_model(self) -> None:
+        self.provider.script(Reply(text="One."), Reply(text="Two.", input_tokens=2_000_000))
+        await self.sessions.create("clerk", session_id="long", message="Tell me")
+        async with self.view("long") as viewer:
+            await viewer.until("turn.finished")
+            await self.sessions.send("long", "And more")
+            await viewer.until("context.compacted")
+        steps = (await self.http.get("/v1/sessions/long/trace")).json()["steps"]
+        assert [step.get("purpose") for step in steps] == [None, None, "compact"]
 
     async def a_sub_agent(self) -> None:
         ask = Reply(text="", tools=(("clerk", {"message": "Pick."}),))

@@ -10,6 +10,7 @@ import pytest
 from perdure.gateway.projections.snapshot_json import excerpt_json, said_json, snapshot_json
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.event_json import event_json
+from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.snapshot import message_page, whole_snapshot
 from perdure.temporal.stores.blobs import LocalBlobs
@@ -75,12 +76,12 @@ def opened(node: Node, state: SessionState, folder: Path, last: int | None = LAS
         told[f"/v1/sessions/s1?messages={LAST}"] = snapshot_json(whole)
         for before in range(1, len(state.transcript.messages)):
             excerpt, messages = await message_page(backend, blobs, sealed, SESSION, before, LAST)
-            body = {"messages": [said_json(one) for one in messages], **excerpt_json(excerpt)}
+            body = {"messages": said_json(messages), **excerpt_json(excerpt)}
             told[f"/v1/sessions/s1/messages?before={before}&limit={LAST}"] = body
 
     asyncio.run(every_answer())
     given = {"last": last, "events": [event_json(event) for event in state.log.events], "answers": told}
-    seen: dict[str, Any] = node(OPEN, orjson.loads(orjson.dumps(given, default=str)))
+    seen: dict[str, Any] = node(OPEN, orjson.loads(to_json(given)))
     return seen
 
 

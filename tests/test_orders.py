@@ -18,9 +18,19 @@ from perdure.workflows.core.state.session import SessionState, dump_state, new_s
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import Limits, SessionLimits, TurnLimits
 from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
-from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.signals import (
+    Answer,
+    Close,
+    Configure,
+    EditMessage,
+    NewSession,
+    SendMessage,
+    Stop,
+    WithdrawMessage,
+)
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.running.driver import Driver
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event, EventBase, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
 from tests.support.core import AT, agent, failed
@@ -28,7 +38,13 @@ from tests.support.core import AT, agent, failed
 pytestmark = pytest.mark.pure
 
 DIGESTS = ("d1", "d2", "broken")
-COMMANDS = ["send"] * 4 + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]
+BUSY: tuple[Busy, ...] = ("queue", "steer", "interrupt", "reject")
+CHANGES = ["edit", "withdraw"]
+COMMANDS = (
+    [*BUSY, "steer", "interrupt", *CHANGES]
+    + ["send"] * 4
+    + ["conflict", "conflict", "newer", "stop", "stop", "configure", "capped", "pin", "close"]
+)
 OUTCOMES = st.sampled_from(
     [
         "text",
@@ -99,6 +115,9 @@ class Tiny:
     def end(self, key: str) -> None:
         assert key in self.open
 
+    def tell(self, key: str) -> None:
+        assert key in self.open
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 
@@ -118,8 +137,16 @@ class Tiny:
                 digest = DIGESTS[len(self.sent) % 3] if name == "newer" else None
                 self.sent.append(f"m{len(self.sent) + 1}")
                 self.driver.receive(said(self.sent[-1], digest=digest))
+            case "queue" | "steer" | "interrupt" | "reject":
+                self.sent.append(f"m{len(self.sent) + 1}")
+                self.driver.receive(said(self.sent[-1], busy=name))
+                # A repeat changes nothing, whatever it says now, unless the first one was not taken.
+                if self.sent[-1] in self.state.inbox.seen:
+                    assert self.driver.receive(said(self.sent[-1], busy="interrupt")) == ()
+            case "edit" | "withdraw":
+                self._change(name, number)
             case "conflict":
-                if self.sent:
+                if self.sent and self.sent[-1] in self.state.inbox.seen:
                     self.driver.receive(said(self.sent[-1], sha256="other"))
             case "stop":
                 self.driver.receive(Stop(id=number))
@@ -140,6 +167,19 @@ class Tiny:
                 self.time += AN_HOUR
             case _:
                 self._reply(name, number)
+
+    def _change(self, name: str, command_id: str) -> None:
+        """Of a message that waits, if one does."""
+        waiting = [message.id for message in self.state.inbox.messages]
+        wanted = waiting[len(self.events) % len(waiting)] if waiting else "m1"
+        command: EditMessage | WithdrawMessage
+        if name == "edit":
+            command = EditMessage(id=command_id, message_id=wanted, parts=(Text(text="edited"),))
+        else:
+            command = WithdrawMessage(id=command_id, message_id=wanted)
+        changes = self.driver.receive(command)
+        assert (len(changes) > 1) is bool(waiting)
+        assert self.driver.receive(command) == ()
 
     def _reply(self, name: str, answer_id: str) -> None:
         open_now = self.state.questions.open
@@ -203,8 +243,10 @@ class Tiny:
         assert key not in self.open
 
 
-def said(message_id: str, *, sha256: str = "x", digest: str | None = None) -> SendMessage:
-    return SendMessage(message_id=message_id, parts=(Text(text="hi"),), content_sha256=sha256, cursor=0, digest=digest)
+def said(message_id: str, *, sha256: str = "x", digest: str | None = None, busy: Busy | None = None) -> SendMessage:
+    return SendMessage(
+        message_id=message_id, parts=(Text(text="hi"),), content_sha256=sha256, cursor=0, digest=digest, busy=busy
+    )
 
 
 def _outcome(record: StepRecord, name: str) -> StepOutput | StepFailure:
@@ -274,7 +316,9 @@ def test_what_always_holds(moves: list[str | None], outcomes: list[str]) -> None
     else:
         raise AssertionError("never at rest")
     added = once(Counter(event.message.id for event in tiny.events if event.type == "message.added"))
-    refused = {e.message_id for e in tiny.events if e.type == "message.rejected" and e.reason == "session_closed"}
+    rejected = [e for e in tiny.events if e.type == "message.rejected" and e.reason != "conflict"]
+    refused = once(Counter(e.message_id for e in rejected))
+    assert {e.reason for e in rejected} <= {"session_closed", "busy", "withdrawn"}
     assert not added & refused
     assert added | refused == set(tiny.sent)
     tiny.command("close")
@@ -305,11 +349,32 @@ def check(tiny: Tiny) -> None:
     assert once(Counter(one.question_id for one in tiny.state.questions.settled)) == asked | wanted
     assert set(tiny.asked) == asked | wanted
     started_at = {event.call_id: event for event in events if event.type == "tool.started"}
+    _check_steering(tiny)
     for event in events:
         if event.type == "approval.resolved" and not event.approved:
             # A call that was not allowed did not run: its start and end are published together.
             assert started_at[event.call_id].seq > event.seq
     assert tiny.state.log.events == tuple(events[tiny.state.log.oldest - 1 :])
+
+
+def _check_steering(tiny: Tiny) -> None:
+    """Whatever joins a turn does so between its steps, after the results of all calls; and the model answers it."""
+    open_now: set[str] = set()
+    unanswered: set[str] = set()
+    for event in tiny.events:
+        match event.type:
+            case "step.started" | "tool.started":
+                open_now.add(event.call_id if event.type == "tool.started" else event.step_id)
+                unanswered -= {"joined"} if event.type == "step.started" else set()
+            case "step.finished" | "tool.finished":
+                open_now.discard(event.call_id if event.type == "tool.finished" else event.step_id)
+            case "message.added":
+                assert not open_now
+                unanswered.add("joined")
+            case "turn.finished":
+                # One that nobody came to answer was stopped, or failed, or had too little left.
+                assert not unanswered or event.reason != "done"
+                unanswered.clear()
 
 
 def test_a_message_between_a_turn_without_a_definition_and_its_end_harms_nothing() -> None:

@@ -103,7 +103,7 @@ def test_a_cap_that_is_set_holds_from_then_on() -> None:
 def test_a_decline_ends_the_turn_and_is_seen() -> None:
     at = paused(story(turn={"cost_usd": 0.1}))
     (told,) = answered(at, approved=False, reason="too dear")
-    assert (told.value, told.by) == ({"approved": False, "reason": "too dear"}, By(subject="ada"))
+    assert (told.value, told.reason, told.by) == ({"approved": False}, "too dear", By(subject="ada"))
     action = next_action(at.state)
     assert isinstance(action, FinishTurn)
     assert action.error is not None
@@ -146,7 +146,7 @@ def test_a_stop_takes_the_question_back() -> None:
     at = paused(story(turn={"cost_usd": 0.1}))
     changes = receive(at.state, Stop(id="x"), AT)
     (told,) = [change for change in changes if isinstance(change, InputReceived)]
-    assert told.value == {"approved": False, "reason": "stopped"}
+    assert (told.value, told.reason) == (None, "stopped")
     assert next_action(at.take(changes).state) == FinishTurn("stopped")
 
 

@@ -7,9 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from perdure.gateway.http.bodies import SendMessageBody
 from perdure.gateway.http.problems import KINDS, Code, Problem, from_http, from_rpc, from_validation, invalid
-from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.requests import CreateSession, MessageBody
 
 
 def problem_of(model: type[BaseModel], value: object) -> Problem:
@@ -62,10 +61,14 @@ def test_an_invalid_field_is_named() -> None:
         (CreateSession, {"agent": "a", "color": 1}, {"color": "is not a field that this request takes"}),
         (CreateSession, {"agent": "a", "session_id": ".."}, {"session_id": "cannot be '.' or '..'"}),
         (CreateSession, [], {"body": "must be a JSON object"}),
-        (SendMessageBody, {}, {"body": "give either text or parts"}),
-        (SendMessageBody, {"text": "a", "busy": "steer"}, {"busy": "Input should be 'queue'"}),
-        (SendMessageBody, {"parts": [{"type": "text", "text": 1}]}, {"parts[0].text": "must be text"}),
-        (SendMessageBody, {"parts": [{"type": "file"}]}, {"parts[0].uri": "is required"}),
+        (MessageBody, {}, {"body": "give either text or parts"}),
+        (
+            MessageBody,
+            {"text": "a", "busy": "later"},
+            {"busy": "Input should be 'queue', 'steer', 'interrupt' or 'reject'"},
+        ),
+        (MessageBody, {"parts": [{"type": "text", "text": 1}]}, {"parts[0].text": "must be text"}),
+        (MessageBody, {"parts": [{"type": "file"}]}, {"parts[0].uri": "is required"}),
         (CreateSession, {"agent": "a", "message": {"parts": []}}, {"message.parts": "is empty"}),
     ],
 )

@@ -153,6 +153,8 @@ def test_a_snapshot_tells_what_the_session_is() -> None:
         "questions": (),
         "parent": None,
         "sub_sessions": {},
+        "branch": "b1",
+        "branches": 1,
     }
     assert (page.cost_usd, page.created_at, page.messages) == (0.25, AT, story.state.transcript.messages)
 

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from perdure.workflows.core.actions import Wait
 from perdure.workflows.core.answers import model_input
+from perdure.workflows.core.effects import SEAL
+from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.prompt import build_prompt
 from perdure.workflows.core.runs import handed_over, lifted
 from perdure.workflows.core.state.inbox import Inbox
-from perdure.workflows.core.state.sealing import LEFT, MOST, SEAL_ABOVE
+from perdure.workflows.core.state.sealing import LEFT, MOST, SEAL_ABOVE, Cut
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.segment_refs import FAN_OUT
+from perdure.workflows.protocol.signals import Close
 from perdure.workflows.protocol.steps import ModelInputRequest
 from perdure.workflows.vocabulary.events import StepFinished, ToolFinished
 from perdure.workflows.vocabulary.parts import ToolCall
@@ -115,14 +119,28 @@ def test_the_state_that_a_run_hands_over_stays_small_however_much_was_said() -> 
 def test_a_seal_is_never_due_for_what_is_open_and_leaves_the_recent_past() -> None:
     story = Story.new(behavior=1).loaded()
     story.turn("x" * SEAL_ABOVE).open()
-    assert story.state.sealing.due is None
+    assert due(story.state) is None
     story.answered().finished()
-    assert story.state.sealing.due is None
+    assert due(story.state) is None
     story.whole_turn("y", "z" * LEFT)
-    cut = story.state.sealing.due
+    cut = due(story.state)
     assert cut is not None
     assert story.state.sealing.size - cut.size >= LEFT
     assert story.state.log.events[cut.seq - 1].type in ("turn.started", "message.added")
+
+
+def test_a_session_that_is_told_to_close_ends_once_its_seal_has() -> None:
+    twins = Twins(2)
+    while SEAL not in twins.open.open:
+        twins.happen()
+    for driver in twins.both:
+        driver.receive(Close(id="close", reason="bye"))
+        driver.advance()
+    while twins.open.open.keys() - {SEAL}:
+        twins.settle_alone()
+    assert next_action(twins.sealing.state) == Wait(frozenset([SEAL]))
+    twins.end_sealing_well()
+    assert twins.sealing.state.closed
 
 
 def test_a_store_that_is_down_is_tried_again_after_ever_more_words_up_to_a_bound() -> None:
@@ -132,6 +150,10 @@ def test_a_store_that_is_down_is_tried_again_after_ever_more_words_up_to_a_bound
         sealing = replace(sealing, open=None).failed()
         waits.append((sealing.due_above - sealing.held) // 1024)
     assert waits == [8, 16, 32, 64, 64, 64, 64, 64]
+
+
+def due(state: SessionState) -> Cut | None:
+    return state.sealing.due(len(state.log.steps))
 
 
 def older(turns: int) -> SessionState:
@@ -157,7 +179,7 @@ def test_a_session_begun_before_seals_its_long_past_in_parts_of_bounded_size() -
     twins.sealing.state = lifted(before, 1)
     twins.whole.state = before
     unsealed = before.transcript.messages, before.log.events, before.log.steps
-    assert twins.sealing.state.sealing.due is not None
+    assert due(twins.sealing.state) is not None
     twins.sealing.advance()
     while twins.open.open:
         twins.end_sealing_well()

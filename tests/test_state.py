@@ -87,7 +87,7 @@ def test_a_message_waits_until_its_turn_adds_it() -> None:
     story.event("turn.started", turn_id="t1", cause="message")
     story.event("message.added", message=user("hi"))
     assert (story.state.inbox.messages, story.state.transcript.messages) == ((), (user("hi"),))
-    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED)
+    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED, sound=1)
 
 
 def test_only_a_closed_session_drops_a_waiting_message() -> None:
@@ -101,12 +101,18 @@ def test_only_a_closed_session_drops_a_waiting_message() -> None:
 def test_a_step() -> None:
     story = Story.new().loaded().turn()
     record = story.open()
-    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED, steps=1, step=record)
+    assert story.state.turn == Turn(turn_id="t1", number=1, started_at=STARTED, steps=1, step=record, sound=1)
     assert (story.state.slot.last_model, story.state.log.steps) == ("demo/main", (record,))
     assert (record.view.count, record.view.prefix) == (1, story.state.transcript.prefix)
     story.answered(Reasoning(text="hm"), Text(text="hello"))
     assert story.state.turn == Turn(
-        turn_id="t1", number=1, started_at=STARTED, steps=1, books=Books(usage=USAGE, known_usd=0.25), stop="end"
+        turn_id="t1",
+        number=1,
+        started_at=STARTED,
+        steps=1,
+        books=Books(usage=USAGE, known_usd=0.25),
+        stop="end",
+        sound=2,
     )
     assert story.state.books == Books(usage=USAGE, known_usd=0.25)
     story.finished()
@@ -246,7 +252,7 @@ def test_what_is_remembered_is_bounded_and_the_oldest_is_packed(monkeypatch: pyt
     kept = story.state.inbox
     assert (kept.command_ids, list(kept.seen)) == (("c8", "c9"), ["m8", "m9"])
     assert [number for number in range(10) if kept.has_command(f"c{number}")] == list(range(4, 10))
-    known = [kept.find(f"m{number}") for number in range(10)]
+    known = [kept.taken_in(f"m{number}") for number in range(10)]
     assert known[:4] == [None] * 4
     assert [seen is not None and seen.cursor for seen in known[4:]] == [1] * 6
     assert [seen is not None and seen.is_of("hi") for seen in known[4:]] == [True] * 6

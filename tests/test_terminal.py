@@ -21,9 +21,12 @@ def test_a_line_is_short_however_long_the_text() -> None:
 def test_figures() -> None:
     assert [duration(ms) for ms in (None, 0, 840.4, 1240, 185_000)] == ["?", "0 ms", "840 ms", "1.24 s", "3 min 5 s"]
     assert [dollars(cost) for cost in (None, 0, 1.5)] == ["cost unknown", "$0.0000", "$1.5000"]
-    assert tokens({"input_tokens": 1234, "cached_tokens": 1000, "output_tokens": 5}) == "1,234 in (1,000 cached), 5 out"
+    assert (
+        tokens({"input_tokens": 1234, "cached_tokens": 1000, "output_tokens": 5})
+        == "1,234 in (1,000 = 81 % cached), 5 out"
+    )
     every = {"input_tokens": 9000, "cached_tokens": 4000, "cache_write_tokens": 2000, "output_tokens": 7}
     assert (
         tokens(every | {"reasoning_tokens": 3, "estimated": True})
-        == "9,000 in (4,000 cached, 2,000 written to the cache), 7 out (3 reasoning), estimated"
+        == "9,000 in (4,000 = 44 % cached, 2,000 written to the cache), 7 out (3 reasoning), estimated"
     )

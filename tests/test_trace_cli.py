@@ -150,8 +150,8 @@ def test_what_failed_is_told_in_words() -> None:
     assert rendered(turn_facts(events), finished) == [
         "s",
         "└── t1  hi[2J  failed  provider_error: the key is not valid  0 in, 0 out  cost unknown",
-        "    └── t1.s1  demo/x  total 1 min 30 s  1,234 in (1,000 cached, 200 written to the cache), 5 out  cost unknown  "
-        "attempt 2  error",
+        "    └── t1.s1  demo/x  total 1 min 30 s  1,234 in (1,000 = 81 % cached, 200 written to the cache), 5 out  "
+        "cost unknown  attempt 2  error",
         "        ├── demo/y gave no answer (key): It needs one.  cost unknown",
         "        ├── changed for the server: left out reasoning_effort",
         "        ├── passed over 2 pieces of the answer whose shape is not known",

@@ -15,17 +15,21 @@ from temporalio.exceptions import ApplicationError
 from perdure.workflows.core import answers
 from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
+from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.effects import AskModel, Effect, SealPart
 from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
 from perdure.workflows.core.receive import Signal
+from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput, lifted, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
+    BranchesPage,
+    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,
@@ -36,11 +40,25 @@ from perdure.workflows.protocol.queries import (
     TimersPage,
 )
 from perdure.workflows.protocol.sealing import PartPage, PartRequest
-from perdure.workflows.protocol.signals import BEHAVIOR, Answer, CancelTimer, Close, Configure, SendMessage, Stop
+from perdure.workflows.protocol.signals import (
+    BEHAVIOR,
+    Answer,
+    CancelTimer,
+    Close,
+    Configure,
+    EditMessage,
+    Retry,
+    Rewind,
+    SendMessage,
+    Stop,
+    Supersede,
+    WithdrawMessage,
+)
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.running.continue_as_new import Run, hand_over
 from perdure.workflows.running.driver import Driver
+from perdure.workflows.running.idle_timer import IdleTimer
 from perdure.workflows.running.open_effects import OpenEffects
 from perdure.workflows.running.reporting import Reporting
 from perdure.workflows.running.signals import command_only
@@ -64,6 +82,7 @@ class SessionWorkflow:
         self._reporting = Reporting()
         self._driver = Driver(state, self)
         self._open = OpenEffects(self._driver.settle)
+        self._idle = IdleTimer(lambda: self._driver.state, lambda: self._driver.settle(TimePassed()))
         self._reporting.describe(state)
         first = start.new.message if start.new is not None else start.message
         if start.new is not None or first is not None:
@@ -86,6 +105,8 @@ class SessionWorkflow:
         match action:
             case Wait() | Rest():
                 self._reporting.waits(action, self._driver.state)
+                if isinstance(action, Rest):
+                    self._idle.rests(action)
                 await self._wait(action)
             case Exit():
                 pass
@@ -132,6 +153,9 @@ class SessionWorkflow:
     def end(self, key: str) -> None:
         self._open.end(key)
 
+    def tell(self, key: str) -> None:
+        self._open.tell(key)
+
     def keep(self, keys: frozenset[str]) -> None:
         self._open.keep(keys)
 
@@ -147,6 +171,21 @@ class SessionWorkflow:
 
     @workflow.signal
     @command_only
+    def edit_message(self, command: EditMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def withdraw_message(self, command: WithdrawMessage) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def supersede(self, command: Supersede) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
     def stop(self, command: Stop) -> None:
         self._receive(command)
 
@@ -158,6 +197,16 @@ class SessionWorkflow:
     @workflow.signal
     @command_only
     def cancel_timer(self, command: CancelTimer) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def rewind(self, command: Rewind) -> None:
+        self._receive(command)
+
+    @workflow.signal
+    @command_only
+    def retry(self, command: Retry) -> None:
         self._receive(command)
 
     @workflow.signal
@@ -179,7 +228,7 @@ class SessionWorkflow:
         self._run.signals += 1
         changes = self._driver.receive(signal)
         if any(isinstance(change, StopRequested | CloseRequested) for change in changes):
-            self._reporting.stopped(self._driver.state)
+            self._reporting.stopped(self._driver.state, by_message=isinstance(signal, SendMessage))
 
     # Queries. None of them mutates anything; all are pure functions of the state.
 
@@ -194,6 +243,10 @@ class SessionWorkflow:
     @workflow.query
     def snapshot(self, request: PageRequest) -> SnapshotPage:
         return answers.snapshot(self._driver.state, workflow.info().workflow_id, request)
+
+    @workflow.query
+    def branches(self, request: BranchesRequest) -> BranchesPage:
+        return branches(self._driver.state, request)
 
     @workflow.query
     def model_input(self, request: ModelInputRequest) -> ModelInputPage:
@@ -230,6 +283,8 @@ class SessionWorkflow:
 
 def _as_now(state: SessionState) -> SessionState:
     """A state that an older version may have carried, with the behavior of this one."""
+    # Versions that did not summarise kept no sizes.
+    state = indexed(state)
     if state.behavior >= BEHAVIOR:
         return lifted(state, state.behavior)
     return lifted(state, BEHAVIOR) if workflow.patched(BEHAVES) else state

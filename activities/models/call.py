@@ -31,7 +31,7 @@ from perdure.temporal.definitions.allowed import Allowed
 from perdure.temporal.definitions.prices import price_of
 from perdure.temporal.definitions.servers import server_of
 from perdure.temporal.environment import environment
-from perdure.temporal.live.protocols import Live
+from perdure.temporal.live.protocols import Live, Nowhere
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.temporal.stores.handover import Handover
 from perdure.temporal.stores.learnt import LearntChanges
@@ -41,6 +41,7 @@ from perdure.workflows.definition.pricing import cost
 from perdure.workflows.protocol.activities import CallModelInput, StepOutput
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.ids import is_compaction
 from perdure.workflows.vocabulary.parts import Message, StopReason
 
 STOP_RETRY_S = 0.5
@@ -90,7 +91,9 @@ class ModelCalls:
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         self._metrics.attempt(request.model, info.attempt)
-        writer = DeltaWriter(self._live, workflow_id, request.step_id, request.attempts_before + info.attempt)
+        # Nobody watches a summary being written.
+        live = Nowhere() if is_compaction(request.step_id) else self._live
+        writer = DeltaWriter(live, workflow_id, request.step_id, request.attempts_before + info.attempt)
         progress = Progress(earlier_attempts(), writer, has_next=request.has_next)
         beats = asyncio.create_task(progress.beat())
         conversation: Conversation | None = None

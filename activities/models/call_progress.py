@@ -104,6 +104,8 @@ class Progress:
                 "code": failure.code,
                 "provider": failure.provider,
                 "retryable": failure.retryable,
+                **({"window": failure.window} if failure.window is not None else {}),
+                **({"tokens": failure.tokens} if failure.tokens is not None else {}),
             },
             self._so_far(()),
             type=failure.kind,

@@ -16,7 +16,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from perdure.temporal.server.sticky import forget_worker
-from perdure.temporal.stores.blobs import BlobStore, unfold
+from perdure.temporal.sessions.hydrate import whole_message, whole_prompt
+from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.handover import Handover
 from perdure.temporal.stores.segments import SegmentLost, Segments
 from perdure.workflows.core.answers import model_input
@@ -69,7 +70,8 @@ class Conversations:
             raise ApplicationError(f"The model cannot be asked: {lost}.", type=STATE_LOST, non_retryable=True) from lost
         self._remember(workflow_id, conversation)
         messages = [await self._whole(message) for message in conversation.messages]
-        return Conversation(conversation.view, conversation.prompt, conversation.prompt_sha256, tuple(messages))
+        prompt = await whole_prompt(conversation.prompt, self._blobs)
+        return Conversation(conversation.view, prompt, conversation.prompt_sha256, tuple(messages))
 
     def _handed_over(self, run_id: str, request: CallModelInput) -> Ask | None:
         """Asks the state that the session left in this process for this very call, if it did."""
@@ -88,8 +90,9 @@ class Conversations:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id)
 
         async def ask(asked: ModelInputRequest) -> ModelInputPage:
-            query = handle.query(SessionWorkflow.model_input, asked)
-            return await query if asked.paging else await self._first_page(handle, asked)
+            if asked.paging:
+                return await handle.query(SessionWorkflow.model_input, asked)
+            return await self._first_page(handle, asked)
 
         return ask
 
@@ -111,14 +114,15 @@ class Conversations:
             prompt = known.prompt
         if prompt is None:
             raise ApplicationError(f"the session gave no prompt for step {step_id}")
-        messages = list(known.messages[: page.start]) if known and page.start else []
+        # Of one epoch, views begin at one position.
+        messages = list(known.messages[: page.start - view.start]) if known is not None else []
         messages += await self._in(workflow_id, page)
-        while len(messages) < view.count:
+        while view.start + len(messages) < view.count:
             # The session compares a prefix with those of earlier steps, so later pages use the step's own view.
             request = ModelInputRequest(
                 step_id=step_id,
                 epoch=view.epoch,
-                after=len(messages),
+                after=view.start + len(messages),
                 prefix=view.prefix,
                 prompt_sha256=page.prompt_sha256,
                 paging=True,
@@ -146,9 +150,7 @@ class Conversations:
             asked.cancel()
 
     async def _whole(self, message: Message) -> Message:
-        if not any(part.blob for part in message.parts):
-            return message
-        return message.model_copy(update={"parts": await unfold(self._blobs, message.parts)})
+        return await whole_message(message, self._blobs)
 
     def _remember(self, workflow_id: str, conversation: Conversation) -> None:
         self._cache[workflow_id] = conversation

@@ -9,7 +9,7 @@ import time
 
 from perdure.activities.models.wire import Delta
 from perdure.temporal.live.frames import StepDelta, StepProgress
-from perdure.temporal.live.protocols import Live
+from perdure.temporal.live.protocols import LivePublisher
 from perdure.workflows.vocabulary.parts import Part, Reasoning, Text
 
 INTERVAL_S = 0.015
@@ -20,7 +20,7 @@ HEARTBEAT_TAIL = 24_000
 class DeltaWriter:
     """Writes one attempt at one step to `live`. Not thread-safe: it belongs to one event loop."""
 
-    def __init__(self, live: Live, session: str, step_id: str, attempt: int) -> None:
+    def __init__(self, live: LivePublisher, session: str, step_id: str, attempt: int) -> None:
         self._live = live
         self._session = session
         self._loop = asyncio.get_running_loop()

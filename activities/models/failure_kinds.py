@@ -6,6 +6,7 @@ like.
 Rule 3: the message is for people. It never holds a key, a header or an address. What looks like a key is redacted.
 """
 
+import dataclasses
 import email.utils
 import json
 import re
@@ -38,6 +39,7 @@ from perdure.activities.models.failures import (
     StreamTruncated,
     Unreachable,
 )
+from perdure.activities.models.window_words import sizes_in
 from perdure.temporal.definitions.references import MissingVariable
 from perdure.temporal.telemetry.redaction import redacted
 from perdure.workflows.vocabulary import errors
@@ -138,7 +140,7 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
         kind, retry = errors.MODEL_SERVER_ERROR, again != "false"
     else:
         kind, retry = BY_STATUS.get(status, errors.MODEL_INVALID_REQUEST), again == "true"
-    return _failure(
+    failure = _failure(
         kind,
         source,
         text=text,
@@ -149,6 +151,11 @@ def _reported(error: ProviderError, source: Source) -> ModelFailure:
         # An error inside a response that began well, of which nothing is known.
         most_broken=2 if reported is None and kind == errors.MODEL_SERVER_ERROR else None,
     )
+    if kind not in (errors.MODEL_CONTEXT_LENGTH, errors.MODEL_REQUEST_TOO_LARGE):
+        return failure
+    sizes = sizes_in(text, error.details)
+    window = sizes.window if kind == errors.MODEL_CONTEXT_LENGTH else None
+    return dataclasses.replace(failure, window=window, tokens=sizes.request)
 
 
 def _unanswered(error: NoAnswer, source: Source) -> ModelFailure:

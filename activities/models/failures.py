@@ -52,6 +52,9 @@ class ModelFailure:
     request: Literal["refused", "unknown"] = "refused"
     #: Expected now and then: logged quietly, and not counted as an error.
     benign: bool = False
+    #: Of a request that was too long, in tokens: what its model can read at once, and what it was sent; None: unknown.
+    window: int | None = None
+    tokens: int | None = None
 
     def is_final(self, attempt: int) -> bool:
         """Whether no attempt should follow `attempt`, counted from 1."""

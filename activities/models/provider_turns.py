@@ -276,6 +276,8 @@ def _content(message: Message, part: Part) -> list[Content]:
         case Data(value={"note": str(note), "due": str(due)}) if message.is_note(part):
             note = f"[You set a timer for {due}, and it is time. Your note to yourself: {note}]"
             return [Text(text=note)]
+        case Data(name="rewound", value={"note": str(note)}) if message.is_note(part):
+            return [Text(text=f"[{note}]")]
         case ShownFile():
             return [part.shown]
         case File() | Data():

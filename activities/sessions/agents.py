@@ -21,7 +21,7 @@ from perdure.activities.mcp.listing import Listings, McpStarting, describe
 from perdure.activities.tools.catalogue import Catalogue
 from perdure.activities.tools.sub_agents import agent_spec
 from perdure.temporal.definitions.allowed import Allowed
-from perdure.temporal.definitions.prices import price_of
+from perdure.temporal.definitions.prices import context_window, price_of
 from perdure.temporal.definitions.store import Definitions
 from perdure.workflows.core.session_tools import SPECS
 from perdure.workflows.definition.agent import AgentDefinition, LoadedAgent
@@ -65,6 +65,7 @@ class Agents:
                 type=AGENT_UNAVAILABLE,
             )
         prices = {hop.key: price for hop in definition.every_model if (price := price_of(hop.model))}
+        windows = {hop.key: size for hop in definition.every_model if (size := context_window(hop.model))}
         # Only the last attempts do without a server that is still starting.
         listed = await self._listed(definition, waits=_attempt() < _ATTEMPTS_THAT_WAIT)
         # Before the specs, which need them.
@@ -75,6 +76,7 @@ class Agents:
             definition=definition,
             tools=specs,
             prices=prices,
+            windows=windows,
             # Of all of them, as a model call computes it. Tools of others count as missing in both.
             tools_digest=self._catalogue.digest([spec.name for spec in specs]),
             mcp=mcp,

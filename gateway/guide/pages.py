@@ -36,6 +36,8 @@ PAGES: Final = (
     Page("definition", "Agent definition"),
     Page("models", "Models"),
     Page("tools", "Tools"),
+    Page("budgets", "Budgets"),
+    Page("chat", "Chat page and inspector"),
     Page("http", "HTTP"),
     Page("events", "Events"),
     Page("testing", "Testing"),

@@ -4,19 +4,15 @@ The bodies that ask something of the session service are its own (`temporal.sess
 what this version does not carry out is never ignored.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path
 
-from perdure.temporal.sessions.requests import MessageBody, SessionId
+from perdure.temporal.sessions.requests import SessionId
 from perdure.workflows.vocabulary.parts import Frozen, Id
 
 SessionPath = Annotated[SessionId, Path(description="The session's id")]
-
-
-class SendMessageBody(MessageBody):
-    #: What happens while a turn runs. This version queues.
-    busy: Literal["queue"] | None = None
+MessagePath = Annotated[SessionId, Path(description="The message's id")]
 
 
 class StopTurn(Frozen):

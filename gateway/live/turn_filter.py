@@ -1,7 +1,7 @@
 """From all that a session sends, what belongs to one message: its own events and those of its turn. Pure.
 
 A turn begins with `turn.started`, which does not say for whom; the `message.added` right after it does. So the former is
-kept back until the latter has come.
+kept back until the latter has come. A message that joins a turn has that turn's events from there on.
 """
 
 from dataclasses import dataclass, field
@@ -71,7 +71,9 @@ class TurnFilter:
             self._opening = item
         elif isinstance(value, MessageAdded) and value.message.id == self.message_id:
             self.turn_id = value.turn_id
-            return (item,) if self._opening is None else (self._opening, item)
+            # One that joins a turn finds it begun, at times long before.
+            opening = self._opening if self._opening and turn_of(self._opening.value) == self.turn_id else None
+            return (item,) if opening is None else (opening, item)
         return ()
 
     def _take_snapshot(self, snapshot: Snapshot) -> None:

@@ -138,11 +138,53 @@ EVENTS: Final[dict[str, dict[str, Any]]] = {
     )
     | {"at": "2026-03-16T09:00:00Z"},
     "timer.fired": _event(27, "timer.fired", None, timer_id="t2.s2.c1.timer"),
+    "transcript.rewound": _event(
+        28,
+        "transcript.rewound",
+        None,
+        message_id="m2",
+        branch="b2",
+        left="b1",
+        kept=4,
+        cause="rewind",
+        undone=[
+            {"call_id": "t2.s1.c2", "name": "issue_refund", "by": "cancel_refund", "undo_call_id": "t2.s1.c2.undo"}
+        ],
+        stands=[
+            {
+                "call_id": "t2.s1.c3",
+                "name": "send_mail",
+                "args": {"to": "ada@example.com"},
+                "why": "It cannot be taken back.",
+            }
+        ],
+    ),
     "agent.updated": _event(30, "agent.updated", None, old=_OLD, new=_NEW),
     "model.switched": _event(
         31, "model.switched", "t3", step_id="t3.s1", to="anthropic/claude-haiku-5-5", reason="configured"
     )
     | {"from": "anthropic/claude-sonnet-5-5"},
+    "context.compacted": _event(
+        412,
+        "context.compacted",
+        "t61",
+        from_seq=1,
+        to_seq=340,
+        tokens_before=161_200,
+        tokens_after=52_700,
+        how="summarized",
+        messages=118,
+        pinned=[0],
+        step_id="k1",
+        model="anthropic/claude-haiku-5-5",
+        summary="Ada plans a trip to Lisbon in May with her brother. Flights are booked; the hotel is still open.",
+        facts=["The booking code is X4T-99.", "Ada's brother is allergic to nuts."],
+        usage=_USAGE,
+        cost_usd=0.0041,
+        timing={"first_token_ms": 310.2, "total_ms": 2140.7},
+        attempt=1,
+        request_sha256="c4d5" * 16,
+    ),
 }
 
 FRAMES: Final[dict[str, dict[str, Any]]] = {

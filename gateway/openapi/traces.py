@@ -87,6 +87,8 @@ class StepTrace(Frozen):
     model: str
     #: The role, a key of the definition's `models`.
     role: str
+    #: `compact`: it summarised the older part of the conversation, beside the turns; its answer is the summary.
+    purpose: Literal["answer", "compact"] = Field(default="answer", exclude_if=lambda value: value == "answer")
     #: sha256 of the definition.
     digest: str
     status: Literal["running", "finished"]

@@ -1,10 +1,12 @@
 """A session as its routes and `session.snapshot` show it, in whole or with its last messages. Pure."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
 from perdure.temporal.sessions.event_json import message_json, question_json
+from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.sessions.sealed import Shown
 from perdure.temporal.sessions.snapshot import Excerpt, Snapshot, SubQuestion
 from perdure.workflows.vocabulary.parts import Message
@@ -26,15 +28,17 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         shown |= excerpt_json(snapshot.excerpt)
     return {
         **shown,
-        "messages": [said_json(one) for one in snapshot.messages],
+        "messages": said_json(snapshot.messages),
         "queued": [message_json(message) for message in page.queued],
         "questions": [question_json(question) for question in page.questions],
     }
 
 
-def said_json(one: Message | Shown) -> dict[str, Any] | orjson.Fragment:
-    """A message, to be encoded by `to_json`."""
-    return orjson.Fragment(one.json) if isinstance(one, Shown) else message_json(one)
+def said_json(messages: Iterable[Message | Shown]) -> orjson.Fragment:
+    """An array of messages, to be encoded by `to_json`."""
+    shown = (one.json if isinstance(one, Shown) else to_json(message_json(one)) for one in messages)
+    # Encoded messages are joined, for the encoder takes long for many small pieces.
+    return orjson.Fragment(b"[" + b",".join(shown) + b"]")
 
 
 def excerpt_json(excerpt: Excerpt) -> dict[str, int]:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import orjson
+
 from perdure.gateway.live.items import Frame
-from perdure.gateway.projections.snapshot_json import said_json
 from perdure.temporal.sessions.event_json import event_json, message_json
+from perdure.temporal.sessions.sealed import Shown
 from perdure.temporal.sessions.snapshot import Snapshot
 from perdure.workflows.vocabulary.events import (
     Event,
@@ -29,7 +31,9 @@ class TurnRecord:
             case Snapshot():
                 # The turn goes on behind it, so what it has of the turn is what came before.
                 own = [message for message in value.messages if message.turn_id == value.page.turn_id]
-                self.messages = [said_json(one) for one in own]
+                self.messages = [
+                    orjson.Fragment(one.json) if isinstance(one, Shown) else message_json(one) for one in own
+                ]
             case MessageAdded():
                 self.messages.append(message_json(value.message))
             case StepFinished():

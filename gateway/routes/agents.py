@@ -61,6 +61,7 @@ def _agent_json(app: Gateway, agent: Known) -> dict[str, Any]:
             for tool in definition.tools
         ],
         "limits": definition.limits.model_dump(mode="json"),
+        "busy": definition.busy,
         "schedules": _schedules_json(agent),
         "demo": agent.demo,
         "digest": agent.digest,

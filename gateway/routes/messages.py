@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from perdure.gateway.http.bodies import SendMessageBody, SessionPath, StopTurn
+from perdure.gateway.http.bodies import SessionPath, StopTurn
 from perdure.gateway.http.sse import EventStreamResponse
 from perdure.gateway.http.strict_json import StrictRoute
 from perdure.gateway.openapi.answers import FinishedTurn, MessageAccepted, MessageWaits, SessionNamed
@@ -18,6 +18,7 @@ from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.sent_turn import SentTurn, WaitingFor
 from perdure.temporal.sessions.event_json import question_json
 from perdure.temporal.sessions.json_bytes import to_json
+from perdure.temporal.sessions.requests import MessageBody
 from perdure.temporal.sessions.sending import rejection
 
 MAX_WAIT_S: Final = 300
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["messages"], route_
 )
 async def send_message(
     session_id: SessionPath,
-    body: SendMessageBody,
+    body: MessageBody,
     app: App,
     caller: Caller,
     accept: Annotated[str, Header()] = "",
@@ -46,7 +47,7 @@ async def send_message(
         app.streams.check(caller)
     session = app.sessions.open(caller, session_id)
     known = partial(app.watches.take_receipt, session.workflow_id)
-    sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model)
+    sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model, busy=body.busy)
     turn = SentTurn(app.watches, session, sent)
     if streams:
         frames = frames_of(turn.items())

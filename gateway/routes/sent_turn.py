@@ -11,9 +11,9 @@ from perdure.gateway.live.watches import Watches
 from perdure.gateway.projections.turn_record import TurnRecord
 from perdure.temporal.sessions.sending import Sent
 from perdure.temporal.sessions.session import Session
-from perdure.temporal.sessions.snapshot import SubQuestion
+from perdure.temporal.sessions.snapshot import Snapshot, SubQuestion
 from perdure.workflows.vocabulary.content_marks import is_same
-from perdure.workflows.vocabulary.events import MessageRejected
+from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected
 from perdure.workflows.vocabulary.questions import Question
 
 
@@ -41,6 +41,8 @@ class SentTurn:
     async def wait(self, seconds: float) -> tuple[TurnRecord, WaitingFor | None]:
         """The turn as far as it came within `seconds`, and what it waits for where people have to answer."""
         record, sent = TurnRecord(), self._sent
+        # What was open when a message came that goes before others is settled by it.
+        asked = sent.status not in ("steering", "interrupting")
         if sent.status == "waiting" and sent.position is not None:
             return record, WaitingFor(sent.questions)
         with suppress(TimeoutError):
@@ -48,7 +50,8 @@ class SentTurn:
                 async for item, chosen in everything:
                     for one in chosen:
                         record.add(one.value)
-                    if record.turn is None and (waiting_for := await self._asked(item)):
+                        asked = asked or isinstance(one.value, MessageAdded | Snapshot)
+                    if asked and record.turn is None and (waiting_for := await self._asked(item)):
                         return record, waiting_for
         return record, None
 

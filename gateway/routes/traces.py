@@ -29,19 +29,18 @@ async def get_trace(
     """Steps in order, a page at a time: `{steps, next_cursor}`."""
     session = app.sessions.open(caller, session_id)
     trace = session.trace()
+    if step is not None:
+        found = await session.step(step)
+        if found is None:
+            raise invalid("step", "is no step that this session keeps")
+        return _answer([await trace.step_json(found)], None)
     shown: list[bytes] = []
     size = 0
-    async for one in session.steps(0 if step is not None else after):
-        if step is not None and one.record.step_id != step:
-            continue
+    async for one in session.steps(after):
         if len(shown) >= limit or size > PAGE_BYTES:
             return _answer(shown, after + len(shown))
         shown.append(await trace.step_json(one))
         size += len(shown[-1])
-        if step is not None:
-            return _answer(shown, None)
-    if step is not None:
-        raise invalid("step", "is no step that this session keeps")
     return _answer(shown, None)
 
 

@@ -31,7 +31,7 @@ async def get_messages(
     excerpt, messages = await app.sessions.open(caller, session_id).messages(before, limit)
     body = {
         "session_id": session_id,
-        "messages": [said_json(one) for one in messages],
+        "messages": said_json(messages),
         **excerpt_json(excerpt),
     }
     return Response(to_json(body), media_type="application/json")

@@ -154,11 +154,14 @@ class _Reading:
     def _findings(self, draft: AgentDefinition) -> Iterator[Finding]:
         own: dict[str, Any] = self._own if isinstance(self._own, dict) else {}
         for field, message in draft.inconsistencies():
-            # `route_findings` gives those of models with their places.
-            if field != "models" and not (field == "model" and draft.model in own) and not self._is_guessed(field):
+            # Those of models and of the context are given with their places below.
+            placed = field in ("models", "context") or (field == "model" and draft.model in own)
+            if not placed and not self._is_guessed(field):
                 yield Finding((field,), message)
         if not self._is_guessed("models"):
             yield from route_findings(draft, own)
+            for field, message in draft.context.faults(draft.models):
+                yield Finding(("context", field), message)
         for loc, message in input_faults(draft):
             yield Finding(("inputs", *loc), message)
         yield from tool_findings(draft, self._known)

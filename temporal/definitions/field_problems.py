@@ -8,10 +8,9 @@ from perdure.temporal.schemas.yaml_source import DefinitionProblem, Loc, Source
 
 #: Fields of the full definition that this version does not carry out, by the part that they belong to.
 _LATER: Final = {
-    "": ("idle_timeout", "handlers"),
+    "": ("handlers",),
     "context": ("compact_at", "keep_recent", "summarizer"),
 }
-_LATER_BUSY: Final = ("steer", "interrupt", "reject")
 
 
 def problem_of(source: Source, fault: Fault, below: Loc = ()) -> DefinitionProblem:
@@ -29,7 +28,5 @@ def _message(fault: Fault) -> str:
             return f"{words(detail)}; did you mean {fault.meant!r}?"
         case "missing" | "too_short" if loc == ("models",):
             return "there is no model; name one here, in models.yaml or by --models"
-        case "literal_error" if field == "busy" and detail["input"] in _LATER_BUSY:
-            return f"this version does not carry out {detail['input']!r}; it knows only 'queue'"
         case _:
             return words(detail)

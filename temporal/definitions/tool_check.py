@@ -14,6 +14,7 @@ from perdure.temporal.schemas.check import input_fault, schema_faults
 from perdure.temporal.schemas.patterns import pattern_fault
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import AgentTool, Approval, ClientTool, McpServer, ToolUse, name_of
+from perdure.workflows.definition.tools.undo import undo_fault
 from perdure.workflows.vocabulary.near_names import did_you_mean
 from perdure.workflows.vocabulary.parts import ToolSpec
 
@@ -40,6 +41,15 @@ class KnownTools:
         spec = self.spec(tool.name)
         return None if spec is None else spec.input
 
+    def result(self, tool: object) -> dict[str, Any] | None:
+        """The JSON Schema of what it returns; None: anything, or only others know it."""
+        if not isinstance(tool, ToolUse):
+            return None
+        if tool.task_queue is not None:
+            return tool.output
+        spec = self.spec(tool.name)
+        return None if spec is None else spec.output
+
 
 def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Finding]:
     """In the order of the tools."""
@@ -60,6 +70,11 @@ def tool_findings(definition: AgentDefinition, known: KnownTools) -> Iterator[Fi
             schema = getattr(tool, field, None)
             for place, message in _schema_faults(schema, field) if schema is not None else ():
                 yield Finding((*loc, field, *place), f"{name_of(tool)}: {message}")
+        if isinstance(tool, ToolUse) and tool.undo is not None:
+            other = next((one for one in definition.tools if isinstance(one, ToolUse) and one.name == tool.undo), None)
+            fault = undo_fault(known.arguments(other), known.arguments(tool), known.result(tool))
+            if fault is not None:
+                yield Finding((*loc, "undo"), f"{tool.undo} {fault}")
         approval: Approval | None = getattr(tool, "approval", None)
         if approval is not None and approval.when:
             place = (*loc, "approval", "when")

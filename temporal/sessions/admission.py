@@ -54,6 +54,11 @@ class Place:
             known = await self._backend.query(self._session, SessionWorkflow.receipt, self._message_id)
         self.receipt = known
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the message finds the session at work."""
+        return self.receipt.turn_id is not None or self.receipt.queued + self._uncounted > 0
+
     async def take(self) -> int | None:
         """Reserves a place, and returns where in the queue it is, from 1; None where nothing waits and no turn runs.
         Raises `TooMany`."""

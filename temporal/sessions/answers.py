@@ -44,6 +44,8 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
             raise InvalidRequest("approved", "is required: true or false")
         if "result" in given:
             raise InvalidRequest("result", "an approval takes none")
+        if body.args is not None and question.subject == "rewind":
+            raise InvalidRequest("args", "only count for a tool call; rewind again to take back something else")
         if body.args is not None:
             if not body.approved:
                 raise InvalidRequest("args", "only count with approved: true")
@@ -57,7 +59,8 @@ def check_answer(body: AnswerBody, question: Question, state: QuestionState) -> 
         if body.remember and not body.approved:
             raise InvalidRequest("remember", "only counts with approved: true")
         if body.remember and question.remember == "never":
-            raise InvalidRequest("remember", f"each call of {question.name} has to be allowed by itself")
+            each = "rewind" if question.subject == "rewind" else f"call of {question.name}"
+            raise InvalidRequest("remember", f"each {each} has to be allowed by itself")
         return
     if "args" in given or "remember" in given:
         raise InvalidRequest("args" if "args" in given else "remember", "only an approval takes this")

@@ -10,6 +10,7 @@ from typing import Any
 
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.protocol.signals import SendMessage
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import Part
 
 
@@ -33,11 +34,13 @@ async def new_message(
     cursor: int = 0,
     sha256: str | None = None,
     model: str | None = None,
+    busy: Busy | None = None,
 ) -> SendMessage:
     """The command that brings a message to `session` (a workflow id), with big parts of it in `blobs`.
 
     `digest` is of the definition that the sender sees; `cursor`, a `seq` from before the message; `sha256`, of the content as
-    it was given, where `parts` are not that any more; `model`, the role that shall answer it."""
+    it was given, where `parts` are not that any more; `model`, the role that shall answer it; `busy`, what becomes of it
+    while the session works. The latter is no part of its content: the same text once more is a repeat, whatever it says."""
     return SendMessage(
         message_id=message_id or uuid.uuid4().hex,
         parts=await fold(blobs, session, parts),
@@ -45,4 +48,5 @@ async def new_message(
         cursor=cursor,
         digest=digest,
         model=model,
+        busy=busy,
     )

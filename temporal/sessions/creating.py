@@ -92,7 +92,14 @@ class Creator:
             title = title_of(parts)
             sha256 = content_sha256(given, role)
             message = await new_message(
-                self._blobs, session, parts, agent.digest, request.message.message_id, sha256=sha256, model=role
+                self._blobs,
+                session,
+                parts,
+                agent.digest,
+                request.message.message_id,
+                sha256=sha256,
+                model=role,
+                busy=request.message.busy,
             )
             message = message.model_copy(update={"traceparent": caller.traceparent})
         user = caller.user or request.user

@@ -13,13 +13,23 @@ Code = Literal[
     "session_not_found",
     "timer_not_found",
     "budget_not_found",
+    "message_not_found",
+    "branch_not_found",
     "validation",
     "file_unreadable",
     "file_not_taken",
     "id_conflict",
     "session_closed",
+    "busy",
+    "message_not_queued",
+    "message_withdrawn",
     "turn_running",
     "already_answered",
+    "not_rewindable",
+    "other_branch",
+    "rewind_open",
+    "too_many_branches",
+    "nothing_to_retry",
     "too_many",
     "no_worker",
     "overloaded",
@@ -61,6 +71,16 @@ class BudgetNotFound(SessionError):
     title = "There is no such budget"
 
 
+class MessageNotFound(SessionError):
+    code = "message_not_found"
+    title = "The session has no such message"
+
+
+class BranchNotFound(SessionError):
+    code = "branch_not_found"
+    title = "The session has no such branch"
+
+
 class InvalidRequest(SessionError):
     """`message` goes on after the name of the field: `agent: is required`. Without a field, it is the whole detail, of
     `errors` if there are several."""
@@ -94,6 +114,21 @@ class SessionClosed(SessionError):
     title = "The session is closed"
 
 
+class SessionBusy(SessionError):
+    code = "busy"
+    title = "The session is at work, and takes no message meanwhile"
+
+
+class MessageNotQueued(SessionError):
+    code = "message_not_queued"
+    title = "The message does not wait any more"
+
+
+class MessageWithdrawn(SessionError):
+    code = "message_withdrawn"
+    title = "The message was withdrawn"
+
+
 class TurnRunning(SessionError):
     code = "turn_running"
     title = "The turn has not ended yet"
@@ -102,6 +137,31 @@ class TurnRunning(SessionError):
 class AlreadyAnswered(SessionError):
     code = "already_answered"
     title = "The question is not open any more"
+
+
+class NotRewindable(SessionError):
+    code = "not_rewindable"
+    title = "The conversation cannot go on from there"
+
+
+class OtherBranch(SessionError):
+    code = "other_branch"
+    title = "The message is on another branch"
+
+
+class RewindOpen(SessionError):
+    code = "rewind_open"
+    title = "Another rewind has not happened yet; it may wait for an answer"
+
+
+class TooManyBranches(SessionError):
+    code = "too_many_branches"
+    title = "The session has as many branches as it can have; fork it to go on"
+
+
+class NothingToRetry(SessionError):
+    code = "nothing_to_retry"
+    title = "There is no turn to run on"
 
 
 class TooMany(SessionError):

@@ -4,7 +4,15 @@ store needs. Pure: what lies in the blob store is fetched before (`temporal.sess
 
 from typing import Any, Final
 
-from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, TimerSet, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.events import (
+    Event,
+    MessageAdded,
+    MessageQueued,
+    StepFinished,
+    TimerSet,
+    ToolFinished,
+    ToolStarted,
+)
 from perdure.workflows.vocabulary.parts import Data, File, Frozen, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.questions import Question
@@ -50,6 +58,9 @@ def event_json(event: Event) -> dict[str, Any]:
         case ToolFinished():
             dumped = event.model_dump(mode="json", exclude={"result", "blocked"})
             dumped["result"] = _part_json(event.result)
+        case MessageQueued() if event.message is not None:
+            dumped = event.model_dump(mode="json", exclude={"message"})
+            dumped["message"] = message_json(event.message)
         case TimerSet():
             # A viewer's `at` is when the timer will fire; every other event's is when it happened.
             dumped = event.model_dump(mode="json")

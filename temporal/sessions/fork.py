@@ -5,12 +5,10 @@ its own name before it starts, and named so, so erasing the session that it came
 Rule 2: a blob that is lost costs the fork what it costs the session: that part's middle.
 """
 
-import base64
+import asyncio
 import uuid
-import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
 
 from pydantic import JsonValue
 
@@ -20,22 +18,22 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
-from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, TooMany, TurnRunning
-from perdure.temporal.sessions.fork_blobs import moved
+from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
+from perdure.temporal.sessions.fork_blobs import Move
+from perdure.temporal.sessions.fork_segments import SegmentMove, begun_as
+from perdure.temporal.sessions.pasts import read_past
 from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.starting import Start, title_of
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.core.fork import retold
 from perdure.workflows.core.runs import SessionInput
-from perdure.workflows.core.state.session import SessionState, read_state
+from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.protocol.queries import PastRequest
+from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.signals import BEHAVIOR, ForkedFrom, NewSession
-from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.events import SessionStarted
-from perdure.workflows.vocabulary.parts import Text
-
-#: How often an answer is begun anew whose session moves on while it is read.
-_READS: Final = 5
+from perdure.workflows.vocabulary.parts import Message, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,7 @@ class Choice:
 async def fork(
     backend: Backend,
     blobs: BlobStore,
+    sealed: Sealed,
     definitions: Definitions,
     caller: Caller,
     source: str,
@@ -83,7 +82,8 @@ async def fork(
     """Starts a fork of the session with the id `source`. Raises what `read_past`, `choose` and a start raise.
 
     An agent of `definitions` must have been published."""
-    state = await read_past(backend, caller.workflow_id(source), wanted.turn_id, keep_turn=wanted.text is None)
+    workflow_id = caller.workflow_id(source)
+    state = await read_past(backend, sealed, workflow_id, wanted.turn_id, keep_turn=wanted.text is None)
     choice = await choose(definitions, state, wanted.agent, wanted.model)
     session_id = uuid.uuid4().hex
     session = caller.workflow_id(session_id)
@@ -99,45 +99,23 @@ async def fork(
         behavior=BEHAVIOR,
         forked_from=ForkedFrom(session_id=source, turn_id=wanted.turn_id),
     )
-    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), caller.workflow_id(source), session)
+    carried = await moved(blobs, as_fork(state, new, choice, datetime.now(UTC)), workflow_id, session)
+    asked = await _first_message(sealed, session, carried)
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
         purses = await budgets.announced(caller.tenant, new.user) if budgets is not None else ()
         message = message.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
-    asked = [one.parts for one in carried.transcript.messages if one.role == "user"] + (
-        [message.parts] if message else []
-    )
+    first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
     start = Start(
         SessionInput(carried=carried, message=message),
         choice.digest,
-        title=title_of(asked[0]) if asked else "",
+        title=title_of(first) if first is not None else "",
         demo=choice.demo,
     )
     if not await backend.start(start):
         raise IdConflict("The fork's id is taken; fork again.")
     return Forked(session_id, session, carried.log.seq)
-
-
-async def read_past(backend: Backend, session: str, turn_id: str | None, *, keep_turn: bool) -> SessionState:
-    """The past of `session` (a workflow id) up to the end of a turn or its beginning; None: the last that has ended.
-
-    Raises `InvalidRequest` naming `turn_id`, `TurnRunning`, and what `Backend.query` raises."""
-    data, sha256, reads = b"", None, 0
-    while True:
-        request = PastRequest(turn_id=turn_id, keep_turn=keep_turn, after=len(data), sha256=sha256)
-        page = await backend.query(session, SessionWorkflow.past, request)
-        if page.refused == "unknown_turn":
-            raise InvalidRequest("turn_id", "is no turn of this session" if turn_id else "no turn has ended yet")
-        if page.refused == "turn_running":
-            raise TurnRunning(f"{turn_id} has not ended yet, so it cannot be forked.")
-        if page.start == 0:
-            reads += 1
-            if reads > _READS:
-                raise TooMany("The session changes faster than its past can be read.")
-        sha256, data = page.sha256, data[: page.start] + base64.b64decode(page.data)
-        if not page.more:
-            return read_state(zlib.decompress(data))
 
 
 async def choose(
@@ -178,11 +156,40 @@ def as_fork(state: SessionState, new: NewSession, choice: Choice, at: datetime) 
     """`state` as the past of the session `new`, which begins at `at`. Pure."""
     events = state.log.events
     if events and isinstance(events[0], SessionStarted):
-        started = events[0].model_copy(update={"agent": new.agent, "digest": new.digest, "inputs": new.inputs})
-        events = (started, *events[1:])
+        events = (begun_as(events[0], new), *events[1:])
     slot = replace(state.slot, digest=new.digest, pinned=choice.pinned, role=choice.role)
-    log = replace(state.log, events=events)
+    log = replace(state.log, events=events, last_at=at)
     return replace(state, new=new, created_at=at, log=log, slot=slot, behavior=new.behavior)
+
+
+async def moved(blobs: BlobStore, state: SessionState, source: str, target: str) -> SessionState:
+    """`state`, the past of a fork, with everything in the blob store that it speaks of copied from below the workflow id
+    `source` to below `target`, and named so."""
+    move = Move(blobs, source, target)
+    segments = await SegmentMove(blobs, move, source, target, state.new).moved(state.log.segments)
+    await move.fold_anew(state.transcript.messages, state.log.events)
+    there = await asyncio.to_thread(_told_there, replace(state, log=replace(state.log, segments=segments)), move)
+    await move.copy()
+    return there
+
+
+def _told_there(state: SessionState, move: Move) -> SessionState:
+    messages, events = map(move.message, state.transcript.messages), map(move.event, state.log.events)
+    there = retold(state, tuple(messages), tuple(events))
+    return replace(there, context=there.context.with_messages(move.message))
+
+
+async def _first_message(sealed: Sealed, session: str, state: SessionState) -> Message | None:
+    """The first one that a user wrote on the branch that goes on."""
+    held = (one for one in state.transcript.messages if one.role == "user")
+    if not state.transcript.base:
+        return next(held, None)
+    number = state.transcript.path.number(0)
+    try:
+        (first,) = await sealed.messages(session, state.log.segments, (Stretch(start=number, stop=number + 1),))
+    except StateLost:
+        return None
+    return first
 
 
 async def _definition(definitions: Definitions, state: SessionState) -> AgentDefinition | None:

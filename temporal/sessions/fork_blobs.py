@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 import operator
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
 
 from perdure.temporal.stores.blobs import BlobDamaged, BlobMissing, BlobStore, unfold
 from perdure.temporal.stores.files import copy_file, file_in, with_files_of
-from perdure.workflows.core.fork import retold
-from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
 from perdure.workflows.vocabulary.folding import folded
 from perdure.workflows.vocabulary.parts import BlobRef, File, Message, Part, ToolResult
@@ -22,17 +21,9 @@ log = structlog.get_logger(__name__)
 _COPIES: Final = 8
 
 
-async def moved(blobs: BlobStore, state: SessionState, source: str, target: str) -> SessionState:
-    """`state` with everything in the blob store that it speaks of copied from below the workflow id `source` to below
-    `target`, and named so. What is lost stays lost, and is logged."""
-    move = _Move(blobs, source, target)
-    await asyncio.gather(*(move.name_anew(one, key) for key, one in _folded_results(state).items()))
-    there = retold(state, tuple(map(move.message, state.transcript.messages)), tuple(map(move.event, state.log.events)))
-    await move.copy()
-    return there
+class Move:
+    """From below the workflow id `source` to below `target`. What is lost stays lost, and is logged."""
 
-
-class _Move:
     def __init__(self, blobs: BlobStore, source: str, target: str) -> None:
         self._blobs = blobs
         self._source = source
@@ -45,7 +36,12 @@ class _Move:
         #: By the old key: folded results that name files, with their new names, folded again.
         self._anew: dict[str, ToolResult] = {}
 
-    async def name_anew(self, one: ToolResult, old: str) -> None:
+    async def fold_anew(self, messages: Iterable[Message], events: Iterable[Event]) -> None:
+        """Before the results of tools in these messages and events are named anew: folds those again that name files."""
+        folded = _folded_results(messages, events)
+        await asyncio.gather(*(self._name_anew(one, key) for key, one in folded.items()))
+
+    async def _name_anew(self, one: ToolResult, old: str) -> None:
         """Folds a result again that names files, which its blob does by their old names."""
         async with self._room:
             (whole,) = await unfold(self._blobs, (one,))
@@ -123,9 +119,9 @@ class _Move:
             await copy_file(self._blobs, self._source, self._target, sha256)
 
 
-def _folded_results(state: SessionState) -> dict[str, ToolResult]:
+def _folded_results(messages: Iterable[Message], events: Iterable[Event]) -> dict[str, ToolResult]:
     """The results of tools whose whole lies in the blob store, by its key."""
-    parts = [one for message in state.transcript.messages for one in message.parts]
+    parts = [one for message in messages for one in message.parts]
     results = [one for one in parts if isinstance(one, ToolResult)]
-    results += [event.result for event in state.log.events if isinstance(event, ToolFinished)]
+    results += [event.result for event in events if isinstance(event, ToolFinished)]
     return {one.blob.key: one for one in results if one.blob is not None}

@@ -8,7 +8,15 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from perdure.temporal.stores.blobs import BlobStore, unfold
-from perdure.workflows.vocabulary.events import Event, MessageAdded, StepFinished, ToolFinished, ToolStarted
+from perdure.workflows.protocol.steps import Prompt
+from perdure.workflows.vocabulary.events import (
+    Event,
+    MessageAdded,
+    MessageQueued,
+    StepFinished,
+    ToolFinished,
+    ToolStarted,
+)
 from perdure.workflows.vocabulary.parts import Message, ToolCall
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, InputRequested
 from perdure.workflows.vocabulary.questions import Question
@@ -22,11 +30,22 @@ async def whole_message(message: Message, blobs: BlobStore) -> Message:
     return message.model_copy(update={"parts": await unfold(blobs, message.parts)})
 
 
+async def whole_prompt(prompt: Prompt, blobs: BlobStore) -> Prompt:
+    """With the messages whole that stand before a summary."""
+    summary = prompt.summary
+    if summary is None or not any(part.blob for message in summary.pinned for part in message.parts):
+        return prompt
+    pinned = [await whole_message(message, blobs) for message in summary.pinned]
+    return prompt.model_copy(update={"summary": summary.with_pinned(tuple(pinned))})
+
+
 async def whole_event(event: Event, blobs: BlobStore) -> Event:
     match event:
         case MessageAdded() | StepFinished():
             message = await whole_message(event.message, blobs)
             return event if message is event.message else event.model_copy(update={"message": message})
+        case MessageQueued() if event.message is not None:
+            return event.model_copy(update={"message": await whole_message(event.message, blobs)})
         case ToolFinished() if event.result.blob is not None:
             (result,) = await unfold(blobs, (event.result,))
             return event.model_copy(update={"result": result})

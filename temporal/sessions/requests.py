@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_
 from perdure.temporal.media.data_uris import is_data_uri
 from perdure.temporal.sessions import uploads
 from perdure.temporal.sessions.content import canonical
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.ids import free_session_id
 from perdure.workflows.vocabulary.parts import Data, File, Frozen, Id, Part, Text, is_reserved_data
 
@@ -112,15 +113,11 @@ class DataPart(Frozen):
 UserPart = Annotated[TextPart | FilePart | DataPart, Field(discriminator="type")]
 
 
-class MessageBody(Frozen):
-    """A message: one of `text` and `parts`."""
+class EditMessageBody(Frozen):
+    """A message's content: one of `text` and `parts`."""
 
-    #: Made by the caller, so that sending again after a lost answer is not a second message.
-    message_id: SessionId | None = None
     text: LongText | None = None
     parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
-    #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
-    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -133,6 +130,18 @@ class MessageBody(Frozen):
         if self.parts is None:
             return (Text(text=self.text or ""),)
         return tuple(_neutral(part) for part in self.parts)
+
+
+class MessageBody(EditMessageBody):
+    """A message: one of `text` and `parts`."""
+
+    #: Made by the caller, so that sending again after a lost answer is not a second message.
+    message_id: SessionId | None = None
+    #: The role that answers this message, one of the models of the session's agent. Left out: the session's own.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: What becomes of it while a turn runs: it waits for its turn (`queue`), joins the turn before its next step (`steer`),
+    #: stops the turn and is next (`interrupt`), or is not taken (`reject`). Left out: what the session's agent says.
+    busy: Busy | None = None
 
 
 class FirstMessage(MessageBody):
@@ -178,6 +187,50 @@ class ForkSession(Frozen):
     model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     #: Takes the place of the turn's message, and is sent at once.
     text: LongText | None = None
+
+
+class RewindSession(Frozen):
+    """From a message (`message_id`), in other words if wanted, or back to a branch (`branch`)."""
+
+    #: Made by the caller, so that sending again after a lost answer is not a second rewind.
+    rewind_id: SessionId | None = None
+    #: This message and all that follow it leave. A user's message is said once more, or with `text` or `parts` in other
+    #: words; an answer of the model's is given anew.
+    message_id: Id | None = None
+    #: An earlier branch that goes on again.
+    branch: Annotated[str, StringConstraints(pattern=r"^b[1-9][0-9]{0,6}$")] | None = None
+    text: LongText | None = None
+    parts: Annotated[tuple[UserPart, ...], Field(max_length=MAX_PARTS), AfterValidator(_not_empty)] | None = None
+    #: The role that answers, one of the models of the session's agent. Left out: the session's own.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    #: Whether calls of the part that leaves are taken back, by the `undo` of their tools. Left out: a person is asked where
+    #: there are any.
+    undo: bool | None = Field(default=None, strict=True)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.message_id is None) == (self.branch is None):
+            raise ValueError("give either message_id or branch")
+        if self.text is not None and self.parts is not None:
+            raise ValueError("give text or parts, not both")
+        if self.branch is not None and (self.text is not None or self.parts is not None or self.model is not None):
+            raise ValueError("text, parts and model only count with message_id")
+        return self
+
+    def neutral_parts(self) -> tuple[Part, ...] | None:
+        """The parts of the message in other words; None: there are none."""
+        if self.text is not None:
+            return (Text(text=self.text),)
+        return None if self.parts is None else tuple(_neutral(part) for part in self.parts)
+
+
+class RetryTurn(Frozen):
+    #: Made by the caller, so that sending again after a lost answer is not a second try.
+    retry_id: SessionId | None = None
+    #: Left out: the last turn, which alone can be run on.
+    turn_id: Id | None = None
+    #: The role that answers, one of the models of the session's agent. Left out: the one that the turn's message asked for.
+    model: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 
 class AnswerBody(Frozen):

@@ -17,13 +17,15 @@ from perdure.temporal.sessions.hydrate import whole_message
 from perdure.temporal.sessions.json_bytes import to_json
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.segments import SegmentLost, Segments
+from perdure.workflows.core.fork import still_waiting
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import EventsPage
-from perdure.workflows.protocol.segments import Segment, SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
+from perdure.workflows.protocol.segments import Segment
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.vocabulary.events import Event, TurnStarted
-from perdure.workflows.vocabulary.ids import turn_number
+from perdure.workflows.vocabulary.ids import turn_number, turn_of
 from perdure.workflows.vocabulary.parts import Message
 
 #: Bytes of JSON of messages that are kept as viewers are shown them.
@@ -51,8 +53,8 @@ class Sealed:
 
     async def events(self, session: str, refs: tuple[SegmentRef, ...], after: int) -> AsyncIterator[tuple[Event, ...]]:
         """The sealed events greater than `after`, a segment at a time."""
-        async for leaf in self._leaves(session, refs, lambda ref: ref.last > after):
-            segment = await self._segment(session, leaf)
+        async for leaf in self.leaves(session, refs, lambda ref: ref.last > after):
+            segment = await self.segment(session, leaf)
             yield segment.events[max(after + 1 - segment.first, 0) :]
             # However much there is to read, others have their turn.
             await asyncio.sleep(0)
@@ -68,7 +70,7 @@ class Sealed:
         self, session: str, refs: tuple[SegmentRef, ...], stretches: tuple[Stretch, ...]
     ) -> tuple[Shown, ...]:
         """The messages of these numbers as viewers are shown them."""
-        leaves = [leaf async for leaf in self._leaves(session, refs, lambda ref: any(map(ref.holds, stretches)))]
+        leaves = [leaf async for leaf in self.leaves(session, refs, lambda ref: any(map(ref.holds, stretches)))]
         found: list[Shown] = []
         for stretch in stretches:
             before = len(found)
@@ -91,17 +93,21 @@ class Sealed:
                     yield step
                 after = 0
             else:
-                segment = await self._segment(session, ref)
-                for step in islice(traced(segment.steps, segment.events), after, None):
+                for step in islice(_steps_in(await self.segment(session, ref)), after, None):
                     yield step
                 after = 0
 
+    async def step(self, session: str, refs: tuple[SegmentRef, ...], step_id: str) -> TraceStep | None:
+        """A step of this id in what `refs` hold; None where there is none."""
+        async for segment in self._of_turn(session, refs, turn_of(step_id)):
+            for step in _steps_in(segment):
+                if step.record.step_id == step_id:
+                    return step
+        return None
+
     async def turn_began(self, session: str, refs: tuple[SegmentRef, ...], turn_id: str) -> int | None:
         """`seq` of the sealed `turn.started` of a turn; None where there is none."""
-        number = turn_number(turn_id)
-        if number is None:
-            return None
-        async for segment in self.segments(session, refs, lambda ref: ref.first_turn <= number <= ref.last_turn):
+        async for segment in self._of_turn(session, refs, turn_id):
             for event in segment.events:
                 if isinstance(event, TurnStarted) and event.turn_id == turn_id:
                     return event.seq
@@ -111,8 +117,33 @@ class Sealed:
         self, session: str, refs: Iterable[SegmentRef], wanted: Callable[[SegmentRef], bool] = lambda ref: True
     ) -> AsyncIterator[Segment]:
         """The segments below `refs`, oldest first, where `wanted` is true of their refs and of those above them."""
-        async for leaf in self._leaves(session, refs, wanted):
-            yield await self._segment(session, leaf)
+        async for leaf in self.leaves(session, refs, wanted):
+            yield await self.segment(session, leaf)
+
+    async def _of_turn(self, session: str, refs: tuple[SegmentRef, ...], turn_id: str) -> AsyncIterator[Segment]:
+        number = turn_number(turn_id) or 0
+        async for segment in self.segments(session, refs, lambda ref: ref.first_turn <= number <= ref.last_turn):
+            yield segment
+
+    async def waiting(self, session: str, refs: tuple[SegmentRef, ...]) -> tuple[str, ...]:
+        """The ids of the messages that waited for a turn after all that `refs` hold."""
+        found: dict[str, None] = {}
+        async for leaf in self.leaves(session, refs):
+            # Few segments tell of a message that waits, and reading the others would take long.
+            if found or await self._tells(session, leaf, b'"message.queued"'):
+                found = still_waiting((await self.segment(session, leaf)).events, found)
+        return tuple(found)
+
+    async def before(self, session: str, refs: tuple[SegmentRef, ...], leaf: SegmentRef) -> tuple[SegmentRef, ...]:
+        """The refs of what comes before a segment below `refs`; an index that holds it gives way to what it holds."""
+        found: list[SegmentRef] = []
+        for ref in refs:
+            if ref == leaf:
+                break
+            if ref.level and ref.stop >= leaf.stop and ref.last >= leaf.last:
+                return (*found, *await self.before(session, await self._index(session, ref), leaf))
+            found.append(ref)
+        return tuple(found)
 
     def forget(self, session: str) -> None:
         """Drops what is kept in memory of a session that is erased."""
@@ -120,18 +151,26 @@ class Sealed:
             self._size -= self._kept.pop(key)[1]
         self._segments.forget(session)
 
-    async def _leaves(
-        self, session: str, refs: Iterable[SegmentRef], wanted: Callable[[SegmentRef], bool]
+    async def leaves(
+        self, session: str, refs: Iterable[SegmentRef], wanted: Callable[[SegmentRef], bool] = lambda ref: True
     ) -> AsyncIterator[SegmentRef]:
+        """The refs of segments below `refs`, oldest first, where `wanted` is true of them and of those above them."""
         with _lost():
             async for leaf in self._segments.leaves(session, refs, wanted):
                 yield leaf
+
+    async def _tells(self, session: str, leaf: SegmentRef, words: bytes) -> bool:
+        try:
+            return words in await self._segments.raw(session, leaf)
+        except SegmentLost:
+            # Whoever needs it is told.
+            return False
 
     async def _index(self, session: str, ref: SegmentRef) -> tuple[SegmentRef, ...]:
         with _lost():
             return await self._segments.index(session, ref)
 
-    async def _segment(self, session: str, leaf: SegmentRef) -> Segment:
+    async def segment(self, session: str, leaf: SegmentRef) -> Segment:
         with _lost():
             return await self._segments.segment(session, leaf)
 
@@ -141,7 +180,7 @@ class Sealed:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key][0]
-        said = (await self._segment(session, leaf)).said()
+        said = (await self.segment(session, leaf)).said()
         whole = [await whole_message(message, self._blobs) for message in said]
         shown = await asyncio.to_thread(_encoded, whole)
         self._keep(key, shown)
@@ -162,6 +201,11 @@ async def all_events(sealed: Sealed, session: str, page: EventsPage, after: int)
     async for events in sealed.events(session, page.sealed, after):
         yield events
     yield page.events
+
+
+def _steps_in(segment: Segment) -> Iterator[TraceStep]:
+    for step in traced(segment.steps, segment.events):
+        yield step.model_copy(update={"agent": segment.agents.get(step.record.digest)})
 
 
 def _encoded(messages: Iterable[Message]) -> tuple[Shown, ...]:

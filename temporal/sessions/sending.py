@@ -8,6 +8,7 @@ cannot have been seen: it needs no question where the receipt is known for certa
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from perdure.temporal.definitions.files import Taker
 from perdure.temporal.definitions.store import Definitions
@@ -18,12 +19,13 @@ from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
-from perdure.temporal.sessions.errors import IdConflict, SessionClosed, SessionError
+from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.content_marks import is_same
 from perdure.workflows.vocabulary.parts import File, Part, SessionStatus
 from perdure.workflows.vocabulary.questions import Question
@@ -31,6 +33,8 @@ from perdure.workflows.vocabulary.questions import Question
 #: What a session's receipt is for certain for a message that is new to it; None where only the session can tell. It is
 #: asked once a message: whoever takes the receipt is about to change the session.
 KnownReceipt = Callable[[], Receipt | None]
+#: Where a message stands: the session's status with it, or that it joins the turn that runs, or has that turn stopped.
+Standing = SessionStatus | Literal["steering", "interrupting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,8 @@ class Sent:
     sha256: str
     #: A cursor from before its first event.
     cursor: int
-    #: The session's, with the message in it.
-    status: SessionStatus
-    #: Where the message waits for its turn; None where it does not.
+    status: Standing
+    #: Where the message waits, from 1; None where it does not.
     position: int | None
     #: What the session waits for.
     questions: tuple[Question, ...]
@@ -78,11 +81,12 @@ class Sender:
         message_id: str | None,
         known: KnownReceipt = lambda: None,
         model: str | None = None,
+        busy: Busy | None = None,
     ) -> Sent:
-        """Without a `message_id` the message gets one. `model` is the role that shall answer it. Raises `InvalidRequest`
-        where the session's agent has no such role, `SessionClosed`, `TooMany` where no more messages may wait,
-        `IdConflict` where the id is that of another message, what `MessageFiles.take_in` raises of its files, and what
-        `Backend.query` raises."""
+        """Without a `message_id` the message gets one. `model` is the role that shall answer it; `busy`, what becomes of it
+        while the session works. Raises `InvalidRequest` where the session's agent has no such role, `SessionClosed`,
+        `SessionBusy`, `TooMany` where no more messages may wait, `IdConflict` where the id is that of another message, what
+        `MessageFiles.take_in` raises of its files, and what `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
         message_id = message_id or uuid.uuid4().hex
@@ -95,17 +99,27 @@ class Sender:
                 return await self._sent(session, message_id, sha256, receipt, receipt.position)
             if receipt.closed:
                 raise rejection("session_closed")
+            policy = (busy or receipt.busy) if place.is_busy else "queue"
+            if policy == "reject":
+                raise rejection("busy")
             agent = None if receipt.pinned else self._definitions.current(receipt.agent)
             digest = agent.digest if agent is not None else None
             taker = await self._taker(receipt, digest, model)
             if any(isinstance(part, File) for part in parts):
                 parts = await self._files.take_in(caller, session, parts, taker or await self._files.taker(receipt))
-            command = await new_message(self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model)
+            command = await new_message(
+                self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
+            )
             purses = await self._budgets.announced(caller.tenant, receipt.user)
             command = command.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
             position = await place.take()
             await self._backend.signal(session, command)
+        if policy == "interrupt":
+            # The model call hears it at once, not at its next heartbeat.
+            self._live.stop(session)
         self._live.poke(session)
+        if policy in ("steer", "interrupt"):
+            return await self._sent_ahead(session, message_id, sha256, command.cursor)
         if place.scarce and (await self._backend.query(session, SessionWorkflow.receipt, message_id)).cursor is None:
             # Another gateway has filled the last places.
             raise rejection("queue_full")
@@ -118,6 +132,13 @@ class Sender:
         definition = check_role(await self._definitions.by_digest(digest or receipt.digest), model, receipt.agent)
         return self._files.taker_of(definition, model)
 
+    async def _sent_ahead(self, session: str, message_id: str, sha256: str, cursor: int) -> Sent:
+        """What became of a message that goes before others, which the session alone can tell."""
+        receipt = await self._backend.query(session, SessionWorkflow.receipt, message_id)
+        if receipt.cursor is None:
+            raise rejection("session_closed" if receipt.closed else "queue_full")
+        return await self._sent(session, message_id, sha256, receipt, receipt.position, cursor)
+
     async def _sent(
         self,
         session: str,
@@ -128,11 +149,15 @@ class Sender:
         cursor: int | None = None,
     ) -> Sent:
         """`cursor` is that of a message that is new to the session."""
-        status = receipt.status
+        status: Standing = receipt.status
         if cursor is None:
             cursor = receipt.cursor or 0
-        elif status == "idle":
+        elif status == "idle" and receipt.content_sha256 is None:
             status = "working"
+        if receipt.steers:
+            status = "steering"
+        elif receipt.ahead == "interrupt":
+            status = "interrupting"
         questions = await open_questions(self._backend, self._blobs, session, receipt)
         return Sent(session, message_id, sha256, cursor, status, position, questions)
 
@@ -141,6 +166,10 @@ def rejection(reason: str) -> SessionError:
     """Why a session did not take a message, by the `reason` of `message.rejected`."""
     if reason == "session_closed":
         return SessionClosed("The session is closed, so the message was not taken.")
+    if reason == "busy":
+        return SessionBusy("A turn runs or messages wait, and this message is not to wait.")
+    if reason == "withdrawn":
+        return MessageWithdrawn()
     if reason == "queue_full":
         return full()
     return IdConflict("This message_id was used for a message with other content.")

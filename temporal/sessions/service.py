@@ -22,7 +22,9 @@ from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
+from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Collaborators, Session
@@ -62,6 +64,7 @@ class Sessions:
         self._shared = Collaborators(
             backend=backend,
             sender=Sender(backend, Admissions(backend), blobs, definitions, live, files, budgets),
+            queued=Queued(backend, blobs, files, live),
             eraser=Eraser(client, backend, blobs, self.sealed, gone_within_s, scrub),
             blobs=blobs,
             sealed=self.sealed,
@@ -71,6 +74,7 @@ class Sessions:
             settings=settings,
             edit_arguments=edit_arguments,
             rebuild_request=rebuild_request,
+            rewinder=Rewinder(backend, blobs, self.sealed, definitions, files, live),
         )
 
     async def start(self, caller: Caller, request: CreateSession) -> Created:

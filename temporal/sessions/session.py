@@ -13,16 +13,20 @@ from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
-from perdure.temporal.sessions.fork import Forked, fork, read_past
+from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
-from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession
+from perdure.temporal.sessions.pasts import in_whole, read_past
+from perdure.temporal.sessions.queued import Queued
+from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
+from perdure.temporal.sessions.rewinding import Rewinder, Rewound
 from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
 from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
 from perdure.temporal.sessions.snapshot import (
     Excerpt,
     Snapshot,
     SubQuestion,
+    branch_page,
     message_page,
     open_questions,
     read_facts,
@@ -30,16 +34,17 @@ from perdure.temporal.sessions.snapshot import (
     sub_questions,
     whole_snapshot,
 )
-from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, kept_steps
+from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt, SnapshotPage, TimersPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
@@ -51,6 +56,7 @@ class Collaborators:
 
     backend: Backend
     sender: Sender
+    queued: Queued
     eraser: Eraser
     blobs: BlobStore
     sealed: Sealed
@@ -60,6 +66,7 @@ class Collaborators:
     settings: Settings
     edit_arguments: EditArguments
     rebuild_request: RebuildRequest
+    rewinder: Rewinder
 
 
 class Session:
@@ -84,10 +91,19 @@ class Session:
         *,
         known: KnownReceipt = lambda: None,
         model: str | None = None,
+        busy: Busy | None = None,
     ) -> Sent:
         """Sends a message, which the role `model` shall answer, if one is named; returns once it is in the session's history.
-        Raises as `Sender.send`."""
-        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model)
+        `busy` says what becomes of it while the session works; None: what the agent says. Raises as `Sender.send`."""
+        return await self._shared.sender.send(self._caller, self.session_id, parts, message_id, known, model, busy)
+
+    async def edit(self, message_id: str, parts: tuple[Part, ...]) -> int | None:
+        """Gives a message that waits other parts. Returns and raises as `Queued.edit`."""
+        return await self._shared.queued.edit(self._caller, self.session_id, message_id, parts)
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises as `Queued.withdraw`."""
+        await self._shared.queued.withdraw(self._caller, self.session_id, message_id)
 
     async def stop(self, turn_id: str | None = None) -> None:
         """Stops a turn, without `turn_id` whichever runs; does nothing where it does not run. Raises `SessionClosed`."""
@@ -135,12 +151,34 @@ class Session:
         return await fork(
             self._backend,
             self._shared.blobs,
+            self._shared.sealed,
             definitions or self._shared.definitions,
             self._caller,
             self.session_id,
             wanted,
             continue_as_new_after=self._shared.settings.continue_as_new_after,
             budgets=self._shared.budgets,
+        )
+
+    async def rewind(self, wanted: RewindSession) -> Rewound:
+        """Lets the conversation go on from an earlier message, or on an earlier branch. Raises as `Rewinder.rewind`."""
+        return await self._shared.rewinder.rewind(self._caller, self.workflow_id, wanted)
+
+    async def retry(self, wanted: RetryTurn) -> Rewound:
+        """Runs the last turn on, which failed or was stopped. Raises as `Rewinder.retry`."""
+        return await self._shared.rewinder.retry(self._caller, self.workflow_id, wanted)
+
+    async def branches(self) -> BranchesPage:
+        """All of them, and where they part from the one that goes on."""
+        return await self._shared.rewinder.branches(self.workflow_id)
+
+    async def branch(self, branch: str, before: int | None, limit: int) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+        """The last `limit` messages of a branch before a position (None: of all), everything in them hydrated. Raises
+        `BranchNotFound`."""
+        path, count = await self._shared.rewinder.path_of(self.workflow_id, branch)
+        stop = count if before is None else min(before, count)
+        return await branch_page(
+            self._backend, self._shared.blobs, self._shared.sealed, self.workflow_id, path, stop, limit
         )
 
     async def close(self, reason: str = "closed") -> bool:
@@ -202,6 +240,10 @@ class Session:
         """The steps that the session keeps, oldest first, without the first `after`."""
         return kept_steps(self._backend, self._shared.sealed, self.workflow_id, after)
 
+    async def step(self, step_id: str) -> TraceStep | None:
+        """The step of this id, where the session keeps it."""
+        return await find_step(self._backend, self._shared.sealed, self.workflow_id, step_id)
+
     def trace(self, rebuild_request: RebuildRequest | None = None) -> TraceReader:
         """Shows its steps: what the model was given, what it answered, what its tools did. `rebuild_request` stands in
         for the service's own."""
@@ -209,8 +251,11 @@ class Session:
         return TraceReader(self._backend, self._shared.blobs, self._shared.sealed, rebuild, self.workflow_id)
 
     async def past(self, turn_id: str | None) -> SessionState:
-        """Its state at the end of a turn; None: of the last that has ended. Raises `InvalidRequest` and `TurnRunning`."""
-        return await read_past(self._backend, self.workflow_id, turn_id, keep_turn=True)
+        """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
+        `InvalidRequest` and `TurnRunning`."""
+        sealed = self._shared.sealed
+        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(sealed, self.workflow_id, state)
 
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)

@@ -10,6 +10,7 @@ from perdure.temporal.sessions.hydrate import whole_message, whole_question
 from perdure.temporal.sessions.sealed import Sealed, Shown
 from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
+from perdure.workflows.protocol.paths import Path
 from perdure.workflows.protocol.queries import PageRequest, Receipt, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
@@ -90,6 +91,17 @@ async def message_page(
     request = PageRequest(after=NO_MESSAGES, until=before, last=limit)
     page = await backend.query(session, SessionWorkflow.snapshot, request)
     return await _shown(backend, blobs, sealed, session, page, limit)
+
+
+async def branch_page(
+    backend: Backend, blobs: BlobStore, sealed: Sealed, session: str, path: Path, count: int, limit: int
+) -> tuple[Excerpt, tuple[Message | Shown, ...]]:
+    """The last `limit` of the first `count` messages of a branch. Raises what `whole_snapshot` does."""
+    request = PageRequest(after=NO_MESSAGES, until=count, last=limit, path=path)
+    page = await backend.query(session, SessionWorkflow.snapshot, request)
+    excerpt, messages = await _shown(backend, blobs, sealed, session, page, limit)
+    # The events behind them tell of other branches.
+    return Excerpt(excerpt.before, None), messages
 
 
 async def _shown(

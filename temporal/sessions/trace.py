@@ -7,6 +7,7 @@ sha256 is not the one that was recorded when it was sent, `request_matches` says
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -14,17 +15,19 @@ from temporalio.client import WorkflowQueryFailedError
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.event_json import event_json, message_json
-from perdure.temporal.sessions.hydrate import whole_event, whole_message
+from perdure.temporal.sessions.hydrate import whole_event, whole_message, whole_prompt
 from perdure.temporal.sessions.json_bytes import fragment, rfc3339, to_json
 from perdure.temporal.sessions.sealed import Sealed
-from perdure.temporal.sessions.snapshot import read_snapshot
 from perdure.temporal.sessions.trace_calls import calls_json
+from perdure.temporal.sessions.transcripts import Transcripts
 from perdure.temporal.stores.blobs import BlobStore
-from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord
+from perdure.workflows.protocol.compacted import Summary
+from perdure.workflows.protocol.queries import PageRequest
+from perdure.workflows.protocol.steps import ModelInputRequest, Prompt, StepRecord, View
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import StepFinished, StepStarted
-from perdure.workflows.vocabulary.parts import Message
+from perdure.workflows.vocabulary.events import ContextCompacted, StepFinished, StepStarted
+from perdure.workflows.vocabulary.parts import Message, Text, Timing, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,19 @@ async def kept_steps(backend: Backend, sealed: Sealed, session: str, after: int 
             return
 
 
+async def find_step(backend: Backend, sealed: Sealed, session: str, step_id: str) -> TraceStep | None:
+    """The step of this id, where the session keeps it, sealed or not."""
+    page = await backend.query(session, SessionWorkflow.trace, 0)
+    found = await sealed.step(session, page.sealed, step_id)
+    if found is not None:
+        return found
+    held = kept_steps(backend, sealed, session, sum(ref.steps for ref in page.sealed))
+    async for step in held:
+        if step.record.step_id == step_id:
+            return step
+    return None
+
+
 class TraceReader:
     """Shows steps of one session. What they share, prompt and transcript, is asked for once."""
 
@@ -67,36 +83,35 @@ class TraceReader:
     ) -> None:
         self._backend = backend
         self._blobs = blobs
-        self._sealed = sealed
+        self._transcripts = Transcripts(backend, sealed)
         self._rebuild_request = rebuild_request
         self._session = session
         self._prompt: tuple[str, Prompt] | None = None
-        self._folded: tuple[Message, ...] = ()
-        #: The transcript as the models saw it, and as JSON for viewers.
-        self._whole: list[Message] = []
-        self._shown: list[bytes] = []
+        #: Messages by number, as the models saw them, and as JSON for viewers.
+        self._whole: dict[int, Message] = {}
+        self._shown: dict[int, bytes] = {}
 
     async def step_json(self, step: TraceStep, *, with_prompt: bool = True) -> bytes:
         """A step as the route shows it. Without its prompt, `prompt` and `request` are null, and nothing is asked for."""
         record = step.record
-        prompt = await self._prompt_of(record) if with_prompt else None
-        if with_prompt:
-            await self._read_transcript(record.view.count)
+        prompt = await self._prompt_of(step) if with_prompt else None
+        seen = await self._seen(record.view) if with_prompt else ()
         events = [await whole_event(event, self._blobs) for event in step.events]
         started = next((e for e in events if isinstance(e, StepStarted)), None)
-        finished = next((e for e in events if isinstance(e, StepFinished)), None)
-        rebuilt = await self._rebuild(prompt, record)
+        finished = next((as_step(e) for e in events if isinstance(e, StepFinished | ContextCompacted)), None)
+        rebuilt = None if prompt is None else await self._rebuild_request(self._session, prompt, seen)
         sent = finished.request_sha256 if finished else None
         shown: dict[str, Any] = {
             "step_id": record.step_id,
             "turn_id": record.turn_id,
             "model": record.model,
             "role": record.role,
+            **({"purpose": record.purpose} if record.compaction is not None else {}),
             "digest": record.digest,
             "status": "running" if finished is None else "finished",
             "started_at": rfc3339(started.at) if started else None,
             "finished_at": rfc3339(finished.at) if finished else None,
-            "prompt": self._prompt_json(prompt, record),
+            "prompt": None if prompt is None else self._prompt_json(prompt, record.view, seen),
             "request": None if rebuilt is None else orjson.Fragment(rebuilt.shown),
             "request_sha256": sent,
             "request_matches": None if not (rebuilt and sent) else hashlib.sha256(rebuilt.body).hexdigest() == sent,
@@ -106,44 +121,44 @@ class TraceReader:
         }
         return orjson.dumps(shown)
 
-    async def _prompt_of(self, record: StepRecord) -> Prompt | None:
+    async def _prompt_of(self, step: TraceStep) -> Prompt | None:
         """None where the session no longer keeps the definition that the step ran with."""
-        known = self._prompt
+        known, view = self._prompt, step.record.view
         # A view that the step itself has: so no message is sent, only the prompt, and that only if it is another.
         request = ModelInputRequest(
-            step_id=record.step_id,
-            epoch=record.view.epoch,
-            after=record.view.count,
-            prefix=record.view.prefix,
+            step_id=step.record.step_id,
+            epoch=view.epoch,
+            after=view.count,
+            prefix=view.prefix,
             prompt_sha256=known[0] if known else None,
+            paging=True,
+            record=step.record,
+            agent=step.agent,
         )
         try:
             page = await self._backend.query(self._session, SessionWorkflow.model_input, request)
         except WorkflowQueryFailedError:
             return None
         if page.prompt is not None:
-            self._prompt = known = (page.prompt_sha256, page.prompt)
+            self._prompt = known = (page.prompt_sha256, await whole_prompt(page.prompt, self._blobs))
         return known[1] if known is not None and page.known else None
 
-    async def _read_transcript(self, count: int) -> None:
-        if len(self._folded) < count:
-            _, self._folded = await read_snapshot(self._backend, self._sealed, self._session)
-        for message in self._folded[len(self._whole) : count]:
-            self._whole.append(await whole_message(message, self._blobs))
-            self._shown.append(to_json(message_json(self._whole[-1])))
+    async def _seen(self, view: View) -> tuple[Message, ...]:
+        """The messages of a view, big parts and all."""
+        numbers = _numbers(view)
+        known = sum(1 for _ in takewhile(self._whole.__contains__, numbers))
+        if known < len(numbers):
+            request = PageRequest(after=view.start + known, until=view.count, path=view.path)
+            page = await self._backend.query(self._session, SessionWorkflow.snapshot, request)
+            read = await self._transcripts.messages(self._session, page, view.start + known, view.count)
+            for number, message in zip(numbers[known:], read, strict=True):
+                self._whole[number] = await whole_message(message, self._blobs)
+                self._shown[number] = to_json(message_json(self._whole[number]))
+        return tuple([self._whole[number] for number in numbers])
 
-    async def _rebuild(self, prompt: Prompt | None, record: StepRecord) -> Rebuilt | None:
-        if prompt is None:
-            return None
-        messages = tuple(self._whole[: record.view.count])
-        return await self._rebuild_request(self._session, prompt, messages)
-
-    def _prompt_json(self, prompt: Prompt | None, record: StepRecord) -> dict[str, Any] | None:
-        if prompt is None:
-            return None
-        seen = tuple(self._whole[: record.view.count])
-        shown = {id(message): json for message, json in zip(seen, self._shown, strict=False)}
-        # What stands in the place of what is left out, or tells the day, was never shown.
+    def _prompt_json(self, prompt: Prompt, view: View, seen: tuple[Message, ...]) -> dict[str, Any]:
+        shown = {id(message): self._shown[number] for message, number in zip(seen, _numbers(view), strict=True)}
+        # What stands in the place of what is left out or summarised, or tells the day, was never shown.
         messages = [shown.get(id(message)) or to_json(message_json(message)) for message in prompt.seen(seen)]
         return {
             "system": prompt.system,
@@ -154,6 +169,33 @@ class TraceReader:
             ],
             "tools": fragment([tool.model_dump(mode="json") for tool in prompt.tools]),
         }
+
+
+def _numbers(view: View) -> list[int]:
+    """Of the messages that a view shows."""
+    return [number for one in view.path.between(view.start, view.count) for number in range(one.start, one.stop)]
+
+
+def as_step(event: StepFinished | ContextCompacted) -> StepFinished:
+    """How a model call ended; of one that summarised, with the summary as its answer."""
+    if isinstance(event, StepFinished):
+        return event
+    told = Summary(fold=event.step_id or "", text=event.summary, facts=event.facts, dropped=event.dropped_facts).told
+    parts = (Text(text=told),) if event.how == "summarized" else ()
+    return StepFinished(
+        seq=event.seq,
+        at=event.at,
+        turn_id=event.turn_id,
+        step_id=event.step_id or "",
+        message=Message(id=event.step_id or "", role="assistant", parts=parts, turn_id=event.turn_id, at=event.at),
+        model=event.model or "",
+        usage=event.usage or Usage(),
+        cost_usd=event.cost_usd,
+        timing=event.timing or Timing(total_ms=0),
+        stop="end" if event.how == "summarized" else "error",
+        attempt=event.attempt,
+        request_sha256=event.request_sha256,
+    )
 
 
 def _tried(record: StepRecord) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.sealed import Sealed, Shown
 from perdure.workflows.protocol.paths import Stretch
 from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
 

@@ -83,6 +83,13 @@ class Segments:
             found += here
         return tuple(found)
 
+    async def raw(self, workflow_id: str, ref: SegmentRef) -> bytes:
+        """The JSON of a segment or an index. Raises `SegmentLost` and `StoreUnavailable`."""
+        try:
+            return await asyncio.to_thread(zlib.decompress, await self._blobs.get(ref.key(workflow_id)))
+        except (BlobMissing, BlobDamaged, zlib.error) as error:
+            raise SegmentLost(f"a part of the past of {workflow_id} is lost: {error}") from error
+
     def forget(self, workflow_id: str) -> None:
         """Drops what is kept in memory of a session that is erased."""
         for key in [key for key in self._kept if key.startswith(f"{workflow_id}/")]:

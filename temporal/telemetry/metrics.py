@@ -6,8 +6,8 @@ what does not fit. Recording into the core costs 2 µs and needs no lock of ours
 listens on a port of its own, so a gateway fetches the text there and serves it as `/metrics`. And the core's counters
 are whole numbers, so dollars are a histogram, whose `perdure_cost_usd_sum` is the total.
 
-Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome. Never a session, a user or a
-tenant, and no word that a model made up.
+Rule 1: labels are few and bounded: agent, model, reason, stop, kind, tool, outcome, scope, limit. Never a session, a user or
+a tenant, and no word that a model made up.
 Rule 2: an event is counted when it is appended: `Metrics.event` is called then, and not during a replay. If the
 workflow task is lost after that, its retry counts the event again.
 Rule 3: recording never blocks, and every method may be called from any thread.
@@ -29,6 +29,7 @@ from perdure.temporal.telemetry.log import runtime
 from perdure.temporal.user_error import UserError
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.budget_events import BudgetPaused
 from perdure.workflows.vocabulary.events import Event, ModelSwitched, StepFinished, ToolFinished, TurnFinished
 
 #: Seconds allowed for reading the exporter.
@@ -87,6 +88,9 @@ class Metrics:
         self._switches = count(
             "perdure_model_switches_total", "Steps that went on with another model, by the model before and the reason"
         )
+        self._budget_pauses = count(
+            "perdure_budget_pauses_total", "Turns that came to a limit and asked a person, by scope and limit"
+        )
         self._circuits = count("perdure_circuits_opened_total", "Models that were given a rest after failures in a row")
         self._held = count(
             "perdure_calls_held_total",
@@ -128,6 +132,8 @@ class Metrics:
                 self._step(event)
             case ModelSwitched():
                 self._switches.add(1, {"model": event.from_, "reason": event.reason})
+            case BudgetPaused():
+                self._budget_pauses.add(1, {"scope": event.scope, "limit": event.limit})
             case ToolFinished():
                 known = before.slot.loaded is not None and before.slot.loaded.policy(event.name) is not None
                 self._tools.add(1, {"name": event.name if known else "(unknown)", "outcome": _outcome(event)})

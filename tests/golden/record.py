@@ -24,14 +24,18 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
 from perdure.temporal.sessions.requests import ForkSession
+from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.definition.agent import Limits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
-from perdure.workflows.protocol.signals import BEHAVIOR
+from perdure.workflows.protocol.sealing import PartRequest
+from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.parts import Text
 from tests.support.mcp_running import http_server
 from tests.support.remote_worker import bad_stock, find_stock
 from tests.support.session_lab import Lab, Play, Talk, ends, kinds, message, open_lab
@@ -137,6 +141,7 @@ async def fork(lab: Lab) -> Talk:
     made = await fork_session(
         Backend(lab.client, lab.parts.settings),
         lab.parts.blobs,
+        Sealed(lab.parts.blobs),
         lab.parts.definitions,
         Caller("lab"),
         source.handle.id.partition("/")[2],
@@ -435,7 +440,7 @@ async def declined(lab: Lab) -> Talk:
 
 async def budget(lab: Lab) -> Talk:
     """Asks at a cap: allowed for the turn, settled by a raise, given a new cap, declined, and taken back by a stop."""
-    talk = await lab.start("staged", behavior=BEHAVIOR, continue_as_new_after=60)
+    talk = await lab.start("staged", behavior=BEHAVIOR)
 
     async def asks(number: int, cap: float = 0.0) -> None:
         await talk.configure(limits=Limits(turn=TurnLimits(cost_usd=cap)))
@@ -474,6 +479,126 @@ async def repeated(lab: Lab) -> Talk:
     return talk
 
 
+async def steer(lab: Lab) -> Talk:
+    """While a tool runs, in the last answer, and in a turn that is stopped before; one is edited, one withdrawn."""
+    talk = await lab.start("calling")
+    with tempfile.TemporaryDirectory() as ledger:
+        go = Path(ledger) / "go"
+        await begin(talk, ("gather", {"ledger": ledger, "until": "go"}))
+        await talk.send("and this", busy="steer")
+        await talk.send("later")
+        await talk.send("much later")
+        edited = EditMessage(id="edit", message_id="m3", parts=(Text(text="later, please"),))
+        await talk.handle.signal(SessionWorkflow.edit_message, edited)
+        withdrawn = WithdrawMessage(id="withdraw", message_id="m4")
+        await talk.handle.signal(SessionWorkflow.withdraw_message, withdrawn)
+        gate = asyncio.Event()
+        lab.stage.plays = [Play("Once", gate=gate), Play("Twice.")]
+        go.touch()
+        await talk.streamed("Once")
+        await talk.send("and that", busy="steer")
+        gate.set()
+        await end(talk, 2)
+    lab.stage.plays = [Play("On and", gate=asyncio.Event())]
+    await talk.send("a story")
+    await talk.streamed("On and")
+    await talk.send("too late", busy="steer")
+    await talk.stop()
+    await end(talk, 4)
+    return talk
+
+
+async def interrupt(lab: Lab) -> Talk:
+    """In an answer, with a message that waits, while a tool runs, and before the turn begins."""
+    talk = await lab.start("staged")
+    lab.stage.plays = [Play("Once upon", gate=asyncio.Event()), Play("", [("hang", {"name": "x"})])]
+    await talk.send("a story")
+    await talk.streamed("Once upon")
+    await talk.send("thanks")
+    await talk.send("use your tool", busy="interrupt")
+    await talk.until(lambda events: "tool.started" in kinds(events))
+    await talk.send("another one", busy="interrupt")
+    await end(talk, 4)
+    return talk
+
+
+async def superseded(lab: Lab) -> Talk:
+    """Approvals, by a message that steers, and a client tool, by one that interrupts."""
+    talk = await lab.start("asking")
+    add = ("add", {"a": 1, "b": 2})
+    await begin(talk, add, ("rescue", {"kinds": []}), done="approval.requested", count=2)
+    await talk.send("wait, the other one", busy="steer")
+    await end(talk)
+    await begin(talk, ("pick", {"prompt": "When?"}), done="input.requested")
+    await talk.send("no, stop", busy="interrupt")
+    await end(talk, 3)
+    return talk
+
+
+async def superseded_below(lab: Lab) -> Talk:
+    """What a sub-agent asks, by a message that steers and by one that interrupts."""
+    talk = await lab.start("boss")
+    policies: tuple[Busy, ...] = ("steer", "interrupt")
+    for number, busy in enumerate(policies, 1):
+        lab.stage.plays = [
+            Play("", [("helper", {"message": "Book."})]),
+            Play("Let me book.", [("book", {"size": 1})]),
+        ]
+        await talk.send("let it book")
+        child = talk.child(f"t{number}.s1.c1")
+        await child.streamed("Let me book.")
+        await child.until(lambda events: "approval.requested" in kinds(events))
+        await talk.send("wait, another one", busy=busy)
+        await end(talk, 2 * number - 1)
+    return talk
+
+
+async def idle(lab: Lab) -> Talk:
+    """A session that closes itself after a time: its timer is set once, and in a later run anew."""
+    talk = await lab.start("desk", behavior=1, continue_as_new_after=50)
+    for number in range(4):
+        await talk.turn(f"turn {number}")
+    return talk
+
+
+async def sealing(lab: Lab) -> Talk:
+    """The store is away at first; then the past is sealed, within a turn and between two, and over a new run."""
+    talk = await lab.start("staged", behavior=1, continue_as_new_after=70)
+    folder = lab.parts.settings.blobs_root / talk.handle.id
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("")
+    for number in range(5):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    folder.unlink()
+    long = "x" * 10_000
+    lab.stage.plays = [Play(long, [("add", {"a": number, "b": 1})]) for number in range(4)]
+    await talk.turn("count")
+    await _sealed(talk)
+    for number in range(2):
+        await talk.turn(f"{number} " * 6_000)
+    await _sealed(talk)
+    return talk
+
+
+async def sealing_begun_before(lab: Lab) -> Talk:
+    """A session that an older version began: from its next run on it seals its past, the oldest part first."""
+    talk = await lab.start("staged", continue_as_new_after=98)
+    for number in range(8):
+        await talk.turn(f"{number} " * 8_500)
+    await talk.turn("go on")
+    await talk.turn("go on")
+    await _sealed(talk)
+    await talk.turn("thanks")
+    return talk
+
+
+async def _sealed(talk: Talk) -> None:
+    """Returns once nothing is being sealed."""
+    while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
+        pass
+
+
 SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     plain,
     tools,
@@ -504,6 +629,13 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     declined,
     budget,
     repeated,
+    steer,
+    interrupt,
+    superseded,
+    superseded_below,
+    idle,
+    sealing,
+    sealing_begun_before,
 )
 
 

@@ -128,4 +128,6 @@ def _bound(state: SessionState, record: StepRecord) -> int:
 
 def tokens_of(state: SessionState, record: StepRecord) -> int:
     """Of one attempt at worst."""
+    if record.compaction is not None:
+        return (record.estimate or 0) + _bound(state, record)
     return input_tokens(state) + _bound(state, record)

@@ -33,9 +33,10 @@ from perdure.workflows.core.outcomes import (
 from perdure.workflows.core.state.session import dump_state, new_state, read_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.protocol.activities import OpenedAgent, ToolOutput
-from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop
+from perdure.workflows.protocol.signals import Answer, Close, Configure, NewSession, SendMessage, Stop, Supersede
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary import errors
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import Text, ToolError
 from tests.support.core import AT
 from tests.support.random_agents import answered, any_agent, limits
@@ -200,6 +201,10 @@ class Chance:
             driver.carry_out(action)
         else:
             raise AssertionError("it goes round in circles")
+        for key in [key for key in session.world.told if key in session.world.open]:
+            session.world.told.discard(key)
+            for child in [one for one in self.sessions if one.answers == (session, key)]:
+                self._tell(child, Supersede(id=self._id()))
         begun = {one.answers for one in self.sessions}
         for key, effect in list(session.world.open.items()):
             if isinstance(effect, RunSession) and (session, key) not in begun:
@@ -232,7 +237,9 @@ class Chance:
 
     def _message(self) -> SendMessage:
         made = self._id()
-        return SendMessage(message_id=made, parts=(Text(text="Hi."),), content_sha256=made, cursor=0, digest="d1")
+        busy: Busy = self.random.choice(("queue", "queue", "steer", "interrupt"))
+        parts = (Text(text="Hi."),)
+        return SendMessage(message_id=made, parts=parts, content_sha256=made, cursor=0, digest="d1", busy=busy)
 
     def _answer(self, question: str, *, approved: bool) -> Answer:
         return Answer(id=self._id(), question_id=question, approved=approved)

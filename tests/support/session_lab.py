@@ -38,6 +38,7 @@ from perdure.workflows.protocol.signals import Answer as Answered
 from perdure.workflows.protocol.signals import Close, Configure, NewSession, SendMessage, Stop
 from perdure.workflows.protocol.steps import Prompt
 from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, ToolCall, Usage
 
@@ -188,11 +189,17 @@ class Talk:
         return Talk(self.lab, self.lab.client.get_workflow_handle_for(SessionWorkflow.run, workflow_id))
 
     async def send(
-        self, text: str, message_id: str = "", *, digest: str | None = None, model: str | None = None
+        self,
+        text: str,
+        message_id: str = "",
+        *,
+        digest: str | None = None,
+        model: str | None = None,
+        busy: Busy | None = None,
     ) -> str:
         self._sent += 1
         message_id = message_id or f"m{self._sent}"
-        command = message(text, message_id, digest=digest).model_copy(update={"model": model})
+        command = message(text, message_id, digest=digest).model_copy(update={"model": model, "busy": busy})
         await self.handle.signal(SessionWorkflow.send_message, command)
         return message_id
 

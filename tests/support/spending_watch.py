@@ -27,6 +27,8 @@ class World:
     now_is: Callable[[], datetime]
     open: dict[str, Effect] = field(default_factory=dict)
     ending: set[str] = field(default_factory=set)
+    #: Sub-agents that are to be told that nobody answers them.
+    told: set[str] = field(default_factory=set)
     top: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> datetime:
@@ -37,6 +39,9 @@ class World:
 
     def end(self, key: str) -> None:
         self.ending.add(key)
+
+    def tell(self, key: str) -> None:
+        self.told.add(key)
 
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}

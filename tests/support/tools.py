@@ -30,3 +30,21 @@ async def hang(name: str) -> str:
     while True:
         activity.heartbeat()
         await asyncio.sleep(0.05)
+
+
+@activity.defn
+async def pay(amount: int) -> dict[str, str]:
+    """Pays."""
+    return {"payment_id": f"P-{amount}"}
+
+
+@activity.defn
+async def take_back(payment_id: str) -> str:
+    """Takes a payment back."""
+    return f"{payment_id} is taken back"
+
+
+@activity.defn
+async def post(to: str) -> str:
+    """Sends a letter."""
+    return f"sent to {to}"

@@ -51,6 +51,9 @@ class _World:
     def end(self, key: str) -> None:
         assert key in self.open
 
+    def tell(self, key: str) -> None:
+        assert key in self.open
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 
@@ -122,6 +125,12 @@ class Twins:
         for driver in self.both:
             driver.settle(outcome)
         self.go_on()
+
+    def settle_alone(self) -> None:
+        """One effect ends that the sealing session has open, and nothing is asked of its twin."""
+        key = next(key for key in self.open.open if key != SEAL)
+        self.sealing.settle(self._outcome(self.open.open[key]))
+        self.sealing.advance()
 
     def end_sealing(self) -> None:
         """What is being sealed is, or cannot be."""

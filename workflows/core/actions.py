@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from perdure.workflows.core.context.windows import Room
+from perdure.workflows.core.state.context import Mark
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
+from perdure.workflows.protocol.compacted import Trim
 from perdure.workflows.protocol.purses import Amounts
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
@@ -30,6 +33,13 @@ class RenewAgent:
 @dataclass(frozen=True)
 class StartTurn:
     message: Message
+
+
+@dataclass(frozen=True)
+class Join:
+    """These messages, which steer the turn, are in it from its next step on."""
+
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,20 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class LeaveUnasked:
+    """These calls would have to ask, but people have said something else meanwhile."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
+class TellBelow:
+    """Tell the sub-agents of these calls that nobody will answer what they ask."""
+
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True)
 class RunHere:
     """Carry these calls out in the session itself."""
 
@@ -150,6 +174,25 @@ class PauseTurn:
 
 
 @dataclass(frozen=True)
+class TakeBack:
+    """Start the turn that asks about a rewind, and takes calls back."""
+
+
+@dataclass(frozen=True)
+class UndoNext:
+    """Take the next call back."""
+
+    undo_call_id: str
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """Let another branch go on, or run a turn on."""
+
+    branch: str
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     reason: TurnEnd
     error: ToolError | None = None
@@ -158,6 +201,49 @@ class FinishTurn:
 @dataclass(frozen=True)
 class CloseSession:
     reason: str
+
+
+@dataclass(frozen=True)
+class TrimResults:
+    """Show less of long results that are old."""
+
+    trim: Trim
+
+
+@dataclass(frozen=True)
+class Compact:
+    """Have the older part of the conversation summarised."""
+
+    #: Which of the models that could write the summary is asked, from 0.
+    candidate: int
+    until: Mark
+    #: Tokens of the conversation that it is given at most.
+    room: int
+    #: Dollars that it costs at worst; None when the price is unknown.
+    usd: float | None
+    #: Of the model that goes on with the summary.
+    fit: Room
+
+
+@dataclass(frozen=True)
+class AskNextSummarizer:
+    """The open compaction goes on with the next model that could write the summary, or is given up."""
+
+    step_id: str
+
+
+@dataclass(frozen=True)
+class EndCompaction:
+    """The open compaction shall end: nobody needs its summary any more."""
+
+    step_id: str
+
+
+@dataclass(frozen=True)
+class DropOldest:
+    """Leave the messages before this position out, because no summary of them can be had."""
+
+    before: int
 
 
 @dataclass(frozen=True)
@@ -183,6 +269,8 @@ class Rest:
     """Nothing to do until a signal comes, or a timer's time."""
 
     until: datetime | None = None
+    #: When the session closes, if nothing happens before.
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +284,7 @@ Work = (
     LoadAgent
     | RenewAgent
     | StartTurn
+    | Join
     | WakeUp
     | LookForTools
     | DrawLeases
@@ -206,14 +295,24 @@ Work = (
     | EndModelCall
     | PlanCalls
     | Ask
+    | LeaveUnasked
+    | TellBelow
     | RunHere
     | RunTools
     | EndCalls
     | AbandonTools
     | TakeOver
     | PauseTurn
+    | TakeBack
+    | UndoNext
+    | GoOn
     | FinishTurn
     | CloseSession
+    | TrimResults
+    | Compact
+    | AskNextSummarizer
+    | EndCompaction
+    | DropOldest
     | Seal
 )
 Action = Work | Idle

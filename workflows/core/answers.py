@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from perdure.workflows.core.fork import TurnRuns, UnknownTurn, last_finished
+from perdure.workflows.core.fork import PastSealed, TurnRuns, UnknownTurn, at_rest, last_finished
 from perdure.workflows.core.fork import past as past_of
+from perdure.workflows.core.last_words import last_words as last_words
 from perdure.workflows.core.pieces import piece
 from perdure.workflows.core.prompt import build_prompt, prompt_sha256
+from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state
 from perdure.workflows.core.traced import traced
 from perdure.workflows.protocol.paths import Stretch
@@ -25,13 +27,13 @@ from perdure.workflows.protocol.segment_refs import holding
 from perdure.workflows.protocol.steps import ModelInputPage, ModelInputRequest, StepRecord, StepState
 from perdure.workflows.protocol.traces import TracePage
 from perdure.workflows.vocabulary.folding import preview
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolResult
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text
 
 T = TypeVar("T", bound=Frozen)
 
 
 def receipt(state: SessionState, message_id: str) -> Receipt:
-    seen = state.inbox.find(message_id)
+    seen = state.inbox.taken_in(message_id)
     asked = _page(state.questions.open, most=PAGE_BYTES // 4)
     return Receipt(
         seq=state.log.seq,
@@ -51,6 +53,11 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         room=state.room,
         role=state.slot.role,
         user=state.new.user,
+        busy=state.busy,
+        ahead=state.inbox.ahead.get(message_id),
+        steers=message_id in state.inbox.steering,
+        edited_by=state.inbox.edited.get(message_id),
+        withdrawn=message_id in state.inbox.withdrawn,
     )
 
 
@@ -60,6 +67,7 @@ def events(state: SessionState, after: int) -> EventsPage:
     index = max(after + 1 - state.log.oldest, 0)
     wanted = state.log.events[index:]
     page = _page(wanted)
+    last = state.log.last_answer
     return EventsPage(
         events=page,
         sealed=tuple(ref for ref in state.log.segments if ref.last > after),
@@ -67,7 +75,7 @@ def events(state: SessionState, after: int) -> EventsPage:
         oldest=state.log.first,
         closed=state.closed,
         working=state.status == "working",
-        last_step=state.log.steps[-1].step_id if state.log.steps else None,
+        last_step=last.step_id if last is not None else None,
         step_open=state.turn is not None and state.turn.step is not None,
         running=tuple(sorted(state.turn.open_calls)) if state.turn else (),
         sub_sessions=state.sub_sessions,
@@ -122,6 +130,8 @@ def snapshot(state: SessionState, workflow_id: str, request: PageRequest) -> Sna
         sealed=state.log.segments if sealed else (),
         count=until,
         path=path,
+        branch=state.branches.current,
+        branches=state.branches.made,
         questions=asked,
         more_questions=len(asked) < len(open_questions),
         parent=state.new.parent,
@@ -161,13 +171,15 @@ def question(state: SessionState, question_id: str) -> QuestionState:
 
 def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPage:
     """What the step's model call sees. What the caller knows already is left out if it is the same."""
-    record = state.log.step(request.step_id)
+    record = request.record or state.log.step(request.step_id)
     if record is None:
         return ModelInputPage(open=False, known=False)
-    prompt = build_prompt(state, record)
+    agent = request.agent
+    slot = state.slot if agent is None else replace(state.slot, kept={**state.slot.kept, agent.digest: agent})
+    prompt = build_prompt(replace(state, slot=slot), record)
     digest = prompt_sha256(prompt)
     known_prompt = request.prompt_sha256 == digest
-    start = request.after if _knows(state, record, request) else 0
+    start = request.after if _knows(state, record, request) else record.view.start
     room = 0 if known_prompt else _size(prompt)
     path, count = record.view.path, record.view.count
     sealed = tuple(
@@ -176,7 +188,7 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
         if one.start < state.transcript.base
     )
     return ModelInputPage(
-        open=state.turn is not None and state.turn.step is not None and state.turn.step.step_id == record.step_id,
+        open=step_state(state, record.step_id) != "finished",
         known=True,
         view=record.view,
         prompt=None if known_prompt else prompt,
@@ -189,7 +201,9 @@ def model_input(state: SessionState, request: ModelInputRequest) -> ModelInputPa
 
 
 def step_state(state: SessionState, step_id: str) -> StepState:
-    turn = state.turn
+    turn, compaction = state.turn, state.context.open
+    if compaction is not None and compaction.record.step_id == step_id:
+        return "stopping" if compaction.ending else "running"
     if turn is None or turn.step is None or turn.step.step_id != step_id:
         return "finished"
     return "stopping" if turn.stopping else "running"
@@ -204,14 +218,17 @@ def trace(state: SessionState, after: int) -> TracePage:
 
 
 def past(state: SessionState, request: PastRequest) -> PastPage:
+    sealed = False
     try:
         turn_id = last_finished(state) if request.turn_id is None else request.turn_id
-        whole = past_of(state, turn_id, request.keep_turn)
+        found = past_of(state, turn_id, request.keep_turn)
     except UnknownTurn:
         return PastPage(refused="unknown_turn")
     except TurnRuns:
         return PastPage(refused="turn_running")
-    return PastPage.model_validate(piece(dump_state(whole), request.after, request.sha256))
+    except PastSealed:
+        sealed, found = True, at_rest(state)
+    return PastPage.model_validate({"sealed": sealed, **piece(dump_state(found), request.after, request.sha256)})
 
 
 def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) -> bool:
@@ -219,10 +236,11 @@ def _knows(state: SessionState, record: StepRecord, request: ModelInputRequest) 
 
     A caller's view is always that of an earlier step of the session, so comparing with those is enough.
     """
-    if request.epoch != record.view.epoch or request.after > record.view.count:
+    view = record.view
+    if request.epoch != view.epoch or not view.start <= request.after <= view.count:
         return False
     if request.paging:
-        return request.prefix == record.view.prefix
+        return request.prefix == view.prefix
     return any(
         step.view.epoch == request.epoch and step.view.count == request.after and step.view.prefix == request.prefix
         for step in reversed(state.log.steps)
@@ -249,17 +267,3 @@ def _shortened(message: Message) -> Message:
         part.saying(preview(part.text, 200)) if isinstance(part, Text) else part for part in message.parts[:4]
     )
     return message.with_parts(parts)
-
-
-def last_words(message: Message) -> str:
-    """One short line of a message, for an overview."""
-    for part in message.parts:
-        match part:
-            case Text(text=text) if text.strip():
-                line = " ".join(text.split())
-                return line if len(line) <= 160 else f"{line[:159]}…"
-            case ToolResult():
-                return f"{part.name}: {'failed' if part.is_error else 'done'}"
-            case _:
-                continue
-    return "…"

@@ -8,13 +8,20 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
+    AskNextSummarizer,
     CallModel,
     CloseSession,
+    Compact,
     DrawLeases,
+    DropOldest,
     EndCalls,
+    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
+    GoOn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PauseTurn,
@@ -25,26 +32,36 @@ from perdure.workflows.core.actions import (
     RunTools,
     Seal,
     StartTurn,
+    TakeBack,
     TakeOver,
+    TellBelow,
+    TrimResults,
+    UndoNext,
     WakeUp,
     Work,
 )
+from perdure.workflows.core.arriving import tell_places
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking, Refused
 from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
+from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
+    CompactionEnding,
     RenewalAsked,
+    RewindDropped,
     SealingBegun,
     StepEnding,
     StepOpened,
     StepPassedOn,
+    StopRequested,
     ToolsAsked,
     TurnBroken,
 )
+from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.leases import ask, end_leases, give_back, hold
@@ -56,6 +73,7 @@ from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, n
 from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
+from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.spending import Bid
@@ -91,6 +109,8 @@ class Begun:
     effects: tuple[Effect, ...] = ()
     #: Keys of open effects that shall end.
     ends: tuple[str, ...] = ()
+    #: Keys of sub-agents' sessions that are to be told that nobody will answer them.
+    tells: tuple[str, ...] = ()
 
 
 def begin(state: SessionState, action: Work, now: datetime) -> Begun:
@@ -98,6 +118,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
     draft = Draft(state, now)
     effects: tuple[Effect, ...] = ()
     ends: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
     match action:
         case LoadAgent():
             draft.add(AgentLoading())
@@ -110,6 +131,9 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
         case StartTurn():
             _start_turn(draft, action.message)
+        case Join():
+            for message in action.messages:
+                draft.add(MessageAdded(**draft.stamp, message=message.of_turn(draft.turn.turn_id)))
         case WakeUp():
             _wake_up(draft, action.timer)
         case LookForTools():
@@ -133,6 +157,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case Ask():
             for call in draft.calls(_ids(action.calls)):
                 put(draft, call)
+        case LeaveUnasked():
+            leave_unasked(draft, _ids(action.calls))
+        case TellBelow():
+            tells = tell_below(draft, _ids(action.calls))
         case RunHere():
             for call in draft.calls(_ids(action.calls)):
                 carry_out(draft, call)
@@ -146,17 +174,34 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             _take_over(draft, action)
         case PauseTurn():
             pause(draft, action.short)
+        case TakeBack():
+            take_back(draft)
+        case UndoNext():
+            undo_next(draft)
+        case GoOn():
+            cut(draft)
         case FinishTurn():
             _finish_turn(draft, action)
         case CloseSession():
             _close(draft, action.reason)
+        case TrimResults():
+            opening.trim(draft, action.trim)
+        case Compact():
+            effects = opening.compact(draft, action)
+        case AskNextSummarizer():
+            effects = opening.ask_next(draft)
+        case EndCompaction():
+            draft.add(CompactionEnding())
+            ends = (action.step_id,)
+        case DropOldest():
+            opening.drop(draft, action.before)
         case Seal():
             draft.add(SealingBegun(cut=action.cut))
             effects = (SealPart(seal_input(draft.state)),)
         case _:
             assert_never(action)
     keep_time(draft)
-    return Begun(draft.changes, effects, ends)
+    return Begun(draft.changes, effects, ends, tells)
 
 
 def _ids(calls: tuple[ToolCall, ...]) -> list[str]:
@@ -167,6 +212,9 @@ def _start_turn(draft: Draft, message: Message) -> None:
     turn = turn_id(draft.state.turns + 1)
     draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message"))
     draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+    if draft.state.inbox.interrupts:
+        # It came after this one, while no turn ran that it could interrupt.
+        draft.add(StopRequested(interrupted=True))
 
 
 def _wake_up(draft: Draft, timer: Timer) -> None:
@@ -278,15 +326,20 @@ def _take_over(draft: Draft, action: TakeOver) -> None:
 
 
 def _finish_turn(draft: Draft, action: FinishTurn) -> None:
-    books = draft.turn.books
+    give_up_rewind(draft, action.reason)
+    books, steered = draft.turn.books, draft.state.inbox.joining
     draft.add(
         TurnFinished(
             **draft.stamp, reason=action.reason, error=action.error, usage=books.usage, cost_usd=books.cost_usd
         )
     )
+    tell_places(draft, steered)
 
 
 def _close(draft: Draft, reason: str) -> None:
+    if draft.state.rewinding is not None:
+        reject(draft, draft.state.rewinding)
+        draft.add(RewindDropped())
     for message in draft.state.inbox.messages:
         draft.add(MessageRejected(**draft.stamp, message_id=message.id, reason="session_closed"))
     draft.add(SessionClosed(**draft.stamp, reason=reason))

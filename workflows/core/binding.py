@@ -7,6 +7,7 @@ for it, a person is asked again.
 import hashlib
 import json
 import operator
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field, JsonValue
@@ -26,6 +27,8 @@ class Allowed(Frozen):
     args_sha256: str | None = Field(default=None, exclude_if=absent)
     #: The tool is another one now, so they are no longer allowed, and whoever is asked is told why.
     lapsed: bool = Field(default=False, exclude_if=operator.not_)
+    #: When; None: an older version did not say. A rewind to before it forgets it.
+    at: datetime | None = Field(default=None, exclude_if=absent)
 
 
 def spec_sha256(spec: ToolSpec) -> str:
@@ -55,7 +58,7 @@ def still_allowed(allowed: tuple[Allowed, ...], agent: LoadedAgent) -> tuple[All
         bound = binding(agent, policy)
         if bound.policy == one.bound.policy:
             lapsed = one.lapsed or bound != one.bound
-            kept.append(Allowed(name=one.name, bound=one.bound, args_sha256=one.args_sha256, lapsed=lapsed))
+            kept.append(one.model_copy(update={"lapsed": lapsed}))
     return tuple(kept)
 
 

@@ -3,24 +3,16 @@
 Rule: an estimate that decides over money errs upwards.
 """
 
-from pydantic_core import to_json
-
+from perdure.workflows.core.context.estimate import beside, media_tokens, shown_size
+from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN as BYTES_PER_TOKEN
 from perdure.workflows.core.endings import NUDGES, nudge_after
-from perdure.workflows.core.media_tokens import tokens_of
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.agent import ModelDefinition
 from perdure.workflows.definition.pricing import Spent, spent, worst_case
-from perdure.workflows.definition.providers.dialect import ImageCharge
-from perdure.workflows.definition.providers.known import with_models
-from perdure.workflows.definition.providers.table import PROVIDERS
 from perdure.workflows.definition.route import Hop
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.parts import Usage
-
-#: Bytes of JSON a token is worth, low on purpose.
-BYTES_PER_TOKEN = 3
 
 
 def nudge(state: SessionState) -> Nudge | None:
@@ -51,26 +43,6 @@ def sent(state: SessionState, hop: Hop | None = None) -> Spent:
 
 def input_tokens(state: SessionState) -> int:
     """Tokens that the next model call's request holds at most."""
-    # The inputs, too: instructions hold them where they are rendered.
-    prompt_bytes = len(state.new.model_dump_json().encode())
-    prompt_bytes += len(state.slot.loaded.model_dump_json().encode()) if state.slot.loaded else 0
-    prompt_bytes += sum(len(to_json(inputs)) for inputs in state.slot.taken.inputs.values()) if state.slot.taken else 0
     added = nudge(state)
-    prompt_bytes += len(NUDGES[added]) if added else 0
-    return (state.transcript.size + prompt_bytes) // BYTES_PER_TOKEN + _media_tokens(state)
-
-
-def _media_tokens(state: SessionState) -> int:
-    """What the files of the conversation cost at most; a model that is not shown one is told of it in a few words."""
-    model = state.slot.model
-    charge, taken = "area" if model is None else _charge(model), None if model is None else model.files
-    return sum(
-        tokens_of(medium, charge)
-        for medium in state.transcript.media
-        if taken is None or medium.kind == "text" or medium.kind in taken
-    )
-
-
-def _charge(model: ModelDefinition) -> ImageCharge:
-    provider = PROVIDERS[model.provider]
-    return with_models(provider.dialect, provider.models, model.model_name).files.charge
+    size = shown_size(state) + beside(state) + (len(NUDGES[added]) if added else 0)
+    return size // BYTES_PER_TOKEN + media_tokens(state)

@@ -3,24 +3,20 @@
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.core.weights import weight_of, weight_of_message
 from perdure.workflows.protocol.segments import message_in, said_in
-from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted, ToolFinished
-from perdure.workflows.vocabulary.parts import Frozen, Message, ToolCall
+from perdure.workflows.vocabulary.parts import Message, ToolCall
 
 
 def with_event(state: SessionState, event: Event) -> SessionState:
     """`state`, to which the event has been applied, with the event counted."""
-    sealing = state.sealing.grown(_size(event))
+    sealing = state.sealing.grown(weight_of(event))
     turn = state.turn
-    if (turn is None or (turn.step is None and not turn.calls)) and not state.questions.open:
-        sealing = sealing.cuttable(event.seq, state.transcript.total)
+    between = turn is None or (turn.step is None and not turn.calls)
+    if between and not state.questions.open and state.context.open is None:
+        sealing = sealing.cuttable(event.seq, state.transcript.total, len(state.log.steps))
     return replace(state, sealing=sealing)
-
-
-def with_step(state: SessionState, record: StepRecord) -> SessionState:
-    """`state` with a step counted that has opened."""
-    return replace(state, sealing=state.sealing.grown(_size(record), steps=1))
 
 
 def counted(state: SessionState) -> SessionState:
@@ -31,26 +27,26 @@ def counted(state: SessionState) -> SessionState:
     open_calls: set[str] = set()
     for message in transcript.messages[: orphans(state)]:
         number += 1
-        sealing = sealing.grown(_size(message))
+        sealing = sealing.grown(weight_of_message(message))
         _follow_calls(open_calls, message)
         if not open_calls:
-            sealing = sealing.cuttable(log.oldest - 1, number)
-    sizes = {record.step_id: _size(record) for record in log.steps}
-    step_open = False
+            sealing = sealing.cuttable(log.oldest - 1, number, 0)
+    places = {record.step_id: place for place, record in enumerate(log.steps, 1)}
+    steps, step_open = 0, False
     for event in log.events:
         said = message_in(event)
         number += said is not None
-        sealing = sealing.grown(_size(event))
+        sealing = sealing.grown(weight_of(event))
         if isinstance(event, StepStarted):
             step_open = True
-            sealing = sealing.grown(sizes.get(event.step_id, 0), steps=int(event.step_id in sizes))
+            steps = max(steps, places.get(event.step_id, 0))
         elif isinstance(event, StepFinished):
             step_open = False
             open_calls = {part.call_id for part in event.message.parts if isinstance(part, ToolCall)}
         elif isinstance(event, ToolFinished):
             open_calls.discard(event.call_id)
         if not step_open and not open_calls:
-            sealing = sealing.cuttable(event.seq, number)
+            sealing = sealing.cuttable(event.seq, number, steps)
     numbers = {message.id: transcript.base + index for index, message in enumerate(transcript.messages)}
     return replace(state, sealing=sealing, dates=state.dates.numbered(numbers))
 
@@ -65,7 +61,3 @@ def _follow_calls(open_calls: set[str], message: Message) -> None:
         if isinstance(part, ToolCall):
             open_calls.add(part.call_id)
     open_calls.discard(message.id)
-
-
-def _size(item: Frozen) -> int:
-    return len(item.model_dump_json().encode())

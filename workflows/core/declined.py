@@ -6,6 +6,7 @@ exchange is left out. Where the next message is declined as well, the results we
 
 from typing import Final
 
+from perdure.workflows.core.rewinds.fold import exchange
 from perdure.workflows.core.state.session import SessionState, in_turn
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.protocol.activities import StepOutput
@@ -29,20 +30,27 @@ def left_out_for(state: SessionState, record: StepRecord) -> tuple[LeftOut, ...]
     turn, transcript = in_turn(state), state.transcript
     epoch = transcript.epoch + 1
     seen = transcript.seen(record.view)
+    # A turn that was run on belongs to the exchange.
+    turns = exchange(transcript) | {turn.turn_id}
     calls: list[str] = []
     for message in reversed(seen):
-        if message.role != "tool" or message.turn_id != turn.turn_id:
+        if message.role != "tool" or message.turn_id not in turns:
             break
         calls.insert(0, message.id)
     here = LeftOut(turn_id=turn.turn_id, step_id=record.step_id, epoch=epoch, calls=tuple(calls))
     if calls:
         return (here,)
     in_part = {one.turn_id: one for one in transcript.left_out if one.calls}
-    whole = {one.turn_id for one in transcript.left_out if not one.calls}
-    before: list[LeftOut] = []
-    number = (turn_number(turn.turn_id) or 0) - 1
+    whole = {one.turn_id for one in transcript.left_out if not one.calls and one.until is None}
+    run_on = sorted(turns - {turn.turn_id}, key=_number, reverse=True)
+    before = [LeftOut(turn_id=one, step_id=record.step_id, epoch=epoch) for one in run_on]
+    number = min(map(_number, turns)) - 1
     while (earlier := turn_id(number)) in in_part or earlier in whole:
         if earlier not in whole:
             before.append(LeftOut(turn_id=earlier, step_id=in_part[earlier].step_id, epoch=epoch))
         number -= 1
     return (*reversed(before), here)
+
+
+def _number(turn: str) -> int:
+    return turn_number(turn) or 0

@@ -229,4 +229,7 @@ def awaited(state: SessionState) -> frozenset[str]:
             keys.add(TOOLS)
         if turn.step is not None and not turn.between_models:
             keys.add(turn.step.step_id)
+    compaction = state.context.open
+    if compaction is not None and not compaction.between:
+        keys.add(compaction.record.step_id)
     return frozenset(keys)

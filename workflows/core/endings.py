@@ -34,6 +34,7 @@ NUDGES: Final[dict[Nudge, str]] = {
     "pause": "(Your answer was paused. Go on where it ended.)",
     "repetition": "(Your last answer repeated itself without end and was cut. Say what is to be said once, or do something "
     "else.)",
+    "window": "(Your last answer was cut, because it filled your context window. There is room now: go on where it ended.)",
 }
 #: Error type, what happened, and what a model can do about it.
 _NOT_RUN: Final[dict[StopReason, tuple[str, str, str]]] = {
@@ -85,6 +86,8 @@ def nudge_after(stop: StopReason | None, odd: tuple[Odd, ...]) -> Nudge | None:
         return "thought" if stop == "max_tokens" else "empty"
     if odd and odd[-1] == "repetition":
         return "repetition"
+    if stop == "context_window" and not odd:
+        return "window"
     return "pause" if stop == "pause" and not odd else None
 
 

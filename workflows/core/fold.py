@@ -19,14 +19,25 @@ from perdure.workflows.core.changes import (
     Change,
     CloseRequested,
     CommandSeen,
+    CompactionAbandoned,
+    CompactionEnding,
+    CompactionGivenUp,
+    CompactionOpened,
+    CompactionPassedOn,
     Configured,
+    ContextMeasured,
     ExchangeDeclined,
     HandoffAgreed,
+    MessageEdited,
     ModelGivenUp,
+    Muted,
     Note,
+    Overflowed,
     PartSealed,
     QuestionSettled,
     RenewalAsked,
+    RewindDropped,
+    RewindTaken,
     SealingBegun,
     SealingFailed,
     StepEnding,
@@ -39,8 +50,14 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
+    UndoBegun,
+    UndoStarted,
+    Withdrawn,
 )
-from perdure.workflows.core.cuts import with_event, with_step
+from perdure.workflows.core.context import folding
+from perdure.workflows.core.context.index import indexed
+from perdure.workflows.core.context.windows import outgrown
+from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
 from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
@@ -61,6 +78,7 @@ from perdure.workflows.core.lease_changes import (
     PurseHasMore,
 )
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
@@ -71,6 +89,7 @@ from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.events import (
     AgentUpdated,
+    ContextCompacted,
     Event,
     MessageAdded,
     MessageQueued,
@@ -93,11 +112,17 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 from perdure.workflows.vocabulary.zones import day_of
 
 
 def apply(state: SessionState, change: Change) -> SessionState:
     """The state after `change`. Pure. Raises ValueError for what cannot happen now; an event bears the next `seq`."""
+    after = _apply(state, change)
+    return after if after.transcript is state.transcript else indexed(after)
+
+
+def _apply(state: SessionState, change: Change) -> SessionState:
     if isinstance(change, Note):
         return _apply_note(state, change)
     if state.closed:
@@ -115,6 +140,10 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             return state
         case ModelSwitched():
             return replace(state, slot=replace(state.slot, last_model=event.to))
+        case ApprovalRequested(subject="rewind"):
+            return rewinds.asked(state, event)
+        case ApprovalResolved() if (settled_rewind := rewinds.answered(state, event)) is not None:
+            return settled_rewind
         case ToolStarted() | ApprovalRequested() | ApprovalResolved() | InputRequested() | InputReceived():
             return follow(state, event)
         case BudgetPaused():
@@ -136,13 +165,16 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
             turn = replace(turn, role=role) if turn is not None and role is not None else turn
             trace = state.inbox.traces.get(event.message.id)
             turn = turn.traced(trace) if trace is not None and turn is not None else turn
+            turn = turn.joined() if turn is not None else turn
             at = turn_start(state, turn.turn_id) if turn is not None else None
             day = day_of(at or event.at, state.timezone)
-            dates = state.dates.told(event.message.id, day, state.transcript.total)
+            dates = state.dates.told(event.message, day, state.transcript.total)
             inbox, transcript = state.inbox.without(event.message.id), state.transcript.said(event.message)
-            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates)
+            turn = replace(turn, sound=transcript.count) if turn is not None else None
+            branches = rewinds.added(state.branches, state.transcript.count, event.message.id)
+            return replace(state, inbox=inbox, turn=turn, transcript=transcript, dates=dates, branches=branches)
         case TurnStarted(turn_id=turn_id) if turn is None and turn_id is not None:
-            return started_turn(state, turn_id, event.at)
+            return rewinds.started(started_turn(state, turn_id, event.at), event)
         case StepStarted() if turn is not None and turn.step is not None and turn.step.step_id == event.step_id:
             slot = replace(state.slot, last_model=event.model)
             return replace(state, slot=slot, turn=replace(turn, steps=turn.steps + 1))
@@ -151,11 +183,17 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case ToolFinished() if turn is not None and turn.call(event.call_id) is not None:
             return finished_call(state, turn, event)
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
+            state = rewinds.ended(state, turn, event)
             log = state.log if state.seals else state.log.pruned()
-            return replace(state, turn=None, log=log, leases=fold_leases.rested(state.leases))
+            leases = fold_leases.rested(state.leases)
+            return replace(state, turn=None, log=log, inbox=state.inbox.after_turn(), leases=leases)
+        case TranscriptRewound() if turn is None:
+            return rewinds.rewound(state, event)
         case SessionClosed():
-            return replace(state, closed=True, timers=Timers())
-        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished():
+            return replace(state, closed=True, timers=Timers(), rewinding=None)
+        case ContextCompacted():
+            return folding.compacted(state, event)
+        case TurnStarted() | StepStarted() | StepFinished() | ToolFinished() | TurnFinished() | TranscriptRewound():
             raise ValueError(f"{event.type} does not fit the session's turn")
         case _:
             assert_never(event)
@@ -165,8 +203,17 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
     match note:
         case Accepted():
             return _accept(state, note)
+        case MessageEdited():
+            return replace(state, inbox=state.inbox.with_parts(note.message_id, note.parts, note.command_id))
+        case Withdrawn():
+            return replace(state, inbox=state.inbox.withdrawing(note.message_id))
+        case Muted():
+            return replace(state, questions=replace(state.questions, muted=True))
         case StopRequested():
-            return with_turn(state, replace(state.turn, stopping=True)) if state.turn else state
+            if state.turn is None:
+                return state
+            interrupted = state.turn.interrupted or (note.interrupted and not state.turn.stopping)
+            return with_turn(state, replace(state.turn, stopping=True, interrupted=interrupted))
         case CloseRequested():
             turn = replace(state.turn, stopping=True) if state.turn else None
             return replace(state, closing=state.closing or note.reason, turn=turn)
@@ -205,8 +252,7 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
         case HandoffAgreed():
             return with_turn(state, replace(in_turn(state), handoff=note.handoff))
         case StepOpened():
-            opened = opened_step(state, note.record)
-            return with_step(opened, note.record) if state.seals else opened
+            return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
         case StepEnding():
@@ -230,8 +276,31 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
         case LeaseAsked() | LeaseAnswered() | LeaseEnded() | LeaseReserved() | PurseHasMore() | LeaseAllowed():
             return fold_leases.changed(state, note)
+        case RewindTaken():
+            return rewinds.taken(state, note)
+        case UndoBegun():
+            return rewinds.began_undoing(state, note)
+        case UndoStarted():
+            return rewinds.started_undo(state)
+        case RewindDropped():
+            return rewinds.dropped(state)
         case TurnBroken():
             return with_turn(state, replace(in_turn(state), error=note.error))
+        case ContextMeasured():
+            context = outgrown(state.context, note.measured.model, note.measured.input)
+            return replace(state, context=replace(context, measured=note.measured))
+        case Overflowed():
+            return folding.overflowed(state, note)
+        case CompactionOpened():
+            return folding.opened(state, note)
+        case CompactionGivenUp():
+            return folding.given_up(state, note)
+        case CompactionPassedOn():
+            return folding.passed_on(state, note)
+        case CompactionEnding():
+            return folding.ending(state)
+        case CompactionAbandoned():
+            return folding.abandoned(state, note)
         case SealingBegun():
             return replace(state, sealing=replace(state.sealing, open=note.cut))
         case PartSealed():
@@ -247,7 +316,9 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     fresh = not slot.pinned and (slot.taken is None or note.cursor >= slot.taken.at)
     digest = note.digest if note.digest and fresh else slot.digest
     seen = Seen(content_sha256=note.content_sha256, cursor=note.cursor)
-    inbox = state.inbox.with_message(note.message, seen, note.role, note.traceparent)
+    inbox = state.inbox.with_message(
+        note.message, seen, note.role, note.traceparent, note.busy, in_turn=state.turn is not None
+    )
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
     slot = replace(slot, digest=digest, error=slot.error if ending else None)

@@ -1,14 +1,16 @@
 """What the events of a turn, its steps and its calls make of a session's state."""
 
 from datetime import datetime
+from typing import Literal
 
 from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.fold_limits import counted
 from perdure.workflows.core.loops import remembering
+from perdure.workflows.core.rewinds.fold import finished_undo
 from perdure.workflows.core.state.record import replace
-from perdure.workflows.core.state.session import SessionState, in_turn
+from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.protocol.segments import message_in
 from perdure.workflows.protocol.steps import StepRecord, Tried
@@ -20,7 +22,8 @@ def started_turn(state: SessionState, turn_id: str, at: datetime) -> SessionStat
     number = state.turns + 1
     loaded = state.slot.loaded
     asks = loaded is not None and loaded.definition.uses_mcp and not state.rehearsal
-    turn = Turn(turn_id=turn_id, number=number, started_at=at, tools="unknown" if asks else "known")
+    tools: Literal["unknown", "known"] = "unknown" if asks else "known"
+    turn = Turn(turn_id=turn_id, number=number, started_at=at, tools=tools, sound=state.transcript.count)
     return replace(state, turns=number, turn=turn)
 
 
@@ -46,8 +49,7 @@ def passed_on(state: SessionState, record: StepRecord) -> SessionState:
 
 def _with_record(state: SessionState, turn: Turn, record: StepRecord) -> SessionState:
     """The step that is open, with another record."""
-    log = replace(state.log, steps=(*state.log.steps[:-1], record))
-    return replace(state, log=log, turn=replace(turn, step=record))
+    return replace(state, log=state.log.with_step(record), turn=replace(turn, step=record))
 
 
 def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> SessionState:
@@ -63,6 +65,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     turn = replace(
         turn,
         step=None,
+        overflow=None,
         step_ending=False,
         between_models=False,
         stop=stop,
@@ -74,7 +77,10 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
     state = _spent(state, turn, event.usage, event.cost_usd)
     state = fold_leases.charged(state, event.step_id, event.usage, event.cost_usd)
     message = message_in(event)
-    return state if message is None else replace(state, transcript=state.transcript.said(message))
+    if message is None:
+        return state
+    state = replace(state, transcript=state.transcript.said(message))
+    return _sound(state) if not odd and stop in GOOD else state
 
 
 def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> SessionState:
@@ -84,12 +90,20 @@ def finished_call(state: SessionState, turn: Turn, event: ToolFinished) -> Sessi
     turn = replace(turn, calls=tuple(call for call in turn.calls if call.call_id != event.call_id))
     aside = state.books.calls_aside.get(event.call_id, 0)
     state = replace(state, turn=turn, books=state.books.released(event.call_id))
+    if turn.undoing is not None:
+        return finished_undo(state, event)
     if event.usage is not None:
         # Nobody knows how many calls a sub-agent made whose session said nothing.
         state = counted(_spent(state, turn, event.usage, event.cost_usd), aside)
     message = message_in(event)
     assert message is not None
-    return replace(state, transcript=state.transcript.said(message))
+    state = replace(state, transcript=state.transcript.said(message))
+    return _sound(state) if turn.stop in GOOD else state
+
+
+def _sound(state: SessionState) -> SessionState:
+    """What has been said so far, the turn can be run on from."""
+    return with_turn(state, replace(in_turn(state), sound=state.transcript.count))
 
 
 def _spent(state: SessionState, turn: Turn, usage: Usage, cost_usd: float | None) -> SessionState:

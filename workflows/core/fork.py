@@ -9,6 +9,10 @@ Rule 3: what is no event is taken as it is now: the definition, the model's role
 session at work (inbox, turn, commands, close) is left out.
 """
 
+from collections.abc import Collection, Iterable
+
+from perdure.workflows.core.context.index import inherited
+from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
@@ -36,6 +40,10 @@ class UnknownTurn(Exception):
     """The session has had no such turn."""
 
 
+class PastSealed(Exception):
+    """Parts of the past are sealed, so the session alone cannot tell it."""
+
+
 class TurnRuns(Exception):
     """The turn has not ended yet, so nothing that includes it is a past."""
 
@@ -48,39 +56,86 @@ def last_finished(state: SessionState) -> str:
     return turn_id_of(number)
 
 
-def past(state: SessionState, turn_id: str, keep_turn: bool) -> SessionState:
+def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection[str] | None = None) -> SessionState:
     """The state of a session that rests with the past up to the end of `turn_id`, or up to its beginning.
 
-    Where the events of that time are no longer kept there are none, as in a session that has dropped its oldest.
-    Raises `UnknownTurn`; `TurnRuns` where `keep_turn` and the turn has not ended.
+    Where the events of that time are no longer kept there are none, as in a session that has dropped its oldest. `waiting`:
+    ids of the messages that waited before the oldest event that is held; a session with sealed parts has to be given them,
+    and has to hold the end of that past and a step before it.
+    Raises `UnknownTurn`; `TurnRuns` where `keep_turn` and the turn has not ended; `PastSealed`.
     """
     number = _number(state, turn_id)
     if keep_turn and state.turn is not None and state.turn.number == number:
         raise TurnRuns(turn_id)
     turns = number if keep_turn else number - 1
-    events = _events(state, turn_id, keep_turn)
-    seq = events[-1].seq if events else state.log.oldest - 1
-    transcript = _transcript(state, turns)
+    if state.log.segments and waiting is None:
+        raise PastSealed(turn_id)
+    told = _events(state, turn_id, keep_turn)
+    seq = told[-1].seq if told else state.log.oldest - 1
+    events = _disposed(told, dict.fromkeys(waiting or ()))
+    then = branches_then(state, turns, after=not keep_turn)
+    transcript = _transcript(state, turns, then)
     messages = transcript.messages
     steps = tuple(step for step in state.log.steps if _turn_number(step.turn_id) <= turns)
     starts = tuple(start for start in state.log.turn_starts if start <= seq)
     said = {message.id for message in messages}
+    sealed = {one for one in state.dates.later if state.dates.numbers.get(one, transcript.base) < transcript.base}
     seen = {message_id: seen for message_id, seen in state.inbox.seen.items() if message_id in said}
     # What was asked, allowed and planned in the session stays with it.
     kept = SessionState(
         new=state.new,
         created_at=state.created_at,
         slot=_slot(state.slot, steps),
-        log=Log(seq=seq, turn_starts=starts, steps=steps),
+        log=Log(seq=seq, segments=state.log.segments, turn_starts=starts, steps=steps),
         transcript=transcript,
-        inbox=Inbox(seen=seen),
+        inbox=Inbox(seen=seen, seen_before=state.inbox.seen_before if state.log.segments else ()),
         turns=turns,
         metadata=state.metadata,
         timezone=state.timezone,
-        dates=state.dates.of(said),
+        dates=state.dates.of(said | sealed),
+        branches=then.branches,
+        ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
     )
-    return retold(kept, messages, events)
+    return inherited(state, retold(kept, messages, events))
+
+
+def at_rest(state: SessionState) -> SessionState:
+    """All that a session holds of its past, without what it is at: for whoever has the sealed parts as well."""
+    return SessionState(
+        new=state.new,
+        created_at=state.created_at,
+        slot=state.slot,
+        log=state.log,
+        transcript=state.transcript,
+        turns=state.turns if state.turn is None else state.turn.number - 1,
+        metadata=state.metadata,
+        timezone=state.timezone,
+        dates=state.dates,
+        limits=state.limits,
+    )
+
+
+def ends_in(events: Iterable[Event], turn_id: str, keep_turn: bool) -> bool:
+    """Whether a past up to the end of the turn, or up to its beginning, ends among these events."""
+    kind = TurnFinished if keep_turn else TurnStarted
+    return any(isinstance(event, kind) and event.turn_id == turn_id for event in events)
+
+
+def still_waiting(events: Iterable[Event], waiting: dict[str, None]) -> dict[str, None]:
+    """The ids of the messages that wait after these events, where `waiting` did before them."""
+    waiting = dict(waiting)
+    for event in events:
+        match event:
+            case MessageQueued():
+                waiting[event.message_id] = None
+            case MessageAdded():
+                waiting.pop(event.message.id, None)
+            case MessageRejected() if event.reason != "conflict":
+                waiting.pop(event.message_id, None)
+            case _:
+                pass
+    return waiting
 
 
 def retold(state: SessionState, messages: tuple[Message, ...], events: tuple[Event, ...]) -> SessionState:
@@ -88,9 +143,9 @@ def retold(state: SessionState, messages: tuple[Message, ...], events: tuple[Eve
 
     Views of its steps keep the hashes that they had: nobody has a conversation of this session yet to compare with them.
     """
-    transcript = replace(state.transcript, messages=messages).measured()
-    seq = events[-1].seq if events else state.log.seq
-    return replace(state, transcript=transcript, log=replace(state.log, events=events, seq=seq))
+    transcript = replace(state.transcript, messages=messages).measured(state.log.segments)
+    seq, at = (events[-1].seq, events[-1].at) if events else (state.log.seq, state.log.last_at)
+    return replace(state, transcript=transcript, log=replace(state.log, events=events, seq=seq, last_at=at))
 
 
 def _slot(slot: AgentSlot, steps: tuple[StepRecord, ...]) -> AgentSlot:
@@ -118,7 +173,7 @@ def _turn_number(turn_id: str) -> int:
     return turn_number(turn_id) or 0
 
 
-def _transcript(state: SessionState, turns: int) -> Transcript:
+def _transcript(state: SessionState, turns: int, then: Then) -> Transcript:
     """What was said until the end of the turn, on the branch that went on then."""
     transcript = state.transcript
     steps = [step for step in state.log.steps if _turn_number(step.turn_id) <= turns]
@@ -127,9 +182,14 @@ def _transcript(state: SessionState, turns: int) -> Transcript:
         if message.turn_id is not None and _turn_number(message.turn_id) > turns:
             kept = kept[:index]
             break
-    there = {message.turn_id for message in kept}
-    left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
-    path = steps[-1].view.path if steps else Path()
+    if state.log.segments:
+        left_out = tuple(one for one in transcript.left_out if _turn_number(one.turn_id) <= turns)
+    else:
+        there = {message.turn_id for message in kept}
+        left_out = tuple(one for one in transcript.left_out if one.turn_id in there)
+    if then.stop is not None:
+        kept = kept[: max(then.stop - transcript.base, 0)]
+    path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     return replace(transcript, messages=kept, path=path, left_out=left_out)
 
 
@@ -137,25 +197,14 @@ def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, 
     """The kept events up to the turn's last, or those before its first; none where these were dropped."""
     for index, event in enumerate(state.log.events):
         if keep_turn and isinstance(event, TurnFinished) and event.turn_id == turn_id:
-            return _disposed(state.log.events[: index + 1])
+            return state.log.events[: index + 1]
         if not keep_turn and isinstance(event, TurnStarted) and event.turn_id == turn_id:
-            return _disposed(state.log.events[:index])
+            return state.log.events[:index]
     return ()
 
 
-def _disposed(events: tuple[Event, ...]) -> tuple[Event, ...]:
-    waiting: dict[str, None] = {}
-    for event in events:
-        match event:
-            case MessageQueued():
-                waiting[event.message_id] = None
-            case MessageAdded():
-                waiting.pop(event.message.id, None)
-            case MessageRejected() if event.reason != "conflict":
-                waiting.pop(event.message_id, None)
-            case _:
-                pass
-    for message_id in waiting:
+def _disposed(events: tuple[Event, ...], waiting: dict[str, None]) -> tuple[Event, ...]:
+    for message_id in still_waiting(events, waiting) if events else ():
         last = events[-1]
         events = (*events, MessageRejected(seq=last.seq + 1, at=last.at, message_id=message_id, reason=FORKED))
     return events

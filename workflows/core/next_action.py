@@ -19,6 +19,8 @@ from perdure.workflows.core.actions import (
     EndStep,
     Exit,
     FinishTurn,
+    Join,
+    LeaveUnasked,
     LoadAgent,
     LookForTools,
     PauseTurn,
@@ -31,18 +33,23 @@ from perdure.workflows.core.actions import (
     Seal,
     StartTurn,
     TakeOver,
+    TellBelow,
     Wait,
     WakeUp,
 )
 from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
-from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, TOOLS
+from perdure.workflows.core.calls.superseding import asks_nobody, untold
+from perdure.workflows.core.context import relief
+from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on, not_run
+from perdure.workflows.core.idle import closes_at
 from perdure.workflows.core.leases import amounts_of, has_leases, lacks, to_ask_again
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.pausing import may_ask
+from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
@@ -52,14 +59,15 @@ from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.ids import step_id
-from perdure.workflows.vocabulary.parts import ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
 
 
 def next_action(state: SessionState) -> Action:
     action = _next(state)
     # Last of all, so that nothing waits for it.
-    cut = state.sealing.due if state.seals and isinstance(action, Wait | Rest) else None
+    rests = state.seals and isinstance(action, Wait | Rest)
+    cut = state.sealing.due(len(state.log.steps)) if rests else None
     return action if cut is None else Seal(cut)
 
 
@@ -68,6 +76,9 @@ def _next(state: SessionState) -> Action:
         return Exit()
     if state.slot.loading:
         return Wait(frozenset([AGENT]))
+    compaction = relief.of_open(state)
+    if compaction is not None and not (isinstance(compaction, Wait) and state.turn is not None):
+        return compaction
     if state.turn is not None:
         return _next_in_turn(state, state.turn)
     if state.slot.renewal is not None and state.slot.renewal.open:
@@ -76,6 +87,8 @@ def _next(state: SessionState) -> Action:
         return _close(state, state.closing)
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
+    if state.rewinding is not None:
+        return next_of_rewind(state, state.rewinding)
     if state.inbox.messages:
         return StartTurn(state.inbox.messages[0])
     due = state.timers.due
@@ -84,13 +97,18 @@ def _next(state: SessionState) -> Action:
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
         return _close(state, "answered")
-    return Rest(state.timers.next_at)
+    if state.context.open is not None:
+        return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 
 def _close(state: SessionState, reason: str) -> Action:
     if state.leases.drawing is not None:
         return Wait(frozenset([PURSES]))
-    return ReturnLeases() if has_leases(state) else CloseSession(reason)
+    if has_leases(state):
+        return ReturnLeases()
+    # The last run is a fresh one, and a run ends only where nothing is open.
+    return CloseSession(reason) if state.sealing.open is None else Wait(frozenset([SEAL]))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -108,7 +126,10 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         # Also where the turn is being stopped: its call has been told that the other agent takes over.
         return TakeOver(turn.handoff)
     if turn.stopping:
-        return _give_up(turn) or FinishTurn("stopped")
+        below = untold(state) if turn.interrupted else ()
+        if below:
+            return TellBelow(_made(below))
+        return _give_up(turn) or FinishTurn("interrupted" if turn.interrupted else "stopped")
     if turn.error is not None:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
@@ -120,11 +141,16 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
         return _next_of_calls(state, turn)
+    if turn.undoing is not None:
+        return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
 
 
 def _next_step(state: SessionState, turn: Turn) -> Action:
-    if not goes_on(turn.stop, turn.odd):
+    joining = _joining(state, turn)
+    if joining:
+        return Join(joining)
+    if not goes_on(turn.stop, turn.odd) and turn.overflow is None:
         return _after_last_answer(state, turn)
     if state.slot.stale and state.slot.loaded is not None:
         # The same definition with other tools; a newer one waits for the next turn.
@@ -133,6 +159,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
     if turn.steps - turn.undone >= steps:
         message = f"The turn reached its limit of {steps} steps."
         return FinishTurn("max_steps", ToolError(type=MAX_STEPS, message=message))
+    shorter = relief.before_step(state)
+    if shorter is not None:
+        return shorter
     made = out_of_quota(state) or out_of_time(state) or next_bid(state)
     match made:
         case ToolError():
@@ -151,10 +180,14 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
             )
 
 
+def _asks(state: SessionState, short: Shortfall) -> bool:
+    return may_ask(state, short) and not asks_nobody(state)
+
+
 def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn | Wait:
     if short.scope in SCOPES and state.leases.drawing is not None:
         return Wait(frozenset([PURSES]))
-    if may_ask(state, short):
+    if _asks(state, short):
         return PauseTurn(short)
     error = exceeded(short)
     return FinishTurn(_reason(error), error)
@@ -170,7 +203,7 @@ def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
     made = next_bid_of_step(state)
     if isinstance(made, Bid):
         return _leased(state, made.need) or AskNextModel(step.step_id)
-    if not isinstance(made, Shortfall) or turn.error is not None or not may_ask(state, made):
+    if not isinstance(made, Shortfall) or turn.error is not None or not _asks(state, made):
         return AskNextModel(step.step_id)
     limit = _at_limit(state, made)
     assert not isinstance(limit, FinishTurn)
@@ -184,17 +217,39 @@ def _leased(state: SessionState, need: Need) -> Action | None:
     return Wait(frozenset([PURSES])) if state.leases.drawing is not None else DrawLeases(amounts_of(need))
 
 
+def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
+    """The messages that steer the turn, where it can have one more step. Where it cannot, they have turns of their own."""
+    if not state.inbox.steering or turn.steps - turn.undone >= state.effective_limits.turn.steps:
+        return ()
+    if not goes_on(turn.stop, turn.odd) and _last_fault(state, turn) is not None:
+        return ()
+    fits = out_of_quota(state) is None and out_of_time(state) is None and isinstance(next_bid(state), Bid)
+    return state.inbox.joining if fits else ()
+
+
 def _after_last_answer(state: SessionState, turn: Turn) -> FinishTurn:
+    error = _last_fault(state, turn)
+    if error is None:
+        return FinishTurn("done")
+    return FinishTurn("budget" if _is_bounded(turn) else "failed", error)
+
+
+def _is_bounded(turn: Turn) -> bool:
+    """Whether the last answer was cut because a limit left no room for more."""
+    return turn.stop == "max_tokens" and turn.bound is not None and not turn.odd
+
+
+def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
+    """Why a turn that does not go on has failed."""
     hop = first_hop(state)
-    if turn.stop == "max_tokens" and turn.bound is not None and not turn.odd:
+    if _is_bounded(turn):
         message = (
             f"The answer was cut at {turn.bound} tokens, for a limit left no room for more. Raise the limit, and ask for the "
             "rest."
         )
-        return FinishTurn("budget", ToolError(type=ANSWER_CUT, message=message, retryable=True))
+        return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
-    error = fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
-    return FinishTurn("done") if error is None else FinishTurn("failed", error)
+    return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
 
 
 def _reason(error: ToolError) -> TurnEnd:
@@ -216,7 +271,7 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
     if undecided:
         late = out_of_time(state)
-        if late is not None and not may_ask(state, late):
+        if late is not None and not _asks(state, late):
             return AbandonTools(undecided)
         if late is not None:
             return PauseTurn(late)
@@ -225,6 +280,11 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     if overdue:
         return EndCalls(overdue)
     asking = tuple(call for call in turn.calls if isinstance(call.stage, Asking))
+    if asks_nobody(state):
+        if asking:
+            return LeaveUnasked(_made(asking))
+        if below := untold(state):
+            return TellBelow(_made(below))
     outdated = tuple(call for call in asking if state.slot.stale and call.changed)
     if asking != outdated:
         return Ask(tuple(call.made for call in asking if call not in outdated))
@@ -250,7 +310,11 @@ def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:
     short = shortfall(state, need)
     if short is None:
         return _leased(state, need)
-    return _at_limit(state, short) if may_ask(state, short) else None
+    return _at_limit(state, short) if _asks(state, short) else None
+
+
+def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:
+    return tuple(call.made for call in calls)
 
 
 def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:

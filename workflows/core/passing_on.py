@@ -1,12 +1,14 @@
 """How a step goes on with the next model of its route. Pure.
 
 Rule: a failure of the provider's passes a step on, and so does an answer that was declined, where the next entry of the route
-says so. What another model would not mend (a request that is wrong, a conversation that is too long) ends the step.
+says so. A conversation that is too long is shown in short first, to the same model; only one that cannot be shown any shorter
+goes to a model with a larger window. What another model would not mend (a request that is wrong) ends the step.
 """
 
 from typing import Final
 
 from perdure.workflows.core.budget import sent
+from perdure.workflows.core.context.windows import window_of
 from perdure.workflows.core.routing import route_of
 from perdure.workflows.core.spending import Bid, bid, left
 from perdure.workflows.core.state.session import SessionState, in_turn
@@ -34,8 +36,10 @@ FAILURES: Final = {
     errors.MODEL_NO_KEY: "key",
     errors.MODEL_NOT_FOUND: "not_found",
 }
+#: The conversation is too long for a model, and cannot be shown any shorter; one that can read more is asked.
+TOO_LONG: Final = "too_long"
 #: Reasons that waiting does not mend.
-_LASTING: Final = frozenset(["quota", "key", "not_found", "refusal", "content_filter"])
+_LASTING: Final = frozenset([TOO_LONG, "quota", "key", "not_found", "refusal", "content_filter"])
 #: The same for answers that were declined: only where the definition says so.
 _DECLINED: Final[dict[str, Declined]] = {
     "refusal": "refusal",
@@ -52,9 +56,22 @@ def reason_to_pass_on(outcome: StepOutput | StepFailure) -> str | None:
 
 def next_place(state: SessionState, record: StepRecord, reason: str) -> int | None:
     """The place in the route of the model that goes on with the step; None where there is none for this reason."""
+    if reason == TOO_LONG:
+        return wider_place(state, record)
     declined = reason in _DECLINED.values()
     for place, hop in enumerate(route_of(state, record.role)):
         if place > record.hop and (not declined or reason in hop.on):
+            return place
+    return None
+
+
+def wider_place(state: SessionState, record: StepRecord) -> int | None:
+    """The place in the route of a model behind the step's that can read more at once, as far as is known."""
+    hops = route_of(state, record.role)
+    own = window_of(state, hops[record.hop])
+    for place, hop in enumerate(hops):
+        window = window_of(state, hop)
+        if place > record.hop and (window is None or own is None or window > own):
             return place
     return None
 

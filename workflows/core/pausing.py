@@ -73,8 +73,7 @@ def withdraw(draft: Draft, reason: str) -> None:
         return
     question = turn.pause.question_id
     draft.add(QuestionSettled(question_id=question))
-    value = {"approved": False, "reason": reason}
-    draft.add(InputReceived(**draft.stamp, question_id=question, value=value))
+    draft.add(InputReceived(**draft.stamp, question_id=question, value=None, reason=reason))
 
 
 def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
@@ -92,8 +91,10 @@ def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
 
 def _decline(draft: Draft, pause: Pause, command: Answer) -> None:
     draft.add(QuestionSettled(question_id=pause.question_id, answer_id=command.id))
-    value = {"approved": False} if command.reason is None else {"approved": False, "reason": command.reason}
-    draft.add(InputReceived(**draft.stamp, question_id=pause.question_id, value=value, by=command.by))
+    value = {"approved": False}
+    draft.add(
+        InputReceived(**draft.stamp, question_id=pause.question_id, value=value, reason=command.reason, by=command.by)
+    )
     error = exceeded(pause.short)
     why = f" It was declined to go on: {command.reason}" if command.reason else " It was declined to go on."
     draft.add(TurnBroken(error=error.saying(error.message + why)))

@@ -17,11 +17,15 @@ from typing import Final
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from perdure.workflows.core.context import summary
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.endings import NUDGES
+from perdure.workflows.core.state.dates import message_of
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import LoadedAgent
-from perdure.workflows.protocol.steps import Prompt, StepRecord, View
+from perdure.workflows.protocol.compacted import Retelling, Summary
+from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.steps import Compaction, Prompt, StepRecord, View
 from perdure.workflows.vocabulary.errors import INSTRUCTIONS_INVALID
 from perdure.workflows.vocabulary.ids import nudge_id, turn_number
 from perdure.workflows.vocabulary.parts import Message, Text, ToolError
@@ -80,6 +84,8 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
     if agent is None:
         raise PromptError(f"the definition {record.digest[:12]} is no longer kept")
     definition = agent.definition
+    if record.compaction is not None:
+        return _of_summary(state, agent, record, record.compaction)
     first, later = _dates(state, agent, record)
     model = definition.route(record.role)[record.hop].model
     return Prompt(
@@ -91,8 +97,40 @@ def build_prompt(state: SessionState, record: StepRecord) -> Prompt:
         tools=agent.tools,
         tool_output_tokens=definition.context.tool_output_tokens,
         closing=_closing(state, record),
-        left_out=tuple(one for one in state.transcript.left_out if one.epoch <= record.view.epoch),
+        left_out=_left_out(state, record),
+        start=record.view.start,
+        summary=_summary(state, record),
+        trim=record.view.trim,
     )
+
+
+def _of_summary(state: SessionState, agent: LoadedAgent, record: StepRecord, compaction: Compaction) -> Prompt:
+    """The prompt of a model that summarises the conversation of the step's view."""
+    text = Text(text=summary.request(compaction.words))
+    return Prompt(
+        model=agent.definition.route(record.role)[record.hop].model,
+        system=summary.instructions(agent.definition.context.keep),
+        closing=(Message(id=nudge_id(record.step_id), role="user", parts=(text,), at=state.created_at),),
+        left_out=_left_out(state, record),
+        start=record.view.start,
+        summary=_summary(state, record),
+        retelling=Retelling(room=compaction.room),
+    )
+
+
+def _summary(state: SessionState, record: StepRecord) -> Summary | None:
+    """What the step's request has in place of the beginning of the conversation. Raises PromptError."""
+    fold = record.view.fold
+    if fold is None:
+        return None
+    for known in state.context.folds:
+        if known.summary.fold == fold:
+            return known.summary
+    raise PromptError(f"the summary {fold} is no longer kept")
+
+
+def _left_out(state: SessionState, record: StepRecord) -> tuple[LeftOut, ...]:
+    return tuple(one for one in state.transcript.left_out if one.holds(record.view.epoch))
 
 
 def prompt_sha256(prompt: Prompt) -> str:
@@ -179,9 +217,9 @@ def _dates(state: SessionState, agent: LoadedAgent, record: StepRecord) -> tuple
     if dates.later:
         held = frozenset(message.id for message in state.transcript.seen(record.view))
         later = {
-            message_id: f"Today is {day}."
-            for message_id, day in dates.later.items()
-            if message_id in held or _has(record.view, dates.numbers.get(message_id))
+            message_of(key): f"Today is {day}."
+            for key, day in dates.later.items()
+            if (key in held if (number := dates.numbers.get(key)) is None else _has(record.view, number))
         }
     return f"Today is {dates.first}, until a later line names another day.", later
 

@@ -29,7 +29,7 @@ def route_of(state: SessionState, role: str) -> tuple[Hop, ...]:
 
 def first_place(state: SessionState, role: str) -> int:
     """Where in the route of `role` the turn's next step begins, from 0."""
-    last = state.log.steps[-1] if state.log.steps else None
+    last = state.log.last_answer
     turn, loaded = state.turn, state.slot.loaded
     if last is None or turn is None or loaded is None:
         return 0

@@ -5,6 +5,7 @@ the session goes on and tries again later. Nothing else takes from the oldest en
 """
 
 import hashlib
+from typing import Final
 
 from perdure.workflows.core.cuts import orphans
 from perdure.workflows.core.state.agent_slot import AgentSlot
@@ -14,6 +15,9 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.sealing import Sealed, SealInput, grown
 from perdure.workflows.protocol.segment_refs import SegmentRef, index_of, run_of
 from perdure.workflows.protocol.segments import Segment
+
+#: Exchanges that a provider declined, which requests leave out for as long as they are kept in mind.
+KEPT_LEFT_OUT: Final = 200
 
 
 def part_of(state: SessionState) -> Segment:
@@ -86,7 +90,12 @@ def without_sealed(state: SessionState, sealed: Sealed) -> SessionState:
             turn_starts=tuple(seq for seq in log.turn_starts if seq > cut.seq),
             steps=steps,
         ),
-        transcript=replace(transcript, base=cut.number, messages=transcript.messages[cut.number - transcript.base :]),
+        transcript=replace(
+            transcript,
+            base=cut.number,
+            messages=transcript.messages[cut.number - transcript.base :],
+            left_out=transcript.left_out[-KEPT_LEFT_OUT:],
+        ),
         slot=_needed(state.slot, {step.digest for step in steps}),
         dates=state.dates.bounded(cut.number),
         sealing=state.sealing.done(),
@@ -99,7 +108,7 @@ def _extent(ref: SegmentRef) -> tuple[int, int, int, int, int]:
 
 def _steps_before(state: SessionState, cut: Cut) -> int:
     """How many of the steps that the state holds come before the cut."""
-    return len(state.log.steps) - (state.sealing.steps - cut.steps)
+    return cut.steps - state.sealing.steps_before
 
 
 def _needed(slot: AgentSlot, digests: set[str]) -> AgentSlot:

@@ -24,8 +24,11 @@ from perdure.workflows.core.changes import (
     ToolsKnown,
     TurnBroken,
 )
+from perdure.workflows.core.context.blame import what_is_too_long
+from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.idle import close_idle
 from perdure.workflows.core.lease_changes import LeaseAnswered
 from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
@@ -42,7 +45,14 @@ from perdure.workflows.core.outcomes import (
     ToolEnded,
     ToolsCompared,
 )
-from perdure.workflows.core.passing_on import every_failure, next_place, reason_to_pass_on, tried
+from perdure.workflows.core.passing_on import (
+    TOO_LONG,
+    every_failure,
+    next_place,
+    reason_to_pass_on,
+    tried,
+    wider_place,
+)
 from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.review import review
 from perdure.workflows.core.sealing import fits
@@ -53,6 +63,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
 from perdure.workflows.core.working import keep_time
 from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import BUDGET_EXCEEDED, MODEL_QUOTA
@@ -86,6 +97,7 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
         case _:
             assert_never(outcome)
     keep_time(draft)
+    review(draft)
     return draft.changes
 
 
@@ -106,10 +118,17 @@ def _call_ended(draft: Draft, call: Call, outcome: ToolEnded | AgentOpened | Ses
 
 
 def _model_ended(draft: Draft, ended: ModelEnded) -> None:
-    turn = draft.state.turn
+    turn, compaction = draft.state.turn, draft.state.context.open
+    if compaction is not None and compaction.record.step_id == ended.step_id:
+        if not compaction.between:
+            compaction_ended(draft, compaction, ended.outcome)
+        return
     if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
         return
     stopping, outcome = turn.stopping, ended.outcome
+    if draft.state.behavior >= 1 and not stopping and is_too_long(outcome):
+        _too_long(draft, turn.step, outcome)
+        return
     reason = None if stopping else reason_to_pass_on(outcome)
     if reason is not None and next_place(draft.state, turn.step, reason) is not None:
         draft.add(ModelGivenUp(tried=tried(turn.step, outcome, reason)))
@@ -125,6 +144,7 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
     if outcome.stop == "stopped" and not stopping:
         # The provider's stream was closed for a stop that this run has not seen; the turn must not go on.
         draft.add(StopRequested())
+    measure(draft, turn.step, outcome)
     loaded = draft.state.slot.loaded
     if outcome.tools_digest and loaded and outcome.tools_digest != loaded.tools_digest:
         draft.add(ToolsChanged())
@@ -141,6 +161,20 @@ def _failed(draft: Draft, before: Turn, step: StepRecord, outcome: StepFailure) 
         draft.add(StepUndone(stop=before.stop, odd=before.odd, quota=error))
     else:
         draft.add(TurnBroken(error=error))
+
+
+def _too_long(draft: Draft, step: StepRecord, outcome: StepOutput | StepFailure) -> None:
+    """The request was too long, or its answer filled the model's window."""
+    shorter = too_long(draft.state, step, outcome)
+    if shorter is None and isinstance(outcome, StepFailure) and wider_place(draft.state, step) is not None:
+        draft.add(ModelGivenUp(tried=tried(step, outcome, TOO_LONG)))
+        return
+    error = what_is_too_long(draft.state, step, outcome) if shorter is None else None
+    draft.add(finished_step(step, outcome, stopping=False, stamp=draft.stamp))
+    if shorter is not None:
+        draft.add(shorter)
+    elif isinstance(outcome, StepFailure) and error is not None:
+        draft.add(TurnBroken(error=every_failure(step, error)))
 
 
 def _loaded(draft: Draft, found: LoadedAgent | ToolError) -> None:
@@ -162,6 +196,7 @@ def _sealed(draft: Draft, sealed: Sealed | None) -> None:
 def _time_passed(draft: Draft) -> None:
     if draft.state.turn is None:
         mark_due(draft)
+        close_idle(draft)
         return
     expire(draft)
     give_up(draft)

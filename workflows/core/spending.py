@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from perdure.workflows.core.budget import input_tokens, need
-from perdure.workflows.core.leases import calls_leased, caps_dollars, held_for, refusal
+from perdure.workflows.core.leases import calls_leased, caps_dollars, held_for, lacks, refusal
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import answering_role, first_place, route_of
 from perdure.workflows.core.state.books import Books
@@ -84,6 +84,9 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
     for name in names:
         for scope, top, spent in _counters(state, name):
             needs = _amount(wanted, name)
+            if needs == 0 and state.behavior >= 1:
+                # What costs nothing exceeds nothing, whatever was spent under another cap.
+                continue
             if spent + needs > top:
                 given = _given(state, name) if scope == "session" else None
                 # What its caller has set aside for a sub-agent is not for a person to raise.
@@ -92,6 +95,11 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
                     cap = given
                 return _short(state, scope, name, cap, spent, needs, wanted.cost_usd)
     return refusal(state, wanted)
+
+
+def affords(state: SessionState, hop: Hop, wanted: Need) -> bool:
+    """Whether the limits bear a call of this model beside the turn's own, or between two turns."""
+    return _price_unknown(state, hop) is None and shortfall(state, wanted) is None and not lacks(state, wanted)
 
 
 def left(state: SessionState, step_id: str) -> Left | None:
@@ -164,11 +172,11 @@ def _bid_of(state: SessionState, role: str) -> Bid | Shortfall | ToolError:
 
 
 def _price_unknown(state: SessionState, hop: Hop) -> ToolError | None:
-    loaded, turn = state.slot.loaded, in_turn(state)
+    loaded, turn = state.slot.loaded, state.turn
     if not state.effective_limits.cap_costs and not caps_dollars(state):
         return None
-    tried = turn.step.tried if turn.step is not None else ()
-    counted = not turn.books.incomplete and all(one.spent.cost_usd is not None for one in tried)
+    tried = turn.step.tried if turn is not None and turn.step is not None else ()
+    counted = not (turn is not None and turn.books.incomplete) and all(one.spent.cost_usd is not None for one in tried)
     if counted and loaded is not None and hop.key in loaded.prices:
         return None
     message = f"A cost cap is set, but the price of {hop.model.use} is unknown; give it a `price:` in the definition."
@@ -177,13 +185,13 @@ def _price_unknown(state: SessionState, hop: Hop) -> ToolError | None:
 
 def _counters(state: SessionState, name: Counted) -> Iterator[tuple[Literal["turn", "session"], float, float]]:
     """Each scope with a cap on this: how far it may go, and what of that is spent or set aside."""
-    turn = in_turn(state)
-    scopes: tuple[Literal["turn", "session"], ...] = ("turn", "session")
+    turn = state.turn
+    scopes: tuple[Literal["turn", "session"], ...] = ("session",) if turn is None else ("turn", "session")
     for scope in scopes:
         cap = getattr(_caps(state, scope), name)
         if cap is not None:
-            books, given = (turn.books, None) if scope == "turn" else (state.books, _given(state, name))
-            top = max(cap, turn.ceiling(scope, name))
+            books, given = (_books(state, scope), _given(state, name) if scope == "session" else None)
+            top = cap if turn is None else max(cap, turn.ceiling(scope, name))
             yield scope, top if given is None else min(top, given), _spent(state, books, name)
 
 
@@ -208,8 +216,8 @@ def _caps(state: SessionState, scope: Literal["turn", "session"]) -> TurnLimits 
 
 def _spent(state: SessionState, books: Books, name: Counted) -> float:
     """What the models before it have cost the open step is not in the books yet."""
-    turn, whole = in_turn(state), state.books
-    tried = turn.step.tried if turn.step is not None else ()
+    turn, whole = state.turn, state.books
+    tried = turn.step.tried if turn is not None and turn.step is not None else ()
     match name:
         case "cost_usd":
             open_usd = sum(one.spent.cost_usd or 0 for one in tried)
@@ -219,6 +227,10 @@ def _spent(state: SessionState, books: Books, name: Counted) -> float:
             return books.tokens + used + sum(whole.tokens_aside.values())
         case "tool_calls":
             return books.tool_calls + sum(whole.calls_aside.values())
+
+
+def _books(state: SessionState, scope: Literal["turn", "session"]) -> Books:
+    return state.turn.books if scope == "turn" and state.turn is not None else state.books
 
 
 def _amount(wanted: Need, name: Counted) -> float:
@@ -240,7 +252,7 @@ def _short(
     needs: float,
     needs_usd: float | None,
 ) -> Shortfall:
-    books = in_turn(state).books if scope == "turn" else state.books
+    books = _books(state, scope)
     return Shortfall(
         scope=scope,
         limit=limit,

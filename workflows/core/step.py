@@ -6,6 +6,8 @@ from datetime import datetime
 from perdure.workflows.core.actions import CallModel
 from perdure.workflows.core.budget import sent
 from perdure.workflows.core.changes import Stamp
+from perdure.workflows.core.context.estimate import shown_tokens
+from perdure.workflows.core.context.views import view_of
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.routing import first_place, route_of
 from perdure.workflows.core.spending import left
@@ -26,6 +28,10 @@ class StepFailure:
     partial: Partial
     #: Attempts that there may have been, where more than `partial` knows of; 0: it knows.
     attempts: int = 0
+    #: Of a request that was too long: tokens that its model can read at once, and those that it had, where the provider
+    #: says so.
+    window: int | None = None
+    tokens: int | None = None
 
     @property
     def most_attempts(self) -> int:
@@ -43,7 +49,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         digest=loaded.digest,
         role=action.role,
         model=hops[place].model.use,
-        view=state.transcript.view,
+        view=view_of(state),
         reserved_usd=action.reserved_usd,
         sent=sent(state, hops[place]),
         nudge=action.nudge,
@@ -53,6 +59,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         ahead=len(hops) - place - 1,
         turn_at=turn_start(state, in_turn(state).turn_id),
         timezone=state.timezone,
+        estimate=shown_tokens(state) if state.behavior >= 1 else 0,
     )
 
 

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator
 
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.protocol.traces import TraceStep
-from perdure.workflows.vocabulary.events import Event, StepFinished, StepStarted, ToolFinished, ToolStarted
+from perdure.workflows.vocabulary.events import (
+    ContextCompacted,
+    Event,
+    StepFinished,
+    StepStarted,
+    ToolFinished,
+    ToolStarted,
+)
 from perdure.workflows.vocabulary.ids import step_of
 from perdure.workflows.vocabulary.question_events import (
     ApprovalRequested,
@@ -24,6 +31,8 @@ def traced(steps: Iterable[StepRecord], events: Iterable[Event]) -> Iterator[Tra
         match event:
             case StepStarted() | StepFinished():
                 step_id = event.step_id
+            case ContextCompacted(step_id=str(of)):
+                step_id = of
             case ToolStarted() | ToolFinished() | ApprovalResolved():
                 step_id = step_of(event.call_id)
             case ApprovalRequested() | InputRequested() if event.call_id is not None:

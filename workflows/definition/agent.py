@@ -6,15 +6,15 @@ looked up (tool schemas, prices) beside it, so that workflow code never looks an
 
 import operator
 from collections.abc import Iterator
-from typing import Annotated, Final, Literal, Self
+from datetime import timedelta
+from typing import Annotated, Final, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from perdure.workflows.definition.context import TOOL_OUTPUT_TOKENS, ContextPolicy
 from perdure.workflows.definition.limits import (
-    TOOL_OUTPUT_TOKENS,
     Caps,
     Cheaper,
-    ContextPolicy,
     Limits,
     PurseLimits,
     SessionLimits,
@@ -32,8 +32,10 @@ from perdure.workflows.definition.tools import (
     ToolUse,
 )
 from perdure.workflows.definition.tools.policy import Policy
+from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.durations import Duration
 from perdure.workflows.vocabulary.near_names import did_you_mean
-from perdure.workflows.vocabulary.parts import Frozen, ToolSpec
+from perdure.workflows.vocabulary.parts import Frozen, ToolSpec, absent
 
 __all__ = [
     "TOOL_OUTPUT_TOKENS",
@@ -101,9 +103,17 @@ class AgentDefinition(Frozen):
         default=Limits(), description="What a turn, a session, a user and a tenant may do and spend at most."
     )
     context: ContextPolicy = Field(default=ContextPolicy(), description="What the model is shown of a conversation.")
-    busy: Literal["queue"] = Field(
+    busy: Busy = Field(
         default="queue",
-        description="What becomes of a message that comes while a turn runs. Default: it waits (queue).",
+        description="What becomes of a message that comes while a turn runs: it waits for its turn (`queue`), joins the turn "
+        "that runs before its next step (`steer`), stops that turn and is next (`interrupt`), or is not taken (`reject`). A "
+        "message may say otherwise. Default: queue.",
+    )
+    idle_timeout: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=3660))] | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="A session that has rested for so long closes itself, such as `90d`: at least a minute. One that waits "
+        "for a person, or has set itself a timer, does not rest. Without it, sessions stay open.",
     )
     schedules: Schedules = Field(
         default=(), description="Messages that sessions get by the clock; at most 100. A worker keeps them in place."
@@ -133,6 +143,7 @@ class AgentDefinition(Frozen):
             near = did_you_mean(on_limit.cheaper, self.models)
             known = ", ".join(self.models)
             yield "limits", f"on_limit.cheaper: {on_limit.cheaper!r} is not one of models: {known}{near}"
+        yield from (("context", f"{field}: {why}") for field, why in self.context.faults(self.models))
         names = [tool.name for tool in self.tools if not isinstance(tool, McpServer)]
         yield from (("tools", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1)
         for tool in self.tools:
@@ -140,6 +151,10 @@ class AgentDefinition(Frozen):
                 why = self._fallback_fault(tool.fallback)
                 if why is not None:
                     yield "tools", f"the fallback {tool.fallback!r} of {tool.name!r} {why}"
+            if isinstance(tool, ToolUse) and tool.undo is not None:
+                why = self._undo_fault(tool.undo)
+                if why is not None:
+                    yield "tools", f"the undo {tool.undo!r} of {tool.name!r} {why}"
         for name in self.inputs:
             if name in ("session", "user", "turn", "args"):
                 yield "inputs", f"{name!r} is a built-in name"
@@ -151,6 +166,15 @@ class AgentDefinition(Frozen):
             return f"is not one of the tools that run on workers{did_you_mean(fallback, there)}"
         if other.approval is not None or other.side_effects == "once":
             return "runs unasked, so it can neither need an approval nor be `once`"
+        return None
+
+    def _undo_fault(self, undo: str) -> str | None:
+        other = next((tool for tool in self.tools if tool.name == undo), None)
+        if not isinstance(other, ToolUse):
+            there = [tool.name for tool in self.tools if isinstance(tool, ToolUse)]
+            return f"is not one of the tools that run on workers{did_you_mean(undo, there)}"
+        if other.approval is not None:
+            return "runs unasked, so it cannot need an approval: whoever agrees to a rewind agrees to it"
         return None
 
     def route(self, role: str) -> tuple[Hop, ...]:
@@ -184,6 +208,8 @@ class LoadedAgent(Frozen):
     tools: tuple[ToolSpec, ...] = ()
     #: By role, or by the key of a model of no role (`Hop.key`); a model that is missing has no known price.
     prices: dict[str, Price] = {}
+    #: Tokens that each model can read at once, by the same keys; a model that is missing has an unknown window.
+    windows: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: Of the worker's tool specs, to notice that a newer worker describes its tools otherwise.
     tools_digest: str = ""
     #: Tools that MCP servers have listed, by the name that the model knows.

@@ -1,6 +1,5 @@
 """How much a turn and a session may do and cost, and how much of a conversation a model is shown."""
 
-import operator
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -181,27 +180,3 @@ class Limits(Frozen):
         """Whether a price that is unknown is an error."""
         purses = (caps for purse in (self.user, self.tenant) for caps in (purse.day, purse.month, purse.total))
         return any(caps is not None and caps.cost_usd is not None for caps in (self.turn, self.session, *purses))
-
-
-#: Of a tool result that a model is shown where the definition says nothing else.
-TOOL_OUTPUT_TOKENS = 16_000
-
-
-class ContextPolicy(Frozen):
-    """What a model is shown of a conversation."""
-
-    tool_output_tokens: int = Field(
-        default=TOOL_OUTPUT_TOKENS,
-        ge=100,
-        le=1_000_000,
-        strict=True,
-        description="About how many tokens of one tool result the model is shown, head and tail; people and the trace see "
-        f"the whole. Default: {TOOL_OUTPUT_TOKENS}.",
-    )
-    date: bool = Field(
-        default=True,
-        exclude_if=operator.truth,
-        description="Whether the model is told the date: on which day the session began, at the end of the instructions, "
-        "and each later day before its first message. Where the instructions name `turn.date` themselves, they alone tell "
-        "it. Default: true.",
-    )

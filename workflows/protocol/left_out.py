@@ -8,7 +8,7 @@ import operator
 
 from pydantic import Field
 
-from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolCall, ToolResult
+from perdure.workflows.vocabulary.parts import Frozen, Message, Text, ToolCall, ToolResult, absent
 
 
 class LeftOut(Frozen):
@@ -21,6 +21,12 @@ class LeftOut(Frozen):
     epoch: int
     #: Calls whose results give way to a note, because the answer that followed them was declined; none: the whole exchange.
     calls: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Of the first views that have it again, for the exchange is run on; None: it is left out for good.
+    until: int | None = Field(default=None, exclude_if=absent)
+
+    def holds(self, epoch: int) -> bool:
+        """Whether views of this epoch leave it out."""
+        return self.epoch <= epoch and (self.until is None or epoch < self.until)
 
 
 _RESULT = "(This result was left out, because the provider declined to go on with it.)"

@@ -80,3 +80,26 @@ class Path(Frozen):
 def is_whole(path: Path) -> bool:
     """The branch has all that was said."""
     return path == Path()
+
+
+def shared_by(path: Path, count: int, other: Path, other_count: int) -> int:
+    """How many messages two branches of so many messages have in common, from their beginning on."""
+    shared = 0
+    for one, two in zip(_joined(path.between(0, count)), _joined(other.between(0, other_count)), strict=False):
+        if one.start != two.start:
+            break
+        shared += min(one.length, two.length)
+        if one.stop != two.stop:
+            break
+    return shared
+
+
+def _joined(stretches: tuple[Stretch, ...]) -> tuple[Stretch, ...]:
+    """With those that follow each other without a gap as one."""
+    joined: list[Stretch] = []
+    for stretch in stretches:
+        if joined and joined[-1].stop == stretch.start:
+            joined[-1] = Stretch(start=joined[-1].start, stop=stretch.stop)
+        else:
+            joined.append(stretch)
+    return tuple(joined)

@@ -12,8 +12,9 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.paths import Path, is_whole
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.signals import ForkedFrom, Parent
+from perdure.workflows.vocabulary.busy import Ahead, Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import (
     Frozen,
@@ -23,6 +24,7 @@ from perdure.workflows.vocabulary.parts import (
     absent,
 )
 from perdure.workflows.vocabulary.questions import Question
+from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, RewindCause
 
 PAGE_BYTES = 192 * 1024
 
@@ -54,6 +56,15 @@ class Receipt(Frozen):
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
     user: str | None = Field(default=None, exclude_if=absent)
+    #: What becomes of a message that comes while the session works, and does not say so itself.
+    busy: Busy = Field(default="queue", exclude_if=lambda busy: busy == "queue")
+    #: Why the message with this id goes before others that wait; None: it does not, or does not wait.
+    ahead: Ahead | None = Field(default=None, exclude_if=absent)
+    #: It is to join the turn that runs.
+    steers: bool = Field(default=False, exclude_if=operator.not_)
+    #: The command by which it was edited last, and whether it was withdrawn; for the last of such messages.
+    edited_by: str | None = Field(default=None, exclude_if=absent)
+    withdrawn: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class Timer(Frozen):
@@ -165,6 +176,10 @@ class SnapshotPage(Frozen):
     count: int
     #: The branch.
     path: Path = Field(default=Path(), exclude_if=is_whole)
+    #: The branch that goes on.
+    branch: str = FIRST_BRANCH
+    #: How many branches there have been.
+    branches: int = 1
     #: Those that are open, the oldest first, as many as fit.
     questions: tuple[Question, ...] = ()
     more_questions: bool = Field(default=False, exclude_if=operator.not_)
@@ -185,6 +200,78 @@ class PageRequest(Frozen):
     questions: int = Field(default=0, exclude_if=operator.not_)
 
 
+class BranchesRequest(Frozen):
+    #: A branch whose path is asked for.
+    branch: str | None = None
+    #: A rewind or a retry, of which it is asked whether it was taken in.
+    command_id: str | None = None
+
+
+class BranchLine(Frozen):
+    branch: str
+    #: The branch that it parted from; None: the first one.
+    parent: str | None
+    cause: RewindCause | None
+    #: The parent's message in whose place its own ones stand.
+    message_id: str | None
+    #: Messages that it shares with its parent.
+    position: int
+    #: Messages that it has.
+    messages: int
+    created_at: datetime
+    #: One line of its last message.
+    words: str
+
+
+class Place(Frozen):
+    """Where branches part from the one that goes on."""
+
+    #: Of the first message that they do not share.
+    position: int
+    #: Of that message on the branch that goes on; None: there is none, or the session does not hold it any more.
+    message_id: str | None
+    #: For each of what stands there, in the order in which it was said, the branch that went on with it last.
+    siblings: tuple[str, ...]
+    #: The place of the branch that goes on among the siblings.
+    current: int
+
+
+class Taken(Frozen):
+    """A rewind or a retry that a session has taken in."""
+
+    content_sha256: str
+    cursor: int
+    #: The branch that goes on by it.
+    branch: str
+    message_id: str | None
+    turn_id: str | None
+
+
+class BranchesPage(Frozen):
+    """Answer to `branches(request)`; there are few enough of them for one page."""
+
+    current: str
+    branches: tuple[BranchLine, ...]
+    places: tuple[Place, ...]
+    #: Of the branch that was asked for: its path, and how many messages it has.
+    path: Path | None = None
+    count: int = 0
+    seq: int
+    #: Closed, or told to close.
+    closed: bool
+    #: There can be no more branches.
+    full: bool
+    #: The branch that will go on once a rewind that waits has happened.
+    rewinding: str | None
+    #: The turn that runs.
+    turn_id: str | None
+    #: The last turn that ended on the branch that goes on, and the one that can be run on.
+    last_turn: str | None
+    retried: str | None
+    #: The command that was asked for; None: it was not taken in.
+    taken: Taken | None = None
+
+
 class PastRequest(Frozen):
     """A part of the past up to the end of a turn, or up to its beginning."""
 
@@ -197,12 +284,14 @@ class PastRequest(Frozen):
 
 
 class PastPage(Frozen):
-    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib.
+    """Answer to `past(request)`: a piece of a state as JSON, compressed by zlib. Where parts of the past are sealed
+    (`sealed`), it is the state that the session has now, without what it is at.
 
     Where the session has moved on meanwhile the answer is another one (`sha256`), and this its first page.
     """
 
     refused: Literal["unknown_turn", "turn_running"] | None = None
+    sealed: bool = Field(default=False, exclude_if=operator.not_)
     #: Of all that is compressed.
     sha256: str = ""
     #: Bytes that come before this piece.

@@ -54,6 +54,16 @@ def holding(refs: tuple[SegmentRef, ...], stretches: Iterable[Stretch]) -> tuple
     return tuple(ref for ref in refs if any(map(ref.holds, wanted)))
 
 
+def bytes_of(refs: tuple[SegmentRef, ...], stretches: Iterable[Stretch]) -> int:
+    """About how many bytes the messages of the stretches have; exactly where they are all that the refs hold."""
+    found = 0
+    for stretch in stretches:
+        for ref in refs:
+            here = min(ref.stop, stretch.stop) - max(ref.start, stretch.start)
+            found += ref.bytes * here // (ref.stop - ref.start) if here > 0 else 0
+    return found
+
+
 def run_of(refs: tuple[SegmentRef, ...]) -> tuple[SegmentRef, ...]:
     """The refs at the end that are to be folded into an index; empty where there are too few of one level."""
     run = refs[-FAN_OUT:]

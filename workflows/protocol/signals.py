@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
     Frozen,
@@ -37,8 +38,31 @@ class SendMessage(Frozen):
     model: str | None = Field(default=None, exclude_if=absent)
     #: The caller's span, as W3C Trace Context writes it.
     traceparent: str | None = Field(default=None, exclude_if=absent)
+    #: What becomes of it while the session works; None: what the definition says.
+    busy: Busy | None = Field(default=None, exclude_if=absent)
     #: Purses that have caps of their own, so that the session asks them, too.
     purses: tuple[Scope, ...] = Field(default=(), exclude_if=operator.not_)
+
+
+class EditMessage(Frozen):
+    """Other parts for a message that still waits."""
+
+    id: Id
+    message_id: Id
+    parts: tuple[Part, ...]
+
+
+class WithdrawMessage(Frozen):
+    """A message that still waits is taken back."""
+
+    id: Id
+    message_id: Id
+
+
+class Supersede(Frozen):
+    """To a sub-agent's session: whoever could answer its questions has said something else, so nobody will."""
+
+    id: Id
 
 
 class Stop(Frozen):
@@ -87,6 +111,65 @@ class Answer(Frozen):
     by: Answerer | None = None
     #: The caller's span, as W3C Trace Context writes it.
     traceparent: str | None = Field(default=None, exclude_if=absent)
+
+
+class CutCall(Frozen):
+    """A call of a part of the conversation that is to leave, with its result."""
+
+    call_id: str
+    name: str
+    #: As it ran with them; None: they are too long, or only known in short.
+    args: dict[str, JsonValue] | None
+    #: None also where it is too long.
+    output: JsonValue = None
+    is_error: bool = False
+    #: `output` is the whole result.
+    whole: bool = True
+
+
+class Rewind(Frozen):
+    """Lets the conversation go on from a message of the branch that goes on, or on an earlier branch.
+
+    A turn that runs is stopped first; messages that wait go on waiting."""
+
+    id: Id
+    #: sha256 of what the caller sent, to tell a repeat from another command under the same id.
+    content_sha256: str
+    #: The `seq` that the caller was given as cursor; a repeat is given the same.
+    cursor: int
+    #: The message that leaves, with all after it; None: a branch is gone back to.
+    message_id: str | None = None
+    #: Of that message; see `protocol/paths.py`.
+    number: int = 0
+    #: The branch that is gone back to.
+    branch: str | None = None
+    #: The id of the message that begins the next turn, and its parts; no parts: the model answers anew.
+    new_id: Id | None = None
+    parts: tuple[Part, ...] | None = None
+    #: That message is the one that leaves.
+    again: bool = False
+    #: The turn whose answer the model gives anew.
+    continues: str | None = None
+    #: Calls of the part that leaves.
+    calls: tuple[CutCall, ...] = ()
+    #: Whether calls are taken back; None: a person is asked where there are any.
+    undo: bool | None = None
+    digest: str | None = None
+    #: The role that answers; None: the session's.
+    model: str | None = None
+    traceparent: str | None = None
+
+
+class Retry(Frozen):
+    """Runs the last turn on, which failed or was stopped."""
+
+    id: Id
+    content_sha256: str
+    cursor: int
+    turn_id: str
+    digest: str | None = None
+    model: str | None = None
+    traceparent: str | None = None
 
 
 class CancelTimer(Frozen):

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, ModelDefinition
+from perdure.workflows.definition.agent import TOOL_OUTPUT_TOKENS, LoadedAgent, ModelDefinition
 from perdure.workflows.definition.pricing import Spent
+from perdure.workflows.protocol.compacted import Retelling, Summary, Trim, introduced, shape_of, trimmed
 from perdure.workflows.protocol.left_out import LeftOut, without
 from perdure.workflows.protocol.paths import Path, Stretch, is_whole
 from perdure.workflows.protocol.segment_refs import SegmentRef
@@ -32,11 +33,22 @@ class View(Frozen):
     prefix: str
     #: The branch.
     path: Path = Field(default=Path(), exclude_if=is_whole)
+    #: The position of the first message that the request has: those before it are given in a summary.
+    start: int = Field(default=0, exclude_if=operator.not_)
+    #: The compaction that made the summary.
+    fold: str | None = Field(default=None, exclude_if=absent)
+    #: Long results that give way to a note.
+    trim: Trim | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def shape(self) -> str:
+        """Changes with what the request shows of a conversation that only grows."""
+        return shape_of(self.fold, self.trim)
 
 
-#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, or paused, or
-#: repeated itself without end.
-Nudge = Literal["empty", "thought", "pause", "repetition"]
+#: Why a request says something of its own at its end: the last answer was empty, also for all the thinking, paused, cut
+#: because it filled the window, or cut because it repeated itself without end.
+Nudge = Literal["empty", "thought", "pause", "window", "repetition"]
 
 
 class Prompt(Frozen):
@@ -56,6 +68,13 @@ class Prompt(Frozen):
     closing: tuple[Message, ...] = Field(default=(), exclude_if=operator.not_)
     #: What of the conversation is left out, because a provider declined it.
     left_out: tuple[LeftOut, ...] = Field(default=(), exclude_if=operator.not_)
+    #: The position of the first message of the conversation that is given.
+    start: int = Field(default=0, exclude_if=operator.not_)
+    #: What stands in for the messages before that.
+    summary: Summary | None = Field(default=None, exclude_if=absent)
+    trim: Trim | None = Field(default=None, exclude_if=absent)
+    #: The conversation is told as one text, to a model that summarises it.
+    retelling: Retelling | None = Field(default=None, exclude_if=absent)
 
     @property
     def instructions(self) -> str:
@@ -67,8 +86,12 @@ class Prompt(Frozen):
         return self.examples + self.seen(messages) + self.closing
 
     def seen(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """`messages` as the model is shown them: without what is left out, and with the lines on the days."""
-        return without(self._dated(messages), self.left_out)
+        """`messages`, which begin at `start`, as the model is shown them: behind the summary of those before, with notes in
+        place of long results, without what is left out, and with the lines on the days."""
+        shown = without(self._dated(trimmed(messages, self.start, self.trim)), self.left_out)
+        if self.retelling is not None:
+            return self.retelling.of(self.summary, shown)
+        return introduced(self.summary, shown)
 
     def _dated(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         if not self.dates:
@@ -93,6 +116,9 @@ class ModelInputRequest(Frozen):
     prompt_sha256: str | None = None
     #: A further page of the same answer: `after` counts what came before, and `prefix` is the step's own.
     paging: bool = False
+    #: The step, and the definition that it ran with, where the session may keep them no longer.
+    record: "StepRecord | None" = Field(default=None, exclude_if=absent)
+    agent: LoadedAgent | None = Field(default=None, exclude_if=absent)
 
 
 class ModelInputPage(Frozen):
@@ -137,6 +163,15 @@ class Left(Frozen):
     tokens: int | None = None
 
 
+class Compaction(Frozen):
+    """What a model call that summarises is to do."""
+
+    #: Characters of the conversation that its model is given at most.
+    room: int
+    #: Words of the summary at most.
+    words: int
+
+
 class StepRecord(Frozen):
     """What the trace keeps of a step beside its events."""
 
@@ -167,6 +202,14 @@ class StepRecord(Frozen):
     left: Left | None = Field(default=None, exclude_if=absent)
     #: The models before it that this step was given up by.
     tried: tuple[Tried, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Tokens of the request, as they were estimated from its bytes.
+    estimate: int = Field(default=0, exclude_if=operator.not_)
+    #: It summarises the conversation that its view shows, beside the turns. None: it answers in a turn.
+    compaction: Compaction | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def purpose(self) -> Literal["answer", "compact"]:
+        return "answer" if self.compaction is None else "compact"
 
     @property
     def attempts_before(self) -> int:

@@ -4,10 +4,11 @@ import operator
 
 from pydantic import Field
 
-from perdure.workflows.protocol.segments import SegmentRef
+from perdure.workflows.definition.agent import LoadedAgent
+from perdure.workflows.protocol.segment_refs import SegmentRef
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.events import Event
-from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.parts import Frozen, absent
 
 
 class TraceStep(Frozen):
@@ -15,6 +16,8 @@ class TraceStep(Frozen):
     #: `step.started`, `step.finished` and the tools' events of this step, as far as they have happened; also what was
     #: asked about its calls, without the arguments, which its message has.
     events: tuple[Event, ...]
+    #: The definition that a sealed step ran with.
+    agent: LoadedAgent | None = Field(default=None, exclude_if=absent)
 
 
 class TracePage(Frozen):

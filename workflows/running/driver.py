@@ -33,6 +33,9 @@ class World(Protocol):
     def end(self, key: str) -> None:
         """Tells the open effect to end; it still has an outcome."""
 
+    def tell(self, key: str) -> None:
+        """Tells a sub-agent's session that nobody will answer what it asks."""
+
     def keep(self, keys: frozenset[str]) -> None:
         """Forgets all open effects but these: what comes of the others does not count."""
 
@@ -66,6 +69,8 @@ class Driver:
         self._take(begun.changes)
         for effect in begun.effects:
             self._world.start(effect, self.state)
+        for key in begun.tells:
+            self._world.tell(key)
         for key in begun.ends:
             self._world.end(key)
 

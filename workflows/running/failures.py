@@ -18,7 +18,14 @@ def step_failure(failure: ActivityError) -> StepFailure:
     """Of a model call."""
     # A time-out is final only once there were as many attempts as there may be.
     attempts = MODEL_ATTEMPTS if isinstance(failure.cause, TemporalTimeout) else 0
-    return StepFailure(_step_error(failure), _partial(failure), attempts)
+    told = _details(failure)
+    return StepFailure(
+        _step_error(failure),
+        _partial(failure),
+        attempts,
+        window=_number(told, "window"),
+        tokens=_number(told, "tokens"),
+    )
 
 
 def local_failure(failure: FailureError) -> ToolError:
@@ -27,6 +34,17 @@ def local_failure(failure: FailureError) -> ToolError:
     if isinstance(cause, ApplicationError):
         return ToolError(type=cause.type or TOOL_FAILED, message=preview(cause.message))
     return ToolError(type=TOOL_FAILED, message=str(cause or failure))
+
+
+def _details(failure: ActivityError) -> dict[str, Any]:
+    """What the provider's error said, as the model call read it."""
+    details = failure.cause.details if isinstance(failure.cause, ApplicationError) else ()
+    return next((one for one in details if isinstance(one, dict) and "provider" in one), {})
+
+
+def _number(told: dict[str, Any], name: str) -> int | None:
+    found = told.get(name)
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _partial(failure: ActivityError) -> Partial:

@@ -36,6 +36,12 @@ class OpenEffects:
         if opened is not None:
             opened.end()
 
+    def tell(self, key: str) -> None:
+        """Tells a sub-agent's session that nobody will answer what it asks."""
+        opened = self._open.get(key)
+        if opened is not None:
+            opened.tell()
+
     def keep(self, keys: frozenset[str]) -> None:
         """Forgets all effects but these."""
         for key in self._open.keys() - keys:

@@ -16,10 +16,12 @@ from perdure.workflows.core.actions import (
     CallModel,
     CloseSession,
     FinishTurn,
+    GoOn,
     PauseTurn,
     Rest,
     RunTools,
     StartTurn,
+    TakeBack,
     TakeOver,
     Wait,
     WakeUp,
@@ -46,9 +48,11 @@ class Reporting:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
         if state.turn is not None and state.turn.pause is not None:
             lines.append(told(state.turn.pause.short))
-        if state.transcript.messages:
-            text = answers.last_words(state.transcript.messages[-1])
-            lines.append(f"> {state.transcript.messages[-1].role}: {text}")
+        transcript = state.transcript
+        if state.branches.known:
+            lines.append(f"branch {state.branches.current} of {state.branches.made}")
+        for message in transcript.on(transcript.path, max(transcript.count - 1, 0), transcript.count):
+            lines.append(f"> {message.role}: {answers.last_words(message)}")
         workflow.set_current_details("\n\n".join(lines))
 
     def _publish_status(self, state: SessionState) -> None:
@@ -69,7 +73,7 @@ class Reporting:
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""
-        if isinstance(action, StartTurn | WakeUp | Ask | PauseTurn | FinishTurn | CloseSession):
+        if isinstance(action, StartTurn | WakeUp | Ask | TakeBack | GoOn | PauseTurn | FinishTurn | CloseSession):
             self._publish_status(state)
         elif isinstance(action, TakeOver):
             workflow.upsert_search_attributes([AGENT.value_set(action.handoff.agent.definition.name)])
@@ -95,9 +99,10 @@ class Reporting:
             _tell("perdure_poke", workflow.info().workflow_id, change.seq)
             _tell("perdure_tell", workflow.info().workflow_id, before, change, self._stop_at)
 
-    def stopped(self, state: SessionState) -> None:
-        """A sub-agent's model call hears of a stop at once; of any other session, from the gateway."""
-        if state.new.parent is not None:
+    def stopped(self, state: SessionState, *, by_message: bool = False) -> None:
+        """The model call of a sub-agent, and of a turn that a message interrupts, hears of it at once; of any other stop,
+        from the gateway."""
+        if by_message or state.new.parent is not None:
             _tell("perdure_stop", workflow.info().workflow_id)
 
     def offer(self, name: str, state: SessionState) -> None:

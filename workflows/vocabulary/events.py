@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, TypeAdapter
 
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
+from perdure.workflows.vocabulary.busy import Ahead
+from perdure.workflows.vocabulary.context_events import ContextCompacted as ContextCompacted
 from perdure.workflows.vocabulary.event_base import EventBase as EventBase
 from perdure.workflows.vocabulary.event_base import TurnEnd as TurnEnd
 from perdure.workflows.vocabulary.parts import (
@@ -31,6 +33,7 @@ from perdure.workflows.vocabulary.question_events import (
     InputReceived,
     InputRequested,
 )
+from perdure.workflows.vocabulary.rewinds import TranscriptRewound
 
 
 class SessionStarted(EventBase):
@@ -57,11 +60,16 @@ class MessageAdded(EventBase):
 
 
 class MessageQueued(EventBase):
-    """A message waits for the turn that runs; `position` 1 is next."""
+    """A message waits for the turn that runs; `position` 1 is next. It comes again with `message` where it was edited, and
+    without `busy` where the turn that it should join has ended before."""
 
     type: Literal["message.queued"] = "message.queued"
     message_id: str
     position: int
+    #: `steer`: it joins the turn that runs before the next step. `interrupt`: it has interrupted that turn, and is next.
+    busy: Ahead | None = Field(default=None, exclude_if=absent)
+    #: The message as it is now that it was edited.
+    message: Message | None = Field(default=None, exclude_if=absent)
 
 
 class MessageRejected(EventBase):
@@ -77,6 +85,8 @@ class TurnStarted(EventBase):
 
     type: Literal["turn.started"] = "turn.started"
     cause: Literal["message", "trigger", "timer", "answer"]
+    #: The turn that this one runs on, or whose answer it gives again: it has no message of its own.
+    continues: str | None = Field(default=None, exclude_if=absent)
 
 
 class TurnFinished(EventBase):
@@ -131,6 +141,8 @@ class ToolStarted(EventBase):
     session_id: str | None = None
     #: Holds the call's part where the arguments are too long to travel; `args` are empty then.
     blob: BlobRef | None = Field(default=None, exclude_if=absent)
+    #: The call that this one takes back, for a rewind.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class ToolFinished(EventBase):
@@ -148,6 +160,8 @@ class ToolFinished(EventBase):
     cost_usd: float | None = None
     #: The tool held up others on its worker. For the trace; viewers are not told.
     blocked: Blocked | None = Field(default=None, exclude_if=absent)
+    #: The call that this one took back, for a rewind; the model is not shown its result.
+    undoes: str | None = Field(default=None, exclude_if=absent)
 
 
 class TimerSet(EventBase):
@@ -212,7 +226,9 @@ Event = Annotated[
     | BudgetPaused
     | BudgetRaised
     | AgentUpdated
-    | ModelSwitched,
+    | ModelSwitched
+    | TranscriptRewound
+    | ContextCompacted,
     Field(discriminator="type"),
 ]
 

@@ -7,8 +7,11 @@
 | tool call | `t7.s2.c1` | its step, and its number in the answer |
 | activity of a model call | `t7.s2`, `t7.s2.model2` | its step, and the place of the model in the step's route |
 | activity of a call | `t7.s2.c1`, `t7.s2.c1.fallback`, `t7.s2.c1.again2` | its call, and why it is not the first |
+| call that takes another back | `t7.s2.c1.undo`, `t7.s2.c1.undo2` | that call, and how often that was tried |
+| branch | `b2` | its number |
 | question | `t7.s2.c1.approval`, `t7.s2.c1.input2` | its call; what is asked says its `form`, never its id |
 | timer | `t7.s2.c1.timer` | the call that set it |
+| compaction | `k3` | its number in the session |
 | sub-agent's session | `parent~t7.s2.c1` | the session and the call that it answers |
 
 All of them are deterministic and unique in a session for ever.
@@ -23,6 +26,7 @@ _MAX_SESSION_ID: Final = 200
 #: `parent~t1.s1.c1`, and of a parent with a long id its first 160 characters and a hash.
 _SUB_SESSION: Final = re.compile(r".*~t[0-9]+\.s[0-9]+\.c[0-9]+|.{160}~[0-9a-f]{32}")
 _TURN: Final = re.compile(r"t([1-9][0-9]*)")
+_COMPACTION: Final = re.compile(r"k([1-9][0-9]*)")
 #: What follows a call's id in the ids of its later activities.
 _LATER: Final = re.compile(r"\.(fallback|again\d+)$")
 
@@ -39,6 +43,21 @@ def turn_number(turn: str) -> int | None:
 
 def step_id(turn: str, number: int) -> str:
     return f"{turn}.s{number}"
+
+
+def compaction_id(number: int) -> str:
+    """The id of the model call that summarises the older part of a conversation for the `number`th time."""
+    return f"k{number}"
+
+
+def is_compaction(step: str) -> bool:
+    """Whether a model call belongs to no turn, because it summarises."""
+    return _COMPACTION.fullmatch(step) is not None
+
+
+def summary_id(of: str) -> str:
+    """The id of the message that a summary is shown in."""
+    return f"{of}.summary"
 
 
 def step_number(step: str) -> str:
@@ -96,6 +115,16 @@ def call_of_activity(activity: str) -> str:
     return _LATER.sub("", activity)
 
 
+def undo_id(call: str, number: int = 1) -> str:
+    """The id of the call that takes another back. `number` tells it from those that failed to before."""
+    return f"{call}.undo{number if number > 1 else ''}"
+
+
+def branch_id(number: int) -> str:
+    """The id of a session's `number`th branch, counted from 1."""
+    return f"b{number}"
+
+
 def question_id(call: str, asks: str, number: int = 1) -> str:
     """The id of what a call asks. `asks` is a word for it; `number` tells it from the same call's earlier ones."""
     return f"{call}.{asks}{number if number > 1 else ''}"
@@ -110,6 +139,11 @@ def wake_up_id(timer: str) -> str:
     return f"{timer}.fired"
 
 
+def rewound_id(branch: str, turns: int) -> str:
+    """The id of the note that a branch is given when it goes on after `turns` turns."""
+    return f"{branch}.note{turns}"
+
+
 def nudge_id(step: str) -> str:
     """The id of the message that closes a step's request."""
     return f"{step}.nudge"
@@ -118,6 +152,11 @@ def nudge_id(step: str) -> str:
 def close_id(call: str) -> str:
     """The id of the command that closes the session which answers a call."""
     return f"{call}.close"
+
+
+def supersede_id(call: str) -> str:
+    """The id of the command that tells the session which answers a call that nobody will answer its questions."""
+    return f"{call}.supersede"
 
 
 def sub_session_id(session: str, call: str) -> str:

@@ -150,7 +150,7 @@ class File(Frozen):
 
 
 #: Names of data parts that only a session itself writes.
-RESERVED_DATA = frozenset({"timer"})
+RESERVED_DATA = frozenset({"timer", "rewound"})
 
 
 def is_reserved_data(name: str) -> bool:
@@ -180,7 +180,7 @@ class Message(Frozen):
     at: datetime
     #: The turn was stopped while this message was being written; it holds what had come by then.
     stopped: bool | None = None
-    #: The session itself wrote it, for a timer whose time has come.
+    #: The session itself wrote it: for a timer whose time has come, or to say what of a part that was cut still stands.
     own: bool = Field(default=False, exclude_if=operator.not_)
 
     def with_parts(self, parts: tuple["Part", ...]) -> "Message":
@@ -195,6 +195,8 @@ class Message(Frozen):
             case Data(name="timer", value={"note": str(), "due": str(), **others}):
                 # Earlier versions told it by the id alone, and kept nobody from writing one.
                 return self.own or self.id == f"{others.get('timer_id')}.fired"
+            case Data(name="rewound", value={"note": str()}):
+                return self.own
             case _:
                 return False
 

@@ -10,11 +10,18 @@ from perdure.workflows.vocabulary.parts import BlobRef, absent
 from perdure.workflows.vocabulary.questions import Again, Answerer, Binding, Form, Question, Remember, Subject
 
 
+def _of_call(subject: object) -> bool:
+    return subject == "call"
+
+
 class ApprovalRequested(EventBase):
-    """A call waits until a person allows it."""
+    """A call, or a rewind, waits until a person allows it."""
 
     type: Literal["approval.requested"] = "approval.requested"
     question_id: str
+    #: `rewind`: whether a rewind may take calls back. `name` is `rewind` then, `args` say which, and `call_id` is the branch
+    #: that will go on.
+    subject: Subject = Field(default="call", exclude_if=_of_call)
     call_id: str
     name: str
     args: dict[str, JsonValue]
@@ -26,6 +33,8 @@ class ApprovalRequested(EventBase):
     #: What an answer can allow beyond this call; None: all further calls of the tool.
     remember: Remember | None = Field(default=None, exclude_if=absent)
     bound: Binding | None = Field(default=None, exclude_if=absent)
+    #: In words, where the call does not say it.
+    prompt: str | None = Field(default=None, exclude_if=absent)
 
     @property
     def question(self) -> Question:
@@ -33,9 +42,11 @@ class ApprovalRequested(EventBase):
         return Question(
             question_id=self.question_id,
             kind="approval",
+            subject=self.subject,
             call_id=self.call_id,
             name=self.name,
             args=self.args,
+            prompt=self.prompt,
             expires_at=self.expires_at,
             blob=self.blob,
             reason=self.reason,
@@ -99,3 +110,5 @@ class InputReceived(EventBase):
     value: JsonValue
     #: Who answered; None where nobody did.
     by: Answerer | None = Field(default=None, exclude_if=absent)
+    #: Why nobody did: `superseded`, for people have said something else.
+    reason: str | None = Field(default=None, exclude_if=absent)

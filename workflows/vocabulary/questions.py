@@ -37,8 +37,8 @@ class Binding(Frozen):
 Remember = Literal["never", "same_args"]
 #: Why a call is asked about that would not be: the tool is another one than was allowed.
 Again = Literal["tool_changed"]
-#: What a question is about: a tool call, a budget, a handler's block, or what an MCP server wants to know.
-Subject = Literal["call", "budget", "handler", "server"]
+#: What a question is about: a tool call, a budget, a handler's block, what an MCP server wants to know, or a rewind.
+Subject = Literal["call", "budget", "handler", "server", "rewind"]
 #: What answers an input question: a client tool's result; the values of a form that the call describes; what became of a call
 #: that was lost; what the question's own schema says.
 Form = Literal["result", "fields", "outcome", "schema"]

@@ -12,7 +12,10 @@ from pydantic import JsonValue
 
 from perdure.activities.models.demo.arguments import IDENTIFIER, QUOTED, URL, arguments, expression, words
 from perdure.activities.models.demo.files import described
+from perdure.activities.models.demo.summaries import summary
 from perdure.activities.models.demo.text import LONG, default_answer, long_text, recollection, tool_report
+from perdure.workflows.core.context.summary import SUMMARISES
+from perdure.workflows.protocol.compacted import SUMMARY_NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,18 @@ class Fail:
     kind: str
     once: bool
     otherwise: Say
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was said before the last message."""
+
+    #: By the user.
+    said: list[str]
+    #: Messages of the request.
+    count: int
+    #: Some of it comes from a summary.
+    summarised: bool
 
 
 Script = Say | CallTools | Fail
@@ -63,11 +78,15 @@ _VERBS: Final = frozenset(["add", "create", "fetch", "find", "get", "issue", "li
 def script(request: dict[str, Any]) -> Script:
     """The demo model's next step in the conversation of `request` (see `Demo.request`)."""
     messages: list[dict[str, Any]] = request["messages"]
+    if request["system"].startswith(SUMMARISES):
+        told = "\n\n".join(part["text"] for message in messages for part in message["parts"] if part["type"] == "text")
+        return Say("The older part of the conversation has to be told in short, so I quote what I can.", summary(told))
     results = _newest_results(messages)
     if results:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
-    said = [_text(message) for message in messages if message["role"] == "user"]
+    said = [line for message in messages if message["role"] == "user" for line in _lines(message)]
     text = said[-1] if said else ""
+    past = Past(said[:-1], len(messages), any(map(_is_summary, messages)))
     files = _newest_files(messages)
     if found := _FAIL.search(text):
         kind, once = found[1].lower(), bool(found[2])
@@ -75,32 +94,37 @@ def script(request: dict[str, Any]) -> Script:
             kind, once = "529", True
         rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
         nothing_else = Say("The user asked me to fail.", "The session went on by itself, and nothing was said twice.")
-        return Fail(kind, once, _talk(rest, said[:-1], len(messages), request["tools"]) if rest else nothing_else)
+        return Fail(kind, once, _talk(rest, past, request["tools"]) if rest else nothing_else)
     if files:
         wrote = f" You wrote “{_short(text)}”." if text else ""
         return Say("The user sent files, so I look at them.", f"{described(files)}{wrote}")
-    return _answer(text, said[:-1], len(messages), request["tools"])
+    return _answer(text, past, request["tools"])
 
 
-def _answer(text: str, before: list[str], count: int, tools: list[dict[str, Any]]) -> Say | CallTools:
+def _answer(text: str, past: Past, tools: list[dict[str, Any]]) -> Say | CallTools:
     chosen = [tool for tool in tools if _named(tool["name"], text)]
     if not chosen and not LONG.search(text) and not _MEMORY.search(text):
         chosen = [tool for tool in tools if _implied(tool["name"], text)] or _about(tools, text)
     if not chosen:
-        return _talk(text, before, count, tools)
+        return _talk(text, past, tools)
     calls = tuple((tool["name"], arguments(tool["input"], text, tool["name"])) for tool in chosen)
     names = " and ".join(name for name, _ in calls)
     return CallTools(f"The user wrote: “{_short(text)}”. The right thing is to call {names}.", calls)
 
 
-def _talk(text: str, before: list[str], count: int, tools: list[dict[str, Any]]) -> Say:
+def _talk(text: str, past: Past, tools: list[dict[str, Any]]) -> Say:
     thought = f"The user wrote: “{_short(text)}”. "
     if LONG.search(text):
         return Say(thought + "That calls for a long answer, so I take my time.", long_text(text))
     if _MEMORY.search(text):
-        return Say(thought + "I look at what was said before.", recollection(text, before, count))
+        return Say(
+            thought + "I look at what was said before.",
+            recollection(text, past.said, past.count, summarised=past.summarised),
+        )
     names = [tool["name"] for tool in tools]
-    return Say(thought + "No tool is needed, so I answer directly.", default_answer(_short(text), before, count, names))
+    return Say(
+        thought + "No tool is needed, so I answer directly.", default_answer(_short(text), past.said, past.count, names)
+    )
 
 
 def _named(name: str, text: str) -> bool:
@@ -153,6 +177,19 @@ def _newest_files(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Files of the last message that it is shown, if a user wrote it."""
     newest = messages[-1] if messages and messages[-1]["role"] == "user" else {"parts": []}
     return [part for part in newest["parts"] if part["type"] == "file" and part.get("data")]
+
+
+def _lines(message: dict[str, Any]) -> list[str]:
+    """What the user wrote; of a summary, each line of it."""
+    if not _is_summary(message):
+        return [_text(message)]
+    told = message["parts"][0]["text"].removeprefix(SUMMARY_NOTE)
+    lines = (re.sub(r"^- |^The user wrote: “(.*)”$", r"\1", line.strip()) for line in told.splitlines())
+    return list(dict.fromkeys(line for line in lines if line and not line.endswith(":")))
+
+
+def _is_summary(message: dict[str, Any]) -> bool:
+    return bool(message["parts"]) and str(message["parts"][0].get("text", "")).startswith(SUMMARY_NOTE)
 
 
 def _text(message: dict[str, Any]) -> str:

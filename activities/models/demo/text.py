@@ -69,8 +69,8 @@ def default_answer(text: str, before: list[str], count: int, tools: list[str]) -
     return f"{opening} {memory} {honest} {use}, or ask me for a long story."
 
 
-def recollection(text: str, before: list[str], count: int) -> str:
-    """What the user said before, beginning with what is related to `text`."""
+def recollection(text: str, before: list[str], count: int, *, summarised: bool = False) -> str:
+    """What the user said before, beginning with what is related to `text`. `summarised`: some of it is a summary's."""
     if found := _NAME.search(text):
         return f"Nice to meet you, {found[1]}. I will remember it: this session keeps every word, also when I am restarted."
     if not before:
@@ -86,7 +86,10 @@ def recollection(text: str, before: list[str], count: int) -> str:
     related = [line for line in before if wanted & set(re.findall(r"\w{4,}", line.lower()))]
     told = related[-3:] or before[-5:]
     parts.append(f"You said: {', then '.join(f'“{_short(line)}”' for line in told)}.")
-    parts.append(f"Our conversation has {count} messages so far, and I can see all of them.")
+    if summarised:
+        parts.append("The older part of our conversation is given to me in short; you can still read all of it above.")
+    else:
+        parts.append(f"Our conversation has {count} messages so far, and I can see all of them.")
     return " ".join(parts)
 
 

@@ -79,18 +79,21 @@ class Demo:
         self._provider = provider
 
     def request(self, prompt: Prompt, messages: tuple[Message, ...]) -> dict[str, JsonValue]:
-        """The conversation in neutral form, without examples, which the demo model would take for the user's words."""
+        """The conversation in neutral form, without examples and dates, which it would take for the user's words."""
+        seen = prompt.model_copy(update={"dates": {}}).seen(messages)
+        asked = seen if prompt.retelling is None else (*seen, *prompt.closing)
         return {
             "model": prompt.model.model_name,
             "system": prompt.system,
             "tools": [tool.model_dump(mode="json") for tool in prompt.tools],
-            "messages": [_dumped(message) for message in messages],
+            "messages": [_dumped(message) for message in asked],
         }
 
     async def stream(
         self, request: dict[str, JsonValue], prompt: Prompt, step_id: str
     ) -> AsyncGenerator[Started | Delta | Answer, None]:
         try:
+            _fits(request, prompt.model.context_window)
             async with contextlib.aclosing(self._play(request, step_id)) as items:
                 async for item in items:
                     yield item
@@ -154,6 +157,14 @@ class Demo:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+
+def _fits(request: dict[str, JsonValue], window: int | None) -> None:
+    """Like a model that has a window, where the definition gives it one. Raises `ProviderError`."""
+    tokens = _tokens(compact(_without_data(request)))
+    if window is not None and tokens > window:
+        message = f"This model's maximum context length is {window} tokens, but the request has {tokens} tokens."
+        raise ProviderError(message, code="context_length_exceeded", status=400)
 
 
 def _without_data(request: dict[str, JsonValue]) -> dict[str, Any]:

@@ -4,27 +4,39 @@
  * Rule 1: what the conversation shows comes from the session's events; the page adds only what is on its way (outbox).
  * Rule 2: nothing typed is lost: an unsent draft and an unanswered message outlive a reload and a dead server.
  */
-import { PerdureClient, emptyView, newId, openBelow } from '/client.js';
+import { PerdureClient, emptyView, newId, openBelow, openQuestions } from '/client.js';
+import { isSaid } from '../view/notes.js';
 import { unwrapped } from '../view/sub_views.js';
 import { byId, icon, scheduler } from '../shared/dom.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
 import { textOf } from '../shared/format.js';
+import { messageActions } from './actions.js';
 import { followAgents } from './agents.js';
+import { announceQuestions } from './announcer.js';
 import { Attachments } from './attachments.js';
+import { BusyChoice } from './busy_choice.js';
+import { Composer } from './composer.js';
 import { takeFiles } from './dropping.js';
+import { listenToKeys } from './keys.js';
 import { notice } from './notice.js';
 import { Outbox } from './outbox.js';
+import { outgoing } from './outgoing.js';
 import { listenToPanel, showPanel } from './panel.js';
+import { drawQueue } from './queue.js';
 import { drawRefused } from './refused.js';
+import { entryOf } from './sidebar_entry.js';
 import { Sidebar } from './sidebar.js';
+import { tellDisposition, waitsFor } from './standing.js';
+import { Stopping, works } from './stopping.js';
 import { drawTopbar } from './topbar.js';
 import { drawTranscript, tick } from './transcript.js';
 import { drawWelcome, readInputs } from './welcome.js';
 
 const FIRST_AGENT = 'assistant';
 const REMEMBERED = 'perdure.session';
-const DRAFT = 'perdure.draft';
 const NONE = [];
+/** Events after which the session's own snapshot has more to tell. */
+const REFRESHING = new Set(['turn.started', 'turn.finished', 'message.queued', 'agent.updated', 'transcript.rewound']);
 
 const client = new PerdureClient();
 const page = {
@@ -38,15 +50,17 @@ const page = {
   temporalUi: null,
   /** Enter was pressed before the agents were known; the message goes out with them. */
   hurried: false,
-  stopping: null,
   connection: null,
 };
 const draw = scheduler(drawPage);
-const outbox = new Outbox(client, localStorage, draw);
+const outbox = new Outbox(client, localStorage, draw, tellDisposition);
+const composer = new Composer({ storage: localStorage, send: submit, said: everySaid, onChange: drawComposer });
+const busyChoice = new BusyChoice();
 const attachments = new Attachments({ client, storage: localStorage, list: byId('attachments'), onChange: draw });
 const sidebar = new Sidebar({ client, list: byId('sessions'), more: byId('more-sessions'), current: currentEntry });
-const earlier = new Earlier({ button: byId('earlier'), scroll: byId('scroll'), read: () => page.live.readEarlier(), auto: true });
-const [scroll, transcript, welcome, box] = ['scroll', 'transcript', 'welcome', 'message'].map(byId);
+const [scroll, transcript, welcome] = ['scroll', 'transcript', 'welcome'].map(byId);
+const stopping = new Stopping({ client, page, onChange: draw, leave: () => composer.focus() });
+const earlier = new Earlier({ button: byId('earlier'), scroll, read: () => page.live.readEarlier(), auto: true });
 
 async function start() {
   drawIcons();
@@ -54,8 +68,7 @@ async function start() {
   outbox.resume();
   open(fromAddress() ?? localStorage.getItem(REMEMBERED));
   sidebar.refresh();
-  box.value = localStorage.getItem(DRAFT) ?? '';
-  fitBox();
+  composer.restore();
   setInterval(() => tick(transcript), 1000);
   await followAgents(client, () => page.sessionId === null && !document.hidden, takeAgents);
 }
@@ -73,7 +86,8 @@ function takeAgents({ agents, temporal_ui: temporalUi, problems }) {
 function open(sessionId) {
   if (page.sessionId !== null && page.sessionId === sessionId) return;
   page.live?.close();
-  Object.assign(page, { sessionId, live: null, view: emptyView(), stopping: null, connection: null });
+  Object.assign(page, { sessionId, live: null, view: emptyView(), connection: null });
+  stopping.reset();
   transcript.replaceChildren();
   transcript.keyedNodes = undefined;
   if (sessionId) {
@@ -87,10 +101,11 @@ function open(sessionId) {
     drawNewChat();
   }
   page.follow = true;
+  busyChoice.reset();
   showPanel(false);
   draw();
   sidebar.draw();
-  box.focus();
+  composer.focus();
 }
 
 async function watch(sessionId) {
@@ -110,9 +125,9 @@ async function watch(sessionId) {
     onView: (view, event) => {
       if (page.live !== live) return;
       page.view = view;
-      if (event.type === 'turn.finished') page.stopping = null;
-      if (['turn.finished', 'message.queued', 'agent.updated'].includes(event.type)) refreshFacts(live);
-      if (/^(turn|approval|input|session\.closed)/.test(unwrapped(event).event.type)) sidebar.refreshSoon();
+      if (event.type === 'turn.finished') stopping.reset();
+      if (REFRESHING.has(event.type)) refreshFacts(live);
+      if (/^(turn|approval|input|budget|session\.closed)/.test(unwrapped(event).event.type)) sidebar.refreshSoon();
       if (event.type === 'message.added') outbox.drop([event.message.id]);
       if (event.type === 'session.snapshot') outbox.drop(event.messages.map((message) => message.id));
       draw();
@@ -127,10 +142,11 @@ function refreshFacts(live) {
   live.refreshTimer = setTimeout(() => live.refresh().catch(() => {}), 60);
 }
 
-function submit() {
-  const text = box.value.trim();
+/** `interrupt`: whatever is chosen for messages that come while the session works. */
+function submit({ interrupt = false } = {}) {
+  const { text } = composer;
   if ((!text && attachments.empty) || page.view.closed) return;
-  if (attachments.busy) return void attachments.settled().then(submit);
+  if (attachments.busy) return void attachments.settled().then(() => submit({ interrupt }));
   if (attachments.failed) return notice('Remove the files that could not be added, or try again.');
   const isNew = page.sessionId === null;
   page.hurried = isNew && page.agents === null;
@@ -138,12 +154,11 @@ function submit() {
   if (isNew && !page.agent) return notice('This server has no agent to talk to.');
   const inputs = isNew ? readInputs(welcome) : {};
   if (inputs === null) return;
+  const busy = !isNew && works(page.view) ? (interrupt ? 'interrupt' : busyChoice.value) : undefined;
+  if (busy === null) return notice('This agent takes no message while it works. Choose what your message does.');
   const sessionId = page.sessionId ?? newId();
-  const create = isNew ? { agent: page.agent.name, inputs } : null;
-  outbox.send({ sessionId, messageId: newId(), text, files: attachments.take(), create });
-  box.value = '';
-  localStorage.removeItem(DRAFT);
-  fitBox();
+  const create = isNew ? { agent: page.agent.name, inputs, metadata: { timezone } } : null;
+  outbox.send({ sessionId, messageId: newId(), text: composer.take(), files: attachments.take(), create, busy });
   page.follow = true;
   if (isNew) {
     open(sessionId);
@@ -152,35 +167,25 @@ function submit() {
   draw();
 }
 
-async function stop() {
-  const turn = runningTurn();
-  page.stopping = turn?.id ?? 'any';
-  draw();
-  try {
-    await client.stop(page.sessionId, turn?.id);
-  } catch (error) {
-    page.stopping = null;
-    notice(`The answer could not be stopped. ${error.message}`);
-  }
-}
-
 function drawPage() {
   const { view, sessionId, agent } = page;
   const waiting = sessionId ? outbox.of(sessionId) : [];
   const name = sessionId
     ? (view.session.agent ?? waiting.find((entry) => entry.create)?.create.agent ?? '')
     : (agent?.name ?? '');
-  const working = runningTurn() !== undefined || view.status === 'working';
   welcome.hidden = sessionId !== null;
   drawRefused(byId('refused'), sessionId === null ? page.problems : NONE);
-  drawTranscript(transcript, view, waiting, actions);
+  const { queue, pending } = outgoing(view, waiting);
+  drawTranscript(transcript, view, pending, actions);
   earlier.draw(view);
+  drawQueue(byId('queue'), queue, waitsFor(view, transcript), actions);
   const { temporalUi, connection } = page;
   // For a new chat, what was picked.
   const known = sessionId ? agentNamed(name) : agent;
   drawTopbar({ view, sessionId, name, agent: known, temporalUi, connection });
-  byId('stop').hidden = !working;
-  byId('stop').disabled = page.stopping !== null;
+  stopping.draw();
+  busyChoice.draw({ policy: known?.busy, status: view.status, shown: works(view) && !view.closed });
+  announceQuestions(sessionId, [...openQuestions(view), ...openBelow(view)]);
   drawComposer();
   // A new chat is read from its top.
   if (page.follow && sessionId !== null) scroll.scrollTop = scroll.scrollHeight;
@@ -192,12 +197,7 @@ function drawPage() {
 }
 
 function drawComposer() {
-  const closed = page.view.closed !== null;
-  const gone = page.connection?.name === 'failed';
-  box.disabled = closed || gone;
-  box.placeholder = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : 'Write a message';
-  byId('attach').disabled = box.disabled;
-  byId('send').disabled = box.disabled || !(box.value.trim() || !attachments.empty);
+  composer.draw({ closed: page.view.closed !== null, gone: page.connection?.name === 'failed', sendable: !attachments.empty });
 }
 
 function drawNewChat() {
@@ -211,22 +211,8 @@ function drawNewChat() {
 }
 
 function currentEntry() {
-  const { sessionId, view } = page;
-  if (!sessionId) return null;
-  const first = outbox.of(sessionId)[0];
-  const title = (textOf(view.turns[0]?.messages[0]) || first?.text || '').slice(0, 80);
-  const { agent, created_at: createdAt } = view.session;
-  if (page.connection?.name === 'failed' || (!view.seq && !first)) return { session_id: sessionId };
-  const made = createdAt ?? new Date(first?.at ?? Date.now()).toISOString();
-  return {
-    session_id: sessionId,
-    agent: agent ?? first?.create?.agent,
-    status: openBelow(view).length ? 'waiting' : view.status,
-    parent: view.session.parent?.session_id,
-    created_at: made,
-    cost_usd: view.cost_usd,
-    title,
-  };
+  const { sessionId, view, connection } = page;
+  return sessionId && entryOf({ sessionId, view, first: outbox.of(sessionId)[0], failed: connection?.name === 'failed' });
 }
 
 const actions = {
@@ -239,22 +225,23 @@ const actions = {
     const [entry] = outbox.of(page.sessionId).filter((one) => one.messageId === messageId);
     outbox.drop([messageId]);
     if (entry?.create && !page.live) open(null);
-    if (entry && !box.value) box.value = entry.text;
+    if (entry && !composer.text) composer.put(entry.text);
     if (entry?.files) attachments.restore(entry.files);
-    fitBox();
     draw();
   },
+  ...messageActions({ client, page, outbox, open }),
 };
 
-const runningTurn = () => page.view.turns.findLast((turn) => turn.status === 'running');
+const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offered = () => JSON.stringify([page.agents?.map(({ name }) => name), page.agent]);
 const agentNamed = (name) => page.agents?.find((agent) => agent.name === name) ?? null;
 const fromAddress = () => new URLSearchParams(location.hash.slice(1)).get('session');
 
-function fitBox() {
-  box.style.height = 'auto';
-  box.style.height = `${Math.min(box.scrollHeight, 220)}px`;
-  drawComposer();
+/** What was said in this session, the newest last. */
+function everySaid() {
+  const turns = page.view.turns.flatMap(({ messages }) => messages);
+  const said = [...turns.filter(isSaid), ...page.view.queued.map(({ message }) => message)];
+  return said.map(textOf).filter(Boolean);
 }
 
 function drawIcons() {
@@ -263,29 +250,21 @@ function drawIcons() {
 }
 
 function addFiles(files) {
-  if (box.disabled) return;
+  if (composer.box.disabled) return;
   const tooMany = attachments.add(files);
   if (tooMany) notice(`A message takes 20 files; ${tooMany} more were left out.`);
-  box.focus();
+  composer.focus();
 }
 
 function listen() {
   listenToPanel();
+  listenToKeys({ stop: () => stopping.stop(), newChat: () => open(null) });
   takeFiles(addFiles);
-  byId('composer').addEventListener('submit', (event) => (event.preventDefault(), submit()));
-  byId('stop').addEventListener('click', stop);
   byId('new-chat').addEventListener('click', () => open(null));
   byId('to-latest').addEventListener('click', () => ((page.follow = true), draw()));
   byId('model').addEventListener('change', (event) =>
     client.configure(page.sessionId, { model: event.target.value }).catch((error) => notice(error.message)),
   );
-  box.addEventListener('keydown', (event) => {
-    // While an input method composes, Enter picks a word.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    submit();
-  });
-  box.addEventListener('input', () => (localStorage.setItem(DRAFT, box.value), fitBox()));
   scroll.addEventListener('scroll', () => {
     page.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
     byId('to-latest').hidden = page.follow || page.sessionId === null;

@@ -11,9 +11,9 @@ export class Outbox {
   #entries = new Map();
   #chains = new Map();
 
-  /** `onChange()` after each change of any entry's state. */
-  constructor(client, storage, onChange) {
-    Object.assign(this, { client, storage, onChange });
+  /** `onChange()` after each change of any entry's state, `onSent(receipt)` with the server's answer to a message. */
+  constructor(client, storage, onChange, onSent) {
+    Object.assign(this, { client, storage, onChange, onSent });
     for (const key of Object.keys(storage).filter((name) => name.startsWith(PREFIX))) {
       const entry = JSON.parse(storage.getItem(key));
       this.#entries.set(entry.messageId, { ...entry, state: 'sending' });
@@ -35,9 +35,12 @@ export class Outbox {
     return this.#chains.get(sessionId) ?? Promise.resolve();
   }
 
-  /** `files`: as `attachments.js` gives them. `create`: null, or what the session is made with if this is its first message, {agent, inputs}. */
-  send({ sessionId, messageId, text, files = [], create = null }) {
-    const entry = { sessionId, messageId, text, files, create, at: Date.now(), state: 'sending' };
+  /**
+   * `files`: as `attachments.js` gives them. `create`: null, or what the session is made with if this is its first message, {agent,
+   * inputs, metadata}. `busy`: what becomes of it while the session works.
+   */
+  send({ sessionId, messageId, text, files = [], create = null, busy }) {
+    const entry = { sessionId, messageId, text, files, create, busy, at: Date.now(), state: 'sending' };
     this.#entries.set(messageId, entry);
     this.#store(entry);
     return this.#enqueue(messageId);
@@ -68,13 +71,13 @@ export class Outbox {
     const entry = this.#entries.get(messageId);
     if (!entry) return;
     const onRetry = () => this.#change(messageId, { state: 'retrying' });
-    const { sessionId, text, files = [], create } = entry;
+    const { sessionId, text, files = [], create, busy } = entry;
     const said = files.length ? { parts: [...files.map(filePart), ...(text ? [{ type: 'text', text }] : [])] } : { text };
     try {
       // The first message goes with the session that it makes, which is named after it in the lists.
       if (create)
         await this.client.createSession({ sessionId, ...create, message: { message_id: messageId, ...said }, onRetry });
-      else await this.client.send(sessionId, { messageId, ...said, onRetry });
+      else this.onSent(await this.client.send(sessionId, { messageId, ...said, busy, onRetry }));
       this.storage.removeItem(PREFIX + messageId);
       this.#change(messageId, { state: 'accepted' });
     } catch (error) {
@@ -89,8 +92,8 @@ export class Outbox {
     this.onChange();
   }
 
-  #store({ sessionId, messageId, text, files, create, at }) {
-    keep(this.storage, PREFIX + messageId, { sessionId, messageId, text, files, create, at });
+  #store({ sessionId, messageId, text, files, create, busy, at }) {
+    keep(this.storage, PREFIX + messageId, { sessionId, messageId, text, files, create, busy, at });
   }
 }
 

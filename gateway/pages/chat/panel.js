@@ -10,5 +10,4 @@ export function listenToPanel() {
   byId('open-sidebar').addEventListener('click', () => (showPanel(true), byId('new-chat').focus()));
   byId('close-sidebar').addEventListener('click', () => showPanel(false));
   byId('scrim').addEventListener('click', () => showPanel(false));
-  addEventListener('keydown', (event) => event.key === 'Escape' && showPanel(false));
 }

@@ -1,6 +1,7 @@
 /** The line above the conversation of the chat page: who answers, what it cost so far, and ways out of the page. */
 import { byId, h, setText } from '../shared/dom.js';
-import { ESTIMATED, cost, temporalLink, textOf } from '../shared/format.js';
+import { ESTIMATED, cost, temporalLink, titleOf } from '../shared/format.js';
+import { drawTab } from './tab_status.js';
 
 /**
  * `sessionId`: null for a new chat. `name`: of the agent, `agent`: what the server says of it, null while it is not known.
@@ -10,8 +11,7 @@ export function drawTopbar({ view, sessionId, name, agent, temporalUi, connectio
   const known = sessionId !== null && view.seq > 0;
   const { parent, demo } = view.session;
   setText(byId('agent-name'), name);
-  const title = textOf(view.turns[0]?.messages[0]).slice(0, 60);
-  document.title = title ? `${title} · Perdure` : 'Perdure';
+  drawTab(titleOf(view).slice(0, 60), known ? view.status : 'idle');
   byId('demo').hidden = !(sessionId ? (demo ?? agent?.demo) : agent?.demo);
   setText(byId('cost'), known ? cost(view.cost_usd, view.usage) : '');
   byId('cost').title = known && view.usage?.estimated ? ESTIMATED : 'What this session has cost so far';

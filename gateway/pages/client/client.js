@@ -25,7 +25,7 @@ import { SessionStream, sseParser } from './pages/client/stream.js';
 import { SubSessions } from './pages/client/sub_sessions.js';
 import { upload } from './pages/client/uploads.js';
 import { withEarlier } from './pages/view/earlier.js';
-import { emptyView, openQuestions, reduce, withFacts } from './pages/view/view.js';
+import { emptyView, openQuestions, reduce, withFacts, withPlaces } from './pages/view/view.js';
 
 export { PerdureError, SessionStream, emptyView, openBelow, openQuestions, reduce, sseParser, withFacts };
 
@@ -47,9 +47,12 @@ export class PerdureClient {
     return retrying(() => this.call('POST', '/v1/sessions', { body, signal }), { signal, onRetry });
   }
 
-  /** Sends a message exactly once, despite retries. → {session_id, message_id, seq, status, position?, waiting_for?} */
-  send(sessionId, { messageId = newId(), text, parts, signal, onRetry }) {
-    const body = parts ? { message_id: messageId, parts } : { message_id: messageId, text };
+  /**
+   * Sends a message exactly once, despite retries. → {session_id, message_id, seq, status, position?, waiting_for?}
+   * `busy`: what becomes of it while the session works: 'queue', 'steer', 'interrupt' or 'reject'; by default what the agent says.
+   */
+  send(sessionId, { messageId = newId(), text, parts, busy, signal, onRetry }) {
+    const body = { message_id: messageId, ...(parts ? { parts } : { text }), busy };
     return retrying(() => this.call('POST', `${path(sessionId)}/messages`, { body, signal }), { signal, onRetry });
   }
 
@@ -74,6 +77,19 @@ export class PerdureClient {
     return retrying(() => this.call('POST', `${path(sessionId)}/answers`, { body, signal }), { signal, onRetry });
   }
 
+  /** Changes a message that still waits; `said`: {text} or {parts}. Throws 409 if its turn has begun. */
+  editMessage = (sessionId, messageId, said) => this.call('PUT', message(sessionId, messageId), { body: said });
+  /** Takes back a message that still waits. Throws 409 if its turn has begun. */
+  withdraw = (sessionId, messageId) => this.call('DELETE', message(sessionId, messageId));
+  /**
+   * Lets the session go on from before a message, {message_id, text? | parts?}: with other words, or answering it again; or on an earlier
+   * branch, {branch}. Where calls would have to be taken back, the session asks first. → {branch, message_id?, ...}
+   */
+  rewind = (sessionId, choices) => this.call('POST', `${path(sessionId)}/rewind`, { body: choices });
+  /** → {branches, current, places}; `places`: where branches part, [{message_id, siblings, current}] */
+  branches = (sessionId) => this.call('GET', `${path(sessionId)}/branches`);
+  /** Runs a failed or stopped turn on, by default the last one; `choices`: {turn_id, model}. */
+  retry = (sessionId, choices = {}) => this.call('POST', `${path(sessionId)}/retry`, { body: choices });
   agents = () => this.call('GET', '/v1/agents');
   /** `query`: {messages} for the last ones alone, with `before`, how many come before them, and `since`, see `messages`. */
   session = (sessionId, query = {}) => this.call('GET', `${path(sessionId)}${queryString(query)}`);
@@ -109,13 +125,15 @@ export class PerdureClient {
       const before = live.view;
       live.view = reduce(before, event);
       if (live.view.gap !== null && live.view.gap !== before.gap) live.stream.resync(live.view.seq || null);
+      else if (live.view.lost && !before.lost) begin().then((cursor) => live.stream.resync(cursor));
       else if (live.view !== before) onView(live.view, event);
     };
     const below = new SubSessions(this, take, () => live.view);
     const onEvent = (event) => (event.type === 'agent.event' ? below.hear(event) : take(event));
     const begin = async () => {
       const end = await opening.end();
-      if (end) onView((live.view = end.view), end.event);
+      live.view = end?.view ?? emptyView();
+      if (end) onView(end.view, end.event);
       return end?.view.seq ?? null;
     };
     live.stream = this.stream(sessionId, { begin, onState, onEvent });
@@ -125,10 +143,13 @@ export class PerdureClient {
     };
     /** Loads all events of a finished sub-agent into the view; `way`: see `sub_views.js`. */
     live.readBelow = (way) => below.read(way);
-    /** Loads what only the snapshot contains (model, demo, queued texts) into the view. */
+    /** Loads what only the snapshot contains (model, demo, queued texts) into the view, and where branches part. */
     live.refresh = async () => {
       const snapshot = await this.session(sessionId, { messages: 0 });
-      onView((live.view = withFacts(live.view, snapshot)), { type: 'facts' });
+      const branches = snapshot.branches > 1 ? await this.branches(sessionId) : null;
+      // Events that came meanwhile are in the view by now.
+      const view = withFacts(live.view, snapshot);
+      onView((live.view = branches ? withPlaces(view, branches) : view), { type: 'facts' });
     };
     live.close = () => (clientTools.close(), below.close(), live.stream.close());
     return live;
@@ -145,6 +166,7 @@ export class PerdureClient {
   }
 }
 
+const message = (sessionId, messageId) => `${path(sessionId)}/messages/${encodeURIComponent(messageId)}`;
 const path = (sessionId) => `/v1/sessions/${encodeURIComponent(sessionId)}`;
 
 function queryString(query) {

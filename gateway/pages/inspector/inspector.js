@@ -4,6 +4,7 @@
  * Rule: the timeline comes from the session's live events; prompts, which are large, are requested one step at a time.
  */
 import { PerdureClient, emptyView } from '/client.js';
+import { everyTurn } from '../view/branches.js';
 import { stepOf } from '../view/ids.js';
 import { unknownBelow, unwrapped } from '../view/sub_views.js';
 import { Earlier, OPENED } from '../shared/earlier.js';
@@ -174,13 +175,13 @@ function drawPage() {
   drawFacts();
   byId('empty').hidden = view.turns.length > 0 || view.seq === 0;
   const options = { traced: page.traced, now: Date.now(), selected, shared: byId('shared-scale').checked, pick, fork };
-  drawTimeline(byId('timeline'), view.turns, options);
+  drawTimeline(byId('timeline'), view, options);
   earlier.draw(view);
   byId('newest').hidden = view.turns.length < MANY;
   byId('detail').hidden = !selected;
   document.body.classList.toggle('with-detail', selected !== null);
   if (!selected) return;
-  const turn = view.turns.find((one) => one.messages.some((message) => message.step_id === selected));
+  const turn = everyTurn(view).find((one) => one.turn.messages.some((message) => message.step_id === selected))?.turn;
   const message = turn?.messages.find((one) => one.step_id === selected);
   const given = { stepId: selected, step, message, tools: turn?.tools, error, readBelow };
   drawDetail(byId('detail'), given, () => pick(null));

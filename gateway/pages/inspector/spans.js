@@ -5,10 +5,13 @@
  */
 import { stepNumber } from '../view/ids.js';
 import { questionKey, questionsBelow } from '../view/sub_views.js';
-import { becameOf, duration, total } from '../shared/format.js';
+import { duration, total } from '../shared/format.js';
+import { limitName } from '../shared/limits.js';
+import { becameOf } from '../shared/outcomes.js';
 
 /** Shorter pauses, in milliseconds, are normal overhead and get no bar. */
 const SHORTEST_WAIT = 60;
+const NO_STEP = { step_id: null };
 
 /**
  * `traced`: steps of the trace by message id, for turns whose events are no longer stored.
@@ -27,6 +30,12 @@ export function rowsOf(turn, traced, now) {
       ...tools.flatMap(([callId, tool]) => callRows(callId, tool, step, traced, now)),
     ];
   });
+  // What belongs to no step: limits that ask, a rewind that asks, and the calls that it takes back.
+  const apart = Object.entries(turn.tools).filter(([callId]) => !steps.some(({ step_id: id }) => callId.startsWith(`${id}.`)));
+  rows.push(
+    ...apart.flatMap(([callId, tool]) => callRows(callId, tool, NO_STEP, traced, now)),
+    ...(turn.questions ?? []).filter((one) => one.asked_at).map((one) => askRow(one, {}, NO_STEP, now)),
+  );
   for (const row of rows) spans.push({ from: row.segments[0].from, to: row.segments.at(-1).to });
   const asked = Date.parse(turn.messages.find((message) => message.role === 'user')?.at ?? turn.started_at);
   const began = Date.parse(turn.started_at ?? steps[0]?.started_at ?? turn.messages[0]?.at);
@@ -88,7 +97,8 @@ function askRow(question, tool, step, now) {
   const to = question.state === 'open' ? now : Date.parse(question.settled_at ?? question.asked_at);
   const words = becameOf(question, tool.edited);
   const segments = [{ from, to, kind: 'ask', title: `${words}: ${duration(to - from)}` }];
-  const name = [...(question.agents?.slice(1) ?? []), question.name].join(' › ');
+  const asker = question.kind === 'budget' ? limitName(question.scope, question.limit) : question.name;
+  const name = [...(question.agents?.slice(1) ?? []), asker].join(' › ');
   const label = question.kind === 'approval' ? `${name}?` : name;
   const shared = { key: questionKey(question), kind: 'ask', stepId: step.step_id, segments };
   return { ...shared, label, note: words, title: `${name}: ${words}`, deep: Boolean(question.agents), state: 'done' };

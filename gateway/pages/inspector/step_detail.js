@@ -1,4 +1,5 @@
 /** One step in full: the model's prompt, the request, the response, its duration and its cost. */
+import { isCompaction } from '../view/ids.js';
 import { h, icon } from '../shared/dom.js';
 import { ESTIMATED, cost, duration, fullTime, inputTokens, outputTokens, pretty } from '../shared/format.js';
 import { endOf } from '../view/tool_calls.js';
@@ -41,12 +42,13 @@ export function drawDetail(container, { stepId, step, message, tools, error, rea
   const shown = message?.step_id === stepId ? message : (step?.message ?? message);
   const model = step?.model ?? shown?.model ?? '';
   head.querySelector('h2').textContent = model;
-  head.querySelector('p').textContent = `Step ${stepId}`;
+  head.querySelector('p').textContent = isCompaction(stepId) ? `Summary ${stepId}` : `Step ${stepId}`;
   facts.replaceChildren(...factsOf({ ...shown, ...withoutNull(step) }));
   const parts = answer.lastChild;
+  parts.querySelector(':scope > .nothing')?.remove();
   if (shown?.parts?.length) drawParts(parts, shown, { ...toolsOf(step), ...tools }, { unfold: true, below: { way: [], read: readBelow } });
   else if (!parts.children.length || !parts.keyedNodes)
-    parts.replaceChildren(h('p', { class: 'faint' }, shown?.live ? 'Nothing yet.' : 'Nothing was said.'));
+    parts.replaceChildren(h('p', { class: 'faint nothing' }, shown?.live ? 'Nothing yet.' : 'Nothing was said.'));
   if (error) prompt.replaceChildren(h('p', { class: 'tool-error' }, error));
   else if (!step) prompt.replaceChildren(h('p', { class: 'faint' }, 'Loading the prompt'));
   else if (container.drawnRecord?.request_sha256 !== step.request_sha256 || !container.drawnRecord)
@@ -148,8 +150,11 @@ function drawMessage(message) {
     else if (part.type === 'file') body.append(h('p', {}, link(part.uri, [part.name]) ?? part.name));
     else body.append(block(pretty(part.value)));
   }
-  return h('section', { class: 'prompt-message', data: { role: message.role } }, h('h4', {}, message.role), body);
+  return h('section', { class: 'prompt-message', data: { role: message.role } }, h('h4', {}, roleOf(message)), body);
 }
+
+/** Whose words they are; a summary is told in the user's name. */
+const roleOf = ({ id, role }) => (id?.endsWith('.summary') ? 'summary of what came before' : role);
 
 function drawTool(tool) {
   return h(

@@ -1,25 +1,32 @@
 /** The inspector's timeline: `spans.js` → nodes. The row of a step is a button that shows the step in full. */
 import { h, icon, keyed, setText } from '../shared/dom.js';
+import { everyTurn } from '../view/branches.js';
+import { isSaid } from '../view/notes.js';
 import { messageFile } from '../shared/files.js';
-import { cost, duration, outcome, textOf, tokens, total } from '../shared/format.js';
+import { outcome } from '../shared/endings.js';
+import { cost, duration, textOf, tokens, total } from '../shared/format.js';
+import { drawFold, makeFold } from './fold_row.js';
 import { rowsOf, ticks } from './spans.js';
 
 /**
- * Draws all turns. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session is to be forked at a turn;
- * `shared`: one scale for all turns, else each turn has its own.
+ * Draws the turns of all branches, and what was folded between them. `pick(stepId)` when a row is chosen, `fork(turnId)` when a session is
+ * to be forked at a turn; `shared`: one scale for all turns, else each turn has its own.
  */
-export function drawTimeline(container, turns, { traced, now, selected, shared, pick, fork }) {
-  const items = turns.map((turn) => ({ turn, ...rowsOf(turn, traced, now) }));
-  const longest = Math.max(1, ...items.map((item) => item.end - item.start));
-  keyed(
-    container,
-    items.map((item) => ({ ...item, length: shared ? longest : item.end - item.start, selected, pick, fork, traced })),
-    {
-      key: ({ turn }) => turn.id ?? 'next',
-      make: makeTurn,
-      update: drawTurn,
-    },
-  );
+export function drawTimeline(container, view, { traced, now, selected, shared, pick, fork }) {
+  const turns = everyTurn(view).map(({ turn, left }) => ({ kind: 'turn', id: turn.id ?? 'next', turn, left, ...rowsOf(turn, traced, now) }));
+  const longest = Math.max(1, ...turns.map((item) => item.end - item.start));
+  const choices = { selected, pick, fork, traced };
+  const folds = (id) =>
+    view.folds.filter(({ after }) => after === id).map((fold) => ({ kind: 'fold', id: fold.id, fold, ...choices }));
+  const items = turns.flatMap((item) => {
+    const length = shared ? longest : item.end - item.start;
+    return [{ ...item, length, ...choices }, ...(item.turn.id === null ? [] : folds(item.turn.id))];
+  });
+  keyed(container, [...folds(null), ...items], {
+    key: ({ kind, id }) => `${kind} ${id}`,
+    make: (item) => (item.kind === 'turn' ? makeTurn(item) : makeFold(item)),
+    update: (node, item) => (item.kind === 'turn' ? drawTurn(node, item) : drawFold(node, item)),
+  });
 }
 
 function makeTurn({ turn, fork }) {
@@ -38,18 +45,19 @@ function makeTurn({ turn, fork }) {
   );
 }
 
-function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
+function drawTurn(node, { turn, left, start, rows, length, selected, pick, traced }) {
   // While one turn runs, all others stay unchanged.
-  const drawn = [turn, length, selected, traced.size];
+  const drawn = [turn, left, length, selected, traced.size];
   if (turn.status !== 'running' && node.drawn?.every((value, index) => value === drawn[index])) return;
   node.drawn = drawn;
   const [head, files, why, axis, list] = node.children;
-  const asked = turn.messages.filter((message) => message.role === 'user');
+  const asked = turn.messages.filter(isSaid);
   const said = asked.map(textOf).filter(Boolean).join('\n');
   const given = asked.flatMap(({ parts }) => parts.filter((part) => part.type === 'file'));
   const [saidNode, sums, button] = head.children;
-  button.hidden = turn.id === null || turn.status === 'running';
-  setText(saidNode, said || given.map(({ name }) => name).join(', ') || `Started by a ${turn.cause ?? 'message'}`);
+  button.hidden = turn.id === null || turn.status === 'running' || left;
+  node.classList.toggle('left-behind', left);
+  setText(saidNode, said || given.map(({ name }) => name).join(', ') || begun(turn));
   keyed(files, given, { key: ({ uri, name }) => `${uri} ${name}`, make: (file) => h('li', {}, messageFile(file)) });
   // If the turn's own events are gone, its rows still have their tokens.
   const counted = total(turn.usage) || rows.reduce((sum, row) => sum + (row.tokens ?? 0), 0);
@@ -66,6 +74,7 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
     sums,
     [
       turn.id,
+      left && 'on another branch',
       turn.status === 'running' ? 'working' : turn.reason,
       took,
       counted && tokens(counted, guessed),
@@ -94,6 +103,13 @@ function drawTurn(node, { turn, start, rows, length, selected, pick, traced }) {
     // A row whose session becomes known is recreated, with a link.
     { key: ({ key, session }) => `${key} ${session ?? ''}`, make: makeRow, update: drawRow },
   );
+}
+
+/** What began a turn without words of a user. */
+function begun({ cause, continues, tools }) {
+  if (continues) return `Goes on with ${continues}`;
+  const takesBack = Object.values(tools).some((tool) => tool.undoes || tool.questions?.some(({ subject }) => subject === 'rewind'));
+  return takesBack ? 'Takes back what was done' : `Started by ${cause === 'answer' ? 'an' : 'a'} ${cause ?? 'message'}`;
 }
 
 function makeRow({ stepId, kind, pick, session, label, deep }) {

@@ -3,16 +3,23 @@ import { setText } from './dom.js';
 
 /** Messages that a long session is opened with, and that are loaded at a time further back. */
 export const OPENED = 100;
+/** Pixels from the top. */
+const NEAR = 300;
 const SHOW = 'Show earlier';
 
 export class Earlier {
   #reading = false;
 
-  /** `scroll`: what scrolls; `read()` reads further back; `auto`: also as soon as the button comes into sight. */
+  /** `scroll`: what scrolls; `read()` reads further back; `auto`: also when somebody scrolls up to the button. */
   constructor({ button, scroll, read, auto = false }) {
     Object.assign(this, { button, scroll, read });
     button.addEventListener('click', () => this.#more());
-    if (auto) new IntersectionObserver(([entry]) => entry.isIntersecting && this.#more(), { root: scroll }).observe(button);
+    let last = 0;
+    scroll.addEventListener('scroll', () => {
+      const up = scroll.scrollTop < last;
+      last = scroll.scrollTop;
+      if (auto && up && last < NEAR) this.#more();
+    });
   }
 
   draw(view) {

@@ -1,4 +1,5 @@
 /** Numbers, times and outcomes in words. Pure. */
+import { isSaid } from '../view/notes.js';
 
 /** Dollars, with as many digits as a small sum needs; null is an unknown price. `usage` says whether the sum is an estimate. */
 export function cost(usd, usage) {
@@ -60,6 +61,12 @@ export function textOf(message) {
     .join('\n\n');
 }
 
+/** What a session is called: the first words of its user; '' while there are none. */
+export function titleOf({ turns }) {
+  const said = turns.flatMap(({ messages }) => messages).find(isSaid);
+  return textOf(said).slice(0, 80);
+}
+
 /** A size in words. */
 export function bytes(count) {
   if (count < 1000) return `${count} bytes`;
@@ -89,56 +96,13 @@ export function fullTime(iso) {
   return iso ? new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' }) : '';
 }
 
-/** Why a turn ended, in words, or null if the answer needs no comment. */
-export function outcome(turn) {
-  const why = turn.error?.message;
-  switch (turn.reason) {
-    case 'failed':
-      return { bad: true, text: 'This turn failed.', why: why ?? 'No reason was given.', code: turn.error?.type };
-    case 'budget':
-      return { bad: true, text: 'Stopped at the cost limit.', why, code: turn.error?.type };
-    case 'max_steps':
-      return { bad: true, text: 'Stopped at the limit of steps.', why, code: turn.error?.type };
-    case 'stopped':
-      return { bad: false, text: 'Stopped.' };
-    case 'interrupted':
-      return { bad: false, text: 'Interrupted by a newer message.' };
-    case 'parked':
-      return { bad: false, text: 'Set aside until something comes in.' };
-    default:
-      return null;
-  }
-}
-
-/** A question's outcome, in words. */
-export function becameOf({ state, kind, reason, by }, edited = false) {
-  const who = by ? ` by ${by.subject ?? by}` : '';
-  switch (state) {
-    case 'open':
-      return kind === 'approval' ? 'Waits for an approval' : 'Waits for an answer';
-    case 'approved':
-      if (reason === 'expired') return 'Allowed, for nobody answered in time';
-      return `Approved${who}${edited ? ', with changed arguments' : ''}`;
-    case 'denied':
-      return reason ? `Denied${who}: ${reason}` : `Denied${who}`;
-    case 'answered':
-      return 'Answered';
-    case 'declined':
-      return 'Declined';
-    case 'expired':
-      return 'Nobody answered in time';
-    default:
-      return 'Taken back: the turn was stopped';
-  }
-}
-
 const STOPS = {
   max_tokens: 'The answer was cut at the most tokens that the model may write.',
   refusal: 'The model declined to answer.',
   content_filter: 'The provider’s content filter cut the answer.',
   context_window: 'The conversation no longer fits the model’s context window.',
   pause: 'The model paused here.',
-  repetition: 'The answer repeated itself without end and was cut.',
+  repetition: 'The answer was cut because it repeated itself without end.',
   other: 'The answer ended for an unknown reason and may not be whole.',
 };
 

@@ -1,13 +1,17 @@
 /**
- * The questions of a tool call, at the call: a card to answer an open one, a line with the outcome of a settled one.
+ * The questions of a tool call, at the call, and of a turn, at its end: a card to answer an open one, a line with the outcome of a
+ * settled one.
  *
  * Rule 1: a question's outcome comes from the session's events alone; a card only sends.
  * Rule 2: a card keeps its nodes as long as its question is open, so nothing typed into it is lost.
  */
 import { questionKey } from '../view/sub_views.js';
+import { budget } from './budget_card.js';
 import { h, keyed } from './dom.js';
 import { askForm, complain, schemaForm, table, valuesForm } from './form_fields.js';
-import { becameOf, expiresIn, fullTime } from './format.js';
+import { expiresIn, fullTime } from './format.js';
+import { becameOf } from './outcomes.js';
+import { rewind } from './rewind_card.js';
 import { linked } from './markdown.js';
 
 const TAKEN = 'Somebody else has answered already.';
@@ -59,10 +63,10 @@ function drawNote(slot) {
 }
 
 function makeCard(slot, question, answer) {
-  const { question_id: id, kind, form: asks, name, args, prompt, expires_at: expires } = question;
+  const { question_id: id, name, expires_at: expires } = question;
   const heading = `question-${question.session_id ?? ''}-${id}`;
-  const parts = kind === 'approval' ? approval(question) : asks === 'outcome' ? lost(args) : input(question);
-  const title = h('h4', { id: heading }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
+  const parts = contents(question);
+  const title = h('h4', { id: heading, 'aria-level': 2 }, ...(parts.title ?? [h('code', {}, name), ' asks to run']));
   const until = expires && h('span', { class: 'expiry', title: fullTime(expires), data: { at: expires } }, expiresIn(expires));
   const asker = question.agents && h('p', { class: 'asker' }, h('code', {}, askerOf(question)), ' asks');
   const said = h('p', { class: 'card-state', role: 'status' });
@@ -99,7 +103,16 @@ function makeCard(slot, question, answer) {
   }
   form.addEventListener('submit', (event) => (event.preventDefault(), send(parts.yes())));
   parts.no.addEventListener('click', () => send(parts.declined()));
+  for (const [button, body] of parts.others ?? []) button.addEventListener('click', () => send(body()));
   return form;
+}
+
+function contents(question) {
+  const { kind, subject, form, args } = question;
+  if (kind === 'budget') return budget(question);
+  if (subject === 'rewind') return rewind(question);
+  if (kind === 'approval') return approval(question);
+  return form === 'outcome' ? lost(args) : input(question);
 }
 
 /** An approval: with the arguments as they are, or changed. */

@@ -1,9 +1,10 @@
 /** Snapshots of a session: a view made of one, and what only they tell. Pure. */
+import { askedTurn } from './budgets.js';
 import { askedTools, finishedTool } from './tool_calls.js';
 import { emptyView, newTurn, patchTurn, upsert } from './turns.js';
 
 /** Takes what only `GET /v1/sessions/{id}` contains; its transcript is ignored, because events alone make the turns. */
-export function withFacts(view, { messages, queued = [], questions, seq, status, usage, cost_usd, ...session }) {
+export function withFacts(view, { messages, queued = [], questions, seq, status, usage, cost_usd, before, since, ...session }) {
   const known = new Map(queued.map((message) => [message.id, message]));
   // A snapshot omits questions that are no longer open.
   const facts = { ...view, session: { ...view.session, sub_questions: [], ...session } };
@@ -13,25 +14,38 @@ export function withFacts(view, { messages, queued = [], questions, seq, status,
   return seq === view.seq ? { ...facts, status, usage, cost_usd } : facts;
 }
 
+/** The view that a snapshot makes. Turns of `view` keep what only their events told. */
 export function fromSnapshot(view, snapshot) {
-  const { messages, queued = [], seq, status, usage, cost_usd, questions, type, ...session } = snapshot;
+  const { messages, queued = [], seq, status, usage, cost_usd, questions, type, before, since, ...session } = snapshot;
   const known = new Map(view.turns.map((turn) => [turn.id, { ...turn, messages: [], whole: false }]));
-  let next = { ...emptyView(), seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
+  const branch = session.branch ?? view.branch;
+  const kept = { branch, branches: view.branches, places: view.places, folds: view.folds };
+  let next = { ...emptyView(), ...kept, seq, status, usage, cost_usd, session: { ...view.session, sub_questions: [], ...session } };
   next.queued = queued.map((message) => ({ id: message.id, message }));
-  const place = (id, change) =>
-    (next = patchTurn(next, id, change, known.get(id) ?? { ...newTurn(id), status: 'finished' }));
-  for (const message of messages) {
-    place(message.turn_id ?? null, (turn) => {
-      const results = message.parts.filter((part) => part.type === 'tool_result');
-      const tools = { ...turn.tools };
-      for (const result of results)
-        tools[result.call_id] = {
-          ...tools[result.call_id],
-          ...finishedTool({ ...result, result }, tools[result.call_id]),
-        };
-      return message.role === 'tool' ? { ...turn, tools } : upsert({ ...turn, tools }, { ...message, key: message.id });
-    });
+  next = placed(next, messages, known);
+  if (session.turn_id) {
+    const asked = (turn) => askedTools(turn, questions.filter((one) => one.call_id));
+    next = patchTurn(next, session.turn_id, (turn) => ({ ...askedTurn(turn, questions), status: 'running', tools: asked(turn) }), known.get(session.turn_id));
   }
-  if (session.turn_id) place(session.turn_id, (turn) => ({ ...turn, status: 'running', tools: askedTools(turn, questions) }));
   return status === 'closed' ? { ...next, closed: view.closed ?? { reason: 'closed', at: null } } : next;
+}
+
+/** The view with messages at the end of their turns. `known`: by turn id, what is known of turns that the view lacks. */
+function placed(view, messages, known) {
+  let next = view;
+  for (const message of messages) {
+    const id = message.turn_id ?? null;
+    const fallback = known.get(id) ?? { ...newTurn(id), status: 'finished' };
+    next = patchTurn(next, id, (turn) => withMessage(turn, message), fallback);
+  }
+  return next;
+}
+
+function withMessage(turn, message) {
+  const tools = { ...turn.tools };
+  for (const result of message.parts.filter((part) => part.type === 'tool_result')) {
+    const tool = tools[result.call_id];
+    tools[result.call_id] = { ...tool, ...finishedTool({ ...result, result }, tool) };
+  }
+  return message.role === 'tool' ? { ...turn, tools } : upsert({ ...turn, tools }, { ...message, key: message.id });
 }

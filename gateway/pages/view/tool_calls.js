@@ -4,11 +4,11 @@
  * Rule: a question is settled once; later events do not change its outcome.
  */
 
-/** The call while its tool runs. If a sub-agent answers it, `session_id` is the sub-agent's session. */
-export function startedTool({ name, args, at, session_id }, tool) {
+/** The call while its tool runs. If a sub-agent answers it, `session_id` is the sub-agent's session; `undoes` the call that it takes back. */
+export function startedTool({ name, args, at, session_id, undoes }, tool) {
   const model = tool.questions?.[0]?.args;
   const edited = model !== undefined && JSON.stringify(model) !== JSON.stringify(args);
-  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }) };
+  return { state: 'running', name, args, edited, started_at: at, ...(session_id && { session_id }), ...(undoes && { undoes }) };
 }
 
 /** The call with its result; with `usage` and `cost_usd` if another agent answered it. */
@@ -45,7 +45,7 @@ export function answeredTool(event, tool) {
 /** The state in which a call with this result ended: 'done', 'failed' or 'stopped'. */
 export function endOf({ is_error: failed, output }) {
   if (!failed) return 'done';
-  return output?.type === 'stopped' ? 'stopped' : 'failed';
+  return ['stopped', 'superseded'].includes(output?.type) ? 'stopped' : 'failed';
 }
 
 /** The turn's tools with a snapshot's questions; a question missing there was answered in the meantime. */
@@ -68,11 +68,12 @@ export function askedTools(turn, questions = []) {
 
 /** A question as stored in views, from the event that asked it. */
 export function questionOf(event) {
-  const { type, question_id, call_id, form, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
+  const { type, question_id, call_id, subject, form, name, args, prompt = null, output, expires_at = null, at = null, remember } = event;
   const kind = type.startsWith('approval') ? 'approval' : 'input';
   const again = kind === 'approval' && event.reason;
   return {
     ...{ question_id, call_id, kind, state: 'open', name, args, prompt, ...(output && { output }), expires_at, asked_at: at },
+    ...(subject === 'rewind' && { subject }),
     ...(form && { form }),
     ...(remember && { remember }),
     ...(again && { again }),
@@ -98,13 +99,13 @@ function goesOn(tool, questions) {
 
 function resolved({ approved, reason }) {
   if (approved) return 'approved';
-  return reason === 'expired' || reason === 'stopped' ? reason : 'denied';
+  return ['expired', 'stopped', 'superseded'].includes(reason) ? reason : 'denied';
 }
 
 /** The outcome of an open question, inferred from its call's result alone. */
 function ended({ output, is_error: failed }) {
   if (!failed) return 'answered';
-  return { stopped: 'stopped', expired: 'expired' }[output?.type] ?? 'declined';
+  return { stopped: 'stopped', expired: 'expired', superseded: 'superseded' }[output?.type] ?? 'declined';
 }
 
 const settled = (tool, change) =>

@@ -6,22 +6,29 @@ import { turnOf } from './ids.js';
 const NO_USAGE = { input_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, output_tokens: 0, reasoning_tokens: 0 };
 
 /**
- * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, queued, rejected, gap}:
- * turns: {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at, messages, tools}
+ * The initial value for `reduce`. A view is {seq, session, status, closed, usage, cost_usd, turns, branch, branches, places, folds,
+ * queued, rejected, lost, gap}:
+ * turns: of the branch that goes on, {id, status: 'running'|'finished', cause, reason, error, usage, cost_usd, started_at, finished_at,
+ *   messages, tools, questions}; `questions` at limits: {question_id, kind: 'budget', state, scope, limit, cap, spent, needs, spent_usd, needs_usd,
+ *   words, raised: {scope, limit, value}, by, asked_at, settled_at}
  * messages: the API's, and for answers {key, step_id, live, attempt, model, usage, cost_usd, timing, stop, ...}
  * tools: by call_id {state: 'asking'|'allowed'|'running'|'done'|'failed'|'stopped', name, args, result, started_at, duration_ms,
  *   attempts, progress, edited, questions, session_id, agent, usage, cost_usd}; `edited`: it runs with other arguments than the
  *   model's; `session_id`: of the sub-agent that answers it; `agent`: the sub-agent's own view, as far as known, and its spending
  * questions: of a call, in order {question_id, call_id, kind: 'approval'|'input', form, state, name, args, prompt, expires_at, remember, again, asked_at,
- *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'stopped'
- * queued: [{id, message}] in order; `message` is null until `withFacts` supplies it
+ *   settled_at, reason, by, value}; state: 'open'|'approved'|'denied'|'answered'|'declined'|'expired'|'superseded'|
+ *   'stopped', of a limit 'raised'
+ * branch, branches, places, lost: see `branches.js`
+ * folds: see `folds.js`
+ * queued: [{id, message, busy}] in order, `busy` as in `queue.js`; `message` is null until `withFacts` supplies it
  * earlier: only of a view that was begun at the session's end, {before, since}: messages before those of `turns`, and the cursor that
  *   these turns begin at, null where messages stand in for events
  * gap: not null while something is missing, until a snapshot or the missing event arrives; `watch` then reconnects.
  */
 export function emptyView() {
-  const lists = { turns: [], queued: [], rejected: [] };
-  return { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, ...lists, gap: null };
+  const lists = { turns: [], branches: {}, places: [], folds: [], queued: [], rejected: [] };
+  const start = { seq: 0, session: {}, status: 'idle', closed: null, usage: NO_USAGE, cost_usd: 0, branch: null };
+  return { ...start, ...lists, lost: false, gap: null };
 }
 
 const START = { role: 'assistant', live: true, attempt: 1, parts: [], next: 0 };

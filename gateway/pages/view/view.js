@@ -4,19 +4,24 @@
  * Rule 1: `reduce(view, event)` changes none of its arguments; unchanged parts keep their objects.
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
+import { rewound, withPlaces } from './branches.js';
+import { endedTurn, pausedTurn, raisedTurn } from './budgets.js';
+import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
 import { turnOf } from './ids.js';
+import { left, queued, rejected } from './queue.js';
 import { fromSnapshot, withFacts } from './snapshots.js';
 import { stillOpen } from './sub_views.js';
 import { answeredTool, askingTool, finishedTool, startedTool } from './tool_calls.js';
 import { added, emptyView, newStep, newTurn, patchStep, patchTool, patchTurn, plus, upsert } from './turns.js';
 
-export { emptyView, withFacts };
+export { emptyView, withFacts, withPlaces };
 
 /** The open questions, oldest first. */
 export function openQuestions(view) {
-  const tools = view.turns.filter((turn) => turn.status === 'running').flatMap((turn) => Object.values(turn.tools));
-  return tools.flatMap((tool) => (tool.questions ?? []).filter((question) => question.state === 'open'));
+  const running = view.turns.filter((turn) => turn.status === 'running');
+  const asked = running.flatMap((turn) => [...Object.values(turn.tools), turn].flatMap((one) => one.questions ?? []));
+  return asked.filter((question) => question.state === 'open');
 }
 
 /** The view after one event of the stream. Repeated events and fragments of finished steps change nothing. */
@@ -41,27 +46,28 @@ function reduceFact(view, event) {
     case 'agent.updated':
       return { ...view, session: { ...view.session, digest: event.new, ...(event.agent && { agent: event.agent }) } };
     case 'message.added': {
-      const queued = view.queued.filter((entry) => entry.id !== event.message.id);
-      return patchTurn({ ...view, queued }, turnId, (turn) =>
+      const waiting = left(view, event.message.id);
+      return patchTurn({ ...view, queued: waiting }, turnId, (turn) =>
         upsert(turn, { ...event.message, key: event.message.id }),
       );
     }
-    case 'message.queued': {
-      if (view.queued.some((entry) => entry.id === event.message_id)) return view;
-      return { ...view, queued: [...view.queued, { id: event.message_id, message: null }] };
-    }
-    case 'message.rejected': {
-      const { message_id: id, reason } = event;
-      return {
-        ...view,
-        queued: view.queued.filter((entry) => entry.id !== id),
-        rejected: [...view.rejected, { id, reason }],
-      };
-    }
+    case 'message.queued':
+      return queued(view, event);
+    case 'message.rejected':
+      return rejected(view, event);
+    case 'transcript.rewound':
+      return rewound(view, event);
+    case 'context.compacted':
+      return compacted(view, event);
+    case 'budget.paused':
+      return rested(patchTurn(view, turnId, (turn) => pausedTurn(turn, event)));
+    case 'budget.raised':
+      return turnId ? rested(patchTurn(view, turnId, (turn) => raisedTurn(turn, event))) : view;
     case 'turn.started': {
       // A message that arrived just before, without a turn, is the one that this turn answers.
       const adopted = view.turns.map((turn) => (turn.id === null ? { ...turn, id: turnId } : turn));
-      const started = { status: 'running', whole: true, cause: event.cause, started_at: event.at };
+      const { cause, continues, at } = event;
+      const started = { status: 'running', whole: true, cause, started_at: at, ...(continues && { continues }) };
       return patchTurn({ ...view, turns: adopted, status: 'working' }, turnId, (turn) => ({ ...turn, ...started }));
     }
     case 'turn.finished':
@@ -143,5 +149,5 @@ function finishTurn(view, turnId, { reason, error = null, usage, cost_usd, at })
   const status = view.queued.length ? 'working' : 'idle';
   // The turn's own total is authoritative (it includes lost attempts); it replaces the sum of its steps.
   const settled = turn.whole ? plus(view.cost_usd, plus(cost_usd, turn.cost_usd, -1)) : view.cost_usd;
-  return patchTurn({ ...view, status, cost_usd: settled }, turnId, (old) => ({ ...old, ...finished }));
+  return patchTurn({ ...view, status, cost_usd: settled }, turnId, (old) => ({ ...endedTurn(old, { reason, at }), ...finished }));
 }

@@ -22,6 +22,7 @@ from perdure.temporal.app.bench.groups import Rows
 from perdure.temporal.app.bench.measures import (
     bursts,
     calls,
+    growth,
     histories,
     idle,
     interrupted,
@@ -60,6 +61,7 @@ _OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]]
 }
 _INTERRUPTED: _Steps = (50, 3)
 _BURST: _Steps = (4, 4)
+_GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
 
 
 def bench(
@@ -148,4 +150,7 @@ async def _measure(
     if Rows.burst in rows:
         idle.raise_file_limit()
         found += await bursts.measure(folder / "burst", provider, quick, steps(Rows.burst, _BURST))
+    if Rows.growth in rows:
+        (folder / "growth").mkdir()
+        found += await growth.measure(folder / "growth", provider, quick, steps(Rows.growth, _GROWTH))
     return found

@@ -18,3 +18,4 @@ class Rows(StrEnum):
     tools = "tools"
     interrupted = "interrupted"
     burst = "burst"
+    growth = "growth"

@@ -65,6 +65,8 @@ def _turn(turn_id: str, facts: TurnFacts) -> Text:
 
 def _add_step(branch: Tree, step: Mapping[str, Any]) -> None:
     line = Text.assemble((str(step["step_id"]), "cyan"), f"  {plain(str(step['model']))}")
+    if step.get("purpose") == "compact":
+        line.append("  summarises the older part", style="magenta")
     if step["status"] == "running":
         node = branch.add(line.append("  runs", style="green"))
     else:

@@ -58,13 +58,14 @@ def duration(milliseconds: float | None) -> str:
 
 
 def tokens(usage: Mapping[str, int]) -> str:
-    """`1,234 in (1,000 cached, 200 written to the cache), 56 out (10 reasoning), estimated`."""
+    """`1,234 in (1,000 = 81 % cached, 200 written to the cache), 56 out (10 reasoning), estimated`."""
 
     def shares(**words: str) -> str:
         told = [f"{usage[name]:,} {word}" for name, word in words.items() if usage.get(name)]
         return f" ({', '.join(told)})" if told else ""
 
-    read = shares(cached_tokens="cached", cache_write_tokens="written to the cache")
+    share = round(100 * usage.get("cached_tokens", 0) / max(usage.get("input_tokens", 0), 1))
+    read = shares(cached_tokens=f"= {share} % cached", cache_write_tokens="written to the cache")
     written = shares(reasoning_tokens="reasoning")
     guessed = ", estimated" if usage.get("estimated") else ""
     return f"{usage.get('input_tokens', 0):,} in{read}, {usage.get('output_tokens', 0):,} out{written}{guessed}"

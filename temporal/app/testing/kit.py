@@ -30,7 +30,7 @@ from perdure.temporal.app.testing.model import Asked, ScriptedModel, ScriptedPro
 from perdure.temporal.app.testing.questions import AnswerRefused
 from perdure.temporal.app.testing.replay import replay
 from perdure.temporal.app.testing.server import TestServer, now, rests, skip
-from perdure.temporal.app.testing.session import Session, Turn, end
+from perdure.temporal.app.testing.session import Session, end
 from perdure.temporal.app.testing.tools import StandIn, StandIns
 from perdure.temporal.app.testing.transcript import (
     Call,
@@ -43,6 +43,7 @@ from perdure.temporal.app.testing.transcript import (
     result,
     user,
 )
+from perdure.temporal.app.testing.turns import Turn
 from perdure.temporal.app.testing.worker import POINTS, MortalWorker, Point, Points
 from perdure.temporal.definitions.inputs import check_inputs
 from perdure.temporal.live.memory import MemoryLive

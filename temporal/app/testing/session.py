@@ -2,57 +2,39 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
-from perdure.temporal.app.testing.questions import Answers, open_questions, waits
+from perdure.temporal.app.testing.questions import Answers, open_questions
 from perdure.temporal.app.testing.server import now
 from perdure.temporal.app.testing.transcript import Transcript
+from perdure.temporal.app.testing.turns import Turn, turn_after, turn_in, turn_of
 from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.requests import RetryTurn, RewindSession
+from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
+from perdure.workflows.protocol.queries import BranchesPage, PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.events import Event, StepFinished, TurnFinished
-from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.busy import Busy
+from perdure.workflows.vocabulary.events import Event
+from perdure.workflows.vocabulary.parts import Text
 from perdure.workflows.vocabulary.questions import Question
 
 #: Real seconds after which a test gives up waiting.
 PATIENCE_S: Final = 30
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A turn that has ended, or waits for answers."""
-
-    #: What the model said last; empty where it said nothing.
-    text: str
-    #: `done`, `stopped`, `budget`, `max_steps`, `failed`, …; `waiting` while questions are open.
-    reason: str
-    error: ToolError | None
-    #: Dollars, by the prices of the models that the agent names; None where one is unknown.
-    cost_usd: float | None
-    usage: Usage
-    events: tuple[Event, ...]
-    #: What it waits for.
-    questions: tuple[Question, ...] = ()
-
-    @property
-    def waiting(self) -> bool:
-        return bool(self.questions)
 
 
 class Session:
@@ -75,19 +57,47 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._service = service
+        self._sealed = service.sealed
+        self._budgets = service.budgets
+        self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 
     async def say(self, text: str) -> Turn:
         """Says something as the user, and returns the turn of it once that has ended, or waits for an answer."""
         return await self.turn(await self.send(text))
 
-    async def send(self, text: str, message_id: str | None = None) -> str:
-        """Says something and does not wait; returns the message's id. The same id again is the same message."""
-        message = await new_message(self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id)
-        purses = await self._service.budgets.announced(self.new.tenant, self.new.user)
+    async def send(self, text: str, message_id: str | None = None, *, busy: Busy | None = None) -> str:
+        """Says something and does not wait; returns the message's id. The same id again is the same message. `busy` says what
+        becomes of it while a turn runs: `queue`, `steer`, `interrupt`, `reject`; without it, what the agent says."""
+        message = await new_message(
+            self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id, busy=busy
+        )
+        purses = await self._budgets.announced(self.new.tenant, self.new.user)
         await self.handle.signal(SessionWorkflow.send_message, message.model_copy(update={"purses": purses}))
         return message.message_id
+
+    async def steer(self, text: str) -> str:
+        """Says something that joins the turn which runs before its next step, and does not wait; returns the message's id.
+        `await session.turn(id)` is the turn that it joined."""
+        return await self.send(text, busy="steer")
+
+    async def interrupt(self, text: str) -> Turn:
+        """Says something that stops the turn which runs, and returns the turn of it."""
+        return await self.turn(await self.send(text, busy="interrupt"))
+
+    async def queued(self) -> dict[str, str]:
+        """The texts of the messages that wait, the next one first, by their ids."""
+        waiting = (await self.snapshot()).queued
+        return {one.id: "".join(part.text for part in one.parts if isinstance(part, Text)) for one in waiting}
+
+    async def edit(self, message_id: str, text: str) -> None:
+        """Gives a message that waits another text. Raises `SessionError` where it waits no more."""
+        await self._opened.edit(message_id, (Text(text=text),))
+
+    async def withdraw(self, message_id: str) -> None:
+        """Takes back a message that waits. Raises `SessionError` where it waits no more."""
+        await self._opened.withdraw(message_id)
 
     async def turn(self, message_id: str | None = None) -> Turn:
         """The turn of a message, by itself the last one, once it has ended or waits for an answer and nothing of it runs.
@@ -98,11 +108,11 @@ class Session:
             return event.type == "message.rejected" and event.message_id == message_id
 
         def over(events: list[Event]) -> bool:
-            return _turn_of(events, message_id, at) is not None or any(map(rejected, events))
+            return turn_of(events, message_id, at) is not None or any(map(rejected, events))
 
         what = "the end of the last turn" if message_id is None else f"the end of the turn of message {message_id}"
         events = await self._until(over, what)
-        turn = _turn_of(events, message_id, at)
+        turn = turn_of(events, message_id, at)
         if self._model.problem is not None:
             raise ScriptError(self._model.problem)
         if turn is None:
@@ -162,8 +172,8 @@ class Session:
         if not running:
             raise AssertionError("no turn runs that could be stopped")
         await self.ask_to_stop(running[-1])
-        found = await self._until(lambda events: _turn(events, running[-1]) is not None, "the end of a stopped turn")
-        turn = _turn(found, running[-1])
+        found = await self._until(lambda events: turn_in(events, running[-1]) is not None, "the end of a stopped turn")
+        turn = turn_in(found, running[-1])
         assert turn is not None
         return turn
 
@@ -179,9 +189,46 @@ class Session:
         change = Configure(id=uuid.uuid4().hex, model=model, metadata=metadata, limits=limits)
         await self.handle.signal(SessionWorkflow.configure, change)
 
+    async def rewind(
+        self,
+        message_id: str | None = None,
+        text: str | None = None,
+        *,
+        model: str | None = None,
+        undo: bool | None = None,
+    ) -> Turn:
+        """Goes on from a message, if not the user's last one: says it once more, or with `text` in other words, or has an
+        answer given anew. Returns the turn that follows, or the one that asks whether calls may be taken back, which
+        `approve` and `deny` answer; `undo` says so in advance. Raises `SessionError` where that cannot be."""
+        if message_id is None:
+            said = [event.message for event in await self.events() if event.type == "message.added"]
+            message_id = next(message.id for message in reversed(said) if not message.own)
+        wanted = RewindSession(message_id=message_id, text=text, model=model, undo=undo)
+        return await self._turn_after((await self._opened.rewind(wanted)).cursor)
+
+    async def back(self, branch: str, *, undo: bool | None = None) -> Turn | None:
+        """Goes back to an earlier branch. Returns the turn that asks whether calls may be taken back, if that is asked.
+        Raises `SessionError` where there is no such branch."""
+        cursor = (await self._opened.rewind(RewindSession(branch=branch, undo=undo))).cursor
+        at = await now(self._client)
+
+        def over(events: list[Event]) -> bool:
+            moved = any(event.type == "transcript.rewound" and event.seq > cursor for event in events)
+            return moved or turn_after(events, cursor, at) is not None
+
+        return turn_after(await self._until(over, f"the branch {branch}"), cursor, at)
+
+    async def retry(self, *, model: str | None = None) -> Turn:
+        """Runs the last turn on, which failed or was stopped. Raises `SessionError` where it ended well."""
+        return await self._turn_after((await self._opened.retry(RetryTurn(model=model))).cursor)
+
+    async def branches(self) -> BranchesPage:
+        """Its branches, and where they part from the one that goes on."""
+        return await self._opened.branches()
+
     async def close(self, reason: str = "closed") -> None:
         """Closes it for good; returns once it is."""
-        await self._service.open(Caller(self.new.tenant), self.new.session_id).close(reason)
+        await self._opened.close(reason)
         await self.until("session.closed")
 
     async def events(self) -> list[Event]:
@@ -190,18 +237,14 @@ class Session:
         while more:
             after = self._events[-1].seq if self._events else 0
             page = await self.handle.query(SessionWorkflow.events, after)
-            self._events += [event for event in page.events if event.seq > after]
+            async for events in all_events(self._sealed, self.handle.id, page, after):
+                self._events += [event for event in events if event.seq > after]
             more = page.more
         return list(self._events)
 
     async def transcript(self) -> Transcript:
         """The whole conversation; compare it with a list of `user(...)`, `assistant(...)`, `result(...)`."""
-        messages: list[Message] = []
-        request = PageRequest()
-        while request.until is None or len(messages) < request.until:
-            page = await self.snapshot(request)
-            messages += page.messages
-            request = PageRequest(after=len(messages), until=page.count, path=page.path)
+        _, messages = await self._opened.pages()
         whole = [m.model_copy(update={"parts": await unfold(self._blobs, m.parts)}) for m in messages]
         return Transcript.of(whole)
 
@@ -215,6 +258,16 @@ class Session:
         while before := found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
             found.insert(0, await self._client.get_workflow_handle(self.handle.id, run_id=before).fetch_history())
         return found
+
+    async def _turn_after(self, cursor: int) -> Turn:
+        """The last turn that started after `cursor`, once it has ended or waits."""
+        at = await now(self._client)
+        events = await self._until(lambda events: turn_after(events, cursor, at) is not None, "the turn that follows")
+        if self._model.problem is not None:
+            raise ScriptError(self._model.problem)
+        turn = turn_after(events, cursor, at)
+        assert turn is not None
+        return turn
 
     async def _until(self, done: Callable[[list[Event]], bool], what: str) -> list[Event]:
         events: list[Event] = []
@@ -246,31 +299,3 @@ async def end(handle: WorkflowHandle[Any, Any]) -> None:
         # It closed by itself.
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-
-
-def _turn_of(events: list[Event], message_id: str | None, at: datetime) -> Turn | None:
-    """The turn of a message, or the last one, if it has ended or waits."""
-    for event in reversed(events):
-        if event.type == "turn.started" and message_id is None:
-            return _turn(events, event.turn_id, at)
-        if event.type == "message.added" and event.message.id == message_id:
-            return _turn(events, event.turn_id, at)
-    return None
-
-
-def _turn(events: list[Event], turn_id: str | None, now: datetime | None = None) -> Turn | None:
-    """As it ended; with `now`, also as it waits."""
-    own = tuple(event for event in events if event.turn_id == turn_id)
-    end = next((event for event in own if isinstance(event, TurnFinished)), None)
-    steps = [event for event in own if isinstance(event, StepFinished)]
-    text = "".join(part.text for part in steps[-1].message.parts if isinstance(part, Text)) if steps else ""
-    if end is None:
-        asked = waits(own, now) if now is not None else ()
-        costs = [step.cost_usd for step in steps]
-        cost = sum(one for one in costs if one is not None) if None not in costs else None
-        return Turn(text, "waiting", None, cost, _sum(step.usage for step in steps), own, asked) if asked else None
-    return Turn(text, end.reason, end.error, end.cost_usd, end.usage, own)
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    return sum(usages, start=Usage())

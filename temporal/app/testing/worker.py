@@ -35,6 +35,9 @@ POINTS: Final = get_args(Point)
 
 #: What sessions and purses have with each other: no tool, and no place to be killed at.
 _BETWEEN: Final = frozenset(["draw_leases", "visit_sessions"])
+#: Activities that no test means unless it names them: they run beside the turn, whenever they like.
+_BESIDE: Final = frozenset({"seal_past"})
+
 _STOP_S: Final = 15
 _QUESTION_S: Final = 1
 _QUESTIONS: Final = 20
@@ -87,7 +90,8 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
     async def reached(self, point: Point, tool: str | None = None) -> None:
         """Does not return if the worker dies here, or is dead: the call is cut."""
         trap = self._trap
-        if trap is not None and trap.point == point and trap.tool in (None, tool):
+        meant = trap is not None and (trap.tool == tool if trap.tool or tool in _BESIDE else True)
+        if trap is not None and meant and trap.point == point:
             self._trap = None
             self.kill()
         if self.killed.is_set():

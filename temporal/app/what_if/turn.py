@@ -117,6 +117,9 @@ class _World:
     def end(self, key: str) -> None:
         """Nobody stops the turn."""
 
+    def tell(self, key: str) -> None:
+        raise AssertionError("a rehearsal has no sub-agents")
+
     def keep(self, keys: frozenset[str]) -> None:
         self.open = {key: effect for key, effect in self.open.items() if key in keys}
 

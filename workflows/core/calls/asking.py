@@ -61,7 +61,7 @@ def answer(draft: Draft, command: Answer) -> None:
             question_id=question.question_id,
             answer_id=command.id,
             given=given,
-            allow=_allowed(call, question, command),
+            allow=_allowed(call, question, command, draft.now),
         )
     )
     call = _now(draft, call)
@@ -251,7 +251,7 @@ def _given(call: Call, question: Question, command: Answer) -> Given | None:
     return Given(command.args, command.args_blob) if folded or command.args != question.args else None
 
 
-def _allowed(call: Call, question: Question, command: Answer) -> Allowed | None:
+def _allowed(call: Call, question: Question, command: Answer, now: datetime) -> Allowed | None:
     """What an answer allows beyond the call that was asked about."""
     if question.kind != "approval" or question.bound is None or not (command.approved and command.remember):
         return None
@@ -263,9 +263,9 @@ def _allowed(call: Call, question: Question, command: Answer) -> Allowed | None:
             if blob is not None:
                 return None
             args = command.args if command.args is not None else question.args or {}
-            return Allowed(name=call.name, bound=question.bound, args_sha256=args_sha256(args))
+            return Allowed(name=call.name, bound=question.bound, args_sha256=args_sha256(args), at=now)
         case None:
-            return Allowed(name=call.name, bound=question.bound)
+            return Allowed(name=call.name, bound=question.bound, at=now)
         case _:
             assert_never(question.remember)
 

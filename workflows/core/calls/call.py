@@ -184,6 +184,8 @@ class Call(Record):
     changed: bool = False
     #: Where it stands, once its server has asked something.
     server: ServerInput | None = None
+    #: Its sub-agent was told that nobody will answer it.
+    told: bool = False
     #: What a sub-agent has spent; until its session says, what was set aside for it.
     spent: Spent | None = None
 

@@ -55,7 +55,13 @@ def start(draft: Draft, run: ToolCall, session_id: str | None = None) -> None:
     """Appends `tool.started` with these arguments; `session_id` is of the sub-agent's session that answers."""
     draft.add(
         ToolStarted(
-            **draft.stamp, call_id=run.call_id, name=run.name, args=run.args, session_id=session_id, blob=run.blob
+            **draft.stamp,
+            call_id=run.call_id,
+            name=run.name,
+            args=run.args,
+            session_id=session_id,
+            blob=run.blob,
+            undoes=draft.turn.undoes,
         )
     )
 
@@ -83,6 +89,7 @@ def finish(draft: Draft, call: Call, outcome: ToolOutput | ToolError) -> None:
             usage=call.spent.usage if call.spent else None,
             cost_usd=call.spent.cost_usd if call.spent else None,
             blocked=None if isinstance(outcome, ToolError) else outcome.blocked,
+            undoes=draft.turn.undoes,
         )
     )
 

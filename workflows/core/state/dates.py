@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.vocabulary.parts import Message
 
 #: Days that are kept in mind where more have been told, which takes a year of daily talk.
 KEPT_DAYS: Final = 200
@@ -19,25 +20,41 @@ KEPT_DAYS: Final = 200
 class Dates(Record):
     #: The day on which the session began; empty: an older version began it, and tells none.
     first: str = ""
-    #: The days that were told since, by the id of the message that each comes before.
+    #: The days that were told since, by the id of the message that each comes before. A message that is said once more, on
+    #: another day, goes by its id and its turn (`m1@t7`), which is no id that a caller can make.
     later: dict[str, str] = field(default_factory=dict)
     #: The numbers of these messages; an older version kept none.
     numbers: dict[str, int] = field(default_factory=dict)
+    #: The day that the model knows on the branch that goes on; empty: the last one that was told.
+    known: str = ""
 
-    def told(self, message_id: str, day: str, number: int) -> "Dates":
+    def told(self, message: Message, day: str, number: int) -> "Dates":
         """With this day told before the message of this number, unless the model knows it."""
-        known = next(reversed(self.later.values()), self.first)
+        known = self.known or next(reversed(self.later.values()), self.first)
         if not self.first or day == known:
             return self
-        return replace(self, later={**self.later, message_id: day}, numbers={**self.numbers, message_id: number})
+        key = f"{message.id}@{message.turn_id}" if message.id in self.later else message.id
+        return replace(
+            self,
+            later={**self.later, key: day},
+            numbers={**self.numbers, key: number},
+            known=day if self.known else "",
+        )
+
+    def until(self, day: str | None) -> "Dates":
+        """As they are on a branch whose last message is of this day; None: it has none."""
+        if not self.first:
+            return self
+        told = [one for one in (self.first, *self.later.values()) if day is not None and one <= day]
+        return replace(self, known=max(told, default=self.first))
 
     def of(self, message_ids: Iterable[str]) -> "Dates":
         """With what was told before these messages alone."""
         kept = set(message_ids)
         return replace(
             self,
-            later={one: day for one, day in self.later.items() if one in kept},
-            numbers={one: number for one, number in self.numbers.items() if one in kept},
+            later={one: day for one, day in self.later.items() if message_of(one) in kept},
+            numbers={one: number for one, number in self.numbers.items() if message_of(one) in kept},
         )
 
     def numbered(self, numbers: dict[str, int]) -> "Dates":
@@ -48,4 +65,15 @@ class Dates(Record):
         """Without the oldest of those that were told before messages of numbers below `base`, where there are many."""
         old = [one for one in self.later if self.numbers.get(one, base) < base]
         gone = set(old[: max(len(self.later) - KEPT_DAYS, 0)])
-        return self if not gone else self.of(one for one in self.later if one not in gone)
+        if not gone:
+            return self
+        return replace(
+            self,
+            later={one: day for one, day in self.later.items() if one not in gone},
+            numbers={one: number for one, number in self.numbers.items() if one not in gone},
+        )
+
+
+def message_of(key: str) -> str:
+    """The id of the message that a day comes before."""
+    return key.partition("@")[0]

@@ -1,6 +1,7 @@
 """The events of a session, and what the trace keeps of its steps."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
@@ -17,6 +18,8 @@ KEPT_EVENTS: Final = 4_000
 class Log(Record):
     #: Of the last event.
     seq: int = 0
+    #: When that happened.
+    last_at: datetime | None = None
     #: What came before `events`, as far as it is sealed: the oldest first, without gaps.
     segments: tuple[SegmentRef, ...] = ()
     #: The last ones, without gaps: those that are not sealed, or of a session of older behavior the last `KEPT_TURNS` turns'.
@@ -44,12 +47,26 @@ class Log(Record):
         held = (start for start in reversed(self.turn_starts) if start >= self.oldest)
         return next((start - 1 for start in held if self.events[start - self.oldest].turn_id == turn_id), None)
 
+    def with_step(self, record: StepRecord) -> "Log":
+        """With this record in the place of the step's former one."""
+        steps = list(self.steps)
+        for index in reversed(range(len(steps))):
+            if steps[index].step_id == record.step_id:
+                steps[index] = record
+                break
+        return replace(self, steps=tuple(steps))
+
+    @property
+    def last_answer(self) -> StepRecord | None:
+        """The last step that belongs to a turn."""
+        return next((step for step in reversed(self.steps) if step.compaction is None), None)
+
     def appended(self, event: Event) -> "Log":
         """Raises ValueError where `event` does not bear the next `seq`."""
         if event.seq != self.seq + 1:
             raise ValueError(f"event {event.seq} cannot follow {self.seq}")
         starts = (*self.turn_starts, event.seq) if isinstance(event, TurnStarted) else self.turn_starts
-        return replace(self, seq=event.seq, events=(*self.events, event), turn_starts=starts)
+        return replace(self, seq=event.seq, last_at=event.at, events=(*self.events, event), turn_starts=starts)
 
     def pruned(self) -> "Log":
         """Without the events of all but the last turns, always whole turns."""

@@ -28,6 +28,8 @@ class Questions(Record):
     settled: tuple[Settled, ...] = ()
     #: What a person allowed for the rest of the session.
     allowed: tuple[Allowed, ...] = ()
+    #: Nobody is asked any more: a sub-agent's session was told that people have said something else.
+    muted: bool = False
 
     def find(self, question_id: str) -> Question | None:
         """The question, if it is open."""
@@ -39,8 +41,11 @@ class Questions(Record):
     def closed(self, settled: Settled, allow: Allowed | None = None) -> "Questions":
         allowed = self.allowed
         if allow is not None:
-            allowed = (*(one for one in allowed if one != allow), allow)[-KEPT_ALLOWED:]
-        return Questions(
+            same = next((one for one in allowed if one.model_copy(update={"at": allow.at}) == allow), None)
+            # What was allowed before counts from then on.
+            allowed = (*(one for one in allowed if one is not same), same or allow)[-KEPT_ALLOWED:]
+        return replace(
+            self,
             open=tuple(one for one in self.open if one.question_id != settled.question_id),
             settled=(*self.settled, settled)[-KEPT_SETTLED:],
             allowed=allowed,

@@ -5,12 +5,15 @@ from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
 
-#: Bytes of JSON that a session holds before some are sealed, and those that stay: the recent past is asked for most.
+# By these numbers a session decides when to seal, so they change only behind a new behavior (`signals.BEHAVIOR`).
+
+#: Bytes (`core/weights.py`) that a session holds before some are sealed, and that stay then: the recent past is asked for
+#: most.
 SEAL_ABOVE: Final = 48 * 1024
 LEFT: Final = 16 * 1024
 #: Bytes that are worth a segment, and that one holds at most, unless what may not be parted is longer.
 LEAST: Final = 8 * 1024
-MOST: Final = 256 * 1024
+MOST: Final = 96 * 1024
 #: Bytes between two cuts that are kept in mind.
 _GRAIN: Final = 4 * 1024
 #: Bytes that are said until sealing is tried again: after the first failure, and at most.
@@ -26,9 +29,9 @@ class Cut(Record):
     seq: int
     #: The number of the first message behind it.
     number: int
-    #: Steps before it, counted as `Sealing.steps`.
+    #: Steps before it, all that there ever were.
     steps: int
-    #: Bytes of JSON before it, counted as `Sealing.size`.
+    #: Bytes before it, counted as `Sealing.size`.
     size: int
 
 
@@ -38,12 +41,12 @@ class Sealing(Record):
 
     #: Events, steps and messages have been counted. False: a state of older behavior, or the past that a fork begins with.
     counted: bool = False
-    #: Bytes of JSON of events, steps, and messages that no event holds.
+    #: Bytes of events, steps, and messages that no event holds.
     size: int = 0
     #: Of these, those before what the session holds.
     before: int = 0
-    #: Steps that have opened.
-    steps: int = 0
+    #: Steps before what the session holds.
+    steps_before: int = 0
     #: The oldest first.
     cuts: tuple[Cut, ...] = ()
     #: What comes before this one is being sealed.
@@ -58,38 +61,39 @@ class Sealing(Record):
         """Bytes that the session holds."""
         return self.size - self.before
 
-    @property
-    def due(self) -> Cut | None:
-        """Where the past is to be cut next; None: nothing is to be sealed now."""
+    def due(self, steps: int) -> Cut | None:
+        """Where the past of a session that holds so many steps is to be cut next; None: nothing is to be sealed now."""
         if self.open is not None or self.held < self.due_above:
             return None
         found: Cut | None = None
         for cut in self.cuts:
             left = self.size - cut.size
             # Views of steps are compared with those of the last ones, so these stay where there is any choice.
-            if left < LEFT or (self.steps - cut.steps < 2 and left < 4 * LEFT):
+            if left < LEFT or (self.steps_before + steps - cut.steps < 2 and left < 4 * LEFT):
                 break
             if found is not None and cut.size - self.before > MOST:
                 break
             found = cut
         return found if found is not None and found.size - self.before >= LEAST else None
 
-    def grown(self, size: int, steps: int = 0) -> "Sealing":
-        return replace(self, size=self.size + size, steps=self.steps + steps)
+    def grown(self, size: int) -> "Sealing":
+        return replace(self, size=self.size + size)
 
-    def cuttable(self, seq: int, number: int) -> "Sealing":
-        """With a cut behind all that there is."""
+    def cuttable(self, seq: int, number: int, steps: int) -> "Sealing":
+        """With a cut behind all that there is; `steps` of them the session holds."""
         cuts = self.cuts
         while len(cuts) > 1 and self.size - cuts[-2].size < _GRAIN:
             cuts = cuts[:-1]
-        return replace(self, cuts=(*cuts, Cut(seq=seq, number=number, steps=self.steps, size=self.size)))
+        return replace(self, cuts=(*cuts, Cut(seq=seq, number=number, steps=self.steps_before + steps, size=self.size)))
 
     def done(self) -> "Sealing":
         """With what was open sealed."""
         assert self.open is not None
         at = self.open.size
         cuts = tuple(cut for cut in self.cuts if cut.size > at)
-        return replace(self, before=at, cuts=cuts, open=None, due_above=SEAL_ABOVE, failures=0)
+        return replace(
+            self, before=at, steps_before=self.open.steps, cuts=cuts, open=None, due_above=SEAL_ABOVE, failures=0
+        )
 
     def failed(self) -> "Sealing":
         """With what was open not sealed; it is tried again once more has been said."""

@@ -11,12 +11,15 @@ from pydantic import ConfigDict, JsonValue, RootModel
 
 from perdure.workflows.core.state.agent_slot import AgentSlot
 from perdure.workflows.core.state.books import Books
+from perdure.workflows.core.state.branches import Branches, Ended
+from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
 from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.core.state.rewinding import Rewinding, TakenRewinds
 from perdure.workflows.core.state.sealing import Sealing
 from perdure.workflows.core.state.timers import Timers
 from perdure.workflows.core.state.transcript import Transcript
@@ -24,6 +27,7 @@ from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.tools import Policy
 from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import SessionStatus
 from perdure.workflows.vocabulary.zones import day_of
 
@@ -48,6 +52,13 @@ class SessionState(Record):
     #: IANA name of the time zone that the metadata name; None: UTC.
     timezone: str | None = None
     dates: Dates = field(default_factory=Dates)
+    branches: Branches = field(default_factory=Branches)
+    #: The last turn of the branch that goes on.
+    ended: Ended | None = None
+    #: A rewind that waits for the turn that runs, or for a person.
+    rewinding: Rewinding | None = None
+    rewinds: TakenRewinds = field(default_factory=TakenRewinds)
+    context: Context = field(default_factory=Context)
     #: The version of what the session does by itself; see `BEHAVIOR`.
     behavior: int = 0
     #: Set by `configure`; None: the definition's.
@@ -64,12 +75,22 @@ class SessionState(Record):
             return "closed"
         if self.questions.open:
             return "waiting"
-        return "working" if self.turn or self.inbox.messages else "idle"
+        return "working" if self.is_busy else "idle"
 
     @property
     def seals(self) -> bool:
         """Its past goes to the blob store; sessions of older behavior dropped the oldest events, and held the rest."""
         return self.behavior >= 1 and not self.rehearsal
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message that comes now finds the session at work."""
+        return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None
+
+    @property
+    def busy(self) -> Busy:
+        """What becomes of a message that comes while the session works, and does not say so itself."""
+        return self.slot.loaded.definition.busy if self.slot.loaded else "queue"
 
     @property
     def room(self) -> int:

@@ -7,6 +7,7 @@ from perdure.workflows.core.media_tokens import Medium, media_in
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.paths import Path
+from perdure.workflows.protocol.segment_refs import SegmentRef, bytes_of
 from perdure.workflows.protocol.steps import View
 from perdure.workflows.vocabulary.parts import Message
 
@@ -55,11 +56,13 @@ class Transcript(Record):
 
     def seen(self, view: View) -> tuple[Message, ...]:
         """The messages of a view, as far as the state holds them."""
-        return self.on(view.path, 0, view.count)
+        return self.on(view.path, view.start, view.count)
 
-    def measured(self) -> "Transcript":
-        """With the size, the hash and the files of the messages that its branch has now."""
-        whole = replace(self, size=0, prefix="", media=())
+    def measured(self, sealed: tuple[SegmentRef, ...] = ()) -> "Transcript":
+        """With the size, the hash and the files of the messages that its branch has now; of those that are sealed about the
+        size, and what files are known."""
+        size = bytes_of(sealed, self.path.between(0, self.path.reached(self.base)))
+        whole = replace(self, size=size, prefix="", media=self.media if self.base else ())
         for message in self.on(self.path, 0, self.count):
             whole = whole.counting(message)
         return whole

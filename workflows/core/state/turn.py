@@ -10,8 +10,10 @@ from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import Odd
 from perdure.workflows.core.state.books import Books
 from perdure.workflows.core.state.clock import Clock
+from perdure.workflows.core.state.context import Overflow
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.core.state.repeated import Repeated
+from perdure.workflows.core.state.rewinding import Undoing
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import StopReason, ToolError
@@ -65,7 +67,11 @@ class Turn(Record):
     #: Whether MCP servers list other tools than the session knows: has to be asked, is being asked, or is settled.
     tools: Literal["unknown", "asking", "known"] = "known"
     stopping: bool = False
+    #: It is stopped for a message that is next.
+    interrupted: bool = False
     error: ToolError | None = None
+    #: Its last request was too long; the next one has to show less.
+    overflow: Overflow | None = None
     handoff: Handoff | None = None
     #: The role that its message asked for; None: the session's.
     role: str | None = None
@@ -84,6 +90,10 @@ class Turn(Record):
     clock: Clock = field(default_factory=Clock)
     #: Its last tool calls and what came of them, by name and arguments.
     repeated: dict[str, Repeated] = field(default_factory=dict)
+    #: It asks about a rewind, and takes calls back; nothing else.
+    undoing: Undoing | None = None
+    #: Messages of the branch as of the last answer that ended well, or of the turn's beginning.
+    sound: int = 0
     #: Spans of the callers whose messages and answers it works on.
     callers: tuple[str, ...] = ()
 
@@ -99,8 +109,17 @@ class Turn(Record):
         """A model or a tool works for it now."""
         return (self.step is not None and not self.between_models) or bool(self.open_calls)
 
+    def joined(self) -> "Turn":
+        """With a message at its end that its next step answers, however the last one ended."""
+        return replace(self, stop=None, stop_raw=None, odd=())
+
     def call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call_id == call_id), None)
+
+    @property
+    def undoes(self) -> str | None:
+        """The call that the turn's call takes back, in the turn of a rewind."""
+        return self.undoing.now.call_id if self.undoing is not None and self.undoing.now is not None else None
 
     @property
     def open_calls(self) -> frozenset[str]:

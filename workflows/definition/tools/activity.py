@@ -13,6 +13,7 @@ from perdure.workflows.definition.tools.options import (
     ON_UNKNOWN,
     PARALLEL,
     SIDE_EFFECTS,
+    UNDO,
     YEAR,
     Approvals,
     Name,
@@ -26,7 +27,7 @@ from perdure.workflows.definition.tools.options import (
 )
 from perdure.workflows.definition.tools.policy import Policy
 from perdure.workflows.vocabulary.durations import Duration
-from perdure.workflows.vocabulary.parts import Frozen
+from perdure.workflows.vocabulary.parts import Frozen, absent
 
 
 class ToolUse(Frozen):
@@ -49,6 +50,7 @@ class ToolUse(Frozen):
         default=None,
         description="Another of the agent's tools, called with the same arguments once this one has failed for good.",
     )
+    undo: Name | None = Field(default=None, exclude_if=absent, description=UNDO)
     parallel: int | None = Field(default=None, ge=1, le=1000, description=PARALLEL)
     process: bool = Field(
         default=False,
@@ -117,6 +119,12 @@ class ToolUse(Frozen):
             raise ValueError("input: is a JSON Schema of type: object")
         if self.fallback == self.name:
             raise ValueError("fallback: cannot be the tool itself")
+        if self.undo == self.name:
+            raise ValueError("undo: cannot be the tool itself")
+        if self.undo is not None and self.side_effects == "none":
+            raise ValueError("undo: a tool without side effects has nothing to take back")
+        if self.undo is not None and self.fallback is not None:
+            raise ValueError("undo: does not go with fallback, whose calls another tool may have answered")
         return self
 
     def policy(self) -> Policy:
@@ -126,6 +134,8 @@ class ToolUse(Frozen):
             checked_by="tool" if self.task_queue is None else "schema",
             approval=self.approval,
             once=self.side_effects == "once",
+            effects=self.side_effects != "none",
+            undo=self.undo,
             on_unknown=self.on_unknown,
             fallback=self.fallback,
             parallel=self.parallel,

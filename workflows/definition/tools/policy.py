@@ -27,6 +27,10 @@ class Policy:
     approval: "Approval | None" = None
     #: Side effects happen once: a call of which nobody knows whether it took effect is never repeated.
     once: bool = False
+    #: It may change something outside of the session.
+    effects: bool = True
+    #: Another of the agent's tools, which takes a call of this one back.
+    undo: str | None = None
     on_unknown: Literal["tell", "ask", "stop"] = "tell"
     #: Another of the agent's tools, called when this one has failed for good.
     fallback: str | None = None

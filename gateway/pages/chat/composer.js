@@ -1,0 +1,89 @@
+/**
+ * The box that messages are written in, and its keys: Enter sends, Ctrl or Cmd and Enter interrupts, ArrowUp in an empty box
+ * brings back what was said last.
+ *
+ * Rule: nothing typed is lost. A draft outlives a reload; what is recalled never takes the place of a draft.
+ */
+import { byId } from '../shared/dom.js';
+
+const DRAFT = 'perdure.draft';
+const TALLEST = 220;
+
+export class Composer {
+  /** Of what was said, what is in the box: 1 is the newest; 0: what is in the box was typed. */
+  #recalled = 0;
+
+  /** `send({interrupt})`; `said()` → what was said in this session, the newest last; `onChange()` after each change of the text. */
+  constructor({ storage, send, said, onChange }) {
+    Object.assign(this, { storage, send, said, onChange, box: byId('message') });
+    this.box.addEventListener('keydown', (event) => this.#press(event));
+    this.box.addEventListener('input', () => {
+      this.#recalled = 0;
+      storage.setItem(DRAFT, this.box.value);
+      this.#fit();
+    });
+    byId('composer').addEventListener('submit', (event) => (event.preventDefault(), send({ interrupt: false })));
+  }
+
+  get text() {
+    return this.box.value.trim();
+  }
+
+  restore() {
+    this.put(this.storage.getItem(DRAFT) ?? '');
+  }
+
+  put(text) {
+    this.box.value = text;
+    this.#recalled = 0;
+    this.#fit();
+  }
+
+  /** The text, which is no longer in the box. */
+  take() {
+    const { text } = this;
+    this.put('');
+    this.storage.removeItem(DRAFT);
+    return text;
+  }
+
+  focus() {
+    this.box.focus();
+  }
+
+  /** `sendable`: something besides the text can be sent. */
+  draw({ closed, gone, sendable }) {
+    const { box } = this;
+    box.disabled = closed || gone;
+    box.placeholder = closed ? 'This session is closed' : gone ? 'This session cannot be opened' : 'Write a message';
+    byId('attach').disabled = box.disabled;
+    byId('send').disabled = box.disabled || !(this.text || sendable);
+  }
+
+  #press(event) {
+    // While an input method composes, its keys pick words.
+    if (event.isComposing) return;
+    if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      this.send({ interrupt: event.ctrlKey || event.metaKey });
+    } else if (event.key === 'ArrowUp') this.#recall(event, 1);
+    else if (event.key === 'ArrowDown') this.#recall(event, -1);
+  }
+
+  #recall(event, by) {
+    if (this.box.value && !this.#recalled) return;
+    const said = this.said();
+    const next = this.#recalled + by;
+    if (next < 0 || next > said.length || (!next && !this.#recalled)) return;
+    event.preventDefault();
+    this.put(next ? said.at(-next) : '');
+    this.#recalled = next;
+    this.box.setSelectionRange(this.box.value.length, this.box.value.length);
+  }
+
+  #fit() {
+    this.box.style.height = 'auto';
+    this.box.style.height = `${Math.min(this.box.scrollHeight, TALLEST)}px`;
+    this.onChange();
+  }
+}

@@ -1,0 +1,51 @@
+/** A message's text, changed in place: Enter saves, Shift and Enter makes a new line, Escape leaves it as it was. */
+import { h } from '../shared/dom.js';
+
+const TALLEST = 320;
+
+/** `save(text)` may throw, and the form then says why and stays; `close(saved)` once it is saved or left. `yes`: the word on its button. */
+export function editForm({ label, text, yes, note = null, save, close }) {
+  const area = h('textarea', { rows: 1, 'aria-label': label, oninput: fit });
+  area.value = text;
+  const problem = h('p', { class: 'bad', role: 'alert' });
+  const cancel = h('button', { type: 'button', class: 'text-button', onclick: () => close(false) }, 'Cancel');
+  const sure = h('button', { type: 'submit', class: 'button small primary' }, yes);
+  const form = h('form', { class: 'edit-form' }, area, note, h('div', { class: 'edit-actions' }, problem, cancel, sure));
+
+  async function submit(event) {
+    event?.preventDefault();
+    const said = area.value.trim();
+    if (!said || sure.disabled) return;
+    sure.disabled = true;
+    problem.textContent = '';
+    try {
+      await save(said);
+      close(true);
+    } catch (error) {
+      problem.textContent = error.message;
+      sure.disabled = false;
+    }
+  }
+
+  function fit() {
+    area.style.height = 'auto';
+    area.style.height = `${Math.min(area.scrollHeight, TALLEST)}px`;
+  }
+
+  form.addEventListener('submit', submit);
+  area.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    if (event.key === 'Enter' && !event.shiftKey) submit(event);
+    if (event.key !== 'Escape') return;
+    // Escape stops the turn elsewhere on the page.
+    event.stopPropagation();
+    close(false);
+  });
+  /** Once the form is on the page. */
+  form.begin = () => {
+    fit();
+    area.focus();
+    area.setSelectionRange(area.value.length, area.value.length);
+  };
+  return form;
+}

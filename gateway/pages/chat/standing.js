@@ -1,0 +1,23 @@
+/** Where a message stands that was sent while the session works, in words; and what the session waits for first. */
+import { openBelow, openQuestions } from '/client.js';
+import { announce } from './announcer.js';
+
+/** `receipt`: the server's answer to a message. */
+export function tellDisposition({ position, waiting_for: waiting }) {
+  if (waiting?.length) announce(`Your message waits for ${what(waiting[0])} first.`);
+  else if (position) announce(`Your message waits as number ${position}.`);
+}
+
+/** {words, show()} of the oldest open question, which `show` brings into sight; null: only the running turn is waited for. */
+export function waitsFor(view, transcript) {
+  const [first] = [...openQuestions(view), ...openBelow(view)];
+  if (!first) return null;
+  const show = () => {
+    const card = [...transcript.querySelectorAll('form.card')].find((one) => one.dataset.question === first.question_id);
+    card?.scrollIntoView({ block: 'center' });
+    card?.querySelector('button, input, textarea, select')?.focus({ preventScroll: true });
+  };
+  return { words: what(first), show };
+}
+
+const what = ({ kind }) => ({ approval: 'your approval', budget: 'your decision about the limit' })[kind] ?? 'your answer';

@@ -1,0 +1,138 @@
+/** One turn of the conversation: what was said and answered, what it asks, how it ended and what can be done with it. */
+import { placeOf } from '../view/branches.js';
+import { isSaid, noteOf } from '../view/notes.js';
+import { questionsBelow } from '../view/sub_views.js';
+import { h, icon, keyed, setText } from '../shared/dom.js';
+import { outcome } from '../shared/endings.js';
+import { ESTIMATED, between, cost, duration, stopNote, tokens, total } from '../shared/format.js';
+import { drawParts } from '../shared/parts.js';
+import { drawQuestions } from '../shared/questions.js';
+import { drawSaid, makeSaid } from './said.js';
+import { drawTurnActions } from './turn_actions.js';
+
+export function makeTurn() {
+  const dots = h('div', { class: 'dots', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'));
+  return h(
+    'article',
+    { class: 'turn' },
+    h('div', { class: 'messages' }),
+    dots,
+    h('div', { class: 'questions' }),
+    h('div', { class: 'outcome', hidden: true }),
+    h('footer', { class: 'turn-footer' }, h('span', { class: 'turn-numbers' }), h('span', { class: 'turn-actions' })),
+  );
+}
+
+/** `around`: {places, told, rests, last, actions}: what stands around it; `rests`: the session does nothing; `last`: it is the newest. */
+export function drawTurn(node, turn, { places, told, rests, last, actions }) {
+  // A turn that did not change keeps its object, and then there is nothing to do.
+  const state = [turn, places, turn.status === 'running' && told, rests, last];
+  if (node.drawn?.every((value, at) => value === state[at])) return;
+  node.drawn = state;
+  const [messages, dots, asked, result, footer] = node.children;
+  const running = turn.status === 'running';
+  node.dataset.turn = turn.id;
+  const asks = running && (openOf(turn) || Object.values(turn.tools).some((tool) => openOf(tool) || asksBelow(tool, told)));
+  node.classList.toggle('running', running && !asks);
+  node.classList.toggle('last', last);
+  dots.hidden = !running || asks || !isSilent(turn);
+  const options = { answer: actions.answer, told, below: { way: [], read: actions.readBelow } };
+  const shown = [...turn.messages, ...takingBack(turn)].map((message, at) => ({
+    ...{ message, turn, options },
+    branching: { place: isSaid(message) ? partingAt(places, turn.messages, at) : null, rests, actions },
+  }));
+  keyed(messages, shown, {
+    key: ({ message }) => message.key,
+    make: ({ message }) => (message.role === 'user' ? makeSaid() : makeAnswer()),
+    update: (one, item) => (item.message.role === 'user' ? drawSaid(one, item) : drawAnswer(one, item)),
+  });
+  drawQuestions(asked, { questions: [...(turn.questions ?? []), ...rewindsOf(turn)] }, actions.answer);
+  drawOutcome(result, outcome(turn), last && rests && (() => actions.runOn(turn.id)));
+  drawFooter(footer, turn, running, asks);
+  drawTurnActions(footer.lastChild, turn, answeredAt(places, turn), { rests, actions });
+}
+
+function drawFooter(footer, turn, running, asks) {
+  const [numbers] = footer.children;
+  numbers.dataset.since = (running && turn.started_at) || '';
+  const took = duration(between(turn.started_at, turn.finished_at));
+  const spent = [cost(turn.cost_usd, turn.usage), tokens(total(turn.usage), turn.usage), took];
+  const counted = total(turn.usage) > 0 || turn.finished_at;
+  const now = asks ? 'Waits for an answer' : workingSince(turn.started_at);
+  setText(numbers, running ? now : counted ? spent.filter(Boolean).join(' · ') : '');
+  numbers.title = !running && turn.usage?.estimated ? ESTIMATED : '';
+}
+
+/** Where the words differ, at the message, though a note may stand before it; where the answers do, at the end of the turn. */
+function partingAt(places, messages, at) {
+  const notes = messages.slice(0, at).reverse();
+  const said = notes.findIndex((message) => noteOf(message) === null);
+  const place = placeOf(places, [messages[at], ...notes.slice(0, said < 0 ? undefined : said)]);
+  return place?.again ? null : place;
+}
+
+function answeredAt(places, { messages }) {
+  const asked = placeOf(places, messages.filter(({ role }) => role === 'user'));
+  return asked?.again ? asked : placeOf(places, messages.filter(({ role }) => role === 'assistant'));
+}
+
+const rewindsOf = ({ tools }) => Object.values(tools).flatMap(({ questions = [] }) => questions.filter(({ subject }) => subject === 'rewind'));
+
+/** The calls that take others back, for a rewind, as if a message had made them. */
+function takingBack({ tools }) {
+  const calls = Object.entries(tools).filter(([, { undoes }]) => undoes);
+  const parts = calls.map(([call_id, { name, args }]) => ({ type: 'tool_call', call_id, name, args }));
+  return parts.length ? [{ key: 'taking back', role: 'assistant', parts }] : [];
+}
+
+export function workingSince(iso) {
+  const seconds = iso ? Math.floor((Date.now() - Date.parse(iso)) / 1000) : 0;
+  return seconds > 0 ? `Working, ${duration(seconds * 1000)}` : 'Working';
+}
+
+function makeAnswer() {
+  const again = h('p', { class: 'again', hidden: true });
+  return h('div', { class: 'answer' }, again, h('div', { class: 'parts' }), h('p', { class: 'note', hidden: true }));
+}
+
+function drawAnswer(node, { message, turn, options }) {
+  const [again, parts, note] = node.children;
+  const retried = message.live && message.attempt > 1;
+  again.hidden = !retried;
+  setText(again, retried ? `The connection to the model broke; attempt ${message.attempt}` : '');
+  drawParts(parts, message, turn.tools, options);
+  const why = stopNote(message);
+  note.hidden = !why;
+  setText(note, why ?? '');
+  // Screen readers wait until the answer is whole instead of reading fragments.
+  node.setAttribute('aria-busy', message.live ? 'true' : 'false');
+}
+
+const openOf = ({ questions = [] }) => questions.some((one) => one.state === 'open');
+const asksBelow = (tool, told) => questionsBelow(tool, told).some((one) => one.state === 'open');
+
+/** Nothing on the page moves by itself: no text grows and no tool runs. */
+function isSilent(turn) {
+  const last = turn.messages.at(-1);
+  if (last?.live) return !['text', 'tool_call'].includes(last.parts.at(-1)?.type);
+  return !Object.values(turn.tools).some((tool) => tool.state === 'running');
+}
+
+/** `runOn()` runs the turn on; false where that is not possible now. */
+function drawOutcome(node, result, runOn) {
+  node.hidden = !result;
+  if (!result) return;
+  node.classList.toggle('bad', result.bad);
+  const again = result.again && runOn && h('button', { type: 'button', class: 'button small', onclick: once(runOn) }, icon('again'), 'Try again');
+  const why = result.why && h('p', { class: 'why' }, result.why);
+  const head = h('p', { class: 'what' }, icon(result.bad ? 'alert' : 'stop'), h('strong', {}, result.text), result.code && h('code', {}, result.code));
+  node.replaceChildren(...[head, why, again].filter(Boolean));
+}
+
+/** A handler that lets its button be pressed again only once `act` has failed. */
+function once(act) {
+  return async ({ currentTarget: button }) => {
+    button.disabled = true;
+    if (!(await act())) button.disabled = false;
+  };
+}

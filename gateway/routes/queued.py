@@ -1,0 +1,29 @@
+"""Routes of messages that wait for their turn: edit one, take one back."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from perdure.gateway.http.bodies import MessagePath, SessionPath
+from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.openapi.answers import MessageEdited, MessageNamed
+from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.requests import EditMessageBody
+
+router = APIRouter(prefix="/v1/sessions/{session_id}/messages/{message_id}", tags=["messages"], route_class=StrictRoute)
+
+
+@router.put("", response_model=MessageEdited)
+async def edit_message(
+    session_id: SessionPath, message_id: MessagePath, body: EditMessageBody, app: App, caller: Caller
+) -> JSONResponse:
+    """Gives a message that waits other content. Where its turn has begun, nothing changes (409)."""
+    position = await app.sessions.open(caller, session_id).edit(message_id, body.neutral_parts())
+    place = {} if position is None else {"position": position}
+    return JSONResponse({"session_id": session_id, "message_id": message_id, **place})
+
+
+@router.delete("", response_model=MessageNamed)
+async def withdraw_message(session_id: SessionPath, message_id: MessagePath, app: App, caller: Caller) -> JSONResponse:
+    """Takes back a message that waits. Where its turn has begun, nothing changes (409). Again: 200."""
+    await app.sessions.open(caller, session_id).withdraw(message_id)
+    return JSONResponse({"session_id": session_id, "message_id": message_id})

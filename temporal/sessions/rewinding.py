@@ -1,0 +1,334 @@
+"""Rewinds and retries: a conversation goes on from an earlier message, on an earlier branch, or where its last turn ended.
+
+The session is asked first, so that a wrong command is refused with words; then it is signalled; then it is asked whether it
+took the command in, for it may have moved on meanwhile. What lies in sealed segments the session does not hold, so the
+message and the calls behind it are looked up here.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.configuring import check_role
+from perdure.temporal.sessions.content import canonical
+from perdure.temporal.sessions.errors import (
+    BranchNotFound,
+    IdConflict,
+    InvalidRequest,
+    MessageNotFound,
+    NothingToRetry,
+    NotRewindable,
+    OtherBranch,
+    RewindOpen,
+    SessionClosed,
+    TooManyBranches,
+)
+from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.requests import RetryTurn, RewindSession
+from perdure.temporal.sessions.sealed import Sealed
+from perdure.temporal.sessions.transcripts import Transcripts
+from perdure.temporal.stores.blobs import BlobStore, fold
+from perdure.workflows.core.rewinds.cut_calls import cut_calls
+from perdure.workflows.core.rewinds.plan import in_short
+from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.protocol.paths import Path, shared_by
+from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest, PageRequest, Receipt, SnapshotPage
+from perdure.workflows.protocol.signals import CutCall, Retry, Rewind
+from perdure.workflows.session import SessionWorkflow
+from perdure.workflows.vocabulary.parts import File, Message, Part
+
+#: Messages that are read at once.
+_WINDOW: Final = 200
+#: Bytes of arguments and results that a command tells of in all.
+_MOST_TOLD: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """A rewind or a retry that the session has taken in."""
+
+    command_id: str
+    #: A cursor from before its first event.
+    cursor: int
+    #: The branch that goes on by it.
+    branch: str
+    #: The message that begins the next turn.
+    message_id: str | None
+    #: The turn that is run on, of a retry.
+    turn_id: str | None
+
+
+class Rewinder:
+    """`session` is a workflow id. All raise what `Backend.query` raises, and `StoreUnavailable`."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        blobs: BlobStore,
+        sealed: Sealed,
+        definitions: Definitions,
+        files: MessageFiles,
+        live: LivePublisher,
+    ) -> None:
+        self._backend = backend
+        self._blobs = blobs
+        self._transcripts = Transcripts(backend, sealed)
+        self._definitions = definitions
+        self._files = files
+        self._live = live
+
+    async def rewind(self, caller: Caller, session: str, wanted: RewindSession) -> Rewound:
+        """Raises `MessageNotFound`, `BranchNotFound`, `NotRewindable`, `OtherBranch`, `TooManyBranches`, `RewindOpen`,
+        `SessionClosed`, `IdConflict`, and `InvalidRequest`, which names the field."""
+        command_id = wanted.rewind_id or uuid.uuid4().hex
+        sha256 = _sha256(wanted, "rewind_id")
+        page = await self._branches(session, command_id, wanted.branch)
+        if page.taken is not None:
+            return _again(page, command_id, sha256)
+        if page.closed:
+            raise SessionClosed
+        if page.rewinding is not None:
+            raise RewindOpen
+        receipt = await self._backend.query(session, SessionWorkflow.receipt, "")
+        base: dict[str, Any] = {
+            "id": command_id,
+            "content_sha256": sha256,
+            "cursor": page.seq,
+            "undo": wanted.undo,
+            "digest": self._digest(receipt),
+            "model": wanted.model,
+            "traceparent": caller.traceparent,
+        }
+        definition = await self._definitions.by_digest(receipt.digest)
+        if wanted.branch is not None:
+            command = await self._going_back(session, wanted.branch, page, base, definition)
+        else:
+            if page.full:
+                raise TooManyBranches
+            command = await self._cutting(caller, session, wanted, receipt, base, definition)
+        await self._backend.signal(session, command)
+        if receipt.turn_id is not None:
+            # The model call hears it at once, not at its next heartbeat.
+            self._live.stop(session)
+        return await self._taken(session, command_id)
+
+    async def retry(self, caller: Caller, session: str, wanted: RetryTurn) -> Rewound:
+        """Raises `NothingToRetry`, `RewindOpen`, `TooManyBranches`, `SessionClosed`, `IdConflict`, and `InvalidRequest`,
+        which names the field."""
+        command_id = wanted.retry_id or uuid.uuid4().hex
+        sha256 = _sha256(wanted, "retry_id")
+        page = await self._branches(session, command_id)
+        if page.taken is not None:
+            return _again(page, command_id, sha256)
+        if page.closed:
+            raise SessionClosed
+        if page.rewinding is not None:
+            raise RewindOpen
+        turn_id = wanted.turn_id or page.last_turn
+        if turn_id is None or page.turn_id is not None or page.retried != turn_id:
+            raise NothingToRetry(_nothing(page, turn_id))
+        if page.full:
+            raise TooManyBranches
+        receipt = await self._backend.query(session, SessionWorkflow.receipt, "")
+        digest = self._digest(receipt)
+        if wanted.model is not None:
+            check_role(await self._definitions.by_digest(digest or receipt.digest), wanted.model, receipt.agent)
+        await self._backend.signal(
+            session,
+            Retry(
+                id=command_id,
+                content_sha256=sha256,
+                cursor=page.seq,
+                turn_id=turn_id,
+                digest=digest,
+                model=wanted.model,
+                traceparent=caller.traceparent,
+            ),
+        )
+        return await self._taken(session, command_id)
+
+    async def branches(self, session: str) -> BranchesPage:
+        return await self._branches(session, None)
+
+    async def path_of(self, session: str, branch: str) -> tuple[Path, int]:
+        """The path of a branch, and how many messages it has. Raises `BranchNotFound`."""
+        page = await self._branches(session, None, branch)
+        if page.path is None:
+            raise BranchNotFound
+        return page.path, page.count
+
+    async def _branches(self, session: str, command_id: str | None, branch: str | None = None) -> BranchesPage:
+        request = BranchesRequest(branch=branch, command_id=command_id)
+        return await self._backend.query(session, SessionWorkflow.branches, request)
+
+    async def _taken(self, session: str, command_id: str) -> Rewound:
+        self._live.poke(session)
+        page = await self._branches(session, command_id)
+        if page.taken is None:
+            raise (
+                SessionClosed
+                if page.closed
+                else NotRewindable("The session has moved on meanwhile. Look at it, and try again.")
+            )
+        return _again(page, command_id, page.taken.content_sha256)
+
+    def _digest(self, receipt: Receipt) -> str | None:
+        agent = None if receipt.pinned else self._definitions.current(receipt.agent)
+        return agent.digest if agent is not None else None
+
+    async def _going_back(
+        self, session: str, branch: str, page: BranchesPage, base: dict[str, Any], definition: AgentDefinition | None
+    ) -> Rewind:
+        if page.path is None:
+            raise BranchNotFound
+        if branch == page.current:
+            raise NotRewindable(f"{branch} is the branch that goes on already.")
+        facts = await self._page(session, PageRequest(last=1))
+        kept = shared_by(facts.path, facts.count, page.path, page.count)
+        leaving = await self._read(session, facts.path, kept, facts.count)
+        first = leaving or await self._read(session, page.path, kept, min(kept + 1, page.count))
+        return Rewind(
+            **base,
+            branch=branch,
+            message_id=first[0].id if first else None,
+            calls=_told(leaving, definition),
+        )
+
+    async def _cutting(
+        self,
+        caller: Caller,
+        session: str,
+        wanted: RewindSession,
+        receipt: Receipt,
+        base: dict[str, Any],
+        definition: AgentDefinition | None,
+    ) -> Rewind:
+        assert wanted.message_id is not None
+        number, leaving = await self._find(session, wanted.message_id)
+        found, given = leaving[0], wanted.neutral_parts()
+        _check(found, given)
+        if wanted.model is not None:
+            agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
+            check_role(agent, wanted.model, receipt.agent)
+        parts: tuple[Part, ...] | None = None
+        if given is not None:
+            if any(isinstance(part, File) for part in given):
+                given = await self._files.take_in(caller, session, given, await self._files.taker(receipt))
+            parts = await fold(self._blobs, session, given)
+        elif found.role == "user":
+            parts = found.parts
+        again = given is None and parts is not None
+        return Rewind(
+            **base,
+            message_id=found.id,
+            number=number,
+            new_id=found.id if again else base["id"] if parts is not None else None,
+            parts=parts,
+            again=again,
+            continues=found.turn_id if parts is None else None,
+            calls=_told(leaving, definition),
+        )
+
+    async def _find(self, session: str, message_id: str) -> tuple[int, tuple[Message, ...]]:
+        """The number of a message of the branch that goes on; it, and all that follow it there."""
+        page = await self._page(session, PageRequest(last=1))
+        path, stop = page.path, page.count
+        behind: tuple[Message, ...] = ()
+        while stop > 0:
+            start = max(stop - _WINDOW, 0)
+            behind = await self._read(session, path, start, stop) + behind
+            for place, message in enumerate(behind[: stop - start]):
+                if message.id == message_id:
+                    return path.number(start + place), behind[place:]
+            stop = start
+        await self._look_elsewhere(session, message_id)
+        raise MessageNotFound
+
+    async def _look_elsewhere(self, session: str, message_id: str) -> None:
+        """Raises `OtherBranch` where another branch has the message."""
+        page = await self._branches(session, None)
+        for line in page.branches:
+            if line.branch == page.current:
+                continue
+            path, count = await self.path_of(session, line.branch)
+            for start in range(0 if line.parent is None else line.position, count, _WINDOW):
+                messages = await self._read(session, path, start, min(start + _WINDOW, count))
+                if any(message.id == message_id for message in messages):
+                    raise OtherBranch(f"The message is on the branch {line.branch}; go back to that one first.")
+
+    async def _read(self, session: str, path: Path, start: int, stop: int) -> tuple[Message, ...]:
+        """The messages at these positions of a branch."""
+        if start >= stop:
+            return ()
+        first = await self._page(session, PageRequest(after=start, until=stop, path=path))
+        return await self._transcripts.messages(session, first, start, stop)
+
+    async def _page(self, session: str, request: PageRequest) -> SnapshotPage:
+        return await self._backend.query(session, SessionWorkflow.snapshot, request)
+
+
+def _check(found: Message, given: tuple[Part, ...] | None) -> None:
+    """Raises where the conversation cannot go on from this message."""
+    if found.role == "tool":
+        raise NotRewindable(
+            f"{found.id} is the result of a tool. Name the message that made the call, or an earlier one."
+        )
+    if any(found.is_note(part) and getattr(part, "name", "") == "rewound" for part in found.parts):
+        raise NotRewindable(f"{found.id} is the session's own note on a rewind. Name the message that follows it.")
+    if given is not None and found.role != "user":
+        raise InvalidRequest("text", "only counts for a message of a user; the model's own it answers anew")
+    if given is not None and found.own:
+        raise InvalidRequest("text", "does not count for a note that the session wrote itself")
+
+
+def _told(leaving: Iterable[Message], definition: AgentDefinition | None) -> tuple[CutCall, ...]:
+    """The calls that the session has to know of; those of tools without side effects it need not."""
+    uses = {tool.name: tool for tool in definition.tools if isinstance(tool, ToolUse)} if definition else {}
+    room, told = _MOST_TOLD, []
+    for call in cut_calls(leaving):
+        use = uses.get(call.name)
+        if use is not None and use.side_effects == "none":
+            continue
+        size = len(to_json(call, inf_nan_mode="strings"))
+        if use is None or use.undo is None or size > room:
+            whole = use is None or use.undo is None
+            short = in_short(call.args) if call.args is not None else None
+            output = call.output if call.is_error else None
+            call = call.model_copy(update={"args": short, "output": output, "whole": whole and call.whole})
+            size = len(to_json(call, inf_nan_mode="strings"))
+        room -= size
+        told.append(call)
+    return tuple(told)
+
+
+def _again(page: BranchesPage, command_id: str, sha256: str) -> Rewound:
+    """The answer to a command that was taken in. Raises `IdConflict` where that was another one."""
+    taken = page.taken
+    assert taken is not None
+    if taken.content_sha256 != sha256:
+        raise IdConflict(f"{command_id} was used for another command.")
+    return Rewound(command_id, taken.cursor, taken.branch, taken.message_id, taken.turn_id)
+
+
+def _sha256(wanted: RewindSession | RetryTurn, without: str) -> str:
+    return hashlib.sha256(canonical(wanted.model_dump(mode="json", exclude={without}, exclude_none=True))).hexdigest()
+
+
+def _nothing(page: BranchesPage, turn_id: str | None) -> str:
+    """Why a turn cannot be run on."""
+    if turn_id is None:
+        return "No turn has ended yet."
+    if page.turn_id is not None:
+        return f"{page.turn_id} runs. Stop it first, or wait for its end."
+    if turn_id != page.last_turn:
+        return f"Only the last turn can be run on, and that is {page.last_turn or 'none'}. Rewind to a message instead."
+    return f"{turn_id} ended well. To have its answer given anew, rewind to it."

@@ -1,0 +1,17 @@
+"""A message in one line, for an overview. Pure."""
+
+from perdure.workflows.vocabulary.parts import Message, Text, ToolResult
+
+
+def last_words(message: Message) -> str:
+    """One short line of a message."""
+    for part in message.parts:
+        match part:
+            case Text(text=text) if text.strip():
+                line = " ".join(text.split())
+                return line if len(line) <= 160 else f"{line[:159]}…"
+            case ToolResult():
+                return f"{part.name}: {'failed' if part.is_error else 'done'}"
+            case _:
+                continue
+    return "…"

@@ -1,0 +1,1 @@
+"""Rewinds: a conversation goes on from an earlier message, or on an earlier branch."""

@@ -1,0 +1,202 @@
+"""What it means to ask about a rewind, to take a call back, and to let another branch go on. Pure.
+
+Rule 1: nothing is cut before a person has agreed where one has to be asked, and before each call that is to be taken back has
+been, once.
+Rule 2: a call that could not be taken back does not hold the rewind up: what stands is said to people and to the model.
+Rule 3: where a rewind ends before that (it was not agreed to, or its turn was stopped) nothing is cut, and the model is told
+what was taken back all the same.
+"""
+
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from perdure.workflows.core.changes import QuestionSettled, UndoBegun, UndoStarted
+from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, plan, standing
+from perdure.workflows.core.state.rewinding import Rewinding, Undoing
+from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.vocabulary.events import MessageAdded, MessageRejected, TurnStarted
+from perdure.workflows.vocabulary.ids import question_id, rewound_id, turn_id
+from perdure.workflows.vocabulary.parts import Data, Message
+from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
+from perdure.workflows.vocabulary.rewinds import Standing, TranscriptRewound, Undone
+
+REWIND: Final = "rewind"
+#: `reason` of `message.rejected` of a message whose rewind did not happen.
+NOT_REWOUND: Final = "not_rewound"
+#: Calls that a question lists; those beyond are counted.
+_MOST_LISTED: Final = 40
+
+
+def take_back(draft: Draft) -> None:
+    """Starts the turn in which a person is asked, and calls are taken back."""
+    rewinding = _rewinding(draft)
+    found = plan(draft.state, rewinding)
+    turn = turn_id(draft.state.turns + 1)
+    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="answer"))
+    if rewinding.undo:
+        draft.add(UndoBegun(undoing=Undoing(left=found.undo, agreed=True), stands=found.stands))
+        return
+    asked = question_id(rewinding.branch, f"{turn}.approval")
+    draft.add(UndoBegun(undoing=Undoing(left=found.undo, question_id=asked), stands=found.stands))
+    draft.add(
+        ApprovalRequested(
+            **draft.stamp,
+            question_id=asked,
+            subject="rewind",
+            call_id=rewinding.branch,
+            name=REWIND,
+            args=_listed(rewinding, found),
+            remember="never",
+            prompt=_prompt(found),
+        )
+    )
+
+
+def undo_next(draft: Draft) -> None:
+    draft.add(UndoStarted())
+
+
+def give_up_rewind(draft: Draft, reason: str) -> None:
+    """The turn of a rewind ends, and the rewind does not go on, or goes on only if all is done."""
+    undoing, rewinding = draft.turn.undoing, draft.state.rewinding
+    if undoing is None or rewinding is None:
+        return
+    if undoing.question_id is not None and undoing.agreed is None:
+        draft.add(QuestionSettled(question_id=undoing.question_id))
+        draft.add(
+            ApprovalResolved(
+                **draft.stamp,
+                question_id=undoing.question_id,
+                call_id=rewinding.branch,
+                approved=False,
+                reason="stopped",
+            )
+        )
+    if undoing.agreed and not undoing.left and reason == "done":
+        return
+    if rewinding.undone:
+        note = _note(draft, rewinding.branch, rewinding.undone, (), rewound=False)
+        draft.add(MessageAdded(**draft.stamp, message=note.of_turn(draft.turn.turn_id)))
+    reject(draft, rewinding)
+
+
+def reject(draft: Draft, rewinding: Rewinding) -> None:
+    """The message of a rewind that does not happen has its disposition."""
+    if rewinding.message is not None and not rewinding.again:
+        draft.add(MessageRejected(**draft.stamp, message_id=rewinding.message.id, reason=NOT_REWOUND))
+
+
+def cut(draft: Draft) -> None:
+    """Lets the branch go on, and begins the turn that follows."""
+    rewinding, count = _rewinding(draft), draft.state.transcript.count
+    found = Plan(stands=rewinding.stands) if rewinding.settled else plan(draft.state, rewinding)
+    # What could be taken back, and was not tried to be, was not to be.
+    stands = found.stands + tuple(standing(one, NOT_WANTED) for one in reversed(found.undo))
+    if rewinding.cause != "retry" or rewinding.kept < count:
+        draft.add(
+            TranscriptRewound(
+                **draft.stamp,
+                message_id=_first(draft.state, rewinding),
+                branch=rewinding.branch,
+                left=draft.state.branches.current,
+                kept=rewinding.kept,
+                cause=rewinding.cause,
+                undone=rewinding.undone,
+                stands=stands,
+            )
+        )
+    told = bool(rewinding.undone or rewinding.stands or found.matters) or _has_timer(found)
+    note = _note(draft, rewinding.branch, rewinding.undone, stands) if told else None
+    if rewinding.cause == "back":
+        if note is not None:
+            draft.add(MessageAdded(**draft.stamp, message=note))
+        return
+    turn = turn_id(draft.state.turns + 1)
+    draft.add(TurnStarted(**(draft.stamp | {"turn_id": turn}), cause="message", continues=rewinding.continues))
+    for message in (note, rewinding.message):
+        if message is not None:
+            draft.add(MessageAdded(**draft.stamp, message=message.of_turn(turn)))
+
+
+def _first(state: SessionState, rewinding: Rewinding) -> str:
+    """The id of the first message that leaves; where none does, of the first that comes back."""
+    transcript, target = state.transcript, state.branches.find(rewinding.branch)
+    leaves = transcript.on(transcript.path, rewinding.kept, rewinding.kept + 1)
+    if leaves or target is None or rewinding.kept < transcript.count:
+        return leaves[0].id if leaves else rewinding.message_id
+    comes = transcript.on(target.path, rewinding.kept, min(rewinding.kept + 1, target.count))
+    return comes[0].id if comes else rewinding.message_id
+
+
+def _rewinding(draft: Draft) -> Rewinding:
+    rewinding = draft.state.rewinding
+    assert rewinding is not None
+    return rewinding
+
+
+def needs_turn(state: SessionState, rewinding: Rewinding) -> bool:
+    """Whether a person has to be asked, or a call to be taken back, before another branch goes on."""
+    if rewinding.settled or rewinding.undo is False:
+        return False
+    found = plan(state, rewinding)
+    return bool(found.undo) if rewinding.undo else found.matters
+
+
+def _has_timer(found: Plan) -> bool:
+    return any(one.name == "wake_me" for one in found.stands)
+
+
+def _listed(rewinding: Rewinding, found: Plan) -> dict[str, JsonValue]:
+    """What is taken back and what stands, as a question's arguments."""
+    undo = [one.model_dump(mode="json", include={"call_id", "name", "args", "by"}) for one in found.undo]
+    stands = [one.model_dump(mode="json") for one in found.stands]
+    more = max(len(undo) - _MOST_LISTED, 0) + max(len(stands) - _MOST_LISTED, 0)
+    listed: dict[str, JsonValue] = {
+        "message_id": rewinding.message_id,
+        "undo": [*undo[:_MOST_LISTED]],
+        "stands": [*stands[:_MOST_LISTED]],
+    }
+    return listed | {"more": more} if more else listed
+
+
+def _prompt(found: Plan) -> str:
+    said = []
+    if found.undo:
+        back = "; ".join(f"{one.name} by {one.by}" for one in found.undo[:_MOST_LISTED])
+        said.append(f"Going back takes back: {back}.")
+    if found.stands:
+        kept = "; ".join(f"{one.name}: {one.why}" for one in found.stands[:_MOST_LISTED])
+        said.append(f"It does not take back: {kept}")
+    return " ".join([*said, "Go back all the same?" if not found.undo else "Go back?"])
+
+
+def _note(
+    draft: Draft, branch: str, undone: tuple[Undone, ...], stands: tuple[Standing, ...], *, rewound: bool = True
+) -> Message:
+    """What the model has to know of a part of the conversation that it does not see, in the session's own words."""
+    lines = ["The conversation was taken back to this point."] if rewound else []
+    if undone:
+        lines.append(
+            "These calls were made and have been taken back: "
+            + "; ".join(f"{one.name} ({one.call_id}), by {one.by}" for one in undone)
+            + "."
+        )
+    if stands:
+        lines.append(
+            "These calls were made in the part that you no longer see, and what they did may still stand: "
+            + "; ".join(f"{one.name} with {_json(one.args)}: {one.why}" for one in stands)
+        )
+    value: dict[str, JsonValue] = {
+        "note": " ".join(lines),
+        "undone": [one.model_dump(mode="json") for one in undone],
+        "stands": [one.model_dump(mode="json") for one in stands],
+    }
+    part = Data(name="rewound", value=value)
+    return Message(id=rewound_id(branch, draft.state.turns), role="user", parts=(part,), at=draft.now, own=True)
+
+
+def _json(value: JsonValue) -> str:
+    return to_json(value, inf_nan_mode="strings").decode()

@@ -1,0 +1,70 @@
+"""Rewinds: what becomes of the calls that a conversation is cut before, and the event that says so. Every model is frozen."""
+
+import operator
+from typing import Final, Literal
+
+from pydantic import Field, JsonValue
+
+from perdure.workflows.vocabulary.event_base import EventBase
+from perdure.workflows.vocabulary.parts import Frozen
+
+#: The branch on which every session begins.
+FIRST_BRANCH: Final = "b1"
+#: Why another branch goes on: from a message on it is said anew; an earlier branch was gone back to; what a failed or stopped
+#: step had left made room for another try.
+RewindCause = Literal["rewind", "back", "retry"]
+
+
+class Undone(Frozen):
+    """A call whose effect another call took back."""
+
+    call_id: str
+    name: str
+    #: The tool that took it back.
+    by: str
+    #: Its call.
+    undo_call_id: str
+
+
+class Standing(Frozen):
+    """A call whose effect still stands, or may."""
+
+    call_id: str
+    name: str
+    #: Long ones in short.
+    args: dict[str, JsonValue]
+    #: In words.
+    why: str
+
+
+class PlannedUndo(Frozen):
+    """A call that is to be taken back."""
+
+    call_id: str
+    name: str
+    #: As the call ran with them; long ones in short.
+    args: dict[str, JsonValue]
+    #: The tool that takes it back, and what that is given.
+    by: str
+    given: dict[str, JsonValue]
+    #: The id of the call that takes it back.
+    undo_call_id: str
+
+
+class TranscriptRewound(EventBase):
+    """Another branch goes on: the first `kept` messages stay, `message_id` and all after it leave."""
+
+    type: Literal["transcript.rewound"] = "transcript.rewound"
+    #: The first message that leaves, or, where none does, the first that comes back.
+    message_id: str
+    #: The branch that goes on. One that was there before (`cause: back`) has its messages again, as they were.
+    branch: str
+    #: The branch that is left, which stays as it is.
+    left: str
+    #: Messages that stay, on both branches.
+    kept: int
+    cause: RewindCause
+    #: Calls of the part that is left whose effects were taken back, the last one first.
+    undone: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)
+    #: Calls of the part that is left whose effects still stand.
+    stands: tuple[Standing, ...] = Field(default=(), exclude_if=operator.not_)

@@ -17,6 +17,7 @@ from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.purses import Amounts, nano_usd
+from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import Usage
 
 
@@ -29,6 +30,16 @@ def charged(state: SessionState, step_id: str, usage: Usage, cost_usd: float | N
     of an unknown price is asked."""
     amounts = Amounts(nano_usd=nano_usd(cost_usd or 0), tokens=usage.input_tokens + usage.output_tokens)
     return replace(state, leases=state.leases.charged(amounts, step_id))
+
+
+def beside(state: SessionState, record: StepRecord) -> SessionState:
+    """A model call begins beside the turn's own, or between two turns."""
+    if not state.leases.held:
+        return state
+    amounts = Amounts(
+        nano_usd=nano_usd(record.reserved_usd or 0), tokens=state.books.tokens_aside.get(record.step_id, 0)
+    )
+    return replace(state, leases=state.leases.reserved(record.step_id, amounts, Amounts()))
 
 
 def called(state: SessionState, tool_calls: int) -> SessionState:

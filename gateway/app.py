@@ -29,6 +29,7 @@ from perdure.gateway.openapi.document import complete
 from perdure.gateway.routes import (
     agents,
     answers,
+    budgets,
     files,
     forks,
     guide,
@@ -71,6 +72,7 @@ _ROUTES: Final = (
     messages,
     queued,
     answers,
+    budgets,
     timers,
     files,
     uploads,

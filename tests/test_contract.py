@@ -18,6 +18,7 @@ from perdure.activities.mcp.calls import McpServers
 from perdure.activities.models.call import ModelCalls
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
+from perdure.activities.sessions.purses import Purses
 from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.shipped.builtin_tools import current_time
 from perdure.activities.tools.remote_results import Taking
@@ -26,6 +27,7 @@ from perdure.activities.tools.tool import read_tool
 from perdure.temporal.stores.blobs import LocalBlobs
 from perdure.workflows.core import changes as notes
 from perdure.workflows.protocol import activities as contract
+from perdure.workflows.protocol import purse_activities as purses
 from perdure.workflows.protocol.activities import ToolOutput
 from perdure.workflows.protocol.sealing import seal_past
 from perdure.workflows.vocabulary import events
@@ -51,6 +53,8 @@ def signature(fn: Callable[..., Any]) -> tuple[str | None, list[type] | None, ty
         (contract.tools_changed, Agents.tools_changed),
         (contract.current_agent, Agents.current_agent),
         (contract.deliver_message, Deliveries.deliver_message),
+        (purses.draw_leases, Purses.draw_leases),
+        (purses.visit_sessions, Purses.visit_sessions),
         (seal_past, Sealing.seal_past),
     ],
 )

@@ -201,6 +201,9 @@ class Story:
         timer = (await self.http.get(f"{url}/timers")).json()["timers"][0]["timer_id"]
         await self.http.delete(f"{url}/timers/{timer}")
         await self.http.post(f"{url}/fork", json={"turn_id": "t1"})
+        await self.http.put("/v1/budgets/user/nobody", json={"day": {"cost_usd": 1.5}, "total": None})
+        await self.http.get("/v1/budgets/user/nobody")
+        await self.http.get("/v1/budgets")
         self.provider.script(Reply(text="Here."))
         turn = await self.http.post(f"{url}/messages?wait={PATIENCE_S}", json={"text": "There?"})
         assert turn.json()["turn"]["reason"] == "done"

@@ -337,7 +337,7 @@ def test_sub_agents_have_a_share_of_each_cap() -> None:
     at = story(turn={"cost_usd": 1.0, "tokens": 1000}, session={"tool_calls": 9})
     assert share(at.state, 0.5) == (0.5, 500, 4)
     assert share(story().state, 0.5) == (None, None, None)
-    assert left(story().state) is None
+    assert left(story().state, "t1.s1") is None
 
 
 @pytest.mark.parametrize(

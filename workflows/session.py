@@ -17,6 +17,7 @@ from perdure.workflows.core.actions import Action, Exit, Rest, Wait
 from perdure.workflows.core.changes import Change, CloseRequested, StopRequested
 from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.effects import AskModel, Effect, SealPart
+from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
@@ -25,6 +26,7 @@ from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput, lifted, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
+from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
     BranchesPage,
     BranchesRequest,
@@ -217,6 +219,11 @@ class SessionWorkflow:
     def close(self, command: Close) -> None:
         self._receive(command)
 
+    @workflow.signal
+    @command_only
+    def purse_changed(self, command: PurseChanged) -> None:
+        self._receive(command)
+
     def _receive(self, signal: Signal) -> None:
         self._run.signals += 1
         changes = self._driver.receive(signal)
@@ -260,6 +267,10 @@ class SessionWorkflow:
     @workflow.query
     def trace(self, after: int) -> TracePage:
         return answers.trace(self._driver.state, after)
+
+    @workflow.query
+    def lease(self, scope: Scope) -> HolderReport:
+        return lease_report(self._driver.state, scope)
 
     @workflow.query
     def part(self, request: PartRequest) -> PartPage:

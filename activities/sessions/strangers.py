@@ -1,4 +1,5 @@
-"""Around each activity of this worker: it runs for a session, or to deliver a scheduled message, and for nothing else.
+"""Around each activity of this worker: it runs for a session, a purse, or to deliver a scheduled message, and for nothing
+else.
 
 Anybody with write access to the namespace could otherwise start an activity directly, or from a workflow of their own,
 and choose what it does on this machine. How far an activity trusts its input is decided in the activity; this decides who
@@ -17,8 +18,10 @@ from perdure.workflows.vocabulary.errors import NOT_A_SESSION
 
 _DELIVERY: Final = "deliver_message"
 #: By activity, the workflow that may call it. Every other activity belongs to sessions.
-_CALLERS: Final = {_DELIVERY: "DeliverMessage"}
+_CALLERS: Final = {_DELIVERY: "DeliverMessage", "visit_sessions": "LedgerWorkflow"}
 _SESSION: Final = "SessionWorkflow"
+_LEDGER: Final = "LedgerWorkflow"
+_LEDGER_ID: Final = re.compile(r"([A-Za-z0-9._~:-]{1,200})/(user|tenant)/.{1,200}", re.DOTALL)
 _SESSION_ID: Final = re.compile(r"([A-Za-z0-9._~:-]{1,200})/([A-Za-z0-9._~:-]{1,200})")
 _DOTS: Final = (".", "..")
 
@@ -48,7 +51,15 @@ def objection(activity_type: str, workflow_type: str | None, workflow_id: str | 
         return f"it runs for {expected} only, not for {workflow_type[:100]}"
     if expected == _SESSION and not is_session(workflow_id):
         return f"{workflow_id[:100]} is the id of no session"
+    if expected == _LEDGER and not is_purse(workflow_id):
+        return f"{workflow_id[:100]} is the id of no purse"
     return None
+
+
+def is_purse(workflow_id: str) -> bool:
+    """Whether a purse can have this workflow id: `{tenant}/user/{id}` or `{tenant}/tenant/{id}`."""
+    match = _LEDGER_ID.fullmatch(workflow_id)
+    return match is not None and match[1] not in (*_DOTS, *RESERVED_TENANTS)
 
 
 def is_session(workflow_id: str) -> bool:

@@ -47,6 +47,7 @@ KINDS: Final[Mapping[Code, Kind]] = {
     "session_not_found": Kind(404, sessions.SessionNotFound.title),
     "agent_not_found": Kind(404, "There is no such agent"),
     "timer_not_found": Kind(404, sessions.TimerNotFound.title),
+    "budget_not_found": Kind(404, sessions.BudgetNotFound.title),
     "message_not_found": Kind(404, sessions.MessageNotFound.title),
     "branch_not_found": Kind(404, sessions.BranchNotFound.title),
     "bad_request": Kind(400, "The request cannot be understood"),

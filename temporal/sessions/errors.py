@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 Code = Literal[
     "session_not_found",
     "timer_not_found",
+    "budget_not_found",
     "message_not_found",
     "branch_not_found",
     "validation",
@@ -63,6 +64,11 @@ class SessionNotFound(SessionError):
 class TimerNotFound(SessionError):
     code = "timer_not_found"
     title = "There is no such timer"
+
+
+class BudgetNotFound(SessionError):
+    code = "budget_not_found"
+    title = "There is no such budget"
 
 
 class MessageNotFound(SessionError):

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
@@ -76,6 +77,7 @@ async def fork(
     wanted: ForkSession,
     *,
     continue_as_new_after: int,
+    budgets: Budgets | None = None,
 ) -> Forked:
     """Starts a fork of the session with the id `source`. Raises what `read_past`, `choose` and a start raise.
 
@@ -102,7 +104,8 @@ async def fork(
     message = None
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
-        message = message.model_copy(update={"traceparent": caller.traceparent})
+        purses = await budgets.announced(caller.tenant, new.user) if budgets is not None else ()
+        message = message.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
     first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
     start = Start(
         SessionInput(carried=carried, message=message),

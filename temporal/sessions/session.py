@@ -9,6 +9,7 @@ from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
 from perdure.temporal.sessions.backend import Backend, Signal
 from perdure.temporal.sessions.branch_reader import BranchReader
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import configured, limited
 from perdure.temporal.sessions.erase import Erased, Eraser
@@ -62,6 +63,7 @@ class Collaborators:
     sealed: Sealed
     definitions: Definitions
     live: LivePublisher
+    budgets: Budgets
     settings: Settings
     edit_arguments: EditArguments
     rebuild_request: RebuildRequest
@@ -157,6 +159,7 @@ class Session:
             self.session_id,
             wanted,
             continue_as_new_after=self._shared.settings.continue_as_new_after,
+            budgets=self._shared.budgets,
         )
 
     async def rewind(self, wanted: RewindSession) -> Rewound:

@@ -168,6 +168,8 @@ class Chance:
             case AskModel():
                 stopping = effect.key in session.world.ending
                 return ModelEnded(effect.key, answered(self.random, session.driver.state, effect.record, stopping))
+            case SealPart():
+                return SealingEnded(None)
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
 

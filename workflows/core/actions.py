@@ -1,6 +1,6 @@
 """What a session can do next: one frozen record each, one closed union. `next_action` chooses, `begin` says what it means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from perdure.workflows.core.context.windows import Room
@@ -8,6 +8,7 @@ from perdure.workflows.core.state.context import Mark
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.protocol.compacted import Trim
+from perdure.workflows.protocol.purses import Amounts
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -54,11 +55,25 @@ class LookForTools:
 
 
 @dataclass(frozen=True)
+class DrawLeases:
+    """Ask the purses of the session's user and tenant for what comes next."""
+
+    needs: Amounts
+
+
+@dataclass(frozen=True)
+class ReturnLeases:
+    """Give back to them what is left, for the session closes."""
+
+
+@dataclass(frozen=True)
 class CallModel:
     step_id: str
     role: str
     #: Dollars that one attempt costs at worst; None when the price is unknown.
     reserved_usd: float | None
+    #: Tokens of input and output that one attempt uses at worst.
+    reserved_tokens: int = field(default=0, kw_only=True, compare=False)
     #: What its request says at its end.
     nudge: Nudge | None = None
     #: Tokens of output at most, where no more fit below a limit.
@@ -272,6 +287,8 @@ Work = (
     | Join
     | WakeUp
     | LookForTools
+    | DrawLeases
+    | ReturnLeases
     | CallModel
     | AskNextModel
     | EndStep

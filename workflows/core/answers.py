@@ -52,6 +52,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         more_questions=len(asked) < len(state.questions.open),
         room=state.room,
         role=state.slot.role,
+        user=state.new.user,
         busy=state.busy,
         ahead=state.inbox.ahead.get(message_id),
         steers=message_id in state.inbox.steering,

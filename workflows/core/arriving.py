@@ -47,6 +47,7 @@ def accept(draft: Draft, command: SendMessage) -> None:
             role=command.model,
             traceparent=command.traceparent,
             busy=busy,
+            purses=command.purses,
         )
     )
     if not state.is_busy:

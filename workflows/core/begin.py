@@ -12,6 +12,7 @@ from perdure.workflows.core.actions import (
     CallModel,
     CloseSession,
     Compact,
+    DrawLeases,
     DropOldest,
     EndCalls,
     EndCompaction,
@@ -26,6 +27,7 @@ from perdure.workflows.core.actions import (
     PauseTurn,
     PlanCalls,
     RenewAgent,
+    ReturnLeases,
     RunHere,
     RunTools,
     Seal,
@@ -62,12 +64,15 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.context import opening
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
+from perdure.workflows.core.leases import ask, end_leases, give_back, hold
 from perdure.workflows.core.limit_changes import TurnCheapened
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.loops import insists
+from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, next_record
 from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
+from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
@@ -134,6 +139,10 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
         case LookForTools():
             draft.add(ToolsAsked())
             effects = _compare_tools(state)
+        case DrawLeases():
+            effects = ask(draft, action.needs)
+        case ReturnLeases():
+            effects = give_back(draft)
         case CallModel():
             effects = _call_model(draft, action)
         case AskNextModel():
@@ -233,6 +242,11 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
     except PromptError as problem:
         draft.add(TurnBroken(error=problem.error))
         return ()
+    if asked_purses(state):
+        if end_leases(draft):
+            return ()
+        hold(draft, action.step_id, Need(cost_usd=action.reserved_usd, tokens=action.reserved_tokens))
+        record = opened_step(draft.state, action)
     last = state.slot.last_model
     if last is not None and last != record.model:
         own = action.role == draft.turn.role
@@ -259,6 +273,10 @@ def _ask_next_model(draft: Draft) -> tuple[Effect, ...]:
         draft.add(finished_step(step, StepFailure(error, _UNASKED), stopping=False, stamp=draft.stamp))
         draft.add(TurnBroken(error=error))
         return ()
+    if asked_purses(draft.state):
+        if end_leases(draft):
+            return ()
+        hold(draft, step.step_id, made.need)
     record, reason = next_record(draft.state, made), step.tried[-1].reason
     draft.add(
         ModelSwitched(**draft.stamp, step_id=step.step_id, **{"from": step.model}, to=record.model, reason=reason)
@@ -275,6 +293,8 @@ def _end_step(draft: Draft) -> None:
 
 
 def _plan_calls(draft: Draft, action: PlanCalls) -> None:
+    if asked_purses(draft.state) and end_leases(draft):
+        return
     calls = tuple(draft.calls(_ids(action.calls)))
     insisted = insists(draft.state, calls)
     for call in decide(draft.state, calls):

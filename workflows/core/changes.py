@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.state.context import Mark, Measured, Overflow
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
@@ -20,6 +21,7 @@ from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut
+from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
@@ -55,6 +57,8 @@ class Accepted:
     traceparent: str | None = None
     #: What becomes of it where the session works.
     busy: Busy = "queue"
+    #: Purses that have caps of their own.
+    purses: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,6 +381,7 @@ Note = (
     | UndoStarted
     | RewindDropped
     | TurnBroken
+    | LeaseChange
     | ContextMeasured
     | Overflowed
     | CompactionOpened

@@ -19,6 +19,7 @@ from perdure.workflows.protocol.activities import (
     TakeAnswerInput,
     ToolsChangedInput,
 )
+from perdure.workflows.protocol.purses import DrawLeases
 from perdure.workflows.protocol.sealing import SealInput
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.protocol.steps import StepRecord
@@ -28,6 +29,7 @@ from perdure.workflows.vocabulary.tool_context import ToolContext
 AGENT: Final = "agent"
 RENEWAL: Final = "renewal"
 TOOLS: Final = "tools"
+PURSES: Final = "purses"
 SEAL: Final = "seal"
 
 
@@ -171,6 +173,19 @@ class Rehearse:
 
 
 @dataclass(frozen=True)
+class AskPurses:
+    """Leases of the purses of the session's user and tenant."""
+
+    request: DrawLeases
+    key: str = PURSES
+
+    @property
+    def closes(self) -> bool:
+        """Everything is given back."""
+        return any(draw.closes for draw in self.request.draws.values())
+
+
+@dataclass(frozen=True)
 class SealPart:
     """A part of the session's past is put into the blob store."""
 
@@ -191,6 +206,7 @@ Effect = (
     | StoreAnswer
     | AdoptAgent
     | Rehearse
+    | AskPurses
     | SealPart
 )
 
@@ -202,6 +218,8 @@ def awaited(state: SessionState) -> frozenset[str]:
         keys.add(AGENT)
     if state.slot.renewal is not None and state.slot.renewal.open:
         keys.add(RENEWAL)
+    if state.leases.drawing is not None:
+        keys.add(PURSES)
     if state.sealing.open is not None:
         keys.add(SEAL)
     turn = state.turn

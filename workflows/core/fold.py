@@ -6,6 +6,7 @@ Rule 2: nothing here reads a clock, the network or the environment; times come w
 
 from typing import assert_never
 
+from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.fold import follow, move, settled
 from perdure.workflows.core.changes import (
     Accepted,
@@ -67,6 +68,14 @@ from perdure.workflows.core.fold_turn import (
     opened_step,
     passed_on,
     started_turn,
+)
+from perdure.workflows.core.lease_changes import (
+    LeaseAllowed,
+    LeaseAnswered,
+    LeaseAsked,
+    LeaseEnded,
+    LeaseReserved,
+    PurseHasMore,
 )
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
 from perdure.workflows.core.rewinds import fold as rewinds
@@ -176,7 +185,8 @@ def _apply_event(state: SessionState, event: Event) -> SessionState:
         case TurnFinished() if turn is not None and turn.step is None and not turn.calls:
             state = rewinds.ended(state, turn, event)
             log = state.log if state.seals else state.log.pruned()
-            return replace(state, turn=None, log=log, inbox=state.inbox.after_turn())
+            leases = fold_leases.rested(state.leases)
+            return replace(state, turn=None, log=log, inbox=state.inbox.after_turn(), leases=leases)
         case TranscriptRewound() if turn is None:
             return rewinds.rewound(state, event)
         case SessionClosed():
@@ -264,6 +274,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():
             return replace(state, transcript=state.transcript.leaving_out(note.left_out))
+        case LeaseAsked() | LeaseAnswered() | LeaseEnded() | LeaseReserved() | PurseHasMore() | LeaseAllowed():
+            return fold_leases.changed(state, note)
         case RewindTaken():
             return rewinds.taken(state, note)
         case UndoBegun():
@@ -309,7 +321,8 @@ def _accept(state: SessionState, note: Accepted) -> SessionState:
     )
     # A definition that could not be loaded is tried again with every message, except while a turn that has none ends.
     ending = state.turn is not None and slot.loaded is None
-    return replace(state, inbox=inbox, slot=replace(slot, digest=digest, error=slot.error if ending else None))
+    slot = replace(slot, digest=digest, error=slot.error if ending else None)
+    return replace(state, inbox=inbox, slot=slot, leases=state.leases.announcing(note.purses))
 
 
 def _configure(state: SessionState, note: Configured) -> SessionState:

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from perdure.workflows.core import fold_leases
+from perdure.workflows.core.lease_changes import LeaseAllowed
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn, with_turn
 from perdure.workflows.core.state.turn import Pause
+from perdure.workflows.protocol.purses import SCOPES, Allowance
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 
 
@@ -30,6 +33,9 @@ def allowed(state: SessionState, event: BudgetRaised) -> SessionState:
         return with_turn(state, replace(turn, quota=None))
     if not event.this_turn or event.value is None:
         return state
+    if event.scope in SCOPES and event.question_id is not None:
+        allowance = Allowance(id=event.question_id, by=event.by)
+        return fold_leases.changed(state, LeaseAllowed(scope=event.scope, allowance=allowance))
     key = f"{event.scope}.{event.limit}"
     return with_turn(state, replace(turn, ceilings={**turn.ceilings, key: event.value}))
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.endings import GOOD, oddity
 from perdure.workflows.core.fold_limits import counted
@@ -38,6 +39,7 @@ def given_up(state: SessionState, tried: Tried) -> SessionState:
     if turn.step is None:
         raise ValueError("ModelGivenUp does not fit a turn without an open step")
     record = turn.step.model_copy(update={"tried": (*turn.step.tried, tried)})
+    state = fold_leases.given_up(state, record.step_id, (one.spent for one in record.tried))
     return _with_record(state, replace(turn, step_ending=False, between_models=True), record)
 
 
@@ -73,6 +75,7 @@ def finished_step(state: SessionState, turn: Turn, event: StepFinished) -> Sessi
         calls=calls,
     )
     state = _spent(state, turn, event.usage, event.cost_usd)
+    state = fold_leases.charged(state, event.step_id, event.usage, event.cost_usd)
     message = message_in(event)
     if message is None:
         return state

@@ -13,6 +13,7 @@ from perdure.workflows.core.actions import (
     AskNextModel,
     CallModel,
     CloseSession,
+    DrawLeases,
     EndCalls,
     EndModelCall,
     EndStep,
@@ -26,6 +27,7 @@ from perdure.workflows.core.actions import (
     PlanCalls,
     RenewAgent,
     Rest,
+    ReturnLeases,
     RunHere,
     RunTools,
     Seal,
@@ -39,9 +41,10 @@ from perdure.workflows.core.budget import nudge
 from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
 from perdure.workflows.core.calls.superseding import asks_nobody, untold
 from perdure.workflows.core.context import relief
-from perdure.workflows.core.effects import AGENT, RENEWAL, SEAL, TOOLS
+from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on, not_run
 from perdure.workflows.core.idle import closes_at
+from perdure.workflows.core.leases import amounts_of, has_leases, lacks, to_ask_again
 from perdure.workflows.core.limit_words import exceeded
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.passing_on import next_bid_of_step
@@ -51,6 +54,7 @@ from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
 from perdure.workflows.vocabulary.events import TurnEnd
@@ -80,8 +84,7 @@ def _next(state: SessionState) -> Action:
     if state.slot.renewal is not None and state.slot.renewal.open:
         return Wait(frozenset([RENEWAL]))
     if state.closing is not None:
-        # The last run is a fresh one, and a run ends only where nothing is open.
-        return CloseSession(state.closing) if state.sealing.open is None else Wait(frozenset([SEAL]))
+        return _close(state, state.closing)
     if state.slot.needs_loading:
         return LoadAgent(state.slot.digest)
     if state.rewinding is not None:
@@ -93,10 +96,19 @@ def _next(state: SessionState) -> Action:
         renewed = state.slot.renewal is not None and state.slot.renewal.timer_id == due.timer_id
         return WakeUp(due) if renewed else RenewAgent(due)
     if state.new.parent is not None and state.turns and not state.timers.pending:
-        return CloseSession("answered")
+        return _close(state, "answered")
     if state.context.open is not None:
         return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
     return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
+
+
+def _close(state: SessionState, reason: str) -> Action:
+    if state.leases.drawing is not None:
+        return Wait(frozenset([PURSES]))
+    if has_leases(state):
+        return ReturnLeases()
+    # The last run is a fresh one, and a run ends only where nothing is open.
+    return CloseSession(reason) if state.sealing.open is None else Wait(frozenset([SEAL]))
 
 
 def _next_in_turn(state: SessionState, turn: Turn) -> Action:
@@ -122,6 +134,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
         return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
+    again = to_ask_again(state)
+    if again is not None:
+        return DrawLeases(again)
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
@@ -154,10 +169,11 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         case Shortfall():
             return _at_limit(state, made)
         case _:
-            return CallModel(
+            return _leased(state, made.need) or CallModel(
                 step_id=step_id(turn.turn_id, turn.steps + 1),
                 role=made.role,
                 reserved_usd=made.need.cost_usd,
+                reserved_tokens=made.need.tokens,
                 nudge=nudge(state),
                 bound=made.bound,
                 cheaper=made.role != answering_role(state),
@@ -168,7 +184,9 @@ def _asks(state: SessionState, short: Shortfall) -> bool:
     return may_ask(state, short) and not asks_nobody(state)
 
 
-def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn:
+def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn | Wait:
+    if short.scope in SCOPES and state.leases.drawing is not None:
+        return Wait(frozenset([PURSES]))
     if _asks(state, short):
         return PauseTurn(short)
     error = exceeded(short)
@@ -177,11 +195,26 @@ def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn:
 
 def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
     """The next model of the open step's route, unless a person has to be asked about a limit."""
+    again = to_ask_again(state)
+    if again is not None:
+        return DrawLeases(again)
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     made = next_bid_of_step(state)
-    asks = isinstance(made, Shortfall) and turn.error is None and _asks(state, made)
-    return PauseTurn(made) if isinstance(made, Shortfall) and asks else AskNextModel(step.step_id)
+    if isinstance(made, Bid):
+        return _leased(state, made.need) or AskNextModel(step.step_id)
+    if not isinstance(made, Shortfall) or turn.error is not None or not _asks(state, made):
+        return AskNextModel(step.step_id)
+    limit = _at_limit(state, made)
+    assert not isinstance(limit, FinishTurn)
+    return limit
+
+
+def _leased(state: SessionState, need: Need) -> Action | None:
+    """What has to come before anything that takes `need`; None: the leases bear it."""
+    if not lacks(state, need):
+        return None
+    return Wait(frozenset([PURSES])) if state.leases.drawing is not None else DrawLeases(amounts_of(need))
 
 
 def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
@@ -240,8 +273,9 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
         late = out_of_time(state)
         if late is not None and not _asks(state, late):
             return AbandonTools(undecided)
-        short = late or _short_of_calls(state, turn, len(undecided))
-        return PlanCalls(undecided) if short is None else PauseTurn(short)
+        if late is not None:
+            return PauseTurn(late)
+        return _before_calls(state, turn, len(undecided)) or PlanCalls(undecided)
     overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
     if overdue:
         return EndCalls(overdue)
@@ -267,13 +301,16 @@ def _next_of_calls(state: SessionState, turn: Turn) -> Action:
     return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
 
 
-def _short_of_calls(state: SessionState, turn: Turn, count: int) -> Shortfall | None:
-    """The limit at which a person is asked before calls of a step begin. Where nobody is, those above it do not run."""
+def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:
+    """What has to come before calls of a step are decided on: a lease, or a person is asked at a limit. Where nobody is
+    asked, those above it do not run."""
     if not_run(turn.stop) is not None:
         return None
-    count = min(count, state.effective_limits.turn.calls_per_step)
-    short = shortfall(state, Need(tool_calls=count))
-    return short if short is not None and _asks(state, short) else None
+    need = Need(tool_calls=min(count, state.effective_limits.turn.calls_per_step))
+    short = shortfall(state, need)
+    if short is None:
+        return _leased(state, need)
+    return _at_limit(state, short) if _asks(state, short) else None
 
 
 def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:

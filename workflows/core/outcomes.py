@@ -6,6 +6,7 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.core.sub_answer import SubAnswer
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import OpenedAgent, StepOutput, ToolOutput
+from perdure.workflows.protocol.purses import LeasesDrawn
 from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.vocabulary.elicitation import ServerAsks
 from perdure.workflows.vocabulary.parts import ToolError
@@ -65,6 +66,12 @@ class AgentAdopted:
 
 
 @dataclass(frozen=True)
+class PursesAnswered:
+    #: None: they could not be reached.
+    answer: LeasesDrawn | None
+
+
+@dataclass(frozen=True)
 class SealingEnded:
     #: None: it could not be done.
     sealed: Sealed | None
@@ -84,6 +91,7 @@ Outcome = (
     | AgentOpened
     | SessionEnded
     | AgentAdopted
+    | PursesAnswered
     | SealingEnded
     | TimePassed
 )

@@ -105,7 +105,7 @@ def next_record(state: SessionState, made: Bid) -> StepRecord:
         "reserved_usd": made.need.cost_usd,
         "sent": sent(state, made.hop),
         "bound": made.bound,
-        "left": left(state),
+        "left": left(state, step.step_id),
     }
     return step.model_copy(update=changes)
 

@@ -10,6 +10,7 @@ from perdure.workflows.core.limit_words import asked, exceeded
 from perdure.workflows.core.raising import raised, read_raise
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Pause
+from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.protocol.signals import Answer
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.ids import question_id, step_id
@@ -81,6 +82,9 @@ def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
     limits, short = draft.state.effective_limits, pause.short
     caps = limits.turn if short.scope == "turn" else limits.session if short.scope == "session" else None
     cap = getattr(caps, short.limit, None)
+    if short.scope in SCOPES:
+        held = draft.state.leases.of(short.scope)
+        cap, by = held.raised_to, held.raised_by
     value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
     _tell_raised(draft, pause, value, by)
 

@@ -19,10 +19,12 @@ from perdure.workflows.core.changes import (
     TimerCancelled,
 )
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
+from perdure.workflows.protocol.purses import PurseChanged
 from perdure.workflows.protocol.signals import (
     Answer,
     CancelTimer,
@@ -38,7 +40,19 @@ from perdure.workflows.protocol.signals import (
 )
 from perdure.workflows.vocabulary.events import SessionStarted
 
-Command = EditMessage | WithdrawMessage | Supersede | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+Command = (
+    EditMessage
+    | WithdrawMessage
+    | Supersede
+    | Stop
+    | Answer
+    | CancelTimer
+    | Configure
+    | Close
+    | Rewind
+    | Retry
+    | PurseChanged
+)
 Signal = SendMessage | Command
 
 
@@ -107,5 +121,9 @@ def _obey(draft: Draft, command: Command) -> None:
             if command.reason == SUPERSEDED:
                 supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
+        case PurseChanged(recall=True):
+            draft.add(LeaseEnded(scope=command.scope))
+        case PurseChanged():
+            draft.add(PurseHasMore(scope=command.scope, value=command.value, by=command.by))
         case _:
             assert_never(command)

@@ -2,10 +2,12 @@
 
 from perdure.workflows.core.actions import PauseTurn
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.leases import to_ask_again
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.pausing import raised_meanwhile, withdraw
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import with_turn
+from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.vocabulary.questions import Answerer
 
 
@@ -16,6 +18,9 @@ def review(draft: Draft, by: Answerer | None = None) -> None:
         return
     if turn.stopping or turn.error is not None:
         withdraw(draft, "stopped")
+        return
+    if turn.pause.short.scope in SCOPES and (draft.state.leases.drawing is not None or to_ask_again(draft.state)):
+        # The purse decides.
         return
     then = next_action(with_turn(draft.state, replace(turn, pause=None)))
     same = isinstance(then, PauseTurn) and (then.short.scope, then.short.limit) == (

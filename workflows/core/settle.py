@@ -29,6 +29,7 @@ from perdure.workflows.core.context.ended import compaction_ended, is_too_long, 
 from perdure.workflows.core.declined import is_declined, left_out_for
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.idle import close_idle
+from perdure.workflows.core.lease_changes import LeaseAnswered
 from perdure.workflows.core.limit_changes import StepUndone
 from perdure.workflows.core.outcomes import (
     AgentAdopted,
@@ -37,6 +38,7 @@ from perdure.workflows.core.outcomes import (
     DefinitionLoaded,
     ModelEnded,
     Outcome,
+    PursesAnswered,
     SealingEnded,
     SessionEnded,
     TimePassed,
@@ -81,6 +83,9 @@ def settle(state: SessionState, outcome: Outcome, now: datetime) -> Changes:
             draft.add(AgentRenewed(digest=outcome.digest))
         case ToolsCompared():
             draft.add(ToolsKnown(changed=outcome.changed))
+        case PursesAnswered():
+            draft.add(LeaseAnswered(answer=outcome.answer))
+            review(draft)
         case SealingEnded():
             _sealed(draft, outcome.sealed)
         case TimePassed():

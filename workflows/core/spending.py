@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from perdure.workflows.core.budget import input_tokens, need
-from perdure.workflows.core.leases import refusal
+from perdure.workflows.core.leases import calls_leased, caps_dollars, held_for, lacks, refusal
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.routing import answering_role, first_place, route_of
 from perdure.workflows.core.state.books import Books
@@ -99,20 +99,23 @@ def shortfall(state: SessionState, wanted: Need) -> Shortfall | None:
 
 def affords(state: SessionState, hop: Hop, wanted: Need) -> bool:
     """Whether the limits bear a call of this model beside the turn's own, or between two turns."""
-    return _price_unknown(state, hop) is None and shortfall(state, wanted) is None
+    return _price_unknown(state, hop) is None and shortfall(state, wanted) is None and not lacks(state, wanted)
 
 
-def left(state: SessionState) -> Left | None:
-    """What the next step may take in all, whatever its attempts come to; None: as much as it likes."""
-    dollars = min((top - spent for _, top, spent in _counters(state, "cost_usd")), default=None)
-    tokens = min((int(top - spent) for _, top, spent in _counters(state, "tokens")), default=None)
-    unbounded = state.behavior < 1 or (dollars is None and tokens is None)
-    return None if unbounded else Left(usd=dollars, tokens=tokens)
+def left(state: SessionState, step_id: str) -> Left | None:
+    """What a step's model may take in all, whatever its attempts come to; None: as much as it likes."""
+    held = held_for(state, step_id)
+    dollars = [top - spent for _, top, spent in _counters(state, "cost_usd")] + ([held.cost_usd] if held else [])
+    tokens = [int(top - spent) for _, top, spent in _counters(state, "tokens")] + ([held.tokens] if held else [])
+    if state.behavior < 1 or not (dollars or tokens):
+        return None
+    return Left(usd=min(dollars, default=None), tokens=min(tokens, default=None))
 
 
 def calls_left(state: SessionState) -> int | None:
     """Tool calls that may still begin; None: there is no cap."""
-    return min((max(int(top - spent), 0) for _, top, spent in _counters(state, "tool_calls")), default=None)
+    tops = [max(int(top - spent), 0) for _, top, spent in _counters(state, "tool_calls")]
+    return min([*tops, *calls_leased(state)], default=None)
 
 
 def bears(left: Left | None, lost: Spent, attempt: Spent) -> bool:
@@ -170,7 +173,7 @@ def _bid_of(state: SessionState, role: str) -> Bid | Shortfall | ToolError:
 
 def _price_unknown(state: SessionState, hop: Hop) -> ToolError | None:
     loaded, turn = state.slot.loaded, state.turn
-    if not state.effective_limits.cap_costs:
+    if not state.effective_limits.cap_costs and not caps_dollars(state):
         return None
     tried = turn.step.tried if turn is not None and turn.step is not None else ()
     counted = not (turn is not None and turn.books.incomplete) and all(one.spent.cost_usd is not None for one in tried)

@@ -54,7 +54,7 @@ def opened_step(state: SessionState, action: CallModel) -> StepRecord:
         sent=sent(state, hops[place]),
         nudge=action.nudge,
         bound=action.bound,
-        left=left(state),
+        left=left(state, action.step_id),
         hop=place,
         ahead=len(hops) - place - 1,
         turn_at=turn_start(state, in_turn(state).turn_id),

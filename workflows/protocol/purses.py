@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from perdure.workflows.definition.purse_caps import PurseCaps, Unit
+from perdure.workflows.definition.limits import PurseLimits
+from perdure.workflows.definition.purse_caps import Period, Unit
 from perdure.workflows.vocabulary.parts import Frozen, absent
 from perdure.workflows.vocabulary.questions import Answerer
 
@@ -24,15 +25,18 @@ LEASE: Final = timedelta(minutes=20)
 #: No call begins under a lease that ends sooner, so that few calls outlive theirs.
 MARGIN: Final = timedelta(minutes=5)
 
+#: Key of a purse's memo that says whether it has caps of its own.
+CAPPED: Final = "capped"
+
 _NANO: Final = 1_000_000_000
 
 
 class Amounts(Frozen):
     """Dollars, tokens and tool calls. Dollars are counted in whole billionths, so that sums are exact."""
 
-    nano_usd: int = Field(default=0, exclude_if=operator.not_)
-    tokens: int = Field(default=0, exclude_if=operator.not_)
-    tool_calls: int = Field(default=0, exclude_if=operator.not_)
+    nano_usd: int = Field(default=0, ge=0, exclude_if=operator.not_)
+    tokens: int = Field(default=0, ge=0, exclude_if=operator.not_)
+    tool_calls: int = Field(default=0, ge=0, exclude_if=operator.not_)
 
     @property
     def cost_usd(self) -> float:
@@ -40,7 +44,7 @@ class Amounts(Frozen):
 
     def of(self, unit: Unit) -> int:
         """Dollars in billionths."""
-        found: int = getattr(self, _FIELDS[unit])
+        found: int = getattr(self, FIELDS[unit])
         return found
 
     def __add__(self, other: "Amounts") -> "Amounts":
@@ -84,7 +88,7 @@ class Amounts(Frozen):
         return bool(self.nano_usd or self.tokens or self.tool_calls)
 
 
-_FIELDS: Final[dict[Unit, str]] = {"cost_usd": "nano_usd", "tokens": "tokens", "tool_calls": "tool_calls"}
+FIELDS: Final[dict[Unit, str]] = {"cost_usd": "nano_usd", "tokens": "tokens", "tool_calls": "tool_calls"}
 
 
 def nano_usd(cost_usd: float) -> int:
@@ -96,20 +100,23 @@ def nano_usd(cost_usd: float) -> int:
 class Allowance(Frozen):
     """Somebody let a turn go on over the caps."""
 
-    #: Of the answer.
+    #: Of the question that they answered.
     id: str
     by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
-class NewCap(Frozen):
-    """Somebody set one cap of a purse by answering a session's question."""
+class PurseName(Frozen):
+    """Whose purse it is."""
 
-    #: Of the answer.
+    tenant: str
+    scope: Scope
+    #: Of the user, or of the tenant.
     id: str
-    #: As `day.cost_usd`.
-    limit: str
-    value: float
-    by: Answerer | None = Field(default=None, exclude_if=absent)
+
+    @property
+    def workflow_id(self) -> str:
+        """No session has such an id, for those have one slash."""
+        return f"{self.tenant}/{self.scope}/{self.id}"
 
 
 class Draw(Frozen):
@@ -118,7 +125,7 @@ class Draw(Frozen):
     #: When the session began, which tells it from an erased one of the same id.
     since: datetime
     #: Of the session's requests to this purse, from 1.
-    number: int
+    number: int = Field(ge=1)
     #: All that was spent under leases so far.
     spent: Amounts = Amounts()
     #: How much of that the purse has confirmed.
@@ -127,14 +134,13 @@ class Draw(Frozen):
     open: Amounts = Amounts()
     #: What the next step costs at worst.
     needs: Amounts = Amounts()
-    #: What the definition caps for this user, or tenant.
-    caps: PurseCaps | None = Field(default=None, exclude_if=absent)
+    #: What definitions cap for this user, or tenant: the session's, and those of its callers.
+    caps: tuple[PurseLimits, ...] = Field(default=(), exclude_if=operator.not_)
     #: The last lease has ended with nothing open, so whoever asked the session since knows all that it had spent.
     lapsed: bool = Field(default=False, exclude_if=operator.not_)
     #: Nothing is needed any more, and the session closes.
     closes: bool = Field(default=False, exclude_if=operator.not_)
     allowance: Allowance | None = Field(default=None, exclude_if=absent)
-    new_cap: NewCap | None = Field(default=None, exclude_if=absent)
 
 
 class Refusal(Frozen):
@@ -165,11 +171,23 @@ class Drawn(Frozen):
     refused: Refusal | None = Field(default=None, exclude_if=absent)
     #: The purse has caps of its own; without, a session asks it no more unless its definition does.
     capped: bool = True
+    #: One of them is a cap on dollars.
+    caps_dollars: bool = Field(default=False, exclude_if=operator.not_)
+
+
+class SetCaps(Frozen):
+    """Sets caps of a purse."""
+
+    id: str
+    #: What is left out stays as it is; None lifts.
+    caps: dict[Period, dict[Unit, int | float | None] | None]
+    by: Answerer | None = Field(default=None, exclude_if=absent)
 
 
 class DrawLeases(Frozen):
     """Input of the activity `draw_leases`. The session, and with it the tenant, is the one that runs the activity."""
 
+    #: Id of the session's user.
     user: str
     #: By whose purse.
     draws: dict[Scope, Draw]
@@ -204,3 +222,84 @@ class HolderReport(Frozen):
     until: datetime | None
     #: A request is under way.
     drawing: bool
+
+
+class Visit(Frozen):
+    """A session that a purse wants to hear from, or to tell something."""
+
+    session_id: str
+    #: To be told first.
+    tell: PurseChanged | None = Field(default=None, exclude_if=absent)
+    #: What it has of the purse is wanted.
+    ask: bool = False
+
+
+class VisitSessions(Frozen):
+    """Input of the activity `visit_sessions`. The purse is the workflow that runs the activity."""
+
+    visits: tuple[Visit, ...]
+
+
+class Visited(Frozen):
+    """What became of a visit."""
+
+    session_id: str
+    #: `gone`: there is no such session any more; `unknown`: nobody could be asked.
+    found: Literal["open", "over", "gone", "unknown"]
+    #: None where it was not asked, or nobody could tell.
+    report: HolderReport | None = Field(default=None, exclude_if=absent)
+
+
+class SessionsVisited(Frozen):
+    visited: tuple[Visited, ...]
+
+
+class Draws(Frozen):
+    """Input of a purse's update `draw`: requests of several sessions, by session id."""
+
+    draws: dict[str, Draw]
+
+
+class DrawsTaken(Frozen):
+    drawn: dict[str, Drawn]
+
+
+class AllowedOver(Frozen):
+    """Somebody let a turn go on over the caps."""
+
+    #: Of the question that they answered.
+    question_id: str
+    session_id: str
+    at: datetime
+    by: Answerer | None = Field(default=None, exclude_if=absent)
+    #: What was granted beyond the caps.
+    amounts: Amounts
+
+
+class PeriodState(Frozen):
+    """One period of a purse."""
+
+    #: As `2026-11-28` or `2026-11`; empty: since the purse began.
+    period: str
+    spent: Amounts
+
+
+class PurseState(Frozen):
+    """Answer to a purse's query `state`."""
+
+    name: PurseName
+    caps: PurseLimits
+    day: PeriodState
+    month: PeriodState
+    total: PeriodState
+    #: What sessions hold and have not spent; it counts in every period.
+    leased: Amounts
+    #: Sessions that hold leases, and sessions that wait because they were refused.
+    holders: int
+    waiting: int
+    #: Turns that somebody let go on over the caps, the last ones.
+    allowed: tuple[AllowedOver, ...] = Field(default=(), exclude_if=operator.not_)
+
+
+class PurseStateRequest(Frozen):
+    at: datetime

@@ -55,6 +55,7 @@ class Receipt(Frozen):
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.
     role: str | None = None
+    user: str | None = Field(default=None, exclude_if=absent)
     #: What becomes of a message that comes while the session works, and does not say so itself.
     busy: Busy = Field(default="queue", exclude_if=lambda busy: busy == "queue")
     #: Why the message with this id goes before others that wait; None: it does not, or does not wait.

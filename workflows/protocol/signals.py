@@ -9,6 +9,8 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.limits import PurseLimits
+from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -38,6 +40,8 @@ class SendMessage(Frozen):
     traceparent: str | None = Field(default=None, exclude_if=absent)
     #: What becomes of it while the session works; None: what the definition says.
     busy: Busy | None = Field(default=None, exclude_if=absent)
+    #: Purses that have caps of their own, so that the session asks them, too.
+    purses: tuple[Scope, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class EditMessage(Frozen):
@@ -213,6 +217,8 @@ class NewSession(Frozen):
     message: SendMessage | None = None
     #: Set for a sub-agent's session, which closes by itself once it has answered.
     parent: Parent | None = None
+    #: Purses that have caps of their own; for a sub-agent, also those that the definitions above it cap, with those caps.
+    purses: dict[Scope, tuple[PurseLimits, ...]] = Field(default={}, exclude_if=operator.not_)
     #: History events after which the session continues as new at its next rest point.
     continue_as_new_after: int = 1500
     forked_from: ForkedFrom | None = None

@@ -52,6 +52,30 @@ def delivery_config(summary: str) -> workflow.ActivityConfig:
     )
 
 
+def leases_config(closes: bool) -> workflow.ActivityConfig:
+    """Options of a request to purses; `closes`: everything is given back, which nobody waits for longer than a moment."""
+    return workflow.ActivityConfig(
+        summary="give leases back" if closes else "draw a lease",
+        start_to_close_timeout=timedelta(seconds=30),
+        schedule_to_close_timeout=timedelta(minutes=1) if closes else None,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=100),
+            backoff_coefficient=2,
+            maximum_interval=timedelta(seconds=10),
+        ),
+    )
+
+
+def visit_config(summary: str) -> workflow.ActivityConfig:
+    """Options of a purse's visit to sessions. What it did not find out is tried again by the purse itself."""
+    return workflow.ActivityConfig(
+        summary=summary,
+        start_to_close_timeout=timedelta(minutes=2),
+        heartbeat_timeout=timedelta(seconds=30),
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
+    )
+
+
 def model_config(activity_id: str, summary: str) -> workflow.ActivityConfig:
     """Options of one model call.
 

@@ -107,6 +107,10 @@ WORKER_DIED: Final = "worker_died"
 #: An attempt that was given up before it could begin; nobody waits for what it says.
 STALE_ATTEMPT: Final = "stale_attempt"
 
+# A purse.
+#: A request to it makes no sense.
+INVALID_REQUEST: Final = "invalid_request"
+
 # A scheduled message.
 #: The session that it is for is another agent's.
 SESSION_TAKEN: Final = "session_taken"

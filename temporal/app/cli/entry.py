@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.temporal.app.cli import agents, conversations, processes, projects, recordings, sessions, tools
+from perdure.temporal.app.cli import agents, budgets, conversations, processes, projects, recordings, sessions, tools
 from perdure.temporal.app.cli.options import flag
 from perdure.temporal.app.console.exit import leave
 from perdure.temporal.user_error import UserError
@@ -19,6 +19,7 @@ app.command("new")(projects.new)
 app.command()(processes.dev)
 app.command()(conversations.chat)
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(budgets.app, name="budgets")
 app.command()(conversations.trace)
 app.command()(recordings.fork)
 app.add_typer(agents.app, name="agents")

@@ -29,6 +29,7 @@ from perdure.activities.models.providers import Providers
 from perdure.activities.models.rebuilding import Rebuilding
 from perdure.activities.sessions.agents import Agents
 from perdure.activities.sessions.delivery import Deliveries
+from perdure.activities.sessions.purses import Purses
 from perdure.activities.sessions.sealing import Sealing
 from perdure.activities.sessions.stale_attempts import StaleAttempts
 from perdure.activities.sessions.strangers import NoStrangers
@@ -51,6 +52,7 @@ from perdure.temporal.stores.blobs import BlobStore, LocalBlobs
 from perdure.temporal.stores.handover import Handover
 from perdure.temporal.stores.segments import Segments
 from perdure.workflows.core.session_tools import SPECS
+from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
@@ -132,6 +134,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     )
     agents = Agents(parts.definitions, parts.catalogue, parts.mcp.listings)
     sub_agents = SubAgentCalls(parts.definitions, parts.blobs)
+    purses = Purses(client, settings)
     loop = asyncio.get_running_loop()
     if parts.tool_places is not None:
         parts.tool_places.watch.attach(loop)
@@ -143,13 +146,15 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[SessionWorkflow, DeliverMessage],
+        workflows=[SessionWorkflow, LedgerWorkflow, DeliverMessage],
         activities=[
             models.call_model,
             agents.load_agent,
             agents.tools_changed,
             agents.current_agent,
             Deliveries(client, parts.definitions, parts.blobs, settings).deliver_message,
+            purses.draw_leases,
+            purses.visit_sessions,
             parts.mcp.call_mcp_tool,
             Taking(parts.blobs).take_result,
             sub_agents.open_agent,

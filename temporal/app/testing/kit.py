@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from temporalio.client import Client, WorkflowHandle
 
@@ -55,7 +55,10 @@ from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
+from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.definition.agent import PurseLimits
+from perdure.workflows.protocol.purses import PurseName, Scope
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Text
@@ -113,6 +116,7 @@ class Perdure:
         self._worker = MortalWorker(make_worker(client, live, parts), points, self._forget)
         self._loop = asyncio.get_running_loop()
         self._sessions: list[Session] = []
+        self._purses: set[PurseName] = set()
 
     async def session(
         self,
@@ -161,13 +165,32 @@ class Perdure:
             timezone=timezone_in(metadata or {}),
             dated=True,
             behavior=BEHAVIOR,
+            purses=dict.fromkeys(await self._service.budgets.announced(_TENANT, user), ()),
             message=first,
             continue_as_new_after=continue_as_new_after,
         )
         handle = await self._start(new)
         session = Session(self._client, handle, new, self._live, parts.blobs, self.model, self._service)
         self._sessions.append(session)
+        owners: dict[Scope, str] = {"user": user or NOBODY, "tenant": _TENANT}
+        self._purses |= {PurseName(tenant=_TENANT, scope=scope, id=owner) for scope, owner in owners.items()}
         return session
+
+    async def budget(
+        self,
+        scope: Literal["user", "tenant"] = "user",
+        owner: str | None = None,
+        *,
+        set: dict[str, Any] | None = None,  # noqa: A002
+    ) -> dict[str, Any]:
+        """What a user, or the tenant of the test's sessions, may spend, has spent and has leased, as `GET /v1/budgets` says
+        it; `owner` None: the user whom sessions have that are given none. `set={"day": {"cost_usd": 1}}` sets caps first."""
+        purse_id = _TENANT if scope == "tenant" else owner or NOBODY
+        self._purses.add(PurseName(tenant=_TENANT, scope=scope, id=purse_id))
+        caller, budgets = Caller(_TENANT), self._service.budgets
+        if set is not None:
+            return await budgets.set(caller, scope, purse_id, PurseLimits.model_validate(set))
+        return await budgets.show(caller, scope, purse_id)
 
     def tool(
         self,
@@ -246,6 +269,9 @@ class Perdure:
             yield
             for session in self._sessions:
                 await end(session.handle)
+            # The tests of a run share the server, and the tenant.
+            for purse in self._purses:
+                await end(self._client.get_workflow_handle(purse.workflow_id))
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ class Session:
         self._model = model
         self._events: list[Event] = []
         self._sealed = service.sealed
+        self._budgets = service.budgets
         self._opened = service.open(Caller(new.tenant), new.session_id)
         self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
@@ -72,7 +73,8 @@ class Session:
         message = await new_message(
             self._blobs, self.handle.id, (Text(text=text),), self.new.digest, message_id, busy=busy
         )
-        await self.handle.signal(SessionWorkflow.send_message, message)
+        purses = await self._budgets.announced(self.new.tenant, self.new.user)
+        await self.handle.signal(SessionWorkflow.send_message, message.model_copy(update={"purses": purses}))
         return message.message_id
 
     async def steer(self, text: str) -> str:

@@ -33,6 +33,8 @@ from perdure.workflows.vocabulary.errors import WORKER_DIED
 Point = Literal["step.started", "step.streaming", "step.finished", "tool.started", "tool.finished"]
 POINTS: Final = get_args(Point)
 
+#: What sessions and purses have with each other: no tool, and no place to be killed at.
+_BETWEEN: Final = frozenset(["draw_leases", "visit_sessions"])
 #: Activities that no test means unless it names them: they run beside the turn, whenever they like.
 _BESIDE: Final = frozenset({"seal_past"})
 
@@ -185,7 +187,7 @@ class _Activity(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
-        if info.is_local:
+        if info.is_local or info.activity_type in _BETWEEN:
             return await super().execute_activity(input)
         await self._points.alive.wait()
         try:

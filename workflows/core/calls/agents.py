@@ -14,6 +14,7 @@ from perdure.workflows.core.changes import HandoffAgreed
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AdoptAgent, OpenAgent, RunSession, StoreAnswer
 from perdure.workflows.core.limit_changes import CallsCounted, SetAside
+from perdure.workflows.core.purses_asked import purses_below
 from perdure.workflows.core.spending import share
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
@@ -130,6 +131,7 @@ def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:
         behavior=state.behavior,
         message=message,
         parent=parent,
+        purses=purses_below(state),
         continue_as_new_after=state.new.continue_as_new_after,
     )
     return RunSession(call.call_id, new, work.opened.demo)

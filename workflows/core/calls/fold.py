@@ -19,6 +19,7 @@ from perdure.workflows.core.calls.call import (
     changed,
 )
 from perdure.workflows.core.calls.table import check
+from perdure.workflows.core.fold_leases import called
 from perdure.workflows.core.fold_limits import counted
 from perdure.workflows.core.state.questions import Settled
 from perdure.workflows.core.state.record import replace
@@ -44,7 +45,7 @@ def move(state: SessionState, call: Call) -> SessionState:
     if call.stage != before.stage:
         check(before.stage, call.stage)
     if isinstance(before.stage, Undecided) and not isinstance(call.stage, Undecided | Refused):
-        state = counted(state, 1)
+        state = called(counted(state, 1), 1)
         turn = in_turn(state)
     return with_turn(state, replace(turn, calls=changed(turn.calls, call)))
 

@@ -1,5 +1,6 @@
 """What summaries, and all that leads to them, make of a session's state."""
 
+from perdure.workflows.core import fold_leases
 from perdure.workflows.core.changes import (
     CompactionAbandoned,
     CompactionGivenUp,
@@ -36,6 +37,7 @@ def compacted(state: SessionState, event: ContextCompacted) -> SessionState:
 def opened(state: SessionState, note: CompactionOpened) -> SessionState:
     log = replace(state.log, steps=(*state.log.steps, note.record))
     compaction = OpenCompaction(record=note.record, candidate=note.candidate, until=note.until)
+    state = fold_leases.beside(state, note.record)
     return replace(state, log=log, context=replace(state.context, open=compaction, number=state.context.number + 1))
 
 
@@ -113,6 +115,7 @@ def _with_record(state: SessionState, record: StepRecord) -> SessionState:
 
 
 def _paid(state: SessionState, step_id: str, spent: Spent) -> SessionState:
+    state = fold_leases.charged(state, step_id, spent.usage, spent.cost_usd)
     books = state.books.released(step_id)
     if spent == Spent():
         return replace(state, books=books)

@@ -15,6 +15,7 @@ from perdure.workflows.core.state.branches import Branches, Ended
 from perdure.workflows.core.state.context import Context
 from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import MAX_QUEUED, Inbox
+from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
 from perdure.workflows.core.state.record import Record, replace
@@ -42,6 +43,7 @@ class SessionState(Record):
     inbox: Inbox = field(default_factory=Inbox)
     books: Books = field(default_factory=Books)
     questions: Questions = field(default_factory=Questions)
+    leases: Leases = field(default_factory=Leases)
     timers: Timers = field(default_factory=Timers)
     turn: Turn | None = None
     #: Turns that have started.
@@ -156,6 +158,7 @@ def new_state(new: NewSession, at: datetime) -> SessionState:
         behavior=new.behavior,
         sealing=Sealing(counted=new.behavior >= 1),
         dates=Dates(first=day_of(at, new.timezone) if new.dated else ""),
+        leases=Leases().announcing(tuple(new.purses)).inheriting(new.purses),
     )
 
 

@@ -5,6 +5,7 @@ from typing import assert_never
 from perdure.workflows.core.effects import (
     AdoptAgent,
     AskModel,
+    AskPurses,
     CallServer,
     CompareTools,
     Effect,
@@ -23,6 +24,7 @@ from perdure.workflows.running.effects.agents import adopt_agent, open_agent, ru
 from perdure.workflows.running.effects.lookups import compare_tools, find_definition, load_definition
 from perdure.workflows.running.effects.model import ask_model
 from perdure.workflows.running.effects.opened import Opened
+from perdure.workflows.running.effects.purses import ask_purses
 from perdure.workflows.running.effects.sealing import seal_part
 from perdure.workflows.running.effects.tools import call_server, run_activity, run_remote
 
@@ -52,6 +54,8 @@ async def perform(effect: Effect, opened: Opened) -> Outcome:
             return await find_definition(effect)
         case CompareTools():
             return await compare_tools(effect)
+        case AskPurses():
+            return await ask_purses(effect)
         case SealPart():
             return await seal_part(effect)
         case Rehearse():

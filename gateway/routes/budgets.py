@@ -1,0 +1,45 @@
+"""Routes of budgets: what users and tenants may spend, have spent and have leased to sessions."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import JSONResponse
+
+from perdure.gateway.http.strict_json import StrictRoute
+from perdure.gateway.openapi.answers import Budget, BudgetList
+from perdure.gateway.routes.context import App, Caller
+from perdure.temporal.sessions.budgets import PurseId
+from perdure.workflows.definition.agent import PurseLimits
+
+router = APIRouter(prefix="/v1/budgets", tags=["budgets"], route_class=StrictRoute)
+
+ScopePath = Annotated[Literal["user", "tenant"], Path(description="Whose budget: of a user, or of the tenant")]
+IdPath = Annotated[PurseId, Path(description="The user, or the tenant. Sessions without a user count as `local`")]
+
+
+@router.get("", response_model=None, responses={200: {"model": BudgetList}})
+async def get_budgets(
+    app: App, caller: Caller, limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50
+) -> dict[str, Any]:
+    """Budgets that there are, the newest first. A new one may take a second to be listed."""
+    return {"budgets": await app.sessions.budgets.newest(caller, limit)}
+
+
+@router.get("/{scope}/{id}", response_model=None, responses={200: {"model": Budget}})
+async def get_budget(scope: ScopePath, id: IdPath, app: App, caller: Caller) -> dict[str, Any]:  # noqa: A002
+    """Caps, what was spent, and what sessions hold in leases. One that nobody has set or drawn on is empty."""
+    return await app.sessions.budgets.show(caller, scope, id)
+
+
+@router.put("/{scope}/{id}", response_model=None, responses={200: {"model": Budget}})
+async def set_budget(
+    scope: ScopePath,
+    id: IdPath,  # noqa: A002
+    body: PurseLimits,
+    app: App,
+    caller: Caller,
+) -> JSONResponse:
+    """Sets caps; what is left out stays as it is, and null lifts. The same again changes nothing.
+
+    A cap that is lowered stops further leases; one that is raised lets sessions go on that wait for it."""
+    return JSONResponse(await app.sessions.budgets.set(caller, scope, id, body))

@@ -1,0 +1,48 @@
+"""`perdure budgets`: what its commands take. What they do is in `commands.budgets`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from perdure.temporal.app.cli.options import DataDir, Url
+
+app = typer.Typer(help="List, show and set what users and tenants may spend.", no_args_is_help=True)
+
+Scope = Annotated[Literal["user", "tenant"], typer.Argument(help="Whose budget: user or tenant.")]
+Owner = Annotated[str, typer.Argument(help="The user, or the tenant; sessions without a user count as local.")]
+
+
+@app.command("list")
+def list_them(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Show at most so many.")] = 50,
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """List budgets that there are, the newest first."""
+    from perdure.temporal.app.commands import budgets
+
+    budgets.list_budgets(limit, url, data_dir)
+
+
+@app.command()
+def show(scope: Scope, owner: Owner, url: Url = None, data_dir: DataDir = None) -> None:
+    """Show the caps of a user or a tenant, what was spent, and what sessions hold in leases."""
+    from perdure.temporal.app.commands import budgets
+
+    budgets.show(scope, owner, url, data_dir)
+
+
+@app.command("set")
+def set_caps(
+    scope: Scope,
+    owner: Owner,
+    caps: Annotated[
+        list[str], typer.Argument(metavar="LIMIT=CAP...", help="As day.cost_usd=10, month.tokens=none or total=none.")
+    ],
+    url: Url = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Set caps of a user or a tenant; none lifts one, and what is left out stays as it is."""
+    from perdure.temporal.app.commands import budgets
+
+    budgets.set_caps(scope, owner, caps, url, data_dir)

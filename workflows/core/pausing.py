@@ -76,9 +76,9 @@ def withdraw(draft: Draft, reason: str) -> None:
     draft.add(InputReceived(**draft.stamp, question_id=question, value=None, reason=reason))
 
 
-def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
-    """The cap was raised elsewhere, which settles the question."""
-    draft.add(QuestionSettled(question_id=pause.question_id))
+def settled_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
+    """What was changed elsewhere settles the question: the cap was raised, or the turn would not ask any more all the same,
+    as where another model answers."""
     limits, short = draft.state.effective_limits, pause.short
     caps = limits.turn if short.scope == "turn" else limits.session if short.scope == "session" else None
     cap = getattr(caps, short.limit, None)
@@ -86,7 +86,11 @@ def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
         held = draft.state.leases.of(short.scope)
         cap, by = held.raised_to, held.raised_by
     value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
-    _tell_raised(draft, pause, value, by)
+    draft.add(QuestionSettled(question_id=pause.question_id))
+    if caps is not None and value is not None and short.cap is not None and value <= short.cap:
+        draft.add(InputReceived(**draft.stamp, question_id=pause.question_id, value=None, reason="settled", by=by))
+    else:
+        _tell_raised(draft, pause, value, by)
 
 
 def _decline(draft: Draft, pause: Pause, command: Answer) -> None:

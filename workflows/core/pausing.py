@@ -82,12 +82,14 @@ def settled_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
     limits, short = draft.state.effective_limits, pause.short
     caps = limits.turn if short.scope == "turn" else limits.session if short.scope == "session" else None
     cap = getattr(caps, short.limit, None)
+    value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
+    is_raised = value is None or short.cap is None or value > short.cap
     if short.scope in SCOPES:
         held = draft.state.leases.of(short.scope)
-        cap, by = held.raised_to, held.raised_by
-    value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
+        is_raised = held.raised_by is not None
+        value, by = held.raised_to, held.raised_by if is_raised else by
     draft.add(QuestionSettled(question_id=pause.question_id))
-    if caps is not None and value is not None and short.cap is not None and value <= short.cap:
+    if not is_raised:
         draft.add(InputReceived(**draft.stamp, question_id=pause.question_id, value=None, reason="settled", by=by))
     else:
         _tell_raised(draft, pause, value, by)

@@ -15,6 +15,11 @@ export function raisedTurn(turn, { question_id: id, scope, limit, value = null, 
   );
 }
 
+/** The turn that would not ask any more: another model answers, or another limit holds. */
+export function answeredTurn(turn, { question_id: id, by = null, at = null }) {
+  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state: 'answered', by, settled_at: at } : one));
+}
+
 /** The turn that is over: what it asked is settled with it. */
 export function endedTurn(turn, { reason, at = null, by = null }) {
   const state = { budget: 'declined', interrupted: 'superseded' }[reason] ?? 'stopped';

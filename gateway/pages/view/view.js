@@ -5,7 +5,7 @@
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
 import { rewound, withPlaces } from './branches.js';
-import { endedTurn, pausedTurn, raisedTurn } from './budgets.js';
+import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
 import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
 import { turnOf } from './ids.js';
@@ -98,7 +98,9 @@ function reduceFact(view, event) {
 /** `input.received` does not name the call: it is the one that asked. */
 function answered(view, event) {
   const call = event.call_id ?? askerOf(view, event.question_id);
-  return call ? patchTool(view, { ...event, call_id: call }, answeredTool) : view;
+  if (call) return patchTool(view, { ...event, call_id: call }, answeredTool);
+  // What else settles a limit's question ends the turn.
+  return event.reason === 'settled' ? patchTurn(view, event.turn_id, (turn) => answeredTurn(turn, event)) : view;
 }
 
 /** The id of the call whose question this is. */

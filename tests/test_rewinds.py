@@ -127,6 +127,23 @@ def test_an_earlier_branch_is_gone_back_to_and_goes_on() -> None:
     assert [(line.branch, line.messages) for line in made.branches().branches] == [("b1", 6), ("b2", 4)]
 
 
+def test_a_branch_is_gone_back_to_that_parts_where_nothing_was_said_any_more() -> None:
+    talk = Talk()
+    talk.say("one", "m1")
+    step = talk.answers("answer")
+    for _ in range(2):
+        talk.rewind(step)
+        talk.fails()
+        if talk.state.branches.current == "b2":
+            talk.back("b1")
+    talk.back("b2")
+    assert talk.ids() == ["m1"]
+    talk.back("b3")
+    assert talk.ids() == ["m1"]
+    talk.back("b1")
+    assert talk.ids() == ["m1", step]
+
+
 def test_the_places_where_branches_part_have_their_siblings_in_order() -> None:
     made = talk(("one", "1"), ("two", "2"))
     made.rewind("m2", "zwei")

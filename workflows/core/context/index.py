@@ -66,7 +66,8 @@ def cut(state: SessionState, context: Context, count: int) -> Context:
         marks=tuple(mark for mark in context.marks if mark.position < start.position),
         results=tuple(one for one in context.results if one.position < start.position),
         media=tuple(one for one in context.media if one.position < start.position),
-        task=context.task if context.task is not None and context.task.position < start.position else None,
+        # What is counted again may be sealed, and then nobody could find it any more.
+        task=context.task if context.task is not None and context.task.position < count else None,
         asked=tuple(one for one in context.asked if one.position < start.position),
         answer=min(context.answer, start.position),
         folds=folds,

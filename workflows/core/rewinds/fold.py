@@ -137,7 +137,9 @@ def rewound(state: SessionState, event: TranscriptRewound) -> SessionState:
         there = transcript.on(target.path, event.kept, min(event.kept + 1, target.count))
         here = transcript.on(transcript.path, event.kept, min(event.kept + 1, count))
         times = [message.at for message in (*there, *here)]
-        oldest = min(times) if len(times) == 2 or event.kept in (count, target.count) else None
+        # Of what is sealed nobody knows here when it was said.
+        parting = (event.kept < count) + (event.kept < target.count)
+        oldest = min(times, default=event.at) if len(times) == parting else None
     for one in event.undone_since:
         undo = branches.undos[one.call_id]
         branches = branches.with_undo(one.call_id, replace(undo, told=(*undo.told, event.branch)))

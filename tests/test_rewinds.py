@@ -1,6 +1,7 @@
 """Rewinds over the pure core: a conversation goes on from any of its messages, and earlier branches stay."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
@@ -414,6 +415,35 @@ def test_a_session_that_closes_drops_the_rewind_and_rejects_its_message() -> Non
     assert made.state.closed
     assert made.kinds()[-3:] == ["message.rejected", "turn.finished", "session.closed"]
     assert made.kinds().count("message.rejected") == 1
+
+
+def test_a_fork_is_not_told_of_the_day_on_which_a_message_was_said_once_more_later() -> None:
+    made = talk(("one", "1"), ("two", "2"))
+    made.time += timedelta(days=3)
+    made.rewind("m2")
+    made.answers("II")
+    assert "m2" in made.state.dates.later
+
+    found = past(made.state, "t2", True).dates
+
+    assert not found.later
+    assert found.known == found.first
+
+
+def test_a_branch_is_told_the_day_that_only_another_one_was_told() -> None:
+    made = Talk()
+    made.say("one", "m1")
+    # The answer comes after midnight.
+    made.time += timedelta(days=1)
+    made.answers("1")
+    made.say("two", "m2")
+    assert list(made.state.dates.later) == ["m2"]
+    made.answers("2")
+
+    made.rewind("m2", "zwei")
+
+    assert list(made.state.dates.later) == ["m2", "x1"]
+    assert [message.id for message in made.seen["t3.s1"]] == ["m1", "t1.s1", "x1.day", "x1"]
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from perdure.workflows.core.actions import Exit, Idle, Rest, Wait
 from perdure.workflows.core.calls.results import UNKNOWN
 from perdure.workflows.core.changes import Change
+from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.effects import SEAL, AskModel, Effect, LoadDefinition, RunActivity, SealPart, awaited
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import DefinitionLoaded, ModelEnded, SealingEnded, TimePassed, ToolEnded
@@ -50,6 +51,7 @@ from perdure.workflows.vocabulary.errors import MODEL_CONTEXT_LENGTH
 from perdure.workflows.vocabulary.events import ContextCompacted, Event, EventBase
 from perdure.workflows.vocabulary.parts import Message, Part, StopReason, Text, Timing, ToolCall, ToolError, Usage
 from perdure.workflows.vocabulary.rewinds import FIRST_BRANCH, TranscriptRewound
+from perdure.workflows.vocabulary.zones import day_of
 from tests.support.core import AT, agent, failed
 
 TOOLS: Final[list[Any]] = [
@@ -67,6 +69,7 @@ _BUSY: Final[tuple[Busy | None, ...]] = (None, "queue", "steer", "interrupt", "r
 _ON_LIMIT: Final[tuple[OnLimit, ...]] = ("ask", "stop")
 #: Text of a conversation bears its own name, so that it is known again wherever it turns up.
 _NAME: Final = re.compile(r"#([^#\s]+)#")
+_DAY: Final = re.compile(r"^Today is (.*?)(?:, until a later line names another day)?\.$", re.MULTILINE)
 #: Characters that a token is worth.
 _WIDTH: Final = 4
 _STOPS: Final = frozenset(get_args(StopReason))
@@ -116,6 +119,8 @@ class Storm:
         self.time = AT
         self.events: list[Event] = []
         self.said: list[Message] = []
+        #: On which each of these was said, as its model is told.
+        self.days: list[str] = []
         self.tree = Tree()
         self.sent: dict[str, Sent] = {}
         self.blobs: dict[str, bytes] = {}
@@ -151,6 +156,8 @@ class Storm:
             messages = prompt.around(self.seen(record.view))
             self.sent[record.step_id] = Sent(record, messages, tuple(self.tree.said))
             self.check_branch(record, messages)
+            if record.compaction is None:
+                self.check_day(f"{prompt.system}\n{chr(10).join(_texts(messages))}")
         if isinstance(effect, RunActivity):
             self.ran[effect.key] += 1
 
@@ -169,6 +176,8 @@ class Storm:
             self.tree.follow(change)
         if after.transcript.total > before.transcript.total:
             self.said.append(after.transcript.messages[-1])
+            began = turn_start(after, after.turn_id or "") if after.turn is not None else None
+            self.days.append(day_of(began or self.said[-1].at, after.timezone))
         assert after.transcript.total == len(self.said) == self.tree.total
 
     # What happens.
@@ -557,6 +566,12 @@ class Storm:
         fold = next(one for one in self.state.context.folds if one.summary.fold == view.fold)
         pinned = [one.id for one in fold.summary.pinned]
         assert task is None or task in pinned, (record.step_id, task, pinned)
+
+    def check_day(self, request: str) -> None:
+        """What a request says last of the date is so for the last message of a user, or of the session, in it."""
+        last = next((number for number in reversed(self.tree.said) if self.said[number].role == "user"), None)
+        told = _DAY.findall(request)
+        assert last is None or told[-1] == self.days[last], (told, self.days[last])
 
     # What is told in the end.
 

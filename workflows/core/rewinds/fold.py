@@ -18,7 +18,6 @@ from perdure.workflows.vocabulary.events import ToolFinished, TurnFinished, Turn
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
 from perdure.workflows.vocabulary.rewinds import Standing, TranscriptRewound, Undone
-from perdure.workflows.vocabulary.zones import day_of
 
 #: After these, nobody knows whether a call was taken back.
 _UNSURE = frozenset([errors.OUTCOME_UNKNOWN, errors.TOOL_TIMEOUT, errors.TOOL_CRASHED])
@@ -199,10 +198,7 @@ def _on(transcript: Transcript, path: Path, event: TranscriptRewound) -> Transcr
 
 def _with_days(state: SessionState) -> SessionState:
     """With the day that the model of this branch knows last."""
-    transcript, dates = state.transcript, state.dates
-    last = transcript.on(transcript.path, transcript.count - 1, transcript.count) if transcript.count else ()
-    at = last[0].at if last else None
-    return replace(state, dates=dates.until(None if at is None else day_of(at, state.timezone)))
+    return replace(state, dates=state.dates.on(state.transcript.path, state.transcript.count))
 
 
 def _asking_again(state: SessionState) -> SessionState:

@@ -744,7 +744,7 @@ async def record(folder: Path, deliveries: Path, ledgers: Path) -> list[Path]:
     """Plays the scenes whose files are missing; returns the files that were written."""
     missing = _missing(folder)
     others = ((delivered, deliveries), (drawn_on, ledgers))
-    wanted = [(scene, place) for scene, place in others if not list(place.glob("*.json"))]  # noqa: ASYNC240
+    wanted = [(scene, place) for scene, place in others if not list(place.glob("*.json"))]
     written: list[Path] = []
     with tempfile.TemporaryDirectory() as data:
         settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)

@@ -26,7 +26,7 @@ def told(short: Shortfall) -> str:
         case "cost_usd":
             return (
                 f"The next model call may cost up to ${short.needs:.4f}; with ${short.spent:.4f} spent, that would exceed "
-                f"{cap} ${short.cap or 0:.2f}{each}."
+                f"{cap} {_dollars(short.cap or 0)}{each}."
             )
         case "tokens":
             return (
@@ -65,3 +65,9 @@ def exceeded(short: Shortfall) -> ToolError:
             return ToolError(type=WORKING_TIME, message=told(short))
         case _:
             return ToolError(type=BUDGET_EXCEEDED, message=told(short))
+
+
+def _dollars(amount: float) -> str:
+    """With as many digits as it takes: a cap of a tenth of a cent is not one of nothing."""
+    cents = f"{amount:.2f}"
+    return f"${cents}" if float(cents) == amount else f"${amount:.6f}".rstrip("0")

@@ -47,9 +47,10 @@ function reduceFact(view, event) {
       return { ...view, session: { ...view.session, digest: event.new, ...(event.agent && { agent: event.agent }) } };
     case 'message.added': {
       const waiting = left(view, event.message.id);
-      return patchTurn({ ...view, queued: waiting }, turnId, (turn) =>
-        upsert(turn, { ...event.message, key: event.message.id }),
-      );
+      // A note may come while the session rests, as after a rewind to an earlier branch.
+      const fallback = { ...newTurn(turnId), status: turnId === null ? 'finished' : 'running' };
+      const said = { ...event.message, key: event.message.id };
+      return patchTurn({ ...view, queued: waiting }, turnId, (turn) => upsert(turn, said), fallback);
     }
     case 'message.queued':
       return queued(view, event);

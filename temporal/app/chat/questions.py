@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from perdure.temporal.app.chat.budget import decision
+from perdure.temporal.app.chat.rewind import rewind_answer
 from perdure.temporal.app.console.terminal import one_line, plain
 from perdure.workflows.definition import ask_user
 
@@ -29,6 +30,8 @@ def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], Non
     """Asks until there is an answer; `tell` shows a line. The body for `answers` without `question_id`."""
     if question["kind"] == "budget":
         return decision(question["budget"], read, tell)
+    if question.get("subject") == "rewind":
+        return rewind_answer(question.get("args") or {}, read, lambda line: tell(plain(line)))
     if question["kind"] == "approval":
         if question.get("reason") == "tool_changed":
             tell("    this tool is another one now than was allowed")
@@ -45,6 +48,8 @@ def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], Non
 def headline(question: Mapping[str, Any]) -> str:
     """What is asked, on one line."""
     name = plain(str(question.get("name", "the session")))
+    if question.get("subject") == "rewind":
+        return "? going back leaves calls behind that did something"
     if question["kind"] == "approval":
         return f"? {name} asks to run"
     return f"? {one_line(question.get('prompt') or f'{name} needs an answer', 1000)}"

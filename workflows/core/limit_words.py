@@ -53,6 +53,8 @@ def asked(short: Shortfall) -> str:
     """The same as a question."""
     if short.limit == "provider":
         return f"{told(short)} Approve to try the step again once that is mended, or decline to end the turn."
+    if short.scope in ("user", "tenant"):
+        return f"{told(short)} Allow it for this turn, raise the cap in that budget, or decline to end the turn."
     return f"{told(short)} Allow it for this turn, raise the cap, or decline to end the turn."
 
 

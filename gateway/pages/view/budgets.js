@@ -15,6 +15,12 @@ export function raisedTurn(turn, { question_id: id, scope, limit, value = null, 
   );
 }
 
+/** The turn whose question `input.received` settles: it was declined, or taken back. */
+export function answeredTurn(turn, { question_id: id, value, reason = null, by = null, at = null }) {
+  const state = value?.approved === false ? 'declined' : reason === 'superseded' ? 'superseded' : 'stopped';
+  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state, reason, by, settled_at: at } : one));
+}
+
 /** The turn that is over: what it asked is settled with it. */
 export function endedTurn(turn, { reason, at = null, by = null }) {
   const state = { budget: 'declined', interrupted: 'superseded' }[reason] ?? 'stopped';

@@ -32,6 +32,7 @@ class Rewind:
     def __init__(self) -> None:
         self._branch: str | None = None
         self._done = False
+        self._denied = False
 
     @property
     def open(self) -> bool:
@@ -39,7 +40,7 @@ class Rewind:
 
     def begin(self, branch: str) -> None:
         """`branch`: the one that goes on, as the gateway's answer names it."""
-        self._branch, self._done = branch, False
+        self._branch, self._done, self._denied = branch, False, False
 
     def take(self, kind: str, event: Mapping[str, Any]) -> str | None:
         """Takes an event of the session; returns the id of the turn that follows, where that is what begins."""
@@ -50,7 +51,7 @@ class Rewind:
                 self._branch, self._done = None, False
                 return str(event["turn_id"])
             case "approval.resolved" if event["call_id"] == self._branch and not event["approved"]:
-                self._branch = None
-            case "turn.finished" if event["reason"] == "stopped" and not self._done:
+                self._denied = True
+            case "turn.finished" if self._denied or (event["reason"] == "stopped" and not self._done):
                 self._branch = None
         return None

@@ -108,7 +108,7 @@ def test_a_decline_ends_the_turn_and_is_seen() -> None:
     assert isinstance(action, FinishTurn)
     assert action.error is not None
     assert (action.reason, action.error.type) == ("budget", "budget_exceeded")
-    assert action.error.message.endswith("It was declined to go on: too dear")
+    assert action.error.message.endswith("Whoever was asked declined: too dear")
 
 
 def test_only_the_first_answer_counts() -> None:

@@ -59,6 +59,8 @@ def asked(short: Shortfall) -> str:
     """The same as a question."""
     if short.limit == "provider":
         return f"{told(short)} Approve to try the step again once that is mended, or decline to end the turn."
+    if short.scope in ("user", "tenant"):
+        return f"{told(short)} Allow it for this turn, raise the cap in that budget, or decline to end the turn."
     return f"{told(short)} Allow it for this turn, raise the cap, or decline to end the turn."
 
 
@@ -71,3 +73,9 @@ def exceeded(short: Shortfall) -> ToolError:
             return ToolError(type=WORKING_TIME, message=told(short))
         case _:
             return ToolError(type=BUDGET_EXCEEDED, message=told(short))
+
+
+def _dollars(amount: float) -> str:
+    """With as many digits as it takes: a cap of a tenth of a cent is not one of nothing."""
+    cents = f"{amount:.2f}"
+    return f"${cents}" if float(cents) == amount else f"${amount:.6f}".rstrip("0")

@@ -102,7 +102,7 @@ def _decline(draft: Draft, pause: Pause, command: Answer) -> None:
         InputReceived(**draft.stamp, question_id=pause.question_id, value=value, reason=command.reason, by=command.by)
     )
     error = exceeded(pause.short)
-    why = f" It was declined to go on: {command.reason}" if command.reason else " It was declined to go on."
+    why = f" Whoever was asked declined: {command.reason}" if command.reason else " Whoever was asked declined."
     draft.add(TurnBroken(error=error.saying(error.message + why)))
 
 

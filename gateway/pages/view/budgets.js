@@ -15,9 +15,12 @@ export function raisedTurn(turn, { question_id: id, scope, limit, value = null, 
   );
 }
 
-/** The turn that would not ask any more: another model answers, or another limit holds. */
-export function answeredTurn(turn, { question_id: id, by = null, at = null }) {
-  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state: 'answered', by, settled_at: at } : one));
+/** The turn whose question `input.received` settles: it was declined, superseded or taken back, or would not be asked any
+ * more, for another model answers or another limit holds. */
+export function answeredTurn(turn, { question_id: id, value, reason = null, by = null, at = null }) {
+  const settled = { superseded: 'superseded', settled: 'answered' }[reason] ?? 'stopped';
+  const state = value?.approved === false ? 'declined' : settled;
+  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state, reason, by, settled_at: at } : one));
 }
 
 /** The turn that is over: what it asked is settled with it. */

@@ -47,9 +47,10 @@ function reduceFact(view, event) {
       return { ...view, session: { ...view.session, digest: event.new, ...(event.agent && { agent: event.agent }) } };
     case 'message.added': {
       const waiting = left(view, event.message.id);
-      return patchTurn({ ...view, queued: waiting }, turnId, (turn) =>
-        upsert(turn, { ...event.message, key: event.message.id }),
-      );
+      // A note may come while the session rests, as after a rewind to an earlier branch.
+      const fallback = { ...newTurn(turnId), status: turnId === null ? 'finished' : 'running' };
+      const said = { ...event.message, key: event.message.id };
+      return patchTurn({ ...view, queued: waiting }, turnId, (turn) => upsert(turn, said), fallback);
     }
     case 'message.queued':
       return queued(view, event);
@@ -95,12 +96,11 @@ function reduceFact(view, event) {
   }
 }
 
-/** `input.received` does not name the call: it is the one that asked. */
+/** `input.received` does not name the call: it is the one that asked, or the turn itself. */
 function answered(view, event) {
   const call = event.call_id ?? askerOf(view, event.question_id);
   if (call) return patchTool(view, { ...event, call_id: call }, answeredTool);
-  // What else settles a limit's question ends the turn.
-  return event.reason === 'settled' ? patchTurn(view, event.turn_id, (turn) => answeredTurn(turn, event)) : view;
+  return event.turn_id ? patchTurn(view, event.turn_id, (turn) => answeredTurn(turn, event)) : view;
 }
 
 /** The id of the call whose question this is. */

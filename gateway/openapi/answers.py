@@ -14,8 +14,7 @@ from perdure.workflows.protocol.queries import SnapshotPage
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import TurnEnd
 from perdure.workflows.vocabulary.parts import Frozen, Message, SessionStatus, ToolError, Usage, absent
-from perdure.workflows.vocabulary.questions import By, Question
-from perdure.workflows.vocabulary.rewinds import RewindCause
+from perdure.workflows.vocabulary.questions import Question
 
 
 class SessionCreated(Frozen):
@@ -45,82 +44,6 @@ class QuestionAnswered(Frozen):
     question_id: str
     #: A cursor from before the answer's first event.
     seq: int
-
-
-class RewindTaken(Frozen):
-    session_id: str
-    rewind_id: str
-    #: A cursor from before the rewind's first event.
-    seq: int
-    #: The branch that goes on once it has happened.
-    branch: str
-    #: The message that begins the turn that follows; absent where none does.
-    message_id: str | None = Field(default=None, exclude_if=absent)
-
-
-class TurnRetried(Frozen):
-    session_id: str
-    retry_id: str
-    #: A cursor from before the first event of the try.
-    seq: int
-    #: The branch that goes on.
-    branch: str
-    #: The new turn.
-    turn_id: str
-
-
-class BranchEntry(Frozen):
-    #: Its id, such as `b2`. Every session begins on `b1`.
-    branch: str
-    #: The branch that it parted from; null for the first.
-    parent: str | None
-    #: Why it was begun: a message was said or answered anew (`rewind`), or a failed turn was run on (`retry`). Null for the
-    #: first.
-    cause: RewindCause | None
-    #: The parent's message in whose place its own ones stand; null for the first.
-    message_id: str | None
-    #: Messages that it shares with its parent.
-    position: int
-    #: How many messages it has.
-    messages: int
-    #: When it was begun.
-    created_at: datetime
-    #: One line of its last message.
-    words: str
-
-
-class BranchPlace(Frozen):
-    """Where others part from the branch that goes on."""
-
-    #: Messages before it.
-    position: int
-    #: The message there, on the branch that goes on; null where there is none, or it is long ago.
-    message_id: str | None
-    #: For each of what was said there, in order, the branch that went on with it last: `2/3` shows the second of three.
-    siblings: tuple[str, ...]
-    #: Which of them is the branch that goes on, from 0.
-    current: int
-
-
-class BranchList(Frozen):
-    session_id: str
-    #: The branch that goes on.
-    current: str
-    #: In the order of their making.
-    branches: tuple[BranchEntry, ...]
-    #: Where others part from the branch that goes on. A message that was said once more is the same message: there, the
-    #: branches part at its answer.
-    places: tuple[BranchPlace, ...]
-
-
-class BranchMessages(Frozen):
-    """Answer to `GET …/branches/{branch}`."""
-
-    session_id: str
-    branch: str
-    messages: tuple[Message, ...]
-    #: Messages of the branch that come before these.
-    before: int
 
 
 class SubQuestion(Question):
@@ -329,92 +252,6 @@ class TimerEntry(Frozen):
 
 class TimerList(Frozen):
     timers: tuple[TimerEntry, ...]
-
-
-class Amounts(Frozen):
-    #: Dollars of model calls.
-    cost_usd: float
-    #: Of model calls, input and output together.
-    tokens: int
-    #: Tool calls that ran.
-    tool_calls: int
-
-
-class PeriodCaps(Frozen):
-    #: Dollars at most; null: as many as it likes.
-    cost_usd: float | None
-    #: Tokens at most, input and output together; null: as many as it likes.
-    tokens: int | None
-    #: Tool calls at most; null: as many as it likes.
-    tool_calls: int | None
-
-
-class AmountsByPeriod(Frozen):
-    #: In the day of UTC.
-    day: Amounts
-    #: In the month of UTC.
-    month: Amounts
-    #: In all.
-    total: Amounts
-
-
-class CapsByPeriod(Frozen):
-    #: In one day of UTC; null: there is no cap.
-    day: PeriodCaps | None
-    #: In one month of UTC; null: there is no cap.
-    month: PeriodCaps | None
-    #: In all; null: there is no cap.
-    total: PeriodCaps | None
-
-
-class Periods(Frozen):
-    """The periods of UTC that are counted now."""
-
-    #: As `2026-11-28`.
-    day: str
-    #: As `2026-11`.
-    month: str
-
-
-class AllowedTurn(Frozen):
-    #: The question that was answered.
-    question_id: str
-    #: The session that asked.
-    session_id: str
-    #: When the purse granted it.
-    at: datetime
-    #: Who allowed it.
-    by: By | None
-    #: What was granted beyond the caps.
-    amounts: Amounts
-
-
-class Budget(Frozen):
-    """What a user or a tenant may spend, and has spent."""
-
-    #: Whose it is.
-    scope: Literal["user", "tenant"]
-    #: Of the user, or of the tenant.
-    id: str
-    #: Those that were set here; what definitions cap beside holds, too, and is not told.
-    caps: CapsByPeriod
-    #: What was spent.
-    spent: AmountsByPeriod
-    #: What sessions may spend without asking again, and have not spent. It counts in each period.
-    leased: AmountsByPeriod
-    #: Which day and month it is.
-    periods: Periods
-    #: Sessions that hold leases.
-    sessions: int
-    #: Sessions that wait because they were refused.
-    waiting: int
-    #: Turns that somebody let go on over the caps, the last ones.
-    allowed: tuple[AllowedTurn, ...]
-
-
-class BudgetList(Frozen):
-    #: The newest first.
-    budgets: tuple[Budget, ...]
 
 
 class Health(Frozen):

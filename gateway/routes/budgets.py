@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse
 
 from perdure.gateway.http.strict_json import StrictRoute
-from perdure.gateway.openapi.answers import Budget, BudgetList
+from perdure.gateway.openapi.budget_answers import Budget, BudgetList
 from perdure.gateway.routes.context import App, Caller
 from perdure.temporal.sessions.budgets import PurseId
 from perdure.workflows.definition.agent import PurseLimits

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from perdure.gateway.http.bodies import SessionPath
 from perdure.gateway.http.strict_json import StrictRoute
-from perdure.gateway.openapi.answers import BranchList, BranchMessages, RewindTaken, TurnRetried
+from perdure.gateway.openapi.branch_answers import BranchList, BranchMessages, RewindTaken, TurnRetried
 from perdure.gateway.projections.snapshot_json import excerpt_json, said_json
 from perdure.gateway.routes.context import App, Caller
 from perdure.gateway.routes.transcripts import MOST_MESSAGES

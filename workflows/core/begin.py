@@ -50,10 +50,7 @@ from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
 from perdure.workflows.core.changes import (
     AgentLoading,
     Changes,
-    CompactionEnding,
     RenewalAsked,
-    RewindDropped,
-    SealingBegun,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -62,6 +59,7 @@ from perdure.workflows.core.changes import (
     TurnBroken,
 )
 from perdure.workflows.core.context import opening
+from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskModel, CompareTools, Effect, FindDefinition, LoadDefinition, SealPart
 from perdure.workflows.core.leases import ask, end_leases, give_back, hold
@@ -73,9 +71,11 @@ from perdure.workflows.core.passing_on import every_failure, next_bid_of_step, n
 from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
+from perdure.workflows.core.rewind_changes import RewindDropped
 from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
 from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.sealing import seal_input
+from perdure.workflows.core.sealing_changes import SealingBegun
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState

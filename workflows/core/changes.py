@@ -11,23 +11,28 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
+from perdure.workflows.core.context_changes import (
+    CompactionAbandoned,
+    CompactionEnding,
+    CompactionGivenUp,
+    CompactionOpened,
+    CompactionPassedOn,
+    ContextMeasured,
+    Overflowed,
+)
 from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
-from perdure.workflows.core.state.context import Mark, Measured, Overflow
-from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind, Undoing
-from perdure.workflows.core.state.sealing import Cut
+from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, UndoBegun, UndoStarted
+from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Handoff
 from perdure.workflows.definition.agent import Limits, LoadedAgent
-from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.left_out import LeftOut
 from perdure.workflows.protocol.purses import Scope
-from perdure.workflows.protocol.sealing import Sealed
 from perdure.workflows.protocol.steps import StepRecord, Tried
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part, ToolError
-from perdure.workflows.vocabulary.rewinds import Standing
 
 
 class Stamp(TypedDict):
@@ -229,118 +234,10 @@ class ExchangeDeclined:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewindTaken:
-    """A rewind, or a retry, was taken in."""
-
-    rewinding: Rewinding
-    taken: TakenRewind
-    #: The definition that the caller knows.
-    digest: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class UndoBegun:
-    """The turn is there to ask about the rewind and to take calls back."""
-
-    undoing: Undoing
-    #: What of the part that leaves cannot be taken back.
-    stands: tuple[Standing, ...]
-
-
-@dataclass(frozen=True)
-class UndoStarted:
-    """The next call is being taken back."""
-
-
-@dataclass(frozen=True)
-class RewindDropped:
-    """The rewind does not happen."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class TurnBroken:
     """The turn cannot go on and ends `failed`."""
 
     error: ToolError
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContextMeasured:
-    """A server counted the tokens of the last request."""
-
-    measured: Measured
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overflowed:
-    """The turn's last request was too long for its model; it goes on with one that shows less."""
-
-    overflow: Overflow
-    model: str
-    #: What its model can read at once, as far as this tells.
-    window: int | None = None
-    #: With what the error said of the request.
-    measured: Measured | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompactionOpened:
-    """A model is asked for a summary of the messages before `until`."""
-
-    record: StepRecord
-    candidate: int
-    until: Mark
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompactionGivenUp:
-    """The model of the open compaction gave no summary; the next one is to be asked."""
-
-    tried: Tried
-    #: What it can read at once, where its failure said so.
-    window: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompactionPassedOn:
-    """Another model, or the same one with less of the conversation, gets the open compaction."""
-
-    record: StepRecord
-    candidate: int
-    until: Mark
-
-
-@dataclass(frozen=True)
-class CompactionEnding:
-    """The model call of the open compaction was told to end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompactionAbandoned:
-    """The open compaction is over without a summary."""
-
-    spent: Spent
-    #: Tokens of the next request; 0: it was not given up for want of a summary.
-    tokens: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SealingBegun:
-    """What comes before the cut is being sealed."""
-
-    cut: Cut
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartSealed:
-    """It lies in the blob store, and the session need not hold it."""
-
-    sealed: Sealed
-
-
-@dataclass(frozen=True)
-class SealingFailed:
-    """It is still the session's to hold."""
 
 
 Note = (

@@ -19,27 +19,15 @@ from perdure.workflows.core.changes import (
     Change,
     CloseRequested,
     CommandSeen,
-    CompactionAbandoned,
-    CompactionEnding,
-    CompactionGivenUp,
-    CompactionOpened,
-    CompactionPassedOn,
     Configured,
-    ContextMeasured,
     ExchangeDeclined,
     HandoffAgreed,
     MessageEdited,
     ModelGivenUp,
     Muted,
     Note,
-    Overflowed,
-    PartSealed,
     QuestionSettled,
     RenewalAsked,
-    RewindDropped,
-    RewindTaken,
-    SealingBegun,
-    SealingFailed,
     StepEnding,
     StepOpened,
     StepPassedOn,
@@ -50,13 +38,20 @@ from perdure.workflows.core.changes import (
     ToolsChanged,
     ToolsKnown,
     TurnBroken,
-    UndoBegun,
-    UndoStarted,
     Withdrawn,
 )
 from perdure.workflows.core.context import folding
 from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.context.windows import outgrown
+from perdure.workflows.core.context_changes import (
+    CompactionAbandoned,
+    CompactionEnding,
+    CompactionGivenUp,
+    CompactionOpened,
+    CompactionPassedOn,
+    ContextMeasured,
+    Overflowed,
+)
 from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
@@ -78,8 +73,10 @@ from perdure.workflows.core.lease_changes import (
     PurseHasMore,
 )
 from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
+from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
 from perdure.workflows.core.state.agent_slot import Renewal
 from perdure.workflows.core.state.inbox import Seen
 from perdure.workflows.core.state.record import replace

@@ -73,9 +73,3 @@ def exceeded(short: Shortfall) -> ToolError:
             return ToolError(type=WORKING_TIME, message=told(short))
         case _:
             return ToolError(type=BUDGET_EXCEEDED, message=told(short))
-
-
-def _dollars(amount: float) -> str:
-    """With as many digits as it takes: a cap of a tenth of a cent is not one of nothing."""
-    cents = f"{amount:.2f}"
-    return f"${cents}" if float(cents) == amount else f"${amount:.6f}".rstrip("0")

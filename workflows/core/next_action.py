@@ -3,33 +3,22 @@
 Because the answer depends on the state alone, a session can continue as new between any two actions.
 """
 
-from collections import Counter
-from datetime import datetime
-
 from perdure.workflows.core.actions import (
-    AbandonTools,
     Action,
-    Ask,
     AskNextModel,
     CallModel,
     CloseSession,
     DrawLeases,
-    EndCalls,
     EndModelCall,
     EndStep,
     Exit,
     FinishTurn,
     Join,
-    LeaveUnasked,
     LoadAgent,
     LookForTools,
-    PauseTurn,
-    PlanCalls,
     RenewAgent,
     Rest,
     ReturnLeases,
-    RunHere,
-    RunTools,
     Seal,
     StartTurn,
     TakeOver,
@@ -37,29 +26,25 @@ from perdure.workflows.core.actions import (
     Wait,
     WakeUp,
 )
+from perdure.workflows.core.at_limit import asks, at_limit, leased, reason_of
 from perdure.workflows.core.budget import nudge
-from perdure.workflows.core.calls.call import Asking, Call, Ending, Here, Ready, Refused, Running, Undecided
-from perdure.workflows.core.calls.superseding import asks_nobody, untold
+from perdure.workflows.core.calls.superseding import untold
 from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
-from perdure.workflows.core.endings import fault, goes_on, not_run
+from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
-from perdure.workflows.core.leases import amounts_of, has_leases, lacks, to_ask_again
-from perdure.workflows.core.limit_words import exceeded
-from perdure.workflows.core.need import Need
+from perdure.workflows.core.leases import has_leases, to_ask_again
+from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.passing_on import next_bid_of_step
-from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
 from perdure.workflows.core.routing import answering_role, first_hop
-from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time, shortfall
+from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
-from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.protocol.steps import StepRecord
-from perdure.workflows.vocabulary.errors import ANSWER_CUT, BUDGET_EXCEEDED, MAX_STEPS, WORKING_TIME
-from perdure.workflows.vocabulary.events import TurnEnd
+from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id
-from perdure.workflows.vocabulary.parts import Message, ToolCall, ToolError
+from perdure.workflows.vocabulary.parts import Message, ToolError
 from perdure.workflows.vocabulary.questions import Shortfall
 
 
@@ -128,10 +113,10 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.stopping:
         below = untold(state) if turn.interrupted else ()
         if below:
-            return TellBelow(_made(below))
-        return _give_up(turn) or FinishTurn("interrupted" if turn.interrupted else "stopped")
+            return TellBelow(made_of(below))
+        return give_up(turn) or FinishTurn("interrupted" if turn.interrupted else "stopped")
     if turn.error is not None:
-        return _give_up(turn) or FinishTurn(_reason(turn.error), turn.error)
+        return give_up(turn) or FinishTurn(reason_of(turn.error), turn.error)
     if state.slot.error is not None:
         return FinishTurn("failed", state.slot.error)
     again = to_ask_again(state)
@@ -140,7 +125,7 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.pause is not None:
         return Wait(questions=(turn.pause.question_id,))
     if turn.calls:
-        return _next_of_calls(state, turn)
+        return next_of_calls(state, turn)
     if turn.undoing is not None:
         return next_of_undoing(turn, turn.undoing)
     return _next_step(state, turn)
@@ -167,9 +152,9 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
         case ToolError():
             return FinishTurn("failed", made)
         case Shortfall():
-            return _at_limit(state, made)
+            return at_limit(state, made)
         case _:
-            return _leased(state, made.need) or CallModel(
+            return leased(state, made.need) or CallModel(
                 step_id=step_id(turn.turn_id, turn.steps + 1),
                 role=made.role,
                 reserved_usd=made.need.cost_usd,
@@ -178,19 +163,6 @@ def _next_step(state: SessionState, turn: Turn) -> Action:
                 bound=made.bound,
                 cheaper=made.role != answering_role(state),
             )
-
-
-def _asks(state: SessionState, short: Shortfall) -> bool:
-    return may_ask(state, short) and not asks_nobody(state)
-
-
-def _at_limit(state: SessionState, short: Shortfall) -> PauseTurn | FinishTurn | Wait:
-    if short.scope in SCOPES and state.leases.drawing is not None:
-        return Wait(frozenset([PURSES]))
-    if _asks(state, short):
-        return PauseTurn(short)
-    error = exceeded(short)
-    return FinishTurn(_reason(error), error)
 
 
 def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
@@ -202,19 +174,12 @@ def _next_model(state: SessionState, turn: Turn, step: StepRecord) -> Action:
         return Wait(questions=(turn.pause.question_id,))
     made = next_bid_of_step(state)
     if isinstance(made, Bid):
-        return _leased(state, made.need) or AskNextModel(step.step_id)
-    if not isinstance(made, Shortfall) or turn.error is not None or not _asks(state, made):
+        return leased(state, made.need) or AskNextModel(step.step_id)
+    if not isinstance(made, Shortfall) or turn.error is not None or not asks(state, made):
         return AskNextModel(step.step_id)
-    limit = _at_limit(state, made)
+    limit = at_limit(state, made)
     assert not isinstance(limit, FinishTurn)
     return limit
-
-
-def _leased(state: SessionState, need: Need) -> Action | None:
-    """What has to come before anything that takes `need`; None: the leases bear it."""
-    if not lacks(state, need):
-        return None
-    return Wait(frozenset([PURSES])) if state.leases.drawing is not None else DrawLeases(amounts_of(need))
 
 
 def _joining(state: SessionState, turn: Turn) -> tuple[Message, ...]:
@@ -250,92 +215,3 @@ def _last_fault(state: SessionState, turn: Turn) -> ToolError | None:
         return ToolError(type=ANSWER_CUT, message=message, retryable=True)
     limit = hop.model.max_output_tokens if hop is not None else None
     return fault(turn.stop or "end", turn.odd, role=answering_role(state), limit=limit, word=turn.stop_raw)
-
-
-def _reason(error: ToolError) -> TurnEnd:
-    return "budget" if error.type in (BUDGET_EXCEEDED, WORKING_TIME) else "failed"
-
-
-def _give_up(turn: Turn) -> Action | None:
-    """What is left to do before a turn can end early; None where each call has its result."""
-    idle = tuple(call.made for call in turn.calls if not call.is_open)
-    if idle:
-        return AbandonTools(idle)
-    running = tuple(call.made for call in turn.calls if isinstance(call.stage, Running))
-    if running:
-        return EndCalls(running)
-    return Wait(turn.open_calls, until=_until(turn)) if turn.calls else None
-
-
-def _next_of_calls(state: SessionState, turn: Turn) -> Action:
-    undecided = tuple(call.made for call in turn.calls if isinstance(call.stage, Undecided))
-    if undecided:
-        late = out_of_time(state)
-        if late is not None and not _asks(state, late):
-            return AbandonTools(undecided)
-        if late is not None:
-            return PauseTurn(late)
-        return _before_calls(state, turn, len(undecided)) or PlanCalls(undecided)
-    overdue = tuple(call.made for call in turn.calls if isinstance(call.stage, Running) and call.stage.overdue)
-    if overdue:
-        return EndCalls(overdue)
-    asking = tuple(call for call in turn.calls if isinstance(call.stage, Asking))
-    if asks_nobody(state):
-        if asking:
-            return LeaveUnasked(_made(asking))
-        if below := untold(state):
-            return TellBelow(_made(below))
-    outdated = tuple(call for call in asking if state.slot.stale and call.changed)
-    if asking != outdated:
-        return Ask(tuple(call.made for call in asking if call not in outdated))
-    if outdated and state.slot.loaded is not None and not turn.open_calls:
-        # A person must approve the changed tool. Calls that run already keep the old one.
-        return LoadAgent(state.slot.loaded.digest)
-    here = tuple(call.made for call in turn.calls if isinstance(call.stage, Here))
-    if here:
-        return RunHere(here)
-    ready = _with_room(state, turn)
-    if ready:
-        return RunTools(ready)
-    questions = state.questions.open
-    return Wait(turn.open_calls, tuple(one.question_id for one in questions), _until(turn, state))
-
-
-def _before_calls(state: SessionState, turn: Turn, count: int) -> Action | None:
-    """What has to come before calls of a step are decided on: a lease, or a person is asked at a limit. Where nobody is
-    asked, those above it do not run."""
-    if not_run(turn.stop) is not None:
-        return None
-    need = Need(tool_calls=min(count, state.effective_limits.turn.calls_per_step))
-    short = shortfall(state, need)
-    if short is None:
-        return _leased(state, need)
-    return _at_limit(state, short) if _asks(state, short) else None
-
-
-def _made(calls: tuple[Call, ...]) -> tuple[ToolCall, ...]:
-    return tuple(call.made for call in calls)
-
-
-def _with_room(state: SessionState, turn: Turn) -> tuple[ToolCall, ...]:
-    """The calls that may start now: in the model's order, as many as the limits let run at the same time."""
-    room = state.effective_limits.session.parallel_calls - len(turn.open_calls)
-    by_tool = Counter(call.name for call in turn.calls if call.is_open)
-    ready: list[Call] = []
-    for call in turn.calls:
-        if not isinstance(call.stage, Ready | Refused) or len(ready) >= room:
-            continue
-        policy = state.policy(call.name)
-        most = policy.parallel if policy else None
-        if most is not None and by_tool[call.name] >= most:
-            continue
-        by_tool[call.name] += 1
-        ready.append(call)
-    return tuple(call.as_run for call in ready)
-
-
-def _until(turn: Turn, state: SessionState | None = None) -> datetime | None:
-    """When time itself changes something in the turn: what runs has had its time, or an open question of `state` expires."""
-    times: list[datetime | None] = [one.expires_at for one in state.questions.open] if state else []
-    times += [call.stage.until for call in turn.calls if isinstance(call.stage, Running | Ending)]
-    return min((one for one in times if one is not None), default=None)

@@ -17,8 +17,6 @@ from perdure.workflows.core.changes import (
     Changes,
     ExchangeDeclined,
     ModelGivenUp,
-    PartSealed,
-    SealingFailed,
     StopRequested,
     ToolsChanged,
     ToolsKnown,
@@ -56,6 +54,7 @@ from perdure.workflows.core.passing_on import (
 from perdure.workflows.core.pausing import may_ask
 from perdure.workflows.core.review import review
 from perdure.workflows.core.sealing import fits
+from perdure.workflows.core.sealing_changes import PartSealed, SealingFailed
 from perdure.workflows.core.session_tools import mark_due
 from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState

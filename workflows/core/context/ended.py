@@ -1,17 +1,12 @@
 """What it means that a summary was written, or was not, and that a request was too long. Pure."""
 
-from perdure.workflows.core.changes import (
-    CompactionAbandoned,
-    CompactionGivenUp,
-    ContextMeasured,
-    Overflowed,
-)
 from perdure.workflows.core.context.estimate import next_tokens
 from perdure.workflows.core.context.events import summarized
 from perdure.workflows.core.context.folding import overflowed
 from perdure.workflows.core.context.relief import fit_of, relief
 from perdure.workflows.core.context.summary import Written, read
 from perdure.workflows.core.context.windows import Room, usable_of, window_of
+from perdure.workflows.core.context_changes import CompactionAbandoned, CompactionGivenUp, ContextMeasured, Overflowed
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.endings import GOOD
 from perdure.workflows.core.passing_on import FAILURES, TOO_LONG, tried

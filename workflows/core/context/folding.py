@@ -1,15 +1,15 @@
 """What summaries, and all that leads to them, make of a session's state."""
 
 from perdure.workflows.core import fold_leases
-from perdure.workflows.core.changes import (
+from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN, size_of
+from perdure.workflows.core.context.windows import learnt
+from perdure.workflows.core.context_changes import (
     CompactionAbandoned,
     CompactionGivenUp,
     CompactionOpened,
     CompactionPassedOn,
     Overflowed,
 )
-from perdure.workflows.core.context.sizes import BYTES_PER_TOKEN, size_of
-from perdure.workflows.core.context.windows import learnt
 from perdure.workflows.core.state.context import KEPT_FOLDS, Context, Fold, Mark, OpenCompaction
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, in_turn

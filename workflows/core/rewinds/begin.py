@@ -12,8 +12,9 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from perdure.workflows.core.changes import QuestionSettled, UndoBegun, UndoStarted
+from perdure.workflows.core.changes import QuestionSettled
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewind_changes import UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds.plan import NOT_WANTED, Plan, plan, standing, undone_since
 from perdure.workflows.core.state.rewinding import Rewinding, Undoing
 from perdure.workflows.core.state.session import SessionState

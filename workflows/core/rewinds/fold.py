@@ -4,8 +4,8 @@ import hashlib
 import math
 
 from perdure.workflows.core.calls.call import Call, Ready
-from perdure.workflows.core.changes import RewindTaken, UndoBegun
 from perdure.workflows.core.last_words import last_words
+from perdure.workflows.core.rewind_changes import RewindTaken, UndoBegun
 from perdure.workflows.core.state.branches import Branch, Branches, Ended, Switch, Undo
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.rewinding import Undoing

@@ -4,8 +4,9 @@ Rule: a command that does not fit the session changes nothing; whoever sent it f
 """
 
 from perdure.workflows.core.calls.superseding import SUPERSEDED
-from perdure.workflows.core.changes import CallerTraced, QuestionSettled, RewindTaken, StopRequested
+from perdure.workflows.core.changes import CallerTraced, QuestionSettled, StopRequested
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.rewind_changes import RewindTaken
 from perdure.workflows.core.state.branches import MAX_BRANCHES
 from perdure.workflows.core.state.rewinding import Rewinding, TakenRewind
 from perdure.workflows.core.state.session import SessionState

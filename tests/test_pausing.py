@@ -411,3 +411,13 @@ def test_a_turn_that_was_declined_is_over() -> None:
     answered(at, approved=False)
     changes = begin(at.state, next_action(at.state), AT).changes  # type: ignore[arg-type]
     assert [change.reason for change in changes if isinstance(change, TurnFinished)] == ["budget"]
+
+
+def test_a_provider_s_words_end_before_what_is_asked() -> None:
+    at = story()
+    at.open()
+    error = ToolError(type=errors.MODEL_QUOTA, message="Payment required")
+    at.take(settle(at.state, ModelEnded("t1.s1", StepFailure(error, Partial(attempt=1, lost=0, streaming=False))), AT))
+    (question,) = paused(at).state.questions.open
+    assert question.prompt is not None
+    assert question.prompt.startswith("Payment required. Approve to try")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from perdure.temporal.app.testing.kit import Perdure, Session
+from perdure.workflows.definition.limits import Caps, Limits, PurseLimits
 from perdure.workflows.vocabulary.budget_events import BudgetPaused, BudgetRaised
 from perdure.workflows.vocabulary.parts import Usage
 from tests.support.session_lab import kinds
@@ -99,6 +100,19 @@ async def test_a_cap_that_is_raised_lets_a_waiting_session_go_on(perdure: Perdur
     (raised,) = [event for event in turn.events if isinstance(event, BudgetRaised)]
     assert (raised.scope, raised.limit, raised.value, turn.text) == ("user", "total.tool_calls", 5, "3")
     assert raised.by is not None
+
+
+async def test_limits_of_the_session_that_are_raised_let_it_go_on(perdure: Perdure) -> None:
+    session = await perdure.session("pursed", user="ida")
+    lower = Limits(user=PurseLimits(day=Caps(cost_usd=0.0)))
+    await session.configure(limits=lower)
+    assert (await session.say("hi")).waiting
+    perdure.model.says("hello")
+    await session.configure(limits=Limits(user=PurseLimits(day=Caps(cost_usd=5.0))))
+    await session.until("turn.finished")
+    turn = await session.turn()
+    (raised,) = [event for event in turn.events if isinstance(event, BudgetRaised)]
+    assert (raised.scope, raised.limit, raised.value, turn.text) == ("user", "day.cost_usd", 5, "hello")
 
 
 async def test_a_person_lets_a_turn_go_on_over_the_cap_and_that_is_written_down(perdure: Perdure) -> None:

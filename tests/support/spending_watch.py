@@ -30,6 +30,8 @@ class World:
     #: Sub-agents that are to be told that nobody answers them.
     told: set[str] = field(default_factory=set)
     top: dict[str, float] = field(default_factory=dict)
+    #: What the compaction may cost that was open when caps were lowered: the turn pays for it that runs when it ends.
+    carried: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def now(self) -> datetime:
         return self.now_is()
@@ -73,12 +75,11 @@ class World:
     def _lowered(self, after: SessionState) -> None:
         """A cap that is lowered takes nothing back that is under way."""
         step = after.turn.step if after.turn is not None else None
+        beside = after.context.open
+        if beside is not None:
+            self.carried[beside.record.step_id] = {name: _left_of(beside.record, name) for name in _NAMES}
         for name in _NAMES:
-            under_way = 0.0
-            if step is not None:
-                held = step.left or Left()
-                left = {"cost_usd": held.usd, "tokens": held.tokens, "tool_calls": 0}[name]
-                under_way = math.inf if left is None else left
+            under_way = 0.0 if step is None else _left_of(step, name)
             if any(isinstance(one, RunSession) and _uncapped(one, name) for one in self.open.values()):
                 under_way = math.inf
             for scope, used, _ in tops(after, name):
@@ -93,8 +94,17 @@ class World:
         for name in _NAMES:
             for scope, used, top in tops(state, name, aside=False):
                 key = self._key(state, scope, name)
-                self.top[key] = max(self.top.get(key, 0), top)
+                beside = state.context.open
+                carried = self.carried.get(beside.record.step_id, {}) if beside is not None else {}
+                self.top[key] = max(self.top.get(key, 0), top, carried.get(name, 0))
                 assert used <= self.top[key] + _EPSILON, f"{key}: {used} > {self.top[key]}"
+
+
+def _left_of(record: StepRecord, name: str) -> float:
+    """What a model call that is open may still take, whatever becomes of the caps."""
+    held = record.left or Left()
+    left = {"cost_usd": held.usd, "tokens": held.tokens, "tool_calls": 0}[name]
+    return math.inf if left is None else left
 
 
 def _uncapped(effect: RunSession, name: str) -> bool:

@@ -52,7 +52,8 @@ def told(short: Shortfall) -> str:
                 f"{format_duration(timedelta(seconds=short.cap or 0))}."
             )
         case _:
-            return short.words or "The provider's quota is used up."
+            words = short.words or "The provider's quota is used up"
+            return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def asked(short: Shortfall) -> str:

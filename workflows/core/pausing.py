@@ -86,7 +86,7 @@ def settled_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
     is_raised = value is None or short.cap is None or value > short.cap
     if short.scope in SCOPES:
         held = draft.state.leases.of(short.scope)
-        is_raised = held.raised_by is not None
+        is_raised = held.raised_to is not None or held.raised_by is not None
         value, by = held.raised_to, held.raised_by if is_raised else by
     draft.add(QuestionSettled(question_id=pause.question_id))
     if not is_raised:

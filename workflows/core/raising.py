@@ -18,8 +18,10 @@ def read_raise(short: Shortfall, result: JsonValue) -> float | tuple[str, str]:
     if short.limit == "provider":
         return "", "sets no cap here: the quota is the provider's. Give approved: true once it is mended, or false"
     if short.scope in ("user", "tenant"):
-        path = f"/v1/budgets/{short.scope}/{{id}}"
-        return "", f"sets no cap here: PUT {path} does. approved: true lets this turn go on"
+        return "", (
+            f"sets no cap here: PUT /v1/budgets/{short.scope}/{{id}} does, and PATCH …/limits one that the definition gives. "
+            "approved: true lets this turn go on"
+        )
     if not isinstance(result, dict) or not result:
         return "", f"is an object that sets the cap, as in {{{_example(short)}}}"
     wrong = next((name for name in result if name != short.limit), None)

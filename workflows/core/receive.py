@@ -21,7 +21,7 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.pausing import answer as decided
-from perdure.workflows.core.review import review
+from perdure.workflows.core.review import ask_purse_again, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.purses import PurseChanged
@@ -117,6 +117,8 @@ def _obey(draft: Draft, command: Command) -> None:
                     limits=command.limits,
                 )
             )
+            if command.limits is not None:
+                ask_purse_again(draft, command.by)
         case Close():
             if command.reason == SUPERSEDED:
                 supersede(draft)

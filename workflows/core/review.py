@@ -2,13 +2,28 @@
 
 from perdure.workflows.core.actions import PauseTurn
 from perdure.workflows.core.draft import Draft
+from perdure.workflows.core.lease_changes import PurseHasMore
 from perdure.workflows.core.leases import to_ask_again
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.pausing import settled_meanwhile, withdraw
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import with_turn
+from perdure.workflows.definition.purse_caps import each_cap, limit_name
 from perdure.workflows.protocol.purses import SCOPES
 from perdure.workflows.vocabulary.questions import Answerer
+
+
+def ask_purse_again(draft: Draft, by: Answerer | None) -> None:
+    """Has the purse asked once more that the turn waits for, where the session's limits cap it higher now, or not at all."""
+    turn = draft.state.turn
+    short = turn.pause.short if turn is not None and turn.pause is not None else None
+    if short is None or short.scope not in SCOPES or short.cap is None:
+        return
+    limits = draft.state.effective_limits
+    caps = limits.user if short.scope == "user" else limits.tenant
+    cap = next((cap for period, unit, cap in each_cap(caps) if limit_name(period, unit) == short.limit), None)
+    if cap is None or cap > short.cap:
+        draft.add(PurseHasMore(scope=short.scope, value=cap, by=by))
 
 
 def review(draft: Draft, by: Answerer | None = None) -> None:

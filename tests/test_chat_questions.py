@@ -56,6 +56,8 @@ BUDGET = {"scope": "turn", "limit": "cost_usd", "cap": 0.5, "spent": 0.48, "need
         ({}, ["what?", "y"], 0, {"approved": True}),
         ({}, ["n", "too dear"], 0, {"approved": False, "reason": "too dear"}),
         ({}, ["no", ""], 0, {"approved": False}),
+        ({}, ["/decline too dear"], 0, {"approved": False, "reason": "too dear"}),
+        ({}, ["raise 1.5"], 0, {"result": {"cost_usd": 1.5}}),
         ({}, ["r", "much", "r", "0.1", "r", "$1.5"], 2, {"result": {"cost_usd": 1.5}}),
         ({"limit": "tokens"}, ["r", "20,000"], 0, {"result": {"tokens": 20_000}}),
         ({"limit": "working_time", "spent": 300}, ["raise", "5", "r", "10m"], 1, {"result": {"working_time": "10m"}}),
@@ -70,6 +72,20 @@ def test_a_budget_question_is_decided(more: Any, typed: list[str], wrong: int, a
     assert answer_to(question, lambda prompt: next(lines), told.append) == answer
     assert list(lines) == []
     assert len(told) == wrong
+
+
+def test_any_question_is_declined_by_the_same_word() -> None:
+    assert answered("approval", "pay", {}, "/decline not now") == {"approved": False, "reason": "not now"}
+
+
+def test_a_rewind_is_asked_about_with_the_calls_that_it_takes_back() -> None:
+    told: list[str] = []
+    lines = iter(["what?", "y"])
+    calls = {"undo": [{"name": "pay", "by": "refund"}], "stands": [{"name": "mail", "why": "It cannot be taken back."}]}
+    question = {"question_id": "q", "kind": "approval", "subject": "rewind", "name": "rewind", "args": calls}
+    assert "going back" in headline(question)
+    assert answer_to(question, lambda prompt: next(lines), told.append) == {"approved": True}
+    assert ["pay will be taken back by refund" in told[0], "mail stays" in told[1]] == [True, True]
 
 
 def test_who_allows_a_call_can_read_all_of_it() -> None:

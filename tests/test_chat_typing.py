@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from perdure.temporal.app.chat.lines import Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
+from perdure.temporal.app.chat.lines import Again, Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.local_zone import local_zone
 from perdure.temporal.app.fakes.provider import FakeProvider
@@ -33,6 +33,9 @@ STALL = Reply(text="one two three four", fault="stall")
         ("/edit 2 other words", Edit(2, "other words")),
         ("/withdraw 1", Withdraw(1)),
         ('/file "my notes.md"', Attach("my notes.md")),
+        ("/retry", Again(anew=False)),
+        ("/regenerate", Again(anew=True)),
+        ("/retry it, please", Say("/retry it, please")),
         ("/help", Help()),
         ("/usr/bin is a folder", Say("/usr/bin is a folder")),
         ("/queue up, please", Say("/queue up, please")),
@@ -188,3 +191,30 @@ async def test_something_else_is_said_at_a_question(
         terminal.type("/steer wait, the other account\r")
         await terminal.until("superseded by what was said")
         await terminal.until("That one, then.")
+
+
+@pytest.mark.server
+async def test_a_failed_turn_is_run_on_and_an_answer_given_anew(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.script(
+        Reply(status=400, error="invalid_request_error", message="Not today."),
+        Reply(text="Today."),
+        Reply(text="Anew."),
+    )
+    async with Terminal(tmp_path, dev.url) as terminal:
+        await terminal.until("> ")
+        session = terminal.output.partition("session ")[2].partition("\x1b")[0]
+        terminal.type("will it\r")
+        await terminal.until("Not today.")
+        await terminal.until("> ")
+        terminal.type("/retry\r")
+        await terminal.until("Today.")
+        await terminal.until("> ")
+        terminal.type("/retry\r")
+        await terminal.until("ended well")
+        terminal.type("/regenerate\r")
+        await terminal.until("Anew.")
+        await terminal.until("> ")
+    said = texts((await Sessions(http).snapshot(session))["messages"])
+    assert said == [("user", "will it"), ("assistant", "Anew.")]

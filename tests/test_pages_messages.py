@@ -29,6 +29,15 @@ model: main
 instructions: Help.
 context: {compact_at: 0.6, keep_recent: 0.1, summarizer: main}
 """
+UNDOING = """
+name: undoing
+models: {main: {use: anthropic/claude-sonnet-5-5}}
+model: main
+instructions: Help.
+tools:
+  - calculator: {side_effects: once, undo: current_time}
+  - current_time
+"""
 AGENT = """
 name: assistant
 models: {main: {use: anthropic/claude-sonnet-5-5}}
@@ -41,7 +50,7 @@ tools: [calculator: {approval: always}]
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT}
+    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT, "undoing.yaml": UNDOING}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -164,6 +173,38 @@ async def test_other_words_and_other_answers_are_branches_to_go_between(page: Pa
     await expect(page.locator(".answer")).to_have_text("An answer.")
     await page.get_by_role("button", name="Later branch").click()
     await expect(page.locator(".answer")).to_have_text("Given again.")
+
+
+async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_is_if_told_so(
+    page: Page, provider: FakeProvider
+) -> None:
+    call = Reply(text="", tools=(("calculator", {"expression": "6*7"}),))
+    provider.script(call, Reply(text="It is done."), Reply(text="Something else."))
+    await page.locator("#agent").select_option("undoing")
+    await say(page, "do it")
+    await expect(page.locator(".answer", has_text="It is done.")).to_be_visible()
+    card = page.locator("form.card")
+    for decide in ("Leave all as it is", "Take back and go on"):
+        await page.get_by_role("button", name="Edit this message").click()
+        await page.get_by_label("New text of this message").fill("something else")
+        await page.keyboard.press("Enter")
+        await expect(card).to_contain_text("Will be taken back")
+        await expect(card).to_contain_text("calculator by current_time")
+        await expect(page.locator("#announcement")).to_contain_text("Going back needs your approval")
+        await card.get_by_role("button", name=decide).click()
+        await expect(card).to_be_hidden()
+        if decide == "Leave all as it is":
+            await expect(page.locator(".settled")).to_have_text("Left as it was by local")
+            await expect(page.locator(".user")).to_have_text("do it")
+    await expect(page.locator(".user")).to_have_text("something else")
+    await expect(page.locator(".answer")).to_have_text("Something else.")
+    await expect(page.get_by_text("Taken back: calculator, by current_time")).to_be_visible()
+
+    # There and back again, the note of what was taken back looks like no turn that works.
+    await page.get_by_role("button", name="Earlier branch").first.click()
+    await expect(page.locator(".user")).to_have_text("do it")
+    await expect(page.locator("#busy")).to_be_hidden()
+    await expect(page.get_by_text("Working", exact=False)).to_have_count(0)
 
 
 async def test_a_failed_turn_is_run_on_without_being_said_again(page: Page, provider: FakeProvider) -> None:

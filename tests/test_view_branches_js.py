@@ -93,3 +93,13 @@ def test_all_branches_are_listed_in_the_order_of_their_turns(node: Node) -> None
         story.events,
     )
     assert seen == [["t1", False], ["t2", True], ["t3", False]]
+
+
+def test_a_note_that_comes_while_the_session_rests_is_no_turn_that_works(node: Node) -> None:
+    story = rewound(turn(rewound(two_turns(), "m2", "b2", "b1"), 3, "Other", "Third"), "m2", "b1", "b2", "back")
+    note = {"type": "data", "name": "rewound", "value": {"note": "These calls were taken back."}}
+    message = {"id": "b1.note", "role": "user", "parts": [note], "turn_id": None, "at": "2026-01-01T00:00:00Z"}
+    rests = node(REDUCE, story.fact("message.added", message=message, turn_id=None).events)[-1]
+    assert [one["status"] for one in rests["turns"]] == ["finished", "finished", "finished"]
+    goes_on = node(REDUCE, turn(story, 4, "More", "Fourth").events)[-1]
+    assert [one["id"] for one in goes_on["turns"]] == ["t1", "t2", "t4"]

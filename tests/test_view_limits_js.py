@@ -48,6 +48,8 @@ def test_a_limit_asks_until_it_is_raised_or_the_turn_ends(node: Node) -> None:
         "working",
         {"state": "raised", "cap": 1.0, "raised": limit, "by": BY},
     )
+    other = last(node, paused().fact("input.received", question_id="t1.budget", value=None, reason="settled", by=BY))
+    assert (other["status"], question(other)) == ("working", {"state": "answered", "cap": 1.0, "by": BY})
     assert question(last(node, paused().end("budget")))["state"] == "declined"
     assert question(last(node, paused().end("interrupted")))["state"] == "superseded"
 
@@ -85,3 +87,12 @@ def test_a_compaction_stands_before_the_turn_that_it_serves_and_costs(node: Node
     assert (beside["cost_usd"], beside["turns"][0]["cost_usd"]) == (0.25, 0)
     after = last(node, Story().opening().end().fact("context.compacted", **folded))
     assert [one["after"] for one in after["folds"]] == ["t1"]
+
+
+def test_who_declined_at_a_limit_is_known(node: Node) -> None:
+    declined = paused().fact(
+        "input.received", question_id="t1.budget", value={"approved": False}, reason="too dear", by=BY
+    )
+    expected = {"state": "declined", "cap": 1.0, "by": BY}
+    assert question(last(node, declined)) == expected
+    assert question(last(node, declined.end("budget"))) == expected

@@ -441,6 +441,29 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
+async def compacted(lab: Lab) -> Talk:
+    """Requests that are too long: a summary is written, also after one that failed; then nothing is left to shorten."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    too_long = ModelFailure(
+        kind="model_context_length", message="The prompt is too long.", provider="demo", window=6_000
+    )
+    empty = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
+    summary = "<summary>\nThey counted.\n</summary>\n<facts>\n- The number is 7.\n</facts>"
+    for number in range(3):
+        await talk.turn(f"{number} " * 900)
+    lab.stage.plays = [Play(error=too_long), Play(summary), Play("Fine.")]
+    await talk.turn("and now?")
+    for number in range(2):
+        await talk.turn(f"{number} " * 900)
+    lab.stage.plays = [Play(error=too_long), Play(error=empty), Play(summary), Play("Fine.")]
+    await talk.turn("and again?")
+    lab.stage.plays = [Play(error=too_long)] * 8
+    await talk.turn("x " * 9_000)
+    lab.stage.plays.clear()
+    await talk.turn("thanks")
+    return talk
+
+
 async def budget(lab: Lab) -> Talk:
     """Asks at a cap: allowed for the turn, settled by a raise, given a new cap, declined, and taken back by a stop."""
     talk = await lab.start("staged", behavior=BEHAVIOR)
@@ -708,6 +731,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
+    compacted,
     budget,
     repeated,
     steer,

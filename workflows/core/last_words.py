@@ -1,6 +1,11 @@
 """A message in one line, for an overview. Pure."""
 
+from typing import Final
+
 from perdure.workflows.vocabulary.parts import Message, Text, ToolResult
+
+#: Of a message without words.
+WORDLESS: Final = "…"
 
 
 def last_words(message: Message) -> str:
@@ -14,4 +19,4 @@ def last_words(message: Message) -> str:
                 return f"{part.name}: {'failed' if part.is_error else 'done'}"
             case _:
                 continue
-    return "…"
+    return WORDLESS

@@ -17,6 +17,12 @@ _WHOSE: Final[dict[Scope, str]] = {
 _PERIODS: Final = {"day": " a day", "month": " a month", "total": ""}
 
 
+def dollars(amount: float) -> str:
+    """To the cent, and more exactly where it is no round number of them."""
+    whole, _, cents = f"{amount:.6f}".rstrip("0").partition(".")
+    return f"${whole}.{cents.ljust(2, '0')}"
+
+
 def told(short: Shortfall) -> str:
     """One sentence or two: what is needed, what was spent, and which cap that would exceed."""
     period, _, name = short.limit.rpartition(".")
@@ -26,7 +32,7 @@ def told(short: Shortfall) -> str:
         case "cost_usd":
             return (
                 f"The next model call may cost up to ${short.needs:.4f}; with ${short.spent:.4f} spent, that would exceed "
-                f"{cap} ${short.cap or 0:.2f}{each}."
+                f"{cap} {dollars(short.cap or 0)}{each}."
             )
         case "tokens":
             return (
@@ -53,6 +59,8 @@ def asked(short: Shortfall) -> str:
     """The same as a question."""
     if short.limit == "provider":
         return f"{told(short)} Approve to try the step again once that is mended, or decline to end the turn."
+    if short.scope in ("user", "tenant"):
+        return f"{told(short)} Allow it for this turn, raise the cap in that budget, or decline to end the turn."
     return f"{told(short)} Allow it for this turn, raise the cap, or decline to end the turn."
 
 
@@ -65,3 +73,9 @@ def exceeded(short: Shortfall) -> ToolError:
             return ToolError(type=WORKING_TIME, message=told(short))
         case _:
             return ToolError(type=BUDGET_EXCEEDED, message=told(short))
+
+
+def _dollars(amount: float) -> str:
+    """With as many digits as it takes: a cap of a tenth of a cent is not one of nothing."""
+    cents = f"{amount:.2f}"
+    return f"${cents}" if float(cents) == amount else f"${amount:.6f}".rstrip("0")

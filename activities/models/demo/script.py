@@ -86,7 +86,7 @@ def script(request: dict[str, Any]) -> Script:
         return Say("The tools have answered; now I put it in words.", tool_report(results))
     said = [line for message in messages if message["role"] == "user" for line in _lines(message)]
     text = said[-1] if said else ""
-    past = Past(said[:-1], len(messages), any(map(_is_summary, messages)))
+    past = Past([one for one in said[:-1] if one], len(messages), any(map(_is_summary, messages)))
     files = _newest_files(messages)
     if found := _FAIL.search(text):
         kind, once = found[1].lower(), bool(found[2])

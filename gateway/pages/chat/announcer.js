@@ -16,8 +16,9 @@ export function announceQuestions(sessionId, questions) {
   if (fresh.length) announce(fresh.map(said).join(' '));
 }
 
-function said({ kind, name, prompt }) {
+function said({ kind, subject, name, prompt }) {
   if (kind === 'budget') return 'A limit is reached. The session waits for your decision.';
+  if (subject === 'rewind') return 'Going back needs your approval, for tools have run since. The session waits for it.';
   if (kind === 'approval') return `${name} asks to run. The session waits for your approval.`;
   return `${prompt || `${name} needs an answer.`} The session waits for your answer.`;
 }

@@ -18,7 +18,7 @@ export function becameOf({ state, kind, subject, reason, by, raised }, edited = 
     case 'answered':
       return 'Answered';
     case 'declined':
-      return kind === 'budget' ? `Ended here${who}` : 'Declined';
+      return kind === 'budget' ? `Ended here${who}${reason ? `: ${reason}` : ''}` : 'Declined';
     case 'raised':
       return raised?.value == null ? `Allowed for this turn${who}` : `${limitName(raised.scope, raised.limit)} raised to ${amount(raised.limit, raised.value)}${who}`;
     case 'superseded':

@@ -4,7 +4,7 @@ import { h } from './dom.js';
 
 /** As `approval` and `input` in `questions.js`. */
 export function rewind({ args: { undo = [], stands = [] } }) {
-  const taken = undo.map((call) => row(call, `Taken back by ${call.by}`));
+  const taken = undo.map((call) => row(call, `by ${call.by}`));
   const left = stands.map((call) => row(call, call.why));
   const yes = h('button', { type: 'submit', class: 'button primary' }, undo.length ? 'Take back and go on' : 'Go on');
   const no = h('button', { type: 'button', class: 'button' }, 'Leave all as it is');

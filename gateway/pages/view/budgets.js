@@ -15,6 +15,14 @@ export function raisedTurn(turn, { question_id: id, scope, limit, value = null, 
   );
 }
 
+/** The turn whose question `input.received` settles: it was declined, superseded or taken back, or would not be asked any
+ * more, for another model answers or another limit holds. */
+export function answeredTurn(turn, { question_id: id, value, reason = null, by = null, at = null }) {
+  const settled = { superseded: 'superseded', settled: 'answered' }[reason] ?? 'stopped';
+  const state = value?.approved === false ? 'declined' : settled;
+  return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state, reason, by, settled_at: at } : one));
+}
+
 /** The turn that is over: what it asked is settled with it. */
 export function endedTurn(turn, { reason, at = null, by = null }) {
   const state = { budget: 'declined', interrupted: 'superseded' }[reason] ?? 'stopped';

@@ -5,7 +5,7 @@
  * Rule 2: a text is in a view once: the fragments of a step are replaced by its `step.finished`.
  */
 import { rewound, withPlaces } from './branches.js';
-import { endedTurn, pausedTurn, raisedTurn } from './budgets.js';
+import { answeredTurn, endedTurn, pausedTurn, raisedTurn } from './budgets.js';
 import { compacted } from './folds.js';
 import { finishStep, reduceStep } from './growing.js';
 import { turnOf } from './ids.js';
@@ -47,9 +47,10 @@ function reduceFact(view, event) {
       return { ...view, session: { ...view.session, digest: event.new, ...(event.agent && { agent: event.agent }) } };
     case 'message.added': {
       const waiting = left(view, event.message.id);
-      return patchTurn({ ...view, queued: waiting }, turnId, (turn) =>
-        upsert(turn, { ...event.message, key: event.message.id }),
-      );
+      // A note may come while the session rests, as after a rewind to an earlier branch.
+      const fallback = { ...newTurn(turnId), status: turnId === null ? 'finished' : 'running' };
+      const said = { ...event.message, key: event.message.id };
+      return patchTurn({ ...view, queued: waiting }, turnId, (turn) => upsert(turn, said), fallback);
     }
     case 'message.queued':
       return queued(view, event);
@@ -95,10 +96,11 @@ function reduceFact(view, event) {
   }
 }
 
-/** `input.received` does not name the call: it is the one that asked. */
+/** `input.received` does not name the call: it is the one that asked, or the turn itself. */
 function answered(view, event) {
   const call = event.call_id ?? askerOf(view, event.question_id);
-  return call ? patchTool(view, { ...event, call_id: call }, answeredTool) : view;
+  if (call) return patchTool(view, { ...event, call_id: call }, answeredTool);
+  return event.turn_id ? patchTurn(view, event.turn_id, (turn) => answeredTurn(turn, event)) : view;
 }
 
 /** The id of the call whose question this is. */

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from perdure.temporal.app.chat.declining import declined
 from perdure.workflows.core.raising import read_raise
 from perdure.workflows.vocabulary.questions import Shortfall
 
@@ -33,14 +34,16 @@ def decision(short: Mapping[str, Any], read: Callable[[str], str], tell: Callabl
     what = "try the step again" if read_short.limit == "provider" else "allow it for this turn"
     choices = f"y(es), n(o){', r(aise the cap)' if unit else ''}"
     while True:
-        match read(f"{what}? {choices} > ").strip().lower():
+        word, _, rest = read(f"{what}? {choices} > ").strip().partition(" ")
+        match word.lower():
             case "y" | "yes":
                 return {"approved": True}
             case "n" | "no":
-                reason = read("reason (or none) > ").strip()
-                return {"approved": False, **({"reason": reason} if reason else {})}
+                return declined(rest or read("reason (or none) > "))
+            case "/decline":
+                return declined(rest)
             case "r" | "raise" if unit:
-                typed = read(f"the {read_short.scope}'s new cap, in {unit} > ").strip()
+                typed = rest.strip() or read(f"the {read_short.scope}'s new cap, in {unit} > ").strip()
                 result: dict[str, JsonValue] = {
                     read_short.limit: typed if read_short.limit == "working_time" else _number(typed)
                 }

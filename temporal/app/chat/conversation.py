@@ -17,10 +17,12 @@ from rich.text import Text
 
 from perdure.temporal.app.chat.budget import budget_question
 from perdure.temporal.app.chat.files import upload
+from perdure.temporal.app.chat.instead import Left, SaidInstead, read_answer
 from perdure.temporal.app.chat.keyboard import ESCAPE, Keyboard
-from perdure.temporal.app.chat.lines import HELP, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
+from perdure.temporal.app.chat.lines import HELP, Again, Attach, Edit, Help, Line, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.markdown import MarkdownStream
 from perdure.temporal.app.chat.questions import answer_to
+from perdure.temporal.app.chat.rewind import Rewind, last_said
 from perdure.temporal.app.chat.stream import AWAY, ENDED, SILENT, InBackground, frames_after, pause
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.gateway import problem_of
@@ -28,18 +30,6 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.console.terminal import one_line
 
 _SILENT = "(the gateway does not answer; trying again)"
-
-
-class Left(Exception):
-    """Whoever was asked went away; the question stays open."""
-
-
-class SaidInstead(Exception):
-    """Something else was said where an answer was asked for."""
-
-    def __init__(self, line: Line) -> None:
-        super().__init__()
-        self.line = line
 
 
 class Conversation:
@@ -60,6 +50,7 @@ class Conversation:
         #: What is waited for: the turn, and the messages from here that are in none yet.
         self._turn = turn
         self._own: set[str] = set()
+        self._rewind = Rewind()
         #: Ids of the messages that wait, as they were shown last.
         self._queue: list[str] = []
         #: Parts of the next message.
@@ -82,6 +73,8 @@ class Conversation:
                 self._change("PUT", line.number, {"text": line.text})
             case Withdraw():
                 self._change("DELETE", line.number, None)
+            case Again():
+                self._regenerate() if line.anew else self._retry()
             case Attach():
                 self._attach(line.path)
             case Help():
@@ -115,7 +108,7 @@ class Conversation:
 
     @property
     def _waits(self) -> bool:
-        return not self.closed and (self._turn is not None or bool(self._own))
+        return not self.closed and (self._turn is not None or self._rewind.open or bool(self._own))
 
     def _send(self, line: Say) -> None:
         message = uuid.uuid4().hex
@@ -143,9 +136,20 @@ class Conversation:
         if not 0 < number <= len(self._queue):
             self._say("no message has this number; /queue shows what waits", "yellow")
             return
-        answer = self._patiently(method, f"{self._path}/messages/{self._queue[number - 1]}", body)
-        if answer.status_code != 200:
-            self._say(problem_of(answer), "yellow")
+        self._request(method, f"messages/{self._queue[number - 1]}", body)
+
+    def _retry(self) -> None:
+        if taken := self._request("POST", "retry", {}):
+            self._turn = taken["turn_id"]
+
+    def _regenerate(self) -> None:
+        """Goes back to what was said last."""
+        page = self._request("GET", "messages", None) or {}
+        said = last_said(page.get("messages", ()))
+        if said is None:
+            self._say("nothing was said that could be answered anew", "yellow")
+        elif taken := self._request("POST", "rewind", {"message_id": said}):
+            self._rewind.begin(taken["branch"])
 
     def _attach(self, path: str) -> None:
         """Uploads a file, which goes with the next message."""
@@ -170,7 +174,7 @@ class Conversation:
             while question_id in open_ids:
                 self._show(self.view.question(question))
                 try:
-                    body = answer_to(question, _read_answer, lambda words: self._say(words, ""))
+                    body = answer_to(question, read_answer, lambda words: self._say(words, ""))
                 except SaidInstead as said:
                     # Whatever is open is settled by it.
                     self.obey(said.line)
@@ -225,6 +229,7 @@ class Conversation:
             return
         self._show(self.view.take(kind, data))
         self._cursor = max(self._cursor, seq or 0)
+        self._turn = self._rewind.take(kind, data) or self._turn
         match kind:
             case "message.added" if data["message"]["id"] in self._own:
                 self._own.discard(data["message"]["id"])
@@ -270,19 +275,17 @@ class Conversation:
             pause(failures)
             failures += 1
 
+    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What the session answers; None if it refuses, which is told."""
+        answer = self._patiently(method, f"{self._path}/{path}", body)
+        if answer.is_success:
+            return dict(answer.json())
+        self._say(problem_of(answer), "yellow")
+        return None
+
     def _say(self, words: str, style: str) -> None:
         self._show(self.view.note(words, style))
 
     def _show(self, text: Text) -> None:
         # As it is: rendering a Text would take white space from the end of a long fragment.
         self._console.print(Segments(text.render(self._console)), end="")
-
-
-def _read_answer(prompt: str) -> str:
-    """Raises `SaidInstead` for a line that says something else."""
-    typed = input(prompt)
-    if typed.split(maxsplit=1)[:1] in (["/steer"], ["/interrupt"], ["/wait"]):
-        line = read_line(typed)
-        if isinstance(line, Say):
-            raise SaidInstead(line)
-    return typed

@@ -9,6 +9,7 @@ What you type is sent with Enter, also while an answer streams: the agent says w
 /queue shows what waits; /edit N TEXT gives one of them another text, /withdraw N takes it back.
 While an answer streams, Ctrl-C stops it, and so does Esc. At the prompt, Ctrl-C or Ctrl-D leaves; the session stays.
 At a question, answer by a number or in words, or decline it with /decline; /steer TEXT says something else instead.
+/retry runs a turn on that failed or was stopped; /regenerate has your last message answered anew.
 /file PATH sends a file with your next message.
 /help shows this."""
 _POLICIES: Final[dict[str, Literal["steer", "interrupt", "queue"]]] = {
@@ -43,6 +44,12 @@ class Withdraw:
 
 
 @dataclass(frozen=True)
+class Again:
+    #: The last message is answered anew; else the last turn is run on.
+    anew: bool
+
+
+@dataclass(frozen=True)
 class Attach:
     path: str
 
@@ -53,7 +60,7 @@ class Help:
     wrong: str | None = None
 
 
-Line = Say | ShowQueue | Edit | Withdraw | Attach | Help
+Line = Say | ShowQueue | Edit | Withdraw | Again | Attach | Help
 
 
 def read_line(line: str) -> Line | None:
@@ -69,6 +76,10 @@ def read_line(line: str) -> Line | None:
             return Attach(rest.strip("\"'"))
         case "/queue" if not rest:
             return ShowQueue()
+        case "/retry" if not rest:
+            return Again(anew=False)
+        case "/regenerate" if not rest:
+            return Again(anew=True)
         case "/steer" | "/interrupt" | "/wait":
             return Say(rest, _POLICIES[word]) if rest else Help(f"{word} needs a text")
         case "/withdraw":

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from perdure.temporal.app.chat.budget import decision
+from perdure.temporal.app.chat.declining import DECLINE, declined
+from perdure.temporal.app.chat.rewind import rewind_answer
 from perdure.temporal.app.console.terminal import one_line, plain
 from perdure.workflows.definition import ask_user
 
 #: Shows a prompt and gives the line that was typed. Raises EOFError and KeyboardInterrupt.
 Read = Callable[[str], str]
 
-_DECLINE: Final = "/decline"
 #: Characters of each argument that are shown unasked.
 _SHOWN: Final = 2000
 _YES: Final = {"y": True, "yes": True, "n": False, "no": False}
@@ -29,6 +30,8 @@ def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], Non
     """Asks until there is an answer; `tell` shows a line. The body for `answers` without `question_id`."""
     if question["kind"] == "budget":
         return decision(question["budget"], read, tell)
+    if question.get("subject") == "rewind":
+        return rewind_answer(question.get("args") or {}, read, lambda line: tell(plain(line)))
     if question["kind"] == "approval":
         if question.get("reason") == "tool_changed":
             tell("    this tool is another one now than was allowed")
@@ -36,15 +39,16 @@ def answer_to(question: Mapping[str, Any], read: Read, tell: Callable[[str], Non
     try:
         if question.get("form") == "fields":
             return {"result": _form(question.get("args") or {}, read, tell)}
-        return {"result": _value(_prompt(read, f"the result as JSON, or {_DECLINE} > "))}
-    except Declined as declined:
-        reason = str(declined)
-        return {"approved": False, **({"reason": reason} if reason else {})}
+        return {"result": _value(_prompt(read, f"the result as JSON, or {DECLINE} > "))}
+    except Declined as said:
+        return declined(str(said))
 
 
 def headline(question: Mapping[str, Any]) -> str:
     """What is asked, on one line."""
     name = plain(str(question.get("name", "the session")))
+    if question.get("subject") == "rewind":
+        return "? going back leaves calls behind that did something"
     if question["kind"] == "approval":
         return f"? {name} asks to run"
     return f"? {one_line(question.get('prompt') or f'{name} needs an answer', 1000)}"
@@ -59,7 +63,10 @@ def _approval(args: Mapping[str, Any], remember: str | None, read: Read, tell: C
     always = {"never": "", "same_args": ", a(lways with these)"}.get(remember or "", ", a(lways)")
     choices = f"y(es), n(o), e(dit){always}{', w(hole)' if cut else ''}"
     while True:
-        match read(f"allow it? {choices} > ").strip().lower():
+        typed = read(f"allow it? {choices} > ").strip()
+        if typed.split(maxsplit=1)[:1] == [DECLINE]:
+            return declined(typed.removeprefix(DECLINE))
+        match typed.lower():
             case "w" | "whole" if cut:
                 for name, given in args.items():
                     tell(f"    {plain(name)}: {plain(_shown(given))}")
@@ -68,8 +75,7 @@ def _approval(args: Mapping[str, Any], remember: str | None, read: Read, tell: C
             case "a" | "always" if always:
                 return {"approved": True, "remember": True}
             case "n" | "no":
-                reason = read("reason (or none) > ").strip()
-                return {"approved": False, **({"reason": reason} if reason else {})}
+                return declined(read("reason (or none) > "))
             case "e" | "edit":
                 return {
                     "approved": True,
@@ -141,8 +147,8 @@ def _field(field: Mapping[str, Any], read: Read, tell: Callable[[str], None]) ->
 
 def _prompt(read: Read, words: str) -> str:
     typed = read(words)
-    if typed.split(maxsplit=1)[:1] == [_DECLINE]:
-        raise Declined(typed.strip().removeprefix(_DECLINE).strip())
+    if typed.split(maxsplit=1)[:1] == [DECLINE]:
+        raise Declined(typed.strip().removeprefix(DECLINE).strip())
     return typed
 
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from perdure.temporal.app.console.terminal import arguments, dollars, duration, one_line, plain, result, tokens
-from perdure.workflows.core.answers import last_words
-from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished
+from perdure.workflows.core.last_words import WORDLESS, last_words
+from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
 
 
 @dataclass(slots=True)
@@ -33,8 +33,10 @@ def turn_facts(events: Iterable[Event]) -> dict[str, TurnFacts]:
             continue
         turn = facts.setdefault(event.turn_id, TurnFacts())
         match event:
-            case MessageAdded():
-                turn.asked = turn.asked or last_words(event.message)
+            case TurnStarted(continues=str(earlier)):
+                turn.asked = f"({earlier} once more)"
+            case MessageAdded() if turn.asked in ("", WORDLESS):
+                turn.asked = last_words(event.message)
             case TurnFinished():
                 turn.end = event
             case _:

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from perdure.workflows.core.ledger.caps import set_caps
 from perdure.workflows.core.ledger.drawing import draw
 from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
-from perdure.workflows.protocol.purses import LEASE, Amounts, Draw, HolderReport, PurseName, Visited, nano_usd
+from perdure.workflows.protocol.purses import LEASE, Amounts, Draw, HolderReport, PurseName, SetCaps, Visited, nano_usd
 from tests.support.purse_world import PurseWorld
 
 pytestmark = pytest.mark.pure
@@ -80,3 +81,24 @@ def test_a_request_that_is_repeated_during_a_visit_is_charged_once() -> None:
 
 def test_what_was_spent_is_known_in_the_end_though_a_request_comes_late() -> None:
     closed(live(2654, 150, extra=("die", "cap", "allow")))
+
+
+def test_what_a_refused_session_cannot_use_is_asked_back_for_another_one() -> None:
+    ledger = new_ledger(PurseName(tenant="acme", scope="user", id="ada"), AT)
+    ledger = set_caps(ledger, SetCaps(id="c1", caps={"total": {"tokens": 100}}), AT)
+    for session in ("s1", "s2"):
+        taken = draw(ledger, session, Draw(since=AT, number=1, needs=Amounts(tokens=40)), AT)
+        ledger = taken.ledger
+        assert taken.drawn.refused is None
+    spent = Amounts(tokens=40)
+    first = draw(ledger, "s1", Draw(since=AT, number=2, spent=spent, needs=Amounts(tokens=40)), AT)
+    assert first.drawn.refused is not None and not first.drawn.refused.again
+
+    asked = Draw(since=AT, number=2, spent=spent, needs=Amounts(tokens=20))
+    second = draw(first.ledger, "s2", asked, AT)
+    assert second.drawn.refused is not None and second.drawn.refused.again
+    visits = due(second.ledger, AT)
+    assert [visit.session_id for visit in visits if visit.tell is not None and visit.tell.recall] == ["s1"]
+    report = HolderReport(since=AT, number=2, spent=spent, open=Amounts(), until=None, drawing=False)
+    ledger = visited(second.ledger, (Visited(session_id="s1", found="open", report=report),), visits, AT, AT)
+    assert draw(ledger, "s2", asked, AT).drawn.refused is None

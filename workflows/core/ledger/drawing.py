@@ -34,7 +34,7 @@ TOOL_CALLS: Final = 64
 PARTS: Final = 8
 #: A request is not repeated for longer than this after it arrived.
 REPEATS: Final = timedelta(minutes=10)
-#: A lease that was not renewed for so long is asked back where another session needs it.
+#: A lease that was not renewed for so long, or whose session was refused, is asked back where another session needs it.
 IDLE: Final = timedelta(minutes=1)
 
 
@@ -180,7 +180,11 @@ def _can_ask_back(ledger: Ledger, session: str, unit: Unit, wanted: int, now: da
 
 
 def _is_idle(holder: Holder, now: datetime) -> bool:
-    return not holder.recalled and now - holder.drawn_at >= IDLE
+    if holder.recalled:
+        return False
+    # A session that was refused with nothing open has too little for anything that it is about to do.
+    stuck = holder.answer.refused is not None and not holder.open
+    return stuck or now - holder.drawn_at >= IDLE
 
 
 def _asking_back(ledger: Ledger, session: str, now: datetime) -> Ledger:

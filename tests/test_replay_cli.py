@@ -21,6 +21,7 @@ from perdure.temporal.app.cli import app
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.replay.pool import replay_all
 from perdure.temporal.app.replay.verdicts import Outcome, Recorded, Setup, verdict
+from perdure.temporal.server.dev_addresses import DevAddresses, published
 from tests.support.session_lab import Lab, Play, Talk, ends, lab_on
 
 GOLDEN = Path(__file__).parent / "golden" / "sessions"
@@ -235,6 +236,14 @@ async def test_sessions_of_a_server(lab: Lab, temporal_server: DevServer, tmp_pa
     assert (code, report["sessions"], list(report["verdicts"])) == (0, 2, ["same"]), said
     # Of the chain, the query finds only the last run.
     assert report["runs"] >= 3
+
+    # The processes that replay find the server where the command does.
+    data = tmp_path / "data"
+    data.mkdir()
+    blobs = {"PERDURE_BLOB_DIR": server["PERDURE_BLOB_DIR"]}
+    with published(data, DevAddresses("http://127.0.0.1:1", temporal_server.address, None)):
+        code, said, report = await gate(tmp_path, "--query", both, "--data-dir", str(data), **blobs)
+    assert (code, report["sessions"]) == (0, 2), said
 
     code, said, report = await gate(tmp_path, "--query", both, PYTHONPATH=str(planted(tmp_path)), **server)
     assert code == 1, said

@@ -37,7 +37,7 @@ def part_of(state: SessionState) -> Segment:
         steps=steps,
         messages=messages[: min(orphans(state), len(messages))],
         agents={digest: state.slot.kept[digest] for digest in digests if digest in state.slot.kept},
-        days=state.dates.of(message.id for message in messages).later,
+        days=state.dates.between(transcript.base, cut.number),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from perdure.workflows.core.state.dates import keys_of
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.segment_refs import SegmentRef
@@ -21,7 +22,13 @@ def holding_again(
     messages = tuple(message for part in parts for message in part.said())
     if tail:
         events, steps, messages = (*events, *log.events), (*steps, *log.steps), (*messages, *transcript.messages)
-    numbers = {message.id: number for part in parts for number, message in enumerate(part.said(), part.start)}
+    numbers = {
+        key: number
+        for part in parts
+        for number, message in enumerate(part.said(), part.start)
+        for key in keys_of(message)
+        if key in part.days
+    }
     days = {message_id: day for part in parts for message_id, day in part.days.items()}
     agents = {digest: agent for part in parts for digest, agent in part.agents.items()}
     return replace(
@@ -38,7 +45,7 @@ def holding_again(
         dates=replace(
             dates,
             later={**days, **dates.later},
-            numbers={**{one: numbers[one] for one in days if one in numbers}, **dates.numbers},
+            numbers={**numbers, **dates.numbers},
         ),
         slot=replace(state.slot, kept={**agents, **state.slot.kept}),
     )

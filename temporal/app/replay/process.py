@@ -128,7 +128,7 @@ async def _serve(setup: Setup, answers: BinaryIO) -> None:
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
     client = None
     if setup.server:
-        client = await connect(Settings.load(), blobs_root=setup.blobs, runtime=runtime)
+        client = await connect(Settings.load(data_dir=setup.data_dir), blobs_root=setup.blobs, runtime=runtime)
     replayer = Replayer(
         workflows=[SessionWorkflow],
         data_converter=data_converter(setup.blobs),

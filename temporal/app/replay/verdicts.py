@@ -27,6 +27,8 @@ class Setup(Frozen):
     blobs: Path
     #: Whether histories come from the Temporal server.
     server: bool
+    #: The data directory of the `perdure dev` whose server that is, unless the environment names one.
+    data_dir: Path | None = None
 
 
 class Recorded(Frozen):

@@ -125,7 +125,7 @@ def _with(state: SessionState, context: Context, message: Message, seq: int) -> 
         count=position + 1,
         tokens=context.tokens + tokens,
         size=context.size + size,
-        day=state.dates.later.get(message.id, context.day),
+        day=state.dates.before_message(message, context.path.number(position)) or context.day,
         waiting=waiting,
         grain=grain,
         marks=marks,

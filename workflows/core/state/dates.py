@@ -34,7 +34,7 @@ class Dates(Record):
         known = self.known or next(reversed(self.later.values()), self.first)
         if not self.first or day == known:
             return self
-        key = f"{message.id}@{message.turn_id}" if message.id in self.later else message.id
+        key = keys_of(message)[message.id in self.later]
         return replace(
             self,
             later={**self.later, key: day},
@@ -52,6 +52,13 @@ class Dates(Record):
         told = [(place, day) for place, day in places if place is not None and place < count]
         return max(told)[1] if told else ""
 
+    def before_message(self, message: Message, number: int) -> str | None:
+        """The day that was told before the message of this number; None: none was."""
+        keys = keys_of(message)
+        return next(
+            (self.later[one] for one in keys if one in self.later and self.numbers.get(one, number) == number), None
+        )
+
     def of(self, message_ids: Iterable[str]) -> "Dates":
         """With what was told before these messages alone."""
         kept = set(message_ids)
@@ -60,6 +67,10 @@ class Dates(Record):
             later={one: day for one, day in self.later.items() if one in kept or message_of(one) in kept},
             numbers={one: number for one, number in self.numbers.items() if one in kept or message_of(one) in kept},
         )
+
+    def between(self, start: int, stop: int) -> dict[str, str]:
+        """What was told before messages of these numbers."""
+        return {one: day for one, day in self.later.items() if start <= self.numbers.get(one, -1) < stop}
 
     def before(self, number: int) -> "Dates":
         """With what was told before messages of lower numbers alone: a message that was said once more, later, has its id."""
@@ -90,3 +101,8 @@ class Dates(Record):
 def message_of(key: str) -> str:
     """The id of the message that a day comes before."""
     return key.partition("@")[0]
+
+
+def keys_of(message: Message) -> tuple[str, str]:
+    """What a day that comes before the message may go by."""
+    return message.id, f"{message.id}@{message.turn_id}"

@@ -2,6 +2,7 @@
 
 import io
 import json
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
@@ -223,6 +224,20 @@ async def test_a_quick_run_of_growth_measures_what_it_names() -> None:
     (stored,) = (row for row in found.rows if row.name.startswith("blob store"))
     assert carried.met and stored.met
     assert all(row.value is not None and row.value > 0 for row in found.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.server
+async def test_a_quick_run_of_purses_measures_what_it_names() -> None:
+    found = await run(frozenset({Rows.purses}), True, Console(file=io.StringIO()))
+    assert [(row.group, row.unit, row.met) for row in found.rows] == [
+        ("purses", "requests", True),
+        ("purses", "%", True),
+    ]
+    details = found.rows[1].details
+    assert details["killed_while_spending"]
+    spent, known, leased, cap = (Decimal(str(details[f"{name}_usd"])) for name in ("spent", "charged", "leased", "cap"))
+    assert spent <= known + leased <= cap
 
 
 @pytest.mark.slow

@@ -188,6 +188,8 @@ async def test_messages_that_wait_can_be_edited_and_withdrawn(
     assert [message["id"] for message in snapshot["queued"]] == ["m3", "m4"]
     assert [part["type"] for part in snapshot["queued"][0]["parts"]] == ["text", "file"]
     assert told(await http.put(f"{url}/m2", json={"text": "x"})) == (409, "message_withdrawn")
+    again = {"message_id": "m2", "text": "message 2"}
+    assert told(await http.post(url, json=again)) == (409, "message_withdrawn")
     assert told(await http.put(f"{url}/m1", json={"text": "x"})) == (409, "message_not_queued")
     assert told(await http.delete(f"{url}/m1")) == (409, "message_not_queued")
     assert told(await http.put(f"{url}/m9", json={"text": "x"})) == (404, "message_not_found")

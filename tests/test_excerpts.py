@@ -1,11 +1,9 @@
-"""The last messages of a session, and where the events begin that tell them: pure."""
+"""The last messages of a session, and where the events begin that tell them."""
 
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, cast
-
-import pytest
 
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.sealed import Sealed, Shown
@@ -17,8 +15,6 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.vocabulary.parts import Message
 from tests.support.core import Story
-
-pytestmark = pytest.mark.pure
 
 T = TypeVar("T")
 SESSION = "acme/s1"

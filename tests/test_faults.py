@@ -119,9 +119,8 @@ async def test_a_fault_that_passes(sessions: Sessions, provider: FakeProvider, a
             Reply(status=400, message="prompt is too long: 208310 tokens > 200000 maximum"),
             errors.MODEL_CONTEXT_LENGTH,
         ),
-        (Reply(status=402, message="Your credit balance is too low"), errors.MODEL_QUOTA),
     ],
-    ids=["401", "404", "400", "context length", "402"],
+    ids=["401", "404", "400", "context length"],
 )
 @every_wire
 async def test_a_refusal(
@@ -146,6 +145,28 @@ async def test_a_refusal(
     )
     told = [str(frame.data) for frame in frames] + dev.output + [str(await sessions.snapshot(session))]
     assert not [line for line in told if any(key in line for key in KEYS)]
+
+
+@every_wire
+async def test_an_account_without_credit_is_a_question(sessions: Sessions, provider: FakeProvider, agent: str) -> None:
+    """It is tried again once somebody says so, at the very step, and the turn ends where nobody pays."""
+    session = await sessions.create(agent)
+    broke = Reply(status=402, message="Your credit balance is too low")
+    provider.script(broke, Reply(text="Thank you."), broke)
+    async with sessions.view(session) as viewer:
+        await sessions.send(session, "hello")
+        asked = only(list(await viewer.until("budget.paused")), "budget.paused")
+        assert (asked["scope"], asked["limit"]) == ("tenant", "provider")
+        await sessions.answer(session, asked["question_id"], approved=True)
+        frames = await viewer.until("turn.finished")
+        assert only(list(frames), "turn.finished")["reason"] == "done"
+        await sessions.send(session, "and now?")
+        frames = await viewer.until("budget.paused", 2)
+        last = [frame.data["question_id"] for frame in frames if frame.type == "budget.paused"][-1]
+        await sessions.answer(session, last, approved=False)
+        frames = await viewer.until("turn.finished", 2)
+    turn = [frame.data for frame in frames if frame.type == "turn.finished"][-1]
+    assert turn["error"]["type"] == errors.MODEL_QUOTA
 
 
 @every_wire

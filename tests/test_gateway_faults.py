@@ -232,7 +232,7 @@ async def test_ids_in_addresses_are_checked(http: httpx2.AsyncClient, bad: str) 
         ("GET", "/pages/../app.py", (404, "not_found")),
         ("GET", "/pages/%2e%2e/app.py", (404, "not_found")),
         ("PUT", "/v1/sessions", (405, "method_not_allowed")),
-        ("GET", "/v1/sessions/s1/messages", (405, "method_not_allowed")),
+        ("PATCH", "/v1/sessions/s1/messages", (405, "method_not_allowed")),
         ("POST", "/v1/sessions/s1/messages?wait=301", (422, "validation")),
         ("POST", "/v1/sessions/s1/messages?wait=nan", (422, "validation")),
         ("POST", "/v1/sessions/s1/fork", (422, "validation")),

@@ -24,7 +24,7 @@ from perdure.workflows.protocol.signals import Answer, Configure, Parent, Stop
 from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary import errors
 from perdure.workflows.vocabulary.budget_events import BudgetRaised
-from perdure.workflows.vocabulary.events import TurnFinished
+from perdure.workflows.vocabulary.events import ModelSwitched, TurnFinished
 from perdure.workflows.vocabulary.parts import Text, ToolError, Usage
 from perdure.workflows.vocabulary.question_events import InputReceived
 from perdure.workflows.vocabulary.questions import By, Shortfall
@@ -123,6 +123,40 @@ def test_only_the_first_answer_counts() -> None:
     answered(at, approved=True)
     late = Answer(id="a2", question_id="t1.s1.budget", approved=False)
     assert [type(change).__name__ for change in receive(at.state, late, AT)] == ["CommandSeen"]
+
+
+def test_a_cap_below_a_cent_is_told() -> None:
+    (question,) = paused(story(turn={"cost_usd": 0.0015})).state.questions.open
+    assert question.prompt is not None
+    assert "the turn's cap of $0.0015." in question.prompt
+
+
+@pytest.mark.parametrize("limits", [{"on_limit": "stop"}, {"on_limit": {"cheaper": "other"}}])
+def test_what_is_settled_without_a_raise_tells_of_none(limits: Any) -> None:
+    at = story(turn={"cost_usd": 0.1})
+    loaded = at.state.slot.loaded
+    assert loaded is not None
+    dear = loaded.model_copy(update={"prices": {"main": PRICE, "other": Price(input=0, output=10)}})
+    at = paused(Story.new(behavior=1).loaded(dear).turn())
+    changed = Limits.model_validate({"turn": {"cost_usd": 0.1}} | limits)
+    command = Configure(id="c1", limits=changed, by=By(subject="ada"))
+    changes = receive(at.state, command, AT)
+    assert not [change for change in changes if isinstance(change, BudgetRaised)]
+    (told,) = [change for change in changes if isinstance(change, InputReceived)]
+    assert (told.value, told.reason, told.by) == (None, "settled", By(subject="ada"))
+    assert not at.take(changes).state.questions.open
+
+
+def test_a_cheaper_model_that_has_the_first_word_is_told() -> None:
+    at = story(turn={"cost_usd": 0.1}, on_limit={"cheaper": "other"})
+    loaded = at.state.slot.loaded
+    assert loaded is not None
+    dear = loaded.model_copy(update={"prices": {"main": PRICE, "other": Price(input=0, output=10)}})
+    at = Story.new(behavior=1).loaded(dear).turn()
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    (switched,) = [change for change in begin(at.state, action, AT).changes if isinstance(change, ModelSwitched)]
+    assert (switched.from_, switched.to, switched.reason) == ("demo/main", "demo/other", "budget")
 
 
 @pytest.mark.parametrize("result", [{"cost_usd": 0}, {"cost_usd": "much"}, {"tokens": 5}, 5, [], {"cost_usd": True}])
@@ -361,7 +395,13 @@ def test_sub_agents_have_a_share_of_each_cap() -> None:
             {"working_time": "x"},
             ("working_time", "30s"),
         ),
+        (
+            Shortfall(scope="turn", limit="working_time", cap=9, spent=9, needs=2),
+            {"working_time": 1e300},
+            ("working_time", "at most 365d"),
+        ),
         (Shortfall(scope="turn", limit="tokens", cap=9, spent=9, needs=2), {"cost_usd": 1}, ("cost_usd", "set tokens")),
+        (Shortfall(scope="turn", limit="tokens", cap=9, spent=2, needs=8), {"tokens": 9}, ("tokens", "cap that was")),
         (Shortfall(scope="user", limit="day.cost_usd", cap=9), {"day.cost_usd": 1}, ("", "/v1/budgets/user/")),
         (Shortfall(scope="tenant", limit="provider"), {"cost_usd": 1}, ("", "the quota is the provider's")),
     ],

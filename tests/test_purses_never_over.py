@@ -1,12 +1,18 @@
 """Caps and open leases bound what is spent: over kills, repeats, races and continue-as-new, in thousands of random worlds."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from perdure.workflows.protocol.purses import Amounts, nano_usd
+from perdure.workflows.core.ledger.drawing import draw
+from perdure.workflows.core.ledger.state import new_ledger
+from perdure.workflows.core.ledger.visits import due, visited
+from perdure.workflows.protocol.purses import LEASE, Amounts, Draw, HolderReport, PurseName, Visited, nano_usd
 from tests.support.purse_world import PurseWorld
 
 pytestmark = pytest.mark.pure
 
+AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DAY, TOTAL, TOKENS = 1.0, 2.5, 60_000
 
 
@@ -52,3 +58,25 @@ def test_nothing_is_spent_beyond_the_caps_where_sessions_die(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_what_was_leased_bounds_what_is_spent_while_caps_move(seed: int) -> None:
     closed(live(seed, extra=("die", "cap", "cap", "allow")))
+
+
+def test_a_request_that_is_repeated_during_a_visit_is_charged_once() -> None:
+    spent = Amounts(tool_calls=6)
+    first = Draw(since=AT, number=1, needs=Amounts(tool_calls=1))
+    ledger = draw(new_ledger(PurseName(tenant="acme", scope="user", id="ada"), AT), "s1", first, AT).ledger
+    late = AT + LEASE + timedelta(seconds=1)
+    visits = due(ledger, late)
+    report = HolderReport(since=AT, number=1, spent=spent, open=Amounts(), until=AT + LEASE, drawing=False)
+    found = Visited(session_id="s1", found="open", report=report)
+
+    ledger = draw(ledger, "s1", first, late + timedelta(seconds=1)).ledger
+    ledger = visited(ledger, (found,), visits, late, late + timedelta(seconds=2))
+    ledger = draw(ledger, "s1", first, late + timedelta(seconds=3)).ledger
+    second = Draw(since=AT, number=2, spent=spent, needs=Amounts(tool_calls=1), lapsed=True)
+    ledger = draw(ledger, "s1", second, late + timedelta(minutes=5)).ledger
+
+    assert ledger.spent.total == spent
+
+
+def test_what_was_spent_is_known_in_the_end_though_a_request_comes_late() -> None:
+    closed(live(2654, 150, extra=("die", "cap", "allow")))

@@ -11,12 +11,14 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from perdure.temporal.stores.codec import data_converter
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.scheduled import DeliverMessage
 from perdure.workflows.session import SessionWorkflow
 from tests.golden.record import SCENES
 
 FILES = sorted((Path(__file__).parent / "golden" / "sessions").glob("*.json"))
 DELIVERIES = sorted((Path(__file__).parent / "golden" / "deliveries").glob("*.json"))
+LEDGERS = sorted((Path(__file__).parent / "golden" / "ledgers").glob("*.json"))
 
 
 @workflow.defn(name="SessionWorkflow")
@@ -43,6 +45,7 @@ def test_there_is_a_history_of_everything_that_a_session_does() -> None:
     now = {file.name.partition(".")[0] for file in FILES}
     assert now == {scene.__name__ for scene in SCENES}
     assert DELIVERIES
+    assert LEDGERS
     kinds = {event["eventType"] for file in FILES for event in json.loads(file.read_text())["events"]}
     assert kinds >= {
         f"EVENT_TYPE_{kind}"
@@ -73,7 +76,12 @@ async def test_an_old_delivery_replays(file: Path) -> None:
     await replayer(DeliverMessage).replay_workflow(history(file))
 
 
-@pytest.mark.parametrize("file", [*FILES, *DELIVERIES], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", LEDGERS, ids=lambda file: file.stem)
+async def test_an_old_ledger_replays(file: Path) -> None:
+    await replayer(LedgerWorkflow).replay_workflow(history(file))
+
+
+@pytest.mark.parametrize("file", [*FILES, *DELIVERIES, *LEDGERS], ids=lambda file: file.stem)
 def test_a_history_tells_nothing_of_the_machine_that_recorded_it(file: Path) -> None:
     text = file.read_text()
     assert "/site-packages/" not in text

@@ -1,6 +1,7 @@
 """Rewinds over the pure core: a conversation goes on from any of its messages, and earlier branches stay."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
@@ -125,6 +126,23 @@ def test_an_earlier_branch_is_gone_back_to_and_goes_on() -> None:
     made.back("b1")
     assert texts(made) == ["one", "1", "two", "2", "three", "3"]
     assert [(line.branch, line.messages) for line in made.branches().branches] == [("b1", 6), ("b2", 4)]
+
+
+def test_a_branch_is_gone_back_to_that_parts_where_nothing_was_said_any_more() -> None:
+    talk = Talk()
+    talk.say("one", "m1")
+    step = talk.answers("answer")
+    for _ in range(2):
+        talk.rewind(step)
+        talk.fails()
+        if talk.state.branches.current == "b2":
+            talk.back("b1")
+    talk.back("b2")
+    assert talk.ids() == ["m1"]
+    talk.back("b3")
+    assert talk.ids() == ["m1"]
+    talk.back("b1")
+    assert talk.ids() == ["m1", step]
 
 
 def test_the_places_where_branches_part_have_their_siblings_in_order() -> None:
@@ -397,6 +415,35 @@ def test_a_session_that_closes_drops_the_rewind_and_rejects_its_message() -> Non
     assert made.state.closed
     assert made.kinds()[-3:] == ["message.rejected", "turn.finished", "session.closed"]
     assert made.kinds().count("message.rejected") == 1
+
+
+def test_a_fork_is_not_told_of_the_day_on_which_a_message_was_said_once_more_later() -> None:
+    made = talk(("one", "1"), ("two", "2"))
+    made.time += timedelta(days=3)
+    made.rewind("m2")
+    made.answers("II")
+    assert "m2" in made.state.dates.later
+
+    found = past(made.state, "t2", True).dates
+
+    assert not found.later
+    assert found.known == found.first
+
+
+def test_a_branch_is_told_the_day_that_only_another_one_was_told() -> None:
+    made = Talk()
+    made.say("one", "m1")
+    # The answer comes after midnight.
+    made.time += timedelta(days=1)
+    made.answers("1")
+    made.say("two", "m2")
+    assert list(made.state.dates.later) == ["m2"]
+    made.answers("2")
+
+    made.rewind("m2", "zwei")
+
+    assert list(made.state.dates.later) == ["m2", "x1"]
+    assert [message.id for message in made.seen["t3.s1"]] == ["m1", "t1.s1", "x1.day", "x1"]
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -12,8 +12,6 @@ from perdure.temporal.definitions.tool_check import KnownTools, tool_findings
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools.undo import undo_args
 
-pytestmark = pytest.mark.pure
-
 ARGS: dict[str, Any] = {"order_id": "A-1", "amount": 150}
 
 

@@ -48,6 +48,8 @@ def test_a_limit_asks_until_it_is_raised_or_the_turn_ends(node: Node) -> None:
         "working",
         {"state": "raised", "cap": 1.0, "raised": limit, "by": BY},
     )
+    other = last(node, paused().fact("input.received", question_id="t1.budget", value=None, reason="settled", by=BY))
+    assert (other["status"], question(other)) == ("working", {"state": "answered", "cap": 1.0, "by": BY})
     assert question(last(node, paused().end("budget")))["state"] == "declined"
     assert question(last(node, paused().end("interrupted")))["state"] == "superseded"
 

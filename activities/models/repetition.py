@@ -1,13 +1,18 @@
 """Whether a text that streams has begun to repeat itself without end. Pure.
 
 It is conservative: only an exact repetition counts, of one piece over and over, for longer than any list, table or code that
-says something. What repeats with any change, a number that counts up for instance, never does.
+says something. What repeats with any change, a number that counts up for instance, never does. A rule, a filling or a drawing
+repeats a few characters, so a short piece has to come for far longer than a sentence.
 """
 
 from typing import Final
 
 #: Characters at the end of a text that have to be one piece over and over.
 LONG: Final = 8_000
+#: The same where the piece is shorter than a sentence.
+ENDLESS: Final = 128_000
+#: The shortest piece that is a sentence.
+SENTENCE: Final = 16
 #: The longest piece, and how often it has to come.
 LONGEST_PIECE: Final = 1_000
 #: Characters between two looks.
@@ -23,6 +28,8 @@ class Repetition:
     def __init__(self) -> None:
         self._tail = ""
         self._unseen = 0
+        #: Characters at the end of the text that are known to be one piece over and over.
+        self._repeated = 0
 
     def add(self, text: str) -> int | None:
         """The length of the piece that the text repeats without end, now that `text` has come; None: it does not."""
@@ -30,8 +37,13 @@ class Repetition:
         self._unseen += len(text)
         if self._unseen < _STRIDE or len(self._tail) < LONG:
             return None
-        self._unseen = 0
-        return piece_of(self._tail)
+        seen, self._unseen = self._unseen, 0
+        length = piece_of(self._tail)
+        if length is None:
+            self._repeated = 0
+            return None
+        self._repeated = self._repeated + seen if self._repeated else LONG
+        return length if self._repeated >= (LONG if length >= SENTENCE else ENDLESS) else None
 
 
 def piece_of(tail: str) -> int | None:

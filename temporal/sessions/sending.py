@@ -85,8 +85,9 @@ class Sender:
     ) -> Sent:
         """Without a `message_id` the message gets one. `model` is the role that shall answer it; `busy`, what becomes of it
         while the session works. Raises `InvalidRequest` where the session's agent has no such role, `SessionClosed`,
-        `SessionBusy`, `TooMany` where no more messages may wait, `IdConflict` where the id is that of another message, what
-        `MessageFiles.take_in` raises of its files, and what `Backend.query` raises."""
+        `SessionBusy`, `TooMany` where no more messages may wait, `IdConflict` where the id is that of another message,
+        `MessageWithdrawn` where it is that of one that was taken back, what `MessageFiles.take_in` raises of its files, and
+        what `Backend.query` raises."""
         session = caller.workflow_id(session_id)
         receipt = None if message_id else known()
         message_id = message_id or uuid.uuid4().hex
@@ -96,6 +97,8 @@ class Sender:
             if receipt.content_sha256 is not None and receipt.cursor is not None:
                 if not is_same(receipt.content_sha256, sha256):
                     raise rejection("conflict")
+                if receipt.withdrawn:
+                    raise rejection("withdrawn")
                 return await self._sent(session, message_id, sha256, receipt, receipt.position)
             if receipt.closed:
                 raise rejection("session_closed")

@@ -21,15 +21,17 @@ from perdure.temporal.app.dev_server.server import NAMESPACE, DevServer
 from perdure.temporal.app.processes.assembly import make_worker
 from perdure.temporal.app.processes.toolset import load_catalogue
 from perdure.temporal.sessions.backend import Backend
+from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.fork import fork as fork_session
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
-from perdure.workflows.definition.agent import Limits, TurnLimits
+from perdure.workflows.definition.agent import Caps, Limits, PurseLimits, TurnLimits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.activities import TASK_QUEUE, Delivery
+from perdure.workflows.protocol.purses import PurseName
 from perdure.workflows.protocol.sealing import PartRequest
 from perdure.workflows.protocol.signals import BEHAVIOR, EditMessage, Retry, WithdrawMessage
 from perdure.workflows.scheduled import DeliverMessage
@@ -47,6 +49,7 @@ from tests.support.versions import UNVERSIONED, make_current
 GOLDEN: Final = Path(__file__).parent / "sessions"
 #: Of what is no session, so `perdure replay` leaves it out.
 DELIVERIES: Final = Path(__file__).parent / "deliveries"
+LEDGERS: Final = Path(__file__).parent / "ledgers"
 
 
 async def plain(lab: Lab) -> Talk:
@@ -438,6 +441,29 @@ async def declined(lab: Lab) -> Talk:
     return talk
 
 
+async def compacted(lab: Lab) -> Talk:
+    """Requests that are too long: a summary is written, also after one that failed; then nothing is left to shorten."""
+    talk = await lab.start("staged", behavior=BEHAVIOR)
+    too_long = ModelFailure(
+        kind="model_context_length", message="The prompt is too long.", provider="demo", window=6_000
+    )
+    empty = ModelFailure(kind="model_auth", message="The key is not valid.", provider="demo")
+    summary = "<summary>\nThey counted.\n</summary>\n<facts>\n- The number is 7.\n</facts>"
+    for number in range(3):
+        await talk.turn(f"{number} " * 900)
+    lab.stage.plays = [Play(error=too_long), Play(summary), Play("Fine.")]
+    await talk.turn("and now?")
+    for number in range(2):
+        await talk.turn(f"{number} " * 900)
+    lab.stage.plays = [Play(error=too_long), Play(error=empty), Play(summary), Play("Fine.")]
+    await talk.turn("and again?")
+    lab.stage.plays = [Play(error=too_long)] * 8
+    await talk.turn("x " * 9_000)
+    lab.stage.plays.clear()
+    await talk.turn("thanks")
+    return talk
+
+
 async def budget(lab: Lab) -> Talk:
     """Asks at a cap: allowed for the turn, settled by a raise, given a new cap, declined, and taken back by a stop."""
     talk = await lab.start("staged", behavior=BEHAVIOR)
@@ -639,6 +665,38 @@ async def sealing_begun_before(lab: Lab) -> Talk:
     return talk
 
 
+async def leases(lab: Lab) -> Talk:
+    """Draws on the purse of its user, is refused, told of a raise, allowed over the cap, and returns what is left."""
+    return await _leasing(lab, "leases")
+
+
+async def _leasing(lab: Lab, user: str) -> Talk:
+    budgets = Budgets(lab.client, lab.parts.settings)
+
+    async def cap(tool_calls: int) -> None:
+        await budgets.set(Caller("lab"), "user", user, PurseLimits(total=Caps(tool_calls=tool_calls)))
+
+    async def paused(count: int) -> None:
+        await talk.until(lambda events: kinds(events).count("budget.paused") == count)
+
+    await cap(1)
+    talk = await lab.start("staged", user=user, behavior=BEHAVIOR, purses={"user": ()})
+    add = Play("", [("add", {"a": 1, "b": 2})])
+    lab.stage.plays = [add, Play("Three."), add, Play("Three again."), add, Play("And again.")]
+    await talk.turn("what is 1 + 2?")
+    await talk.send("and again?")
+    await paused(1)
+    await cap(2)
+    await talk.until(lambda events: ends(events, 2))
+    await talk.send("and again?")
+    await paused(2)
+    await talk.answer("t3.s1.budget", approved=True)
+    await talk.until(lambda events: ends(events, 3))
+    await talk.close()
+    await talk.handle.result()
+    return talk
+
+
 async def _sealed(talk: Talk) -> None:
     """Returns once nothing is being sealed."""
     while (await talk.ask(SessionWorkflow.part, PartRequest())).open:
@@ -673,6 +731,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     cut_answers,
     fallback,
     declined,
+    compacted,
     budget,
     repeated,
     steer,
@@ -684,6 +743,7 @@ SCENES: Final[tuple[Callable[[Lab], Awaitable[Talk]], ...]] = (
     undo,
     sealing,
     sealing_begun_before,
+    leases,
 )
 
 
@@ -698,10 +758,17 @@ async def delivered(lab: Lab) -> WorkflowHandle[Any, Any]:
     return handle
 
 
-async def record(folder: Path, deliveries: Path) -> list[Path]:
+async def drawn_on(lab: Lab) -> WorkflowHandle[Any, Any]:
+    """A purse that is drawn on, refuses, and tells a session that waits of a raise."""
+    await _leasing(lab, "drawn_on")
+    return lab.client.get_workflow_handle(PurseName(tenant="lab", scope="user", id="drawn_on").workflow_id)
+
+
+async def record(folder: Path, deliveries: Path, ledgers: Path) -> list[Path]:
     """Plays the scenes whose files are missing; returns the files that were written."""
     missing = _missing(folder)
-    known = list(deliveries.glob("*.json"))  # noqa: ASYNC240 - before anything runs
+    others = ((delivered, deliveries), (drawn_on, ledgers))
+    wanted = [(scene, place) for scene, place in others if not list(place.glob("*.json"))]
     written: list[Path] = []
     with tempfile.TemporaryDirectory() as data:
         settings = Settings.load(data_dir=Path(data), graceful_shutdown_s=0)
@@ -717,9 +784,10 @@ async def record(folder: Path, deliveries: Path) -> list[Path]:
                     talk = await scene(lab)
                     for number, history in enumerate(await runs(client, talk.handle), 1):
                         written.append(_write(folder / f"{_name(scene)}.{number}.json", history))
-                if not known:
-                    (history,) = await runs(client, await delivered(lab))
-                    written.append(_write(deliveries / "delivered.1.json", history))
+                for other, place in wanted:
+                    lab.stage.plays.clear()
+                    (history,) = await runs(client, await other(lab))
+                    written.append(_write(place / f"{other.__name__}.1.json", history))
     return written
 
 
@@ -756,6 +824,6 @@ def _scrubbed(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    for path in asyncio.run(record(GOLDEN, DELIVERIES)):
+    for path in asyncio.run(record(GOLDEN, DELIVERIES, LEDGERS)):
         print(path.relative_to(GOLDEN.parent.parent))  # noqa: T201
     leave(0)

@@ -128,6 +128,10 @@ class Sessions:
         answer = await self.http.post(f"/v1/sessions/{session}/stop")
         assert answer.status_code == 202, answer.text
 
+    async def answer(self, session: str, question_id: str, **answer: Any) -> None:
+        response = await self.http.post(f"/v1/sessions/{session}/answers", json={"question_id": question_id, **answer})
+        assert response.is_success, response.text
+
     async def configure(self, session: str, **body: Any) -> None:
         answer = await self.http.patch(f"/v1/sessions/{session}", json=body)
         assert answer.status_code == 200, answer.text

@@ -74,6 +74,7 @@ from perdure.workflows.core.pausing import put as pause
 from perdure.workflows.core.prompt import PromptError, build_prompt
 from perdure.workflows.core.purses_asked import asked_purses
 from perdure.workflows.core.rewinds.begin import cut, give_up_rewind, reject, take_back, undo_next
+from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.sealing import seal_input
 from perdure.workflows.core.session_tools import carry_out
 from perdure.workflows.core.spending import Bid
@@ -248,6 +249,8 @@ def _call_model(draft: Draft, action: CallModel) -> tuple[Effect, ...]:
         hold(draft, action.step_id, Need(cost_usd=action.reserved_usd, tokens=action.reserved_tokens))
         record = opened_step(draft.state, action)
     last = state.slot.last_model
+    if last is None and action.cheaper and (dear := first_hop(state)) is not None:
+        last = dear.model.use
     if last is not None and last != record.model:
         own = action.role == draft.turn.role
         reason = "message" if own else "configured" if action.role == state.slot.role else "definition"

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from perdure.workflows.core.context.index import inherited
 from perdure.workflows.core.rewinds.past import Then, branches_then, ended_then
 from perdure.workflows.core.state.agent_slot import AgentSlot
+from perdure.workflows.core.state.dates import Dates
 from perdure.workflows.core.state.inbox import Inbox
 from perdure.workflows.core.state.log import Log
 from perdure.workflows.core.state.questions import Questions
@@ -94,7 +95,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         turns=turns,
         metadata=state.metadata,
         timezone=state.timezone,
-        dates=state.dates.of(said | sealed),
+        dates=_dates(state, said | sealed, transcript),
         branches=then.branches,
         ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
@@ -192,6 +193,12 @@ def _transcript(state: SessionState, turns: int, then: Then) -> Transcript:
         kept = kept[: max(then.stop - transcript.base, 0)]
     path = then.path if then.path is not None else steps[-1].view.path if steps else Path()
     return replace(transcript, messages=kept, path=path, left_out=left_out)
+
+
+def _dates(state: SessionState, said: set[str], transcript: Transcript) -> Dates:
+    """What its model was told of the date by then."""
+    dates = state.dates.of(said).before(transcript.total)
+    return dates.on(transcript.path, transcript.count) if dates.known else dates
 
 
 def _events(state: SessionState, turn_id: str, keep_turn: bool) -> tuple[Event, ...]:

@@ -17,6 +17,12 @@ _WHOSE: Final[dict[Scope, str]] = {
 _PERIODS: Final = {"day": " a day", "month": " a month", "total": ""}
 
 
+def dollars(amount: float) -> str:
+    """To the cent, and more exactly where it is no round number of them."""
+    whole, _, cents = f"{amount:.6f}".rstrip("0").partition(".")
+    return f"${whole}.{cents.ljust(2, '0')}"
+
+
 def told(short: Shortfall) -> str:
     """One sentence or two: what is needed, what was spent, and which cap that would exceed."""
     period, _, name = short.limit.rpartition(".")
@@ -26,7 +32,7 @@ def told(short: Shortfall) -> str:
         case "cost_usd":
             return (
                 f"The next model call may cost up to ${short.needs:.4f}; with ${short.spent:.4f} spent, that would exceed "
-                f"{cap} {_dollars(short.cap or 0)}{each}."
+                f"{cap} {dollars(short.cap or 0)}{each}."
             )
         case "tokens":
             return (

@@ -76,17 +76,23 @@ def withdraw(draft: Draft, reason: str) -> None:
     draft.add(InputReceived(**draft.stamp, question_id=question, value=None, reason=reason))
 
 
-def raised_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
-    """The cap was raised elsewhere, which settles the question."""
-    draft.add(QuestionSettled(question_id=pause.question_id))
+def settled_meanwhile(draft: Draft, pause: Pause, by: Answerer | None) -> None:
+    """What was changed elsewhere settles the question: the cap was raised, or the turn would not ask any more all the same,
+    as where another model answers."""
     limits, short = draft.state.effective_limits, pause.short
     caps = limits.turn if short.scope == "turn" else limits.session if short.scope == "session" else None
     cap = getattr(caps, short.limit, None)
+    value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
+    is_raised = value is None or short.cap is None or value > short.cap
     if short.scope in SCOPES:
         held = draft.state.leases.of(short.scope)
-        cap, by = held.raised_to, held.raised_by
-    value = cap.total_seconds() if short.limit == "working_time" and cap is not None else cap
-    _tell_raised(draft, pause, value, by)
+        is_raised = held.raised_by is not None
+        value, by = held.raised_to, held.raised_by if is_raised else by
+    draft.add(QuestionSettled(question_id=pause.question_id))
+    if not is_raised:
+        draft.add(InputReceived(**draft.stamp, question_id=pause.question_id, value=None, reason="settled", by=by))
+    else:
+        _tell_raised(draft, pause, value, by)
 
 
 def _decline(draft: Draft, pause: Pause, command: Answer) -> None:

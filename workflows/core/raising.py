@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.tools.options import YEAR
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.questions import Shortfall
 
@@ -29,6 +30,10 @@ def read_raise(short: Shortfall, result: JsonValue) -> float | tuple[str, str]:
         return short.limit, value
     if value <= short.spent:
         return short.limit, f"is no more than what was spent already: {_shown(short.limit, short.spent)}"
+    if short.cap is not None and value <= short.cap:
+        return short.limit, f"is no more than the cap that was reached: {_shown(short.limit, short.cap)}"
+    if short.limit == "working_time" and value > YEAR.total_seconds():
+        return short.limit, "must be at most 365d"
     return value
 
 
@@ -69,4 +74,10 @@ def _example(short: Shortfall) -> str:
 
 
 def _shown(limit: str, amount: float) -> str:
-    return f"${amount:.4f}" if limit == "cost_usd" else f"{amount:g}"
+    match limit:
+        case "cost_usd":
+            return f"${amount:.4f}"
+        case "working_time":
+            return f"{amount:g}s"
+        case _:
+            return f"{amount:g}"

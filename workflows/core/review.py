@@ -4,7 +4,7 @@ from perdure.workflows.core.actions import PauseTurn
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.leases import to_ask_again
 from perdure.workflows.core.next_action import next_action
-from perdure.workflows.core.pausing import raised_meanwhile, withdraw
+from perdure.workflows.core.pausing import settled_meanwhile, withdraw
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import with_turn
 from perdure.workflows.protocol.purses import SCOPES
@@ -28,4 +28,4 @@ def review(draft: Draft, by: Answerer | None = None) -> None:
         turn.pause.short.limit,
     )
     if not same:
-        raised_meanwhile(draft, turn.pause, by)
+        settled_meanwhile(draft, turn.pause, by)

@@ -13,11 +13,13 @@ class ContextCompacted(EventBase):
     """Models are shown the older part of the conversation in short from now on. Viewers keep all of it."""
 
     type: Literal["context.compacted"] = "context.compacted"
-    #: The events whose content is shown in short.
+    #: The first of the events whose content is shown in short.
     from_seq: int
+    #: The last of them.
     to_seq: int
-    #: Tokens of the next request, as far as they can be estimated.
+    #: Tokens of the next request without it, as far as they can be estimated.
     tokens_before: int
+    #: The same with it.
     tokens_after: int
     #: `summarized`: a summary stands in for them. `trimmed`: long results of tools give way to their head and tail.
     #: `dropped`: no summary could be made, so they are left out.
@@ -34,6 +36,7 @@ class ContextCompacted(EventBase):
     step_id: str | None = Field(default=None, exclude_if=absent)
     #: `provider/model`
     model: str | None = Field(default=None, exclude_if=absent)
+    #: What models are told in place of the messages.
     summary: str = Field(default="", exclude_if=operator.not_)
     #: What is carried word for word from summary to summary.
     facts: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
@@ -45,8 +48,11 @@ class ContextCompacted(EventBase):
     usage: Usage | None = Field(default=None, exclude_if=absent)
     #: Dollars; with `usage`, null when a price is unknown.
     cost_usd: float | None = None
+    #: Of the model call that wrote the summary.
     timing: Timing | None = Field(default=None, exclude_if=absent)
+    #: The attempt that wrote the summary, from 1.
     attempt: int = Field(default=0, exclude_if=operator.not_)
+    #: Of the JSON body that was sent to the provider for the summary.
     request_sha256: str | None = Field(default=None, exclude_if=absent)
     #: Why there is no summary.
     error: ToolError | None = Field(default=None, exclude_if=absent)

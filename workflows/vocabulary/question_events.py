@@ -110,5 +110,6 @@ class InputReceived(EventBase):
     value: JsonValue
     #: Who answered; None where nobody did.
     by: Answerer | None = Field(default=None, exclude_if=absent)
-    #: Why nobody did: `superseded`, for people have said something else.
+    #: Why nobody did: `superseded`, for people have said something else; `stopped`; `settled`, for a turn would not ask about
+    #: a limit any more, as where another model answers. Or what whoever declined has said.
     reason: str | None = Field(default=None, exclude_if=absent)

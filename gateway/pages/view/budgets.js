@@ -15,9 +15,11 @@ export function raisedTurn(turn, { question_id: id, scope, limit, value = null, 
   );
 }
 
-/** The turn whose question `input.received` settles: it was declined, or taken back. */
+/** The turn whose question `input.received` settles: it was declined, superseded or taken back, or would not be asked any
+ * more, for another model answers or another limit holds. */
 export function answeredTurn(turn, { question_id: id, value, reason = null, by = null, at = null }) {
-  const state = value?.approved === false ? 'declined' : reason === 'superseded' ? 'superseded' : 'stopped';
+  const settled = { superseded: 'superseded', settled: 'answered' }[reason] ?? 'stopped';
+  const state = value?.approved === false ? 'declined' : settled;
   return settledTurn(turn, (one) => (one.question_id === id ? { ...one, state, reason, by, settled_at: at } : one));
 }
 

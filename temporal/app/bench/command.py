@@ -28,6 +28,7 @@ from perdure.temporal.app.bench.measures import (
     interrupted,
     kills,
     memory,
+    purses,
     replays,
     throughput,
     tokens,
@@ -62,6 +63,7 @@ _OF_PLANT: dict[Rows, tuple[Callable[[Plant, bool, _Step], Awaitable[list[Row]]]
 _INTERRUPTED: _Steps = (50, 3)
 _BURST: _Steps = (4, 4)
 _GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
+_PURSES: _Steps = (2, 2)
 
 
 def bench(
@@ -153,4 +155,7 @@ async def _measure(
     if Rows.growth in rows:
         (folder / "growth").mkdir()
         found += await growth.measure(folder / "growth", provider, quick, steps(Rows.growth, _GROWTH))
+    if Rows.purses in rows:
+        (folder / "purses").mkdir()
+        found += await purses.measure(folder / "purses", provider, quick, steps(Rows.purses, _PURSES))
     return found

@@ -19,3 +19,4 @@ class Rows(StrEnum):
     interrupted = "interrupted"
     burst = "burst"
     growth = "growth"
+    purses = "purses"

@@ -32,7 +32,7 @@ def indexed(state: SessionState) -> SessionState:
         return state if context is state.context else replace(state, context=context)
     new = transcript.on(transcript.path, context.count, transcript.count)
     seqs = _seqs(state, new)
-    context = _guessed(context, transcript.count - context.count - len(new))
+    context = _guessed(state, context, transcript.count - context.count - len(new))
     for message in new:
         context = _with(state, context, message, seqs.get(message.id, state.log.seq))
     return replace(state, context=context)
@@ -66,7 +66,8 @@ def cut(state: SessionState, context: Context, count: int) -> Context:
         marks=tuple(mark for mark in context.marks if mark.position < start.position),
         results=tuple(one for one in context.results if one.position < start.position),
         media=tuple(one for one in context.media if one.position < start.position),
-        task=context.task if context.task is not None and context.task.position < start.position else None,
+        # What is counted again may be sealed, and then nobody could find it any more.
+        task=context.task if context.task is not None and context.task.position < count else None,
         asked=tuple(one for one in context.asked if one.position < start.position),
         answer=min(context.answer, start.position),
         folds=folds,
@@ -75,7 +76,7 @@ def cut(state: SessionState, context: Context, count: int) -> Context:
         open=compaction,
     )
     between = state.transcript.on(context.path, start.position, count)
-    kept = _guessed(kept, count - start.position - len(between))
+    kept = _guessed(state, kept, count - start.position - len(between))
     for message in between:
         kept = _with(state, kept, message, start.seq)
     return _with_last(kept, state.transcript.on(context.path, 0, count))
@@ -151,7 +152,7 @@ def _marked(marks: tuple[Mark, ...], mark: Mark, grain: int) -> tuple[tuple[Mark
     return marks[::2], max(grain, apart)
 
 
-def _guessed(context: Context, unknown: int) -> Context:
+def _guessed(state: SessionState, context: Context, unknown: int) -> Context:
     """With messages more that the state does not hold: each counts as much as one of those before."""
     if unknown == 0:
         return context
@@ -162,6 +163,7 @@ def _guessed(context: Context, unknown: int) -> Context:
         count=context.count + unknown,
         tokens=context.tokens + unknown * each,
         size=context.size + unknown * size,
+        day=state.dates.last_on(context.path, context.count + unknown),
         waiting=(),
     )
 

@@ -149,7 +149,11 @@ def _heard(ledger: Ledger, session: str, outcome: Visited, since: datetime, now:
         return ledger
     if report.open or report.drawing:
         return _later(ledger, session, now)
-    return with_holder(cleared(ledger, session), session, None)
+    ledger = cleared(ledger, session)
+    if since < _look_at(holder):
+        # A request was repeated while the visit was under way. It may come again, and must find that it is known.
+        return ledger
+    return with_holder(ledger, session, None)
 
 
 def _is_over(holder: Holder, report: HolderReport, since: datetime) -> bool:

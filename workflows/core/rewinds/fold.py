@@ -18,7 +18,6 @@ from perdure.workflows.vocabulary.events import ToolFinished, TurnFinished, Turn
 from perdure.workflows.vocabulary.parts import ToolCall, ToolError
 from perdure.workflows.vocabulary.question_events import ApprovalRequested, ApprovalResolved
 from perdure.workflows.vocabulary.rewinds import Standing, TranscriptRewound, Undone
-from perdure.workflows.vocabulary.zones import day_of
 
 #: After these, nobody knows whether a call was taken back.
 _UNSURE = frozenset([errors.OUTCOME_UNKNOWN, errors.TOOL_TIMEOUT, errors.TOOL_CRASHED])
@@ -137,7 +136,9 @@ def rewound(state: SessionState, event: TranscriptRewound) -> SessionState:
         there = transcript.on(target.path, event.kept, min(event.kept + 1, target.count))
         here = transcript.on(transcript.path, event.kept, min(event.kept + 1, count))
         times = [message.at for message in (*there, *here)]
-        oldest = min(times) if len(times) == 2 or event.kept in (count, target.count) else None
+        # Of what is sealed nobody knows here when it was said.
+        parting = (event.kept < count) + (event.kept < target.count)
+        oldest = min(times, default=event.at) if len(times) == parting else None
     for one in event.undone_since:
         undo = branches.undos[one.call_id]
         branches = branches.with_undo(one.call_id, replace(undo, told=(*undo.told, event.branch)))
@@ -197,10 +198,7 @@ def _on(transcript: Transcript, path: Path, event: TranscriptRewound) -> Transcr
 
 def _with_days(state: SessionState) -> SessionState:
     """With the day that the model of this branch knows last."""
-    transcript, dates = state.transcript, state.dates
-    last = transcript.on(transcript.path, transcript.count - 1, transcript.count) if transcript.count else ()
-    at = last[0].at if last else None
-    return replace(state, dates=dates.until(None if at is None else day_of(at, state.timezone)))
+    return replace(state, dates=state.dates.on(state.transcript.path, state.transcript.count))
 
 
 def _asking_again(state: SessionState) -> SessionState:

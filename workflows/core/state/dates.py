@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from perdure.workflows.core.state.record import Record, replace
+from perdure.workflows.protocol.paths import Path
 from perdure.workflows.vocabulary.parts import Message
 
 #: Days that are kept in mind where more have been told, which takes a year of daily talk.
@@ -41,12 +42,15 @@ class Dates(Record):
             known=day if self.known else "",
         )
 
-    def until(self, day: str | None) -> "Dates":
-        """As they are on a branch whose last message is of this day; None: it has none."""
-        if not self.first:
-            return self
-        told = [one for one in (self.first, *self.later.values()) if day is not None and one <= day]
-        return replace(self, known=max(told, default=self.first))
+    def on(self, path: Path, count: int) -> "Dates":
+        """As the model of this branch knows them, which has so many messages."""
+        return replace(self, known=self.last_on(path, count) or self.first) if self.first else self
+
+    def last_on(self, path: Path, count: int) -> str:
+        """The day that was told last before one of the first `count` messages of a branch; empty: only the first day was."""
+        places = ((path.position(number), self.later[one]) for one, number in self.numbers.items() if one in self.later)
+        told = [(place, day) for place, day in places if place is not None and place < count]
+        return max(told)[1] if told else ""
 
     def of(self, message_ids: Iterable[str]) -> "Dates":
         """With what was told before these messages alone."""
@@ -55,6 +59,15 @@ class Dates(Record):
             self,
             later={one: day for one, day in self.later.items() if one in kept or message_of(one) in kept},
             numbers={one: number for one, number in self.numbers.items() if one in kept or message_of(one) in kept},
+        )
+
+    def before(self, number: int) -> "Dates":
+        """With what was told before messages of lower numbers alone: a message that was said once more, later, has its id."""
+        gone = {one for one in self.later if self.numbers.get(one, -1) >= number}
+        return replace(
+            self,
+            later={one: day for one, day in self.later.items() if one not in gone},
+            numbers={one: known for one, known in self.numbers.items() if one not in gone},
         )
 
     def numbered(self, numbers: dict[str, int]) -> "Dates":

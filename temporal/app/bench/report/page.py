@@ -25,6 +25,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "tools": ("a tool's call ÷", "p50", "the time of a bare activity that does the same"),
     "interrupted": ("`once`, took effect twice", "", "interrupted calls that took effect twice and must not"),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
+    "purses": ("round trips", "", "round trips to a user's budget for ten model calls"),
     "growth": ("time, turn", "", "the time of a late turn, against that of the sixtieth"),
 }
 _HOW: Final[dict[Group, str]] = {
@@ -52,6 +53,8 @@ _HOW: Final[dict[Group, str]] = {
     "burst": "A message to each of many sessions at the same instant, each with a viewer; then one person, with a "
     "viewer, beside sessions without one that talk without a pause. Once with the current settings, once with the "
     "former ones.",
+    "purses": "Many sessions of one user talk while there is enough to spend, and then while there is little. All "
+    "processes are killed in between.",
     "growth": "One session, turn after turn, whose model has a small window. What it cost early and late, what a run hands "
     "to the next, what lies in the blob store, and how soon it is shown.",
 }

@@ -33,6 +33,7 @@ Group = Literal[
     "interrupted",
     "burst",
     "growth",
+    "purses",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -53,6 +54,7 @@ TITLES: Final[dict[Group, str]] = {
     "interrupted": "calls of tools interrupted by SIGKILL",
     "burst": "many at once: a burst of messages, and one person beside busy sessions",
     "growth": "a session that grows, messages of 2 KB",
+    "purses": "one user's budget, shared by many sessions",
 }
 
 

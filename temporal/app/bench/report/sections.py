@@ -47,7 +47,7 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             held = [row for row in rows if "ms_by_turn" in row.details]
             series = [Series(row.name.partition(",")[0], _points(row.details["ms_by_turn"]), 0) for row in held[:1]]
             plots = [lines("Milliseconds of each turn", series, "turn", "ms")] if series else []
-        case "interrupted" | "burst":
+        case "interrupted" | "burst" | "purses":
             plots = []
         case _:
             assert_never(group)

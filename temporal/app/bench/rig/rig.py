@@ -185,9 +185,10 @@ class Rig:
         servers = [one for one in main.children(recursive=True) if "start-dev" in one.cmdline()]
         return main, servers[0]
 
-    async def create(self) -> str:
+    async def create(self, user: str | None = None) -> str:
         """The id of a new session, which is loaded and at rest when this returns."""
-        created = await request(f"{self.url}/v1/sessions", "POST", {"agent": AGENT, "session_id": uuid.uuid4().hex})
+        body = {"agent": AGENT, "session_id": uuid.uuid4().hex, **({} if user is None else {"user": user})}
+        created = await request(f"{self.url}/v1/sessions", "POST", body)
         session: str = created["session_id"]
         await self.session(session).query(SessionWorkflow.receipt, "")
         return session

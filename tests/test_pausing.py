@@ -66,6 +66,13 @@ def answered(at: Story, **answer: Any) -> list[Any]:
     return [change for change in changes if isinstance(change, BudgetRaised | InputReceived)]
 
 
+@pytest.mark.parametrize(("cap", "words"), [(0.001, "$0.001."), (0.2, "$0.20."), (0, "$0.00.")])
+def test_a_small_cap_is_told_as_it_is(cap: float, words: str) -> None:
+    asks = paused(story(turn={"cost_usd": cap})).state.questions.open[0].prompt
+    assert asks is not None
+    assert f"the turn's cap of {words}" in asks
+
+
 def test_a_turn_asks_at_its_cap_and_waits() -> None:
     at = paused(story(turn={"cost_usd": 0.1}))
     (question,) = at.state.questions.open

@@ -16,7 +16,7 @@ from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.workflows.vocabulary.events import Event, MessageAdded, TurnFinished, TurnStarted
-from perdure.workflows.vocabulary.parts import Message, Text, ToolError, Usage
+from perdure.workflows.vocabulary.parts import Data, Message, Text, ToolError, Usage
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 
@@ -157,6 +157,19 @@ def test_what_failed_is_told_in_words() -> None:
         "        ├── passed over 2 pieces of the answer whose shape is not known",
         "        └── find(id=7)  30.50 s  3 attempts  timeout: 30 s",
     ]
+
+
+def test_a_turn_is_named_by_words_and_not_by_a_note_or_by_the_turn_that_it_runs_on() -> None:
+    note = Message(id="n", role="user", parts=(Data(name="rewound", value={"note": "Taken back."}),), at=AT)
+    message = Message(id="m", role="user", parts=(Text(text="go on"),), at=AT)
+    facts = turn_facts(
+        [
+            MessageAdded(seq=1, at=AT, turn_id="t1", message=note),
+            MessageAdded(seq=2, at=AT, turn_id="t1", message=message),
+            TurnStarted(seq=3, at=AT, turn_id="t2", cause="message", continues="t1"),
+        ]
+    )
+    assert {turn: one.asked for turn, one in facts.items()} == {"t1": "go on", "t2": "(t1 once more)"}
 
 
 def test_what_runs_is_shown_as_running() -> None:

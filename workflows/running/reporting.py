@@ -43,7 +43,9 @@ class Reporting:
 
     def describe(self, state: SessionState) -> None:
         """The session's details in the Temporal Web UI; costs no history."""
-        lines = [f"**{state.status}** · {state.turns} turns · ${state.books.known_usd:.4f}"]
+        lines = [
+            f"**{state.status}** · {state.turns} {'turn' if state.turns == 1 else 'turns'} · ${state.books.known_usd:.4f}"
+        ]
         if state.turn is not None:
             lines.append(f"turn {state.turn.turn_id}, step {state.turn.steps}")
         if state.turn is not None and state.turn.pause is not None:

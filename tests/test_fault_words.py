@@ -77,6 +77,7 @@ WHOLE: dict[str, Any] = {
                 "output": OBJECT,
                 "queue_timeout": "1s",
                 "heartbeat": "1s",
+                "undo": "back",
             }
         },
         {"client": {"name": "pick", "description": "x", "input": OBJECT, "output": OBJECT, "expires": "1h"}},
@@ -111,12 +112,22 @@ WHOLE: dict[str, Any] = {
             }
         },
         "wake_me",
+        {"back": {"side_effects": "idempotent"}},
     ],
     "limits": {
-        "turn": {"steps": 1, "calls_per_step": 1, "cost_usd": 1.0},
-        "session": {"cost_usd": 1.0, "parallel_calls": 1},
+        "turn": {
+            **{"steps": 1, "calls_per_step": 1, "cost_usd": 1.0, "tokens": 1, "tool_calls": 1},
+            **{"working_time": "5m", "repeats": 4},
+        },
+        "session": {"cost_usd": 1.0, "parallel_calls": 1, "tokens": 1, "tool_calls": 1},
+        "user": {"day": {"cost_usd": 1.0}, "month": {"tokens": 1}, "total": {"tool_calls": 1}},
+        "tenant": {"day": {"cost_usd": 1.0}},
+        "on_limit": {"cheaper": "other"},
     },
-    "context": {"tool_output_tokens": 100, "date": False},
+    "context": {
+        **{"tool_output_tokens": 100, "date": False, "compact_at": 0.8, "keep_recent": 0.3},
+        **{"summarizer": "other", "keep": "names"},
+    },
     "busy": "queue",
     "idle_timeout": "90d",
     "schedules": [

@@ -36,6 +36,7 @@ class ContextPolicy(Frozen):
         f"`compact_at`. Default: {KEEP_RECENT}.",
     )
     summarizer: str | None = Field(
+        max_length=64,
         default=None,
         exclude_if=absent,
         description="The role, one of `models`, that writes summaries. Without it, the role that answers.",

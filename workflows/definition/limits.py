@@ -135,7 +135,8 @@ class Cheaper(Frozen):
     """The turn goes on with another model at a limit."""
 
     cheaper: str = Field(
-        description="The role that goes on, one of `models`. Where even it does not fit, a person is asked."
+        max_length=64,
+        description="The role that goes on, one of `models`. Where even it does not fit, a person is asked.",
     )
 
 

@@ -202,8 +202,9 @@ async def test_what_is_exported_replays_without_the_blob_store(
     )
     for file in files:
         await replayer.replay_workflow(WorkflowHistory.from_json(f"default/{session}", file.read_text()))
+    # What a session carries over is small enough for the histories to hold all of it.
     elsewhere = ["export", session, str(tmp_path), "--data-dir", str(tmp_path)]
-    assert "blob store" in await refused(dev, *elsewhere, environment=temporal_of(dev))
+    assert (await perdure(dev, *elsewhere, environment=temporal_of(dev))).exit_code == 0
 
 
 async def test_the_files_of_a_session_are_exported_with_it(

@@ -1,12 +1,13 @@
 """A session whose carried state is missing from the blob store: what its callers see, and that it can be erased."""
 
+import asyncio
 import uuid
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.provider import FakeProvider, Reply
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 
@@ -28,14 +29,24 @@ def carried(folder: Path) -> list[Path]:
 
 
 @pytest.mark.slow
-async def test_a_lost_state_has_a_name_and_the_session_can_be_erased(dev: Dev, http: httpx2.AsyncClient) -> None:
+@pytest.mark.xfail(
+    reason="a session at work whose carried state is lost answers no_worker, and only --terminate erases it"
+)
+async def test_a_lost_state_has_a_name_and_the_session_can_be_erased(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider
+) -> None:
     sessions, word = Sessions(http), uuid.uuid4().hex
     session = await sessions.create()
     folder = dev.data_dir / "blobs" / "default" / session
-    for turn in range(14):
-        await sessions.ask(session, f"{turn} {word} " * 900)
-        if turn > 10 and carried(folder):
-            break
+    # Messages that wait are carried over, and only many of them make that more than a history holds.
+    provider.script(Reply(text="one two three four five", fault="stall", fault_after=3))
+    await sessions.send(session, "count")
+    for number in range(20):
+        await sessions.send(session, f"{number} {word} " * 850)
+    await sessions.stop(session)
+    async with asyncio.timeout(60):
+        while not carried(folder):
+            await sessions.snapshot(session)
     await dev.stop()
     lost = carried(folder)
     assert lost

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from perdure.temporal.app.fakes.provider import FakeProvider, Reply
+from perdure.temporal.app.fakes.provider import FakeProvider
+from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, told
 

@@ -5,6 +5,9 @@ import asyncio
 import pytest
 
 from perdure.temporal.app.testing.kit import Perdure
+from perdure.temporal.app.testing.server import rests
+from perdure.workflows.protocol.signals import Stop
+from perdure.workflows.session import SessionWorkflow
 
 pytestmark = pytest.mark.server
 
@@ -40,6 +43,26 @@ async def test_a_kill_cuts_parallel_tools(perdure: Perdure) -> None:
     assert (await session.say("sum it up")).text == "done"
     assert len(stand_in.calls) >= 3
     await perdure.later(days=2)
+    assert (await session.say("still there?")).text == "later"
+
+
+@pytest.mark.parametrize("stopped", ["before", "after"])
+async def test_a_call_that_a_kill_cuts_is_stopped(perdure: Perdure, stopped: str) -> None:
+    """The test server loses a call that is to cancel and fails instead, and its turn would never end."""
+    perdure.model.hangs("Once upon a time")
+    perdure.model.says("later")
+    session = await perdure.session("assistant")
+    message = await session.send("a story")
+    await session.streamed("Once upon a time")
+
+    if stopped == "before":
+        await session.handle.signal(SessionWorkflow.stop, Stop(id="halt"))
+        await rests(session.handle)
+    await perdure.restart_worker()
+    if stopped == "after":
+        await session.ask_to_stop()
+
+    assert (await session.turn(message)).reason == "stopped"
     assert (await session.say("still there?")).text == "later"
 
 

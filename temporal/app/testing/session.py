@@ -57,7 +57,6 @@ class Session:
         self._blobs = blobs
         self._model = model
         self._events: list[Event] = []
-        self._sealed = service.sealed
         self._budgets = service.budgets
         self._opened = service.open(Caller(new.tenant), new.session_id)
         self._sealed = service.sealed

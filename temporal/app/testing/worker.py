@@ -4,6 +4,9 @@ What a kill is here: every call of an activity on the worker is cut at the point
 worker forgets every session, so that each is replayed from its history. Unlike a process that was killed, the worker
 still tells Temporal that its attempts are lost, so nobody waits for a heartbeat time-out.
 
+This test server loses a call that was asked to cancel and then fails in a way that may be tried again: there is neither
+another attempt nor an end. A real server does not try such a call again, so here its failure is made its last one.
+
 Why it forgets and is not replaced: this test server never takes a session away from the worker that has it in memory. A
 worker without memory would be free of that, but the SDK drops tasks which meet one another while it forgets a session
 (one test in five then waited a second for a time-out), and it would be three times as slow.
@@ -111,6 +114,12 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             self._skips.add(task)
             task.add_done_callback(self._skips.discard)
 
+    async def is_cancelled(self, info: activity.Info) -> bool:
+        """Whether the session has asked the call to cancel, and does not do so in a task that is open."""
+        handle = self._session_of(info)
+        await rests(handle)
+        return info.activity_id in _cancelled_calls((await handle.fetch_history()).events)
+
     async def answered(self, info: activity.Info) -> None:
         """Returns when no question is under way; the next one waits until the server has this call's answer."""
         async with self.quiet:
@@ -135,10 +144,14 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
             task.cancel()
         await asyncio.gather(*self._skips, return_exceptions=True)
 
-    async def _skip(self, info: activity.Info, delay: timedelta) -> None:
+    def _session_of(self, info: activity.Info) -> WorkflowHandle[Any, Any]:
         assert self.client is not None
         assert info.workflow_id is not None
-        handle = self.client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+        return self.client.get_workflow_handle(info.workflow_id, run_id=info.workflow_run_id)
+
+    async def _skip(self, info: activity.Info, delay: timedelta) -> None:
+        assert self.client is not None
+        handle = self._session_of(info)
         for _ in range(_LOOKS):
             described = (await handle.describe()).raw_description
             pending = [call for call in described.pending_activities if call.activity_id == info.activity_id]
@@ -193,6 +206,9 @@ class _Activity(ActivityInboundInterceptor):
         try:
             output = await self._until_cut(asyncio.create_task(self._attempt(input, info)))
         except BaseException as error:
+            again = isinstance(error, Exception) and _delay(info, error) is not None
+            if again and await self._points.is_cancelled(info):
+                raise _last(error) from error
             self._points.failed(info, error)
             raise
         await self._points.answered(info)
@@ -239,6 +255,30 @@ def _open_calls(events: Iterable[HistoryEvent]) -> set[str]:
             case _:
                 pass
     return set(scheduled.values())
+
+
+def _cancelled_calls(events: Iterable[HistoryEvent]) -> set[str]:
+    """Ids of the calls that were asked to cancel."""
+    scheduled: dict[int, str] = {}
+    cancelled: set[str] = set()
+    for event in events:
+        match event.WhichOneof("attributes"):
+            case "activity_task_scheduled_event_attributes":
+                activity_id = event.activity_task_scheduled_event_attributes.activity_id
+                scheduled[event.event_id] = activity_id
+                cancelled.discard(activity_id)
+            case "activity_task_cancel_requested_event_attributes":
+                cancelled.add(scheduled[event.activity_task_cancel_requested_event_attributes.scheduled_event_id])
+            case _:
+                pass
+    return cancelled
+
+
+def _last(error: BaseException) -> ApplicationError:
+    """The failure, such that no attempt follows it."""
+    if isinstance(error, ApplicationError):
+        return ApplicationError(error.message, *error.details, type=error.type, non_retryable=True)
+    return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
 
 
 def _delay(info: activity.Info, error: BaseException) -> timedelta | None:

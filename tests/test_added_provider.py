@@ -20,7 +20,7 @@ from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.span_collector import Collector, serving
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 MODEL = "mistral-large-latest"
 KEY = "one-two-three-4"

@@ -20,7 +20,7 @@ from tests.support.session_client import PATIENCE_S, Sessions, Viewer
 from tests.support.shop_dev import ended, results
 from tests.support.tool_shop import LOOK_S, words, written
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 TOOLS = Path(__file__).parent / "support" / "blocking_tools.py"
 AGENT = """
@@ -122,7 +122,6 @@ async def test_what_holds_the_interpreter_does_so_in_its_own_process(sessions: S
     assert results(await ended(sessions, session)) == {"t1.s1.c1": "done"}
 
 
-@pytest.mark.slow
 async def test_a_blocked_tool_does_not_keep_the_worker_from_ending(
     dev: Dev, sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -134,7 +133,6 @@ async def test_a_blocked_tool_does_not_keep_the_worker_from_ending(
     assert words(tmp_path) == {"begun": 1}
 
 
-@pytest.mark.slow
 async def test_processes_of_tools_end_with_the_worker(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
     """Even if the worker is killed in the middle of a call."""
     session = await call(sessions, ("wait_apart", {"ledger": str(tmp_path), "until": "go"}))

@@ -228,6 +228,7 @@ async def test_ctrl_c_stops_the_answer_and_then_leaves(
     assert (found["status"], found["messages"][-1]["stopped"]) == ("idle", True)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_killed_server_is_waited_for(dev: Dev, provider: FakeProvider, tmp_path: Path) -> None:
     first, second = (" ".join(f"{word}{number}" for number in range(60)) for word in ("word", "other"))

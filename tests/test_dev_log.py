@@ -19,6 +19,7 @@ instructions: Help.
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "", "ANTHROPIC_BASE_URL": "", "OPENAI_API_KEY": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_model_server_that_is_away_is_named_in_one_line_and_so_is_a_missing_key(tmp_path: Path) -> None:
     (port,) = free_ports(1)

@@ -35,6 +35,7 @@ def states(result: Result) -> list[tuple[str, str]]:
     return [(line.split()[0], line[8:].partition(":")[0]) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_running_dev_is_well(dev: Dev) -> None:
     result = await doctor(
@@ -66,6 +67,7 @@ class Nothing:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_deployment_is_told_with_its_builds(dev: Dev) -> None:
     """On a task queue of its own: the sessions of `dev` are unversioned."""

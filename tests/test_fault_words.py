@@ -208,6 +208,7 @@ def test_the_whole_definition_has_every_field() -> None:
     assert [place_of(fault.detail) for fault in read.faults] == []
 
 
+@pytest.mark.slow
 def test_every_field_broken_in_every_way_is_refused_in_plain_words() -> None:
     adapter = TypeAdapter(AgentDefinition)
     kinds: set[str] = set()

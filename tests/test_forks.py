@@ -292,6 +292,7 @@ async def test_files_of_tools_go_along_also_those_that_a_long_result_names(
     assert uris(session)["long"] in str(provider.calls[-1].body)
 
 
+@pytest.mark.slow
 async def test_a_lost_blob_does_not_keep_a_session_from_being_forked(
     dev: Dev, http: httpx2.AsyncClient, sessions: Sessions
 ) -> None:
@@ -311,6 +312,7 @@ async def test_a_lost_blob_does_not_keep_a_session_from_being_forked(
     assert (await sessions.ask(session, "go on"))["turn"]["reason"] == "done"
 
 
+@pytest.mark.slow
 async def test_a_closed_session_with_many_runs_and_tools_is_forked_and_goes_on_for_many_more(
     http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
 ) -> None:

@@ -168,6 +168,7 @@ async def test_refusals_say_so_as_well(http: httpx2.AsyncClient) -> None:
         assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
+@pytest.mark.slow
 async def test_a_failure_that_nobody_expected_says_so_as_well(client: Client, tmp_path: Path) -> None:
     async def broken() -> bytes:
         raise RuntimeError("a bug")
@@ -299,6 +300,7 @@ async def test_without_a_worker_nothing_is_signalled(http: httpx2.AsyncClient, c
     assert (await http.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_without_temporal_every_answer_is_503_and_it_recovers(tmp_path: Path) -> None:
     settings = Settings()
     async with DevServer(tmp_path, 0, None) as server:

@@ -12,7 +12,7 @@ from tests.support.body_server import BodyServer, body_server
 from tests.support.gemini_bodies import SIGNATURE, answer, call, thought
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENT = """
 name: {name}

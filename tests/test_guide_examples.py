@@ -79,6 +79,7 @@ async def test_tools_run(example: Example, tmp_path: Path) -> None:
     assert (await given if inspect.isawaitable(given) else given) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_tests_pass(tmp_path: Path) -> None:
     tests = [one for one in examples("python") if "async def test_" in one.code]

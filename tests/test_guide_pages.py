@@ -80,6 +80,7 @@ async def test_an_unknown_page_is_not_there(http: httpx2.AsyncClient) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_pages_fit_their_screen_and_break_no_rule_of_their_policy(dev: Dev, chromium: str, width: int) -> None:

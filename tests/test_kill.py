@@ -103,7 +103,10 @@ def assert_whole(frames: list[tuple[str, str | None, dict[str, Any]]]) -> None:
     assert sorted(calls) == sorted(results)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["main process alone", "whole group"])
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param(False, id="main process alone", marks=pytest.mark.slow), pytest.param(True, id="whole group")],
+)
 async def test_killed_in_mid_answer(dev: Any, provider: FakeProvider, group: bool) -> None:
     provider.script(LONG, LONG)
     session = await create(dev.url, message={"message_id": "m1", "text": "tell me"})
@@ -212,6 +215,7 @@ async def test_messages_sent_while_it_dies_are_there_once(dev: Any, provider: Fa
     assert users == [*ids, "z"]
 
 
+@pytest.mark.slow
 async def test_stops_cleanly_on_sigterm(dev: Any) -> None:
     assert await dev.stop() == 0
     await dev.start()

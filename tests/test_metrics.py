@@ -99,6 +99,7 @@ async def until(http: httpx2.AsyncClient, right: Callable[[Scrape], bool]) -> Sc
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_dev_tells_of_turns_steps_tools_stops_and_viewers(
     http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
@@ -163,6 +164,7 @@ async def test_dev_tells_of_turns_steps_tools_stops_and_viewers(
     assert found.families["temporal_activity_execution_latency_seconds"].type == "histogram"
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_no_label_names_a_session_a_user_or_a_tenant(http: httpx2.AsyncClient, sessions: Sessions) -> None:
     session = await sessions.create()

@@ -47,6 +47,7 @@ def run(project: Path, *arguments: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_the_project_s_own_tests_pass_beside_packages_of_any_name(tmp_path: Path) -> None:
     create(tmp_path / "shop")
     for name in ("workflows", "activities", "gateway", "temporal"):

@@ -62,6 +62,7 @@ OUTCOMES = st.sampled_from(
         "other tools",
     ]
 )
+OUTCOME_LISTS = st.lists(OUTCOMES, min_size=1, max_size=20)
 ANSWERS = ["approve", "deny", "edit", "remember", "give", "decline", "late", "time passes"]
 #: None: continue what is open. `finish`: a running tool finishes, whatever else there is to do.
 MOVES = st.lists(st.sampled_from([None] * 25 + COMMANDS + ANSWERS + ["finish"] * 3), min_size=20, max_size=60)
@@ -294,9 +295,20 @@ def once(counted: Counter[Any]) -> set[Any]:
     return set(counted)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(moves=MOVES, outcomes=st.lists(OUTCOMES, min_size=1, max_size=20))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(moves=MOVES, outcomes=OUTCOME_LISTS)
 def test_what_always_holds(moves: list[str | None], outcomes: list[str]) -> None:
+    holds(moves, outcomes)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(moves=MOVES, outcomes=OUTCOME_LISTS)
+def test_what_always_holds_in_a_thousand_orders(moves: list[str | None], outcomes: list[str]) -> None:
+    holds(moves, outcomes)
+
+
+def holds(moves: list[str | None], outcomes: list[str]) -> None:
     tiny = Tiny()
     survives(tiny.state)
     for number, move in enumerate(moves):

@@ -28,7 +28,7 @@ from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 #: The deadline of a query: longer than the time after which the gateway checks for live workers, and shorter than the
 #: two seconds after which the SDK gives up a workflow task that gets no thread.

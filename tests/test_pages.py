@@ -78,6 +78,7 @@ async def test_a_reload_in_mid_answer_finds_its_session_again(page: Page, provid
     assert (await page.locator("body").inner_text()).count("word42") == 1
 
 
+@pytest.mark.slow
 async def test_the_page_outlives_a_killed_server(page: Page, dev: Any, provider: FakeProvider) -> None:
     provider.script(LONG, LONG, Reply(text="Still here."))
     await say(page, "will you survive")

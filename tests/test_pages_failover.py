@@ -11,7 +11,7 @@ from perdure.temporal.app.fakes.provider import Call, FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from tests.support.browsing import WAIT_MS, open_browser, say
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 AGENT = """
 name: assistant

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from tests.support.browsing import WAIT_MS, open_browser
 from tests.support.dev import Dev
 
-pytestmark = [pytest.mark.server, pytest.mark.browser]
+pytestmark = [pytest.mark.server, pytest.mark.browser, pytest.mark.slow]
 
 GOOD = "name: parcels\nmodels: {m: {use: demo/x}}\nmodel: m\ninstructions: x\ninputs: {customer: {type: string}}\n"
 FAULTY = GOOD.replace("model: m", "modell: m") + "tools: [calculater]\n" + "".join(f"x{n}: 1\n" for n in range(40))

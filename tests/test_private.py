@@ -43,6 +43,7 @@ async def test_erased_words_and_open_files_are_gone(dev: Dev, http: httpx2.Async
             await asyncio.to_thread(os.sync)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_an_open_directory_is_closed_at_the_next_start(tmp_path: Path) -> None:
     data, others = tmp_path / "new" / "data", 0o755
@@ -119,6 +120,7 @@ def test_a_broken_database_is_told_apart(tmp_path: Path, size: int, why: str) ->
         check_database(path)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_dev_says_which_file_is_broken_or_where_it_cannot_write(tmp_path: Path) -> None:
     data = tmp_path / "data"

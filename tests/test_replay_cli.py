@@ -147,6 +147,7 @@ async def test_what_cannot_be_replayed_is_told_apart(tmp_path: Path) -> None:
         assert name in said
 
 
+@pytest.mark.slow
 async def test_nothing_that_could_be_replayed_is_no_pass(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -174,6 +175,7 @@ async def test_bad_arguments_are_told_in_words(tmp_path: Path, arguments: list[s
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 async def test_a_history_that_a_process_does_not_survive_is_the_only_one_to_blame(tmp_path: Path) -> None:
     whole = [Recorded(workflow_id=f"w{n}", run_id="", live=True, file=GOLDEN / "plain.1.json") for n in range(3)]
     # A reader of this pipe waits forever.
@@ -217,6 +219,7 @@ async def listed(lab: Lab, talk: Talk, runs: int, status: str) -> None:
                 return
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_sessions_of_a_server(lab: Lab, temporal_server: DevServer, tmp_path: Path) -> None:
     chain = await lab.start("staged", continue_as_new_after=50)

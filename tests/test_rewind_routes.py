@@ -215,6 +215,7 @@ async def test_what_is_refused(sessions: Sessions, provider: FakeProvider) -> No
     assert told(await sessions.http.post(f"{url}/retry")) == (409, "session_closed")
 
 
+@pytest.mark.slow
 async def test_killed_while_calls_are_being_taken_back(dev: Dev, sessions: Sessions, provider: FakeProvider) -> None:
     folder: Path = dev.data_dir
     provider.script(

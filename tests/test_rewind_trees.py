@@ -151,7 +151,7 @@ def check_places(talk: Talk, tree: Tree) -> None:
         assert len({one for (one,) in stand}) == len(stand)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(Moves)
 def test_any_order(moves: list[tuple[str, int]]) -> None:
     play(moves)

@@ -196,6 +196,7 @@ async def test_another_agents_session_is_left_alone_and_the_failure_is_seen(
     assert (await sessions.snapshot("taken"))["messages"] == []
 
 
+@pytest.mark.slow
 async def test_an_edit_changes_it_and_removal_takes_it_away(dev: Dev, temporal: Client) -> None:
     file = dev.data_dir / "agents" / "edited.yaml"
     file.write_text(agent("edited", schedule("s", "one"), schedule("t")))
@@ -332,6 +333,7 @@ async def placed_message(client: Client, schedule_id: str) -> str:
     return found[0].schedule.message
 
 
+@pytest.mark.slow
 async def test_a_try_that_is_repeated_says_nothing_twice(
     dev: Dev, temporal: Client, http: httpx2.AsyncClient, sessions: Sessions
 ) -> None:

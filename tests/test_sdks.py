@@ -20,6 +20,7 @@ def loaded_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -34,6 +35,7 @@ def test_none_without_need(code: str) -> None:
     assert loaded_after(code) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("provider", "expected"), [("anthropic", {"anthropic"}), ("openai-chat", {"openai"})])
 def test_one_for_its_provider(provider: str, expected: set[str]) -> None:
     assert loaded_after(f"from perdure.activities.models import providers; providers.load([{provider!r}])") == expected

@@ -55,6 +55,7 @@ def unused() -> int:
         return port
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_what_was_started_is_there_after_the_main_process_was_killed(tmp_path: Path) -> None:
     main = await asyncio.create_subprocess_exec(
@@ -202,6 +203,7 @@ async def test_a_server_that_dies_tells_and_one_that_is_stopped_does_not(tmp_pat
     died.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_a_server_that_died_is_started_again_until_it_dies_too_often(tmp_path: Path) -> None:
     # Not a port that outgoing connections get: one of them could hold it while the server is away.

@@ -19,7 +19,7 @@ def play(seed: int, moves: int) -> Storm:
     return storm
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_at_once_a_session_keeps_its_word(seed: int) -> None:
     storm = play(seed, 250)
     assert storm.happened["seal"] > 2

@@ -6,7 +6,7 @@ import pytest
 
 from tests.test_testing import AGENT, TOOLS, run
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 NOISY = """
 async def test_wrong_total(perdure):

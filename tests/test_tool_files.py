@@ -39,6 +39,7 @@ def test_the_tools_and_what_they_import_are_looked_at_and_no_library() -> None:
     assert not {path for path in looked_at if "site-packages" in path or path == os.__file__}
 
 
+@pytest.mark.slow
 @pytest.mark.server
 async def test_dev_says_that_tools_changed_and_what_to_do(tmp_path: Path) -> None:
     tools = tmp_path / "tools.py"

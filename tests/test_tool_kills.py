@@ -71,6 +71,7 @@ async def test_shut_down_in_mid_call(dev: Dev, sessions: Sessions, tmp_path: Pat
     assert words(tmp_path)["effect"] == 3
 
 
+@pytest.mark.slow
 async def test_killed_and_a_person_says_what_became_of_it(
     dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def seen(viewer: Viewer) -> list[str]:
     return [frame.type for frame in viewer.durable]
 
 
+@pytest.mark.slow
 async def test_sessions_move_to_the_current_build_where_they_rest(place: Place, provider: FakeProvider) -> None:
     """The other build cannot replay this one's histories, and need not. Then back, there again, and the old one
     ends."""

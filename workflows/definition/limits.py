@@ -1,4 +1,4 @@
-"""How much a turn and a session may do and cost, and how much of a conversation a model is shown."""
+"""How much a turn and a session may do and cost, and what all sessions of a user or a tenant may spend together."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
@@ -11,17 +11,27 @@ from perdure.workflows.vocabulary.parts import Frozen, absent
 
 #: Identical calls with the same result, after which a turn runs no further one.
 REPEATS: Final = 4
+#: Far above any real cap, and small enough to count with. Purses count dollars in billionths.
+MOST_USD: Final = 1_000_000_000_000
+MOST_COUNTED: Final = 1_000_000_000_000_000
 
 
 class Caps(Frozen):
     """The most that may be spent. What is absent has no cap."""
 
-    cost_usd: float | None = Field(default=None, ge=0, strict=True, allow_inf_nan=False, description="Dollars at most.")
+    cost_usd: float | None = Field(
+        default=None, ge=0, le=MOST_USD, strict=True, allow_inf_nan=False, description="Dollars at most."
+    )
     tokens: int | None = Field(
-        default=None, ge=0, strict=True, exclude_if=absent, description="Tokens at most, input and output together."
+        default=None,
+        ge=0,
+        le=MOST_COUNTED,
+        strict=True,
+        exclude_if=absent,
+        description="Tokens at most, input and output together.",
     )
     tool_calls: int | None = Field(
-        default=None, ge=0, strict=True, exclude_if=absent, description="Tool calls that run at most."
+        default=None, ge=0, le=MOST_COUNTED, strict=True, exclude_if=absent, description="Tool calls that run at most."
     )
 
     @property
@@ -56,6 +66,7 @@ class TurnLimits(Frozen):
     tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tokens that one turn may use, input and output together. Without it, there is no cap.",
@@ -63,6 +74,7 @@ class TurnLimits(Frozen):
     tool_calls: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tool calls that one turn may run, those of its sub-agents included. Without it, there is no cap.",
@@ -99,6 +111,7 @@ class SessionLimits(Frozen):
     tokens: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tokens that a session may use in all, input and output together. Without it, there is no cap.",
@@ -106,6 +119,7 @@ class SessionLimits(Frozen):
     tool_calls: int | None = Field(
         default=None,
         ge=0,
+        le=MOST_COUNTED,
         strict=True,
         exclude_if=absent,
         description="Tool calls that a session may run in all. Without it, there is no cap.",

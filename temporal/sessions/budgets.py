@@ -76,7 +76,7 @@ class Budgets:
         if caller.user is not None:
             raise BudgetNotFound
         command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by)
-        if not command.caps and not changes.model_fields_set:
+        if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
         state = await self._asked(self._ledgers.set_caps(name, command))
         self._believe(name, state.caps.caps_spending)

@@ -63,6 +63,7 @@ class TranscriptRewound(EventBase):
     left: str
     #: Messages that stay, on both branches.
     kept: int
+    #: Why another branch goes on.
     cause: RewindCause
     #: Calls of the part that is left whose effects were taken back, the last one first.
     undone: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)

@@ -42,8 +42,8 @@ def compact(draft: Draft, action: Compact) -> tuple[AskModel, ...]:
 
 
 def ask_next(draft: Draft) -> tuple[AskModel, ...]:
-    """Asks the next model for the summary. If none is left, gives up, and leaves the messages out where the next request cannot
-    be made with them."""
+    """Asks the next model for the summary. If none is left, gives up, and leaves the messages out where the next request
+    cannot be made with them."""
     state, open_ = draft.state, draft.state.context.open
     assert open_ is not None
     found = None if open_.stale or state.closing is not None else _next(state, open_)

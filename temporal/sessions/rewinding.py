@@ -231,7 +231,7 @@ def _check(found: Message, given: tuple[Part, ...] | None) -> None:
         raise NotRewindable(f"{found.id} is the session's own note on a rewind. Name the message that follows it.")
     if given is not None and found.role != "user":
         raise InvalidRequest(
-            "text", "only counts for a user's message; an answer of the model is given again without it"
+            "text", "only counts for a message of a user; an answer of the model is given again without it"
         )
     if given is not None and found.own:
         raise InvalidRequest("text", "does not count for a note that the session wrote itself")

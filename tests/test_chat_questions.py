@@ -153,6 +153,11 @@ def test_progress_is_written_over_where_a_terminal_can() -> None:
     )
 
 
+def test_a_turn_without_a_model_call_has_no_numbers() -> None:
+    ended = {"reason": "done", "usage": {"input_tokens": 0, "output_tokens": 0}, "cost_usd": 0.0}
+    assert ChatView().take("turn.finished", ended).plain == ""
+
+
 @pytest.mark.server
 async def test_left_open_and_answered_later(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path

@@ -227,6 +227,10 @@ async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_i
         await expect(card).to_be_hidden()
         if decide == "Leave all as it is":
             await expect(page.locator(".settled")).to_have_text("Left as it was by local")
+            # The turn that only asked has neither numbers nor anything to do with it.
+            await expect(page.locator(".turn")).to_have_count(2)
+            await expect(page.locator(".turn-footer").last).to_be_hidden()
+            await expect(page.locator(".turn-footer").first).to_contain_text("tokens")
             await expect(page.locator(".user")).to_have_text("do it")
     await expect(page.locator(".user")).to_have_text("something else")
     await expect(page.locator(".answer")).to_have_text("Something else.")

@@ -208,7 +208,10 @@ class ChatView:
             shown.append_text(
                 self._line(f"({_ENDS.get(reason, reason)}{why})", "red" if reason == "failed" else "yellow")
             )
-        return shown.append_text(self._line(f"{tokens(event['usage'])}, {dollars(event['cost_usd'])}", "dim"))
+        # A turn without a model call, as where going back was declined, has no numbers.
+        if event["usage"]["input_tokens"] or event["usage"]["output_tokens"] or event["cost_usd"]:
+            shown.append_text(self._line(f"{tokens(event['usage'])}, {dollars(event['cost_usd'])}", "dim"))
+        return shown
 
     def _line(self, words: str, style: str) -> Text:
         return self._close_line().append(f"{words}\n", style=style)

@@ -15,6 +15,7 @@ from perdure.workflows.core.actions import (
     Ask,
     CallModel,
     CloseSession,
+    EndModelCall,
     FinishTurn,
     GoOn,
     PauseTurn,
@@ -73,6 +74,9 @@ class Reporting:
         """Before `action` is carried out, which may take long."""
         if isinstance(action, CallModel | RunTools):
             self._publish_status(state)
+        elif isinstance(action, EndModelCall) and state.turn is not None and not state.turn.stopping:
+            # No gateway has told it.
+            _tell("perdure_stop", workflow.info().workflow_id)
 
     def did(self, action: Work, state: SessionState) -> None:
         """After `action` was carried out."""

@@ -60,7 +60,7 @@ def limit(
         str | None, typer.Option(metavar="DURATION", help="How long models and tools may work in one turn, as in 5m.")
     ] = None,
     on_limit: Annotated[
-        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; a ROLE names the model that takes over.")
+        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; the model of ROLE takes over.")
     ] = None,
     url: Url = None,
     data_dir: DataDir = None,
@@ -97,7 +97,8 @@ def rewind(
     text: Annotated[str | None, typer.Option(help="Send this in place of the message.")] = None,
     model: Annotated[str | None, typer.Option(metavar="ROLE", help="The model that answers.")] = None,
     undo: Annotated[
-        bool | None, typer.Option("--undo/--no-undo", help="Whether calls are taken back. By default, the session asks.")
+        bool | None,
+        typer.Option("--undo/--no-undo", help="Whether calls are taken back. By default, the session asks."),
     ] = None,
     tenant: Tenant = "default",
     data_dir: DataDir = None,

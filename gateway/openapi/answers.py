@@ -63,8 +63,8 @@ class MessageAccepted(Frozen):
     status: SessionStatus | Literal["steering", "interrupting"]
     #: Where the message waits, from 1; absent where it does not wait.
     position: int | None = Field(default=None, exclude_if=absent)
-    #: Open questions; absent where there are none.
-    waiting_for: tuple[Question, ...] | None = Field(default=None, exclude_if=absent)
+    #: Open questions, those of sub-agents with the `session_id` at which they are answered; absent where there are none.
+    waiting_for: tuple[Question | SubQuestion, ...] | None = Field(default=None, exclude_if=absent)
 
 
 class MessageNamed(Frozen):

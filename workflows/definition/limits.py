@@ -85,7 +85,8 @@ class TurnLimits(Frozen):
         le=YEAR,
         exclude_if=absent,
         description="How long models and tools may work in one turn, as in `5m`. The time in which the turn waits for people "
-        "does not count. Without it, there is no cap.",
+        "does not count. A model or tool that still works then is ended, and what the model has said stays. Without it, "
+        "there is no cap.",
     )
     repeats: int = Field(
         default=REPEATS,

@@ -60,7 +60,8 @@ def limit(
         str | None, typer.Option(metavar="DURATION", help="How long models and tools may work in one turn, as in 5m.")
     ] = None,
     on_limit: Annotated[
-        str | None, typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; the model of ROLE takes over.")
+        str | None,
+        typer.Option(metavar="ask|stop|ROLE", help="What happens at a limit; a ROLE names the model that takes over."),
     ] = None,
     url: Url = None,
     data_dir: DataDir = None,

@@ -162,6 +162,7 @@ def make_worker(client: Client, live: Live, parts: Parts) -> Worker:
                 perdure_poke=live.poke,
                 perdure_offer=handover.offer,
                 perdure_tell=telemetry.event,
+                perdure_abandoned=telemetry.abandoned,
                 perdure_stop=stop,
             ),
             NoStrangers(),

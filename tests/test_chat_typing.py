@@ -194,6 +194,30 @@ async def test_something_else_is_said_at_a_question(
 
 
 @pytest.mark.server
+async def test_a_line_that_was_begun_goes_with_its_question(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    asked = (("ask_user", {"prompt": "Which account?"}),)
+    provider.script(Reply(text="", tools=asked), Reply(text="That one, then."), Reply(text="And now."))
+    async with Terminal(tmp_path, dev.url) as terminal:
+        await terminal.until("> ")
+        session = terminal.output.partition("session ")[2].partition("\x1b")[0]
+        terminal.type("pay\r")
+        await terminal.until("answer > ")
+        terminal.type("the sav")
+        await terminal.until("the sav")
+        body = {"text": "wait, the other account", "busy": "steer"}
+        assert (await http.post(f"/v1/sessions/{session}/messages", json=body)).status_code == 202
+        await terminal.until("superseded by what was said")
+        await terminal.until("That one, then.")
+        await terminal.until("> ")
+        terminal.type("again\r")
+        await terminal.until("And now.")
+    said = [text for role, text in texts((await Sessions(http).snapshot(session))["messages"]) if role == "user"]
+    assert said == ["pay", "wait, the other account", "again"]
+
+
+@pytest.mark.server
 async def test_a_failed_turn_is_run_on_and_an_answer_given_anew(
     dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
 ) -> None:

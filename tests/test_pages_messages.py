@@ -116,6 +116,38 @@ async def test_messages_wait_in_sight_and_are_edited_withdrawn_and_sent_at_once(
     await expect(page.locator("#message")).to_have_value("wait for me, please")
 
 
+async def test_on_a_small_screen_messages_that_wait_are_one_line_below_the_question(
+    page: Page, provider: FakeProvider
+) -> None:
+    await page.set_viewport_size({"width": 390, "height": 664})
+    provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}),)), Reply(text="The other one."))
+    await say(page, "go")
+    approve = page.get_by_role("button", name="Approve")
+    await expect(approve).to_be_visible()
+    await choose(page, "Queue")
+    for text in ("wait for me " * 10, "never mind", "hurry"):
+        await type_in(page, text)
+    await expect(page.locator(".queue-head")).to_contain_text("3 messages wait for your approval first")
+    rows, fold = page.locator("#queue li"), page.locator(".queue-fold")
+    await expect(rows.first).to_be_hidden()
+    await expect(page.locator("form.card")).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_label("Allow this tool")).to_be_in_viewport(ratio=1)
+
+    await page.get_by_role("button", name="Show the messages that wait").press("Enter")
+    await expect(fold).to_have_attribute("aria-expanded", "true")
+    await expect(fold).to_be_focused()
+    await expect(rows.last).to_be_visible()
+    for text in ("more", "and more", "and still more", "and more than that"):
+        await type_in(page, text)
+    await expect(rows).to_have_count(7)
+    # However many there are, what they wait for stays in sight.
+    await page.get_by_role("button", name="Show it").click()
+    await expect(rows.first).to_be_hidden()
+    await expect(approve).to_be_in_viewport(ratio=1)
+    await approve.click()
+    await expect(page.locator(".settled")).to_have_text("Approved by local")
+
+
 async def test_keys_interrupt_and_stop(page: Page, provider: FakeProvider) -> None:
     provider.script(ENDLESS, ENDLESS, Reply(text="Here."))
     await say(page, "begin")
@@ -195,6 +227,10 @@ async def test_going_back_asks_before_it_takes_calls_back_and_leaves_all_as_it_i
         await expect(card).to_be_hidden()
         if decide == "Leave all as it is":
             await expect(page.locator(".settled")).to_have_text("Left as it was by local")
+            # The turn that only asked has neither numbers nor anything to do with it.
+            await expect(page.locator(".turn")).to_have_count(2)
+            await expect(page.locator(".turn-footer").last).to_be_hidden()
+            await expect(page.locator(".turn-footer").first).to_contain_text("tokens")
             await expect(page.locator(".user")).to_have_text("do it")
     await expect(page.locator(".user")).to_have_text("something else")
     await expect(page.locator(".answer")).to_have_text("Something else.")

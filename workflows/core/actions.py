@@ -7,8 +7,8 @@ from perdure.workflows.core.context.windows import Room
 from perdure.workflows.core.state.context import Mark
 from perdure.workflows.core.state.sealing import Cut
 from perdure.workflows.core.state.turn import Handoff
+from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.compacted import Trim
-from perdure.workflows.protocol.purses import Amounts
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.protocol.steps import Nudge
 from perdure.workflows.vocabulary.events import TurnEnd

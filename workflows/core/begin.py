@@ -8,14 +8,10 @@ from perdure.workflows.core.actions import (
     AbandonTools,
     Ask,
     AskNextModel,
-    AskNextSummarizer,
     CallModel,
     CloseSession,
-    Compact,
     DrawLeases,
-    DropOldest,
     EndCalls,
-    EndCompaction,
     EndModelCall,
     EndStep,
     FinishTurn,
@@ -35,7 +31,6 @@ from perdure.workflows.core.actions import (
     TakeBack,
     TakeOver,
     TellBelow,
-    TrimResults,
     UndoNext,
     WakeUp,
     Work,
@@ -57,6 +52,7 @@ from perdure.workflows.core.changes import (
     TurnBroken,
 )
 from perdure.workflows.core.context import opening
+from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, DropOldest, EndCompaction, TrimResults
 from perdure.workflows.core.context_changes import CompactionEnding
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import CompareTools, Effect, FindDefinition, LoadDefinition, SealPart

@@ -6,17 +6,16 @@ from typing import Any
 import pytest
 from pydantic import JsonValue, ValidationError
 
+from perdure.workflows.core.agent_changes import AgentFailed, ToolsChanged
 from perdure.workflows.core.calls.call import Call
 from perdure.workflows.core.changes import (
     Accepted,
-    AgentFailed,
     CloseRequested,
     CommandSeen,
     Configured,
     Note,
     StepOpened,
     StopRequested,
-    ToolsChanged,
     TurnBroken,
 )
 from perdure.workflows.core.fold import apply

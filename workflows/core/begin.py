@@ -35,6 +35,7 @@ from perdure.workflows.core.actions import (
     WakeUp,
     Work,
 )
+from perdure.workflows.core.agent_changes import AgentLoading, RenewalAsked, ToolsAsked
 from perdure.workflows.core.arriving import tell_places
 from perdure.workflows.core.calls.asking import put, withdraw
 from perdure.workflows.core.calls.call import Asked, Asking, Refused
@@ -42,15 +43,7 @@ from perdure.workflows.core.calls.decide import decide
 from perdure.workflows.core.calls.results import STOPPED, UNKNOWN, finish
 from perdure.workflows.core.calls.running import end, run
 from perdure.workflows.core.calls.superseding import leave_unasked, tell_below
-from perdure.workflows.core.changes import (
-    AgentLoading,
-    Changes,
-    RenewalAsked,
-    StepEnding,
-    StopRequested,
-    ToolsAsked,
-    TurnBroken,
-)
+from perdure.workflows.core.changes import Changes, StepEnding, StopRequested, TurnBroken
 from perdure.workflows.core.context import opening
 from perdure.workflows.core.context_actions import AskNextSummarizer, Compact, DropOldest, EndCompaction, TrimResults
 from perdure.workflows.core.context_changes import CompactionEnding

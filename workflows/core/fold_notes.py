@@ -3,13 +3,19 @@
 from typing import assert_never
 
 from perdure.workflows.core import fold_leases
-from perdure.workflows.core.calls.fold import move, settled
-from perdure.workflows.core.changes import (
-    Accepted,
+from perdure.workflows.core.agent_changes import (
     AgentFailed,
     AgentLoaded,
     AgentLoading,
     AgentRenewed,
+    RenewalAsked,
+    ToolsAsked,
+    ToolsChanged,
+    ToolsKnown,
+)
+from perdure.workflows.core.calls.fold import move, settled
+from perdure.workflows.core.changes import (
+    Accepted,
     CallChanged,
     CallerTraced,
     CloseRequested,
@@ -22,16 +28,12 @@ from perdure.workflows.core.changes import (
     Muted,
     Note,
     QuestionSettled,
-    RenewalAsked,
     StepEnding,
     StepOpened,
     StepPassedOn,
     StopRequested,
     TimerCancelled,
     TimerDue,
-    ToolsAsked,
-    ToolsChanged,
-    ToolsKnown,
     TurnBroken,
     Withdrawn,
 )

@@ -1,15 +1,13 @@
 """Messages on the chat page in real Chromium: while the agent works, while it asks, and once more after it is done."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
-from tests.support.browsing import WAIT_MS, open_browser, say
+from tests.support.browsing import choose, say, type_in
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -51,38 +49,6 @@ tools: [calculator: {approval: always}]
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
     return {"assistant.yaml": AGENT, "capped.yaml": CAPPED, "short.yaml": SHORT, "undoing.yaml": UNDOING}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[BrowserContext]:
-    async with open_browser(chromium) as context:
-        yield context
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: BrowserContext, dev: Any, provider: FakeProvider) -> AsyncIterator[Page]:
-    """The chat page for a new user; a script error fails the test."""
-    provider.reset()
-    expect.set_options(timeout=WAIT_MS)
-    opened = await browser.new_page()
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    await opened.goto(dev.url)
-    await opened.evaluate("localStorage.clear()")
-    await opened.goto(f"{dev.url}/")
-    yield opened
-    await opened.close()
-    assert errors == []
-
-
-async def choose(page: Page, name: str) -> None:
-    await page.locator("#busy").get_by_text(name, exact=True).click()
-
-
-async def type_in(page: Page, text: str, key: str = "Enter") -> None:
-    """Into the text box, which is not the only one while a message is edited."""
-    await page.locator("#message").fill(text)
-    await page.keyboard.press(key)
 
 
 async def test_messages_wait_in_sight_and_are_edited_withdrawn_and_sent_at_once(

@@ -1,8 +1,8 @@
-"""The activities with which sessions and purses meet.
+"""The activities through which sessions and purses reach each other.
 
 Rule 1: whose purse it is follows from the workflow that runs the activity, so no session reaches another tenant's.
-Rule 2: requests of several sessions to one purse travel together. While one lot is under way, those that come wait for the
-next, so a purse has at most one update open for each worker, however many sessions draw on it.
+Rule 2: requests of several sessions to one purse travel as one batch. While a batch is under way, further requests wait for
+the next one, so each worker has at most one update open at a purse, however many sessions draw on it.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ _AGAIN_S: Final = (0.3, 0.6, 1.2, 2.4)
 _QUERY_TIMEOUT: Final = timedelta(seconds=8)
 #: Sessions that are visited at the same time.
 _VISITS: Final = 10
-#: Requests that travel together at most.
-_LOT: Final = 100
+#: Requests in one batch, at most.
+_BATCH: Final = 100
 
 
 class Purses:
@@ -111,7 +111,7 @@ class Purses:
 
 
 class Teller:
-    """Asks one purse for several sessions. `tell` sends a lot; `idle` is called when nobody waits any more."""
+    """Asks one purse on behalf of several sessions. `tell` sends a batch; `idle` is called once no request waits."""
 
     def __init__(self, tell: Callable[[Draws], Awaitable[DrawsTaken]], idle: Callable[[], object]) -> None:
         self._tell = tell
@@ -133,17 +133,17 @@ class Teller:
         return await mine
 
     async def _send(self) -> None:
-        # What comes in the same moment goes along.
+        # Requests that come in the same moment share the first batch.
         await asyncio.sleep(0)
         while self._waiting:
-            lot = {session: self._waiting.pop(session) for session in list(self._waiting)[:_LOT]}
+            batch = {session: self._waiting.pop(session) for session in list(self._waiting)[:_BATCH]}
             try:
-                taken = await self._tell(Draws(draws={session: draw for session, (draw, _) in lot.items()}))
-                for session, (_, future) in lot.items():
+                taken = await self._tell(Draws(draws={session: draw for session, (draw, _) in batch.items()}))
+                for session, (_, future) in batch.items():
                     if not future.done():
                         future.set_result(taken.drawn[session])
             except Exception as error:
-                for _, future in lot.values():
+                for _, future in batch.values():
                     if not future.done():
                         future.set_exception(error)
         self._work = None

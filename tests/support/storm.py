@@ -558,9 +558,6 @@ class Storm:
         assert shown <= known, (record.step_id, shown - known)
         if view.fold is None:
             return
-        if len({said[0] for said in self.tree.branches.values() if said}) > 1:
-            # Where a branch with a task of its own is gone back to, and all of it is sealed, nobody knows that.
-            return
         folded = [self.said[number] for number in self.numbers(view.path, view.start)]
         task = next((message.id for message in folded if message.role == "user"), None)
         fold = next(one for one in self.state.context.folds if one.summary.fold == view.fold)

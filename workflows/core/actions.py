@@ -262,6 +262,8 @@ class Wait:
     questions: tuple[str, ...] = ()
     #: When time itself changes something: a question expires, or what runs has had its time.
     until: datetime | None = None
+    #: When the turn's working time is used up, if what runs has not ended by then.
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)

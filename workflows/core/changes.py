@@ -21,7 +21,14 @@ from perdure.workflows.core.context_changes import (
     Overflowed,
 )
 from perdure.workflows.core.lease_changes import LeaseChange
-from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.limit_changes import (
+    CallsCounted,
+    ClockTurned,
+    SetAside,
+    StepUndone,
+    TimeUsedUp,
+    TurnCheapened,
+)
 from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, UndoBegun, UndoStarted
 from perdure.workflows.core.sealing_changes import PartSealed, SealingBegun, SealingFailed
 from perdure.workflows.core.state.session import SessionState
@@ -270,6 +277,7 @@ Note = (
     | StepUndone
     | TurnCheapened
     | ClockTurned
+    | TimeUsedUp
     | CallsCounted
     | CallerTraced
     | ExchangeDeclined

@@ -72,7 +72,14 @@ from perdure.workflows.core.lease_changes import (
     LeaseReserved,
     PurseHasMore,
 )
-from perdure.workflows.core.limit_changes import CallsCounted, ClockTurned, SetAside, StepUndone, TurnCheapened
+from perdure.workflows.core.limit_changes import (
+    CallsCounted,
+    ClockTurned,
+    SetAside,
+    StepUndone,
+    TimeUsedUp,
+    TurnCheapened,
+)
 from perdure.workflows.core.rewind_changes import RewindDropped, RewindTaken, UndoBegun, UndoStarted
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.sealing import without_sealed
@@ -267,6 +274,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), cheaper=True))
         case ClockTurned():
             return turned(state, note.at)
+        case TimeUsedUp():
+            return with_turn(state, replace(in_turn(state), overtime=True))
         case CallsCounted():
             return counted(replace(state, books=state.books.called_by(note.call_id)), note.count)
         case ExchangeDeclined():

@@ -40,6 +40,11 @@ class ClockTurned:
     at: datetime
 
 
+@dataclass(frozen=True)
+class TimeUsedUp:
+    """The turn's working time is over while something works for it, which has to end."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CallsCounted:
     """Tool calls that the sub-agent of a call has made, in place of those that were set aside for it."""

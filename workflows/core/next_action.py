@@ -41,6 +41,7 @@ from perdure.workflows.core.routing import answering_role, first_hop
 from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_time
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
+from perdure.workflows.core.working import ends_at
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id
@@ -104,9 +105,9 @@ def _next_in_turn(state: SessionState, turn: Turn) -> Action:
     if turn.step is not None and turn.between_models:
         return EndStep(turn.step.step_id) if turn.stopping else _next_model(state, turn, turn.step)
     if turn.step is not None:
-        if turn.stopping and not turn.step_ending:
+        if (turn.stopping or turn.overtime) and not turn.step_ending:
             return EndModelCall(turn.step.step_id)
-        return Wait(frozenset([turn.step.step_id]))
+        return Wait(frozenset([turn.step.step_id]), ends_at=ends_at(state))
     if turn.handoff is not None and not turn.calls:
         # Also where the turn is being stopped: its call has been told that the other agent takes over.
         return TakeOver(turn.handoff)

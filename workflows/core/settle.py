@@ -60,7 +60,7 @@ from perdure.workflows.core.spending import QUOTA
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.step import StepFailure, finished_step
-from perdure.workflows.core.working import keep_time
+from perdure.workflows.core.working import keep_time, use_up
 from perdure.workflows.definition.agent import LoadedAgent
 from perdure.workflows.protocol.activities import StepOutput
 from perdure.workflows.protocol.sealing import Sealed
@@ -124,7 +124,7 @@ def _model_ended(draft: Draft, ended: ModelEnded) -> None:
         return
     if turn is None or turn.step is None or turn.step.step_id != ended.step_id:
         return
-    stopping, outcome = turn.stopping, ended.outcome
+    stopping, outcome = turn.stopping or turn.overtime, ended.outcome
     if draft.state.behavior >= 1 and not stopping and is_too_long(outcome):
         _too_long(draft, turn.step, outcome)
         return
@@ -199,3 +199,4 @@ def _time_passed(draft: Draft) -> None:
         return
     expire(draft)
     give_up(draft)
+    use_up(draft)

@@ -22,7 +22,7 @@ from perdure.workflows.vocabulary.parts import (
 from perdure.workflows.vocabulary.questions import Answerer
 
 #: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
-BEHAVIOR: Final = 1
+BEHAVIOR: Final = 2
 
 
 class SendMessage(Frozen):

@@ -1,7 +1,7 @@
 """How a conversation is shortened: what begins, and what is true before it does. Pure."""
 
 from perdure.workflows.core.actions import Compact
-from perdure.workflows.core.context.cuts import cuts, within
+from perdure.workflows.core.context.cuts import within
 from perdure.workflows.core.context.estimate import next_tokens
 from perdure.workflows.core.context.events import dropped, trimmed
 from perdure.workflows.core.context.relief import fit_of
@@ -42,7 +42,8 @@ def compact(draft: Draft, action: Compact) -> tuple[AskModel, ...]:
 
 
 def ask_next(draft: Draft) -> tuple[AskModel, ...]:
-    """None where nobody else can be asked: the messages are left out if the next request cannot be made with them."""
+    """Asks the next model for the summary. If none is left, gives up, and leaves the messages out where the next request
+    cannot be made with them."""
     state, open_ = draft.state, draft.state.context.open
     assert open_ is not None
     found = None if open_.stale or state.closing is not None else _next(state, open_)
@@ -84,19 +85,19 @@ def _next(state: SessionState, open_: OpenCompaction) -> tuple[int, Summarizer, 
     models = summarizers(state)
     candidate, until = open_.candidate, open_.until
     if open_.record.tried[-1].reason == TOO_LONG and candidate < len(models):
-        # Of what it was given, which may be far less than it had room for; but always less room than before.
+        # Half of what it was given, which may be far less than it had room for: so there is always less than before.
         compaction = open_.record.compaction
         room_before = compaction.room // BYTES_PER_TOKEN if compaction is not None else 0
         half = min(open_.record.estimate, room_before) // 2
         room = min(room_of(state, models[candidate]), half)
-        smaller = within(state, until, room) if cuts(state) else until
+        smaller = within(state, until, room)
         tokens = told_tokens(state, smaller, room)
         usd = reserved(state, models[candidate], tokens)
         if room > 100 and is_affordable(state, models[candidate], usd, tokens):
             return candidate, models[candidate], smaller, room, usd
     for place in range(candidate + 1, len(models)):
         room = room_of(state, models[place])
-        smaller = within(state, until, room) if cuts(state) else until
+        smaller = within(state, until, room)
         tokens = told_tokens(state, smaller, room)
         usd = reserved(state, models[place], tokens)
         if is_affordable(state, models[place], usd, tokens):

@@ -200,8 +200,8 @@ class Session:
         given again. Returns the turn that follows, or the one that asks whether calls may be taken back, which `approve` and
         `deny` answer; `undo` decides in advance. Raises `SessionError` if the session cannot go back there."""
         if message_id is None:
-            said = [event.message for event in await self.events() if event.type == "message.added"]
-            message_id = next(message.id for message in reversed(said) if not message.own)
+            _, said = await self._opened.pages()
+            message_id = next(one.id for one in reversed(said) if one.role == "user" and not one.own)
         wanted = RewindSession(message_id=message_id, text=text, model=model, undo=undo)
         return await self._turn_after((await self._opened.rewind(wanted)).cursor)
 

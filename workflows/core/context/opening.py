@@ -53,7 +53,8 @@ def ask_next(draft: Draft) -> tuple[AskModel, ...]:
     candidate, summarizer, until, room, usd = found
     fit = fit_of(state)
     made = _record(state, summarizer, until, room, usd, fit.room if fit is not None else Room(room, room, room))
-    kept = {"step_id": open_.record.step_id, "tried": open_.record.tried}
+    begun = open_.record
+    kept = {"step_id": begun.step_id, "tried": begun.tried, "turn_id": begun.turn_id, "turn_at": begun.turn_at}
     record = made.model_copy(update=kept)
     draft.add(CompactionPassedOn(record=record, candidate=candidate, until=until))
     draft.add(_set_aside(record))

@@ -401,6 +401,40 @@ def test_a_provider_s_quota_is_asked_about_and_the_step_is_tried_again() -> None
     assert (action.reason, action.error and action.error.type) == ("failed", "model_quota")
 
 
+def out_of_quota(behavior: int) -> Story:
+    loaded = agent(price=PRICE)
+    at = Story.new(behavior=behavior).loaded(loaded).turn()
+    at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]
+    at.take(settle(at.state, out_of_credit("t1.s1"), AT))
+    return paused(at)
+
+
+def test_another_model_settles_the_question_about_a_quota() -> None:
+    at = out_of_quota(BEHAVIOR)
+    # Neither does its own model, nor anything else that is set.
+    for same in (Configure(id="same", model="main"), Configure(id="metadata", metadata={"a": 1})):
+        at.take(receive(at.state, same, AT))
+        assert len(at.state.questions.open) == 1
+    changes = receive(at.state, Configure(id="c1", model="other", by=By(subject="ada")), AT)
+    at.take(changes)
+
+    assert at.state.questions.open == ()
+    (settled,) = [change for change in changes if isinstance(change, InputReceived)]
+    assert (settled.question_id, settled.reason, settled.by) == ("t1.s2.budget", "settled", By(subject="ada"))
+    action = next_action(at.state)
+    assert isinstance(action, CallModel)
+    assert action.role == "other"
+    changes = begin(at.state, action, AT).changes
+    (switched,) = [change for change in changes if isinstance(change, ModelSwitched)]
+    assert (switched.from_, switched.to) == ("demo/main", "demo/other")
+
+
+def test_a_session_of_older_behavior_goes_on_asking_about_a_quota() -> None:
+    at = out_of_quota(1)
+    at.take(receive(at.state, Configure(id="c1", model="other"), AT))
+    assert len(at.state.questions.open) == 1
+
+
 def test_an_attempt_for_which_nothing_is_left_leads_back_to_the_limits() -> None:
     at = story(turn={"cost_usd": 1.5})
     at.take(begin(at.state, next_action(at.state), AT).changes)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
     ClockTurned,
+    QuotaPassed,
     SetAside,
     StepUndone,
     TimeUsedUp,
@@ -278,6 +279,7 @@ Note = (
     | TurnCheapened
     | ClockTurned
     | TimeUsedUp
+    | QuotaPassed
     | CallsCounted
     | CallerTraced
     | ExchangeDeclined

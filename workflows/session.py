@@ -21,7 +21,6 @@ from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
-from perdure.workflows.core.receive import Signal
 from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
@@ -50,6 +49,7 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,

@@ -1,4 +1,4 @@
-"""The branches of a session, read: which there are, and their messages, sealed or not."""
+"""Reads the branches of a session and their messages, sealed or not."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ class BranchReader:
         self._transcripts = Transcripts(backend, sealed)
 
     async def branches(self, session: str, command_id: str | None = None, branch: str | None = None) -> BranchesPage:
-        """All branches; the path of one of them, and what is known of a command, where these are named."""
+        """All branches; with `branch`, also its path, and with `command_id`, also what is known of that command."""
         request = BranchesRequest(branch=branch, command_id=command_id)
         return await self._backend.query(session, SessionWorkflow.branches, request)
 
@@ -35,12 +35,13 @@ class BranchReader:
         return page.path, page.count
 
     async def going_on(self, session: str) -> tuple[Path, int]:
-        """The same of the branch that goes on."""
+        """The path of the current branch, and how many messages it has."""
         page = await self._page(session, PageRequest(last=1))
         return page.path, page.count
 
     async def find(self, session: str, message_id: str) -> tuple[int, tuple[Message, ...]]:
-        """The number of a message of the branch that goes on; it, and all that follow it there."""
+        """The number of a message of the current branch, and that message with all later ones. Raises `MessageNotFound`, and
+        `OtherBranch` if another branch has the message."""
         path, stop = await self.going_on(session)
         behind: tuple[Message, ...] = ()
         while stop > 0:

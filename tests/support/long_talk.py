@@ -20,7 +20,7 @@ from perdure.workflows.protocol.signals import BEHAVIOR, NewSession, SendMessage
 from perdure.workflows.protocol.steps import Prompt, StepRecord, View
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.errors import MODEL_CONTEXT_LENGTH
-from perdure.workflows.vocabulary.events import ContextCompacted, Event, EventBase
+from perdure.workflows.vocabulary.events import ContextCompacted, Event
 from perdure.workflows.vocabulary.parts import (
     Message,
     Part,
@@ -33,6 +33,7 @@ from perdure.workflows.vocabulary.parts import (
     Usage,
 )
 from tests.support.core import AT
+from tests.support.plain_world import PlainWorld
 
 #: Characters that a token of the model is worth.
 WIDTH = 4
@@ -86,7 +87,7 @@ def pairs(request: Request) -> tuple[set[str], set[str]]:
 
 
 @dataclass
-class LongTalk:
+class LongTalk(PlainWorld):
     """`answers` makes the parts of an answer of a request, or why there is none; `summarises` the same of a summary."""
 
     agent: LoadedAgent
@@ -115,10 +116,6 @@ class LongTalk:
         self.driver.open(None)
 
     @property
-    def state(self) -> SessionState:
-        return self.driver.state
-
-    @property
     def compacted(self) -> list[ContextCompacted]:
         return [event for event in self.events if isinstance(event, ContextCompacted)]
 
@@ -136,22 +133,8 @@ class LongTalk:
     def now(self) -> datetime:
         return self.time
 
-    def start(self, effect: Effect, state: SessionState) -> None:
-        assert effect.key not in self.open
-        self.open[effect.key] = effect
-
-    def end(self, key: str) -> None:
-        assert key in self.open
-
-    def tell(self, key: str) -> None:
-        """There are no sub-agents."""
-
-    def keep(self, keys: frozenset[str]) -> None:
-        self.open = {key: effect for key, effect in self.open.items() if key in keys}
-
     def took(self, before: SessionState, change: Change, after: SessionState) -> None:
-        if isinstance(change, EventBase):
-            self.events.append(change)
+        super().took(before, change, after)
         if after.transcript.total > before.transcript.total:
             self.said.append(after.transcript.messages[-1])
 

@@ -50,6 +50,7 @@ def receipt(state: SessionState, message_id: str) -> Receipt:
         position=state.inbox.position(message_id),
         waiting_for=asked,
         more_questions=len(asked) < len(state.questions.open),
+        sub_sessions=state.sub_sessions,
         room=state.room,
         role=state.slot.role,
         user=state.new.user,

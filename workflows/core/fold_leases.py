@@ -16,7 +16,7 @@ from perdure.workflows.core.state.leases import Leases
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.pricing import Spent
-from perdure.workflows.protocol.purses import Amounts, nano_usd
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.parts import Usage
 

@@ -15,16 +15,8 @@ from perdure.workflows.core.need import Need
 from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses_below, told_caps
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.purse_caps import Unit, each_cap
-from perdure.workflows.protocol.purses import (
-    MARGIN,
-    Amounts,
-    Draw,
-    DrawLeases,
-    HolderReport,
-    Refusal,
-    Scope,
-    nano_usd,
-)
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
+from perdure.workflows.protocol.purses import MARGIN, Draw, DrawLeases, HolderReport, Refusal, Scope
 from perdure.workflows.vocabulary.questions import Shortfall
 
 #: Sessions of older behavior told a purse that had refused nothing until they needed something again.

@@ -30,31 +30,18 @@ from perdure.workflows.protocol.signals import (
     Answer,
     CancelTimer,
     Close,
+    Command,
     Configure,
     EditMessage,
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,
 )
 from perdure.workflows.vocabulary.events import SessionStarted
-
-Command = (
-    EditMessage
-    | WithdrawMessage
-    | Supersede
-    | Stop
-    | Answer
-    | CancelTimer
-    | Configure
-    | Close
-    | Rewind
-    | Retry
-    | PurseChanged
-)
-Signal = SendMessage | Command
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:

@@ -51,6 +51,8 @@ class Receipt(Frozen):
     #: Open questions, as many as fit.
     waiting_for: tuple[Question, ...] = ()
     more_questions: bool = False
+    #: Sessions of the sub-agents that run, which may have questions of their own, by call id.
+    sub_sessions: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     #: How many more messages may come; None: the session's worker does not tell yet.
     room: int | None = None
     #: The model's role that was asked for; None: the definition's own.

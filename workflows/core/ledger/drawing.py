@@ -24,7 +24,8 @@ from perdure.workflows.core.ledger.accounts import (
 from perdure.workflows.core.ledger.state import KEPT, Gone, Holder, Ledger, Waiting, with_holder
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.definition.purse_caps import UNITS, Unit, each_cap, limit_name
-from perdure.workflows.protocol.purses import FIELDS, LEASE, AllowedOver, Amounts, Draw, Drawn, Refusal
+from perdure.workflows.protocol.amounts import FIELDS, Amounts
+from perdure.workflows.protocol.purses import LEASE, AllowedOver, Draw, Drawn, Refusal
 
 #: A lease is wanted for as many steps like the next one at their worst; most cost far less.
 STEPS: Final = 32

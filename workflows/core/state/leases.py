@@ -5,7 +5,8 @@ from datetime import datetime
 
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
-from perdure.workflows.protocol.purses import Allowance, Amounts, Drawn, Refusal, Scope
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Allowance, Drawn, Refusal, Scope
 from perdure.workflows.vocabulary.questions import By
 
 

@@ -102,6 +102,14 @@ class SessionState(Record):
         return self.turn.turn_id if self.turn else None
 
     @property
+    def foreign_compaction(self) -> str | None:
+        """The id of an open compaction that the turn which runs did not begin."""
+        compaction = self.context.open
+        if self.turn is None or compaction is None or compaction.record.turn_id == self.turn.turn_id:
+            return None
+        return compaction.record.step_id
+
+    @property
     def agent(self) -> str:
         """Name of the agent that runs."""
         return self.slot.taken.by if self.slot.taken else self.new.agent

@@ -21,7 +21,8 @@ from perdure.workflows.core.step import StepFailure
 from perdure.workflows.definition.agent import Limits, Price
 from perdure.workflows.definition.pricing import Spent
 from perdure.workflows.protocol.activities import Partial
-from perdure.workflows.protocol.purses import Amounts, Drawn, LeasesDrawn, Refusal
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Drawn, LeasesDrawn, Refusal
 from perdure.workflows.protocol.signals import BEHAVIOR, Answer, Configure, Parent, Stop
 from perdure.workflows.protocol.steps import Left
 from perdure.workflows.vocabulary import errors

@@ -42,7 +42,7 @@ from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
-from perdure.workflows.protocol.purses import Amounts
+from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id

@@ -21,7 +21,17 @@ from perdure.workflows.protocol.steps import Prompt, StepRecord, View
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.errors import MODEL_CONTEXT_LENGTH
 from perdure.workflows.vocabulary.events import ContextCompacted, Event
-from perdure.workflows.vocabulary.parts import Message, Part, Text, Timing, ToolCall, ToolError, ToolResult, Usage
+from perdure.workflows.vocabulary.parts import (
+    Message,
+    Part,
+    StopReason,
+    Text,
+    Timing,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    Usage,
+)
 from tests.support.core import AT
 from tests.support.plain_world import PlainWorld
 
@@ -95,6 +105,8 @@ class LongTalk(PlainWorld):
     open: dict[str, Effect] = field(default_factory=dict)
     refused: int = 0
     sent: int = 0
+    #: Why an answer of a request ends; None: it has come to its end.
+    stops: Callable[[Request], StopReason | None] = lambda request: None
     new: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -192,6 +204,7 @@ class LongTalk(PlainWorld):
         if isinstance(found, StepFailure):
             return found
         parts = say(found) if isinstance(found, str) else tuple(found)
+        stop = self.stops(request) if record.compaction is None else None
         calls = any(isinstance(part, ToolCall) for part in parts)
         return StepOutput(
             parts=parts,
@@ -199,7 +212,7 @@ class LongTalk(PlainWorld):
             usage=Usage(input_tokens=request.tokens, output_tokens=sum(len(str(part)) for part in parts) // WIDTH + 1),
             cost_usd=0.001,
             timing=Timing(total_ms=1),
-            stop="tool_calls" if calls else "end",
+            stop=stop or ("tool_calls" if calls else "end"),
             attempt=1,
             request_sha256="0" * 64,
         )

@@ -142,7 +142,7 @@ class Session:
         `SessionClosed`."""
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command)
+            await self._tell(command.model_copy(update={"by": self._caller.by}))
 
     async def limit(self, changes: Limits) -> None:
         """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""

@@ -181,6 +181,15 @@ class PurseWorld:
             held = {scope: replace(held, refused=None) for scope, held in one.state.leases.held.items()}
             one.state = replace(one.state, leases=replace(one.state.leases, held=held))
 
+    def _leave(self) -> None:
+        """A session that was refused waits no more."""
+        one = self._some()
+        held = one.state.leases.held.get("user") if one is not None else None
+        if one is not None and held is not None and held.waits and one.request is None and not one.closing:
+            draft = Draft(one.state, self.now)
+            [effect] = ask(draft, Amounts())
+            one.state, one.request = draft.state, effect.request.draws["user"]
+
     def _close(self) -> None:
         one = self._some()
         if one is not None and not one.calls and one.request is None and self.rng.random() < 0.3:

@@ -60,7 +60,7 @@ class LookForTools:
 
 @dataclass(frozen=True)
 class DrawLeases:
-    """Ask the purses of the session's user and tenant for what comes next."""
+    """Ask the purses of the session's user and tenant for what comes next; for nothing: leave those that refused."""
 
     needs: Amounts
 

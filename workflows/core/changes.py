@@ -34,6 +34,7 @@ from perdure.workflows.core.lease_changes import LeaseChange
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
     ClockTurned,
+    QuotaPassed,
     SetAside,
     StepUndone,
     TimeUsedUp,
@@ -241,6 +242,7 @@ Note = (
     | TurnCheapened
     | ClockTurned
     | TimeUsedUp
+    | QuotaPassed
     | CallsCounted
     | CallerTraced
     | ExchangeDeclined

@@ -67,7 +67,7 @@ def _changed(leases: Leases, change: LeaseChange) -> Leases:
     match change:
         case LeaseAsked():
             for scope, draw in change.draws.items():
-                held = replace(leases.of(scope), number=draw.number, needed=draw.needs, retry=False)
+                held = replace(leases.of(scope), number=draw.number, needed=draw.needs, retry=False, waits=False)
                 leases = leases.with_held(scope, held)
             closes = any(draw.closes for draw in change.draws.values())
             told = {scope: draw.spent for scope, draw in change.draws.items()}

@@ -66,6 +66,7 @@ from perdure.workflows.core.lease_changes import (
 from perdure.workflows.core.limit_changes import (
     CallsCounted,
     ClockTurned,
+    QuotaPassed,
     SetAside,
     StepUndone,
     TimeUsedUp,
@@ -153,6 +154,8 @@ def apply_note(state: SessionState, note: Note) -> SessionState:
             return with_turn(state, replace(in_turn(state), cheaper=True))
         case ClockTurned():
             return turned(state, note.at)
+        case QuotaPassed():
+            return with_turn(state, replace(in_turn(state), quota=None))
         case TimeUsedUp():
             return with_turn(state, replace(in_turn(state), overtime=True))
         case CallsCounted():

@@ -198,6 +198,9 @@ def _asking_back(ledger: Ledger, session: str, now: datetime) -> Ledger:
 
 def _more(ledger: Ledger, session: str, asked: Draw, lacks: Amounts) -> Amounts:
     """What is granted beyond what the session lacks."""
+    if not asked.needs:
+        # It only says that it waits no more.
+        return Amounts()
     holder = ledger.holders[session]
     share = max(PARTS, 2 * len(ledger.holders))
     more: dict[str, int] = {}

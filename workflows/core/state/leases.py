@@ -27,6 +27,8 @@ class Held(Record):
     #: Why the last request was refused, and what it needed.
     refused: Refusal | None = None
     needed: Amounts = field(default_factory=Amounts)
+    #: The purse has it on its list of those that were refused, and tells it once there is more.
+    waits: bool = False
     #: The purse says that what was refused may be granted now.
     retry: bool = False
     #: Somebody let a turn go on over the caps: the next requests say so, until the turn ends.
@@ -50,6 +52,7 @@ class Held(Record):
             until=until,
             ended=self.ended if drawn.refused is not None else None,
             refused=drawn.refused,
+            waits=drawn.refused is not None,
             retry=False,
             caps_dollars=drawn.caps_dollars,
         )

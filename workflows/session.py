@@ -26,10 +26,9 @@ from perdure.workflows.core.runs import SessionInput, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.core.working import ends_at
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
-    BranchesPage,
-    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,

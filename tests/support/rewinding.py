@@ -13,7 +13,7 @@ from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.core.step import StepFailure
 from perdure.workflows.protocol.activities import Partial, StepOutput, ToolOutput
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.signals import BEHAVIOR, Answer, NewSession, Retry, Rewind, SendMessage, Stop
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.events import Event

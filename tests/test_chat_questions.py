@@ -84,11 +84,16 @@ def test_any_question_is_declined_by_the_same_word() -> None:
 def test_a_rewind_is_asked_about_with_the_calls_that_it_takes_back() -> None:
     told: list[str] = []
     lines = iter(["what?", "y"])
-    calls = {"undo": [{"name": "pay", "by": "refund"}], "stands": [{"name": "mail", "why": "It cannot be taken back."}]}
+    calls = {
+        "undo": [{"name": "pay", "by": "refund"}],
+        "stands": [{"name": "mail", "why": "It cannot be taken back."}],
+        "more": 3,
+    }
     question = {"question_id": "q", "kind": "approval", "subject": "rewind", "name": "rewind", "args": calls}
     assert "going back" in headline(question)
     assert answer_to(question, lambda prompt: next(lines), told.append) == {"approved": True}
     assert ["pay will be taken back by refund" in told[0], "mail stays" in told[1]] == [True, True]
+    assert told[2].strip() == "and 3 more"
 
 
 def test_who_allows_a_call_can_read_all_of_it() -> None:

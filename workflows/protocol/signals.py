@@ -152,6 +152,8 @@ class Rewind(Frozen):
     continues: str | None = None
     #: Calls of the part that leaves.
     calls: tuple[CutCall, ...] = ()
+    #: Further ones that may stand, by tool.
+    more: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: Whether calls are taken back; None: a person is asked where there are any.
     undo: bool | None = None
     digest: str | None = None

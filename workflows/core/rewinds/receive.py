@@ -140,6 +140,7 @@ def _cutting(draft: Draft, command: Rewind) -> Rewinding | None:
         traceparent=command.traceparent,
         undo=command.undo,
         calls=command.calls,
+        more=command.more,
     )
 
 
@@ -157,4 +158,5 @@ def _going_back(state: SessionState, command: Rewind) -> Rewinding | None:
         message_id=command.message_id or "",
         undo=command.undo,
         calls=command.calls,
+        more=command.more,
     )

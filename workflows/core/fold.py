@@ -55,7 +55,7 @@ from perdure.workflows.core.context_changes import (
 from perdure.workflows.core.cuts import with_event
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import failed, loaded, taken_over
-from perdure.workflows.core.fold_limits import allowed, counted, paused, turned, unpaused
+from perdure.workflows.core.fold_limits import allowed, counted, limits_changed, paused, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     finished_call,
     finished_step,
@@ -340,7 +340,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
     )
     if note.metadata is not None:
         state = replace(state, metadata=note.metadata, timezone=note.timezone)
-    return replace(state, slot=slot, limits=note.limits or state.limits)
+    if note.limits is not None:
+        state = replace(state, limits=note.limits, limit_changes={})
+    return limits_changed(replace(state, slot=slot), note.limit_changes)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
+from perdure.workflows.definition.partial_limits import PartialLimits
 from perdure.workflows.protocol.purses import Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
@@ -81,7 +82,10 @@ class Configure(Frozen):
     timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
+    #: All of them, in place of those that hold.
     limits: Limits | None = None
+    #: Those that change; all others go on as they are, and with the definition.
+    limit_changes: PartialLimits = Field(default={}, exclude_if=operator.not_)
     #: Who changes the limits.
     by: Answerer | None = Field(default=None, exclude_if=absent)
 

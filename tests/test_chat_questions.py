@@ -228,7 +228,21 @@ def test_what_settles_a_question(kind: str, event: dict[str, Any], settled: bool
         ("input.received", {"value": None, "reason": "stopped"}, "taken back, for the turn was stopped"),
         ("input.received", {"value": None, "reason": "settled", "by": BY}, "settled by ada: the turn goes on"),
         ("input.received", {"value": {"approved": False}, "reason": "too dear", "by": BY}, "declined by ada: too dear"),
-        ("budget.raised", {"scope": "turn", "limit": "tokens", "by": BY}, "the turn's tokens is raised by ada"),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": 9, "by": BY},
+            "the turn's tokens is raised by ada",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "by": BY},
+            "the turn's tokens is lifted by ada: there is no cap any more",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "this_turn": True},
+            "allowed for this turn",
+        ),
     ],
 )
 def test_what_became_of_a_question_is_one_line(kind: str, event: dict[str, Any], words: str) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 
+from perdure.temporal.definitions.limit_check import cheaper_fault
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import InvalidRequest, SessionClosed
@@ -40,7 +41,10 @@ async def limited(backend: Backend, definitions: Definitions, session: str, want
     as `configured`."""
     page = await _open_session(backend, session)
     if isinstance(wanted.on_limit, Cheaper):
-        check_role(await _definition(definitions, page, None), wanted.on_limit.cheaper, page.agent, "on_limit.cheaper")
+        role, field = wanted.on_limit.cheaper, "on_limit.cheaper"
+        definition = check_role(await _definition(definitions, page, None), role, page.agent, field)
+        if (why := cheaper_fault(definition, role)) is not None:
+            raise InvalidRequest(field, why)
     changes = partial_limits(wanted)
     return Configure(id=uuid.uuid4().hex, limit_changes=changes) if changes else None
 

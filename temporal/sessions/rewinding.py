@@ -211,6 +211,7 @@ class Rewinder:
             new_id=found.id if again else base["id"] if parts is not None else None,
             parts=parts,
             again=again,
+            own=again and found.own,
             continues=found.turn_id if parts is None else None,
             calls=told.calls,
             more=told.more,

@@ -152,6 +152,8 @@ class Rewind(Frozen):
     parts: tuple[Part, ...] | None = None
     #: That message is the one that leaves.
     again: bool = False
+    #: It is a note that the session wrote itself; counts where the session does not hold it any more.
+    own: bool = Field(default=False, exclude_if=operator.not_)
     #: The turn whose answer the model gives anew.
     continues: str | None = None
     #: Calls of the part that leaves.

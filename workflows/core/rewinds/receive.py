@@ -125,7 +125,7 @@ def _cutting(draft: Draft, command: Rewind) -> Rewinding | None:
     if command.parts is not None and command.new_id is not None:
         # What is said once more was a caller's, or the session's own.
         parts = command.parts if command.again else tuple(map(as_foreign, command.parts))
-        own = command.again and bool(held) and held[0].own
+        own = command.again and (held[0].own if held else command.own)
         message = Message(id=command.new_id, role="user", parts=parts, at=draft.now, own=own)
     return Rewinding(
         id=command.id,

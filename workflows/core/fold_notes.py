@@ -222,7 +222,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
     )
     if note.metadata is not None:
         state = replace(state, metadata=note.metadata, timezone=note.timezone)
-    return replace(state, slot=slot, limits=note.limits or state.limits)
+    if note.limits is not None:
+        state = replace(state, limits=note.limits, limit_changes={})
+    return limits_changed(replace(state, slot=slot), note.limit_changes)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

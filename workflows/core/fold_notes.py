@@ -49,7 +49,7 @@ from perdure.workflows.core.context_changes import (
     Overflowed,
 )
 from perdure.workflows.core.fold_agent import failed, loaded
-from perdure.workflows.core.fold_limits import counted, turned, unpaused
+from perdure.workflows.core.fold_limits import counted, limits_changed, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     given_up,
     opened_step,

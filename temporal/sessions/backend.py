@@ -44,6 +44,7 @@ from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.signals import (
     Answer,
+    CallerCommand,
     CancelTimer,
     Close,
     Configure,
@@ -59,7 +60,7 @@ from perdure.workflows.session import SessionWorkflow
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-Signal = SendMessage | EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+Signal = SendMessage | CallerCommand
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.

@@ -33,8 +33,9 @@ from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.paths import shared_by
-from perdure.workflows.protocol.queries import BranchesPage, Receipt
+from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import Retry, Rewind
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import File, Message, Part

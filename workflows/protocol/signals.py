@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.definition.partial_limits import PartialLimits
-from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.protocol.purses import PurseChanged, Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -183,6 +183,13 @@ class Retry(Frozen):
 class CancelTimer(Frozen):
     id: Id
     timer_id: str
+
+
+#: What a caller can tell a session to do, beside messages.
+CallerCommand = EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+#: What it is told by the sessions and purses around it, too.
+Command = CallerCommand | Supersede | PurseChanged
+Signal = SendMessage | Command
 
 
 class Parent(Frozen):

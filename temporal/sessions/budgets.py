@@ -35,9 +35,11 @@ from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.definition.agent import Caps, PurseLimits
 from perdure.workflows.definition.purse_caps import PERIODS, UNITS, Period, Unit, caps_of
 from perdure.workflows.protocol.purses import SCOPES, AllowedOver, Amounts, PurseName, PurseState, Scope, SetCaps
+from perdure.workflows.protocol.signals import SpendingCommand
 from perdure.workflows.vocabulary.search_attributes import TENANT
 
 R = TypeVar("R")
+S = TypeVar("S", bound=SpendingCommand)
 
 
 def _no_dots(value: str) -> str:
@@ -91,6 +93,10 @@ class Budgets:
         found = await self._asked(self._listed(query, limit))
         names = [name for one in found if (name := _parsed(one.id)) is not None]
         return [budget_json(await self._asked(self._state(name))) for name in names]
+
+    async def announcing(self, command: S, tenant: str, user: str | None) -> S:
+        """A command to a session of this user, with the purses that the session has to ask. Needs no worker."""
+        return command.model_copy(update={"purses": await self.announced(tenant, user)})
 
     async def announced(self, tenant: str, user: str | None) -> tuple[Scope, ...]:
         """The purses with caps of their own that a session of this user has to ask. Needs no worker."""

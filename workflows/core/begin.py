@@ -81,7 +81,8 @@ from perdure.workflows.core.spending import Bid
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.step import StepFailure, finished_step, opened_step
 from perdure.workflows.core.working import keep_time
-from perdure.workflows.protocol.activities import CurrentAgentInput, LoadAgentInput, Partial, ToolsChangedInput
+from perdure.workflows.protocol.activities import LoadAgentInput, Partial, ToolsChangedInput
+from perdure.workflows.protocol.current_agent import CurrentAgentInput
 from perdure.workflows.protocol.queries import Timer
 from perdure.workflows.vocabulary.errors import MODEL_UNAVAILABLE, REPEATED_CALL
 from perdure.workflows.vocabulary.events import (
@@ -129,7 +130,7 @@ def begin(state: SessionState, action: Work, now: datetime) -> Begun:
             effects = (LoadDefinition(request),)
         case RenewAgent():
             draft.add(RenewalAsked(timer_id=action.timer.timer_id))
-            effects = (FindDefinition(CurrentAgentInput(name=state.agent)),)
+            effects = (FindDefinition(CurrentAgentInput(name=state.agent, user=state.new.user)),)
         case StartTurn():
             _start_turn(draft, action.message)
         case Join():

@@ -47,6 +47,13 @@ class PurseHasMore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PursesAnnounced:
+    """These purses have caps of their own."""
+
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeaseAllowed:
     """Somebody let the turn go on over the caps of a purse."""
 
@@ -54,4 +61,4 @@ class LeaseAllowed:
     allowance: Allowance
 
 
-LeaseChange = LeaseAsked | LeaseAnswered | LeaseEnded | LeaseReserved | PurseHasMore | LeaseAllowed
+LeaseChange = LeaseAsked | LeaseAnswered | LeaseEnded | LeaseReserved | PurseHasMore | PursesAnnounced | LeaseAllowed

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.effects import AskPurses
-from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded, LeaseReserved
+from perdure.workflows.core.lease_changes import LeaseAsked, LeaseEnded, LeaseReserved, PursesAnnounced
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses_below, told_caps
 from perdure.workflows.core.state.session import SessionState
@@ -129,6 +129,12 @@ def end_leases(draft: Draft) -> bool:
     for scope in ending:
         draft.add(LeaseEnded(scope=scope))
     return bool(ending)
+
+
+def announce(draft: Draft, scopes: tuple[Scope, ...]) -> None:
+    """These purses have caps of their own; the session asks them before its next step."""
+    if any(scope not in draft.state.leases.announced for scope in scopes):
+        draft.add(PursesAnnounced(scopes=scopes))
 
 
 def lease_report(state: SessionState, scope: Scope) -> HolderReport:

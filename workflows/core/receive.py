@@ -20,6 +20,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
+from perdure.workflows.core.leases import announce
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import ask_purse_again, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
@@ -34,6 +35,7 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    SpendingCommand,
     Stop,
     Supersede,
     WithdrawMessage,
@@ -59,6 +61,8 @@ Signal = SendMessage | Command
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     """The changes that follow from `signal`."""
     draft = Draft(state, now)
+    if isinstance(signal, SpendingCommand):
+        announce(draft, signal.purses)
     match signal:
         case SendMessage():
             take_in(draft, signal)
@@ -77,6 +81,7 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
         new = state.new
         draft.add(SessionStarted(**draft.stamp, agent=new.agent, digest=new.digest, inputs=new.inputs))
     if message is not None:
+        announce(draft, message.purses)
         accept(draft, message)
     return draft.changes
 

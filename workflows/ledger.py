@@ -13,8 +13,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
+from perdure.workflows.core.ledger.batches import draw_each
 from perdure.workflows.core.ledger.caps import set_caps
-from perdure.workflows.core.ledger.drawing import draw
 from perdure.workflows.core.ledger.report import details, purse_state
 from perdure.workflows.core.ledger.runs import LedgerInput
 from perdure.workflows.core.ledger.state import Ledger, new_ledger
@@ -22,6 +22,7 @@ from perdure.workflows.core.ledger.visits import due, next_visit, visited
 from perdure.workflows.protocol.purse_activities import visit_sessions
 from perdure.workflows.protocol.purses import (
     CAPPED,
+    FAULT,
     Draws,
     DrawsTaken,
     PurseState,
@@ -127,10 +128,10 @@ class LedgerWorkflow:
         return self._updated(lambda: self._draw(request))
 
     def _draw(self, request: Draws) -> DrawsTaken:
-        ledger, drawn, now = self._ledger, {}, workflow.now()
-        for session, asked in request.draws.items():
-            taken = draw(ledger, session, asked, now)
-            ledger, drawn[session] = taken.ledger, taken.drawn
+        ledger, drawn = draw_each(self._ledger, request.draws, workflow.now())
+        for session, answer in drawn.items():
+            if answer.refused is not None and answer.refused.limit == FAULT:
+                workflow.logger.error("draw_failed", extra={"session": session, "error": answer.refused.words})
         self._become(ledger)
         return DrawsTaken(drawn=drawn)
 

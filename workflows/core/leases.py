@@ -16,6 +16,7 @@ from perdure.workflows.core.purses_asked import asked_purses, purse_user, purses
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.purse_caps import Unit, each_cap
 from perdure.workflows.protocol.purses import (
+    FAULT,
     MARGIN,
     Amounts,
     Draw,
@@ -42,6 +43,8 @@ def refusal(state: SessionState, need: Need) -> Shortfall | None:
         refused = state.leases.of(scope).refused
         if refused is None or state.leases.free(scope).covers(wanted):
             continue
+        if refused.limit == FAULT:
+            return Shortfall(scope=scope, limit=FAULT, words=refused.words)
         unit = _unit(refused)
         if wanted.of(unit) > refused.left.of(unit):
             return _shortfall(scope, refused, unit, wanted)

@@ -28,6 +28,9 @@ MARGIN: Final = timedelta(minutes=5)
 #: Key of a purse's memo that says whether it has caps of its own.
 CAPPED: Final = "capped"
 
+#: The limit of a refusal that no cap is the reason of.
+FAULT: Final = "fault"
+
 _NANO: Final = 1_000_000_000
 
 
@@ -146,7 +149,7 @@ class Draw(Frozen):
 class Refusal(Frozen):
     """Why a purse does not bear the next step."""
 
-    #: As `day.cost_usd`.
+    #: As `day.cost_usd`; `FAULT`: the purse failed at this request alone, and `words` says how.
     limit: str
     #: In the limit's unit, as the rest.
     cap: float
@@ -158,6 +161,7 @@ class Refusal(Frozen):
     left: Amounts = Amounts()
     #: Leases that others hold are being asked back, so it is worth asking again in a moment.
     again: bool = Field(default=False, exclude_if=operator.not_)
+    words: str | None = Field(default=None, exclude_if=absent)
 
 
 class Drawn(Frozen):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NoReturn, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from perdure.workflows.core.ledger.batches import draw_each
@@ -37,10 +37,14 @@ from perdure.workflows.vocabulary.errors import INVALID_REQUEST
 
 R = TypeVar("R")
 
-#: The server refuses a run's 2,001st update.
+#: Updates, and history events, after which a run hands over once no visit is under way.
 MAX_UPDATES: Final = 1_000
-#: History events after which a run hands over.
 MAX_EVENTS: Final = 2_000
+#: Updates, history events and bytes of history after which a visit is given up for it, which the next run makes again.
+#: The server refuses a run's 2,001st update, and ends a run of 51,200 events or 50 MB.
+MOST_UPDATES: Final = 1_500
+MOST_EVENTS: Final = 10_000
+MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 @workflow.defn(name="LedgerWorkflow")
@@ -58,6 +62,8 @@ class LedgerWorkflow:
         self._news = True
         #: When the timer goes off that is running.
         self._wakes_at: datetime | None = None
+        #: The visit that is under way.
+        self._visiting: workflow.ActivityHandle[SessionsVisited] | None = None
         self._describe()
 
     @workflow.run
@@ -76,12 +82,17 @@ class LedgerWorkflow:
     async def _visit(self, visits: tuple[Visit, ...]) -> None:
         summary, since = f"visit {len(visits)} sessions", workflow.now()
         try:
-            found: SessionsVisited = await workflow.execute_activity(
+            self._visiting = workflow.start_activity(
                 visit_sessions, VisitSessions(visits=visits), **visit_config(summary)
             )
+            found = await self._visiting
         except ActivityError as failure:
+            if is_cancelled_exception(failure):
+                return
             workflow.logger.warning("sessions_unreachable", extra={"error": str(failure.cause or failure)})
             found = SessionsVisited(visited=())
+        finally:
+            self._visiting = None
         self._become(visited(self._ledger, found.visited, visits, since, workflow.now()))
 
     async def _wait(self) -> None:
@@ -113,6 +124,17 @@ class LedgerWorkflow:
             or info.is_continue_as_new_suggested()
             or (info.continued_run_id is None and info.is_target_worker_deployment_version_changed())
         )
+
+    def _make_way(self) -> None:
+        """Gives the visit up that is under way, where the run has no room for many more updates."""
+        info = workflow.info()
+        is_full = (
+            self._updates >= MOST_UPDATES
+            or info.get_current_history_length() >= MOST_EVENTS
+            or info.get_current_history_size() >= MOST_BYTES
+        )
+        if is_full and self._is_over() and self._visiting is not None and workflow.patched("visits-make-way"):
+            self._visiting.cancel()
 
     def _become(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -149,6 +171,7 @@ class LedgerWorkflow:
     def _updated(self, change: Callable[[], R]) -> R:
         """An update that is wrong fails, and not the workflow task, which would be retried for ever."""
         self._updates += 1
+        self._make_way()
         try:
             return change()
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:

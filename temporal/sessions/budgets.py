@@ -9,9 +9,8 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from pydantic import AfterValidator, StringConstraints
 from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -42,14 +41,6 @@ R = TypeVar("R")
 S = TypeVar("S", bound=SpendingCommand)
 
 
-def _no_dots(value: str) -> str:
-    if value in (".", ".."):
-        raise ValueError("cannot be '.' or '..'")
-    return value
-
-
-#: Of a user or a tenant: the characters of all ids, and those that addresses of mail have beside.
-PurseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~:@+-]{1,200}$"), AfterValidator(_no_dots)]
 #: Seconds for which it is believed that a purse has caps, or none. What this process sets counts at once.
 _BELIEVED_S: Final = 5.0
 _MOST_BELIEVED: Final = 10_000

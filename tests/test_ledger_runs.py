@@ -12,14 +12,19 @@ from temporalio.client import WorkflowHandle
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.sessions.budgets import Budgets
+from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.ledgers import Ledgers
+from perdure.temporal.sessions.visibility import at_work_query
 from perdure.workflows import ledger
 from perdure.workflows.core.runs import SessionInput
+from perdure.workflows.definition.limits import Caps, PurseLimits
 from perdure.workflows.ledger import LedgerWorkflow
 from perdure.workflows.protocol.purses import Amounts, Draw, Draws, PurseName, SetCaps
-from perdure.workflows.protocol.signals import NewSession
+from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
-from tests.support.session_lab import Lab, lab_on
+from tests.support.session_lab import Lab, Play, lab_on
+from tests.support.session_lab import kinds as kinds_of
 
 pytestmark = pytest.mark.server
 
@@ -35,6 +40,11 @@ async def lab(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFacto
 
 async def kinds(run: WorkflowHandle[Any, Any]) -> list[int]:
     return [event.event_type for event in (await run.fetch_history()).events]
+
+
+async def signals(run: WorkflowHandle[Any, Any]) -> list[str]:
+    events = (await run.fetch_history()).events
+    return [event.workflow_execution_signaled_event_attributes.signal_name for event in events]
 
 
 async def test_a_purse_hands_over_in_the_middle_of_a_visit(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +91,24 @@ async def test_a_purse_hands_over_in_the_middle_of_a_visit(lab: Lab, monkeypatch
     await replayer.replay_workflow(await first.fetch_history())
     await purse.terminate()
     await away.terminate()
+
+
+async def test_a_session_at_work_is_told_of_a_cap_that_is_set_meanwhile(lab: Lab) -> None:
+    gate = asyncio.Event()
+    lab.stage.plays = [Play("One.", gate=gate), Play("Two.")]
+    talk = await lab.start("staged", user="Zoë", behavior=BEHAVIOR)
+    await talk.send("one")
+    await talk.send("two")
+    await talk.until(lambda events: "message.queued" in kinds_of(events))
+    query = at_work_query(PurseName(tenant="lab", scope="user", id="Zoë"))
+    async with asyncio.timeout(20):
+        while talk.handle.id not in [one.id async for one in lab.client.list_workflows(query)]:
+            pass
+    await Budgets(lab.client, lab.parts.settings).set(Caller("lab"), "user", "Zoë", PurseLimits(total=Caps(tokens=1)))
+    async with asyncio.timeout(20):
+        while "purse_changed" not in await signals(talk.handle):
+            pass
+    gate.set()
+    events = await talk.until(lambda events: "budget.paused" in kinds_of(events))
+    assert [event.turn_id for event in events if event.type == "budget.paused"] == ["t2"]
+    await talk.close()

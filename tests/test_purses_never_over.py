@@ -8,7 +8,16 @@ from perdure.workflows.core.ledger.caps import set_caps
 from perdure.workflows.core.ledger.drawing import draw
 from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
-from perdure.workflows.protocol.purses import LEASE, Amounts, Draw, HolderReport, PurseName, SetCaps, Visited, nano_usd
+from perdure.workflows.protocol.purse_visits import Visited
+from perdure.workflows.protocol.purses import (
+    LEASE,
+    Amounts,
+    Draw,
+    HolderReport,
+    PurseName,
+    SetCaps,
+    nano_usd,
+)
 from tests.support.purse_world import PurseWorld
 
 pytestmark = pytest.mark.pure

@@ -14,23 +14,22 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from temporalio.workflow import ContinueAsNewVersioningBehavior as Behavior
 
 from perdure.workflows.core.ledger.batches import draw_each
-from perdure.workflows.core.ledger.caps import set_caps
+from perdure.workflows.core.ledger.caps import announced, announcement, set_caps
 from perdure.workflows.core.ledger.report import details, purse_state
 from perdure.workflows.core.ledger.runs import LedgerInput
 from perdure.workflows.core.ledger.state import Ledger, new_ledger
 from perdure.workflows.core.ledger.visits import due, next_visit, visited
 from perdure.workflows.protocol.purse_activities import visit_sessions
+from perdure.workflows.protocol.purse_visits import SessionsVisited, Visit, VisitSessions
 from perdure.workflows.protocol.purses import (
     CAPPED,
     FAULT,
     Draws,
     DrawsTaken,
+    PurseChanged,
     PurseState,
     PurseStateRequest,
-    SessionsVisited,
     SetCaps,
-    Visit,
-    VisitSessions,
 )
 from perdure.workflows.running.activity_options import visit_config
 from perdure.workflows.vocabulary.errors import INVALID_REQUEST
@@ -73,17 +72,17 @@ class LedgerWorkflow:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 _hand_over(self._ledger)
             self._news = False
-            visits = due(self._ledger, workflow.now())
-            if visits:
-                await self._visit(visits)
+            visits, news = due(self._ledger, workflow.now()), announcement(self._ledger)
+            if visits or news is not None:
+                await self._visit(visits, news)
             else:
                 await self._wait()
 
-    async def _visit(self, visits: tuple[Visit, ...]) -> None:
+    async def _visit(self, visits: tuple[Visit, ...], news: PurseChanged | None) -> None:
         summary, since = f"visit {len(visits)} sessions", workflow.now()
         try:
             self._visiting = workflow.start_activity(
-                visit_sessions, VisitSessions(visits=visits), **visit_config(summary)
+                visit_sessions, VisitSessions(visits=visits, at_work=news), **visit_config(summary)
             )
             found = await self._visiting
         except ActivityError as failure:
@@ -93,7 +92,7 @@ class LedgerWorkflow:
             found = SessionsVisited(visited=())
         finally:
             self._visiting = None
-        self._become(visited(self._ledger, found.visited, visits, since, workflow.now()))
+        self._become(announced(visited(self._ledger, found.visited, visits, since, workflow.now()), news))
 
     async def _wait(self) -> None:
         now = workflow.now()
@@ -114,7 +113,7 @@ class LedgerWorkflow:
         now = workflow.now()
         at = next_visit(self._ledger, now)
         sooner = at is not None and (self._wakes_at is None or at < self._wakes_at)
-        return sooner or bool(due(self._ledger, now))
+        return sooner or bool(due(self._ledger, now)) or announcement(self._ledger) is not None
 
     def _is_over(self) -> bool:
         info = workflow.info()

@@ -68,7 +68,7 @@ class Budgets:
         name = _name(caller, scope, purse_id)
         if caller.user is not None:
             raise BudgetNotFound
-        command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by)
+        command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by, announces=True)
         if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
         state = await self._asked(self._ledgers.set_caps(name, command))

@@ -19,6 +19,7 @@ from perdure.workflows.core.need import Need
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.definition.agent import Caps, Limits, PurseLimits
+from perdure.workflows.protocol.purse_visits import Visit, Visited
 from perdure.workflows.protocol.purses import (
     Allowance,
     Amounts,
@@ -27,8 +28,6 @@ from perdure.workflows.protocol.purses import (
     LeasesDrawn,
     PurseName,
     SetCaps,
-    Visit,
-    Visited,
     nano_usd,
 )
 from perdure.workflows.protocol.signals import NewSession

@@ -128,6 +128,8 @@ def _obey(draft: Draft, command: Command) -> None:
             if command.reason == SUPERSEDED:
                 supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
+        case PurseChanged(capped=True):
+            announce(draft, (command.scope,))
         case PurseChanged(recall=True):
             draft.add(LeaseEnded(scope=command.scope))
         case PurseChanged():

@@ -142,6 +142,20 @@ async def test_a_provider_that_wants_to_be_paid_first(perdure: Perdure) -> None:
     assert (await session.approve()).text == "hello"
 
 
+async def test_another_model_goes_on_where_a_provider_wants_to_be_paid_first(perdure: Perdure) -> None:
+    perdure.model.fails(402, "Your credit balance is too low.")
+    perdure.model.says("hello", usage=CENT)
+    session = await perdure.session("staged")
+    assert (await session.say("hi")).waiting
+    await session.configure(model="other")
+    turn = await session.turn()
+    assert (turn.reason, turn.text) == ("done", "hello")
+    assert kinds(turn.events)[4:] == [
+        *("budget.paused", "input.received", "model.switched", "step.started", "step.finished", "turn.finished")
+    ]
+    assert [asked.model for asked in perdure.model.asked] == ["demo/stage", "demo/instant"]
+
+
 async def test_a_model_that_never_ends_is_cut_when_the_working_time_is_used_up(perdure: Perdure) -> None:
     session = await perdure.session("budgeted")
     await session.configure(limits=Limits(turn=TurnLimits(working_time=timedelta(seconds=1))))

@@ -14,9 +14,9 @@ from perdure.temporal.app.chat.stream import ENDED, SILENT
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
+from tests.support.chat_command import PipedChat
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
-from tests.test_chat_cli import Chat
 
 AGENT = """
 name: assistant
@@ -26,6 +26,13 @@ instructions: Help.
 tools:
   - calculator: {approval: {when: "{{ args.expression != '1+1' }}", expires: 3d}}
   - ask_user
+"""
+CAPPED = """
+name: capped
+models: {main: {use: anthropic/claude-sonnet-5-5, max_output_tokens: 1000, price: {input: 3, output: 15}}}
+model: main
+instructions: Help.
+limits: {session: {cost_usd: 0.0005}}
 """
 FIELDS = [
     {"name": "age", "type": "number", "required": True},
@@ -37,7 +44,7 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def definitions() -> dict[str, str]:
-    return {"assistant.yaml": AGENT}
+    return {"assistant.yaml": AGENT, "capped.yaml": CAPPED}
 
 
 def answered(kind: str, name: str, args: dict[str, Any], *typed: str) -> dict[str, Any]:
@@ -164,7 +171,7 @@ async def test_left_open_and_answered_later(
 ) -> None:
     form = ("ask_user", {"prompt": "Whose sum is it?"})
     provider.script(Reply(text="", tools=(("calculator", {"expression": "6*7"}), form)), Reply(text="It is 42."))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("six times seven?")
         await chat.until("? calculator asks to run, until ")
         await chat.until("expression: 6*7")
@@ -175,7 +182,7 @@ async def test_left_open_and_answered_later(
     session = chat.session
     assert (await Sessions(http).snapshot(session))["status"] == "waiting"
 
-    async with Chat(tmp_path, dev.url, session) as again:
+    async with PipedChat(tmp_path, dev.url, session) as again:
         await again.until("allow it?")
         await again.type("y")
         await again.until("? Whose sum is it?")
@@ -239,7 +246,7 @@ async def test_the_prompt_gives_way_where_somebody_else_answers(
     provider.reset()
     calls = (("calculator", {"expression": "6*7"}), ("calculator", {"expression": "2*2"}))
     provider.script(Reply(text="", tools=calls), Reply(text="Not then."))
-    async with Chat(tmp_path, dev.url) as chat:
+    async with PipedChat(tmp_path, dev.url) as chat:
         await chat.type("six times seven?")
         await chat.until("allow it?")
         first, second = (await Sessions(http).snapshot(chat.session))["questions"]
@@ -252,4 +259,22 @@ async def test_the_prompt_gives_way_where_somebody_else_answers(
         assert (await http.post(f"/v1/sessions/{chat.session}/answers", json=body)).status_code == 202
         await chat.until("\n(allowed by local)\n")
         await chat.until("Not then.")
+        assert await chat.end() == 0
+
+
+@pytest.mark.server
+async def test_the_prompt_gives_way_where_a_cap_is_raised_elsewhere(
+    dev: Dev, http: httpx2.AsyncClient, provider: FakeProvider, tmp_path: Path
+) -> None:
+    provider.reset()
+    provider.script(Reply(text="Within the limit."))
+    async with PipedChat(tmp_path, dev.url, "--agent", "capped") as chat:
+        await chat.type("is it dear?")
+        await chat.until("r(aise the cap) > ")
+        await chat.type("r")
+        await chat.until("new cap, in dollars > ")
+        limits = {"session": {"cost_usd": 2}}
+        assert (await http.patch(f"/v1/sessions/{chat.session}/limits", json=limits)).is_success
+        await chat.until("(the session's cost_usd is raised by local)")
+        await chat.until("Within the limit.")
         assert await chat.end() == 0

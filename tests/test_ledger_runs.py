@@ -20,7 +20,8 @@ from perdure.workflows import ledger
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.limits import Caps, PurseLimits
 from perdure.workflows.ledger import LedgerWorkflow
-from perdure.workflows.protocol.purses import Amounts, Draw, Draws, PurseName, SetCaps
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import Draw, Draws, PurseName, SetCaps
 from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
 from perdure.workflows.session import SessionWorkflow
 from tests.support.session_lab import Lab, Play, lab_on

@@ -126,6 +126,33 @@ async def test_a_plain_413_is_the_same(sessions: Sessions, provider: FakeProvide
     assert "They greeted." in json.dumps(provider.calls[-1].body)
 
 
+@pytest.mark.parametrize(
+    ("agent", "stop"),
+    [
+        ("anthropic", "model_context_window_exceeded"),
+        pytest.param("mistral", "model_length", marks=pytest.mark.slow),
+        pytest.param("deepseek", "context_length_exceeded", marks=pytest.mark.slow),
+    ],
+)
+async def test_an_answer_that_fills_the_window_goes_on_with_a_summary(
+    sessions: Sessions, provider: FakeProvider, agent: str, stop: str
+) -> None:
+    session = await long(sessions, agent)
+    provider.script(Reply(text="Once upon", stop=stop))
+
+    turn = (await sessions.ask(session, "and now?"))["turn"]
+
+    assert turn["reason"] == "done"
+    steps = [(step["step_id"], step["stop"]) for step in await steps_of(sessions, session)][4:]
+    assert steps == [("t5.s1", "context_window"), ("k1", "end"), ("t5.s2", "end")]
+    sent = json.dumps(provider.calls[-1].body)
+    assert "They greeted." in sent
+    assert "message 1" not in sent
+    assert sent.index("Once upon") < sent.index("because it filled your context window")
+    shown = texts((await sessions.snapshot(session))["messages"])
+    assert [text for role, text in shown if role == "assistant"][-2:] == ["Once upon", "Fine."]
+
+
 async def test_what_summaries_take_is_in_the_metrics_also_of_one_that_was_given_up(
     sessions: Sessions, provider: FakeProvider, http: httpx2.AsyncClient
 ) -> None:

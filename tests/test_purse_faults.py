@@ -11,7 +11,8 @@ from perdure.workflows.core.ledger.batches import draw_each
 from perdure.workflows.core.ledger.state import Ledger, new_ledger
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.definition.limits import Caps, PurseLimits
-from perdure.workflows.protocol.purses import FAULT, Amounts, Draw, LeasesDrawn, PurseName
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import FAULT, Draw, LeasesDrawn, PurseName
 from tests.support.core import Story
 
 pytestmark = pytest.mark.pure

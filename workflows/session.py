@@ -21,16 +21,14 @@ from perdure.workflows.core.leases import lease_report
 from perdure.workflows.core.next_action import next_action
 from perdure.workflows.core.outcomes import TimePassed
 from perdure.workflows.core.pieces import part
-from perdure.workflows.core.receive import Signal
 from perdure.workflows.core.rewinds.branches import branches
 from perdure.workflows.core.runs import SessionInput, taken_over
 from perdure.workflows.core.state.session import SessionState, new_state
 from perdure.workflows.core.sub_answer import answer_of
 from perdure.workflows.core.working import ends_at
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.purses import HolderReport, PurseChanged, Scope
 from perdure.workflows.protocol.queries import (
-    BranchesPage,
-    BranchesRequest,
     EventsPage,
     PageRequest,
     PastPage,
@@ -50,6 +48,7 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,

@@ -45,6 +45,7 @@ from perdure.workflows.protocol.activities import TASK_QUEUE
 from perdure.workflows.protocol.queries import EventsPage
 from perdure.workflows.protocol.signals import (
     Answer,
+    CallerCommand,
     CancelTimer,
     Close,
     Configure,
@@ -52,6 +53,7 @@ from perdure.workflows.protocol.signals import (
     Retry,
     Rewind,
     SendMessage,
+    Spending,
     Stop,
     WithdrawMessage,
 )
@@ -60,15 +62,12 @@ from perdure.workflows.session import SessionWorkflow
 R = TypeVar("R")
 P = TypeVar("P")
 Question = Callable[[WorkflowHandle[SessionWorkflow, str]], Coroutine[Any, Any, R]]
-#: What lets a session spend, and what does not.
-Spending = SendMessage | Answer | Configure | Rewind | Retry
-Signal = EditMessage | WithdrawMessage | Stop | CancelTimer | Close
 
 _PROBE_S: Final = 2.0
 #: Seconds without an answer after which it is asked whether a worker lives, and between two such looks.
 _DOUBT_S: Final = 1.0
 _DOUBT_AGAIN_S: Final = 0.5
-_SIGNALS: Final[dict[type[Signal | Spending], Any]] = {
+_SIGNALS: Final[dict[type[CallerCommand | Spending], Any]] = {
     SendMessage: SessionWorkflow.send_message,
     EditMessage: SessionWorkflow.edit_message,
     WithdrawMessage: SessionWorkflow.withdraw_message,
@@ -167,7 +166,7 @@ class Backend:
     async def events(self, session: str, after: int) -> EventsPage:
         return await self.query(session, SessionWorkflow.events, after)
 
-    async def signal(self, session: str, command: Signal) -> None:
+    async def signal(self, session: str, command: CallerCommand) -> None:
         """Raises what `query` raises, and `SessionClosed` where the session ended meanwhile."""
         await self._signal(session, command)
 
@@ -176,7 +175,7 @@ class Backend:
         tenant = session.partition("/")[0]
         await self._signal(session, await self.budgets.announcing(command, tenant, user))
 
-    async def _signal(self, session: str, command: Signal | Spending) -> None:
+    async def _signal(self, session: str, command: CallerCommand | Spending) -> None:
         async with self._turn(session):
             try:
                 await self._handle(session).signal(_SIGNALS[type(command)], command)

@@ -6,8 +6,9 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.errors import BranchNotFound, MessageNotFound, OtherBranch
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.transcripts import Transcripts
+from perdure.workflows.protocol.branch_queries import BranchesPage, BranchesRequest
 from perdure.workflows.protocol.paths import Path
-from perdure.workflows.protocol.queries import BranchesPage, BranchesRequest, PageRequest, SnapshotPage
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import Message
 

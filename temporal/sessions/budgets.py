@@ -33,7 +33,8 @@ from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.definition.agent import Caps, PurseLimits
 from perdure.workflows.definition.purse_caps import PERIODS, UNITS, Period, Unit, caps_of
-from perdure.workflows.protocol.purses import SCOPES, AllowedOver, Amounts, PurseName, PurseState, Scope, SetCaps
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import SCOPES, AllowedOver, PurseName, PurseState, Scope, SetCaps
 from perdure.workflows.protocol.signals import SpendingCommand
 from perdure.workflows.vocabulary.search_attributes import TENANT
 

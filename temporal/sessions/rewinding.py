@@ -38,8 +38,9 @@ from perdure.workflows.core.rewinds.cut_calls import cut_calls
 from perdure.workflows.core.rewinds.plan import in_short
 from perdure.workflows.definition.agent import AgentDefinition
 from perdure.workflows.definition.tools import ToolUse
+from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.paths import shared_by
-from perdure.workflows.protocol.queries import BranchesPage, Receipt
+from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import CutCall, Retry, Rewind
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import File, Message, Part

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
-from perdure.temporal.sessions.backend import Backend, Spending
+from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
@@ -41,8 +41,9 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt, SnapshotPage, TimersPage
-from perdure.workflows.protocol.signals import CancelTimer, Stop
+from perdure.workflows.protocol.branch_queries import BranchesPage
+from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.signals import CancelTimer, Spending, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -141,7 +142,7 @@ class Session:
         `SessionClosed`."""
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._let_spend(command)
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
 
     async def limit(self, changes: Limits) -> None:
         """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""

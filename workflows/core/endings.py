@@ -131,7 +131,10 @@ def fault(
             message = "The model repeated itself without end, also when it was asked once more, and was cut."
             return ToolError(type=ANSWER_REPEATED, message=message, retryable=True)
         case "context_window":
-            message = f"The answer was cut{again}: the conversation fills the model's context window."
+            message = (
+                f"The answer was cut{again}: the conversation fills the model's context window. Send less, or use a model "
+                "with a larger one."
+            )
             return ToolError(type=ANSWER_CUT, message=message)
         case "refusal":
             return ToolError(type=ANSWER_REFUSED, message="The model refused to answer.")

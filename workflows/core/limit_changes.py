@@ -29,6 +29,11 @@ class StepUndone:
 
 
 @dataclass(frozen=True)
+class QuotaPassed:
+    """Another model answers than the one whose provider's quota is used up."""
+
+
+@dataclass(frozen=True)
 class TurnCheapened:
     """The role that stands in at a limit goes on with the turn."""
 

@@ -33,7 +33,7 @@ from perdure.workflows.core.context import relief
 from perdure.workflows.core.effects import AGENT, PURSES, RENEWAL, SEAL, TOOLS
 from perdure.workflows.core.endings import fault, goes_on
 from perdure.workflows.core.idle import closes_at
-from perdure.workflows.core.leases import has_leases, to_ask_again
+from perdure.workflows.core.leases import has_leases, to_ask_again, waits_in_vain
 from perdure.workflows.core.next_of_calls import give_up, made_of, next_of_calls
 from perdure.workflows.core.passing_on import next_bid_of_step
 from perdure.workflows.core.rewinds.next_action import next_of_rewind, next_of_undoing
@@ -42,6 +42,7 @@ from perdure.workflows.core.spending import Bid, next_bid, out_of_quota, out_of_
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.core.state.turn import Turn
 from perdure.workflows.core.working import ends_at
+from perdure.workflows.protocol.amounts import Amounts
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.vocabulary.errors import ANSWER_CUT, MAX_STEPS
 from perdure.workflows.vocabulary.ids import step_id
@@ -85,6 +86,8 @@ def _next(state: SessionState) -> Action:
         return _close(state, "answered")
     if state.context.open is not None:
         return Wait(frozenset([state.context.open.record.step_id]), until=state.timers.next_at)
+    if waits_in_vain(state):
+        return DrawLeases(Amounts())
     return relief.at_rest(state) or Rest(state.timers.next_at, closes_at(state))
 
 

@@ -6,22 +6,12 @@ Rule: an outcome that the session no longer waits for changes nothing; `effects.
 from datetime import datetime
 from typing import assert_never
 
+from perdure.workflows.core.agent_changes import AgentFailed, AgentLoaded, AgentRenewed, ToolsChanged, ToolsKnown
 from perdure.workflows.core.calls.agents import adopted, opened, session_ended
 from perdure.workflows.core.calls.asking import expire
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, Running
 from perdure.workflows.core.calls.ended import give_up, tool_ended
-from perdure.workflows.core.changes import (
-    AgentFailed,
-    AgentLoaded,
-    AgentRenewed,
-    Changes,
-    ExchangeDeclined,
-    ModelGivenUp,
-    StopRequested,
-    ToolsChanged,
-    ToolsKnown,
-    TurnBroken,
-)
+from perdure.workflows.core.changes import Changes, ExchangeDeclined, ModelGivenUp, StopRequested, TurnBroken
 from perdure.workflows.core.context.blame import what_is_too_long
 from perdure.workflows.core.context.ended import compaction_ended, is_too_long, measure, too_long
 from perdure.workflows.core.declined import is_declined, left_out_for

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
-from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.protocol.purses import PurseChanged, Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -180,6 +180,15 @@ class Retry(SpendingCommand):
 class CancelTimer(Frozen):
     id: Id
     timer_id: str
+
+
+#: What a caller tells a session that lets it spend.
+Spending = SendMessage | Answer | Configure | Rewind | Retry
+#: What a caller can tell it beside.
+CallerCommand = EditMessage | WithdrawMessage | Stop | CancelTimer | Close
+#: What it is told by the sessions and purses around it, too.
+Command = CallerCommand | Answer | Configure | Rewind | Retry | Supersede | PurseChanged
+Signal = SendMessage | Command
 
 
 class Parent(Frozen):

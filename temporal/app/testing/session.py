@@ -26,7 +26,8 @@ from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.stores.blobs import BlobStore, unfold
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import BranchesPage, PageRequest, SnapshotPage
+from perdure.workflows.protocol.branch_queries import BranchesPage
+from perdure.workflows.protocol.queries import PageRequest, SnapshotPage
 from perdure.workflows.protocol.signals import Configure, NewSession, Stop
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from perdure.workflows.core.agent_changes import ToolsChanged
 from perdure.workflows.core.calls.call import Asking, Call, Ending, FallBack, Ready, Running, at
 from perdure.workflows.core.calls.results import OUT_OF_TIME, STOPPED, TOO_MANY, UNKNOWN, began, finish, goes_on
-from perdure.workflows.core.changes import ToolsChanged, TurnBroken
+from perdure.workflows.core.changes import TurnBroken
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.sub_answer import too_late

@@ -28,7 +28,8 @@ def indexed(state: SessionState) -> SessionState:
     transcript, context = state.transcript, state.context
     if context.path != transcript.path:
         both = min(_shared(context.path, transcript.path, transcript.total), context.count)
-        context = on_branch(cut(state, context, both), transcript.path)
+        kept = cut(state, context, both)
+        context = on_branch(kept, transcript.path) if state.recalls_tasks else replace(kept, path=transcript.path)
     if context.count == transcript.count:
         return state if context is state.context else replace(state, context=context)
     new = transcript.on(transcript.path, context.count, transcript.count)

@@ -1,6 +1,5 @@
 """How a conversation is shortened: what begins, and what is true before it does. Pure."""
 
-from perdure.workflows.core.actions import Compact
 from perdure.workflows.core.context.cuts import within
 from perdure.workflows.core.context.estimate import next_tokens
 from perdure.workflows.core.context.events import dropped, trimmed
@@ -17,6 +16,7 @@ from perdure.workflows.core.context.summarizers import (
 )
 from perdure.workflows.core.context.summary import words_for
 from perdure.workflows.core.context.windows import Room
+from perdure.workflows.core.context_actions import Compact
 from perdure.workflows.core.context_changes import CompactionAbandoned, CompactionOpened, CompactionPassedOn
 from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.draft import Draft

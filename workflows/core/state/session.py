@@ -83,6 +83,12 @@ class SessionState(Record):
         return self.behavior >= 1 and not self.rehearsal
 
     @property
+    def recalls_tasks(self) -> bool:
+        """A branch that is gone back to has its first message as its task; sessions of older behavior took another one
+        where that is sealed."""
+        return self.behavior >= 2
+
+    @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
         return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None

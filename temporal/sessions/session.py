@@ -11,7 +11,7 @@ from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.configuring import configured, limited
+from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased, Eraser
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
 from perdure.temporal.sessions.fork import Forked, fork
@@ -144,10 +144,14 @@ class Session:
         if command is not None:
             await self._let_spend(command.model_copy(update={"by": self._caller.by}))
 
-    async def limit(self, changes: Limits) -> None:
-        """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
-        command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
-        await self._let_spend(command.model_copy(update={"by": self._caller.by}))
+    async def limit(self, changes: Limits) -> Limits:
+        """Sets the limits that are given; null lifts a cap. Returns all that hold then. Raises `InvalidRequest` and
+        `SessionClosed`."""
+        definitions = self._shared.definitions
+        command = await limited(self._backend, definitions, self.workflow_id, changes)
+        if command is not None:
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
+        return await limits_of(self._backend, definitions, self.workflow_id)
 
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""
@@ -260,9 +264,8 @@ class Session:
     async def past(self, turn_id: str | None) -> SessionState:
         """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
         `InvalidRequest` and `TurnRunning`."""
-        sealed = self._shared.sealed
-        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
-        return await in_whole(sealed, self.workflow_id, state)
+        state = await read_past(self._backend, self._shared.sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(self._shared.sealed, self.workflow_id, state)
 
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)

@@ -104,7 +104,7 @@ class Rewinder:
             if page.full:
                 raise TooManyBranches
             command = await self._cutting(caller, session, wanted, receipt, base, definition)
-        await self._backend.signal(session, command)
+        await self._backend.let_spend(session, receipt.user, command)
         if receipt.turn_id is not None:
             # The model call hears it at once, not at its next heartbeat.
             self._live.stop(session)
@@ -131,8 +131,9 @@ class Rewinder:
         digest = self._digest(receipt)
         if wanted.model is not None:
             check_role(await self._definitions.by_digest(digest or receipt.digest), wanted.model, receipt.agent)
-        await self._backend.signal(
+        await self._backend.let_spend(
             session,
+            receipt.user,
             Retry(
                 id=command_id,
                 content_sha256=sha256,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
-from perdure.temporal.sessions.backend import Backend, Signal
+from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
@@ -43,7 +43,7 @@ from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
-from perdure.workflows.protocol.signals import CancelTimer, Stop
+from perdure.workflows.protocol.signals import CancelTimer, Spending, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.busy import Busy
@@ -131,7 +131,7 @@ class Session:
         check_answer(answer, question.model_copy(update={"args": args}), state)
         answer = await as_taken(answer, question, self._shared.edit_arguments)
         command = await make_answer(self._shared.blobs, self.workflow_id, answer, question, self._caller.by)
-        await self._tell(command.model_copy(update={"traceparent": self._caller.traceparent}))
+        await self._let_spend(command.model_copy(update={"traceparent": self._caller.traceparent}))
         after = await self._backend.query(self.workflow_id, SessionWorkflow.question, answer.question_id)
         if after.answer_id != command.id:
             raise AlreadyAnswered
@@ -142,7 +142,7 @@ class Session:
         `SessionClosed`."""
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command.model_copy(update={"by": self._caller.by}))
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
 
     async def limit(self, changes: Limits) -> Limits:
         """Sets the limits that are given; null lifts a cap. Returns all that hold then. Raises `InvalidRequest` and
@@ -150,7 +150,7 @@ class Session:
         definitions = self._shared.definitions
         command = await limited(self._backend, definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command.model_copy(update={"by": self._caller.by}))
+            await self._let_spend(command.model_copy(update={"by": self._caller.by}))
         return await limits_of(self._backend, definitions, self.workflow_id)
 
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
@@ -264,9 +264,8 @@ class Session:
     async def past(self, turn_id: str | None) -> SessionState:
         """Its state at the end of a turn, nothing of it sealed; None: of the last turn that has ended. Raises
         `InvalidRequest` and `TurnRunning`."""
-        sealed = self._shared.sealed
-        state = await read_past(self._backend, sealed, self.workflow_id, turn_id, keep_turn=True)
-        return await in_whole(sealed, self.workflow_id, state)
+        state = await read_past(self._backend, self._shared.sealed, self.workflow_id, turn_id, keep_turn=True)
+        return await in_whole(self._shared.sealed, self.workflow_id, state)
 
     async def timers(self) -> TimersPage:
         return await self._backend.ask(self.workflow_id, SessionWorkflow.timers)
@@ -278,7 +277,8 @@ class Session:
             raise SessionClosed
         if not any(timer.timer_id == timer_id for timer in page.timers):
             raise TimerNotFound
-        await self._tell(CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+        await self._backend.signal(self.workflow_id, CancelTimer(id=uuid.uuid4().hex, timer_id=timer_id))
+        self._shared.live.poke(self.workflow_id)
 
     async def file(self, sha256: str) -> tuple[bytes, str] | None:
         """The bytes and the media type of a file of this session; None where it has no such file."""
@@ -292,8 +292,8 @@ class Session:
         """Has its tasks taken before others', for somebody looks on. Costs one event of its history."""
         await self._backend.prefer(self.workflow_id)
 
-    async def _tell(self, command: Signal) -> None:
-        await self._backend.signal(self.workflow_id, command)
+    async def _let_spend(self, command: Spending) -> None:
+        await self._backend.let_spend(self.workflow_id, (await self.receipt()).user, command)
         self._shared.live.poke(self.workflow_id)
 
     def _interrupt(self) -> None:

@@ -20,6 +20,7 @@ from perdure.workflows.core.changes import (
 )
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
+from perdure.workflows.core.leases import announce
 from perdure.workflows.core.pausing import answer as decided
 from perdure.workflows.core.review import ask_purse_again, pass_quota, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
@@ -37,6 +38,7 @@ from perdure.workflows.protocol.signals import (
     Rewind,
     SendMessage,
     Signal,
+    SpendingCommand,
     Stop,
     Supersede,
     WithdrawMessage,
@@ -47,6 +49,8 @@ from perdure.workflows.vocabulary.events import SessionStarted
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
     """The changes that follow from `signal`."""
     draft = Draft(state, now)
+    if isinstance(signal, SpendingCommand):
+        announce(draft, signal.purses)
     match signal:
         case SendMessage():
             take_in(draft, signal)
@@ -65,6 +69,7 @@ def started(state: SessionState, message: SendMessage | None, now: datetime) -> 
         new = state.new
         draft.add(SessionStarted(**draft.stamp, agent=new.agent, digest=new.digest, inputs=new.inputs))
     if message is not None:
+        announce(draft, message.purses)
         accept(draft, message)
     return draft.changes
 
@@ -114,6 +119,8 @@ def _obey(draft: Draft, command: Command) -> None:
             if command.reason == SUPERSEDED:
                 supersede(draft)
             draft.add(CloseRequested(reason=command.reason))
+        case PurseChanged(capped=True):
+            announce(draft, (command.scope,))
         case PurseChanged(recall=True):
             draft.add(LeaseEnded(scope=command.scope))
         case PurseChanged():

@@ -103,7 +103,7 @@ class Rewinder:
         else:
             if page.full:
                 raise TooManyBranches
-            command = await self._cutting(caller, session, wanted, receipt, base, definition)
+            command = await self._cutting(caller, session, wanted, receipt, base, definition, page.undone)
         await self._backend.let_spend(session, receipt.user, command)
         if receipt.turn_id is not None:
             # The model call hears it at once, not at its next heartbeat.
@@ -172,7 +172,7 @@ class Rewinder:
         kept = shared_by(path, count, page.path, page.count)
         leaving = await self._read.messages(session, path, kept, count)
         first = leaving or await self._read.messages(session, page.path, kept, min(kept + 1, page.count))
-        told = leaving_calls(leaving, definition, base["undo"])
+        told = leaving_calls(leaving, definition, base["undo"], page.undone)
         return Rewind(
             **base,
             branch=branch,
@@ -189,12 +189,13 @@ class Rewinder:
         receipt: Receipt,
         base: dict[str, Any],
         definition: AgentDefinition | None,
+        undone: tuple[str, ...],
     ) -> Rewind:
         assert wanted.message_id is not None
         number, leaving = await self._read.find(session, wanted.message_id)
         found, given = leaving[0], wanted.neutral_parts()
         _check(found, given)
-        told = leaving_calls(leaving, definition, wanted.undo)
+        told = leaving_calls(leaving, definition, wanted.undo, undone)
         if wanted.model is not None:
             agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
             check_role(agent, wanted.model, receipt.agent)

@@ -15,6 +15,7 @@ from perdure.temporal.definitions.agent_file import load_agent_file
 from perdure.temporal.definitions.fault_words import RULES, WORDS, shown, words
 from perdure.temporal.definitions.recovery import place_of, recover
 from perdure.workflows.definition.agent import AgentDefinition
+from perdure.workflows.vocabulary import durations
 
 OBJECT = {"type": "object"}
 #: A definition that contains every field of every record.
@@ -225,7 +226,8 @@ def test_every_field_broken_in_every_way_is_refused_in_plain_words() -> None:
 
 
 def test_every_pattern_has_its_rule_in_words() -> None:
-    assert set(patterns_of(AgentDefinition.model_json_schema())) == set(RULES)
+    # A duration is read by hand, and its faults have words of their own.
+    assert set(patterns_of(AgentDefinition.model_json_schema())) - {durations.PATTERN} == set(RULES)
 
 
 @pytest.mark.parametrize(

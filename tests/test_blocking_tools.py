@@ -236,6 +236,7 @@ async def test_failures_and_results_there_are_those_of_any_tool(apart: Talk) -> 
     assert found["t1.s1.c7"].is_error is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "told"), [("exit", "with code 3"), ("signal", "by SIGSEGV")])
 async def test_a_process_that_ends_is_a_failed_attempt(apart: Talk, ledger: str, how: str, told: str) -> None:
     assert (await outcome(apart, "crash", {"ledger": ledger, "how": how, "attempts": 2})).output == "survived"

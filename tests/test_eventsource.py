@@ -22,7 +22,7 @@ from tests.support.dev import Dev
 from tests.support.needs import missing
 from tests.support.session_client import Frame, Sessions, frames_of
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 CLIENTS = Path(__file__).parent / "clients"
 TYPES = sorted(kind.model_fields["type"].default for kind in get_args(get_args(Event)[0]))

@@ -16,7 +16,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.pictures import pdf, picture
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 PNG = picture("PNG", (40, 20))
 DATA = base64.b64encode(PNG).decode()

@@ -14,7 +14,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions, texts
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 POET = """
 name: poet

@@ -9,7 +9,7 @@ import pytest
 import perdure
 from tests.test_testing import HEAD, INI
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 AGENT = """\
 name: clerk

@@ -10,7 +10,7 @@ from perdure.temporal.app.fakes.replies import Reply
 from tests.support.dev import Dev
 from tests.support.session_client import PATIENCE_S, Frame, Sessions, told
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,6 @@ async def test_listed_cancelled_and_gone_with_the_session(
     assert told(await http.delete(f"{url}/t1.s1.c2.timer")) == (409, "session_closed")
 
 
-@pytest.mark.slow
 async def test_one_that_came_due_while_nobody_was_there_fires_once(
     dev: Dev, http: httpx2.AsyncClient, sessions: Sessions, provider: FakeProvider
 ) -> None:

@@ -397,6 +397,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_by_default_nothing_of_it_is_loaded() -> None:
     done = python(
         "import asyncio, sys\n"
@@ -414,6 +415,7 @@ def test_by_default_nothing_of_it_is_loaded() -> None:
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named() -> None:
     done = python(
         "import sys\n"

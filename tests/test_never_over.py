@@ -16,3 +16,10 @@ def test_no_schedule_of_a_few_goes_over_dies_or_loops() -> None:
 def test_no_schedule_of_ten_thousand_goes_over_dies_or_loops(part: int) -> None:
     for seed in range(1000):
         Chance(1_000_000 + part * 1000 + seed).run(100)
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("seed", [1_001_682, 1_002_342, 1_005_106, 1_006_994, 1_007_724])
+def test_schedules_that_once_went_over_do_not(seed: int) -> None:
+    """Summaries that another turn had begun, and a cap that was set while a sub-agent was about to begin."""
+    Chance(seed).run(100)

@@ -198,7 +198,6 @@ async def test_a_stop_reaches_a_worker_in_another_process(
     assert provider.calls[-1].closed_at is not None
 
 
-@pytest.mark.slow
 async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """Killed mid-answer: meanwhile nothing is accepted that could be lost, then the answer is generated again."""
     provider.script(SLOW)
@@ -218,7 +217,6 @@ async def test_the_worker_goes_and_comes_back(cluster: Cluster, sessions: Sessio
     assert users(await sessions.snapshot(session)) == ["first", "second"]
 
 
-@pytest.mark.slow
 async def test_the_worker_is_stopped_for_a_while(cluster: Cluster, sessions: Sessions, provider: FakeProvider) -> None:
     """Requests that need no worker succeed; others are refused before their deadline, and a stream waits."""
     session = await sessions.create(message={"text": "first", "message_id": "first"})

@@ -186,7 +186,12 @@ async def test_more_than_a_hundred_queued_messages_are_too_many(
     before = len(provider.calls)
     session = await create(http, message="first")
     await streaming(provider, before)
-    await asyncio.gather(*(send(http, session, text=f"{n}") for n in range(100)))
+    waiting = list(range(100))
+    # A busy machine may refuse some of so many at once as overloaded; they are sent again, as clients do.
+    while waiting:
+        sent = await asyncio.gather(*(send(http, session, text="hi", message_id=f"m{n}") for n in waiting))
+        assert {answer.status_code for answer in sent} <= {202, 503}
+        waiting = [n for n, answer in zip(waiting, sent, strict=True) if answer.status_code == 503]
 
     answer = await send(http, session, text="one more")
 

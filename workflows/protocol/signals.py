@@ -23,6 +23,11 @@ from perdure.workflows.vocabulary.parts import (
 from perdure.workflows.vocabulary.questions import Answerer
 
 #: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
+#:
+#: 1. The past is sealed, conversations are summarised, a turn asks at a limit, loops end, and a session that rests closes.
+#: 2. Working time ends what runs. A summary is paid for by the turn that began it, and a guessed window is doubted at each
+#:    refusal. A session that rests leaves the purses that refused it, another model settles a question about a quota, an
+#:    answer that raises a cap changes no other limit, and a branch that is gone back to recalls its task.
 BEHAVIOR: Final = 2
 
 

@@ -112,9 +112,12 @@ class SessionState(Record):
 
     @property
     def foreign_compaction(self) -> str | None:
-        """The id of an open compaction that the turn which runs did not begin."""
+        """The id of an open compaction that the turn which runs did not begin, and does not pay for; with older behavior, the
+        turn that ran when it ended did."""
         compaction = self.context.open
-        if self.turn is None or compaction is None or compaction.record.turn_id == self.turn.turn_id:
+        if self.behavior < 2 or self.turn is None or compaction is None:
+            return None
+        if compaction.record.turn_id == self.turn.turn_id:
             return None
         return compaction.record.step_id
 

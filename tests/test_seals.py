@@ -13,9 +13,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.testing.kit import Perdure, Session, assistant, open_perdure, user
+from perdure.temporal.app.testing.points import Point
 from perdure.temporal.app.testing.server import TestServer
 from perdure.temporal.app.testing.transcript import Line
-from perdure.temporal.app.testing.worker import Point
 from perdure.workflows.protocol.sealing import PartRequest
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.errors import STATE_LOST

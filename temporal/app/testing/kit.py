@@ -27,10 +27,12 @@ from temporalio.client import Client, WorkflowHandle
 from perdure.temporal.app.processes.assembly import Parts, assemble, make_worker
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.testing.model import Asked, ScriptedModel, ScriptedProviders, ScriptError
+from perdure.temporal.app.testing.points import POINTS, Point, Points
 from perdure.temporal.app.testing.questions import AnswerRefused
 from perdure.temporal.app.testing.replay import replay
-from perdure.temporal.app.testing.server import TestServer, now, rests, skip
-from perdure.temporal.app.testing.session import Session, end
+from perdure.temporal.app.testing.server import TestServer, end, now, rests, skip
+from perdure.temporal.app.testing.session import Session
+from perdure.temporal.app.testing.starting import TENANT, new_session
 from perdure.temporal.app.testing.tools import StandIn, StandIns
 from perdure.temporal.app.testing.transcript import (
     Call,
@@ -44,24 +46,20 @@ from perdure.temporal.app.testing.transcript import (
     user,
 )
 from perdure.temporal.app.testing.turns import Turn
-from perdure.temporal.app.testing.worker import POINTS, MortalWorker, Point, Points
-from perdure.temporal.definitions.inputs import check_inputs
+from perdure.temporal.app.testing.worker import MortalWorker
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
 from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.starting import Start, start_session
-from perdure.temporal.sessions.timezone import timezone_in
 from perdure.temporal.sessions.workers import Workers
 from perdure.temporal.settings import Settings
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.core.runs import SessionInput
 from perdure.workflows.definition.agent import PurseLimits
 from perdure.workflows.protocol.purses import PurseName, Scope
-from perdure.workflows.protocol.signals import BEHAVIOR, NewSession
+from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.session import SessionWorkflow
-from perdure.workflows.vocabulary.parts import Text
 
 __all__ = [
     "AnswerRefused",
@@ -82,7 +80,6 @@ __all__ = [
     "user",
 ]
 
-_TENANT: Final = "test"
 _NOTHING: Final = object()
 CONTINUE_AS_NEW_AFTER: Final[int] = NewSession.model_fields["continue_as_new_after"].default
 _MIN_RUN_EVENTS: Final = 20
@@ -143,37 +140,14 @@ class Perdure:
                 "the test and its fixture `perdure` run on two event loops: give asyncio_default_fixture_loop_scope "
                 "and asyncio_default_test_loop_scope the same value"
             )
-        definitions = self._parts.definitions
-        known = definitions.current(agent)
-        if known is None:
-            refused = "".join(f"\n  refused: {problem}" for problem in definitions.problems)
-            raise LookupError(f"there is no agent {agent!r}; there are: {', '.join(definitions.names())}{refused}")
-        parts = self._parts
-        session_id = uuid.uuid4().hex
-        first = None
-        if message is not None:
-            workflow_id = Caller(_TENANT).workflow_id(session_id)
-            first = await new_message(parts.blobs, workflow_id, (Text(text=message),), known.digest, "first")
-        new = NewSession(
-            tenant=_TENANT,
-            session_id=session_id,
-            agent=agent,
-            digest=known.digest,
-            inputs=check_inputs(known.definition, inputs or {}),
-            user=user,
-            metadata=metadata or {},
-            timezone=timezone_in(metadata or {}),
-            dated=True,
-            behavior=BEHAVIOR,
-            purses=dict.fromkeys(await self._service.budgets.announced(_TENANT, user), ()),
-            message=first,
-            continue_as_new_after=continue_as_new_after,
+        new = await new_session(
+            self._parts, self._service, agent, inputs or {}, user, metadata or {}, message, continue_as_new_after
         )
         handle = await self._start(new)
-        session = Session(self._client, handle, new, self._live, parts.blobs, self.model, self._service)
+        session = Session(self._client, handle, new, self._live, self._parts.blobs, self.model, self._service)
         self._sessions.append(session)
-        owners: dict[Scope, str] = {"user": user or NOBODY, "tenant": _TENANT}
-        self._purses |= {PurseName(tenant=_TENANT, scope=scope, id=owner) for scope, owner in owners.items()}
+        owners: dict[Scope, str] = {"user": user or NOBODY, "tenant": TENANT}
+        self._purses |= {PurseName(tenant=TENANT, scope=scope, id=owner) for scope, owner in owners.items()}
         return session
 
     async def budget(
@@ -185,9 +159,9 @@ class Perdure:
     ) -> dict[str, Any]:
         """The budget of a user, or of the tenant of the test's sessions, as `GET /v1/budgets/…` answers it. Without `owner`,
         that of sessions without a user. `set={"day": {"cost_usd": 1}}` sets caps first."""
-        purse_id = _TENANT if scope == "tenant" else owner or NOBODY
-        self._purses.add(PurseName(tenant=_TENANT, scope=scope, id=purse_id))
-        caller, budgets = Caller(_TENANT), self._service.budgets
+        purse_id = TENANT if scope == "tenant" else owner or NOBODY
+        self._purses.add(PurseName(tenant=TENANT, scope=scope, id=purse_id))
+        caller, budgets = Caller(TENANT), self._service.budgets
         if set is not None:
             return await budgets.set(caller, scope, purse_id, PurseLimits.model_validate(set))
         return await budgets.show(caller, scope, purse_id)

@@ -20,6 +20,7 @@ from temporalio.api.enums.v1 import EventType, IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.workflows.vocabulary.search_attributes import ALL
 
@@ -89,6 +90,16 @@ async def rests(handle: WorkflowHandle[Any, Any]) -> None:
             if (await handle.fetch_history()).events[-1].event_type not in _TASK_OPEN:
                 return
             await asyncio.sleep(_NEXT_LOOK_S)
+
+
+async def end(handle: WorkflowHandle[Any, Any]) -> None:
+    """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
+    try:
+        await handle.terminate(rpc_timeout=timedelta(seconds=5))
+    except RPCError as error:
+        # It closed by itself.
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 def _listens(port: int) -> bool:

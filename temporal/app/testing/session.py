@@ -3,12 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.temporal.app.testing.model import ScriptedModel, ScriptError
 from perdure.temporal.app.testing.questions import Answers, open_questions
@@ -289,13 +287,3 @@ async def _news(frames: Subscription, known: int) -> None:
         frame = await frames.get()
         if isinstance(frame, Poke) and (frame.seq == 0 or frame.seq > known):
             return
-
-
-async def end(handle: WorkflowHandle[Any, Any]) -> None:
-    """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
-    try:
-        await handle.terminate(rpc_timeout=timedelta(seconds=5))
-    except RPCError as error:
-        # It closed by itself.
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise

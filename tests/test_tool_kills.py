@@ -14,7 +14,7 @@ from perdure.temporal.app.fakes.provider import FakeProvider
 from tests.support.dev import Dev
 from tests.support.session_client import Sessions
 from tests.support.shop_dev import answer, call, ended, results, shop
-from tests.support.tool_shop import words, written
+from tests.support.tool_shop import entries, words, written
 
 pytestmark = pytest.mark.server
 
@@ -44,20 +44,18 @@ async def test_killed_at_each_point_of_many_calls(dev: Dev, tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_killed_before_it_starts_it_runs_once(dev: Dev, sessions: Sessions, tmp_path: Path) -> None:
-    """Killed about when the model has requested it. If it had not begun, it runs after the restart; had its attempt begun,
-    nobody knows how far it came."""
-    session = await call(sessions, ("charge", {"ledger": str(tmp_path)}))
-    async with sessions.view(session) as viewer:
-        await viewer.until("step.started")
-        await dev.kill(group=True)
+    """The model has requested both, and the second waits for its place: it runs after the restart."""
+    ledger = str(tmp_path)
+    session = await call(sessions, ("launch", {"ledger": ledger, "after": "go"}), ("launch", {"ledger": ledger}))
+    await written(tmp_path, "effect")
+    await dev.kill(group=True)
+    (tmp_path / "go").touch()
     await dev.start()
-    (result,) = results(await ended(sessions, session)).values()
-    effects = words(tmp_path)["effect"]
-    assert effects <= 1
-    if result == "done":
-        assert effects == 1
-    else:
-        assert result["type"] == "outcome_unknown"
+    found = results(await ended(sessions, session))
+    assert found["t1.s1.c1"]["type"] == "outcome_unknown"
+    assert found["t1.s1.c2"] == "done"
+    effects = [made for made, _, word in entries(tmp_path) if word == "effect"]
+    assert effects == ["t1.s1.c1", "t1.s1.c2"]
 
 
 @pytest.mark.slow

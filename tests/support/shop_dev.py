@@ -22,6 +22,7 @@ instructions: Do as you are told.
 tools:
   - charge: {side_effects: once}
   - ship: {side_effects: once, on_unknown: ask}
+  - launch: {side_effects: once, parallel: 1}
   - record
   - tell
   - halve: {approval: {remember: never}}

@@ -31,9 +31,10 @@ from perdure.workflows.protocol.signals import (
 from perdure.workflows.protocol.steps import StepRecord
 from perdure.workflows.running.driver import Driver
 from perdure.workflows.vocabulary.busy import Busy
-from perdure.workflows.vocabulary.events import Event, EventBase, TurnFinished
+from perdure.workflows.vocabulary.events import Event, TurnFinished
 from perdure.workflows.vocabulary.parts import Part, Text, Timing, ToolCall, ToolResult, Usage
 from tests.support.core import AT, agent, failed
+from tests.support.plain_world import PlainWorld
 
 pytestmark = pytest.mark.pure
 
@@ -85,7 +86,7 @@ CALLED = {
 LIMITS = Limits(turn=TurnLimits(calls_per_step=5), session=SessionLimits(parallel_calls=2))
 
 
-class Tiny:
+class Tiny(PlainWorld):
     """A session, driven as the session workflow drives it; outcomes of its effects are drawn."""
 
     def __init__(self) -> None:
@@ -100,31 +101,16 @@ class Tiny:
         self.driver = Driver(new_state(new, AT), self)
         self.driver.open(None)
 
-    @property
-    def state(self) -> SessionState:
-        return self.driver.state
-
     # The session's surroundings.
 
     def now(self) -> datetime:
         return self.time
 
-    def start(self, effect: Effect, state: SessionState) -> None:
-        assert effect.key not in self.open
-        self.open[effect.key] = effect
-
-    def end(self, key: str) -> None:
-        assert key in self.open
-
     def tell(self, key: str) -> None:
         assert key in self.open
 
-    def keep(self, keys: frozenset[str]) -> None:
-        self.open = {key: effect for key, effect in self.open.items() if key in keys}
-
     def took(self, before: SessionState, change: Change, after: SessionState) -> None:
-        if isinstance(change, EventBase):
-            self.events.append(change)
+        super().took(before, change, after)
         self.asked += [one.question_id for one in after.questions.open if one not in before.questions.open]
 
     # What happens to the session.

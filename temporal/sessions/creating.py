@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
@@ -40,10 +39,8 @@ class Creator:
         definitions: Definitions,
         files: MessageFiles,
         continue_as_new_after: int,
-        budgets: Budgets,
     ) -> None:
         """History events after which a session continues as new."""
-        self._budgets = budgets
         self._backend = backend
         self._files = files
         self._blobs = blobs
@@ -103,7 +100,7 @@ class Creator:
             )
             message = message.model_copy(update={"traceparent": caller.traceparent})
         user = caller.user or request.user
-        purses = await self._budgets.announced(caller.tenant, user)
+        purses = await self._backend.budgets.announced(caller.tenant, user)
         new = NewSession(
             tenant=caller.tenant,
             session_id=session_id,

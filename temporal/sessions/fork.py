@@ -15,7 +15,6 @@ from pydantic import JsonValue
 from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
@@ -78,7 +77,6 @@ async def fork(
     wanted: ForkSession,
     *,
     continue_as_new_after: int,
-    budgets: Budgets | None = None,
 ) -> Forked:
     """Starts a fork of the session with the id `source`. Raises what `read_past`, `choose` and a start raise.
 
@@ -89,7 +87,7 @@ async def fork(
     session_id = uuid.uuid4().hex
     session = caller.workflow_id(session_id)
     user = caller.user or state.new.user
-    purses = await budgets.announced(caller.tenant, user) if budgets is not None else ()
+    purses = await backend.budgets.announced(caller.tenant, user)
     new = NewSession(
         tenant=caller.tenant,
         session_id=session_id,

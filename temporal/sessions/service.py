@@ -18,6 +18,7 @@ from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
 from perdure.temporal.sessions.listing import list_sessions
@@ -27,7 +28,7 @@ from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.rewinding import Rewinder
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
-from perdure.temporal.sessions.session import Collaborators, Session
+from perdure.temporal.sessions.session import Session
 from perdure.temporal.sessions.trace import RebuildRequest, not_rebuilt
 from perdure.temporal.sessions.uploads import Uploads
 from perdure.temporal.sessions.visibility import Status
@@ -54,11 +55,11 @@ class Sessions:
     ) -> None:
         """`gone_within_s` seconds are waited for Temporal to delete what is erased, after which `scrub` is called."""
         self._backend = backend = Backend(client, settings, workers)
-        self.budgets = budgets = backend.budgets
+        self.budgets = backend.budgets
         after = settings.continue_as_new_after if continue_as_new_after is None else continue_as_new_after
         self.uploads = Uploads(blobs, settings.upload_days)
         files = MessageFiles(blobs, self.uploads, definitions, environment())
-        self._creator = Creator(backend, blobs, definitions, files, after, budgets)
+        self._creator = Creator(backend, blobs, definitions, files, after)
         #: The sealed past of sessions.
         self.sealed = Sealed(blobs)
         self._shared = Collaborators(
@@ -70,7 +71,6 @@ class Sessions:
             sealed=self.sealed,
             definitions=definitions,
             live=live,
-            budgets=budgets,
             settings=settings,
             edit_arguments=edit_arguments,
             rebuild_request=rebuild_request,

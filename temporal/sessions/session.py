@@ -2,27 +2,22 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.live.protocols import LivePublisher
-from perdure.temporal.sessions.answers import EditArguments, as_taken, check_answer, make_answer
-from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.branch_reader import BranchReader
-from perdure.temporal.sessions.budgets import Budgets
+from perdure.temporal.sessions.answers import as_taken, check_answer, make_answer
 from perdure.temporal.sessions.caller import Caller
+from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.configuring import configured, limited, limits_of
-from perdure.temporal.sessions.erase import Erased, Eraser
+from perdure.temporal.sessions.erase import Erased
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
 from perdure.temporal.sessions.fork import Forked, fork
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.pasts import in_whole, read_past
-from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import AnswerBody, ConfigureSession, ForkSession, RetryTurn, RewindSession
-from perdure.temporal.sessions.rewinding import Rewinder, Rewound
-from perdure.temporal.sessions.sealed import Sealed, Shown, all_events
-from perdure.temporal.sessions.sending import KnownReceipt, Sender, Sent
+from perdure.temporal.sessions.rewinding import Rewound
+from perdure.temporal.sessions.sealed import Shown, all_events
+from perdure.temporal.sessions.sending import KnownReceipt, Sent
 from perdure.temporal.sessions.snapshot import (
     Excerpt,
     Snapshot,
@@ -36,8 +31,6 @@ from perdure.temporal.sessions.snapshot import (
     whole_snapshot,
 )
 from perdure.temporal.sessions.trace import RebuildRequest, TraceReader, find_step, kept_steps, last_steps
-from perdure.temporal.settings import Settings
-from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
@@ -50,26 +43,6 @@ from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Message, Part
 from perdure.workflows.vocabulary.questions import Question
-
-
-@dataclass(frozen=True, slots=True)
-class Collaborators:
-    """What the sessions of one service share."""
-
-    backend: Backend
-    sender: Sender
-    queued: Queued
-    eraser: Eraser
-    blobs: BlobStore
-    sealed: Sealed
-    definitions: Definitions
-    live: LivePublisher
-    budgets: Budgets
-    settings: Settings
-    edit_arguments: EditArguments
-    rebuild_request: RebuildRequest
-    rewinder: Rewinder
-    branches: BranchReader
 
 
 class Session:
@@ -164,7 +137,6 @@ class Session:
             self.session_id,
             wanted,
             continue_as_new_after=self._shared.settings.continue_as_new_after,
-            budgets=self._shared.budgets,
         )
 
     async def rewind(self, wanted: RewindSession) -> Rewound:

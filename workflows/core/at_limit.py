@@ -1,12 +1,6 @@
 """What a turn does next where a limit, or a lease of a purse, does not bear what it needs. Pure."""
 
-from perdure.workflows.core.actions import (
-    Action,
-    DrawLeases,
-    FinishTurn,
-    PauseTurn,
-    Wait,
-)
+from perdure.workflows.core.actions import Action, DrawLeases, FinishTurn, PauseTurn, Wait
 from perdure.workflows.core.calls.superseding import asks_nobody
 from perdure.workflows.core.effects import PURSES
 from perdure.workflows.core.leases import amounts_of, lacks

@@ -8,10 +8,7 @@ from typing import assert_never
 
 from perdure.workflows.core import fold_leases
 from perdure.workflows.core.calls.fold import follow
-from perdure.workflows.core.changes import (
-    Change,
-    Note,
-)
+from perdure.workflows.core.changes import Change, Note
 from perdure.workflows.core.context import folding
 from perdure.workflows.core.context.index import indexed
 from perdure.workflows.core.cuts import with_event
@@ -19,11 +16,7 @@ from perdure.workflows.core.dates import turn_start
 from perdure.workflows.core.fold_agent import taken_over
 from perdure.workflows.core.fold_limits import allowed, paused
 from perdure.workflows.core.fold_notes import apply_note
-from perdure.workflows.core.fold_turn import (
-    finished_call,
-    finished_step,
-    started_turn,
-)
+from perdure.workflows.core.fold_turn import finished_call, finished_step, started_turn
 from perdure.workflows.core.rewinds import fold as rewinds
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState

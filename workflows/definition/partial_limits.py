@@ -7,7 +7,7 @@ from pydantic import AfterValidator, JsonValue
 from perdure.workflows.definition.limits import Caps, Limits, PurseLimits, SessionLimits, TurnLimits
 
 Group = TypeVar("Group", Limits, TurnLimits, SessionLimits, PurseLimits, Caps)
-_GROUPS = Limits | TurnLimits | SessionLimits | PurseLimits | Caps
+_Part = Limits | TurnLimits | SessionLimits | PurseLimits | Caps
 
 
 def _check(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -19,9 +19,17 @@ def _check(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 PartialLimits = Annotated[dict[str, JsonValue], AfterValidator(_check)]
 
 
-def partial_limits(given: Limits) -> dict[str, JsonValue]:
-    """What `given` sets by itself."""
-    return _set_in(given)
+def partial_limits(given: _Part) -> dict[str, JsonValue]:
+    """What `given`, or a part of it, sets by itself."""
+    made: dict[str, JsonValue] = {}
+    written = given.model_dump(mode="json")
+    for name in type(given).model_fields:
+        if name not in given.model_fields_set:
+            continue
+        value = getattr(given, name)
+        # A dump leaves out what is null.
+        made[name] = partial_limits(value) if isinstance(value, _Part) else written.get(name)
+    return made
 
 
 def with_partial(limits: Limits, partial: dict[str, JsonValue]) -> Limits:
@@ -41,18 +49,6 @@ def joined(earlier: dict[str, JsonValue], later: dict[str, JsonValue]) -> dict[s
             made[name] = {**dict.fromkeys(Caps.model_fields), **new}
         else:
             made[name] = new
-    return made
-
-
-def _set_in(group: _GROUPS) -> dict[str, JsonValue]:
-    made: dict[str, JsonValue] = {}
-    written = group.model_dump(mode="json")
-    for name in type(group).model_fields:
-        if name not in group.model_fields_set:
-            continue
-        value = getattr(group, name)
-        # A dump leaves out what is null.
-        made[name] = _set_in(value) if isinstance(value, _GROUPS) else written.get(name)
     return made
 
 

@@ -3,10 +3,7 @@
 from temporalio import activity
 
 from perdure.workflows.protocol.purse_visits import SessionsVisited, VisitSessions
-from perdure.workflows.protocol.purses import (
-    DrawLeases,
-    LeasesDrawn,
-)
+from perdure.workflows.protocol.purses import DrawLeases, LeasesDrawn
 
 
 @activity.defn(name="draw_leases")

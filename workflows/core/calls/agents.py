@@ -6,7 +6,7 @@ Rule 2: it is told to close, never cancelled or terminated: its last event is `s
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from perdure.workflows.core.calls.call import Adopt, Call, Ending, PutAway, Ready, RunChild, at
 from perdure.workflows.core.calls.results import STOPPED, began, finish, goes_on
@@ -35,6 +35,8 @@ from perdure.workflows.vocabulary.errors import AGENT_UNAVAILABLE, BUDGET_EXCEED
 from perdure.workflows.vocabulary.folding import preview
 from perdure.workflows.vocabulary.ids import sub_session_id
 from perdure.workflows.vocabulary.parts import INLINE_LIMIT, ToolError
+
+Amount = TypeVar("Amount", int, float)
 
 #: Sessions below one that nobody called: an agent, its sub-agents, theirs, and theirs.
 MAX_DEPTH: Final = 3
@@ -92,18 +94,35 @@ def opened(draft: Draft, call: Call, outcome: OpenedAgent | ToolError) -> None:
     elif policy.runner == "handoff":
         draft.change(at(call, Ready(Adopt(outcome), began(call, draft.now))))
     else:
-        draft.change(at(call, Ready(RunChild(outcome), began(call, draft.now))))
+        # Again: others may have begun meanwhile.
+        usd, tokens, calls = share(draft.state, policy.share)
+        if (usd, tokens, calls) != (None, None, None):
+            draft.add(SetAside(call_id=call.call_id, usd=usd, tokens=tokens, tool_calls=calls))
+        work = RunChild(outcome, usd, cap_tokens=tokens, cap_tool_calls=calls)
+        draft.change(at(call, Ready(work, began(call, draft.now))))
 
 
-def with_share(draft: Draft, call: Call, work: RunChild, part: float) -> RunChild:
-    """The work of a sub-agent that begins now, with its part of what the caps leave: what was left when it was opened may
-    not be any more."""
-    # Older versions have set something aside for it when it was opened.
+def within_caps(draft: Draft, call: Call, work: RunChild, part: float) -> RunChild:
+    """The share of a sub-agent that begins now. Caps may have been lowered since it was set aside, while the turn waited."""
     others = replace(draft.state, books=draft.state.books.released(call.call_id))
-    usd, tokens, calls = share(others, part)
-    if (usd, tokens, calls) != (None, None, None):
-        draft.add(SetAside(call_id=call.call_id, usd=usd, tokens=tokens, tool_calls=calls))
-    return replace(work, cap_usd=usd, cap_tokens=tokens, cap_tool_calls=calls)
+    usd, tokens, calls = share(others, 1.0)
+    new_usd, new_tokens, new_calls = share(others, part)
+    made = replace(
+        work,
+        cap_usd=_within(work.cap_usd, usd, new_usd),
+        cap_tokens=_within(work.cap_tokens, tokens, new_tokens),
+        cap_tool_calls=_within(work.cap_tool_calls, calls, new_calls),
+    )
+    if made != work:
+        aside = SetAside(call_id=call.call_id, usd=made.cap_usd, tokens=made.cap_tokens, tool_calls=made.cap_tool_calls)
+        draft.add(aside)
+    return made
+
+
+def _within(given: Amount | None, left: Amount | None, new: Amount | None) -> Amount | None:
+    if given is None or left is None:
+        return new if given is None else given
+    return min(given, left)
 
 
 def run_session(state: SessionState, call: Call, work: RunChild) -> RunSession:

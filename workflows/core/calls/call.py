@@ -40,8 +40,8 @@ class RunChild(Record):
     """The session of a sub-agent."""
 
     opened: OpenedAgent
-    #: Dollars that it may spend, once it has begun; None: its own limits alone hold.
-    cap_usd: float | None = None
+    #: Dollars that it may spend; None: its own limits alone hold.
+    cap_usd: float | None
     kind: Literal["child"] = "child"
     #: The same in tokens and tool calls.
     cap_tokens: int | None = None

@@ -16,7 +16,7 @@ from perdure.workflows.core.calls.agents import (
     run_session,
     session_of,
     store_answer,
-    with_share,
+    within_caps,
 )
 from perdure.workflows.core.calls.behalf import context_of
 from perdure.workflows.core.calls.call import (
@@ -91,7 +91,7 @@ def _effect(draft: Draft, call: Call) -> Effect | ToolError:
             other = state.policy(policy.fallback) if policy.fallback else None
             return failed if other is None else _activity(state, call, other, fallback_activity(call.call_id), None)
         case RunChild():
-            work = with_share(draft, call, stage.work, policy.share)
+            work = within_caps(draft, call, stage.work, policy.share)
             until = None if policy.timeout is None else draft.now + policy.timeout
             spent = Spent(usage=Usage(input_tokens=work.cap_tokens or 0), cost_usd=work.cap_usd)
             draft.change(replace(call, stage=replace(stage, work=work, until=until), spent=spent))

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,13 +30,15 @@ async def request(url: str, method: str = "GET", body: Any = None) -> Any:
     return json.loads(answer) if answer else None
 
 
-async def read(url: str, method: str = "GET", body: Any = None) -> bytes:
-    """The body of the response. Raises `BenchFailed` unless the status is 2xx."""
+async def read(url: str, method: str = "GET", body: Any = None, *, begins: Callable[[], None] = lambda: None) -> bytes:
+    """The body of the response. `begins` is called when its head has come, which the gateway sends once all of it is built.
+    Raises `BenchFailed` unless the status is 2xx."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(_head(url, method, body, "application/json", "close"))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        begins()
         length = re.search(r"content-length: (\d+)", head)
         answer = await reader.readexactly(int(length[1])) if length else b""
     finally:

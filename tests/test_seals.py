@@ -37,13 +37,15 @@ async def perdure(perdure_server: TestServer, tmp_path: Path) -> AsyncIterator[P
 
 
 async def talk(perdure: Perdure, session: Session, turns: range) -> list[tuple[str, str]]:
-    """Has turns of long texts; returns what was said."""
+    """Has turns of long texts, each once nothing is being sealed, as where people talk; returns what was said."""
     said = []
     for number in turns:
         asked, told = f"{number} " * (LONG // 2), f"{number}! " * (LONG // 3)
         perdure.model.says(told)
         assert (await session.say(asked)).text == told
         said.append((asked, told))
+        while (await session.handle.query(SessionWorkflow.part, PartRequest())).open:
+            pass
     return said
 
 

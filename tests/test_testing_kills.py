@@ -1,11 +1,13 @@
 """Kills in the test kit while several calls are running: all of them are retried, and the clock advances."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from perdure.temporal.app.testing.kit import Perdure
-from perdure.temporal.app.testing.server import rests
+from perdure.temporal.app.processes.sources import Sources
+from perdure.temporal.app.testing.kit import Perdure, open_perdure
+from perdure.temporal.app.testing.server import TestServer, rests
 from perdure.workflows.protocol.signals import Stop
 from perdure.workflows.session import SessionWorkflow
 
@@ -69,3 +71,32 @@ async def test_a_call_that_a_kill_cuts_is_stopped(perdure: Perdure, stopped: str
 async def test_a_point_that_is_none_is_refused(perdure: Perdure) -> None:
     with pytest.raises(ValueError, match=r"no point 'finished'.*tool\.finished"):
         perdure.kill_worker(at="finished")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_work", ["the model", "a tool", "a seal"])
+async def test_a_test_that_ends_in_the_middle_leaves_the_clock_going(
+    perdure_server: TestServer, tmp_path: Path, at_work: str
+) -> None:
+    async with open_perdure(perdure_server, tmp_path / "left", Sources()) as kit:
+        session = await kit.session("assistant")
+        if at_work == "the model":
+            kit.model.hangs("One")
+            await session.send("count")
+            await session.streamed("One")
+        elif at_work == "a tool":
+            begun = asyncio.Event()
+
+            async def never(expression: str) -> str:
+                begun.set()
+                await asyncio.Event().wait()
+                return expression
+
+            kit.tool("calculator", never)
+            kit.model.says(calls=[("calculator", {"expression": "1+1"})])
+            await session.send("add")
+            await begun.wait()
+        else:
+            kit.model.says("yes " * 15_000)
+            await session.say("repeat")
+    async with open_perdure(perdure_server, tmp_path / "next", Sources()) as kit:
+        await kit.later(days=1)

@@ -1,12 +1,21 @@
-"""What a session's history says of its calls."""
+"""What a session's history says of its tasks and its calls."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+
+_TASK_OPEN: Final = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
+
+
+def has_task(events: Sequence[HistoryEvent]) -> bool:
+    """Whether a worker has, or will get, something to do for the workflow itself."""
+    return events[-1].event_type in _TASK_OPEN
 
 
 def open_calls(events: Iterable[HistoryEvent]) -> set[str]:
-    """Ids of the calls that have no result yet."""
+    """Ids of the calls that have neither a result nor failed for good."""
     scheduled: dict[int, str] = {}
     for event in events:
         match event.WhichOneof("attributes"):
@@ -16,6 +25,10 @@ def open_calls(events: Iterable[HistoryEvent]) -> set[str]:
                 scheduled.pop(event.activity_task_completed_event_attributes.scheduled_event_id, None)
             case "activity_task_canceled_event_attributes":
                 scheduled.pop(event.activity_task_canceled_event_attributes.scheduled_event_id, None)
+            case "activity_task_failed_event_attributes":
+                scheduled.pop(event.activity_task_failed_event_attributes.scheduled_event_id, None)
+            case "activity_task_timed_out_event_attributes":
+                scheduled.pop(event.activity_task_timed_out_event_attributes.scheduled_event_id, None)
             case _:
                 pass
     return set(scheduled.values())

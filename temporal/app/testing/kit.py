@@ -235,17 +235,16 @@ class Perdure:
         others = [first.model_copy(update={"session_id": uuid.uuid4().hex, "message": None}) for _ in range(_CACHED)]
         handles = await asyncio.gather(*map(self._start, others))
         await asyncio.gather(*map(rests, handles))
-        await asyncio.gather(*map(end, handles))
+        await end(*handles)
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
         async with self._worker.running():
             yield
-            for session in self._sessions:
-                await end(session.handle)
+            self._points.finish()
             # The tests of a run share the server, and the tenant.
-            for purse in self._purses:
-                await end(self._client.get_workflow_handle(purse.workflow_id))
+            purses = [self._client.get_workflow_handle(purse.workflow_id) for purse in self._purses]
+            await end(*(session.handle for session in self._sessions), *purses)
 
 
 @asynccontextmanager

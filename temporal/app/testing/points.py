@@ -62,6 +62,8 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self.killed = asyncio.Event()
         self.alive = asyncio.Event()
         self.alive.set()
+        #: The test has come to its end: whatever is at work fails, and nothing is begun.
+        self.over = asyncio.Event()
         self.client: Client | None = None
         #: Held by every question and signal, and while a killed worker comes back.
         self.quiet = asyncio.Lock()
@@ -77,9 +79,23 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         self.alive.clear()
         self.killed.set()
 
+    def finish(self) -> None:
+        """The test is over: every call fails for good."""
+        self.over.set()
+        self.alive.set()
+
     @property
     def armed(self) -> Point | None:
         return self._trap.point if self._trap else None
+
+    async def cut(self) -> None:
+        """Returns when the worker is killed, or the test is over."""
+        ends = [asyncio.create_task(event.wait()) for event in (self.killed, self.over)]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in ends:
+                one.cancel()
 
     async def reached(self, point: Point, tool: str | None = None) -> None:
         """Does not return if the worker dies here, or is dead: the call is cut."""
@@ -88,7 +104,7 @@ class Points(temporalio.client.Interceptor, temporalio.worker.Interceptor):
         if trap is not None and meant and trap.point == point:
             self._trap = None
             self.kill()
-        if self.killed.is_set():
+        if self.killed.is_set() or self.over.is_set():
             await asyncio.Event().wait()
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
@@ -194,6 +210,8 @@ class _Activity(ActivityInboundInterceptor):
         if info.is_local or info.activity_type in _BETWEEN:
             return await super().execute_activity(input)
         await self._points.alive.wait()
+        if self._points.over.is_set():
+            raise _over()
         try:
             output = await self._until_cut(asyncio.create_task(self._attempt(input, info)))
         except BaseException as error:
@@ -215,7 +233,7 @@ class _Activity(ActivityInboundInterceptor):
         return output
 
     async def _until_cut(self, attempt: "asyncio.Task[Any]") -> Any:
-        cut = asyncio.create_task(self._points.killed.wait())
+        cut = asyncio.create_task(self._points.cut())
         try:
             await asyncio.wait((attempt, cut), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -228,8 +246,14 @@ class _Activity(ActivityInboundInterceptor):
             return attempt.result()
         attempt.cancel()
         await asyncio.gather(attempt, return_exceptions=True)
+        if self._points.over.is_set():
+            raise _over()
         # The next attempt comes almost at once, on a clock that goes on, and waits for the worker to be back.
         raise ApplicationError("the worker was killed", type=WORKER_DIED, next_retry_delay=_AGAIN)
+
+
+def _over() -> ApplicationError:
+    return ApplicationError("the test is over", type=WORKER_DIED, non_retryable=True)
 
 
 def _last(error: BaseException) -> ApplicationError:

@@ -1,7 +1,8 @@
 """The Temporal test server of a run of pytest, and its clock, which stands with the sessions and is moved by the test.
 
-One process for all tests, on a free port of this machine. Rule: its clock is locked, so it shows real time plus what was
-skipped; it goes on for every session at once, which is why a test ends its sessions.
+One process for all tests, on a free port of this machine. Rule 1: its clock is locked, so it shows real time plus what
+was skipped; it goes on for every session at once, which is why a test ends its sessions. Rule 2: none is ended while a
+worker has anything to do for it, a task or a call: this server's clock would stand still ever after, for all tests.
 """
 
 import asyncio
@@ -10,25 +11,26 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
-from temporalio.api.enums.v1 import EventType, IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import SleepRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.temporal.app.testing.histories import has_task, open_calls
 from perdure.workflows.vocabulary.search_attributes import ALL
 
 _START_TIMEOUT_S = 30
 _LOOK_S = 0.01
 _PATIENCE_S = 30
 _NEXT_LOOK_S = 0.002
-_TASK_OPEN = (EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
 
 
 class TestServerMissing(Exception):
@@ -87,17 +89,40 @@ async def rests(handle: WorkflowHandle[Any, Any]) -> None:
     """Returns once no worker has anything to do for the workflow itself. This server's `describe` does not say so."""
     async with asyncio.timeout(_PATIENCE_S):
         while True:
-            if (await handle.fetch_history()).events[-1].event_type not in _TASK_OPEN:
+            if not has_task((await handle.fetch_history()).events):
                 return
             await asyncio.sleep(_NEXT_LOOK_S)
 
 
-async def end(handle: WorkflowHandle[Any, Any]) -> None:
-    """Ends it without ceremony, so that nothing of it goes on when the next test moves the clock."""
+async def end(*handles: WorkflowHandle[Any, Any]) -> None:
+    """Ends them without ceremony, so that nothing of them goes on when the next test moves the clock. They may have
+    closed by themselves, or not exist."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE_S):
+            # One may give another something to do, so all have to be at rest in one look.
+            while True:
+                if all(await asyncio.gather(*map(_can_end, handles))):
+                    break
+                await asyncio.sleep(_LOOK_S)
+    await asyncio.gather(*map(_terminate, handles))
+
+
+async def _can_end(handle: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+            return True
+        events = (await handle.fetch_history()).events
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return True
+    return not has_task(events) and not open_calls(events)
+
+
+async def _terminate(handle: WorkflowHandle[Any, Any]) -> None:
     try:
         await handle.terminate(rpc_timeout=timedelta(seconds=5))
     except RPCError as error:
-        # It closed by itself.
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import hypothesis
@@ -19,6 +20,9 @@ from perdure.temporal.settings import Settings
 from perdure.temporal.telemetry.log import configure
 from tests.support.dev import Dev
 from tests.support.needs import missing
+
+if TYPE_CHECKING:
+    from tests.support.redis import Redis
 
 _status = 0
 
@@ -85,6 +89,16 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     """The real Temporal dev server, shared by all tests: use session ids of your own."""
     folder: Path = tmp_path_factory.mktemp("temporal")
     async with DevServer(folder, 0, None) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def redis(tmp_path: Path) -> "AsyncIterator[Redis]":
+    """A real Redis of the test's own, which it may kill."""
+    # Imported here, because its client takes long to import, and few tests need it.
+    from tests.support.redis import redis_server
+
+    async with redis_server(tmp_path) as server:
         yield server
 
 

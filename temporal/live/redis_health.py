@@ -34,7 +34,12 @@ class RedisHealth:
     def well(self) -> bool:
         return len(self._up) == 2
 
+    def is_up(self, side: Side) -> bool:
+        return side in self._up
+
     def reached(self, side: Side) -> None:
+        if side in self._up:
+            return
         self._up.add(side)
         self._note(side)
         if self.well:
@@ -45,6 +50,9 @@ class RedisHealth:
 
     def lost(self, side: Side, why: str) -> None:
         self._up.discard(side)
+        if side == "hearing":
+            # What writes reads nothing meanwhile, and so does not see its connection end: it has to look.
+            self._up.discard("writing")
         self._note(side)
         if self._since is None:
             self._since = time.monotonic()

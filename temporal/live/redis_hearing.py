@@ -37,6 +37,7 @@ class Hearing:
     ) -> None:
         self._address = address
         self._names = names
+        self._stops = names.stops.encode()
         self._stop = stop
         self._health = health
         #: By the channel.
@@ -115,12 +116,12 @@ class Hearing:
                     frame = read(data)
                     if frame is not None:
                         followed.take(frame)
-                elif channel == self._names.stops.encode():
+                elif channel == self._stops:
                     self._stop(data)
             case [b"subscribe", bytes(channel), _]:
                 if channel in self._followed:
                     self._read(channel)
-                else:
+                elif channel == self._stops:
                     self._health.reached("hearing")
             case _:
                 pass

@@ -103,8 +103,9 @@ class _Writing:
                 self._outgoing.refused()
             self._outgoing.renew()
             self._looked_at, self._refused = now, False
-        if now - self._asked_at >= _IDLE_S:
+        if now - self._asked_at >= _IDLE_S or not self._health.is_up("writing"):
             await connection.ask(("PING",))
+            self._health.reached("writing")
             self._asked_at = now
 
 

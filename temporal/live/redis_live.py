@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from perdure.temporal.live.frames import Poke, StepDelta, ToolProgress
+from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.live.redis_followed import RedisSubscription
 from perdure.temporal.live.redis_health import RedisHealth
 from perdure.temporal.live.redis_hearing import Hearing
@@ -58,6 +59,10 @@ class RedisLive:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def state(self) -> LiveState:
+        return "ok" if self.health.well else "lost"
 
     def poke(self, session: str, seq: int = 0) -> None:
         with suppress(RuntimeError):  # the loop is closed: this process is ending

@@ -3,21 +3,28 @@
 import asyncio
 import io
 import json
+import random
+import re
 import threading
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perdure.gateway import guide as operations
+from perdure.temporal.app.bench.rig.child import free_port
+from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.live.frames import StepProgress, ToolProgress
+from perdure.temporal.live.redis_connection import ANSWER_S
 from perdure.temporal.live.redis_live import RedisLive, redis_live
 from perdure.temporal.live.redis_outgoing import FRAGMENTS, WHOLE_EACH
 from perdure.temporal.live.redis_writing import ENDED_S, ENTRIES, EXPIRES_S
 from perdure.temporal.redis_address import redis_address
-from tests.support.live_reading import SESSION, Speaker, reading
-from tests.support.redis import Redis, redis_server
+from tests.support.live_reading import SESSION, LiveReader, Speaker, reading
+from tests.support.redis import Redis, redis_server, self_signed
 
 STEP = f"perdure:step:0:default:{SESSION}"
 TOOLS = f"perdure:tools:0:default:{SESSION}"
@@ -144,7 +151,7 @@ async def test_installations_that_share_a_redis_do_not_hear_each_other(redis: Re
         ours.poke(SESSION, 3)
         theirs.poke(SESSION, 4)
         await reader.until(lambda here: 4 in here.pokes)
-        assert (reader.text, reader.pokes) == ("", [4])
+        assert (reader.text, set(reader.pokes)) == ("", {4})
 
 
 async def test_a_process_has_three_connections_however_many_sessions_it_follows(redis: Redis) -> None:
@@ -264,3 +271,115 @@ async def test_any_id_of_a_session_will_do(redis: Redis, session: str) -> None:
         speaker = Speaker(worker, session=session)
         speaker.say(3)
         await reader.until_text(speaker.text)
+
+
+async def test_the_rights_that_the_guide_names_are_enough(redis: Redis, output: io.StringIO) -> None:
+    guide = (Path(operations.__file__).parent / "operations.md").read_text()
+    (rights,) = re.findall(r"`(~perdure:\* [^`]+)`", guide)
+    await redis.ask("ACL", "SETUSER", "live", "on", ">pass", *rights.split())
+    address = redis_address(f"redis://live:pass@127.0.0.1:{redis.port}/2")
+    async with redis_live(address, "default") as worker, redis_live(address, "default") as gateway:
+        speaker = Speaker(worker)
+        speaker.say(3)
+        worker.tool_progress(SESSION, ToolProgress("t1.s1.c1", "half", 0.5))
+        worker.poke(SESSION, 7)
+        async with reading(gateway) as reader, worker.stops(SESSION) as stopped, asyncio.timeout(30):
+            await reader.until(lambda here: here.text == speaker.text and 7 in here.pokes and bool(here.tools))
+            worker.tool_ended(SESSION, "t1.s1.c1")
+            speaker.end()
+            gateway.stop(SESSION)
+            await stopped.wait()
+        async with reading(gateway, "acme/s2") as other:
+            worker.poke("acme/s2", 1)
+            await other.until(lambda here: 1 in here.pokes)
+        assert (await live(address)).state != "failed"
+    assert not told(output, "live.lost", "live.not_kept")
+
+
+@pytest.mark.slow
+async def test_it_speaks_over_tls_to_a_server_that_it_can_prove(tmp_path: Path, output: io.StringIO) -> None:
+    certificate, key = self_signed(tmp_path)
+    port = free_port()
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    async with redis_server(tmp_path, *options, "--tls-auth-clients", "no", "--requirepass", "hunter2"):
+        url = f"rediss://:hunter2@localhost:{port}/0"
+        async with redis_live(redis_address(f"{url}?ssl_ca_certs={certificate}"), "default") as worker:
+            assert worker.health.well
+            async with reading(worker) as reader:
+                speaker = Speaker(worker)
+                speaker.say(500)
+                await reader.until_text(speaker.text)
+        async with redis_live(redis_address(url), "default") as stranger:
+            assert not stranger.health.well
+    (lost,) = told(output, "live.lost")
+    assert "certificate verify failed" in lost["reason"].lower()
+    assert "hunter2" not in output.getvalue()
+
+
+@pytest.mark.slow
+async def test_a_slow_redis_holds_nobody_up(redis: Redis) -> None:
+    """It sleeps for longer than a connection waits, again and again."""
+    async with two_ends(redis) as (worker, gateway), reading(gateway) as reader:
+        speaker = Speaker(worker)
+        for _ in range(3):
+            sleeping = asyncio.create_task(redis.ask("DEBUG", "SLEEP", str(ANSWER_S + 1)))
+            while not sleeping.done():
+                begun = time.perf_counter()
+                speaker.say(10)
+                worker.poke(SESSION, 1)
+                gateway.stop(SESSION)
+                assert time.perf_counter() - begun < ANSWER_S
+                await asyncio.sleep(0.01)
+            await sleeping
+            await reader.until_text(speaker.text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_befalls_redis_no_reader_sees_text_that_was_not_said(redis: Redis, seed: int) -> None:
+    """Workers hand an answer on from attempt to attempt, readers come and go, and Redis is killed, frozen, filled up and
+    emptied. Each reader's text is at every moment what its attempt has said so far, and at the end all of it."""
+    dice = random.Random(seed)
+    async with plane(redis) as one, plane(redis) as other, plane(redis) as gateway, AsyncExitStack() as stack:
+        workers = (one, other)
+        attempt = 1
+        speaker = Speaker(one)
+        said = {1: speaker}
+        readers: list[LiveReader] = []
+        for _ in range(60):
+            match dice.choice(["say", "say", "say", "come", "attempt", "stale", "kill", "freeze", "fill", "forget"]):
+                case "say":
+                    speaker.say(dice.choice([1, 7, 300, FRAGMENTS + 1]))
+                case "come" if len(readers) < 6:
+                    readers.append(await stack.enter_async_context(reading(gateway)))
+                case "attempt":
+                    attempt += 1
+                    speaker = said[attempt] = Speaker(dice.choice(workers), attempt=attempt)
+                case "stale":
+                    said[dice.randint(1, attempt)].say(3)
+                case "kill":
+                    await redis.kill()
+                    speaker.say(5)
+                    await redis.start()
+                case "freeze":
+                    redis.freeze()
+                    speaker.say(5)
+                    redis.thaw()
+                case "fill":
+                    await redis.ask("CONFIG", "SET", "maxmemory", dice.choice(["1", "0"]))
+                case "forget":
+                    await redis.ask("FLUSHALL")
+                case _:
+                    pass
+            for _ in range(dice.choice([0, 3, 30])):
+                await asyncio.sleep(0)
+            for reader in readers:
+                progress = reader.progress
+                if progress is not None:
+                    assert said[progress.attempt].text.startswith(reader.text)
+        await redis.ask("CONFIG", "SET", "maxmemory", "0")
+        readers.append(await stack.enter_async_context(reading(gateway)))
+        async with asyncio.timeout(60):
+            while any(reader.text != speaker.text for reader in readers):
+                speaker.say(1)
+                await asyncio.sleep(0.05)

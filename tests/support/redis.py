@@ -5,9 +5,14 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from redis.asyncio import Redis as Client
 
 from perdure.temporal.app.bench.rig.child import free_port
@@ -35,7 +40,7 @@ class Redis:
         self._process = await asyncio.create_subprocess_exec(
             program,
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)),
-            *("--save", "", "--appendonly", "no", *self._options),
+            *("--save", "", "--appendonly", "no", "--enable-debug-command", "local", *self._options),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -54,6 +59,7 @@ class Redis:
             self._process.kill()
             await self._process.wait()
             await self._reading
+            await self.client.connection_pool.disconnect()
 
     def freeze(self) -> None:
         assert self._process is not None
@@ -65,6 +71,24 @@ class Redis:
 
     async def ask(self, *command: str | int) -> Any:
         return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for `localhost` that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "server.pem", folder / "server.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return files
 
 
 @asynccontextmanager

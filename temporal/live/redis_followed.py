@@ -38,12 +38,14 @@ class RedisSubscription(asyncio.Queue[Frame]):
             self.put_nowait(frame)
 
     def offer(self, frame: Frame) -> None:
-        if self.qsize() >= QUEUE:
-            while not self.empty():
-                self.get_nowait()
-            self.put_nowait(Poke())
-            self.renew()
-        self.put_nowait(frame)
+        """`frame` is part of what there is so far already, if it can be."""
+        if self.qsize() < QUEUE:
+            self.put_nowait(frame)
+            return
+        while not self.empty():
+            self.get_nowait()
+        self.put_nowait(Poke())
+        self.renew()
 
 
 class Followed:

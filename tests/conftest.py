@@ -22,6 +22,8 @@ from tests.support.dev import Dev
 from tests.support.needs import missing
 
 if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
     from tests.support.redis import Redis
 
 _status = 0
@@ -143,6 +145,26 @@ async def http(dev: Dev) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `dev`'s gateway."""
     async with httpx2.AsyncClient(base_url=dev.url, timeout=30) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator["BrowserContext"]:
+    """Chromium with a profile of its own."""
+    # Only tests of pages wait until the browser's driver is loaded.
+    from tests.support.browsing import open_browser
+
+    async with open_browser(chromium) as context:
+        yield context
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: "BrowserContext", dev: Dev, provider: FakeProvider) -> AsyncIterator["Page"]:
+    """`dev`'s chat page for a new user; the provider has nothing scripted."""
+    from tests.support.browsing import chat_page
+
+    provider.reset()
+    async with chat_page(browser, dev.url) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -58,6 +58,19 @@ async def test_an_edited_message_an_answer_anew_and_the_way_back(perdure: Perdur
     assert len(await session.runs()) > 1
 
 
+async def test_by_default_a_rewind_goes_back_to_the_last_message_of_its_own_branch(perdure: Perdure) -> None:
+    for answer in ("1", "I", "l"):
+        perdure.model.says(answer)
+    session = await perdure.session("payer")
+    await session.say("one")
+    await session.rewind(text="eins")
+    await session.back("b1")
+
+    await session.rewind(text="uno")
+
+    assert await session.transcript() == [user("uno"), assistant("l")]
+
+
 async def test_calls_are_taken_back_each_once_though_the_worker_dies_in_the_middle(perdure: Perdure) -> None:
     taken_back = perdure.tool("take_back", returns="ok")
     perdure.model.says("", calls=[PAY, ("post", {"to": "Ada"})])

@@ -47,12 +47,12 @@ async def get_session(
     app: App,
     caller: Caller,
     messages: Annotated[
-        int | None, Query(ge=0, le=MOST_MESSAGES, description="Only so many messages, the last ones")
+        int | None, Query(ge=0, le=MOST_MESSAGES, description="Only this many messages, the last ones")
     ] = None,
 ) -> Response:
-    """The session in whole, or with its last messages.
+    """The whole session, or the session with its last messages.
 
-    `before` then says how many come before them, and `since` where the events that tell them begin."""
+    `before` then says how many messages come before those, and `since` is the cursor from which events tell them."""
     snapshot = await app.sessions.open(caller, session_id).snapshot(messages)
     return Response(to_json(snapshot_json(snapshot)), media_type="application/json")
 

@@ -34,7 +34,8 @@ from perdure.workflows.core.ledger.state import new_ledger
 from perdure.workflows.core.purses_asked import NOBODY
 from perdure.workflows.definition.agent import Caps, PurseLimits
 from perdure.workflows.definition.purse_caps import PERIODS, UNITS, Period, Unit, caps_of
-from perdure.workflows.protocol.purses import SCOPES, AllowedOver, Amounts, PurseName, PurseState, Scope, SetCaps
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import SCOPES, AllowedOver, PurseName, PurseState, Scope, SetCaps
 from perdure.workflows.vocabulary.search_attributes import TENANT
 
 R = TypeVar("R")
@@ -66,24 +67,26 @@ class Budgets:
         self._believed: OrderedDict[PurseName, tuple[bool, float]] = OrderedDict()
 
     async def show(self, caller: Caller, scope: Scope, purse_id: str) -> dict[str, Any]:
-        """The budget as JSON; one that nobody has set, and nothing was spent of, is empty. Raises `BudgetNotFound`."""
+        """The budget as JSON; one that nobody has set or drawn on is empty. Raises `BudgetNotFound`."""
         name = _name(caller, scope, purse_id)
         return budget_json(await self._asked(self._state(name)))
 
     async def set(self, caller: Caller, scope: Scope, purse_id: str, changes: PurseLimits) -> dict[str, Any]:
-        """Sets the caps that are given, and returns the budget; null lifts. Raises `BudgetNotFound` and `InvalidRequest`."""
+        """Sets the given caps, null lifting one, and returns the budget. Raises `BudgetNotFound` and `InvalidRequest`."""
         name = _name(caller, scope, purse_id)
         if caller.user is not None:
             raise BudgetNotFound
         command = SetCaps(id=uuid.uuid4().hex, caps=_changes(changes), by=caller.by)
-        if not command.caps and not changes.model_fields_set:
+        if not command.caps:
             raise InvalidRequest(None, "give at least one of day, month and total")
         state = await self._asked(self._ledgers.set_caps(name, command))
         self._believe(name, state.caps.caps_spending)
         return budget_json(state)
 
     async def newest(self, caller: Caller, limit: int) -> list[dict[str, Any]]:
-        """The budgets that there are, the newest first, `limit` at most."""
+        """The caller's budgets, the newest first, `limit` at most."""
+        if caller.user is not None:
+            return [await self.show(caller, "user", caller.user)]
         query = f"WorkflowType = '{LEDGER}' AND ExecutionStatus = 'Running'"
         query += f" AND {TENANT.name} = '{searchable(caller.tenant)}'"
         found = await self._asked(self._listed(query, limit))

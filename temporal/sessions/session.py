@@ -41,7 +41,8 @@ from perdure.temporal.stores.blobs import BlobStore
 from perdure.temporal.stores.files import get_file
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.definition.agent import Limits
-from perdure.workflows.protocol.queries import BranchesPage, EventsPage, Receipt, SnapshotPage, TimersPage
+from perdure.workflows.protocol.branch_queries import BranchesPage
+from perdure.workflows.protocol.queries import EventsPage, Receipt, SnapshotPage, TimersPage
 from perdure.workflows.protocol.signals import CancelTimer, Stop
 from perdure.workflows.protocol.traces import TraceStep
 from perdure.workflows.session import SessionWorkflow
@@ -141,7 +142,7 @@ class Session:
         `SessionClosed`."""
         command = await configured(self._backend, self._shared.definitions, self.workflow_id, changes)
         if command is not None:
-            await self._tell(command)
+            await self._tell(command.model_copy(update={"by": self._caller.by}))
 
     async def limit(self, changes: Limits) -> None:
         """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""

@@ -19,18 +19,8 @@ from perdure.workflows.core.need import Need
 from perdure.workflows.core.state.record import replace
 from perdure.workflows.core.state.session import SessionState, dump_state, new_state, read_state
 from perdure.workflows.definition.agent import Caps, Limits, PurseLimits
-from perdure.workflows.protocol.purses import (
-    Allowance,
-    Amounts,
-    Draw,
-    Drawn,
-    LeasesDrawn,
-    PurseName,
-    SetCaps,
-    Visit,
-    Visited,
-    nano_usd,
-)
+from perdure.workflows.protocol.amounts import Amounts, nano_usd
+from perdure.workflows.protocol.purses import Allowance, Draw, Drawn, LeasesDrawn, PurseName, SetCaps, Visit, Visited
 from perdure.workflows.protocol.signals import NewSession
 from perdure.workflows.vocabulary.parts import Usage
 from tests.support.core import agent
@@ -190,6 +180,15 @@ class PurseWorld:
         if one is not None and not one.calls:
             held = {scope: replace(held, refused=None) for scope, held in one.state.leases.held.items()}
             one.state = replace(one.state, leases=replace(one.state.leases, held=held))
+
+    def _leave(self) -> None:
+        """A session that was refused waits no more."""
+        one = self._some()
+        held = one.state.leases.held.get("user") if one is not None else None
+        if one is not None and held is not None and held.waits and one.request is None and not one.closing:
+            draft = Draft(one.state, self.now)
+            [effect] = ask(draft, Amounts())
+            one.state, one.request = draft.state, effect.request.draws["user"]
 
     def _close(self) -> None:
         one = self._some()

@@ -43,7 +43,7 @@ def allowed(state: SessionState, event: BudgetRaised) -> SessionState:
 def turned(state: SessionState, at: datetime) -> SessionState:
     turn = in_turn(state)
     clock = turn.clock.started(at) if turn.is_working else turn.clock.stopped(at)
-    return with_turn(state, replace(turn, clock=clock))
+    return with_turn(state, replace(turn, clock=clock, overtime=turn.overtime and turn.is_working))
 
 
 def counted(state: SessionState, calls: int) -> SessionState:

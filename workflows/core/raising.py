@@ -6,7 +6,7 @@ from math import isfinite
 from pydantic import JsonValue
 
 from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.agent import Limits
+from perdure.workflows.definition.limits import MOST_COUNTED, Limits
 from perdure.workflows.definition.tools.options import YEAR
 from perdure.workflows.vocabulary.durations import parse_duration
 from perdure.workflows.vocabulary.questions import Shortfall
@@ -62,7 +62,13 @@ def _number(limit: str, given: JsonValue) -> float | str:
     whole = limit in ("tokens", "tool_calls")
     if isinstance(given, bool) or not isinstance(given, int if whole else int | float):
         return "is a duration, as in 10m" if limit == "working_time" else f"is a {'whole ' if whole else ''}number"
-    return float(given) if isfinite(given) else "is a number"
+    if whole and given > MOST_COUNTED:
+        return f"must be at most {MOST_COUNTED:,}"
+    try:
+        value = float(given)
+    except OverflowError:
+        return "is too large"
+    return value if isfinite(value) else "is a number"
 
 
 def _example(short: Shortfall) -> str:
@@ -82,4 +88,4 @@ def _shown(limit: str, amount: float) -> str:
         case "working_time":
             return f"{amount:g}s"
         case _:
-            return f"{amount:g}"
+            return f"{amount:,.0f}"

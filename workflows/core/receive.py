@@ -21,39 +21,27 @@ from perdure.workflows.core.changes import (
 from perdure.workflows.core.draft import Draft
 from perdure.workflows.core.lease_changes import LeaseEnded, PurseHasMore
 from perdure.workflows.core.pausing import answer as decided
-from perdure.workflows.core.review import ask_purse_again, review
+from perdure.workflows.core.review import ask_purse_again, pass_quota, review
 from perdure.workflows.core.rewinds.receive import answer_rewind, retry, rewind
+from perdure.workflows.core.routing import first_hop
 from perdure.workflows.core.state.session import SessionState
 from perdure.workflows.protocol.purses import PurseChanged
 from perdure.workflows.protocol.signals import (
     Answer,
     CancelTimer,
     Close,
+    Command,
     Configure,
     EditMessage,
     Retry,
     Rewind,
     SendMessage,
+    Signal,
     Stop,
     Supersede,
     WithdrawMessage,
 )
 from perdure.workflows.vocabulary.events import SessionStarted
-
-Command = (
-    EditMessage
-    | WithdrawMessage
-    | Supersede
-    | Stop
-    | Answer
-    | CancelTimer
-    | Configure
-    | Close
-    | Rewind
-    | Retry
-    | PurseChanged
-)
-Signal = SendMessage | Command
 
 
 def receive(state: SessionState, signal: Signal, now: datetime) -> Changes:
@@ -108,6 +96,7 @@ def _obey(draft: Draft, command: Command) -> None:
         case CancelTimer():
             draft.add(TimerCancelled(timer_id=command.timer_id))
         case Configure():
+            before = first_hop(draft.state)
             draft.add(
                 Configured(
                     model=command.model,
@@ -117,6 +106,7 @@ def _obey(draft: Draft, command: Command) -> None:
                     limits=command.limits,
                 )
             )
+            pass_quota(draft, before)
             if command.limits is not None:
                 ask_purse_again(draft, command.by)
         case Close():

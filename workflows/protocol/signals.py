@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
-from perdure.workflows.protocol.purses import Scope
+from perdure.workflows.protocol.purses import PurseChanged, Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
     BlobRef,
@@ -22,7 +22,7 @@ from perdure.workflows.vocabulary.parts import (
 from perdure.workflows.vocabulary.questions import Answerer
 
 #: The version of what sessions do by themselves. A session keeps to the one that it was begun with, until its next run.
-BEHAVIOR: Final = 1
+BEHAVIOR: Final = 2
 
 
 class SendMessage(Frozen):
@@ -175,6 +175,13 @@ class Retry(Frozen):
 class CancelTimer(Frozen):
     id: Id
     timer_id: str
+
+
+#: What a caller can tell a session to do, beside messages.
+CallerCommand = EditMessage | WithdrawMessage | Stop | Answer | CancelTimer | Configure | Close | Rewind | Retry
+#: What it is told by the sessions and purses around it, too.
+Command = CallerCommand | Supersede | PurseChanged
+Signal = SendMessage | Command
 
 
 class Parent(Frozen):

@@ -6,14 +6,14 @@
  *   const live = client.watch(session_id, { onView: view => draw(view), onState: state => {} });
  *   await client.send(session_id, { text: 'Hello', messageId: newId() });
  *
-  * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
-  * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
+ * Questions of a session are in the view (`openQuestions(view)`) and are answered by `answer`; questions of its sub-agents
+ * (`openBelow(view)`) are answered at the question's own `session_id`. Client tools can answer by themselves:
  *
  *   client.watch(session_id, { onView, tools: { pick_date: async (args) => (await myCalendar.pick(args)).toISOString() } });
  *
-  * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
-  * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
-  * `view.js` describes the view that `watch` keeps.
+ * Rule 1: the sender makes the id, so every request can be repeated until the server has answered.
+ * Rule 2: only `session.closed` ends a stream; after any other break it reconnects and resumes where it was.
+ * `view.js` describes the view that `watch` keeps.
  */
 
 // This file is served as /client.js, the others below /pages/.

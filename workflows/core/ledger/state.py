@@ -15,7 +15,8 @@ from pydantic import ConfigDict, RootModel
 from perdure.workflows.core.state.record import Record, replace
 from perdure.workflows.definition.limits import PurseLimits
 from perdure.workflows.definition.purse_caps import Period
-from perdure.workflows.protocol.purses import AllowedOver, Amounts, Drawn, PurseName
+from perdure.workflows.protocol.amounts import Amounts
+from perdure.workflows.protocol.purses import AllowedOver, Drawn, PurseName
 from perdure.workflows.vocabulary.questions import By
 
 #: Turns that somebody let go on over the caps, and commands, that are kept.

@@ -190,10 +190,9 @@ def _on(transcript: Transcript, path: Path, event: TranscriptRewound) -> Transcr
     sealed = path.reached(transcript.base)
     if not sealed:
         return moved
-    # What is sealed is not looked at: its size is taken for the average, and its files for all that there were, for what is
-    # estimated here decides over money.
+    # What is sealed is not looked at: its size is taken for the average.
     average = transcript.size / max(transcript.path.count(transcript.total), 1)
-    return replace(moved, size=moved.size + math.ceil(average * sealed), media=transcript.media)
+    return replace(moved, size=moved.size + math.ceil(average * sealed))
 
 
 def _with_days(state: SessionState) -> SessionState:

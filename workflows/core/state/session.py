@@ -83,6 +83,12 @@ class SessionState(Record):
         return self.behavior >= 1 and not self.rehearsal
 
     @property
+    def recalls_tasks(self) -> bool:
+        """A branch that is gone back to has its first message as its task; sessions of older behavior took another one
+        where that is sealed."""
+        return self.behavior >= 2
+
+    @property
     def is_busy(self) -> bool:
         """Whether a message that comes now finds the session at work."""
         return self.turn is not None or bool(self.inbox.messages) or self.rewinding is not None
@@ -100,6 +106,14 @@ class SessionState(Record):
     @property
     def turn_id(self) -> str | None:
         return self.turn.turn_id if self.turn else None
+
+    @property
+    def foreign_compaction(self) -> str | None:
+        """The id of an open compaction that the turn which runs did not begin."""
+        compaction = self.context.open
+        if self.turn is None or compaction is None or compaction.record.turn_id == self.turn.turn_id:
+            return None
+        return compaction.record.step_id
 
     @property
     def agent(self) -> str:

@@ -125,14 +125,14 @@ def test_what_has_ended_is_not_told_to_who_subscribes_then(following: Following)
     assert following.session.so_far() == [whole(1, "b", step="t1.s2")]
 
 
-def test_after_a_loss_it_is_not_known_what_happened(following: Following) -> None:
+def test_after_a_loss_the_past_is_read(following: Following) -> None:
     following.session.take(delta(0, "a"))
     following.told()
     following.session.missed()
     following.session.take(delta(4, "e"))
-    assert following.told() == [Poke(0)]
-    following.session.past(None, [whole(4, "abcd")], [])
-    assert following.told() == [whole(4, "abcd"), delta(4, "e")]
+    assert following.told() == []
+    following.session.past(Poke(7), [whole(4, "abcd")], [])
+    assert following.told() == [Poke(7), whole(4, "abcd"), delta(4, "e")]
 
 
 async def test_a_subscription_that_nobody_reads_is_bounded(following: Following) -> None:

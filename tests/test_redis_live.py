@@ -185,14 +185,14 @@ async def test_nothing_is_lost_or_doubled_where_redis_is_killed_in_the_middle_of
                 while worker.health.well or gateway.health.well:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0)
             # Who pokes follows it, too, and hears it without Redis.
-            before = len(reader.pokes)
-            gateway.poke(SESSION, 5)
-            await reader.until(lambda here, before=before: len(here.pokes) > before)  # type: ignore[misc]
+            gateway.poke(SESSION, 10 + spell)
+            await reader.until(lambda here, seq=10 + spell: seq in here.pokes)  # type: ignore[misc]
+            worker.poke(SESSION, 20 + spell)
             await redis.start()
             await reader.until_text(speaker.text)
             await until_well(worker, gateway)
-            # A poke may have been lost meanwhile.
-            await reader.until(lambda here: here.pokes[-1] == 0)
+            # What was poked meanwhile comes late.
+            await reader.until(lambda here, seq=20 + spell: seq in here.pokes)  # type: ignore[misc]
         async with reading(gateway) as late:
             await late.until(lambda here: here.text == speaker.text and bool(here.tools))
         speaker.say(20)

@@ -98,7 +98,7 @@ def test_after_a_loss_all_that_stream_and_run_say_what_they_said_last() -> None:
     writes = waiting.take(100)
     assert (writes[0].kind, writes[0].payload) == ("stop", b"me acme/s2")
     assert [(write.kind, read(write.payload)) for write in writes[1:]] == [
-        ("ask", Poke(0)),
+        ("poke", Poke(5)),
         ("add", whole(2, "hello")),
         ("tool", ToolProgress("c", "half", 0.5)),
     ]

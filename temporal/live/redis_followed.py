@@ -66,9 +66,9 @@ class Followed:
         return [*streams, *self._tools.values()]
 
     def missed(self) -> None:
-        """The connection was lost, and stands again: anything may have happened, and the past is being read."""
+        """The connection was lost, and stands again: the past is being read. No poke is made up for those that were missed:
+        the last one is in the past, and to ask all sessions at once would be a storm."""
         self._held = []
-        self._send(Poke())
 
     def take(self, frame: Sent) -> None:
         if isinstance(frame, Poke):

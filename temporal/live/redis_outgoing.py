@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from perdure.temporal.live.frames import Poke, StepDelta, StepProgress, ToolProgress
-from perdure.temporal.live.redis_frames import StepEnded, ToolEnded, written
+from perdure.temporal.live.redis_frames import StepEnded, ToolEnded, read, written
 from perdure.temporal.telemetry.metrics import Metrics
 
 #: Fragments that wait at most, and their bytes.
@@ -166,8 +166,8 @@ class Outgoing:
         for write in taken:
             if write.kind == "stop":
                 self.stop(write.session, write.payload)
-            elif write.kind in ("ask", "poke"):
-                self.poke(write.session, 0)
+            elif isinstance(poke := read(write.payload), Poke):
+                self.poke(write.session, poke.seq)
         self._metrics.live_dropped(len(self._fragments))
         self._fragments.clear()
         self._bytes = 0

@@ -168,7 +168,7 @@ class Outgoing:
                 self.stop(write.session, write.payload)
             elif isinstance(poke := read(write.payload), Poke):
                 self.poke(write.session, poke.seq)
-        self._metrics.live_dropped(len(self._fragments))
+        self._metrics.live_dropped(len(self._fragments) + sum(write.kind == "add" for write in taken))
         self._fragments.clear()
         self._bytes = 0
         self._wholes = dict.fromkeys(self._attempts, True)

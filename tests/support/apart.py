@@ -1,5 +1,6 @@
 """Temporal, Redis, and a worker and gateways of their own processes: what a deployment is made of."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -67,7 +68,7 @@ async def apart(folder: Path, provider: FakeProvider, gateways: int = 2) -> Asyn
         running = Apart(folder, port, redis, provider, gateways)
         for command in (running.worker, *running.gateways):
             stack.push_async_callback(command.stop)
-            await command.start()
+        await asyncio.gather(*(command.start() for command in (running.worker, *running.gateways)))
         for url in running.urls:
             http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
             running.sessions.append(Sessions(http))

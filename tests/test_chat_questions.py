@@ -91,11 +91,16 @@ def test_any_question_is_declined_by_the_same_word() -> None:
 def test_a_rewind_is_asked_about_with_the_calls_that_it_takes_back() -> None:
     told: list[str] = []
     lines = iter(["what?", "y"])
-    calls = {"undo": [{"name": "pay", "by": "refund"}], "stands": [{"name": "mail", "why": "It cannot be taken back."}]}
+    calls = {
+        "undo": [{"name": "pay", "by": "refund"}],
+        "stands": [{"name": "mail", "why": "It cannot be taken back."}],
+        "more": 3,
+    }
     question = {"question_id": "q", "kind": "approval", "subject": "rewind", "name": "rewind", "args": calls}
     assert "going back" in headline(question)
     assert answer_to(question, lambda prompt: next(lines), told.append) == {"approved": True}
     assert ["pay will be taken back by refund" in told[0], "mail stays" in told[1]] == [True, True]
+    assert told[2].strip() == "and 3 more"
 
 
 def test_who_allows_a_call_can_read_all_of_it() -> None:
@@ -230,7 +235,21 @@ def test_what_settles_a_question(kind: str, event: dict[str, Any], settled: bool
         ("input.received", {"value": None, "reason": "stopped"}, "taken back, for the turn was stopped"),
         ("input.received", {"value": None, "reason": "settled", "by": BY}, "settled by ada: the turn goes on"),
         ("input.received", {"value": {"approved": False}, "reason": "too dear", "by": BY}, "declined by ada: too dear"),
-        ("budget.raised", {"scope": "turn", "limit": "tokens", "by": BY}, "the turn's tokens is raised by ada"),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": 9, "by": BY},
+            "the turn's tokens is raised by ada",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "by": BY},
+            "the turn's tokens is lifted by ada: there is no cap any more",
+        ),
+        (
+            "budget.raised",
+            {"scope": "turn", "limit": "tokens", "value": None, "this_turn": True},
+            "allowed for this turn",
+        ),
     ],
 )
 def test_what_became_of_a_question_is_one_line(kind: str, event: dict[str, Any], words: str) -> None:

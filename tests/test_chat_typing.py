@@ -1,5 +1,7 @@
 """What is typed into `perdure chat` while an answer streams: the lines, and a real terminal against `perdure dev`."""
 
+import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from rich.console import Console
 
+from perdure.temporal.app.chat.conversation import Conversation
 from perdure.temporal.app.chat.lines import Again, Attach, Edit, Help, Say, ShowQueue, Withdraw, read_line
 from perdure.temporal.app.chat.view import ChatView
 from perdure.temporal.app.console.local_zone import local_zone
@@ -92,6 +96,29 @@ def test_the_zone_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     name.write_text("Nowhere/Nothing")
     monkeypatch.delenv("TZ")
     assert local_zone(nothing, name) is None
+
+
+@pytest.mark.parametrize(("anew", "named"), [(True, "rewind_id"), (False, "retry_id")])
+def test_a_command_whose_answer_is_lost_is_sent_again_as_the_same_command(anew: bool, named: str) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def gateway(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+            return httpx2.Response(200, json={"messages": [message]})
+        sent.append(json.loads(request.content))
+        if len(sent) == 1:
+            raise httpx2.ReadError("the answer is lost")
+        return httpx2.Response(202, json={"branch": "b2", "turn_id": "t2"})
+
+    with httpx2.Client(transport=httpx2.MockTransport(gateway), base_url="http://gateway") as http:
+        conversation = Conversation(http, Console(file=io.StringIO()), "s1", 0, None)
+        conversation.obey(Again(anew=anew))
+        conversation.obey(Again(anew=anew))
+    first, repeated, later = sent
+    assert repeated == first
+    assert later == {**first, named: later[named]}
+    assert later[named] != first[named]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

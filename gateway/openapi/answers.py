@@ -30,6 +30,12 @@ class SessionNamed(Frozen):
     session_id: str
 
 
+class LimitsChanged(Frozen):
+    session_id: str
+    #: Those that hold now.
+    limits: Limits
+
+
 class FileUploaded(Frozen):
     #: For `file` parts of messages.
     uri: str

@@ -7,11 +7,8 @@ calls after it are looked up here.
 
 import hashlib
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
-
-from pydantic_core import to_json
+from typing import Any
 
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.live.protocols import LivePublisher
@@ -30,23 +27,18 @@ from perdure.temporal.sessions.errors import (
     SessionClosed,
     TooManyBranches,
 )
+from perdure.temporal.sessions.leaving_calls import leaving_calls
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.stores.blobs import BlobStore, fold
-from perdure.workflows.core.rewinds.cut_calls import cut_calls
-from perdure.workflows.core.rewinds.plan import in_short
 from perdure.workflows.definition.agent import AgentDefinition
-from perdure.workflows.definition.tools import ToolUse
 from perdure.workflows.protocol.branch_queries import BranchesPage
 from perdure.workflows.protocol.paths import shared_by
 from perdure.workflows.protocol.queries import Receipt
-from perdure.workflows.protocol.signals import CutCall, Retry, Rewind
+from perdure.workflows.protocol.signals import Retry, Rewind
 from perdure.workflows.session import SessionWorkflow
 from perdure.workflows.vocabulary.parts import File, Message, Part
-
-#: Bytes of arguments and results that a command may hold before those of further calls are shortened.
-_MOST_TOLD: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +171,13 @@ class Rewinder:
         kept = shared_by(path, count, page.path, page.count)
         leaving = await self._read.messages(session, path, kept, count)
         first = leaving or await self._read.messages(session, page.path, kept, min(kept + 1, page.count))
+        told = leaving_calls(leaving, definition, base["undo"])
         return Rewind(
             **base,
             branch=branch,
             message_id=first[0].id if first else None,
-            calls=_told(leaving, definition),
+            calls=told.calls,
+            more=told.more,
         )
 
     async def _cutting(
@@ -199,6 +193,7 @@ class Rewinder:
         number, leaving = await self._read.find(session, wanted.message_id)
         found, given = leaving[0], wanted.neutral_parts()
         _check(found, given)
+        told = leaving_calls(leaving, definition, wanted.undo)
         if wanted.model is not None:
             agent = await self._definitions.by_digest(base["digest"] or receipt.digest)
             check_role(agent, wanted.model, receipt.agent)
@@ -217,8 +212,10 @@ class Rewinder:
             new_id=found.id if again else base["id"] if parts is not None else None,
             parts=parts,
             again=again,
+            own=again and found.own,
             continues=found.turn_id if parts is None else None,
-            calls=_told(leaving, definition),
+            calls=told.calls,
+            more=told.more,
         )
 
 
@@ -236,26 +233,6 @@ def _check(found: Message, given: tuple[Part, ...] | None) -> None:
         )
     if given is not None and found.own:
         raise InvalidRequest("text", "does not count for a note that the session wrote itself")
-
-
-def _told(leaving: Iterable[Message], definition: AgentDefinition | None) -> tuple[CutCall, ...]:
-    """The calls that the session has to know of: all but those of tools without side effects."""
-    uses = {tool.name: tool for tool in definition.tools if isinstance(tool, ToolUse)} if definition else {}
-    room, told = _MOST_TOLD, []
-    for call in cut_calls(leaving):
-        use = uses.get(call.name)
-        if use is not None and use.side_effects == "none":
-            continue
-        size = len(to_json(call, inf_nan_mode="strings"))
-        if use is None or use.undo is None or size > room:
-            whole = use is None or use.undo is None
-            short = in_short(call.args) if call.args is not None else None
-            output = call.output if call.is_error else None
-            call = call.model_copy(update={"args": short, "output": output, "whole": whole and call.whole})
-            size = len(to_json(call, inf_nan_mode="strings"))
-        room -= size
-        told.append(call)
-    return tuple(told)
 
 
 def _again(page: BranchesPage, command_id: str, sha256: str) -> Rewound:

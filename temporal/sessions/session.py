@@ -11,7 +11,7 @@ from perdure.temporal.sessions.backend import Backend, Signal
 from perdure.temporal.sessions.branch_reader import BranchReader
 from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.caller import Caller
-from perdure.temporal.sessions.configuring import configured, limited
+from perdure.temporal.sessions.configuring import configured, limited, limits_of
 from perdure.temporal.sessions.erase import Erased, Eraser
 from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed, TimerNotFound
 from perdure.temporal.sessions.fork import Forked, fork
@@ -144,10 +144,14 @@ class Session:
         if command is not None:
             await self._tell(command.model_copy(update={"by": self._caller.by}))
 
-    async def limit(self, changes: Limits) -> None:
-        """Sets the limits that are given; null lifts a cap. Raises `SessionClosed`."""
-        command = await limited(self._backend, self._shared.definitions, self.workflow_id, changes)
-        await self._tell(command.model_copy(update={"by": self._caller.by}))
+    async def limit(self, changes: Limits) -> Limits:
+        """Sets the limits that are given; null lifts a cap. Returns all that hold then. Raises `InvalidRequest` and
+        `SessionClosed`."""
+        definitions = self._shared.definitions
+        command = await limited(self._backend, definitions, self.workflow_id, changes)
+        if command is not None:
+            await self._tell(command.model_copy(update={"by": self._caller.by}))
+        return await limits_of(self._backend, definitions, self.workflow_id)
 
     async def fork(self, wanted: ForkSession, definitions: Definitions | None = None) -> Forked:
         """Starts a new session with this one's past; `definitions` stand in for the service's own. Raises as `fork`."""

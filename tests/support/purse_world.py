@@ -13,7 +13,8 @@ from perdure.workflows.core.lease_changes import LeaseAllowed, LeaseAnswered, Le
 from perdure.workflows.core.leases import amounts_of, ask, end_leases, give_back, lacks, lease_report, refusal
 from perdure.workflows.core.ledger.caps import set_caps
 from perdure.workflows.core.ledger.drawing import draw
-from perdure.workflows.core.ledger.state import Ledger, dump_ledger, new_ledger, read_ledger
+from perdure.workflows.core.ledger.runs import LedgerInput
+from perdure.workflows.core.ledger.state import Ledger, new_ledger
 from perdure.workflows.core.ledger.visits import due, visited
 from perdure.workflows.core.need import Need
 from perdure.workflows.core.state.record import replace
@@ -333,10 +334,17 @@ class PurseWorld:
 
     def _restart(self) -> None:
         """Both sides continue as new."""
-        self.ledger = read_ledger(dump_ledger(self.ledger))
+        self.ledger = handed_over(self.ledger)
         one = self._some()
         if one is not None:
             one.state = read_state(dump_state(one.state))
+
+
+def handed_over(ledger: Ledger) -> Ledger:
+    """As the next run of a purse has it."""
+    carried = LedgerInput.model_validate_json(LedgerInput(carried=ledger).model_dump_json()).carried
+    assert carried is not None
+    return carried
 
 
 def _unrefused(state: SessionState):  # type: ignore[no-untyped-def]

@@ -3,7 +3,7 @@
 Both are applied by `core/fold.py` and never taken back. Events bear what `stamp` gives; nothing else makes a `seq`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict
 
@@ -126,6 +126,8 @@ class Configured:
     timezone: str | None = None
     digest: str | None = None
     limits: Limits | None = None
+    #: Those that change; see `perdure.workflows.definition.partial_limits`.
+    limit_changes: dict[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ from perdure.workflows.core.context_changes import (
     Overflowed,
 )
 from perdure.workflows.core.fold_agent import failed, loaded
-from perdure.workflows.core.fold_limits import counted, turned, unpaused
+from perdure.workflows.core.fold_limits import counted, limits_changed, turned, unpaused
 from perdure.workflows.core.fold_turn import (
     given_up,
     opened_step,
@@ -222,7 +222,9 @@ def _configure(state: SessionState, note: Configured) -> SessionState:
     )
     if note.metadata is not None:
         state = replace(state, metadata=note.metadata, timezone=note.timezone)
-    return replace(state, slot=slot, limits=note.limits or state.limits)
+    if note.limits is not None:
+        state = replace(state, limits=note.limits, limit_changes={})
+    return limits_changed(replace(state, slot=slot), note.limit_changes)
 
 
 def _renew(state: SessionState, digest: str | None) -> SessionState:

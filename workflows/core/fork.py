@@ -106,6 +106,7 @@ def past(state: SessionState, turn_id: str, keep_turn: bool, waiting: Collection
         branches=then.branches,
         ended=ended_then(events, turn_id_of(turns), transcript),
         limits=state.limits,
+        limit_changes=state.limit_changes,
     )
     return inherited(state, retold(kept, messages, events))
 

@@ -5,10 +5,9 @@ from math import isfinite
 
 from pydantic import JsonValue
 
-from perdure.workflows.core.state.session import SessionState
-from perdure.workflows.definition.limits import MOST_COUNTED, Limits
+from perdure.workflows.definition.limits import MOST_COUNTED
 from perdure.workflows.definition.tools.options import YEAR
-from perdure.workflows.vocabulary.durations import parse_duration
+from perdure.workflows.vocabulary.durations import format_duration, parse_duration
 from perdure.workflows.vocabulary.questions import Shortfall
 
 
@@ -39,17 +38,14 @@ def read_raise(short: Shortfall, result: JsonValue) -> float | tuple[str, str]:
     return value
 
 
-def raised(state: SessionState, short: Shortfall, value: float) -> Limits:
-    """The session's limits with `value` in place of the cap that was reached."""
-    limits = state.limits or state.effective_limits
-    cap: float | timedelta = value
+def raised(short: Shortfall, value: float) -> dict[str, JsonValue]:
+    """The change of the session's limits that sets `value` in place of the cap that was reached."""
+    cap: JsonValue = value
     if short.limit == "working_time":
-        cap = timedelta(seconds=value)
+        cap = format_duration(timedelta(seconds=value))
     elif short.limit in ("tokens", "tool_calls"):
         cap = int(value)
-    if short.scope == "turn":
-        return limits.model_copy(update={"turn": limits.turn.model_copy(update={short.limit: cap})})
-    return limits.model_copy(update={"session": limits.session.model_copy(update={short.limit: cap})})
+    return {short.scope: {short.limit: cap}}
 
 
 def _number(limit: str, given: JsonValue) -> float | str:

@@ -104,10 +104,11 @@ def _obey(draft: Draft, command: Command) -> None:
                     timezone=command.timezone,
                     digest=command.digest,
                     limits=command.limits,
+                    limit_changes=command.limit_changes,
                 )
             )
             pass_quota(draft, before)
-            if command.limits is not None:
+            if command.limits is not None or command.limit_changes:
                 ask_purse_again(draft, command.by)
         case Close():
             if command.reason == SUPERSEDED:

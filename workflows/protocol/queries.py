@@ -158,6 +158,8 @@ class SnapshotPage(Frozen):
     metadata: dict[str, JsonValue]
     inputs: dict[str, JsonValue]
     limits: Limits
+    #: Those of them that were changed since the session began.
+    limit_changes: dict[str, JsonValue] = Field(default={}, exclude_if=operator.not_)
     usage: Usage
     cost_usd: float | None
     seq: int

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.limits import PurseLimits
+from perdure.workflows.definition.partial_limits import PartialLimits
 from perdure.workflows.protocol.purses import PurseChanged, Scope
 from perdure.workflows.vocabulary.busy import Busy
 from perdure.workflows.vocabulary.parts import (
@@ -81,7 +82,10 @@ class Configure(Frozen):
     timezone: str | None = Field(default=None, exclude_if=absent)
     #: Pins the session to this definition.
     digest: str | None = None
+    #: All of them, in place of those that hold.
     limits: Limits | None = None
+    #: Those that change; all others go on as they are, and with the definition.
+    limit_changes: PartialLimits = Field(default={}, exclude_if=operator.not_)
     #: Who changes the limits.
     by: Answerer | None = Field(default=None, exclude_if=absent)
 
@@ -148,10 +152,14 @@ class Rewind(Frozen):
     parts: tuple[Part, ...] | None = None
     #: That message is the one that leaves.
     again: bool = False
+    #: It is a note that the session wrote itself; counts where the session does not hold it any more.
+    own: bool = Field(default=False, exclude_if=operator.not_)
     #: The turn whose answer the model gives anew.
     continues: str | None = None
     #: Calls of the part that leaves.
     calls: tuple[CutCall, ...] = ()
+    #: Further ones that may stand, by tool.
+    more: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: Whether calls are taken back; None: a person is asked where there are any.
     undo: bool | None = None
     digest: str | None = None

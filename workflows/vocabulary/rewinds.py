@@ -67,7 +67,9 @@ class TranscriptRewound(EventBase):
     cause: RewindCause
     #: Calls of the part that is left whose effects were taken back, the last one first.
     undone: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)
-    #: Calls of the part that is left whose effects still stand.
+    #: Calls of the part that is left whose effects still stand: the first of them.
     stands: tuple[Standing, ...] = Field(default=(), exclude_if=operator.not_)
+    #: How many further calls still stand, by tool.
+    stands_more: dict[str, int] = Field(default={}, exclude_if=operator.not_)
     #: With `back`: calls of the branch that goes on again which were taken back since it was left.
     undone_since: tuple[Undone, ...] = Field(default=(), exclude_if=operator.not_)

@@ -1,6 +1,6 @@
 """One session as a terminal has it: what is said, asked and shown.
 
-Rule 1: ids of messages are made here, so that what is sent again after a lost answer happens once.
+Rule 1: ids of messages, rewinds and retries are made here, so that what is sent again after a lost answer happens once.
 Rule 2: a stream that breaks is taken up at the last event's `seq`.
 Rule 3: Ctrl-C while an answer streams stops the turn; the second time, it leaves. At a question it leaves, too, and the
 question stays open.
@@ -144,7 +144,7 @@ class Conversation:
         self._requests.taken(method, f"messages/{self._queue[number - 1]}", body)
 
     def _retry(self) -> None:
-        if taken := self._requests.taken("POST", "retry", {}):
+        if taken := self._requests.taken("POST", "retry", {"retry_id": uuid.uuid4().hex}):
             self._turn = taken["turn_id"]
 
     def _regenerate(self) -> None:
@@ -153,7 +153,9 @@ class Conversation:
         said = last_said(page.get("messages", ()))
         if said is None:
             self._say("nothing was said that could be answered anew", "yellow")
-        elif taken := self._requests.taken("POST", "rewind", {"message_id": said}):
+            return
+        body = {"rewind_id": uuid.uuid4().hex, "message_id": said}
+        if taken := self._requests.taken("POST", "rewind", body):
             self._rewind.begin(taken["branch"])
 
     def _attach(self, path: str) -> None:

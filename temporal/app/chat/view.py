@@ -230,6 +230,8 @@ def _raised(event: Event) -> str:
         return f"(the step is tried again, as decided{who})"
     if event.get("this_turn"):
         return f"(allowed for this turn{who})"
+    if event.get("value") is None:
+        return f"(the {event['scope']}'s {event['limit']} is lifted{who}: there is no cap any more)"
     return f"(the {event['scope']}'s {event['limit']} is raised{who})"
 
 

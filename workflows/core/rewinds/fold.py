@@ -39,7 +39,7 @@ def taken(state: SessionState, note: RewindTaken) -> SessionState:
 def began_undoing(state: SessionState, note: UndoBegun) -> SessionState:
     rewinding = state.rewinding
     assert rewinding is not None
-    return _with(replace(state, rewinding=replace(rewinding, stands=note.stands)), note.undoing)
+    return _with(replace(state, rewinding=replace(rewinding, stands=note.stands, stands_more=note.more)), note.undoing)
 
 
 def asked(state: SessionState, event: ApprovalRequested) -> SessionState:

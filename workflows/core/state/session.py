@@ -63,6 +63,9 @@ class SessionState(Record):
     behavior: int = 0
     #: Set by `configure`; None: the definition's.
     limits: Limits | None = None
+    #: What sets them apart from those of the definition, so that they are taken anew from another version; empty: nothing, or
+    #: all of them were set together.
+    limit_changes: dict[str, JsonValue] = field(default_factory=dict)
     #: Nothing is asked and no tool runs: whoever drives the session has the results of its calls already.
     rehearsal: bool = False
     #: Why the session is being closed.

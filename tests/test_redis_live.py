@@ -122,8 +122,12 @@ async def test_a_poke_comes_from_any_thread_and_to_who_subscribes_just_after_it(
             thread.start()
             await reader.until(lambda here: 7 in here.pokes)
             thread.join()
+            # One that waited in another process for a Redis that was away.
+            gateway.poke(SESSION, 5)
+            await reader.until(lambda here: 5 in here.pokes)
         async with reading(gateway) as late:
             await late.until(lambda here: 7 in here.pokes)
+            assert 5 not in late.pokes
 
 
 async def test_a_stop_is_told_to_all_processes_that_listen(redis: Redis) -> None:

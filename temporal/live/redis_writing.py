@@ -2,7 +2,8 @@
 
 A flush is one script, not a pipeline of commands. It costs this process one command to write and one answer to read,
 however much is in it, which for 4,000 fragments a second is most of the cost. And a Redis that is full, which refuses to
-keep anything, tells its subscribers all the same.
+keep anything, tells its subscribers all the same. Of a session's pokes it keeps the highest: one that waited may be
+written after a later one of another process.
 """
 
 import asyncio
@@ -38,7 +39,10 @@ for i, key in ipairs(KEYS) do
     done = redis.pcall('XADD', key, 'MAXLEN', '~', {ENTRIES}, '*', 'f', payload)
     redis.pcall('EXPIRE', key, kind == 'end' and {ENDED_S} or {EXPIRES_S})
   elseif kind == 'poke' then
-    done = redis.pcall('SET', key, payload, 'EX', {EXPIRES_S})
+    local known = redis.pcall('GET', key)
+    if type(known) ~= 'string' or (tonumber(known:match('%d+')) or 0) <= tonumber(payload:match('%d+')) then
+      done = redis.pcall('SET', key, payload, 'EX', {EXPIRES_S})
+    end
   elseif kind == 'tool' then
     done = redis.pcall('HSET', key, call, payload)
     redis.pcall('EXPIRE', key, {EXPIRES_S})

@@ -11,10 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
+from perdure.temporal.redis_address import RedisAddress, redis_address
 from perdure.temporal.user_error import UserError
 
 __all__ = ["Settings", "SettingsInvalid", "environment"]
@@ -73,6 +74,13 @@ def _patterns(given: object) -> object:
     return tuple(word for part in given.split(",") if (word := part.strip())) or None
 
 
+def _live(given: SecretStr) -> SecretStr:
+    redis_address(given.get_secret_value())
+    return given
+
+
+#: Secret, for it may hold a password.
+_Live = Annotated[SecretStr, AfterValidator(_live)]
 _Patterns = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_patterns)]
 
 
@@ -85,6 +93,11 @@ class Settings(BaseSettings):
     data_dir: Path = DEFAULT_DATA_DIR
     #: The blob store. None: `blobs` in `data_dir`. Worker and gateway must share it.
     blob_dir: Path | None = None
+
+    #: The Redis that carries live frames between processes, as `redis://HOST:PORT/DB`, or `rediss://USER:PASSWORD@HOST:PORT/DB`
+    #: over TLS, where `?ssl_ca_certs=FILE` names authorities of your own. Workers and gateways must share it. None: a
+    #: gateway apart from its workers shows each answer only when it is finished. `perdure dev` is one process and needs none.
+    live: Annotated[_Live | None, _NotEmpty] = None
 
     #: Environment variables that agent definitions may name: names, or patterns with `*`. None: those that each
     #: definition lists in its `secrets`.
@@ -189,6 +202,10 @@ class Settings(BaseSettings):
     @property
     def blobs_root(self) -> Path:
         return self.blob_dir or self.data_dir / "blobs"
+
+    @property
+    def live_address(self) -> RedisAddress | None:
+        return None if self.live is None else redis_address(self.live.get_secret_value())
 
     @property
     def workflow_task_timeout(self) -> timedelta:

@@ -24,6 +24,8 @@ from tests.support.needs import missing
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
+    from tests.support.redis import Redis
+
 _status = 0
 
 #: The slowest files, in this order: started last, one of them would run on while the other processes are idle.
@@ -89,6 +91,16 @@ async def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     """The real Temporal dev server, shared by all tests: use session ids of your own."""
     folder: Path = tmp_path_factory.mktemp("temporal")
     async with DevServer(folder, 0, None) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def redis(tmp_path: Path) -> "AsyncIterator[Redis]":
+    """A real Redis of the test's own, which it may kill."""
+    # Imported here, because its client takes long to import, and few tests need it.
+    from tests.support.redis import redis_server
+
+    async with redis_server(tmp_path) as server:
         yield server
 
 

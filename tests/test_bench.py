@@ -16,7 +16,9 @@ from perdure.temporal.app.bench.measures.histories import Cost, turns_of
 from perdure.temporal.app.bench.measures.interrupted import Tally, rows_of
 from perdure.temporal.app.bench.report.figures import percentile, spread
 from perdure.temporal.app.bench.report.report import Report, Row, Target, machine, number, table
+from perdure.temporal.app.bench.rig.apart import has_redis
 from perdure.temporal.app.bench.rig.wire import Token, Tokens
+from tests.support.needs import missing
 
 SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
 STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
@@ -238,6 +240,22 @@ async def test_a_quick_run_of_purses_measures_what_it_names() -> None:
     assert details["killed_while_spending"]
     spent, known, leased, cap = (Decimal(str(details[f"{name}_usd"])) for name in ("spent", "charged", "leased", "cap"))
     assert spent <= known + leased <= cap
+
+
+@pytest.mark.slow
+@pytest.mark.server
+async def test_a_quick_run_of_processes_apart_measures_what_it_names() -> None:
+    if not has_redis():
+        missing("redis-server")
+    found = await run(frozenset({Rows.apart}), True, Console(file=io.StringIO()))
+    assert [row.name.rpartition(", ")[0] for row in found.rows[::2]] == [
+        "a token, within one process",
+        "a token, over Redis",
+        "added by Redis",
+        "POST stop to closed, within one process",
+        "POST stop to closed, over Redis",
+    ]
+    assert all(row.value is not None for row in found.rows)
 
 
 @pytest.mark.slow

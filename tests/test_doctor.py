@@ -55,6 +55,7 @@ async def test_a_running_dev_is_well(dev: Dev) -> None:
         *[("ok", "prices")] * 2,
         *[("ok", "model")] * MODELS,
         ("ok", "blob store"),
+        ("unknown", "live"),
     ]
     assert "sk-a-secret" not in result.output
     assert not list((dev.data_dir / "blobs" / "~").iterdir())
@@ -121,6 +122,7 @@ async def test_without_a_server_the_rest_is_looked_at_all_the_same(tmp_path: Pat
         # The good one is of a model that a shipped agent has, too.
         *[("ok", "model")] * MODELS,
         ("warning", "blob store"),
+        ("unknown", "live"),
     ]
     assert f"{tmp_path}/bad.yaml:5:1: colour: there is no such field" in result.stdout
     assert "set ANTHROPIC_API_KEY where the workers run" in result.stdout

@@ -19,6 +19,8 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.fakes.provider import FakeProvider
 from perdure.temporal.app.fakes.replies import Reply
 from perdure.temporal.live.frames import StepDelta
+from perdure.temporal.live.redis_live import redis_live
+from perdure.temporal.redis_address import redis_address
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.settings import Settings, SettingsInvalid
 from perdure.temporal.stores.blobs import LocalBlobs
@@ -28,6 +30,8 @@ from perdure.workflows.vocabulary.events import Event
 from perdure.workflows.vocabulary.parts import Text, ToolCall, ToolError, ToolResult, Usage
 from tests.support.core import AT, Story, agent, call
 from tests.support.dev import Command, free_ports
+from tests.support.live_reading import Speaker
+from tests.support.redis import Redis
 from tests.support.scrape import Scrape, scrape
 from tests.support.session_client import Sessions
 from tests.support.watching import SESSION, SOON, Session, Viewer
@@ -351,6 +355,22 @@ async def test_frames_that_were_lost_are_counted_once(exporter: Exporter, metric
 
     assert (await scraped(exporter)).value("perdure_lost_frames_total") == before + 2
     await viewer.go()
+
+
+async def test_a_redis_that_is_away_is_seen_and_so_is_what_it_cost(
+    exporter: Exporter, metrics: Metrics, redis: Redis
+) -> None:
+    async with redis_live(redis_address(redis.url), "default", metrics) as live:
+        assert (await scraped(exporter)).value("perdure_live_connected") == 1
+        assert (await scraped(exporter)).value("perdure_live_dropped_total") in (None, 0)
+        await redis.kill()
+        Speaker(live).say(3)
+        await settled(lambda: live.state == "lost")
+        await redis.start()
+        await settled(lambda: live.state == "ok")
+        found = await scraped(exporter)
+        assert found.value("perdure_live_connected") == 1
+        assert (found.value("perdure_live_dropped_total") or 0) > 0
 
 
 async def test_viewers_are_counted_and_so_are_those_that_are_cut(

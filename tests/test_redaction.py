@@ -16,7 +16,7 @@ from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.codec import data_converter
 from perdure.temporal.telemetry.log import configure
-from perdure.temporal.telemetry.redaction import name_secrets, redacted, redacted_json
+from perdure.temporal.telemetry.redaction import name_secrets, redacted, redacted_json, without_secrets
 from perdure.workflows.vocabulary.events import ToolFinished
 from tests.support.session_lab import Lab, Play, lab_on
 
@@ -141,6 +141,14 @@ def test_which_variables_hold_secrets(monkeypatch: pytest.MonkeyPatch, name: str
     assert (redacted("it is some-value-1.") == "it is [hidden].") == hidden
     monkeypatch.setenv(name, "short")
     assert redacted("it is short.") == "it is short."
+
+
+def test_the_password_of_the_redis_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_LIVE", "rediss://ann:hunter%2Fmill@redis.internal/0")
+    assert redacted("hunter/mill, rediss://ann:hunter%2Fmill@redis") == "[hidden], rediss://ann:[hidden]@redis"
+    monkeypatch.setenv("PERDURE_LIVE", "redis://redis.internal/0")
+    assert redacted("redis://redis.internal/0") == "redis://redis.internal/0"
+    assert without_secrets("redis://:hunter@redis") == "redis://[hidden]@redis"
 
 
 def test_a_variable_that_a_definition_lists(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from perdure.temporal.definitions.endpoints import missing_key
+from perdure.temporal.redis_address import RedisAddress, redis_address
 from perdure.temporal.settings import Settings, SettingsInvalid, environment
 from perdure.workflows.definition.agent import ModelDefinition
 
@@ -27,6 +28,42 @@ def test_a_wrong_value_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SettingsInvalid, match=r"PERDURE_LOG_LEVEL: .*; PERDURE_ACTIVITY_SLOTS: ") as caught:
         Settings.load()
     assert "sk-secret" not in str(caught.value)
+
+
+def test_the_live_redis_is_an_address_whose_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERDURE_LIVE", "")
+    assert Settings.load().live_address is None
+    monkeypatch.setenv("PERDURE_LIVE", "rediss://ann:hunter2%2F@redis.internal/3?ssl_ca_certs=/etc/ca.pem")
+    settings = Settings.load()
+    address = settings.live_address
+    assert address == RedisAddress(
+        "redis.internal", 6379, 3, True, "ann", "hunter2/", files=(("ssl_ca_certs", "/etc/ca.pem"),)
+    )
+    assert str(address) == "rediss://redis.internal:6379/3"
+    assert "hunter2" not in f"{settings!r} {address!r} {settings.model_dump_json()}"
+    assert str(redis_address("redis://[::1]:1234")) == "redis://[::1]:1234/0"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hunter2",
+        "http://:hunter2@redis",
+        "redis://",
+        "redis://:hunter2@redis:port",
+        "redis://:hunter2@redis:6379/live",
+        "redis://:hunter2@redis:6379/0/1",
+        "redis://:hunter2@redis:6379?ssl_ca_certs=/etc/ca.pem",
+        "rediss://:hunter2@redis:6379?ssl_cert_reqs=none",
+        "redis://:hunter2@redis#2",
+        "redis://:hunter2@[::1",
+    ],
+)
+def test_what_is_no_address_of_a_redis_is_refused_unshown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("PERDURE_LIVE", url)
+    with pytest.raises(SettingsInvalid, match=r"^PERDURE_LIVE: ") as caught:
+        Settings.load()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_deployment_has_a_name_and_a_build_or_neither(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.dev import free_ports
 
 
@@ -26,8 +28,9 @@ async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path
     # An address of no machine (RFC 5737), so that no port is opened to others while this runs.
     code, told = await gateway(tmp_path, "--host", "192.0.2.1", "--insecure")
     assert code == 1
-    (logged,) = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
-    assert (logged["event"], logged["level"], logged["host"]) == ("gateway.insecure", "warning", "192.0.2.1")
+    logged = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    (insecure,) = [line for line in logged if line["event"] == "gateway.insecure"]
+    assert (insecure["level"], insecure["host"]) == ("warning", "192.0.2.1")
     (warning,) = [line for line in told.splitlines() if line.startswith("warning: ")]
     for words in (
         "192.0.2.1",
@@ -44,6 +47,17 @@ async def test_a_gateway_without_authentication_says_what_is_open(tmp_path: Path
 async def test_on_loopback_there_is_nothing_to_warn_of(tmp_path: Path) -> None:
     code, told = await gateway(tmp_path, "--insecure")
     assert (code, "warning" in told, "cannot reach Temporal" in told) == (1, False, True)
+
+
+async def test_without_redis_a_gateway_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PERDURE_LIVE", raising=False)
+    _, told = await gateway(tmp_path)
+    assert '"event": "live.missing"' in told
+    assert "note: PERDURE_LIVE is not set" in told
+    monkeypatch.setenv("PERDURE_LIVE", f"redis://:hunter2@127.0.0.1:{free_ports(1)[0]}")
+    _, told = await gateway(tmp_path)
+    assert "live.missing" not in told
+    assert "hunter2" not in told
 
 
 async def test_an_open_address_must_be_asked_for(tmp_path: Path) -> None:

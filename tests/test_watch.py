@@ -99,6 +99,30 @@ def test_patience_is_what_it_is_told_to_be(tmp_path: Path) -> None:
     play(tmp_path, scene, patience=Patience(working_s=10, resting_s=1))
 
 
+def test_a_session_at_rest_is_looked_at_more_often_while_nothing_is_heard(tmp_path: Path) -> None:
+    async def scene(session: Session, gateway: Watches) -> None:
+        viewer = Viewer(session, gateway)
+        await asyncio.sleep(60)
+        session.live.loses_pokes = session.live.is_lost = True
+        # Noticed while the watch waits already.
+        await asyncio.sleep(Patience().notice_s + SOON)
+        session.turn()
+        await asyncio.sleep(Patience().working_s * 1.2 + SOON)
+        assert viewer.seqs == list(range(1, session.seq + 1))
+        asked, looks = len(session.asked), session.looks
+        session.finished()
+        await asyncio.sleep(60)
+        assert viewer.seqs == list(range(1, session.seq + 1))
+        assert len(session.asked) == asked + 1
+        assert 45 < session.looks - looks < 80
+        session.live.is_lost = False
+        looks = session.looks
+        await asyncio.sleep(3600)
+        assert session.looks - looks < 160
+
+    play(tmp_path, scene)
+
+
 def test_a_resting_session_is_not_asked_again_and_again(tmp_path: Path) -> None:
     async def scene(session: Session, gateway: Watches) -> None:
         Viewer(session, gateway)

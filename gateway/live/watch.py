@@ -3,7 +3,8 @@
 Rule 1: events come from the session by query and from nowhere else; the live plane only says when to ask. One query is
 in flight for a session at a time.
 Rule 2: a lost poke costs a moment, never an event: while a session works, its history length is compared each second;
-more rarely where the live plane is whole, which loses none.
+more rarely where the live plane is whole, which loses none. While nothing is heard, because what carries the live plane is
+away, sessions at rest are looked at more often, but all of a gateway's together no more than so many times a second.
 Rule 3: what a session that rests last told of itself holds until something happens to it. That is certain only where the
 live plane is whole, for then everything that happens pokes, and its worker is in this process.
 Rule 4: a viewer that has been told more than its watch knows yet gets live frames only once the watch knows it too.
@@ -53,6 +54,9 @@ class Patience:
     #: The former where the live plane is whole.
     whole_s: float = 5.0
     resting_s: float = 30.0
+    #: Looks a second at all sessions that rest, together, while the live plane is lost; and how soon that is noticed.
+    lost_looks: float = 50.0
+    notice_s: float = 5.0
     retry_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -71,10 +75,11 @@ class Watch:
         follow: Follow,
         *,
         patience: Patience,
+        watched: Callable[[], int],
         metrics: Metrics,
     ) -> None:
         """`page` is the last one that its first viewer was given: the watch goes on from there. `follow` gives the
-        streams of sub-agents' sessions."""
+        streams of sub-agents' sessions, `watched` the number of the gateway's watches."""
         self.session = session
         self.viewers: set[Viewer] = set()
         self.cursor = page.seq
@@ -82,6 +87,7 @@ class Watch:
         #: It goes on no more, and viewers who come need another.
         self.broken = False
         self._patience = patience
+        self._watched = watched
         self._tail: Tail[Item] = Tail(TAIL, TAIL_BYTES)
         self._live = live
         self._blobs = blobs
@@ -216,12 +222,21 @@ class Watch:
 
     async def _woken(self) -> bool:
         """Waits for a poke, or until it is time to look whether one was lost."""
-        resting = self._patience.resting_s * random.uniform(0.8, 1.2)
-        working = self._patience.whole_s if self._live.whole else self._patience.working_s
-        with suppress(TimeoutError):
-            async with asyncio.timeout(working if self._working else resting):
-                await self._wake.wait()
+        loop = asyncio.get_running_loop()
+        began, share = loop.time(), random.uniform(0.8, 1.2)
+        while not self._wake.is_set() and (left := began + self._pause_s(share) - loop.time()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, self._patience.notice_s)):
+                    await self._wake.wait()
         return self._wake.is_set()
+
+    def _pause_s(self, share: float) -> float:
+        patience = self._patience
+        if self._working:
+            return patience.whole_s if self._live.whole else patience.working_s
+        if self._live.state == "lost":
+            return min(patience.resting_s, max(patience.working_s, self._watched() / patience.lost_looks)) * share
+        return patience.resting_s * share
 
     async def _catch_up(self) -> EventsPage:
         """Returns the last page."""

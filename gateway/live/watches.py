@@ -138,6 +138,7 @@ class Watches:
             self._look,
             self.follow,
             patience=self._patience,
+            watched=self._watches.__len__,
             metrics=self._metrics,
         )
         self._watches[session] = watch

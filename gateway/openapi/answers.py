@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from perdure.temporal.live.protocols import LiveState
 from perdure.workflows.definition.agent import Limits
 from perdure.workflows.definition.schedules import Schedule
 from perdure.workflows.protocol.queries import SnapshotPage
@@ -247,6 +248,8 @@ class AgentList(Frozen):
     problems: tuple[DefinitionProblemEntry, ...]
     #: Where Temporal's Web UI is.
     temporal_ui: str | None
+    #: Whether answers are shown as they are written: `ok`; not while Redis is away (`lost`); not without one (`missing`).
+    live: LiveState
 
 
 class TimerEntry(Frozen):
@@ -261,4 +264,10 @@ class TimerList(Frozen):
 
 
 class Health(Frozen):
-    status: Literal["ok", "ready"]
+    status: Literal["ok"]
+
+
+class Ready(Frozen):
+    status: Literal["ready"]
+    #: Whether answers are shown as they are written: `ok`; not while Redis is away (`lost`); not without one (`missing`).
+    live: LiveState

@@ -24,4 +24,5 @@ def reference() -> str:
 
 def _value(field: dict[str, Any]) -> str:
     words = type_words(field, str).removesuffix(" or null")
-    return {"boolean": "`on` or `off`", "list of string": "names, separated by commas"}.get(words, words)
+    plain = {"boolean": "`on` or `off`", "list of string": "names, separated by commas", "password": "a URL"}
+    return plain.get(words, words)

@@ -22,13 +22,13 @@ router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 @router.get("", response_model=None, responses={200: {"model": AgentList}})
 async def get_agents(app: App, caller: Caller) -> dict[str, Any]:
-    """All agents that serve, what is wrong in the files of others, and where Temporal's Web UI is."""
+    """All agents that serve, what is wrong in the files of others, where Temporal's Web UI is, and what is shown live."""
     known = [app.definitions.current(name) for name in app.definitions.names()]
     serving = [agent for agent in known if agent is not None]
     agents = [_agent_json(app, agent) for agent in serving]
     by_file = {agent.file: agent.definition.name for agent in serving}
     problems = [_problem_json(problem, by_file.get(problem.file)) for problem in app.definitions.problems]
-    return {"agents": agents, "problems": problems, "temporal_ui": app.temporal_ui}
+    return {"agents": agents, "problems": problems, "temporal_ui": app.temporal_ui, "live": app.live_state()}
 
 
 @router.get("/{name}", response_model=None, responses={200: {"model": AgentEntry}})

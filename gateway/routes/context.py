@@ -11,6 +11,7 @@ from perdure.gateway.http.auth import Authenticate
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
+from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions import caller
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
@@ -36,6 +37,8 @@ class Gateway:
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.
     temporal_ui: str | None
+    #: What is carried live between processes.
+    live_state: Callable[[], LiveState]
 
 
 async def _gateway(request: Request) -> Gateway:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from perdure.gateway.http.problems import Problem
-from perdure.gateway.openapi.answers import Health
+from perdure.gateway.openapi.answers import Health, Ready
 from perdure.gateway.routes.context import App
 from perdure.temporal.stores.blobs import probe
 
@@ -16,10 +16,14 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=None, responses={200: {"model": Health}})
+@router.get("/readyz", response_model=None, responses={200: {"model": Ready}})
 async def readyz(app: App) -> dict[str, str]:
-    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507."""
+    """200 when Temporal answers, a worker polls for sessions and the blob store can be written, else 503 or 507.
+
+    `live` tells how viewers are served: `ok`; `lost` while Redis is away, so that answers show only when they are finished;
+    `missing` where none is set and workers are processes of their own.
+    """
     await app.sessions.check_ready()
     if not await probe(app.blobs):
         raise Problem("store_unavailable", "The blob store gives back other bytes than were written.")
-    return {"status": "ready"}
+    return {"status": "ready", "live": app.live_state()}

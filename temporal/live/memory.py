@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from perdure.temporal.live.frames import Frame, Poke, StepDelta, StepProgress, ToolProgress
+from perdure.temporal.live.protocols import LiveState
 
 
 class MemorySubscription(asyncio.Queue[Frame]):
@@ -32,6 +33,10 @@ class MemoryLive:
         self._streaming: dict[str, StepProgress] = {}
         #: The last word of each tool that runs, by session and call.
         self._tools: dict[str, dict[str, ToolProgress]] = {}
+
+    @property
+    def state(self) -> LiveState:
+        return "ok" if self.whole else "missing"
 
     def poke(self, session: str, seq: int = 0) -> None:
         self._from_any_thread(session, Poke(seq))

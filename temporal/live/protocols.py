@@ -7,9 +7,12 @@ Rule 3: a subscription begins with what there is so far, so nobody needs the pas
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 from perdure.temporal.live.frames import Frame, StepDelta, ToolProgress
+
+#: What it carries to this process: all of it; nothing for now, because what carries it is away; nothing of other processes.
+LiveState = Literal["ok", "lost", "missing"]
 
 
 class LivePublisher(Protocol):
@@ -54,6 +57,9 @@ class LiveSubscriber(Protocol):
 
     #: Every worker publishes to it, in this process: nothing that happens is lost, and there is a worker here.
     whole: bool
+
+    @property
+    def state(self) -> LiveState: ...
 
     def subscribe(self, session: str) -> AbstractAsyncContextManager[Subscription]:
         """The session's frames from now on."""

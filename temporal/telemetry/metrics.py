@@ -125,6 +125,12 @@ class Metrics:
         self._lost_frames = count(
             "perdure_lost_frames_total", "Deltas that were lost, so that viewers got a snapshot of the step instead"
         )
+        self._live_connected = meter.create_gauge(
+            "perdure_live_connected", "1 while the Redis that carries live frames is reached, else 0"
+        )
+        self._live_dropped = count(
+            "perdure_live_dropped_total", "Deltas that were not written to Redis, because it was away or too slow"
+        )
 
     # Reported by sessions.
 
@@ -225,6 +231,14 @@ class Metrics:
 
     def lost_frames(self, count: int) -> None:
         self._lost_frames.add(count)
+
+    # Reported by the live plane between processes.
+
+    def live_connected(self, connected: bool) -> None:
+        self._live_connected.set(int(connected))
+
+    def live_dropped(self, count: int) -> None:
+        self._live_dropped.add(count)
 
 
 #: For components whose metrics nobody reads.

@@ -1,15 +1,16 @@
 """Removes the values of secrets from failures, progress texts and log lines before they leave this process.
 
 A secret is the value, of at least six characters, of a variable that a definition lists in `secrets`, that holds a
-provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD. It is matched
-verbatim and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its user and is left unchanged.
+provider's key, or whose name marks it: `…_KEY`, or any name that contains TOKEN, SECRET or PASSWORD; and the password
+in `PERDURE_LIVE`. It is matched verbatim and as encoded in JSON, URLs, base64 and hex. A tool's result belongs to its
+user and is left unchanged.
 """
 
 import base64
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, quote_plus
@@ -17,6 +18,7 @@ from urllib.parse import quote, quote_plus
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadConverter
 
+from perdure.temporal.redis_address import redis_address
 from perdure.temporal.settings import environment
 from perdure.workflows.definition.providers.table import PROVIDERS
 
@@ -33,7 +35,7 @@ _SECRET_LIKE: Final = re.compile(
     r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}"
     r"|\b(?:gh[pousr]|xox[abprs])[-_][A-Za-z0-9-]{10,}"
     r"|\bA(?:KIA|SIA|Iza)[A-Za-z0-9_-]{12,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|(?<=\bBearer )\S+|(?<=\bBasic )[A-Za-z0-9+/=]{6,}",
     re.IGNORECASE,
 )
@@ -121,11 +123,15 @@ def _values() -> frozenset[str]:
     """Read on every call: variables may be set while the process runs, and more definitions may list some."""
     given = environment()
     known = _listed | {name for one in PROVIDERS.values() if one.endpoint is not None for name in one.endpoint.keys}
-    return frozenset(
-        value
-        for name, value in given.items()
-        if len(value.strip()) >= SHORTEST and (name in known or _SECRET_NAME.search(name) is not None)
-    )
+    held = [value for name, value in given.items() if name in known or _SECRET_NAME.search(name) is not None]
+    return frozenset(value for value in (*held, _redis_password(given)) if len(value.strip()) >= SHORTEST)
+
+
+def _redis_password(given: Mapping[str, str]) -> str:
+    try:
+        return redis_address(given.get("PERDURE_LIVE", "")).password or ""
+    except ValueError:
+        return ""
 
 
 @lru_cache(maxsize=16)

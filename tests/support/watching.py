@@ -13,6 +13,7 @@ from perdure.gateway.live.watch import Patience
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.live.frames import Frame, Poke, StepDelta, ToolProgress
 from perdure.temporal.live.memory import MemoryLive
+from perdure.temporal.live.protocols import LiveState
 from perdure.temporal.sessions.errors import SessionError, SessionNotFound
 from perdure.temporal.sessions.look import Look
 from perdure.temporal.sessions.sealed import Sealed
@@ -38,6 +39,12 @@ class LossyLive(MemoryLive):
 
     loses_pokes = False
     loses_frames = False
+    #: What carries it is away.
+    is_lost = False
+
+    @property
+    def state(self) -> LiveState:
+        return "lost" if self.is_lost else super().state
 
     def _send(self, session: str, frame: Frame) -> None:
         lost = self.loses_pokes if isinstance(frame, Poke) else self.loses_frames

@@ -73,9 +73,10 @@ async function start() {
   await followAgents(client, () => page.sessionId === null && !document.hidden, takeAgents);
 }
 
-function takeAgents({ agents, temporal_ui: temporalUi, problems }) {
+function takeAgents({ agents, temporal_ui: temporalUi, problems, live }) {
   const before = offered();
   Object.assign(page, { agents, temporalUi, problems });
+  byId('not-live').hidden = live !== 'missing';
   page.agent = agentNamed(page.agent?.name ?? FIRST_AGENT) ?? agents[0] ?? null;
   if (offered() !== before) drawNewChat();
   if (page.hurried) submit();

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from perdure.temporal.app.bench.groups import Rows
 from perdure.temporal.app.bench.measures import (
+    apart,
     bursts,
     calls,
     growth,
@@ -64,6 +65,7 @@ _INTERRUPTED: _Steps = (50, 3)
 _BURST: _Steps = (4, 4)
 _GROWTH: _Steps = (growth.turns_of(False), growth.turns_of(True))
 _PURSES: _Steps = (2, 2)
+_APART: _Steps = (apart.steps_of(False), apart.steps_of(True))
 
 
 def bench(
@@ -158,4 +160,7 @@ async def _measure(
     if Rows.purses in rows:
         (folder / "purses").mkdir()
         found += await purses.measure(folder / "purses", provider, quick, steps(Rows.purses, _PURSES))
+    if Rows.apart in rows:
+        (folder / "apart").mkdir()
+        found += await apart.measure(folder / "apart", provider, quick, steps(Rows.apart, _APART))
     return found

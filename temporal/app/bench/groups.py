@@ -20,3 +20,4 @@ class Rows(StrEnum):
     burst = "burst"
     growth = "growth"
     purses = "purses"
+    apart = "apart"

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from perdure.temporal.app.commands import checkup
 from perdure.temporal.app.commands.checkup import Check
+from perdure.temporal.app.commands.live_check import live
 from perdure.temporal.app.commands.model_checks import models
 from perdure.temporal.app.console.direct import run
 from perdure.temporal.app.console.terminal import plain
@@ -73,6 +74,7 @@ async def _checks(settings: Settings, sources: Sources) -> AsyncIterator[Check]:
     async for check in models(reading, settings.blobs_root, environment()):
         yield check
     yield await checkup.blob_store(settings.blobs_root)
+    yield await live(settings.live_address)
 
 
 async def _of_temporal(client: Client, settings: Settings) -> AsyncIterator[Check]:

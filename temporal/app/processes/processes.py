@@ -24,6 +24,7 @@ from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
 from perdure.temporal.app.processes.assembly import DEFINITIONS_CHECK_S, Parts, assemble, make_app, make_worker
 from perdure.temporal.app.processes.identity import new_identity
+from perdure.temporal.app.processes.live import live_between
 from perdure.temporal.app.processes.reap import reap
 from perdure.temporal.app.processes.revival import revive
 from perdure.temporal.app.processes.sources import Sources
@@ -114,7 +115,7 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
         providers.load(parts.definitions.providers)
-        live = MemoryLive(asyncio.get_running_loop())
+        live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
         await stack.enter_async_context(_working(make_worker(client, live, parts)))
         await stack.enter_async_context(_schedules(client, parts))
         ready(client.service_client.config.target_host)
@@ -134,7 +135,8 @@ async def run_gateway(
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
+        live = await stack.enter_async_context(live_between(settings, client.namespace, told.metrics))
+        app = make_app(client, live, parts, host=host, temporal_ui=None)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)

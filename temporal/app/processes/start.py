@@ -25,6 +25,10 @@ _OPEN: Final = (
     "start sessions that call models and run tools, answer approvals, and read, change and erase every session"
 )
 
+_NOT_LIVE: Final = (
+    "viewers see each answer when it is finished, not as it is written, and are told of events about a second late"
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +37,8 @@ async def dev(host: str, port: int, temporal_port: int, ui_port: int, data_dir: 
         raise Refused(f"perdure dev serves without credentials, so on loopback only; --host {host} is not")
     settings = Settings.load(data_dir=data_dir, log_format="console", graceful_shutdown_s=DEV_GRACE_S)
     configure(settings)
+    if settings.live is not None:
+        log.warning("live.not_used", variable="PERDURE_LIVE", reason="dev is one process, which needs no Redis")
 
     def ready(url: str, temporal_ui: str | None, parts: Parts) -> None:
         console = Console(highlight=False, soft_wrap=True)
@@ -59,6 +65,7 @@ def agent_line(name: str, definitions: Definitions) -> str:
 
 async def worker(data_dir: Path | None, sources: Sources) -> None:
     configure(settings := Settings.load(data_dir=data_dir))
+    _warn_of_no_live(settings)
     await run_worker(settings, sources, lambda target: print(f"ready worker at {target}", flush=True))  # noqa: T201
 
 
@@ -70,12 +77,23 @@ async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, s
     configure(settings := Settings.load(data_dir=data_dir))
     if not _is_loopback(host):
         _warn_of_insecurity(host, port)
+    _warn_of_no_live(settings)
     await run_gateway(
         settings,
         sources,
         host=host,
         port=port,
         ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
+    )
+
+
+def _warn_of_no_live(settings: Settings) -> None:
+    if settings.live is not None:
+        return
+    log.info("live.missing", variable="PERDURE_LIVE", costs=_NOT_LIVE)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[bold yellow]note:[/] PERDURE_LIVE is not set, so {_NOT_LIVE}. Set it to a Redis, as in redis://127.0.0.1:6379/0, "
+        "for every worker and gateway."
     )
 
 

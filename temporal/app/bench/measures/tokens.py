@@ -36,14 +36,14 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     paths: tuple[tuple[str, Path], ...] = (
         ("directly", _directly),
         ("Anthropic's SDK", _by_sdk),
-        ("Perdure", _through_perdure),
+        ("Perdure", through_perdure),
         ("workflow_streams", _through_streams),
     )
     for name, path in paths:
-        found[name] = _delays(await path(rig, count, 0))
+        found[name] = delays(await path(rig, count, 0))
         step()
     alone = f"1 at {_RATE}/s"
-    rows = [row for name, delays in found.items() for row in _rows(f"{name}, {alone}", delays)]
+    rows = [row for name, values in found.items() for row in _rows(f"{name}, {alone}", values)]
     perdure, direct = found["Perdure"], found["directly"]
     rows += _added(alone, perdure, direct, (Target(bound="at most", value=2), Target(bound="at most", value=5)))
     streams = percentile(found["workflow_streams"], 50)
@@ -61,7 +61,7 @@ async def measure(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
     count = 50 if quick else 200
     await rig.provider.answer(text="x " * count, stamped=True, gap=1 / _CROWD_RATE)
     for crowd in _CROWDS[:1] if quick else _CROWDS:
-        direct, perdure = await _crowd(_directly, rig, crowd, count), await _crowd(_through_perdure, rig, crowd, count)
+        direct, perdure = await _crowd(_directly, rig, crowd, count), await _crowd(through_perdure, rig, crowd, count)
         step()
         together = f"{crowd} at {_CROWD_RATE}/s"
         rows += _rows(f"directly, {together}", direct)
@@ -77,7 +77,7 @@ async def _crowd(path: Path, rig: Rig, sessions: int, count: int) -> list[float]
     answers = await asyncio.gather(*(path(rig, count, begin + at * pause) for at in range(sessions)))
     since = max(tokens[0].sent for tokens in answers) + 0.5
     until = min(tokens[-1].sent for tokens in answers)
-    return _delays([token for tokens in answers for token in tokens if since <= token.sent <= until])
+    return delays([token for tokens in answers for token in tokens if since <= token.sent <= until])
 
 
 async def _directly(rig: Rig, count: int, at: float) -> list[Token]:
@@ -94,7 +94,8 @@ async def _by_sdk(rig: Rig, count: int, at: float) -> list[Token]:
     return [Token(float(token), time.time()) async for token in sdk_tokens(rig.provider.url)]
 
 
-async def _through_perdure(rig: Rig, count: int, at: float) -> list[Token]:
+async def through_perdure(rig: Rig, count: int, at: float) -> list[Token]:
+    """Of a new session, whose message is sent at `at`, or now if that is past."""
     session = await rig.create()
     async with rig.watching(session) as tokens:
         await _until(at)
@@ -124,20 +125,20 @@ async def _until(at: float) -> None:
     await asyncio.sleep(at - asyncio.get_running_loop().time())
 
 
-def _delays(tokens: list[Token]) -> list[float]:
+def delays(tokens: list[Token]) -> list[float]:
     """In milliseconds."""
     return [(token.arrived - token.sent) * 1000 for token in tokens]
 
 
-def _rows(name: str, delays: list[float]) -> list[Row]:
-    details = spread(delays)
+def _rows(name: str, values: list[float]) -> list[Row]:
+    details = spread(values)
     return [
         Row(
             group=GROUP,
             name=f"{name}, p{percent}",
-            value=round(percentile(delays, percent), 3),
+            value=round(percentile(values, percent), 3),
             unit="ms",
-            details={**details, "who": name, "curve": curve(delays)} if percent == 50 else details,
+            details={**details, "who": name, "curve": curve(values)} if percent == 50 else details,
         )
         for percent in (50, 95)
     ]

@@ -74,11 +74,17 @@ async def measure_first(rig: Rig, quick: bool, step: Callable[[], None]) -> list
 
 
 async def measure_stop(rig: Rig, quick: bool, step: Callable[[], None]) -> list[Row]:
+    closed = await stops(rig, 5 if quick else 20, step)
+    return _rows("stop", "POST stop to closed", closed, (None, Target(bound="at most", value=100)))
+
+
+async def stops(rig: Rig, count: int, step: Callable[[], None]) -> list[float]:
+    """Milliseconds from each stop to the end of its stream at the provider."""
     await rig.provider.answer(text="x " * 3000, stamped=True, gap=0.02)
     session = await rig.create()
     closed: list[float] = []
     async with rig.watching(session) as events:
-        for _ in range(5 if quick else 20):
+        for _ in range(count):
             await rig.provider.forget()
             await rig.post(session, "Go on.")
             await events.until_tokens(len(events.came) + 5)
@@ -87,7 +93,7 @@ async def measure_stop(rig: Rig, quick: bool, step: Callable[[], None]) -> list[
             closed.append((await rig.provider.call(0, "closed_at") - sent) * 1000)
             await events.until("turn.finished")
             step()
-    return _rows("stop", "POST stop to closed", closed, (None, Target(bound="at most", value=100)))
+    return closed
 
 
 def _rows(group: Group, name: str, values: list[float], targets: tuple[Target | None, Target | None]) -> list[Row]:

@@ -26,6 +26,7 @@ _HEADLINES: Final[dict[Group, tuple[str, str, str]]] = {
     "interrupted": ("`once`, took effect twice", "", "interrupted calls that took effect twice and must not"),
     "burst": ("messages refused,", "as it is", "messages refused in a burst"),
     "purses": ("round trips", "", "round trips to a user's budget for ten model calls"),
+    "apart": ("added by Redis", "p50", "added to a token on its way from a worker to a gateway apart, in the median"),
     "growth": ("time, turn", "", "the time of a late turn, against that of the sixtieth"),
 }
 _HOW: Final[dict[Group, str]] = {
@@ -55,6 +56,8 @@ _HOW: Final[dict[Group, str]] = {
     "former ones.",
     "purses": "Many sessions of one user talk while there is enough to spend, and then while there is little. All "
     "processes are killed in between.",
+    "apart": "The shipped worker and gateway, each a process of its own, beside a Redis, against perdure dev, which is one "
+    "process; and a stop by HTTP at that gateway. Lower and flatter is better.",
     "growth": "One session, turn after turn, whose model has a small window. What it cost early and late, what a run hands "
     "to the next, what lies in the blob store, and how soon it is shown.",
 }

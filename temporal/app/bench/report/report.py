@@ -34,6 +34,7 @@ Group = Literal[
     "burst",
     "growth",
     "purses",
+    "apart",
 ]
 
 #: Incremented with every change after which older programs would misread a report.
@@ -55,6 +56,7 @@ TITLES: Final[dict[Group, str]] = {
     "burst": "many at once: a burst of messages, and one person beside busy sessions",
     "growth": "a session that grows, messages of 2 KB",
     "purses": "one user's budget, shared by many sessions",
+    "apart": "worker and gateway apart, over Redis",
 }
 
 

@@ -47,6 +47,9 @@ def plots_of(group: Group, rows: Sequence[Row]) -> list[str]:
             held = [row for row in rows if "ms_by_turn" in row.details]
             series = [Series(row.name.partition(",")[0], _points(row.details["ms_by_turn"]), 0) for row in held[:1]]
             plots = [lines("Milliseconds of each turn", series, "turn", "ms")] if series else []
+        case "apart":
+            tokens = [row for row in rows if row.name.startswith("a token")]
+            plots = [_curves("Delay of a token", tokens, "", "tokens")]
         case "interrupted" | "burst" | "purses":
             plots = []
         case _:

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Lifespan
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.http.answer_headers import AnswerHeaders
-from perdure.gateway.http.auth import Authenticate, anonymous
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
 from perdure.gateway.http.json_bodies import JsonBodies

@@ -1,17 +1,17 @@
 """What routes are given: the collaborators of one gateway as `App`, and who asks as `Caller`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import Request
 
-from perdure.gateway.http.auth import Authenticate
+from perdure.gateway.auth.authenticate import Authenticate
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
-from perdure.temporal.sessions import caller
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.settings import Settings
 from perdure.temporal.stores.blobs import BlobStore
@@ -42,11 +42,10 @@ async def _gateway(request: Request) -> Gateway:
     return cast(Gateway, request.app.state.gateway)
 
 
-async def _caller(request: Request) -> caller.Caller:
-    who = (await _gateway(request)).authenticate(request)
-    span = read_traceparent(request.headers.get("traceparent"))
-    return who if span is None else replace(who, traceparent=span)
+async def _caller(request: Request) -> Principal:
+    who = await (await _gateway(request)).authenticate(request)
+    return who.from_span(read_traceparent(request.headers.get("traceparent")))
 
 
 App = Annotated[Gateway, Depends(_gateway)]
-Caller = Annotated[caller.Caller, Depends(_caller)]
+Caller = Annotated[Principal, Depends(_caller)]

@@ -46,6 +46,8 @@ async def send_message(
     if streams:
         app.streams.check(caller)
     session = app.sessions.open(caller, session_id)
+    if streams or wait is not None:
+        await session.check("read")
     known = partial(app.watches.take_receipt, session.workflow_id)
     sent = await session.send(body.neutral_parts(), body.message_id, known=known, model=body.model, busy=body.busy)
     turn = SentTurn(app.watches, session, sent)

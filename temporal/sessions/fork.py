@@ -16,12 +16,12 @@ from perdure.temporal.definitions.inputs import InputProblem, check_inputs
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.budgets import Budgets
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
 from perdure.temporal.sessions.errors import IdConflict, InvalidRequest, StateLost
 from perdure.temporal.sessions.fork_blobs import Move
 from perdure.temporal.sessions.fork_segments import SegmentMove, begun_as
 from perdure.temporal.sessions.pasts import read_past
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import ForkSession
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.starting import Start, title_of
@@ -72,7 +72,7 @@ async def fork(
     blobs: BlobStore,
     sealed: Sealed,
     definitions: Definitions,
-    caller: Caller,
+    caller: Principal,
     source: str,
     wanted: ForkSession,
     *,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.backend import Backend
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import MessageNotFound, MessageNotQueued, MessageWithdrawn
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.stores.blobs import BlobStore, fold
 from perdure.workflows.protocol.queries import Receipt
 from perdure.workflows.protocol.signals import EditMessage, WithdrawMessage
@@ -29,7 +29,7 @@ class Queued:
     files: MessageFiles
     live: LivePublisher
 
-    async def edit(self, caller: Caller, session_id: str, message_id: str, parts: tuple[Part, ...]) -> int | None:
+    async def edit(self, caller: Principal, session_id: str, message_id: str, parts: tuple[Part, ...]) -> int | None:
         """Gives a message other parts; where it waits then, from 1, or None where its turn has begun with them. Raises also
         what `MessageFiles.take_in` raises."""
         session = caller.workflow_id(session_id)
@@ -46,7 +46,7 @@ class Queued:
             raise MessageNotQueued
         return after.position
 
-    async def withdraw(self, caller: Caller, session_id: str, message_id: str) -> None:
+    async def withdraw(self, caller: Principal, session_id: str, message_id: str) -> None:
         """Takes a message back; does nothing where it was withdrawn before."""
         session = caller.workflow_id(session_id)
         try:

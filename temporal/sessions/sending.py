@@ -16,11 +16,11 @@ from perdure.temporal.live.protocols import LivePublisher
 from perdure.temporal.sessions.admission import Admissions, full
 from perdure.temporal.sessions.backend import Backend
 from perdure.temporal.sessions.budgets import Budgets
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.configuring import check_role
 from perdure.temporal.sessions.content import content_sha256, new_message
 from perdure.temporal.sessions.errors import IdConflict, MessageWithdrawn, SessionBusy, SessionClosed, SessionError
 from perdure.temporal.sessions.message_files import MessageFiles
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.snapshot import open_questions
 from perdure.temporal.stores.blobs import BlobStore
 from perdure.workflows.protocol.queries import Receipt
@@ -75,7 +75,7 @@ class Sender:
 
     async def send(
         self,
-        caller: Caller,
+        caller: Principal,
         session_id: str,
         parts: tuple[Part, ...],
         message_id: str | None,

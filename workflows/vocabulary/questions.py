@@ -1,11 +1,14 @@
 """What a session asks of people and apps, and who answers. Every model is frozen."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
 from perdure.workflows.vocabulary.parts import BlobRef, Frozen, absent
+
+#: The name of whoever is on this machine where nobody is authenticated. No principal that is authenticated has it.
+LOCAL: Final = "local"
 
 
 class By(Frozen):

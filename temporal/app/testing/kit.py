@@ -48,8 +48,8 @@ from perdure.temporal.app.testing.worker import POINTS, MortalWorker, Point, Poi
 from perdure.temporal.definitions.inputs import check_inputs
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.server.client import connect
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.starting import Start, start_session
 from perdure.temporal.sessions.timezone import timezone_in
@@ -152,7 +152,7 @@ class Perdure:
         session_id = uuid.uuid4().hex
         first = None
         if message is not None:
-            workflow_id = Caller(_TENANT).workflow_id(session_id)
+            workflow_id = Principal.trusted(_TENANT).workflow_id(session_id)
             first = await new_message(parts.blobs, workflow_id, (Text(text=message),), known.digest, "first")
         new = NewSession(
             tenant=_TENANT,
@@ -187,7 +187,7 @@ class Perdure:
         it; `owner` None: the user whom sessions have that are given none. `set={"day": {"cost_usd": 1}}` sets caps first."""
         purse_id = _TENANT if scope == "tenant" else owner or NOBODY
         self._purses.add(PurseName(tenant=_TENANT, scope=scope, id=purse_id))
-        caller, budgets = Caller(_TENANT), self._service.budgets
+        caller, budgets = Principal.trusted(_TENANT), self._service.budgets
         if set is not None:
             return await budgets.set(caller, scope, purse_id, PurseLimits.model_validate(set))
         return await budgets.show(caller, scope, purse_id)

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.errors import InvalidRequest
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.service import Sessions
 from perdure.temporal.sessions.validation import from_validation
@@ -74,7 +74,7 @@ class Answers:
         Raises `LookupError` where there is not exactly one, and `AnswerRefused`."""
         question = _pick(asked, which)
         given = {name: value for name, value in answer.items() if value is not None or name == "result"}
-        session = self._service.open(Caller(self._new.tenant, by), self._new.session_id)
+        session = self._service.open(Principal.trusted(self._new.tenant, by), self._new.session_id)
         try:
             await session.answer(AnswerBody.model_validate({"question_id": question.question_id, **given}))
         except ValidationError as error:

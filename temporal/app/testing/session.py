@@ -18,8 +18,8 @@ from perdure.temporal.live.frames import Poke
 from perdure.temporal.live.memory import MemoryLive
 from perdure.temporal.live.protocols import Subscription
 from perdure.temporal.live.streamed import until_streamed
-from perdure.temporal.sessions.caller import Caller
 from perdure.temporal.sessions.content import new_message
+from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import RetryTurn, RewindSession
 from perdure.temporal.sessions.sealed import all_events
 from perdure.temporal.sessions.service import Sessions
@@ -58,7 +58,7 @@ class Session:
         self._model = model
         self._events: list[Event] = []
         self._budgets = service.budgets
-        self._opened = service.open(Caller(new.tenant), new.session_id)
+        self._opened = service.open(Principal.trusted(new.tenant), new.session_id)
         self._sealed = service.sealed
         self._answers = Answers(service, new, self._until)
 

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     calls_waiting: int = Field(default=5000, ge=0)
     #: How long a call waits for its turn.
     calls_wait_s: float = Field(default=20, gt=0)
+    #: The file of API keys that `perdure keys create` makes. With it, a gateway asks its callers who they are, and several
+    #: gateways share it by a mount. None: no keys.
+    keys_file: Annotated[Path | None, _NotEmpty] = None
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()

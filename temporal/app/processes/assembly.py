@@ -39,6 +39,7 @@ from perdure.activities.tools.remote_results import Taking
 from perdure.activities.tools.runner import SDK_THROTTLE, ToolRunner
 from perdure.activities.tools.sub_agents import SubAgentCalls
 from perdure.gateway.app import create_app
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.temporal.app.processes.sources import Sources
 from perdure.temporal.app.processes.telemetry import SILENT, Telemetry
 from perdure.temporal.app.processes.toolset import load_catalogue
@@ -205,7 +206,14 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 
 
 def make_app(
-    client: Client, live: Live, parts: Parts, *, host: str, temporal_ui: str | None, scrub: Scrub | None = None
+    client: Client,
+    live: Live,
+    parts: Parts,
+    *,
+    host: str,
+    temporal_ui: str | None,
+    scrub: Scrub | None = None,
+    authenticate: Authenticate = anonymous,
 ) -> FastAPI:
     """The gateway, to be served on `host`."""
 
@@ -222,6 +230,7 @@ def make_app(
         host=host,
         temporal_ui=temporal_ui,
         scrub=scrub,
+        authenticate=authenticate,
         rebuild_request=Rebuilding(parts.providers, parts.blobs, environment()).request,
         describe_tool=describe_tool,
         edit_arguments=parts.catalogue.edited,

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from perdure.activities.models import providers
+from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.http.connections import Bounds, protocol
 from perdure.temporal.app.dev_server.ports import listen
 from perdure.temporal.app.dev_server.server import DevServer
@@ -122,7 +123,13 @@ async def run_worker(settings: Settings, sources: Sources, ready: Callable[[str]
 
 
 async def run_gateway(
-    settings: Settings, sources: Sources, *, host: str, port: int, ready: Callable[[str], None]
+    settings: Settings,
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    authenticate: Authenticate = anonymous,
 ) -> None:
     """A gateway to the cluster that `TEMPORAL_…` names, until a signal comes."""
     stopped = _stop_signal()
@@ -134,7 +141,8 @@ async def run_gateway(
         parts = assemble(settings, sources, demo_without_keys=False, telemetry=told)
         await stack.enter_async_context(_definitions(parts))
         stack.push_async_callback(parts.aclose)
-        app = make_app(client, MemoryLive(asyncio.get_running_loop()), parts, host=host, temporal_ui=None)
+        live = MemoryLive(asyncio.get_running_loop())
+        app = make_app(client, live, parts, host=host, temporal_ui=None, authenticate=authenticate)
         failed = await stack.enter_async_context(_serving(app, listener, settings))
         ready(f"http://{host}:{port}")
         await asyncio.wait({failed, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.temporal.environment import DEFAULT_DATA_DIR, environment
@@ -148,6 +149,22 @@ class Settings(BaseSettings):
     #: The file of API keys that `perdure keys create` makes. With it, a gateway asks its callers who they are, and several
     #: gateways share it by a mount. None: no keys.
     keys_file: Annotated[Path | None, _NotEmpty] = None
+    #: An identity provider whose tokens (JWT) callers may give: its `iss`, as in `https://login.example.com/`. None: none.
+    jwt_issuer: Annotated[str | None, _NotEmpty] = None
+    #: What a token's `aud` has to hold one of, with commas between them.
+    jwt_audience: _Patterns = None
+    #: Where the provider's public keys (JWKS) are. None: its OpenID configuration names the address.
+    jwt_keys_url: Annotated[str | None, _NotEmpty] = None
+    #: The claim that names a caller's tenant. A dot leads into an object. None: everyone is of the next setting's tenant.
+    jwt_tenant_claim: Annotated[str | None, _NotEmpty] = None
+    #: The tenant of callers where no claim names one.
+    jwt_tenant: str = "default"
+    #: The claim that names a caller's user.
+    jwt_user_claim: str = "sub"
+    #: The claim with a caller's scopes and roles: a list, or names with blanks between them.
+    jwt_scope_claim: str = "scope"
+    #: Scopes that each caller with a valid token has besides, with commas between them.
+    jwt_scopes: _Patterns = None
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
@@ -180,13 +197,15 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             # Without the input: it may be a secret in the wrong variable.
-            problems = [f"{_named(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+            problems = [f"{_named(problem['loc'])}{problem['msg']}" for problem in error.errors()]
             raise SettingsInvalid("; ".join(problems)) from None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
-        if (self.deployment_name is None) != (self.build_id is None):
-            raise ValueError("set both or neither")
+        for one, other in (("deployment_name", "build_id"), ("jwt_issuer", "jwt_audience")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                both = " and ".join(f"{_PREFIX}{name}".upper() for name in (one, other))
+                raise PydanticCustomError("both_or_none", f"{both}: set both or neither")
         return self
 
     @property
@@ -200,5 +219,5 @@ class Settings(BaseSettings):
 
 
 def _named(location: tuple[int | str, ...]) -> str:
-    """The variable's name, or both names of the pair: no other rule covers more than one setting."""
-    return " and ".join(f"{_PREFIX}{name}".upper() for name in location[:1] or ("deployment_name", "build_id"))
+    """The variable's name and a colon; nothing where a rule covers several settings, and names them itself."""
+    return "".join(f"{_PREFIX}{name}: ".upper() for name in location[:1])

@@ -6,9 +6,7 @@ Rule 2: guesses wait for each other and for nothing else. Beyond a number of the
 """
 
 import asyncio
-import hmac
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from perdure.gateway.auth.key_file import ApiKey, KeyFile
+from perdure.gateway.auth.recognised import Recognised
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
 
@@ -29,8 +28,6 @@ _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _ID_BYTES: Final = 6
 _SECRET_BYTES: Final = 32
 _LONGEST: Final = 400
-#: Keys that are known by their keyed hash.
-_MOST_KNOWN: Final = 10_000
 #: Keys whose argon2id hash is computed at a time, and those that may wait for it.
 _AT_ONCE: Final = 2
 _MOST_WAITING: Final = 64
@@ -69,9 +66,8 @@ class ApiKeys:
     def __init__(self, file: KeyFile, now: Callable[[], datetime] = _now) -> None:
         self._file = file
         self._now = now
-        self._seal = secrets.token_bytes(32)
-        #: The argon2id hash that a key fitted, by its keyed hash.
-        self._fitted: OrderedDict[bytes, str] = OrderedDict()
+        #: The argon2id hash that a key fitted.
+        self._fitted: Recognised[str] = Recognised()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
 
@@ -80,14 +76,10 @@ class ApiKeys:
         kept = self._file.keys.get(_id_of(given))
         if kept is None or (kept.expires_at is not None and kept.expires_at <= self._now()):
             return None
-        mark = hmac.digest(self._seal, given.encode(), "sha256")
-        if self._fitted.get(mark) != kept.hash:
+        if self._fitted.get(given) != kept.hash:
             if not await self._fits(given, kept):
                 return None
-            self._fitted[mark] = kept.hash
-            while len(self._fitted) > _MOST_KNOWN:
-                self._fitted.popitem(last=False)
-        self._fitted.move_to_end(mark)
+            self._fitted.put(given, kept.hash)
         return Principal(
             kept.tenant,
             kept.user,

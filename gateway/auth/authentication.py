@@ -9,6 +9,7 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from perdure.gateway.auth.api_keys import PREFIX, ApiKeys
+from perdure.gateway.auth.identity_provider import IdentityProvider
 from perdure.gateway.auth.key_file import KeyFile
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
@@ -21,29 +22,41 @@ log = structlog.get_logger(__name__)
 class Authentication:
     """An `Authenticate`."""
 
-    keys: ApiKeys
+    keys: ApiKeys | None
+    provider: IdentityProvider | None
 
     async def __call__(self, request: HTTPConnection) -> Principal:
         given = _bearer(request)
-        found = await self.keys.principal(given) if given.startswith(PREFIX) else None
+        of_key = given.startswith(PREFIX)
+        found = await (self._of_key(given) if of_key else self._of_token(given))
         if found is None:
-            log.info("auth.refused", path=request.url.path, method="key")
-            raise Problem("unauthenticated", "The key is not known, has expired or was revoked.")
+            log.info("auth.refused", path=request.url.path, given="key" if of_key else "token")
+            what = "key is not known, has expired or was revoked" if of_key else "token is not valid, or has expired"
+            raise Problem("unauthenticated", f"The {what}.")
         return found
+
+    async def _of_key(self, given: str) -> Principal | None:
+        return None if self.keys is None else await self.keys.principal(given)
+
+    async def _of_token(self, given: str) -> Principal | None:
+        return None if self.provider is None else await self.provider.principal(given)
 
 
 def authentication(settings: Settings) -> Authentication | None:
     """What the settings ask for; None: nobody is asked. Raises `KeyFileInvalid`."""
-    if settings.keys_file is None:
+    if settings.keys_file is None and settings.jwt_issuer is None:
         return None
-    return Authentication(ApiKeys(KeyFile(settings.keys_file)))
+    keys = None if settings.keys_file is None else ApiKeys(KeyFile(settings.keys_file))
+    return Authentication(keys, IdentityProvider.of(settings))
 
 
 def _bearer(request: HTTPConnection) -> str:
     given = request.headers.getlist("authorization")
     if not given:
-        raise Problem("unauthenticated", "Say who calls: Authorization: Bearer, and an API key.")
+        raise Problem("unauthenticated", "Say who calls: Authorization: Bearer, and an API key or a token.")
     scheme, _, value = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not value.strip():
-        raise Problem("unauthenticated", "The header Authorization has to be: Bearer, a space, and an API key.")
+        raise Problem(
+            "unauthenticated", "The header Authorization has to be: Bearer, a space, and an API key or a token."
+        )
     return value.strip()

@@ -70,7 +70,8 @@ async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, s
     if asks is None and not _is_loopback(host) and not insecure:
         raise Refused(
             f"no authentication is configured, so the gateway serves on loopback only; --host {host} needs --insecure, "
-            "or API keys: perdure keys create makes one, and PERDURE_KEYS_FILE names their file"
+            "or API keys (perdure keys create makes one, PERDURE_KEYS_FILE names their file), or an identity provider "
+            "(PERDURE_JWT_ISSUER)"
         )
     if asks is None and not _is_loopback(host):
         _warn_of_insecurity(host, port)

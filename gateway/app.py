@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import metadata
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
+from perdure.gateway.auth.key_file import SigningKey
+from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
@@ -42,6 +45,7 @@ from perdure.gateway.routes import (
     sessions,
     streams,
     timers,
+    tokens,
     traces,
     transcripts,
     uploads,
@@ -74,6 +78,7 @@ _ROUTES: Final = (
     answers,
     budgets,
     timers,
+    tokens,
     files,
     uploads,
     streams,
@@ -128,13 +133,15 @@ def create_app(
     temporal_ui: str | None = None,
     scrub: Scrub | None = None,
     authenticate: Authenticate = anonymous,
+    tokens: SessionTokens | None = None,
     rebuild_request: RebuildRequest = not_rebuilt,
     describe_tool: DescribeTool = lambda name: None,
     edit_arguments: EditArguments = lambda name, spec, args: None,
     measures: Metrics = UNMEASURED,
     read_metrics: ReadMetrics | None = None,
 ) -> FastAPI:
-    """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are.
+    """The app. `host` is what it is served on: a name there is one of its own, as those of `allowed_hosts` are. Without
+    `tokens`, those of sessions count here alone.
 
     Call `app.state.watches.cut()` when the server is told to stop: it waits for open streams.
     """
@@ -181,6 +188,7 @@ def create_app(
         definitions=definitions,
         settings=settings,
         authenticate=authenticate,
+        tokens=tokens or SessionTokens(partial(tuple, [SigningKey.new()]), blobs),
         describe_tool=describe_tool,
         read_metrics=read_metrics,
         temporal_ui=temporal_ui,

@@ -51,6 +51,7 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/sessions/{session_id}/stop": {},
     "PUT /v1/sessions/{session_id}/messages/{message_id}": {"text": "other words"},
     "POST /v1/sessions/{session_id}/answers": {"question_id": "t2.s1.c1.approval", "approved": True},
+    "POST /v1/sessions/{session_id}/tokens": {"scopes": ["read"], "ttl": "1m"},
     "PUT /v1/budgets/{scope}/{id}": {"day": {"cost_usd": 1}},
 }
 #: Routes that have nothing of a session, and are asked whatever the principal.
@@ -119,6 +120,7 @@ class House:
             "scope": "user",
             "id": "ann",
             "name": "helper",
+            "jti": "0" * 32,
             **values,
         }
         url = re.sub(r"\{(\w+)\}", lambda match: given[match[1]], path)

@@ -15,7 +15,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from perdure.gateway.auth.key_file import ApiKey, KeyFile
+from perdure.gateway.auth.key_file import ApiKey, KeyFile, SigningKey
 from perdure.gateway.auth.recognised import Recognised
 from perdure.gateway.http.problems import Problem
 from perdure.temporal.sessions.principal import Principal
@@ -70,6 +70,11 @@ class ApiKeys:
         self._fitted: Recognised[str] = Recognised()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
+
+    @property
+    def signing(self) -> tuple[SigningKey, ...]:
+        """What signs tokens of sessions."""
+        return self._file.signing
 
     async def principal(self, given: str) -> Principal | None:
         """Whose key this is; None where it is nobody's, has expired or was revoked. Raises Problem `too_many`."""

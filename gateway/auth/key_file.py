@@ -1,10 +1,12 @@
 """The file of API keys: made by `perdure keys`, read by every gateway that it is mounted into.
 
-Rule 1: a key itself stands in no file. What is kept of it is an argon2id hash.
+Rule 1: an API key itself stands in no file. What is kept of it is an argon2id hash. What signs tokens of sessions has to
+stand here, so that all gateways of the file take each other's.
 Rule 2: a file is replaced as a whole, and only its owner can read it.
 Rule 3: a gateway looks once a second whether the file is another one. It keeps what it read last where it cannot read it now.
 """
 
+import base64
 import fcntl
 import os
 import secrets
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import structlog
 from pydantic import Field, StringConstraints, ValidationError
@@ -47,11 +49,25 @@ class ApiKey(Frozen):
     note: str = ""
 
 
+class SigningKey(Frozen):
+    """What signs tokens of sessions: an Ed25519 key."""
+
+    id: str
+    #: Its 32 bytes, in Base64.
+    seed: str = Field(repr=False)
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(id=secrets.token_hex(4), seed=base64.b64encode(secrets.token_bytes(32)).decode())
+
+
 class Keys(Frozen):
     """What the file holds, as JSON."""
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
     keys: tuple[ApiKey, ...] = ()
+    #: The first one signs; the others were first before, and their tokens still count.
+    signing: Annotated[tuple[SigningKey, ...], Field(min_length=1)] = Field(default_factory=lambda: (SigningKey.new(),))
 
 
 def read_keys(path: Path) -> Keys:
@@ -101,28 +117,37 @@ class KeyFile:
         self._path = path
         self._clock = clock
         self._seen = _mark(path)
-        self._keys = _by_id(read_keys(path))
+        self._read = read_keys(path)
+        self._keys = _by_id(self._read)
         self._look_at = clock() + _LOOK_S
 
     @property
     def keys(self) -> Mapping[str, ApiKey]:
         """By id."""
-        now = self._clock()
-        if now >= self._look_at:
-            self._look_at = now + _LOOK_S
-            self._look()
+        self._look()
         return self._keys
 
+    @property
+    def signing(self) -> tuple[SigningKey, ...]:
+        """The first one signs."""
+        self._look()
+        return self._read.signing
+
     def _look(self) -> None:
+        now = self._clock()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_S
         mark = _mark(self._path)
         if mark == self._seen:
             return
         self._seen = mark
         try:
-            self._keys = _by_id(read_keys(self._path))
+            self._read = read_keys(self._path)
         except KeyFileInvalid as problem:
             log.error("keys.unreadable", problem=str(problem))
         else:
+            self._keys = _by_id(self._read)
             log.info("keys.read", keys=len(self._keys))
 
 

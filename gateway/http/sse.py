@@ -7,6 +7,7 @@ Source of the format: WHATWG HTML, section 9.2 (server-sent events).
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -57,13 +58,16 @@ class EventStreamResponse(Response):
         keepalive_s: float = 15,
         headers: dict[str, str] | None = None,
         opened: Callable[[], Callable[[], None]] = lambda: lambda: None,
+        until: float | None = None,
     ) -> None:
-        """`opened` is called when the stream begins; what it returns, when the stream ends."""
+        """`opened` is called when the stream begins; what it returns, when the stream ends. It is cut at `until` (in seconds
+        since 1970), when its reader has to say anew who they are."""
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         self._frames = frames
         self._keepalive_s = keepalive_s
         self._sent_at = 0.0
         self._opened = opened
+        self._until = until
 
     def init_headers(self, headers: Any = None) -> None:
         super().init_headers(headers)
@@ -82,6 +86,8 @@ class EventStreamResponse(Response):
         await self._send(send, OPENING)
         pump = asyncio.create_task(self._pump(send))
         others = [asyncio.create_task(self._keep_alive(send)), asyncio.create_task(_disconnected(receive))]
+        if self._until is not None:
+            others.append(asyncio.create_task(asyncio.sleep(self._until - time.time())))
         try:
             await asyncio.wait([pump, *others], return_when=asyncio.FIRST_COMPLETED)
             if pump.done() and not pump.cancelled():

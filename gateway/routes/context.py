@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from perdure.gateway.auth.authenticate import Authenticate
+from perdure.gateway.auth.session_tokens import SessionTokens
 from perdure.gateway.http.open_streams import OpenStreams
 from perdure.gateway.live.watches import Watches
 from perdure.temporal.definitions.store import Definitions
@@ -32,6 +33,7 @@ class Gateway:
     definitions: Definitions
     settings: Settings
     authenticate: Authenticate
+    tokens: SessionTokens
     describe_tool: DescribeTool
     read_metrics: ReadMetrics | None
     #: Address of Temporal's Web UI, where there is one.

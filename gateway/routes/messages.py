@@ -54,7 +54,10 @@ async def send_message(
     if streams:
         frames = frames_of(turn.items())
         return EventStreamResponse(
-            frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller)
+            frames,
+            keepalive_s=app.settings.keepalive_s,
+            opened=lambda: app.streams.opened(caller),
+            until=caller.expires_at,
         )
     answer: dict[str, Any] = {"session_id": session_id, "message_id": sent.message_id, "seq": sent.cursor}
     if wait is not None:

@@ -56,7 +56,12 @@ async def get_events(
             async with asyncio.timeout(_PREFERRED_S):
                 await session.prefer()
     frames = frames_of(app.watches.follow(session.workflow_id, cursor, patient=True))
-    return EventStreamResponse(frames, keepalive_s=app.settings.keepalive_s, opened=lambda: app.streams.opened(caller))
+    return EventStreamResponse(
+        frames,
+        keepalive_s=app.settings.keepalive_s,
+        opened=lambda: app.streams.opened(caller),
+        until=caller.expires_at,
+    )
 
 
 async def _has_all(session: Session, cursor: int) -> bool:

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from perdure.temporal.definitions.store import Definitions
 from perdure.temporal.environment import environment
 from perdure.temporal.live.protocols import LivePublisher
+from perdure.temporal.sessions.access import check
 from perdure.temporal.sessions.admission import Admissions
 from perdure.temporal.sessions.answers import EditArguments
 from perdure.temporal.sessions.backend import Backend
@@ -21,12 +22,14 @@ from perdure.temporal.sessions.budgets import Budgets
 from perdure.temporal.sessions.collaborators import Collaborators
 from perdure.temporal.sessions.creating import Created, Creator
 from perdure.temporal.sessions.erase import Eraser, Scrub
+from perdure.temporal.sessions.errors import Forbidden
 from perdure.temporal.sessions.listing import list_sessions
 from perdure.temporal.sessions.message_files import MessageFiles
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.queued import Queued
 from perdure.temporal.sessions.requests import CreateSession
 from perdure.temporal.sessions.rewinding import Rewinder
+from perdure.temporal.sessions.scopes import Act
 from perdure.temporal.sessions.sealed import Sealed
 from perdure.temporal.sessions.sending import Sender
 from perdure.temporal.sessions.session import Session
@@ -87,6 +90,16 @@ class Sessions:
     def open(self, caller: Principal, session_id: str) -> Session:
         """The caller's session with this id; whether there is one shows when it is asked."""
         return Session(caller, session_id, self._shared)
+
+    async def entrust(self, caller: Principal, session_id: str, acts: tuple[Act, ...]) -> str | None:
+        """The user that a session belongs to, for a backend that may do all of these in it and lets that user do them. Raises
+        `Forbidden`, `SessionNotFound`, `TemporalSilent`, `TooMany`."""
+        for act in acts:
+            await check(self._backend, caller, session_id, act)
+        owner = await self._backend.owner(caller.workflow_id(session_id))
+        if caller.method not in ("key", "trusted"):
+            raise Forbidden("Only an API key makes and revokes tokens of sessions.")
+        return owner
 
     def at(self, workflow_id: str) -> Session:
         """The session with this workflow id, for code that was given it by a session of the caller's, or by Temporal."""

@@ -8,7 +8,6 @@ import structlog
 from rich.console import Console
 from rich.markup import escape
 
-from perdure.gateway.auth.authenticate import anonymous
 from perdure.gateway.auth.authentication import authentication
 from perdure.temporal.app.console.refused import Refused
 from perdure.temporal.app.processes.assembly import Parts
@@ -81,7 +80,7 @@ async def gateway(host: str, port: int, insecure: bool, data_dir: Path | None, s
         host=host,
         port=port,
         ready=lambda url: print(f"ready {url}", flush=True),  # noqa: T201
-        authenticate=asks or anonymous,
+        asks=asks,
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from perdure.temporal.sessions.answers import act_of, as_taken, check_answer, make_answer
 from perdure.temporal.sessions.collaborators import Collaborators
-from perdure.temporal.sessions.errors import AlreadyAnswered, InvalidRequest, SessionClosed
+from perdure.temporal.sessions.errors import AlreadyAnswered, Forbidden, InvalidRequest, SessionClosed
 from perdure.temporal.sessions.hydrate import arguments_of
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.requests import AnswerBody
 from perdure.temporal.sessions.scopes import Act
+from perdure.workflows.core.approvers import refusal
 from perdure.workflows.session import SessionWorkflow
 
 
@@ -32,6 +33,8 @@ async def answer_question(
             raise SessionClosed
         raise InvalidRequest("question_id", "is no question of this session")
     await check(act_of(question, answer))
+    if (why := refusal(question, caller.by)) is not None:
+        raise Forbidden(why)
     args = await arguments_of(question, shared.blobs)
     check_answer(answer, question.model_copy(update={"args": args}), state)
     answer = await as_taken(answer, question, shared.edit_arguments)

@@ -109,7 +109,7 @@ class Creator:
                 model=role,
                 busy=request.message.busy,
             )
-            message = message.model_copy(update={"traceparent": caller.traceparent})
+            message = message.model_copy(update={"traceparent": caller.traceparent, "sender": caller.sender})
         purses = await self._budgets.announced(caller.tenant, user)
         new = NewSession(
             tenant=caller.tenant,

@@ -105,7 +105,8 @@ async def fork(
     if wanted.text is not None:
         message = await new_message(blobs, session, (Text(text=wanted.text),), choice.digest, cursor=carried.log.seq)
         purses = await budgets.announced(caller.tenant, new.user) if budgets is not None else ()
-        message = message.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
+        sent = {"traceparent": caller.traceparent, "purses": purses, "sender": caller.sender}
+        message = message.model_copy(update=sent)
     first = message.parts if asked is None and message is not None else asked.parts if asked is not None else None
     start = Start(
         SessionInput(carried=carried, message=message),

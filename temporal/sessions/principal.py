@@ -64,6 +64,11 @@ class Principal:
         """The principal as the author of an answer."""
         return By(subject=self.subject, scopes=self.scopes)
 
+    @property
+    def sender(self) -> str | None:
+        """Who asks a session for something; None: whoever is on this machine."""
+        return None if self.is_trusted and self.user is None else self.subject
+
     def workflow_id(self, session_id: str) -> str:
         return f"{self.tenant}/{session_id}"
 

@@ -36,7 +36,8 @@ class Queued:
         receipt = await self._waiting(session, message_id)
         if any(isinstance(part, File) for part in parts):
             parts = await self.files.take_in(caller, session, parts, await self.files.taker(receipt))
-        command = EditMessage(id=uuid.uuid4().hex, message_id=message_id, parts=await fold(self.blobs, session, parts))
+        folded = await fold(self.blobs, session, parts)
+        command = EditMessage(id=uuid.uuid4().hex, message_id=message_id, parts=folded, sender=caller.sender)
         await self.backend.signal(session, command)
         self.live.poke(session)
         after = await self._receipt(session, message_id)

@@ -103,6 +103,7 @@ class Rewinder:
             "digest": self._digest(receipt),
             "model": wanted.model,
             "traceparent": caller.traceparent,
+            "sender": caller.sender,
         }
         definition = await self._definitions.by_digest(receipt.digest)
         if wanted.branch is not None:
@@ -148,6 +149,7 @@ class Rewinder:
                 digest=digest,
                 model=wanted.model,
                 traceparent=caller.traceparent,
+                sender=caller.sender,
             ),
         )
         return await self._taken(session, command_id)

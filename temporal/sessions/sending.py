@@ -114,7 +114,9 @@ class Sender:
                 self._blobs, session, parts, digest, message_id, receipt.seq, sha256, model, busy
             )
             purses = await self._budgets.announced(caller.tenant, receipt.user)
-            command = command.model_copy(update={"traceparent": caller.traceparent, "purses": purses})
+            command = command.model_copy(
+                update={"traceparent": caller.traceparent, "purses": purses, "sender": caller.sender}
+            )
             position = await place.take()
             await self._backend.signal(session, command)
         if policy == "interrupt":

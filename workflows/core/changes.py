@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
+from perdure.workflows.core.approvers import Requested
 from perdure.workflows.core.binding import Allowed
 from perdure.workflows.core.calls.call import Call, Given
 from perdure.workflows.core.context_changes import (
@@ -272,6 +273,7 @@ Note = (
     | ClockTurned
     | CallsCounted
     | CallerTraced
+    | Requested
     | ExchangeDeclined
     | RewindTaken
     | UndoBegun

@@ -7,6 +7,7 @@ Rule 2: nothing here reads a clock, the network or the environment; times come w
 from typing import assert_never
 
 from perdure.workflows.core import fold_leases
+from perdure.workflows.core.approvers import Requested, with_requester
 from perdure.workflows.core.calls.fold import follow, move, settled
 from perdure.workflows.core.changes import (
     Accepted,
@@ -252,6 +253,8 @@ def _apply_note(state: SessionState, note: Note) -> SessionState:
             return opened_step(state, note.record)
         case CallerTraced():
             return with_turn(state, state.turn.traced(note.traceparent)) if state.turn else state
+        case Requested():
+            return replace(state, requesters=with_requester(state.requesters, note.subject))
         case StepEnding():
             return with_turn(state, replace(in_turn(state), step_ending=True))
         case ModelGivenUp():

@@ -42,6 +42,8 @@ class SendMessage(Frozen):
     busy: Busy | None = Field(default=None, exclude_if=absent)
     #: Purses that have caps of their own, so that the session asks them, too.
     purses: tuple[Scope, ...] = Field(default=(), exclude_if=operator.not_)
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class EditMessage(Frozen):
@@ -50,6 +52,8 @@ class EditMessage(Frozen):
     id: Id
     message_id: Id
     parts: tuple[Part, ...]
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class WithdrawMessage(Frozen):
@@ -158,6 +162,8 @@ class Rewind(Frozen):
     #: The role that answers; None: the session's.
     model: str | None = None
     traceparent: str | None = None
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class Retry(Frozen):
@@ -170,6 +176,8 @@ class Retry(Frozen):
     digest: str | None = None
     model: str | None = None
     traceparent: str | None = None
+    #: The subject that asks for it, where callers are authenticated; see `core/approvers.py`.
+    sender: str | None = Field(default=None, exclude_if=absent)
 
 
 class CancelTimer(Frozen):

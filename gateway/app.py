@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 from perdure.gateway.auth.authenticate import Authenticate, anonymous
 from perdure.gateway.auth.key_file import SigningKey
 from perdure.gateway.auth.session_tokens import SessionTokens
+from perdure.gateway.http.allowed_origins import AllowedOrigins
 from perdure.gateway.http.answer_headers import AnswerHeaders
 from perdure.gateway.http.body_limit import BodyLimit
 from perdure.gateway.http.hosts import KnownHosts
@@ -198,7 +199,8 @@ def create_app(
     # The last is the outermost.
     app.add_middleware(BodyLimit, limit=settings.body_limit_bytes, others={uploads.PATH: settings.upload_limit_bytes})
     app.add_middleware(JsonBodies, raw=[uploads.PATH])
-    app.add_middleware(OriginGuard, hosts=KnownHosts([host, *settings.allowed_hosts]), pages=pages.LINKED)
+    hosts, origins = KnownHosts([host, *settings.allowed_hosts]), AllowedOrigins(settings.allowed_origins)
+    app.add_middleware(OriginGuard, hosts=hosts, pages=pages.LINKED, allowed=origins)
     return app
 
 

@@ -62,6 +62,21 @@ def _host_names(given: Any) -> Any:
     return names
 
 
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def _origins(given: Any) -> Any:
+    """Accepts comma-separated text, as in an environment variable, or a list."""
+    origins = tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given
+    if not all(isinstance(origin, str) and _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(
+            "give whole origins, without a path or a slash at the end and with commas between them, as in "
+            "https://app.example.com,http://localhost:3000"
+        )
+    return origins
+
+
+_Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 _HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_names)]
 _Address = Annotated[str, AfterValidator(_ip_and_port)]
 _Switch = Annotated[bool, BeforeValidator(lambda given: given or False)]
@@ -168,6 +183,9 @@ class Settings(BaseSettings):
     #: Host names under which clients reach the gateway and the Web UI, besides localhost, IP addresses and the
     #: gateway's --host. `*.example.com` matches every name below it. Requests for any other host are refused.
     allowed_hosts: _HostNames = ()
+    #: Origins whose pages may use the API and `client.js`, with commas between them, as in `https://app.example.com`. Pages
+    #: of any other site are refused.
+    allowed_origins: _Origins = ()
     #: The size of bodies with messages or answers; all others may have 1 MiB.
     body_limit_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     #: The size of an upload, with whatever multipart adds to it.

@@ -65,8 +65,8 @@ class OriginGuard:
         ):
             return Problem(
                 "foreign_origin",
-                "A page of another site or port made this request; only this server's own pages and those of "
-                "PERDURE_ALLOWED_ORIGINS may. A proxy in front of the server must pass on the Host header as the browser sent "
+                "A page of another site or port made this request; only this server's own pages may, and those of "
+                "PERDURE_ALLOWED_ORIGINS. A proxy in front of the server must pass on the Host header as the browser sent "
                 "it, with its port.",
             )
         return None

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from perdure.gateway.auth.api_keys import ApiKeys, new_key
 from perdure.gateway.auth.authentication import Authentication, authentication
 from perdure.gateway.auth.key_file import KeyFile, KeyFileInvalid, Keys, changed_keys, read_keys
 from perdure.temporal.app.cli import app
 from perdure.temporal.app.console.refused import Refused
+from perdure.temporal.app.dev_server.server import DevServer
+from perdure.temporal.app.processes.assembly import make_app
 from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import EVERYTHING, OF_A_USER
 from perdure.temporal.settings import Settings
+from tests.support.serving import serve
+from tests.support.session_lab import lab_on
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -198,6 +202,26 @@ async def test_a_gateway_asks_who_calls(file: Path) -> None:
         )
         assert text not in answer.text
     assert authentication(Settings.load()) is None
+
+
+@pytest.mark.server
+async def test_commands_say_who_calls(file: Path, temporal_server: DevServer, tmp_path: Path) -> None:
+    text = perdure(file, "create", "--tenant", "spends-nothing")
+    asks = authentication(Settings.load(keys_file=file))
+    assert asks is not None
+    async with lab_on(temporal_server, tmp_path / "lab") as lab:
+        gateway = make_app(lab.client, lab.live, lab.parts, host="localhost", temporal_ui=None, asks=asks)
+        async with serve(gateway) as port:
+            address = f"http://127.0.0.1:{port}"
+            told = await asyncio.to_thread(budgets, address, text)
+            assert told.exit_code == 0 and "no budgets yet" in told.stdout
+            for key in ("", f"{text}0"):
+                refused = await asyncio.to_thread(budgets, address, key)
+                assert isinstance(refused.exception, Refused) and "PERDURE_API_KEY" in str(refused.exception)
+
+
+def budgets(address: str, key: str) -> Result:
+    return CliRunner().invoke(app, ["budgets", "list", "--url", address], env={"PERDURE_API_KEY": key})
 
 
 async def who(asks: Authentication, header: str | None) -> Principal:

@@ -1,5 +1,6 @@
 """Who may do what: scopes, ownership, and a walk of every route as a stranger."""
 
+import asyncio
 import functools
 import hashlib
 import inspect
@@ -20,7 +21,7 @@ from perdure.temporal.sessions.principal import Principal
 from perdure.temporal.sessions.scopes import BROWSER, EVERYTHING, is_scope
 from perdure.temporal.sessions.session import Session
 from tests.support.pictures import picture
-from tests.support.session_lab import Lab, Play, Talk, lab_on
+from tests.support.session_lab import PATIENCE_S, Lab, Play, Talk, ends, lab_on
 
 OWN = tuple(scope.removesuffix(":any") for scope in EVERYTHING)
 ANN = Principal("lab", "ann", OWN)
@@ -35,6 +36,8 @@ STRANGERS = {
 }
 #: Ann herself, and whoever acts for all of her tenant.
 FRIENDS = {"ann": ANN, "server": Principal("lab", None, EVERYTHING, actor="key:3")}
+#: Whoever reads the metrics of all tenants.
+METER = Principal("lab", None, ("metrics",), actor="key:4")
 
 SECRET = "kumquat"
 PNG = picture("PNG", (4, 4))
@@ -57,7 +60,7 @@ BODIES: Mapping[str, Any] = {
 #: Routes that have nothing of a session, and are asked whatever the principal.
 OPEN = {"GET /healthz", "GET /readyz"}
 #: Routes that are not about a session that there is; a stranger sees its own by them, and of Ann's nothing.
-NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets", "GET /metrics"}
+NOT_OF_A_SESSION = {"POST /v1/sessions", "GET /v1/sessions", "POST /v1/files", "GET /v1/budgets"}
 
 
 @functools.cache
@@ -93,6 +96,13 @@ def test_each_method_of_a_session_says_what_it_needs() -> None:
 )
 def test_a_token_reaches_a_session_and_what_it_started(session_id: str, inside: bool) -> None:
     assert is_within(session_id, "a") is inside
+
+
+def test_the_document_says_how_callers_say_who_they_are() -> None:
+    document = create_routes().openapi()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    # `perdure dev` asks nobody.
+    assert document["security"] == [{"bearer": []}, {}]
 
 
 def test_scopes_are_known_or_roles() -> None:
@@ -179,7 +189,10 @@ async def test_strangers_see_nothing_on_any_route(house: House) -> None:
         for operation in walked:
             answer = await house.ask(operation, stranger)
             told = (name, operation, answer.status_code, answer.text)
-            if operation not in NOT_OF_A_SESSION:
+            if operation == "GET /metrics":
+                # They are of no tenant alone, so that no tenant's key has them by itself.
+                assert answer.status_code == 403, told
+            elif operation not in NOT_OF_A_SESSION:
                 # Another tenant has a user of any name.
                 own_budget = operation.endswith("/v1/budgets/{scope}/{id}") and stranger.tenant == "other"
                 assert answer.status_code == 404 or own_budget, told
@@ -205,9 +218,63 @@ async def test_every_route_serves_those_who_may(house: House, who: str) -> None:
     """So what strangers are refused is a request that is served otherwise."""
     last = ["POST /v1/sessions/{session_id}/rewind", "DELETE /v1/sessions/{session_id}"]
     for operation in [*(one for one in operations() if one not in last and "events" not in one), *last]:
-        answer = await house.ask(operation, FRIENDS[who])
+        answer = await house.ask(operation, METER if operation == "GET /metrics" else FRIENDS[who])
         if operation == "PUT /v1/budgets/{scope}/{id}" and who == "ann":
             assert answer.status_code == 403
             continue
         # 409: the message is not in the queue, and there is nothing to retry.
         assert answer.is_success or answer.status_code == 409, (operation, answer.text)
+
+
+@pytest.mark.server
+async def test_sub_agents_and_forks_belong_to_whom_the_session_does(lab: Lab, house: House) -> None:
+    """Ann's, though a backend started the one and made the other."""
+    backend, bob = FRIENDS["server"], STRANGERS["user"]
+    lab.stage.plays = [Play(calls=[("helper", {"message": SECRET})]), Play("fine"), Play("done")]
+    house.who = backend
+    made = await house.http.post("/v1/sessions", json={"agent": "boss", "user": "ann", "message": SECRET})
+    above = made.json()["session_id"]
+    talk = Talk(lab, lab.client.get_workflow_handle(f"lab/{above}"))
+    await talk.until(ends)
+    forked = await house.http.post(f"/v1/sessions/{above}/fork", json={"turn_id": "t1"})
+    for session_id in (f"{above}~t1.s1.c1", forked.json()["session_id"]):
+        for operation in ("GET /v1/sessions/{session_id}", "GET /v1/sessions/{session_id}/messages"):
+            seen = await house.ask(operation, ANN, session_id=session_id)
+            assert (seen.status_code, SECRET in seen.text) == (200, True), seen.text
+            assert (await house.ask(operation, bob, session_id=session_id)).status_code == 404
+        events = await house.ask("GET /v1/sessions/{session_id}/events", bob, session_id=session_id)
+        assert events.status_code == 404
+
+
+@pytest.mark.server
+async def test_a_taken_id_tells_another_user_nothing_but_that(house: House) -> None:
+    body = {"agent": "helper", "session_id": f"{house.session_id}x", "message": SECRET}
+    house.who = ANN
+    assert [(await house.http.post("/v1/sessions", json=body)).status_code for _ in range(2)] == [201, 200]
+    house.who = STRANGERS["user"]
+    taken = await house.http.post("/v1/sessions", json=body)
+    assert (taken.status_code, taken.json()["code"]) == (409, "id_conflict")
+    # Ids of another tenant are its own.
+    house.who = STRANGERS["namesake"]
+    assert (await house.http.post("/v1/sessions", json=body)).status_code == 201
+
+
+@pytest.mark.server
+async def test_inputs_and_user_come_from_a_backend(house: House) -> None:
+    for more in ({"user": "ann"}, {"user": "bob"}, {"inputs": {"topic": "x"}}):
+        house.who = ANN
+        refused = await house.http.post("/v1/sessions", json={"agent": "helper", **more})
+        assert (refused.status_code, "session:create:any" in refused.json()["detail"]) == (403, True), refused.text
+        house.who = FRIENDS["server"]
+        assert (await house.http.post("/v1/sessions", json={"agent": "helper", **more})).status_code == 201
+
+
+@pytest.mark.server
+async def test_each_user_lists_their_own(house: House) -> None:
+    """Once the list shows Ann's new session to whoever may see it, it shows it to nobody else."""
+    named: dict[str, bool] = {}
+    async with asyncio.timeout(PATIENCE_S):
+        while not (named.get("server") and named.get("ann")):
+            for name, who in {**FRIENDS, **STRANGERS}.items():
+                named[name] = house.session_id in (await house.ask("GET /v1/sessions", who)).text
+    assert {name for name, seen in named.items() if seen} == set(FRIENDS)
